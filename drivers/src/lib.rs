@@ -1,0 +1,7 @@
+//! Drivers for real devices, all of them without `unsafe`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod block;

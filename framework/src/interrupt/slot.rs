@@ -1,0 +1,147 @@
+//! One vector's slot: who serves it, and the hand-over that makes taking a handler out safe.
+//!
+//! The path from the CPU's vector to the handler is a straight line: mark the slot running, load one
+//! pointer, call through it. Taking a handler out is the slow side: unhook the pointer, then wait until the
+//! slot is not running, then free. Both sides use sequentially consistent accesses on `running` and `bound`,
+//! so at least one of them sees the other: either the dispatcher finds the slot empty, or the remover sees it
+//! running and waits.
+
+#![expect(unsafe_code, reason = "the one place where a handler's type is erased")]
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+
+/// What a slot calls.
+pub(crate) trait Serve: Send + Sync + 'static {
+    /// Serves one delivery of the vector.
+    fn serve(&self);
+}
+
+/// The erased head of a [`Node`]: how to call what follows it.
+struct Head {
+    serve: unsafe fn(NonNull<Head>),
+    free: unsafe fn(NonNull<Head>),
+}
+
+/// # Invariants
+/// `head` is first (`repr(C)`), so a pointer to the node is a pointer to its head, and `head`'s functions are
+/// those of this `H`.
+#[repr(C)]
+struct Node<H> {
+    head: Head,
+    handler: H,
+}
+
+/// A handler out of any slot: owned, ready to be bound or dropped.
+pub(crate) struct Bound {
+    node: NonNull<Head>,
+}
+
+// SAFETY: a `Bound` owns a `Node<H>` with `H: Serve`, and `Serve` requires `Send`.
+unsafe impl Send for Bound {}
+// SAFETY: as above; `Serve` requires `Sync`, and `&Bound` reaches nothing but the handler.
+unsafe impl Sync for Bound {}
+
+impl Bound {
+    pub(crate) fn new<H: Serve>(handler: H) -> Self {
+        let head = Head { serve: serve_node::<H>, free: free_node::<H> };
+        let node = Box::into_raw(Box::new(Node { head, handler }));
+        // SAFETY: `Box::into_raw` never returns null.
+        let node = unsafe { NonNull::new_unchecked(node) };
+        Self { node: node.cast() }
+    }
+
+    fn into_raw(self) -> NonNull<Head> {
+        let node = self.node;
+        let _ = core::mem::ManuallyDrop::new(self);
+        node
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // SAFETY: the node is alive until here, since this `Bound` owns it.
+        let free = unsafe { self.node.as_ref() }.free;
+        // SAFETY: `free` is that of the node's own type (invariant of `Node`), and nobody uses the node after.
+        unsafe { free(self.node) };
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").finish_non_exhaustive()
+    }
+}
+
+/// # Safety
+/// `head` is the head of a live `Node<H>`.
+unsafe fn serve_node<H: Serve>(head: NonNull<Head>) {
+    // SAFETY: the caller promises a live `Node<H>`, whose first field is the head.
+    let node = unsafe { head.cast::<Node<H>>().as_ref() };
+    node.handler.serve();
+}
+
+/// # Safety
+/// `head` is the head of a live `Node<H>` made by `Bound::new`, and is not used again.
+unsafe fn free_node<H: Serve>(head: NonNull<Head>) {
+    // SAFETY: the caller promises a node from `Bound::new`, which boxed it as this type.
+    drop(unsafe { Box::from_raw(head.cast::<Node<H>>().as_ptr()) });
+}
+
+/// The slot of one vector on one CPU.
+pub(crate) struct Slot {
+    bound: AtomicPtr<Head>,
+    running: AtomicBool,
+    unexpected: AtomicU64,
+}
+
+impl Slot {
+    pub(crate) const fn new() -> Self {
+        Self { bound: AtomicPtr::new(ptr::null_mut()), running: AtomicBool::new(false), unexpected: AtomicU64::new(0) }
+    }
+
+    /// Puts a handler in (or takes it out, with `None`) and returns what was there, which nobody runs any more.
+    ///
+    /// Must not be called from the handler itself: it waits for the handler to end.
+    pub(crate) fn replace(&self, handler: Option<Bound>) -> Option<Bound> {
+        let new = handler.map_or(ptr::null_mut(), |bound| bound.into_raw().as_ptr());
+        let old = self.bound.swap(new, Ordering::SeqCst);
+        while self.running.load(Ordering::SeqCst) {
+            core::hint::spin_loop();
+        }
+        NonNull::new(old).map(|node| Bound { node })
+    }
+
+    /// Whether its handler is being called right now.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.load(Ordering::SeqCst)
+    }
+
+    /// Deliveries that found nobody.
+    pub(crate) fn unexpected(&self) -> u64 {
+        self.unexpected.load(Ordering::Relaxed)
+    }
+
+    /// Serves one delivery.
+    ///
+    /// # Safety
+    /// Deliveries of one slot do not overlap: only the CPU that owns the vector calls this, with interrupts off.
+    #[inline]
+    pub(crate) unsafe fn dispatch(&self) {
+        self.running.swap(true, Ordering::SeqCst);
+        match NonNull::new(self.bound.load(Ordering::SeqCst)) {
+            Some(node) => {
+                // SAFETY: `replace` frees a node only after it saw `running` false; we set it before we loaded
+                // the pointer, so the node lives until we clear it.
+                let serve = unsafe { node.as_ref() }.serve;
+                // SAFETY: `serve` is that of the node's own type, and the node is alive, as above.
+                unsafe { serve(node) };
+            }
+            // Only this CPU writes the counter, so no locked increment.
+            None => self.unexpected.store(self.unexpected.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
+        }
+        self.running.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,242 @@
+//! The vectors of a CPU: which are free, who serves the others, and what they counted.
+
+#![expect(unsafe_code, reason = "the door between the entry stubs and the slots")]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::{Bound, Gsi, Mode, Slot, Vector};
+use crate::config::Address;
+use crate::sync::IrqLock;
+
+/// The first vector that is not an exception (SDM vol. 3, 6.2).
+const FIRST: usize = 32;
+/// The vectors from here on are the machine's own: timer, errors, spurious.
+const END: usize = 0xf0;
+
+/// The vectors of one CPU.
+pub struct VectorTable {
+    slots: [Slot; 256],
+    used: IrqLock<[bool; 256]>,
+    rows: IrqLock<Vec<Arc<Row>>>,
+    limit: AtomicUsize,
+    spurious: AtomicU64,
+    cpu: u32,
+}
+
+impl VectorTable {
+    /// The vectors of the CPU with that local APIC id, all free.
+    #[must_use]
+    pub const fn new(cpu: u32) -> Self {
+        Self {
+            slots: [const { Slot::new() }; 256],
+            used: IrqLock::new([false; 256]),
+            rows: IrqLock::new(Vec::new()),
+            limit: AtomicUsize::new(END - FIRST),
+            spurious: AtomicU64::new(0),
+            cpu,
+        }
+    }
+
+    /// Lets no more than `count` vectors be taken, to see how a machine fares that runs out of them.
+    pub fn limit(&self, count: usize) {
+        self.limit.store(count, Ordering::Relaxed);
+    }
+
+    /// Takes `count` neighbouring vectors whose first is a multiple of `count`, which MSI demands of a power
+    /// of two (PCI 3.0, 6.8.1.6: the function changes the low bits of the data).
+    ///
+    /// # Errors
+    /// [`VectorsExhausted`], saying how many there were.
+    pub fn allocate(&'static self, count: usize) -> Result<VectorBlock, VectorsExhausted> {
+        let mut used = self.used.lock();
+        let free = self.limit.load(Ordering::Relaxed).saturating_sub(used.iter().filter(|used| **used).count());
+        let exhausted = VectorsExhausted { wanted: count, free };
+        if count == 0 || count > free {
+            return Err(exhausted);
+        }
+        let mut starts = (FIRST..END).filter(|start| start % count == 0 && start + count <= END);
+        let first = starts.find(|start| used[*start..*start + count].iter().all(|used| !used)).ok_or(exhausted)?;
+        used[first..first + count].fill(true);
+        Ok(VectorBlock { table: self, first, count })
+    }
+
+    /// Vectors that are still free.
+    pub fn free(&self) -> usize {
+        let used = self.used.lock().iter().filter(|used| **used).count();
+        self.limit.load(Ordering::Relaxed).saturating_sub(used)
+    }
+
+    /// Serves one delivery of `vector`. The caller sends the EOI afterwards.
+    ///
+    /// # Safety
+    /// Only from the interrupt entry of the CPU that owns this table, with interrupts off: two deliveries of
+    /// one vector never overlap.
+    #[inline]
+    pub unsafe fn dispatch(&self, vector: u8) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.slots[usize::from(vector)].dispatch() };
+    }
+
+    /// Counts a spurious delivery of the local APIC, which gets no EOI (SDM vol. 3, 11.9).
+    pub fn count_spurious(&self) {
+        self.spurious.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Spurious deliveries so far.
+    pub fn spurious(&self) -> u64 {
+        self.spurious.load(Ordering::Relaxed)
+    }
+
+    /// Deliveries to vectors that nobody serves: forged, stray, or late messages.
+    pub fn unexpected(&self) -> u64 {
+        self.slots.iter().map(Slot::unexpected).sum()
+    }
+
+    /// What every registered handler counted.
+    #[must_use]
+    pub fn report(&self) -> Vec<InterruptRow> {
+        let rows = self.rows.lock().clone();
+        rows.iter().map(|row| row.report()).collect()
+    }
+
+    pub(crate) fn add_row(&self, row: Arc<Row>) {
+        let mut rows = self.rows.lock();
+        let place = rows.partition_point(|other| other.vector <= row.vector);
+        rows.insert(place, row);
+    }
+
+    pub(crate) fn remove_row(&self, row: &Arc<Row>) {
+        self.rows.lock().retain(|other| !Arc::ptr_eq(other, row));
+    }
+}
+
+impl fmt::Debug for VectorTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VectorTable").field("cpu", &self.cpu).finish_non_exhaustive()
+    }
+}
+
+/// No run of free vectors was long enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("out of vectors: {wanted} wanted, {free} free")]
+pub struct VectorsExhausted {
+    /// Vectors asked for.
+    pub wanted: usize,
+    /// Vectors that were free, not necessarily side by side.
+    pub free: usize,
+}
+
+/// Neighbouring vectors, owned: dropping takes their handlers out, waits for those that run, and frees them.
+pub struct VectorBlock {
+    table: &'static VectorTable,
+    first: usize,
+    count: usize,
+}
+
+impl VectorBlock {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The vector at `index`, or `None` past the end.
+    #[must_use]
+    pub fn vector(&self, index: usize) -> Option<Vector> {
+        let number = (index < self.count).then_some(self.first + index)?;
+        Some(Vector { cpu: self.table.cpu, number: u8::try_from(number).ok()? })
+    }
+
+    /// Puts a handler into (or takes it out of) the slot at `index`; see [`Slot::replace`].
+    pub(crate) fn replace(&self, index: usize, handler: Option<Bound>) -> Option<Bound> {
+        assert!(index < self.count, "slot {index} of a block of {}", self.count);
+        self.table.slots[self.first + index].replace(handler)
+    }
+
+    /// Whether any of its handlers is being called right now.
+    pub(crate) fn is_running(&self) -> bool {
+        self.table.slots[self.first..self.first + self.count].iter().any(Slot::is_running)
+    }
+}
+
+impl Drop for VectorBlock {
+    fn drop(&mut self) {
+        for index in 0..self.count {
+            drop(self.replace(index, None));
+        }
+        self.table.used.lock()[self.first..self.first + self.count].fill(false);
+    }
+}
+
+impl fmt::Debug for VectorBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VectorBlock").field("first", &self.first).field("count", &self.count).finish()
+    }
+}
+
+/// One registered handler's place in the report, and its counters.
+pub(crate) struct Row {
+    pub(crate) vector: Vector,
+    pub(crate) mode: Mode,
+    pub(crate) function: Address,
+    pub(crate) driver: &'static str,
+    pub(crate) names: Vec<&'static str>,
+    pub(crate) gsi: Option<Gsi>,
+    count: AtomicU64,
+    unclaimed: AtomicU64,
+}
+
+impl Row {
+    pub(crate) fn new(vector: Vector, mode: Mode, function: Address, driver: &'static str) -> Self {
+        let (count, unclaimed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { vector, mode, function, driver, names: Vec::new(), gsi: None, count, unclaimed }
+    }
+
+    /// Counts a call. Only the vector's CPU writes, so no locked increment.
+    #[inline]
+    pub(crate) fn count(&self) {
+        self.count.store(self.count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn count_unclaimed(&self) {
+        self.unclaimed.store(self.unclaimed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    fn report(&self) -> InterruptRow {
+        InterruptRow {
+            vector: self.vector,
+            mode: self.mode,
+            function: self.function,
+            driver: self.driver,
+            names: self.names.clone(),
+            gsi: self.gsi,
+            count: self.count.load(Ordering::Relaxed),
+            unclaimed: self.unclaimed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What one registered handler counted, for people and tools.
+#[derive(Debug, Clone)]
+pub struct InterruptRow {
+    /// The vector that calls it.
+    pub vector: Vector,
+    /// The mode of its function.
+    pub mode: Mode,
+    /// Its function.
+    pub function: Address,
+    /// Its driver.
+    pub driver: &'static str,
+    /// The messages that the vector stands for; several when they are folded, `line` for a line.
+    pub names: Vec<&'static str>,
+    /// The line, for a line.
+    pub gsi: Option<Gsi>,
+    /// Calls.
+    pub count: u64,
+    /// Calls that were not its own.
+    pub unclaimed: u64,
+}

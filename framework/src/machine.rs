@@ -1,0 +1,160 @@
+//! What the core needs from the machine it runs on.
+//!
+//! Everything above this seam (the walk, the typestates, the ladder, the rings) is plain logic: it runs
+//! on the bare machine ([`crate::arch`]) and under `cargo test` on a machine made of memory
+//! (`crate::fake`). A [`Machine`] is a handful of references, built once and never torn down.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::config::{Address, ConfigAccess};
+use crate::interrupt::{Gsi, ModePolicy, Pin, Vector, VectorTable};
+
+/// The seams of one machine.
+pub struct Machine {
+    /// Configuration space, by ports or by memory.
+    pub config: &'static dyn ConfigAccess,
+    /// Interrupt delivery: where a message goes, how a line is routed.
+    pub controller: &'static dyn InterruptController,
+    /// Device memory and DMA memory.
+    pub memory: &'static dyn Memory,
+    /// Monotonic time.
+    pub clock: &'static dyn Clock,
+    /// The vectors of the machine's CPUs and who serves them.
+    pub vectors: &'static VectorTable,
+    /// Which interrupt modes may be granted (`irq=` on the kernel command line).
+    pub policy: ModePolicy,
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// Interrupt delivery as the CPU side sees it.
+pub trait InterruptController: Send + Sync {
+    /// The memory write that raises `vector` on its CPU (SDM vol. 3, 11.11).
+    fn message(&self, vector: Vector) -> MessageTarget;
+
+    /// The line that `pin` of the function at `address` drives, given what firmware wrote into Interrupt Line.
+    ///
+    /// # Errors
+    /// [`RouteError`] when nothing on this machine knows the wire.
+    fn route(&self, address: Address, pin: Pin, interrupt_line: u8) -> Result<Route, RouteError>;
+
+    /// Points the line at `vector`: level-triggered, active low, left masked.
+    ///
+    /// # Errors
+    /// [`RouteError::NoSuchGsi`] when no I/O APIC has that input.
+    fn connect(&self, gsi: Gsi, vector: Vector) -> Result<(), RouteError>;
+
+    /// Stops deliveries of a line at the I/O APIC. A level that stays asserted is delivered after [`unmask`](Self::unmask).
+    fn mask(&self, gsi: Gsi);
+
+    /// Lets deliveries of a line through again.
+    fn unmask(&self, gsi: Gsi);
+}
+
+/// The address and data of a message: what an MSI capability or an MSI-X entry is programmed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageTarget {
+    /// Where the device writes.
+    pub address: u64,
+    /// What it writes; the low bits carry the message number in multi-message MSI.
+    pub data: u32,
+}
+
+/// A line, and who said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The global system interrupt: an I/O APIC input.
+    pub gsi: Gsi,
+    /// Where the knowledge came from; shown in the boot table.
+    pub source: RouteSource,
+}
+
+/// Who knew the route of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteSource {
+    /// Firmware's Interrupt Line register, through the MADT's overrides.
+    InterruptLine,
+    /// Knowledge of the chipset.
+    Chipset,
+    /// A fake machine's table.
+    Fake,
+}
+
+/// Why a line has no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// Firmware left the Interrupt Line register at a value that means "none" here.
+    #[error("firmware left no route: Interrupt Line is {interrupt_line}")]
+    NotRouted {
+        /// What the register held.
+        interrupt_line: u8,
+    },
+    /// No I/O APIC serves that number.
+    #[error("no I/O APIC has an input for GSI {gsi}")]
+    NoSuchGsi {
+        /// The number that was wanted.
+        gsi: u32,
+    },
+}
+
+/// Device memory and DMA memory.
+pub trait Memory: Send + Sync {
+    /// Maps device memory, uncached, and returns where it can be reached. Mapping a range twice gives the
+    /// same answer; mappings are never taken back.
+    ///
+    /// # Errors
+    /// [`MemoryError`] when the range cannot be addressed or there is no memory for page tables.
+    fn map(&self, physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError>;
+
+    /// Zeroed memory that devices can reach: whole pages of 4,096 bytes, physically contiguous.
+    ///
+    /// # Errors
+    /// [`MemoryError::OutOfMemory`].
+    fn allocate(&self, pages: usize) -> Result<DmaBlock, MemoryError>;
+
+    /// Takes a block back.
+    ///
+    /// The caller has made sure that no device writes there any more: the function that it was lent to no
+    /// longer masters the bus.
+    fn release(&self, block: DmaBlock);
+}
+
+/// Pages for DMA. Owned: whoever holds it may give it back once.
+#[derive(Debug)]
+pub struct DmaBlock {
+    pointer: NonNull<u8>,
+    bus: u64,
+    pages: usize,
+}
+
+/// Why memory was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// The allocator is exhausted.
+    #[error("out of memory: {wanted} bytes wanted")]
+    OutOfMemory {
+        /// Bytes asked for.
+        wanted: usize,
+    },
+    /// The range is beyond what the page tables here address, or wraps.
+    #[error("{length:#x} bytes at physical {physical:#x} cannot be mapped")]
+    Unreachable {
+        /// Where the range begins.
+        physical: u64,
+        /// Its bytes.
+        length: u64,
+    },
+}
+
+/// Monotonic time.
+pub trait Clock: Send + Sync {
+    /// Nanoseconds since an arbitrary start; never goes back.
+    fn now(&self) -> u64;
+}
