@@ -8,6 +8,8 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use crate::config::{Address, ConfigAccess};
+use crate::dma::DmaBlock;
+use crate::function::Inventory;
 use crate::interrupt::{Gsi, ModePolicy, Pin, Vector, VectorTable};
 
 /// The seams of one machine.
@@ -24,6 +26,8 @@ pub struct Machine {
     pub vectors: &'static VectorTable,
     /// Which interrupt modes may be granted (`irq=` on the kernel command line).
     pub policy: ModePolicy,
+    /// The functions that were found; begin with [`Inventory::new`], and fill with [`Machine::scan`].
+    pub inventory: Inventory,
 }
 
 impl fmt::Debug for Machine {
@@ -123,14 +127,6 @@ pub trait Memory: Send + Sync {
     /// The caller has made sure that no device writes there any more: the function that it was lent to no
     /// longer masters the bus.
     fn release(&self, block: DmaBlock);
-}
-
-/// Pages for DMA. Owned: whoever holds it may give it back once.
-#[derive(Debug)]
-pub struct DmaBlock {
-    pointer: NonNull<u8>,
-    bus: u64,
-    pages: usize,
 }
 
 /// Why memory was refused.

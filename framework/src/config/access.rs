@@ -1,4 +1,6 @@
-//! How configuration space is reached.
+//! How configuration space is reached, and one function's own view of it.
+
+use core::fmt;
 
 use super::Address;
 
@@ -13,6 +15,28 @@ pub enum Width {
     Dword,
 }
 
+impl Width {
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u16 {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
+            Self::Dword => 4,
+        }
+    }
+
+    /// What a read of this width gives when nothing answers.
+    #[must_use]
+    pub const fn ones(self) -> u32 {
+        match self {
+            Self::Byte => 0xff,
+            Self::Word => 0xffff,
+            Self::Dword => u32::MAX,
+        }
+    }
+}
+
 /// One way to reach configuration space.
 ///
 /// Writes keep their width all the way to the bus: Command and Status share a dword, and Status bits are
@@ -24,6 +48,62 @@ pub trait ConfigAccess: Send + Sync {
     /// Writes; dropped when nothing answers.
     fn write(&self, address: Address, offset: u16, width: Width, value: u32);
 
-    /// Bytes of configuration space that can be reached: 256 by ports, 4,096 by ECAM.
+    /// Bytes of configuration space that can be reached: 256 by ports, 4,096 by ECAM, 0 for a function that
+    /// is out of reach.
     fn size(&self, address: Address) -> u16;
+}
+
+/// The configuration space of one function.
+#[derive(Clone, Copy)]
+pub(crate) struct Space {
+    access: &'static dyn ConfigAccess,
+    address: Address,
+}
+
+impl Space {
+    pub(crate) fn new(access: &'static dyn ConfigAccess, address: Address) -> Self {
+        Self { access, address }
+    }
+
+    pub(crate) fn address(self) -> Address {
+        self.address
+    }
+
+    pub(crate) fn read_u8(self, offset: u16) -> u8 {
+        (self.access.read(self.address, offset, Width::Byte) & 0xff) as u8
+    }
+
+    pub(crate) fn read_u16(self, offset: u16) -> u16 {
+        (self.access.read(self.address, offset, Width::Word) & 0xffff) as u16
+    }
+
+    pub(crate) fn read_u32(self, offset: u16) -> u32 {
+        self.access.read(self.address, offset, Width::Dword)
+    }
+
+    pub(crate) fn write_u16(self, offset: u16, value: u16) {
+        self.access.write(self.address, offset, Width::Word, value.into());
+    }
+
+    pub(crate) fn write_u32(self, offset: u16, value: u32) {
+        self.access.write(self.address, offset, Width::Dword, value);
+    }
+}
+
+impl fmt::Debug for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Space({})", self.address)
+    }
+}
+
+/// Lets `pci_types` read headers through any access. It writes dwords only, so nothing here writes through it.
+#[expect(unsafe_code, reason = "the trait declares its methods unsafe; these bodies are not")]
+impl pci_types::ConfigRegionAccess for Space {
+    unsafe fn read(&self, address: Address, offset: u16) -> u32 {
+        self.access.read(address, offset, Width::Dword)
+    }
+
+    unsafe fn write(&self, address: Address, offset: u16, value: u32) {
+        self.access.write(address, offset, Width::Dword, value);
+    }
 }

@@ -5,13 +5,16 @@
 //! slot is not running, then free. Both sides use sequentially consistent accesses on `running` and `bound`,
 //! so at least one of them sees the other: either the dispatcher finds the slot empty, or the remover sees it
 //! running and waits.
+//!
+//! A handler may drop the last thing that keeps its own registration alive. It cannot wait for itself to end:
+//! it is recognised by its stack, and what it took out is kept until the slot is used again.
 
 #![expect(unsafe_code, reason = "the one place where a handler's type is erased")]
 
 use alloc::boxed::Box;
 use core::fmt;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// What a slot calls.
 pub(crate) trait Serve: Send + Sync + 'static {
@@ -90,33 +93,54 @@ unsafe fn free_node<H: Serve>(head: NonNull<Head>) {
     drop(unsafe { Box::from_raw(head.cast::<Node<H>>().as_ptr()) });
 }
 
+/// No stack of ours, of a CPU or of a test's thread, lets a handler go this deep.
+const STACK: usize = 64 * 1024;
+
 /// The slot of one vector on one CPU.
 pub(crate) struct Slot {
     bound: AtomicPtr<Head>,
-    running: AtomicBool,
+    /// Where the stack of the dispatch under way is, or 0.
+    running: AtomicUsize,
+    /// What a handler took out of its own slot.
+    retired: AtomicPtr<Head>,
     unexpected: AtomicU64,
 }
 
 impl Slot {
     pub(crate) const fn new() -> Self {
-        Self { bound: AtomicPtr::new(ptr::null_mut()), running: AtomicBool::new(false), unexpected: AtomicU64::new(0) }
+        Self {
+            bound: AtomicPtr::new(ptr::null_mut()),
+            running: AtomicUsize::new(0),
+            retired: AtomicPtr::new(ptr::null_mut()),
+            unexpected: AtomicU64::new(0),
+        }
     }
 
     /// Puts a handler in (or takes it out, with `None`) and returns what was there, which nobody runs any more.
-    ///
-    /// Must not be called from the handler itself: it waits for the handler to end.
+    /// Called by the handler itself, it returns nothing, and keeps the handler.
     pub(crate) fn replace(&self, handler: Option<Bound>) -> Option<Bound> {
         let new = handler.map_or(ptr::null_mut(), |bound| bound.into_raw().as_ptr());
         let old = self.bound.swap(new, Ordering::SeqCst);
-        while self.running.load(Ordering::SeqCst) {
-            core::hint::spin_loop();
+        if self.wait_idle() {
+            let retired = self.retired.swap(ptr::null_mut(), Ordering::SeqCst);
+            drop(NonNull::new(retired).map(|node| Bound { node }));
+            return NonNull::new(old).map(|node| Bound { node });
         }
-        NonNull::new(old).map(|node| Bound { node })
+        // Where one is kept already, this one is leaked: it may be the caller, and freeing it would be worse.
+        let _ = self.retired.compare_exchange(ptr::null_mut(), old, Ordering::SeqCst, Ordering::SeqCst);
+        None
     }
 
-    /// Whether its handler is being called right now.
-    pub(crate) fn is_running(&self) -> bool {
-        self.running.load(Ordering::SeqCst)
+    /// Waits until its handler is not being called; `false`, at once, when it is the caller.
+    pub(crate) fn wait_idle(&self) -> bool {
+        let here = stack_pointer();
+        loop {
+            match self.running.load(Ordering::SeqCst) {
+                0 => return true,
+                frame if (here..here + STACK).contains(&frame) => return false,
+                _ => core::hint::spin_loop(),
+            }
+        }
     }
 
     /// Deliveries that found nobody.
@@ -130,10 +154,10 @@ impl Slot {
     /// Deliveries of one slot do not overlap: only the CPU that owns the vector calls this, with interrupts off.
     #[inline]
     pub(crate) unsafe fn dispatch(&self) {
-        self.running.swap(true, Ordering::SeqCst);
+        self.running.swap(stack_pointer(), Ordering::SeqCst);
         match NonNull::new(self.bound.load(Ordering::SeqCst)) {
             Some(node) => {
-                // SAFETY: `replace` frees a node only after it saw `running` false; we set it before we loaded
+                // SAFETY: `replace` frees a node only after it saw `running` clear; we set it before we loaded
                 // the pointer, so the node lives until we clear it.
                 let serve = unsafe { node.as_ref() }.serve;
                 // SAFETY: `serve` is that of the node's own type, and the node is alive, as above.
@@ -142,6 +166,13 @@ impl Slot {
             // Only this CPU writes the counter, so no locked increment.
             None => self.unexpected.store(self.unexpected.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
         }
-        self.running.store(false, Ordering::Release);
+        self.running.store(0, Ordering::Release);
     }
+}
+
+/// About where the stack is; the stack grows down, so a caller's is above.
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let marker = 0_u8;
+    (&raw const marker).addr()
 }

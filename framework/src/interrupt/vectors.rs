@@ -7,9 +7,11 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::lines::LineState;
 use super::{Bound, Gsi, Mode, Slot, Vector};
 use crate::config::Address;
-use crate::sync::IrqLock;
+use crate::function::Claimed;
+use crate::sync::{IrqLock, IrqLockGuard};
 
 /// The first vector that is not an exception (SDM vol. 3, 6.2).
 const FIRST: usize = 32;
@@ -21,6 +23,8 @@ pub struct VectorTable {
     slots: [Slot; 256],
     used: IrqLock<[bool; 256]>,
     rows: IrqLock<Vec<Arc<Row>>>,
+    lines: IrqLock<Vec<LineState>>,
+    storms: AtomicU64,
     limit: AtomicUsize,
     spurious: AtomicU64,
     cpu: u32,
@@ -34,6 +38,8 @@ impl VectorTable {
             slots: [const { Slot::new() }; 256],
             used: IrqLock::new([false; 256]),
             rows: IrqLock::new(Vec::new()),
+            lines: IrqLock::new(Vec::new()),
+            storms: AtomicU64::new(0),
             limit: AtomicUsize::new(END - FIRST),
             spurious: AtomicU64::new(0),
             cpu,
@@ -95,11 +101,24 @@ impl VectorTable {
         self.slots.iter().map(Slot::unexpected).sum()
     }
 
+    /// Lines that were masked because nobody claimed them.
+    pub fn storms(&self) -> u64 {
+        self.storms.load(Ordering::Relaxed)
+    }
+
     /// What every registered handler counted.
     #[must_use]
     pub fn report(&self) -> Vec<InterruptRow> {
         let rows = self.rows.lock().clone();
         rows.iter().map(|row| row.report()).collect()
+    }
+
+    pub(super) fn lines(&self) -> IrqLockGuard<'_, Vec<LineState>> {
+        self.lines.lock()
+    }
+
+    pub(super) fn count_storm(&self) {
+        self.storms.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn add_row(&self, row: Arc<Row>) {
@@ -156,9 +175,11 @@ impl VectorBlock {
         self.table.slots[self.first + index].replace(handler)
     }
 
-    /// Whether any of its handlers is being called right now.
-    pub(crate) fn is_running(&self) -> bool {
-        self.table.slots[self.first..self.first + self.count].iter().any(Slot::is_running)
+    /// Waits until none of its handlers is being called. With their source masked, none will be.
+    pub(crate) fn wait_idle(&self) {
+        for slot in &self.table.slots[self.first..self.first + self.count] {
+            slot.wait_idle();
+        }
     }
 }
 
@@ -190,9 +211,24 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(vector: Vector, mode: Mode, function: Address, driver: &'static str) -> Self {
-        let (count, unclaimed) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { vector, mode, function, driver, names: Vec::new(), gsi: None, count, unclaimed }
+    /// `vector` is `None` for nothing that was allocated; such a row reports vector 0.
+    pub(crate) fn new(
+        claimed: &Claimed,
+        vector: Option<Vector>,
+        mode: Mode,
+        gsi: Option<Gsi>,
+        names: Vec<&'static str>,
+    ) -> Self {
+        Self {
+            vector: vector.unwrap_or(Vector { cpu: 0, number: 0 }),
+            mode,
+            function: claimed.record().address(),
+            driver: claimed.record().status().driver.unwrap_or("none"),
+            names,
+            gsi,
+            count: AtomicU64::new(0),
+            unclaimed: AtomicU64::new(0),
+        }
     }
 
     /// Counts a call. Only the vector's CPU writes, so no locked increment.

@@ -1,0 +1,108 @@
+//! Configuration space as memory: ECAM (PCI Express base 4.0, 7.2.2).
+
+#![expect(unsafe_code, reason = "configuration space is reached through device memory")]
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::ptr::NonNull;
+
+use super::{Address, ConfigAccess, Width};
+use crate::machine::{Memory, MemoryError};
+
+/// One allocation of the MCFG table: where the configuration space of a range of buses is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EcamRegion {
+    /// Physical address of bus 0's space; the range begins `first_bus` MiB above it.
+    pub base: u64,
+    /// PCI segment group.
+    pub segment: u16,
+    /// First bus that the range decodes.
+    pub first_bus: u8,
+    /// Last bus that the range decodes.
+    pub last_bus: u8,
+}
+
+/// Reaches all 4,096 bytes of every function in its regions.
+pub struct Ecam {
+    regions: Vec<Mapped>,
+}
+
+/// # Invariants
+/// `pointer` is the mapping of one MiB for each bus of `region`, mapped for good.
+struct Mapped {
+    region: EcamRegion,
+    pointer: NonNull<u8>,
+}
+
+// SAFETY: the mapping belongs to no CPU, and volatile accesses of at most four bytes may come from any.
+unsafe impl Send for Mapped {}
+// SAFETY: as above.
+unsafe impl Sync for Mapped {}
+
+impl Ecam {
+    /// Maps `regions`.
+    ///
+    /// # Errors
+    /// [`MemoryError`] when a region cannot be mapped.
+    pub fn new(regions: &[EcamRegion], memory: &dyn Memory) -> Result<Self, MemoryError> {
+        let map = |region: &EcamRegion| {
+            let buses = u64::from(region.last_bus.saturating_sub(region.first_bus)) + 1;
+            let physical = region.base.saturating_add(u64::from(region.first_bus) << 20);
+            Ok(Mapped { region: *region, pointer: memory.map(physical, buses << 20)? })
+        };
+        Ok(Self { regions: regions.iter().map(map).collect::<Result<_, _>>()? })
+    }
+
+    /// Where a register is, when it is in a region and does not straddle its dword.
+    fn locate(&self, address: Address, offset: u16, width: Width) -> Option<NonNull<u8>> {
+        if offset >= 4096 || !offset.is_multiple_of(width.bytes()) {
+            return None;
+        }
+        let mapped = self.regions.iter().find(|mapped| {
+            let region = &mapped.region;
+            region.segment == address.segment() && (region.first_bus..=region.last_bus).contains(&address.bus())
+        })?;
+        let function = usize::from(address.bus() - mapped.region.first_bus) << 20
+            | usize::from(address.device()) << 15
+            | usize::from(address.function()) << 12;
+        // SAFETY: the bus is within the region and a function's place within its bus's MiB, so the result lies in
+        // the mapping.
+        Some(unsafe { mapped.pointer.add(function + usize::from(offset)) })
+    }
+}
+
+impl ConfigAccess for Ecam {
+    fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
+        let Some(register) = self.locate(address, offset, width) else { return width.ones() };
+        match width {
+            // SAFETY: `locate` gives a mapped place for this width.
+            Width::Byte => u32::from(unsafe { register.read_volatile() }),
+            // SAFETY: as above; aligned to two.
+            Width::Word => u32::from(unsafe { register.cast::<u16>().read_volatile() }),
+            // SAFETY: as above; aligned to four.
+            Width::Dword => unsafe { register.cast::<u32>().read_volatile() },
+        }
+    }
+
+    fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
+        let Some(register) = self.locate(address, offset, width) else { return };
+        match width {
+            // SAFETY: `locate` gives a mapped place for this width; see `Ports::write` for who writes.
+            Width::Byte => unsafe { register.write_volatile((value & 0xff) as u8) },
+            // SAFETY: as above; aligned to two.
+            Width::Word => unsafe { register.cast::<u16>().write_volatile((value & 0xffff) as u16) },
+            // SAFETY: as above; aligned to four.
+            Width::Dword => unsafe { register.cast::<u32>().write_volatile(value) },
+        }
+    }
+
+    fn size(&self, address: Address) -> u16 {
+        if self.locate(address, 0, Width::Dword).is_some() { 4096 } else { 0 }
+    }
+}
+
+impl fmt::Debug for Ecam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.regions.iter().map(|mapped| mapped.region)).finish()
+    }
+}

@@ -1,0 +1,139 @@
+//! The part of a header that every function has.
+
+use core::fmt;
+
+use pci_types::device_type::DeviceType;
+use pci_types::{HeaderType, PciHeader};
+
+use super::Space;
+use crate::interrupt::Pin;
+
+pub(crate) use pci_types::CommandRegister as Command;
+
+/// Offset of the Command register, 16 bits wide. Status is beside it and is cleared by ones: never write both.
+const COMMAND: u16 = 0x04;
+const HEADER_TYPE: u16 = 0x0e;
+const SECONDARY_BUS: u16 = 0x19;
+const SUBSYSTEM: u16 = 0x2c;
+const INTERRUPT: u16 = 0x3c;
+
+/// What a function says of itself in its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Vendor ID.
+    pub vendor: u16,
+    /// Device ID.
+    pub device: u16,
+    /// Revision ID.
+    pub revision: u8,
+    /// Class code.
+    pub class: Class,
+    /// What kind of header follows.
+    pub kind: HeaderKind,
+    /// Whether the device has more functions (meaningful in function 0).
+    pub is_multifunction: bool,
+    /// The subsystem's vendor and device, for endpoints.
+    pub subsystem: Option<(u16, u16)>,
+    /// The pin that the function drives.
+    pub pin: Option<Pin>,
+    /// What firmware wrote into Interrupt Line.
+    pub interrupt_line: u8,
+}
+
+/// A class code: base class, sub-class, programming interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Class {
+    /// Base class.
+    pub base: u8,
+    /// Sub-class.
+    pub sub: u8,
+    /// Programming interface.
+    pub interface: u8,
+}
+
+impl Class {
+    /// The name of the class, as the PCI SIG assigns them.
+    #[must_use]
+    pub fn name(self) -> DeviceType {
+        DeviceType::from((self.base, self.sub))
+    }
+
+    /// Whether it is a host bridge, whose BARs must not be sized.
+    #[must_use]
+    pub fn is_host_bridge(self) -> bool {
+        (self.base, self.sub) == (6, 0)
+    }
+}
+
+/// As six hexadecimal digits.
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02x}{:02x}{:02x}", self.base, self.sub, self.interface)
+    }
+}
+
+/// The layout of the rest of the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderKind {
+    /// Type 0.
+    Endpoint,
+    /// Type 1, and the bus behind it.
+    Bridge {
+        /// Secondary Bus Number.
+        secondary: u8,
+    },
+    /// Type 2: CardBus, not driven here.
+    CardBus,
+    /// A reserved type.
+    Unknown(u8),
+}
+
+impl Header {
+    /// Reads the header, or `None` where nothing answers.
+    pub(crate) fn read(space: Space) -> Option<Self> {
+        let header = PciHeader::new(space.address());
+        let (vendor, device) = header.id(space);
+        // 0xffff: nothing there. 0x0000 is no vendor either, and some bridges answer it.
+        if matches!(vendor, 0xffff | 0) {
+            return None;
+        }
+        let kind = match header.header_type(space) {
+            HeaderType::Endpoint => HeaderKind::Endpoint,
+            HeaderType::PciPciBridge => HeaderKind::Bridge { secondary: space.read_u8(SECONDARY_BUS) },
+            HeaderType::CardBusBridge => HeaderKind::CardBus,
+            _ => HeaderKind::Unknown(space.read_u8(HEADER_TYPE) & 0x7f),
+        };
+        let (revision, base, sub, interface) = header.revision_and_class(space);
+        let subsystem =
+            (kind == HeaderKind::Endpoint).then(|| (space.read_u16(SUBSYSTEM), space.read_u16(SUBSYSTEM + 2)));
+        let [interrupt_line, pin] = space.read_u16(INTERRUPT).to_le_bytes();
+        Some(Self {
+            vendor,
+            device,
+            revision,
+            class: Class { base, sub, interface },
+            kind,
+            is_multifunction: header.has_multiple_functions(space),
+            subsystem,
+            pin: Pin::from_register(pin),
+            interrupt_line,
+        })
+    }
+
+    /// How many BARs a header of this kind has.
+    pub(crate) fn bar_count(&self) -> u8 {
+        match self.kind {
+            HeaderKind::Endpoint => 6,
+            HeaderKind::Bridge { .. } => 2,
+            HeaderKind::CardBus => 1,
+            HeaderKind::Unknown(_) => 0,
+        }
+    }
+}
+
+/// Changes Command by a 16-bit write, and returns what it was.
+pub(crate) fn update_command(space: Space, change: impl FnOnce(Command) -> Command) -> Command {
+    let before = Command::from_bits_retain(space.read_u16(COMMAND));
+    space.write_u16(COMMAND, change(before).bits());
+    before
+}

@@ -1,0 +1,212 @@
+//! The DMA memory of one function.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::DmaBlock;
+use super::{DmaBuffer, DmaRegion};
+use crate::function::Claimed;
+use crate::machine::{Memory, MemoryError};
+use crate::sync::IrqLock;
+
+const PAGE: usize = 4096;
+
+/// An address as a device sees it: not assumed to be the physical one, so that an IOMMU may come between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BusAddress(u64);
+
+impl BusAddress {
+    pub(crate) const fn new(address: u64) -> Self {
+        Self(address)
+    }
+
+    /// The whole address.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Bits 31 to 0, for devices with two address registers.
+    #[must_use]
+    pub const fn low(self) -> u32 {
+        (self.0 & 0xffff_ffff) as u32
+    }
+
+    /// Bits 63 to 32.
+    #[must_use]
+    pub const fn high(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The address `bytes` further on.
+    #[must_use]
+    pub const fn offset(self, bytes: u64) -> Self {
+        Self(self.0.wrapping_add(bytes))
+    }
+}
+
+impl fmt::Display for BusAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// Where a driver gets memory that its function can reach.
+#[derive(Debug)]
+pub struct DmaPort {
+    claimed: Arc<Claimed>,
+    bits: u8,
+}
+
+impl DmaPort {
+    pub(crate) fn new(claimed: Arc<Claimed>) -> Self {
+        Self { claimed, bits: 64 }
+    }
+
+    /// Says that the device drives only the low `bits` of an address; memory above is refused.
+    #[must_use]
+    pub fn limit(self, bits: u8) -> Self {
+        Self { bits: bits.min(64), ..self }
+    }
+
+    /// One zeroed buffer of `length` bytes.
+    ///
+    /// # Errors
+    /// [`DmaError`].
+    pub fn buffer(&self, length: usize) -> Result<DmaBuffer, DmaError> {
+        Ok(DmaBuffer::new(self.pages(length)?, 0, length))
+    }
+
+    /// `count` zeroed buffers of `length` bytes each, packed side by side and aligned to 64 bytes.
+    ///
+    /// # Errors
+    /// [`DmaError`].
+    pub fn buffers(&self, count: usize, length: usize) -> Result<Vec<DmaBuffer>, DmaError> {
+        let stride = length.next_multiple_of(64);
+        // Runs of at most 64 KiB, so that a machine whose memory is in pieces can still serve.
+        let per_run = (16 * PAGE / stride.max(1)).max(1);
+        let mut buffers = Vec::with_capacity(count);
+        while buffers.len() < count {
+            let run = per_run.min(count - buffers.len());
+            let pages = self.pages(run * stride)?;
+            buffers.extend((0..run).map(|index| DmaBuffer::new(pages.clone(), index * stride, length)));
+        }
+        Ok(buffers)
+    }
+
+    /// A zeroed region of `length` bytes, page-aligned, to be carved into what driver and device both touch.
+    ///
+    /// # Errors
+    /// [`DmaError`].
+    pub fn region(&self, length: usize) -> Result<DmaRegion, DmaError> {
+        Ok(DmaRegion::new(self.pages(length)?, length))
+    }
+
+    fn pages(&self, length: usize) -> Result<Arc<Pages>, DmaError> {
+        if length == 0 {
+            return Err(DmaError::Empty);
+        }
+        let block = self.claimed.pool().take(length.div_ceil(PAGE))?;
+        let end = block.bus().saturating_add((block.pages() * PAGE) as u64 - 1);
+        let pages = Pages { block: Some(block), claimed: self.claimed.clone() };
+        if self.bits < 64 && end >> self.bits != 0 {
+            return Err(DmaError::OutOfReach { address: end, bits: self.bits });
+        }
+        // Whoever has memory for DMA wants the function to reach it; forgetting to is a classic.
+        self.claimed.master_bus();
+        Ok(Arc::new(pages))
+    }
+}
+
+/// Why there was no DMA memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DmaError {
+    /// Nothing was asked for.
+    #[error("a DMA buffer of no bytes was wanted")]
+    Empty,
+    /// The machine has none.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// There is memory, but not where the device can reach it.
+    #[error("the memory ends at {address:#x}, the device reaches {bits} bits of address")]
+    OutOfReach {
+        /// The last byte of the memory there was.
+        address: u64,
+        /// The bits that the device drives.
+        bits: u8,
+    },
+}
+
+/// A block that is lent out; goes back to its function's pool.
+pub(crate) struct Pages {
+    block: Option<DmaBlock>,
+    claimed: Arc<Claimed>,
+}
+
+impl Pages {
+    pub(crate) fn block(&self) -> &DmaBlock {
+        self.block.as_ref().unwrap_or_else(|| unreachable!("taken only by drop"))
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        if let Some(block) = self.block.take() {
+            self.claimed.pool().put(block);
+        }
+    }
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pages").field(&self.block).finish()
+    }
+}
+
+/// The blocks that one function was ever lent and does not use now. Dropped, with the blocks going back to the
+/// machine, after the function was made quiet.
+pub(crate) struct Pool {
+    memory: &'static dyn Memory,
+    idle: IrqLock<Vec<DmaBlock>>,
+}
+
+impl Pool {
+    pub(crate) fn new(memory: &'static dyn Memory) -> Self {
+        Self { memory, idle: IrqLock::new(Vec::new()) }
+    }
+
+    fn take(&self, pages: usize) -> Result<DmaBlock, MemoryError> {
+        let reused = {
+            let mut idle = self.idle.lock();
+            let place = idle.iter().position(|block| block.pages() == pages);
+            place.map(|place| idle.swap_remove(place))
+        };
+        match reused {
+            Some(mut block) => {
+                block.clear();
+                Ok(block)
+            }
+            None => self.memory.allocate(pages),
+        }
+    }
+
+    fn put(&self, block: DmaBlock) {
+        self.idle.lock().push(block);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for block in self.idle.lock().drain(..) {
+            self.memory.release(block);
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("idle", &self.idle.lock().len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+//! Memory that driver and device touch at the same time: descriptor tables and ring indices.
+
+#![expect(unsafe_code, reason = "memory that a device writes is read and written by volatile accesses")]
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::BusAddress;
+use super::pool::Pages;
+
+/// A stretch of DMA memory from which arrays are carved, front to back.
+#[derive(Debug)]
+pub struct DmaRegion {
+    pages: Arc<Pages>,
+    next: usize,
+    length: usize,
+}
+
+impl DmaRegion {
+    pub(super) fn new(pages: Arc<Pages>, length: usize) -> Self {
+        Self { pages, next: 0, length }
+    }
+
+    /// The next `count` values, beginning at a multiple of `align` bytes (and of what `T` needs); `None` when the
+    /// region is used up.
+    pub fn carve<T: FromBytes + IntoBytes + Copy>(&mut self, count: usize, align: usize) -> Option<DmaShared<T>> {
+        let start = self.next.checked_next_multiple_of(align.max(align_of::<T>()))?;
+        let end = start.checked_add(count.checked_mul(size_of::<T>())?)?;
+        if end > self.length {
+            return None;
+        }
+        self.next = end;
+        Some(DmaShared { pages: self.pages.clone(), start, count, _marker: PhantomData })
+    }
+}
+
+/// An array of plain values that driver and device share. Every access is volatile and whole.
+///
+/// # Invariants
+/// `count` values from `start` on lie in the pages, aligned, and no other `DmaShared` overlaps them.
+pub struct DmaShared<T> {
+    pages: Arc<Pages>,
+    start: usize,
+    count: usize,
+    _marker: PhantomData<fn() -> T>,
+}
+
+impl<T: FromBytes + IntoBytes + Copy> DmaShared<T> {
+    /// Values in the array.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Where the device finds the array.
+    #[must_use]
+    pub fn bus(&self) -> BusAddress {
+        BusAddress::new(self.pages.block().bus()).offset(self.start as u64)
+    }
+
+    /// Reads the value at `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below [`count`](Self::count): callers wrap their own indices, never a device's.
+    #[inline]
+    #[must_use]
+    pub fn read(&self, index: usize) -> T {
+        // SAFETY: `locate` gives an aligned place in the array, and any bits are a `T` (`FromBytes`).
+        unsafe { self.locate(index).read_volatile() }
+    }
+
+    /// Writes the value at `index`.
+    ///
+    /// # Panics
+    /// As [`read`](Self::read).
+    #[inline]
+    pub fn write(&mut self, index: usize, value: T) {
+        // SAFETY: `locate` gives an aligned place in the array; `&mut self` keeps other CPUs off, and no reference
+        // to the memory exists anywhere.
+        unsafe { self.locate(index).write_volatile(value) };
+    }
+
+    #[inline]
+    fn locate(&self, index: usize) -> NonNull<T> {
+        assert!(index < self.count, "index {index} of {} shared values", self.count);
+        // SAFETY: the value lies in the array, and the array in the pages (invariant).
+        unsafe { self.pages.block().pointer().add(self.start + index * size_of::<T>()) }.cast()
+    }
+}
+
+impl<T> fmt::Debug for DmaShared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DmaShared").field("start", &self.start).field("count", &self.count).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+//! Claiming: a function becomes quiet, and comes apart into resources.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::record::{Record, Taken};
+use crate::bar::BarSlot;
+use crate::config::{
+    Address, Capability, Class, Command, HeaderKind, MsiCapability, MsixCapability, Space, update_command,
+};
+use crate::dma::{DmaPort, Pool};
+use crate::interrupt::{InterruptPort, Offers};
+use crate::machine::Machine;
+
+/// A function that was found and that nobody drives. There is one of these for each function at a time.
+#[derive(Debug)]
+pub struct Function {
+    machine: &'static Machine,
+    taken: Taken,
+}
+
+impl Function {
+    pub(crate) fn new(machine: &'static Machine, taken: Taken) -> Self {
+        Self { machine, taken }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.record().address()
+    }
+
+    /// Vendor ID and Device ID.
+    #[must_use]
+    pub fn id(&self) -> (u16, u16) {
+        (self.record().header.vendor, self.record().header.device)
+    }
+
+    /// Class code.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.record().header.class
+    }
+
+    /// The interrupt modes that it offers.
+    #[must_use]
+    pub fn offers(&self) -> Offers {
+        self.record().offers()
+    }
+
+    /// The machine that it is part of.
+    #[must_use]
+    pub fn machine(&self) -> &'static Machine {
+        self.machine
+    }
+
+    /// Makes the function quiet and hands out its resources: no interrupt in any mode, no bus mastering,
+    /// decoding on.
+    ///
+    /// # Errors
+    /// [`ClaimError`] for bridges and for functions that no longer answer.
+    pub fn claim(self) -> Result<Resources, ClaimError> {
+        let record = self.taken.record();
+        if record.header.kind != HeaderKind::Endpoint {
+            return Err(ClaimError::NotAnEndpoint { address: record.address() });
+        }
+        if record.space.read_u16(0) != record.header.vendor {
+            return Err(ClaimError::Gone { address: record.address() });
+        }
+        let claimed =
+            Arc::new(Claimed { pool: Pool::new(self.machine.memory), machine: self.machine, taken: self.taken });
+        claimed.quiet();
+        let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
+        update_command(claimed.space(), |command| command | decode);
+        let bar = |index| BarSlot::new(claimed.clone(), index);
+        Ok(Resources {
+            bar0: bar(0),
+            bar1: bar(1),
+            bar2: bar(2),
+            bar3: bar(3),
+            bar4: bar(4),
+            bar5: bar(5),
+            irq: InterruptPort::new(claimed.clone()),
+            dma: DmaPort::new(claimed.clone()),
+            config: Config { claimed },
+        })
+    }
+
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        self.taken.record()
+    }
+}
+
+/// What a claimed function consists of. Each part moves out once; the function stays claimed while any part,
+/// or anything made from one, lives.
+#[derive(Debug)]
+pub struct Resources {
+    /// Base address register 0.
+    pub bar0: BarSlot,
+    /// Base address register 1.
+    pub bar1: BarSlot,
+    /// Base address register 2.
+    pub bar2: BarSlot,
+    /// Base address register 3.
+    pub bar3: BarSlot,
+    /// Base address register 4.
+    pub bar4: BarSlot,
+    /// Base address register 5.
+    pub bar5: BarSlot,
+    /// Its interrupts, to be granted as a line or as messages.
+    pub irq: InterruptPort,
+    /// Memory that it can reach.
+    pub dma: DmaPort,
+    /// Its configuration space, to read.
+    pub config: Config,
+}
+
+/// The configuration space of a claimed function. To read only: what may be written there (Command, BARs, the
+/// interrupt capabilities) belongs to the typestates.
+#[derive(Debug)]
+pub struct Config {
+    claimed: Arc<Claimed>,
+}
+
+impl Config {
+    /// Where the function is.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.claimed.record().address()
+    }
+
+    /// The subsystem's vendor and device.
+    #[must_use]
+    pub fn subsystem(&self) -> Option<(u16, u16)> {
+        self.claimed.record().header.subsystem
+    }
+
+    /// Its capability list.
+    #[must_use]
+    pub fn capabilities(&self) -> Vec<Capability> {
+        self.claimed.record().capabilities.clone()
+    }
+
+    /// Reads one byte.
+    #[must_use]
+    pub fn read_u8(&self, offset: u16) -> u8 {
+        self.claimed.space().read_u8(offset)
+    }
+
+    /// Reads two bytes at an even offset.
+    #[must_use]
+    pub fn read_u16(&self, offset: u16) -> u16 {
+        self.claimed.space().read_u16(offset)
+    }
+
+    /// Reads four bytes at an offset divisible by four.
+    #[must_use]
+    pub fn read_u32(&self, offset: u16) -> u32 {
+        self.claimed.space().read_u32(offset)
+    }
+}
+
+/// A function that somebody has. When the last part of it is gone, it is made quiet again, its DMA memory goes
+/// back to the machine, and it can be taken anew; in this order, by the order of the fields.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    machine: &'static Machine,
+    pool: Pool,
+    taken: Taken,
+}
+
+impl Claimed {
+    pub(crate) fn machine(&self) -> &'static Machine {
+        self.machine
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        self.taken.record()
+    }
+
+    pub(crate) fn space(&self) -> Space {
+        self.record().space
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Lets the function write and read memory: its data, and its messages, which are memory writes too. Stays
+    /// on until the function is given back, so nothing granted can lose it.
+    pub(crate) fn master_bus(&self) {
+        update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE);
+    }
+
+    fn quiet(&self) {
+        update_command(self.space(), |command| (command | Command::INTERRUPT_DISABLE) - Command::BUS_MASTER_ENABLE);
+        let clear = |register: u16, bits: u16| {
+            let control = self.space().read_u16(register);
+            self.space().write_u16(register, control & !bits);
+        };
+        if let Some(msi) = self.record().msi {
+            clear(msi.offset + MsiCapability::CONTROL, MsiCapability::ENABLE);
+        }
+        if let Some(msix) = self.record().msix {
+            clear(msix.offset + MsixCapability::CONTROL, MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK);
+        }
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        self.quiet();
+        // A read cannot overtake what the function wrote before it: nothing of it is under way to memory now.
+        let _ = self.space().read_u16(0);
+    }
+}
+
+/// Why a function was not claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// Only functions with a type 0 header have what a driver claims.
+    #[error("{address} is a bridge, not an endpoint")]
+    NotAnEndpoint {
+        /// The function.
+        address: Address,
+    },
+    /// It answers no longer, or as something else.
+    #[error("{address} no longer answers")]
+    Gone {
+        /// The function.
+        address: Address,
+    },
+}

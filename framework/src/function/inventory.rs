@@ -1,0 +1,113 @@
+//! The functions of a machine: who drives them, and what they were granted.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::claim::Function;
+use super::record::{Record, State, Taken};
+use super::walk::walk;
+use crate::bar::BarFacts;
+use crate::config::{Address, Class};
+use crate::interrupt::{Mode, Offers};
+use crate::machine::Machine;
+use crate::sync::IrqLock;
+
+/// Every function that was found, kept in order of address.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    records: IrqLock<Vec<Arc<Record>>>,
+}
+
+impl Default for IrqLock<Vec<Arc<Record>>> {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl Inventory {
+    /// An empty inventory.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { records: IrqLock::new(Vec::new()) }
+    }
+}
+
+impl Machine {
+    /// Walks configuration space and adds what it finds to the inventory. Functions already there stay as they
+    /// are, whoever has them.
+    pub fn scan(&self) {
+        for (space, header) in walk(self.config) {
+            if self.find(space.address()).is_none() {
+                // Outside the lock: sizing BARs takes a while.
+                let record = Arc::new(Record::read(space, header));
+                let mut records = self.inventory.records.lock();
+                let place = records.partition_point(|other| other.address() < record.address());
+                records.insert(place, record);
+            }
+        }
+    }
+
+    /// The function at `address`, to be claimed; `None` when there is none or somebody has it.
+    #[must_use]
+    pub fn take(&'static self, address: Address) -> Option<Function> {
+        Taken::take(&self.find(address)?).map(|taken| Function::new(self, taken))
+    }
+
+    /// Every function that nobody has, to be claimed.
+    #[must_use]
+    pub fn take_all(&'static self) -> Vec<Function> {
+        let records = self.inventory.records.lock().clone();
+        records.iter().filter_map(Taken::take).map(|taken| Function::new(self, taken)).collect()
+    }
+
+    /// What is known of every function.
+    #[must_use]
+    pub fn functions(&self) -> Vec<FunctionReport> {
+        let records = self.inventory.records.lock().clone();
+        records.iter().map(|record| FunctionReport::new(record)).collect()
+    }
+
+    fn find(&self, address: Address) -> Option<Arc<Record>> {
+        self.inventory.records.lock().iter().find(|record| record.address() == address).cloned()
+    }
+}
+
+/// What is known of one function, for people and tools.
+#[derive(Debug, Clone)]
+pub struct FunctionReport {
+    /// Segment, bus, device and function number.
+    pub address: Address,
+    /// Vendor ID.
+    pub vendor: u16,
+    /// Device ID.
+    pub device: u16,
+    /// Class code.
+    pub class: Class,
+    /// The driver that has it.
+    pub driver: Option<&'static str>,
+    /// How it fares.
+    pub state: State,
+    /// The interrupt modes that it offers.
+    pub offers: Offers,
+    /// The mode that its driver was granted.
+    pub mode: Option<Mode>,
+    /// Its BARs.
+    pub bars: Vec<BarFacts>,
+}
+
+impl FunctionReport {
+    fn new(record: &Record) -> Self {
+        let status = record.status();
+        Self {
+            address: record.address(),
+            vendor: record.header.vendor,
+            device: record.header.device,
+            class: record.header.class,
+            driver: status.driver,
+            state: status.state,
+            offers: record.offers(),
+            mode: status.mode,
+            bars: record.bars.clone(),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Functions: found by the walk, claimed by a driver, taken apart into resources that each move out once.
+
+mod claim;
+mod inventory;
+mod record;
+mod walk;
+
+pub use claim::{ClaimError, Config, Function, Resources};
+pub use inventory::{FunctionReport, Inventory};
+pub use record::State;
+
+pub(crate) use claim::Claimed;

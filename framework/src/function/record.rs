@@ -1,0 +1,131 @@
+//! What is known of one function, and how it fares.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::bar::{BarFacts, read_bars};
+use crate::config::{Address, BarOffset, Capability, Header, MsiCapability, MsixCapability, Space, capabilities};
+use crate::interrupt::{Mode, Offers};
+use crate::sync::IrqLock;
+
+/// A function of the machine: the facts of its configuration space, and its state.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) space: Space,
+    pub(crate) header: Header,
+    pub(crate) capabilities: Vec<Capability>,
+    pub(crate) msi: Option<MsiCapability>,
+    pub(crate) msix: Option<MsixCapability>,
+    pub(crate) bars: Vec<BarFacts>,
+    taken: AtomicBool,
+    status: IrqLock<Status>,
+}
+
+/// How a function fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// No driver has it.
+    Unclaimed,
+    /// A driver runs it.
+    Live,
+    /// A driver gave it up, and why.
+    Failed(String),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    pub(crate) driver: Option<&'static str>,
+    pub(crate) state: State,
+    pub(crate) mode: Option<Mode>,
+}
+
+/// A part of a BAR that only the framework may touch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hole {
+    pub(crate) bar: u8,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+impl Record {
+    pub(crate) fn read(space: Space, header: Header) -> Self {
+        let capabilities = capabilities(space);
+        Self {
+            space,
+            header,
+            msi: MsiCapability::read(space, &capabilities),
+            msix: MsixCapability::read(space, &capabilities),
+            capabilities,
+            bars: read_bars(space, &header),
+            taken: AtomicBool::new(false),
+            status: IrqLock::new(Status { driver: None, state: State::Unclaimed, mode: None }),
+        }
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        self.space.address()
+    }
+
+    pub(crate) fn bar(&self, index: u8) -> Option<BarFacts> {
+        self.bars.iter().find(|bar| bar.index == index).copied()
+    }
+
+    pub(crate) fn offers(&self) -> Offers {
+        Offers {
+            intx: self.header.pin,
+            msi: self.msi.map_or(0, |msi| msi.count),
+            msix: self.msix.map_or(0, |msix| msix.count),
+        }
+    }
+
+    /// Where the MSI-X table and the pending bits are.
+    pub(crate) fn msix_holes(&self) -> [Option<Hole>; 2] {
+        let hole = |place: BarOffset, length: u64| Hole {
+            bar: place.bar,
+            start: place.offset.into(),
+            end: u64::from(place.offset) + length,
+        };
+        [
+            self.msix.map(|msix| hole(msix.table, msix.table_length())),
+            self.msix.map(|msix| hole(msix.pending, msix.pending_length())),
+        ]
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status.lock().clone()
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.status.lock());
+    }
+}
+
+/// The right to be the one user of a function. Dropping gives it back.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    record: Arc<Record>,
+}
+
+impl Taken {
+    pub(crate) fn take(record: &Arc<Record>) -> Option<Self> {
+        let free = record.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        free.then(|| Self { record: record.clone() })
+    }
+
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.record.update(|status| {
+            if status.state == State::Live {
+                *status = Status { driver: None, state: State::Unclaimed, mode: None };
+            }
+        });
+        self.record.taken.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,116 @@
+//! Whatever was granted: a line or messages, behind the same three steps.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use super::line::Line;
+use super::messages::Messages;
+use super::{Claim, InIsr, LineIsr, MessageIsr, MessageSet, Mode};
+
+/// Granted: nothing is registered, nothing can be called.
+#[derive(Debug)]
+pub enum Granted {}
+/// Registered, and masked at the source.
+#[derive(Debug)]
+pub enum Masked {}
+/// Registered, and delivered.
+#[derive(Debug)]
+pub enum Live {}
+
+/// A line or messages, in the state `S`: [`Granted`], then [`Masked`], then [`Live`].
+pub enum Interrupts<const N: usize, I: 'static, S = Granted> {
+    /// The function was granted its line.
+    Line(Line<I, S>),
+    /// The function was granted messages.
+    Messages(Messages<N, I, S>),
+}
+
+impl<const N: usize, I, S> Interrupts<N, I, S> {
+    /// The mode that was granted.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self {
+            Self::Line(_) => Mode::Intx,
+            Self::Messages(messages) => messages.mode(),
+        }
+    }
+
+    /// The messages, if messages were granted.
+    #[must_use]
+    pub fn as_messages(&mut self) -> Option<&mut Messages<N, I, S>> {
+        match self {
+            Self::Line(_) => None,
+            Self::Messages(messages) => Some(messages),
+        }
+    }
+}
+
+impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Granted> {
+    /// Registers the context that the handlers are called with. It is owned by the registration from here on.
+    pub fn register(self, isr: Arc<I>) -> Interrupts<N, I, Masked> {
+        match self {
+            Self::Line(line) => Interrupts::Line(line.register(isr)),
+            Self::Messages(messages) => Interrupts::Messages(messages.register(isr)),
+        }
+    }
+}
+
+impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Masked> {
+    /// Lets interrupts through.
+    pub fn unmask(self) -> Interrupts<N, I, Live> {
+        match self {
+            Self::Line(line) => Interrupts::Line(line.unmask()),
+            Self::Messages(messages) => Interrupts::Messages(messages.unmask()),
+        }
+    }
+}
+
+impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Live> {
+    /// Silences the source. Afterwards no handler of this registration is running.
+    pub fn mask(self) -> Interrupts<N, I, Masked> {
+        match self {
+            Self::Line(line) => Interrupts::Line(line.mask()),
+            Self::Messages(messages) => Interrupts::Messages(messages.mask()),
+        }
+    }
+}
+
+impl<const N: usize, I, S> fmt::Debug for Interrupts<N, I, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Interrupts({})", self.mode())
+    }
+}
+
+/// One routine for both forms: serves a line as `I` does, and a single message the same way.
+///
+/// Chosen on purpose, by [`InterruptPort::grant_service`](super::InterruptPort::grant_service).
+#[derive(Debug)]
+pub struct Either<I>(pub I);
+
+/// The one message of [`Either`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TheMessage;
+
+impl MessageSet<1> for TheMessage {
+    const ALL: [Self; 1] = [Self];
+    const NAMES: [&'static str; 1] = ["Service"];
+    fn index(self) -> usize {
+        0
+    }
+}
+
+impl<I: LineIsr> LineIsr for Either<I> {
+    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
+        self.0.on_line(isr)
+    }
+}
+
+impl<I: LineIsr> MessageIsr<1> for Either<I> {
+    type Message = TheMessage;
+    fn on_message(&self, TheMessage: TheMessage, isr: &InIsr<'_>) {
+        // Nobody else hears a message, so nobody else is asked; but it should have been this function's.
+        if self.0.on_line(isr) == Claim::NotMine {
+            isr.count_unclaimed();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The lines of the machine: one vector a line, any number of sharers, and a breaker against storms.
+//!
+//! The sharers of a line are an immutable list in the vector's slot. Joining or leaving puts a new list into
+//! the slot, which waits until nobody runs the old one: handlers come and go while the line fires, and the
+//! path of an interrupt takes no lock.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use super::vectors::Row;
+use super::{Bound, Claim, GrantError, Gsi, Serve, Vector, VectorBlock};
+use crate::machine::Machine;
+
+/// A line that nobody claims this often in a row is masked: a level that stays asserted would call for ever.
+const STORM: u32 = 1_000;
+
+/// One handler of a line.
+pub(super) trait Sharer: Send + Sync {
+    /// Serves the line if it is this function's.
+    fn serve(&self) -> Claim;
+    /// Its row in the report.
+    fn row(&self) -> &Arc<Row>;
+}
+
+/// A line in use.
+pub(super) struct LineState {
+    gsi: Gsi,
+    holds: usize,
+    sharers: Vec<Arc<dyn Sharer>>,
+    unclaimed: Arc<AtomicU32>,
+    vector: VectorBlock,
+}
+
+/// The right to put a handler on a line; the line keeps its vector while there is one.
+pub(super) struct LineHold {
+    machine: &'static Machine,
+    gsi: Gsi,
+    vector: Option<Vector>,
+}
+
+impl LineHold {
+    pub(super) fn new(machine: &'static Machine, gsi: Gsi) -> Result<Self, GrantError> {
+        let mut lines = machine.vectors.lines();
+        if let Some(line) = lines.iter_mut().find(|line| line.gsi == gsi) {
+            line.holds += 1;
+            return Ok(Self { machine, gsi, vector: line.vector.vector(0) });
+        }
+        let block = machine.vectors.allocate(1)?;
+        let vector = block.vector(0);
+        if let Some(vector) = vector {
+            machine.controller.connect(gsi, vector)?;
+        }
+        let unclaimed = Arc::new(AtomicU32::new(0));
+        lines.push(LineState { gsi, holds: 1, sharers: Vec::new(), unclaimed, vector: block });
+        Ok(Self { machine, gsi, vector })
+    }
+
+    pub(super) fn gsi(&self) -> Gsi {
+        self.gsi
+    }
+
+    pub(super) fn vector(&self) -> Option<Vector> {
+        self.vector
+    }
+
+    /// Adds a sharer, and opens the line: also one that the breaker had masked, since the newcomer may be the one
+    /// who claims it.
+    pub(super) fn join(&self, sharer: Arc<dyn Sharer>) {
+        self.change(|sharers| sharers.push(sharer));
+        self.machine.controller.unmask(self.gsi);
+    }
+
+    /// Removes a sharer, whose handler is not running afterwards. A line without sharers is masked.
+    pub(super) fn leave(&self, sharer: &Arc<dyn Sharer>) {
+        let last = self.change(|sharers| sharers.retain(|other| !Arc::ptr_eq(other, sharer)));
+        if last {
+            self.machine.controller.mask(self.gsi);
+        }
+    }
+
+    /// Changes the list; says whether it is empty now.
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<dyn Sharer>>)) -> bool {
+        let mut lines = self.machine.vectors.lines();
+        let Some(line) = lines.iter_mut().find(|line| line.gsi == self.gsi) else { return true };
+        change(&mut line.sharers);
+        line.unclaimed.store(0, Ordering::Relaxed);
+        let sharers = line.sharers.clone().into_boxed_slice();
+        let list = List { machine: self.machine, gsi: self.gsi, sharers, unclaimed: line.unclaimed.clone() };
+        let old = line.vector.replace(0, Some(Bound::new(list)));
+        let last = line.sharers.is_empty();
+        // What the old list owned is freed with interrupts as they were.
+        drop(lines);
+        drop(old);
+        last
+    }
+}
+
+impl Drop for LineHold {
+    fn drop(&mut self) {
+        let mut lines = self.machine.vectors.lines();
+        let Some(place) = lines.iter().position(|line| line.gsi == self.gsi) else { return };
+        lines[place].holds -= 1;
+        if lines[place].holds == 0 {
+            self.machine.controller.mask(self.gsi);
+            let line = lines.swap_remove(place);
+            drop(lines);
+            drop(line);
+        }
+    }
+}
+
+/// What the slot of a line serves.
+struct List {
+    machine: &'static Machine,
+    gsi: Gsi,
+    sharers: Box<[Arc<dyn Sharer>]>,
+    unclaimed: Arc<AtomicU32>,
+}
+
+impl Serve for List {
+    fn serve(&self) {
+        let mut claimed = false;
+        // All are asked: two functions may pull the wire at once, and a level that stays asserted comes again anyway.
+        for sharer in &self.sharers {
+            claimed |= sharer.serve() == Claim::Mine;
+        }
+        if claimed {
+            self.unclaimed.store(0, Ordering::Relaxed);
+        } else {
+            self.nobody();
+        }
+    }
+}
+
+impl List {
+    #[cold]
+    fn nobody(&self) {
+        let unclaimed = self.unclaimed.load(Ordering::Relaxed) + 1;
+        self.unclaimed.store(unclaimed, Ordering::Relaxed);
+        if unclaimed == STORM {
+            self.machine.controller.mask(self.gsi);
+            self.machine.vectors.count_storm();
+            log::error!("GSI {}: {STORM} interrupts in a row that no handler claimed; the line is masked", self.gsi);
+        }
+    }
+}

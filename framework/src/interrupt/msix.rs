@@ -1,0 +1,115 @@
+//! The MSI-X table, programmed (PCI 3.0, 6.8.2).
+//!
+//! An entry is an address that the device writes: this module is the only one that touches the table.
+//! Accesses are 32 bits wide, which every device takes, and an entry changes only while it is masked.
+
+use alloc::sync::Arc;
+
+use super::{GrantError, Mode};
+use crate::bar::{BarKind, Window};
+use crate::config::{BarOffset, MsixCapability, Space};
+use crate::function::Claimed;
+use crate::machine::MessageTarget;
+
+const ADDRESS: u64 = 0;
+const UPPER_ADDRESS: u64 = 4;
+const DATA: u64 = 8;
+const VECTOR_CONTROL: u64 = 12;
+const MASKED: u32 = 1;
+
+/// A mapped table, enabled. Dropping masks it and turns it off.
+pub(super) struct Msix {
+    space: Space,
+    capability: MsixCapability,
+    table: Window,
+    pending: Window,
+}
+
+impl Msix {
+    /// Maps the table, masks every entry, and turns MSI-X on.
+    ///
+    /// Firmware may have left entries unmasked, and some devices give access to the table only when MSI-X is on:
+    /// so it goes on under the function mask first.
+    pub(super) fn open(claimed: &Arc<Claimed>) -> Result<Self, GrantError> {
+        let stuck = GrantError::Stuck { mode: Mode::Msix };
+        let (space, capability) = (claimed.space(), claimed.record().msix.ok_or(stuck)?);
+        let table = map(claimed, capability.table, capability.table_length())?;
+        let pending = map(claimed, capability.pending, capability.pending_length())?;
+        let this = Self { space, capability, table, pending };
+        let silent = MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK;
+        this.control(|control| control | silent);
+        if space.read_u16(capability.offset + MsixCapability::CONTROL) & silent != silent {
+            return Err(stuck);
+        }
+        for entry in 0..this.entries() {
+            this.write(entry, VECTOR_CONTROL, MASKED);
+        }
+        this.flush();
+        this.control(|control| control & !MsixCapability::FUNCTION_MASK);
+        Ok(this)
+    }
+
+    pub(super) fn entries(&self) -> usize {
+        usize::from(self.capability.count)
+    }
+
+    /// Points a masked entry at its vector.
+    pub(super) fn program(&self, entry: usize, target: MessageTarget) {
+        self.write(entry, ADDRESS, (target.address & 0xffff_ffff) as u32);
+        self.write(entry, UPPER_ADDRESS, (target.address >> 32) as u32);
+        self.write(entry, DATA, target.data);
+    }
+
+    /// Masks an entry; once this returns, nothing of it is under way.
+    pub(super) fn mask(&self, entry: usize) {
+        self.write(entry, VECTOR_CONTROL, MASKED);
+        self.flush();
+    }
+
+    /// Unmasks an entry; what is pending is sent.
+    pub(super) fn unmask(&self, entry: usize) {
+        self.write(entry, VECTOR_CONTROL, 0);
+    }
+
+    /// Whether the function holds the entry's message back.
+    pub(super) fn is_pending(&self, entry: usize) -> bool {
+        let word: Option<u32> = self.pending.read(entry as u64 / 32 * 4);
+        word.is_some_and(|word| word & 1 << (entry % 32) != 0)
+    }
+
+    fn write(&self, entry: usize, register: u64, value: u32) {
+        // `open` mapped the whole table, and entries come from folding over its length.
+        let written = self.table.write(entry as u64 * MsixCapability::ENTRY + register, value);
+        debug_assert!(written.is_some(), "entry {entry} lies outside the MSI-X table");
+    }
+
+    /// A read of the table pushes writes to it out, and what the device sent before the answer in.
+    fn flush(&self) {
+        let _: Option<u32> = self.table.read(VECTOR_CONTROL);
+    }
+
+    fn control(&self, change: impl FnOnce(u16) -> u16) {
+        let register = self.capability.offset + MsixCapability::CONTROL;
+        self.space.write_u16(register, change(self.space.read_u16(register)));
+    }
+}
+
+impl Drop for Msix {
+    fn drop(&mut self) {
+        self.control(|control| control | MsixCapability::FUNCTION_MASK);
+        self.flush();
+        self.control(|control| control & !(MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK));
+    }
+}
+
+/// Maps a part of a BAR that the capability names; everything it says is checked first.
+fn map(claimed: &Claimed, place: BarOffset, length: u64) -> Result<Window, GrantError> {
+    let refused = GrantError::TablePlace { bar: place.bar, offset: place.offset, length };
+    let bar = claimed.record().bar(place.bar).ok_or(refused)?;
+    let end = u64::from(place.offset) + length;
+    if bar.kind == BarKind::Io || bar.address == 0 || end > bar.size {
+        return Err(refused);
+    }
+    let physical = bar.address.checked_add(place.offset.into()).ok_or(refused)?;
+    Ok(Window::map(claimed.machine().memory, physical, length).map_err(crate::bar::MapError::from)?)
+}

@@ -1,0 +1,192 @@
+//! A function's interrupts before they are granted, and the ladder by which they are.
+//!
+//! The ladder, told once: MSI-X, else MSI, else the line; each rung only if the function offers it and the
+//! machine permits it, and with fewer vectors than messages when the machine runs short. A rung that fails
+//! gives way to the next, and the first failure is what a driver hears when nothing was left.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use super::line::{Line, LineGrant};
+use super::messages::{MessageGrant, Messages};
+use super::{Either, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin, VectorsExhausted};
+use crate::bar::MapError;
+use crate::function::Claimed;
+use crate::machine::RouteError;
+
+/// The interrupt modes that a function offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offers {
+    /// The pin that it drives.
+    pub intx: Option<Pin>,
+    /// Messages by MSI.
+    pub msi: u8,
+    /// Entries of its MSI-X table.
+    pub msix: u16,
+}
+
+impl Offers {
+    /// Whether it offers `mode`.
+    #[must_use]
+    pub const fn has(self, mode: Mode) -> bool {
+        match mode {
+            Mode::Intx => self.intx.is_some(),
+            Mode::Msi => self.msi > 0,
+            Mode::Msix => self.msix > 0,
+        }
+    }
+}
+
+impl fmt::Display for Offers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.intx {
+            Some(pin) => write!(f, "{pin}, ")?,
+            None => f.write_str("no pin, ")?,
+        }
+        write!(f, "MSI {}, MSI-X {}", self.msi, self.msix)
+    }
+}
+
+/// A function's interrupts, silent and not granted yet.
+#[derive(Debug)]
+pub struct InterruptPort {
+    claimed: Arc<Claimed>,
+}
+
+impl InterruptPort {
+    pub(crate) fn new(claimed: Arc<Claimed>) -> Self {
+        Self { claimed }
+    }
+
+    /// What the function offers.
+    #[must_use]
+    pub fn offers(&self) -> Offers {
+        self.claimed.record().offers()
+    }
+
+    /// Grants whatever the function offers and the machine can route: messages, else the line.
+    ///
+    /// # Errors
+    /// [`GrantError`] and the port, when no rung of the ladder holds.
+    pub fn grant<const N: usize, I>(self) -> Result<Interrupts<N, I>, (GrantError, Self)>
+    where
+        I: LineIsr + MessageIsr<N>,
+    {
+        match self.grant_messages() {
+            Ok(messages) => Ok(Interrupts::Messages(messages)),
+            Err((refusal, port)) => match port.grant_line() {
+                Ok(line) => Ok(Interrupts::Line(line)),
+                Err((last, port)) => Err((refusal.or(last), port)),
+            },
+        }
+    }
+
+    /// Grants `N` messages, by MSI-X or MSI. With fewer vectors than that, the last ones share one: see
+    /// [`Messages::folding`].
+    ///
+    /// # Errors
+    /// [`GrantError`] and the port.
+    pub fn grant_messages<const N: usize, I: MessageIsr<N>>(self) -> Result<Messages<N, I>, (GrantError, Self)> {
+        let by_msix = self.permit(Mode::Msix).and_then(|()| MessageGrant::by_msix(&self.claimed, N));
+        let granted = by_msix.or_else(|refusal| {
+            let by_msi = self.permit(Mode::Msi).and_then(|()| MessageGrant::by_msi(&self.claimed, N));
+            by_msi.map_err(|last| refusal.or(last))
+        });
+        match granted {
+            Ok(grant) => Ok(Messages::new(grant)),
+            Err(error) => Err((error, self)),
+        }
+    }
+
+    /// Grants the line.
+    ///
+    /// # Errors
+    /// [`GrantError`] and the port.
+    pub fn grant_line<I: LineIsr>(self) -> Result<Line<I>, (GrantError, Self)> {
+        match self.permit(Mode::Intx).and_then(|()| LineGrant::new(&self.claimed)) {
+            Ok(grant) => Ok(Line::new(grant)),
+            Err(error) => Err((error, self)),
+        }
+    }
+
+    /// Grants one interrupt in whatever form there is, served by a line handler in all of them. A driver that has
+    /// just one cause needs no second handler; what `on_line` answers to a message is counted, nothing more.
+    ///
+    /// # Errors
+    /// [`GrantError`] and the port.
+    pub fn grant_service<I: LineIsr>(self) -> Result<Interrupts<1, Either<I>>, (GrantError, Self)> {
+        self.grant()
+    }
+
+    fn permit(&self, mode: Mode) -> Result<(), GrantError> {
+        let (offers, policy) = (self.offers(), self.claimed.machine().policy);
+        match (offers.has(mode), policy.permits(mode)) {
+            (true, true) => Ok(()),
+            _ => Err(GrantError::NoMode { offers, permitted: Permitted(policy) }),
+        }
+    }
+}
+
+/// Why no interrupt was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrantError {
+    /// The function offers nothing of what was wanted and this machine permits.
+    #[error("no interrupt mode fits: the function offers {offers}; the machine permits {permitted}")]
+    NoMode {
+        /// What the function offers.
+        offers: Offers,
+        /// What may be granted here.
+        permitted: Permitted,
+    },
+    /// There are no vectors left.
+    #[error(transparent)]
+    Vectors(#[from] VectorsExhausted),
+    /// The MSI-X table or its pending bits are not where they can be reached.
+    #[error("the MSI-X table cannot be reached: {0}")]
+    Table(#[from] MapError),
+    /// The MSI-X table or its pending bits are said to be in a BAR that cannot hold them.
+    #[error("the MSI-X table is said to be at {offset:#x} of BAR {bar}, which cannot hold {length:#x} bytes there")]
+    TablePlace {
+        /// The BAR.
+        bar: u8,
+        /// Where in it.
+        offset: u32,
+        /// The bytes needed.
+        length: u64,
+    },
+    /// The capability takes no writes: the function is gone, or broken.
+    #[error("the {mode} capability ignores writes")]
+    Stuck {
+        /// Whose capability.
+        mode: Mode,
+    },
+    /// The line leads nowhere.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+}
+
+impl GrantError {
+    /// Of two refusals the one that says more: that a mode was tried and failed, rather than not there.
+    fn or(self, other: Self) -> Self {
+        if matches!(self, Self::NoMode { .. }) { other } else { self }
+    }
+}
+
+/// The modes that a machine permits, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permitted(ModePolicy);
+
+impl fmt::Display for Permitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let modes = [Mode::Intx, Mode::Msi, Mode::Msix];
+        let mut permitted = modes.into_iter().filter(|mode| self.0.permits(*mode)).peekable();
+        if permitted.peek().is_none() {
+            return f.write_str("none");
+        }
+        while let Some(mode) = permitted.next() {
+            write!(f, "{mode}{}", if permitted.peek().is_some() { ", " } else { "" })?;
+        }
+        Ok(())
+    }
+}
