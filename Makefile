@@ -1,0 +1,82 @@
+# Everything the project does, by name; `make` alone prints this.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# What `run`, `debug` and `qemu-cmd` put in front of the image. `tools/qemu.sh` checks the values.
+MACHINE   ?= q35#    q35 or pc
+NIC       ?= virtio# virtio, e1000 or none
+IRQ       ?= auto#   auto, msix, msi or intx: the interrupt mode every function must take
+PORT      ?= auto#   host port of the page; auto takes the first free one from 8080 on
+SMP       ?= 1#      CPUs
+MEM       ?= 128M#   memory, as QEMU's -m takes it
+ACCEL     ?= tcg#    tcg or kvm; kvm is tested before it is used
+APP       ?=#        the app to run instead of the default one
+DISK      ?=#        a raw disk instead of the built one (image/files as a tar), or none
+FORWARD   ?=#        further host ports, as tcp:HOST:GUEST or udp:HOST:GUEST, separated by spaces
+ARGS      ?=#        further words of the kernel command line
+QEMU_ARGS ?=#        further arguments of QEMU
+TEST      ?=#        run only the QEMU tests whose name contains this
+export MACHINE NIC IRQ PORT SMP MEM ACCEL APP DISK FORWARD ARGS QEMU_ARGS
+
+TARGET := $(CURDIR)/target
+IMAGE  := $(TARGET)/x86_64-unknown-linux-gnu/release/switchboard-image
+FILES  := $(TARGET)/disk.img
+export TARGET IMAGE FILES
+
+HOST_CRATES := -p switchboard -p switchboard-drivers
+
+.PHONY: help doctor build run qemu-cmd debug test test-host test-ui test-qemu test-load lint clean
+
+help: ## This list
+	@echo 'Targets:'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo 'Variables, as in `make run NIC=e1000 IRQ=intx`:'
+	@awk -F ' *\\?= *|# *' '/^[A-Z_]+ *\?=/ { printf "  %-10s %-8s %s\n", $$1, $$2, $$3 }' $(firstword $(MAKEFILE_LIST))
+
+doctor: ## Check the tools; print what is missing and the line that installs it
+	@tools/doctor
+
+build: ## Build the image and its disk
+	@tools/install cargo cc
+	cargo build --release -p switchboard-image
+	@tools/disk $(FILES)
+
+run: ## Build, boot in QEMU, print the page's address; Ctrl-C ends it
+	@tools/install cargo cc qemu
+	@$(MAKE) --no-print-directory build
+	@tools/run
+
+qemu-cmd: ## Print the QEMU command of `make run` (with make -s: nothing else)
+	@tools/qemu-cmd
+
+debug: ## Boot halted, with gdb attached; the console goes to target/console.log
+	@tools/install cargo cc qemu gdb
+	@$(MAKE) --no-print-directory build
+	@tools/debug
+
+test: test-host test-ui test-qemu ## Everything that CI runs
+
+test-host: ## Unit and property tests, on the host
+	@tools/install cargo cc
+	cargo test $(HOST_CRATES)
+	cargo test -p switchboard-image -p switchboard-tests --lib
+
+test-ui: ## Programs that must not compile, each beside one that must
+	@tools/install cargo cc
+	cargo test -p switchboard-tests --test ui
+
+test-qemu: ## Boot the image in QEMU, once for each device, mode and machine; TEST=name for some
+	@tools/install cargo cc qemu objdump
+	@$(MAKE) --no-print-directory build
+	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
+
+test-load: ## The long load tests: 200,000 requests for each network driver and mode
+	SWITCHBOARD_REQUESTS=200000 $(MAKE) --no-print-directory test-qemu TEST=load::
+
+lint: ## rustfmt and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy $(HOST_CRATES) -p switchboard-tests --all-targets -- -D warnings
+	cargo clippy --release -p switchboard-image -- -D warnings
+
+clean: ## Delete what was built
+	cargo clean

@@ -1,0 +1,100 @@
+# The QEMU command of `make run`, from the Makefile's variables. Sourced after lib.sh.
+
+# kvm_works: KVM runs a guest that uses SSE. The device may exist and still hang or fail guests, as where it is
+# emulated itself, so it is tried with a boot sector: set CR4.OSFXSR, clear and store an XMM register, then write
+# 0x10 to the exit device, which makes QEMU end with status 33.
+kvm_works() {
+    local sector status=0
+    sector=$(mktemp)
+    {
+        printf '\x0f\x20\xe0\x66\x0d\x00\x06\x00\x00\x0f\x22\xe0\x0f\x57\xc0\x0f\x11\x06\x00\x06'
+        printf '\xb0\x10\xba\xf4\x00\xee\xf4\xeb\xfd'
+        head -c 481 /dev/zero
+        printf '\x55\xaa'
+    } >"$sector"
+    timeout 5 qemu-system-x86_64 -accel "${1:-kvm}" -nodefaults -no-user-config -display none \
+        -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
+        -drive "file=$sector,format=raw,if=ide,snapshot=on" </dev/null >/dev/null 2>&1 || status=$?
+    rm -f "$sector"
+    ((status == 33))
+}
+
+# is_listening PORT: somebody accepts connections there.
+is_listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# choose_port: sets `port`, from PORT.
+choose_port() {
+    if [[ $PORT != auto ]]; then
+        [[ $PORT =~ ^[1-9][0-9]*$ ]] && ((PORT < 65536)) || fail "PORT=$PORT is not known; it is auto or 1 to 65535"
+        port=$PORT
+        return
+    fi
+    for ((port = 8080; port < 8280; port++)); do
+        is_listening "$port" || return 0
+    done
+    fail 'PORT=auto found no free port from 8080 to 8279'
+}
+
+# netdev: sets `netdev`, the user-mode network with its forwarded ports.
+netdev() {
+    local word
+    netdev=user,id=net0,hostfwd=tcp:127.0.0.1:$port-:80
+    for word in $FORWARD; do
+        [[ $word =~ ^(tcp|udp):([0-9]+):([0-9]+)$ ]] || fail "FORWARD has $word; it takes tcp:HOST:GUEST or udp:HOST:GUEST"
+        netdev+=,hostfwd=${BASH_REMATCH[1]}:127.0.0.1:${BASH_REMATCH[2]}-:${BASH_REMATCH[3]}
+    done
+}
+
+# qemu_command: sets `qemu`, the command as an array, and `port`.
+qemu_command() {
+    one_of MACHINE "$MACHINE" q35 pc
+    one_of NIC "$NIC" virtio e1000 none
+    one_of IRQ "$IRQ" auto msix msi intx
+    one_of ACCEL "$ACCEL" tcg kvm
+    [[ $SMP =~ ^[1-9][0-9]*$ ]] || fail "SMP=$SMP is not a number of CPUs"
+    [[ $MEM =~ ^[1-9][0-9]*[MG]?$ ]] || fail "MEM=$MEM is not a size; it is a number of MiB, or ends in M or G"
+    [[ -z $DISK || $DISK == none || -r $DISK ]] || fail "DISK=$DISK cannot be read; it is a raw disk image, or none"
+    choose_port
+
+    local cpu=max command_line
+    [[ $ACCEL == tcg ]] || cpu=host
+    qemu=(qemu-system-x86_64 -accel "$ACCEL" -machine "$MACHINE" -cpu "$cpu" -smp "$SMP" -m "$MEM"
+        -nodefaults -no-user-config -display none -no-reboot
+        -device isa-debug-exit,iobase=0xf4,iosize=0x04
+        # Unlike `-serial mon:stdio`, this leaves Ctrl-C a signal; Ctrl-A x works too.
+        -chardev stdio,id=console,mux=on,signal=on -serial chardev:console -mon chardev=console
+        -kernel "$IMAGE")
+    command_line=
+    [[ $IRQ == auto ]] || command_line+=" irq=$IRQ"
+    command_line+="${ARGS:+ $ARGS}"
+    # The app comes last: what follows it may be its own arguments.
+    command_line+="${APP:+ app=$APP}"
+    [[ -z $command_line ]] || qemu+=(-append "${command_line# }")
+
+    netdev
+    # No option ROM: nobody boots from the network, and the firmware is done sooner.
+    case $NIC in
+        virtio) qemu+=(-netdev "$netdev" -device virtio-net-pci,netdev=net0,romfile=) ;;
+        e1000) qemu+=(-netdev "$netdev" -device e1000,netdev=net0,romfile=) ;;
+    esac
+    case $DISK in
+        none) ;;
+        # Read-only, so that several can run at once.
+        '') qemu+=(-drive "if=none,id=disk0,format=raw,readonly=on,file=$FILES" -device virtio-blk-pci,drive=disk0) ;;
+        *) qemu+=(-drive "if=none,id=disk0,format=raw,file=$DISK" -device virtio-blk-pci,drive=disk0) ;;
+    esac
+    qemu+=(-device virtio-rng-pci -device edu)
+    # QEMU_ARGS is split as the shell would, so that it can hold quoted words.
+    local more=()
+    [[ -z $QEMU_ARGS ]] || eval "more=($QEMU_ARGS)"
+    qemu+=("${more[@]}")
+}
+
+# print_command: the command as a line that a shell takes back, the plain words plain.
+print_command() {
+    local word line=
+    for word in "${qemu[@]}"; do
+        if [[ $word =~ ^[A-Za-z0-9_@%+=:,./-]+$ ]]; then line+=" $word"; else line+=" '${word//\'/\'\\\'\'}'"; fi
+    done
+    printf '%s\n' "${line# }"
+}
