@@ -13,7 +13,7 @@ ACCEL     ?= tcg#    tcg or kvm; kvm is tested before it is used
 APP       ?=#        the app to run instead of the default one
 DISK      ?=#        a raw disk instead of the built one (image/files as a tar), or none
 FORWARD   ?=#        further host ports, as tcp:HOST:GUEST or udp:HOST:GUEST, separated by spaces
-ARGS      ?=#        further words of the kernel command line
+ARGS      ?=#        further words of the kernel command line; those after -- go to the app
 QEMU_ARGS ?=#        further arguments of QEMU
 TEST      ?=#        run only the QEMU tests whose name contains this
 export MACHINE NIC IRQ PORT SMP MEM ACCEL APP DISK FORWARD ARGS QEMU_ARGS

@@ -66,9 +66,9 @@ qemu_command() {
         -kernel "$IMAGE")
     command_line=
     [[ $IRQ == auto ]] || command_line+=" irq=$IRQ"
-    command_line+="${ARGS:+ $ARGS}"
-    # The app comes last: what follows it may be its own arguments.
     command_line+="${APP:+ app=$APP}"
+    # Last, so that `-- WORDS` in it go to the app.
+    command_line+="${ARGS:+ $ARGS}"
     [[ -z $command_line ]] || qemu+=(-append "${command_line# }")
 
     netdev

@@ -1,0 +1,87 @@
+//! Disks for the guest, and the file whose bytes are known.
+
+use core::fmt::Write;
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+
+use sha2::{Digest, Sha256};
+
+/// A raw disk of its own for one test, deleted with it.
+#[derive(Debug)]
+pub struct ScratchDisk {
+    path: PathBuf,
+}
+
+impl ScratchDisk {
+    /// A disk of `sectors` sectors of 512 bytes, each filled by `byte_of(sector)`.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[must_use]
+    pub fn new(sectors: u32, byte_of: impl Fn(u32) -> u8) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("switchboard-{}-{}.img", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = env::temp_dir().join(name);
+        let bytes: Vec<u8> = (0..sectors).flat_map(|sector| [byte_of(sector); 512]).collect();
+        fs::write(&path, bytes).expect("a scratch disk can be written");
+        Self { path }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The 512 bytes of `sector`.
+    ///
+    /// # Panics
+    /// When the file cannot be read, or ends before.
+    #[must_use]
+    pub fn sector(&self, sector: usize) -> Vec<u8> {
+        let bytes = fs::read(&self.path).expect("the scratch disk can be read");
+        bytes[sector * 512..][..512].to_vec()
+    }
+}
+
+impl Drop for ScratchDisk {
+    fn drop(&mut self) {
+        // A file left behind in the temporary folder is no reason to fail a test.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// What `/files/1mib.bin` must hold: the numbers from 0 on, each as 15 digits and a newline (see `tools/disk`).
+#[must_use]
+pub fn mebibyte_file() -> Vec<u8> {
+    let mut text = String::with_capacity(1 << 20);
+    for number in 0..65_536 {
+        writeln!(text, "{number:015}").expect("writing to a string cannot fail");
+    }
+    text.into_bytes()
+}
+
+/// The SHA-256 of `bytes`, in hexadecimal.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_one_mebibyte_and_never_changes() {
+        let file = mebibyte_file();
+        assert_eq!(file.len(), 1 << 20);
+        assert!(file.starts_with(b"000000000000000\n000000000000001\n"));
+    }
+
+    #[test]
+    fn sha256_agrees_with_the_standard() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

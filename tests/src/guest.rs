@@ -1,0 +1,207 @@
+//! A running guest: its console, its ports and its end.
+
+use core::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crate::qemu::Ports;
+use crate::{Client, Console, FunctionReport, InterruptsReport, Protocol, parse_functions, parse_interrupts};
+
+/// How long a guest may take to say or serve something; TCG on a busy machine is slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a guest ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It said so by the exit device.
+    Success,
+    /// It panicked, or said that it failed.
+    Failure,
+    /// Any other status of QEMU's: 0 is a reset or power-off, 1 an argument that QEMU refused.
+    Qemu(i32),
+    /// Its time was up, and it was ended.
+    OutOfTime,
+}
+
+/// A QEMU that runs the image. Dropping it ends it; a failing test prints its command and its console.
+#[derive(Debug)]
+pub struct Guest {
+    child: Arc<Mutex<Child>>,
+    console: Console,
+    command: String,
+    ports: Vec<Ports>,
+    /// Dropped, it stops the watchdog.
+    _watched: Sender<()>,
+}
+
+impl Guest {
+    pub(crate) fn start(arguments: &[String], ports: Vec<Ports>, limit: Duration) -> Self {
+        let command = arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        let mut child = Command::new(&arguments[0])
+            .args(&arguments[1..])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} cannot be started ({error}); see `make doctor`", arguments[0]));
+        let console = Console::default();
+        console.follow(child.stdout.take().expect("stdout is a pipe"));
+        console.follow(child.stderr.take().expect("stderr is a pipe"));
+
+        let child = Arc::new(Mutex::new(child));
+        let (watched, watchdog) = channel::<()>();
+        let target = Arc::clone(&child);
+        thread::spawn(move || {
+            if watchdog.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                end(&target);
+            }
+        });
+        Self { child, console, command, ports, _watched: watched }
+    }
+
+    /// What it has written.
+    #[must_use]
+    pub fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// The console line that holds `text`, once it is there.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    pub fn wait_for(&self, text: &str) -> String {
+        self.console.wait_for(text, PATIENCE).unwrap_or_else(|| panic!("the console never said: {text}"))
+    }
+
+    /// The host port that leads to a port of the guest's `nic`th network device.
+    ///
+    /// # Panics
+    /// When it is not forwarded.
+    #[must_use]
+    pub fn port(&self, nic: usize, protocol: Protocol, port: u16) -> u16 {
+        self.ports[nic][&(protocol, port)]
+    }
+
+    /// The host port of the page.
+    #[must_use]
+    pub fn http_port(&self) -> u16 {
+        self.port(0, Protocol::Tcp, 80)
+    }
+
+    /// A connection to the page, once it answers.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client_on(0)
+    }
+
+    /// The same by the `nic`th network device.
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    #[must_use]
+    pub fn client_on(&self, nic: usize) -> Client {
+        let port = self.port(nic, Protocol::Tcp, 80);
+        let start = Instant::now();
+        loop {
+            // QEMU accepts connections before the guest listens: only an answer counts, and a connection made too
+            // early may never get one.
+            let attempt = Client::connect(port, Duration::from_secs(2)).and_then(|mut client| {
+                client.get("/hello")?;
+                client.patience(PATIENCE)?;
+                Ok(client)
+            });
+            match attempt {
+                Ok(client) => return client,
+                Err(error) => assert!(start.elapsed() < PATIENCE && self.is_running(), "no page: {error}"),
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What `/functions` says.
+    ///
+    /// # Panics
+    /// When it is not as documented.
+    #[must_use]
+    pub fn functions(&self) -> Vec<FunctionReport> {
+        let body = self.client().get("/functions").expect("the functions").body;
+        parse_functions(&body).unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&body)))
+    }
+
+    /// What `/interrupts` says.
+    ///
+    /// # Panics
+    /// When it is not as documented.
+    #[must_use]
+    pub fn interrupts(&self) -> InterruptsReport {
+        let body = self.client().get("/interrupts").expect("the interrupts").body;
+        parse_interrupts(&body).unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&body)))
+    }
+
+    /// Whether it still runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(lock(&self.child).try_wait(), Ok(None))
+    }
+
+    /// Waits for its end, and for the last of its console.
+    ///
+    /// # Panics
+    /// When its state cannot be asked for.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let status = loop {
+            if let Some(status) = lock(&self.child).try_wait().expect("the state of a child") {
+                break status;
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        self.console.drain();
+        match status.code() {
+            Some(33) => Exit::Success,
+            Some(35) => Exit::Failure,
+            Some(other) => Exit::Qemu(other),
+            None => Exit::OutOfTime,
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let ran = self.is_running();
+        end(&self.child);
+        if thread::panicking() {
+            let state = if ran { "it still ran" } else { "it had ended" };
+            self.console.drain();
+            eprintln!(
+                "--- the guest's command ({state}):\n{}\n--- its console:\n{}---",
+                self.command,
+                self.console.text()
+            );
+        }
+    }
+}
+
+fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the process if it runs, and collects it. An error here means that it is gone already.
+fn end(child: &Mutex<Child>) {
+    let mut child = lock(child);
+    drop(child.kill());
+    drop(child.wait());
+}
+
+/// The word as a shell takes it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

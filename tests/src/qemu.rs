@@ -1,0 +1,251 @@
+//! A QEMU command line, built up and started.
+
+use core::net::Ipv4Addr;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::env;
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use crate::Guest;
+
+/// QEMU's machine models that the image is tested on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// PCI Express, ECAM announced by ACPI.
+    Q35,
+    /// Conventional PCI, ports only.
+    Pc,
+}
+
+/// The network devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nic {
+    /// `virtio-net-pci`: INTx and MSI-X.
+    Virtio,
+    /// `e1000`: INTx only.
+    E1000,
+}
+
+/// The interrupt mode asked for on the kernel command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Irq {
+    /// The best that each function offers.
+    Auto,
+    /// MSI-X or nothing.
+    Msix,
+    /// MSI or nothing.
+    Msi,
+    /// The line or nothing.
+    Intx,
+}
+
+/// What a forwarded port carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// A stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+/// The host port of each forwarded guest port, one map for each network device.
+pub(crate) type Ports = BTreeMap<(Protocol, u16), u16>;
+
+/// A guest to be started.
+#[derive(Debug, Clone)]
+pub struct Qemu {
+    machine: Machine,
+    memory: String,
+    arguments: Vec<String>,
+    command_line: Vec<String>,
+    nics: Vec<String>,
+    forwards: Vec<(Protocol, u16)>,
+    limit: Duration,
+    disks: usize,
+}
+
+impl Qemu {
+    /// A guest with 128 MiB, one CPU, and no device beyond what the machine has.
+    #[must_use]
+    pub fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            memory: "128M".to_owned(),
+            arguments: Vec::new(),
+            command_line: Vec::new(),
+            nics: Vec::new(),
+            forwards: vec![(Protocol::Tcp, 80)],
+            limit: Duration::from_secs(60),
+            disks: 0,
+        }
+    }
+
+    /// Adds a network device, without options.
+    #[must_use]
+    pub fn nic(self, nic: Nic) -> Self {
+        self.nic_device(match nic {
+            Nic::Virtio => "virtio-net-pci",
+            Nic::E1000 => "e1000",
+        })
+    }
+
+    /// Adds a network device by QEMU's name and options, as `virtio-net-pci,vectors=0`.
+    #[must_use]
+    pub fn nic_device(mut self, device: &str) -> Self {
+        self.nics.push(device.to_owned());
+        self
+    }
+
+    /// Adds the disk that the build made, read-only: a tar of the files to serve.
+    #[must_use]
+    pub fn files(self) -> Self {
+        let path = built_disk();
+        self.disk(&path, "readonly=on")
+    }
+
+    /// Adds a virtio disk with the bytes of a raw file; `options` are the drive's, as `readonly=on`, or nothing.
+    #[must_use]
+    pub fn disk(self, path: &Path, options: &str) -> Self {
+        let id = format!("disk{}", self.disks);
+        let options = if options.is_empty() { String::new() } else { format!(",{options}") };
+        let drive = format!("if=none,id={id},format=raw,file={}{options}", path.display());
+        let mut qemu = self.argument("-drive", &drive).device(&format!("virtio-blk-pci,drive={id}"));
+        qemu.disks += 1;
+        qemu
+    }
+
+    /// Adds a device by QEMU's name and options, as `edu`.
+    #[must_use]
+    pub fn device(self, device: &str) -> Self {
+        self.argument("-device", device)
+    }
+
+    /// Adds an option of QEMU with its value.
+    #[must_use]
+    pub fn argument(mut self, option: &str, value: &str) -> Self {
+        self.arguments.extend([option.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Asks for an interrupt mode; nothing is said on the command line for [`Irq::Auto`].
+    #[must_use]
+    pub fn irq(self, irq: Irq) -> Self {
+        match irq {
+            Irq::Auto => self,
+            Irq::Msix => self.option("irq=msix"),
+            Irq::Msi => self.option("irq=msi"),
+            Irq::Intx => self.option("irq=intx"),
+        }
+    }
+
+    /// Adds words to the kernel command line.
+    #[must_use]
+    pub fn option(mut self, words: &str) -> Self {
+        self.command_line.push(words.to_owned());
+        self
+    }
+
+    /// Sets the memory, as QEMU's `-m` takes it.
+    #[must_use]
+    pub fn memory(mut self, memory: &str) -> Self {
+        memory.clone_into(&mut self.memory);
+        self
+    }
+
+    /// Forwards a port of the guest's, on every network device; TCP 80 always is.
+    #[must_use]
+    pub fn forward(mut self, protocol: Protocol, port: u16) -> Self {
+        self.forwards.push((protocol, port));
+        self
+    }
+
+    /// Sets how long the guest may live: when the time is up it is ended, and the test fails.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When the image has not been built or QEMU cannot be started.
+    #[must_use]
+    pub fn start(&self) -> Guest {
+        let (arguments, ports) = self.arguments();
+        Guest::start(&arguments, ports, self.limit)
+    }
+
+    /// The command, the program first, with the ports it forwards, which are free now.
+    fn arguments(&self) -> (Vec<String>, Vec<Ports>) {
+        let machine = match self.machine {
+            Machine::Q35 => "q35",
+            Machine::Pc => "pc",
+        };
+        let image = built_image();
+        let mut words: Vec<String> =
+            ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-nodefaults", "-no-user-config"]
+                .into_iter()
+                .chain(["-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"])
+                .chain(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"])
+                .chain(["-machine", machine, "-m", &self.memory, "-kernel", &image.to_string_lossy()])
+                .map(str::to_owned)
+                .collect();
+        if !self.command_line.is_empty() {
+            words.extend(["-append".to_owned(), self.command_line.join(" ")]);
+        }
+        let mut ports = Vec::new();
+        for (index, device) in self.nics.iter().enumerate() {
+            let forwarded: Ports =
+                self.forwards.iter().map(|&(protocol, port)| ((protocol, port), free_port(protocol))).collect();
+            // Each device has a network of its own, with its own addresses.
+            let mut netdev = format!("user,id=net{index},net=10.0.{}.0/24", index + 2);
+            for (&(protocol, guest), host) in &forwarded {
+                let protocol = if protocol == Protocol::Tcp { "tcp" } else { "udp" };
+                netdev += &format!(",hostfwd={protocol}:127.0.0.1:{host}-:{guest}");
+            }
+            words.extend(["-netdev".to_owned(), netdev]);
+            words.extend(["-device".to_owned(), format!("{device},netdev=net{index},romfile=")]);
+            ports.push(forwarded);
+        }
+        words.extend_from_slice(&self.arguments);
+        (words, ports)
+    }
+}
+
+/// The image that the build made.
+///
+/// # Panics
+/// When `make test-qemu` did not say where it is.
+#[must_use]
+pub fn built_image() -> PathBuf {
+    built("SWITCHBOARD_IMAGE")
+}
+
+/// The disk that the build made.
+///
+/// # Panics
+/// When `make test-qemu` did not say where it is.
+#[must_use]
+pub fn built_disk() -> PathBuf {
+    built("SWITCHBOARD_DISK")
+}
+
+fn built(variable: &str) -> PathBuf {
+    let hint =
+        "these tests boot the built image: run them by `make test-qemu`, or some of them by `make test-qemu TEST=name`";
+    let path = env::var_os(variable).map(PathBuf::from).unwrap_or_else(|| panic!("{variable} is not set; {hint}"));
+    assert!(path.is_file(), "{variable} names {}, which does not exist; {hint}", path.display());
+    path
+}
+
+/// A port that nobody has now: the kernel picks it.
+fn free_port(protocol: Protocol) -> u16 {
+    let any = (Ipv4Addr::LOCALHOST, 0);
+    let address = match protocol {
+        Protocol::Tcp => TcpListener::bind(any).and_then(|socket| socket.local_addr()),
+        Protocol::Udp => UdpSocket::bind(any).and_then(|socket| socket.local_addr()),
+    };
+    address.expect("a free port on the loopback address").port()
+}

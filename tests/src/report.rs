@@ -1,0 +1,153 @@
+//! The JSON of `/functions` and `/interrupts`, as tools rely on it: these fields, no other, none missing.
+
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Serialize};
+
+/// One PCI function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionReport {
+    /// `0000:00:03.0`.
+    pub address: String,
+    /// Four hexadecimal digits.
+    pub vendor: String,
+    /// Four hexadecimal digits.
+    pub device: String,
+    /// Class, subclass and programming interface: six hexadecimal digits.
+    pub class: String,
+    /// The driver that has it, or that tried.
+    pub driver: Option<String>,
+    /// `live`, `failed: ...` or `unclaimed`.
+    pub state: String,
+    /// The interrupts it is able to give.
+    pub offers: Offers,
+    /// The mode granted: `msix`, `msi`, `intx` or `none`.
+    pub mode: String,
+    /// Its BARs.
+    pub bars: Vec<BarReport>,
+}
+
+/// The interrupts that a function offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offers {
+    /// The pin, `A` to `D`.
+    pub intx: Option<String>,
+    /// How many MSI messages.
+    pub msi: u32,
+    /// How many MSI-X entries.
+    pub msix: u32,
+}
+
+/// One BAR.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BarReport {
+    /// 0 to 5.
+    pub index: u32,
+    /// `mem32`, `mem64` or `io`.
+    pub kind: String,
+    /// `0x` and hexadecimal digits.
+    pub address: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// All interrupt counters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterruptsReport {
+    /// Interrupts that no slot was waiting for.
+    pub spurious: u64,
+    /// One row for each vector of messages, and for each handler of a line.
+    pub vectors: Vec<VectorReport>,
+}
+
+/// One vector's counters, or one line handler's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VectorReport {
+    /// The CPU's number for it.
+    pub vector: u32,
+    /// Where it is delivered.
+    pub cpu: u32,
+    /// `msix`, `msi` or `intx`.
+    pub mode: String,
+    /// The function's address.
+    pub function: String,
+    /// The driver.
+    pub driver: String,
+    /// The messages that it carries; several when folded.
+    pub names: Vec<String>,
+    /// The line's number, for a line.
+    pub gsi: Option<u32>,
+    /// Calls of the handler; for a line, those it claimed.
+    pub count: u64,
+    /// Calls that were not its own.
+    pub unclaimed: u64,
+}
+
+impl InterruptsReport {
+    /// The rows of a driver.
+    pub fn of<'a>(&'a self, driver: &'a str) -> impl Iterator<Item = &'a VectorReport> {
+        self.vectors.iter().filter(move |row| row.driver == driver)
+    }
+
+    /// The sum of a driver's counts.
+    #[must_use]
+    pub fn count(&self, driver: &str) -> u64 {
+        self.of(driver).map(|row| row.count).sum()
+    }
+}
+
+/// Reads the body of `/functions`.
+///
+/// # Errors
+/// When it is not JSON, or a field is missing, unknown or of another kind.
+pub fn parse_functions(body: &[u8]) -> serde_json::Result<Vec<FunctionReport>> {
+    parse(body)
+}
+
+/// Reads the body of `/interrupts`.
+///
+/// # Errors
+/// When it is not JSON, or a field is missing, unknown or of another kind.
+pub fn parse_interrupts(body: &[u8]) -> serde_json::Result<InterruptsReport> {
+    parse(body)
+}
+
+/// Parsing alone takes a missing field for `null`; writing it again and comparing does not.
+fn parse<T: DeserializeOwned + Serialize>(body: &[u8]) -> serde_json::Result<T> {
+    let value: serde_json::Value = serde_json::from_slice(body)?;
+    let parsed: T = serde_json::from_value(value.clone())?;
+    let again = serde_json::to_value(&parsed)?;
+    if again == value { Ok(parsed) } else { Err(Error::custom(format!("fields are missing; expected like {again}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FUNCTION: &str = r#"[{"address":"0000:00:03.0","vendor":"1af4","device":"1041","class":"020000",
+        "driver":"virtio-net","state":"live","offers":{"intx":"A","msi":0,"msix":4},"mode":"msix",
+        "bars":[{"index":4,"kind":"mem64","address":"0xfe000000","size":16384}]}]"#;
+
+    #[test]
+    fn the_documented_shape_is_read() {
+        let functions = parse_functions(FUNCTION.as_bytes()).expect("the documented shape");
+        assert_eq!(functions[0].offers, Offers { intx: Some("A".into()), msi: 0, msix: 4 });
+        let interrupts = br#"{"spurious":0,"vectors":[{"vector":49,"cpu":0,"mode":"msix","function":"0000:00:03.0",
+            "driver":"virtio-net","names":["Rx"],"gsi":null,"count":123,"unclaimed":0}]}"#;
+        assert_eq!(parse_interrupts(interrupts).expect("the documented shape").count("virtio-net"), 123);
+    }
+
+    #[test]
+    fn another_shape_is_refused() {
+        let missing = FUNCTION.replace(r#""driver":"virtio-net","#, "");
+        assert!(parse_functions(missing.as_bytes()).is_err(), "a missing field");
+        let unknown = FUNCTION.replace(r#""mode""#, r#""more":1,"mode""#);
+        assert!(parse_functions(unknown.as_bytes()).is_err(), "an unknown field");
+        let kind = FUNCTION.replace(r#""msix":4"#, r#""msix":"4""#);
+        assert!(parse_functions(kind.as_bytes()).is_err(), "a string for a number");
+    }
+}

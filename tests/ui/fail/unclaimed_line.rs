@@ -1,0 +1,9 @@
+//! A line handler must say whether the interrupt was its own.
+use switchboard::interrupt::{InIsr, LineIsr};
+
+struct Shared;
+impl LineIsr for Shared {
+    fn on_line(&self, _isr: &InIsr<'_>) {}
+}
+
+fn main() {}

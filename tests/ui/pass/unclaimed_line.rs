@@ -1,0 +1,11 @@
+//! The control: a line handler that says whose the interrupt was.
+use switchboard::interrupt::{Claim, InIsr, LineIsr};
+
+struct Shared;
+impl LineIsr for Shared {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        Claim::NotMine
+    }
+}
+
+fn main() {}
