@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod arch;
 pub mod bar;
 pub mod config;
 pub mod dma;

@@ -1,1 +1,2 @@
 //! The image.
+#![no_std]

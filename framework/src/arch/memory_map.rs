@@ -1,0 +1,165 @@
+//! Which memory is free, and what it is used for: plain arithmetic on ranges.
+
+use core::ops::Range;
+
+use arrayvec::ArrayVec;
+
+/// Bytes in a page.
+pub(super) const PAGE: u64 = 4096;
+/// Memory below belongs to firmware, and a driver's stray null pointer should not hit a page of ours.
+const FLOOR: u64 = 1 << 20;
+/// Physical addresses from here on are not mapped (the device window's size).
+pub(super) const CEILING: u64 = 1 << 46;
+/// The pool for page tables and DMA takes a quarter of the lowest memory, but no more than this.
+const POOL_LIMIT: u64 = 64 << 20;
+/// Less memory than this, after the image, and there is no point in starting.
+const LEAST: u64 = 3 << 20;
+
+/// Ranges of physical memory, in whole pages, sorted and apart.
+pub(super) type Ranges = ArrayVec<Range<u64>, 32>;
+
+/// One entry of the loader's memory map.
+#[derive(Debug, Clone)]
+pub(super) struct Region {
+    pub(super) range: Range<u64>,
+    pub(super) is_ram: bool,
+}
+
+/// The RAM of `map` that is free: not below 1 MiB, not in the image, and not in any entry that says it is
+/// something else, since maps overlap and the cautious reading is the right one.
+pub(super) fn usable(map: impl Iterator<Item = Region>, image: Range<u64>) -> Ranges {
+    let (mut ram, mut taken) = (Ranges::new(), ArrayVec::<Range<u64>, 256>::new());
+    taken.extend([0..FLOOR, image, CEILING..u64::MAX]);
+    for Region { range, is_ram } in map {
+        match is_ram {
+            true => add(&mut ram, range),
+            // With no room to remember what must not be used, nothing above it is.
+            false if taken.try_push(range.clone()).is_err() => taken[2].start = taken[2].start.min(range.start),
+            false => {}
+        }
+    }
+    for hole in &taken {
+        ram = ram.iter().flat_map(|range| without(range, hole)).take(Ranges::new().capacity()).collect();
+    }
+    let whole = ram.iter().map(|range| range.start.next_multiple_of(PAGE)..range.end / PAGE * PAGE);
+    whole.filter(|range| range.start < range.end).collect()
+}
+
+/// Adds a range, united with those that it touches. More ranges than fit are left unused.
+fn add(ranges: &mut Ranges, mut new: Range<u64>) {
+    if new.start >= new.end {
+        return;
+    }
+    ranges.retain(|range| {
+        let touches = range.start <= new.end && new.start <= range.end;
+        if touches {
+            new = range.start.min(new.start)..range.end.max(new.end);
+        }
+        !touches
+    });
+    let place = ranges.partition_point(|range| range.start < new.start);
+    let _ = ranges.try_insert(place, new);
+}
+
+/// What is left of `range` when `hole` is taken out: up to two pieces.
+fn without(range: &Range<u64>, hole: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
+    let pieces = if hole.start < hole.end {
+        [range.start..range.end.min(hole.start), range.start.max(hole.end)..range.end]
+    } else {
+        [range.clone(), 0..0]
+    };
+    pieces.into_iter().filter(|piece| piece.start < piece.end)
+}
+
+/// What the memory is used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Whole pages: page tables and DMA. As low as possible, for devices that cannot address much.
+    pub(super) pool: Range<u64>,
+    /// Everything that is allocated by the byte.
+    pub(super) heap: Range<u64>,
+}
+
+/// Divides the usable memory, or says how much there was when that is too little.
+pub(super) fn plan(usable: &[Range<u64>]) -> Result<Plan, u64> {
+    let length = |range: &Range<u64>| range.end - range.start;
+    let total: u64 = usable.iter().map(length).sum();
+    // Scraps at the bottom are not worth a pool.
+    let lowest = usable.iter().find(|range| length(range) >= LEAST).ok_or(total)?;
+    let pool_length = (length(lowest) / 4).min(POOL_LIMIT) / PAGE * PAGE;
+    let pool = lowest.start..lowest.start + pool_length;
+    let rest = usable.iter().map(|range| if range == lowest { pool.end..range.end } else { range.clone() });
+    let heap = rest.max_by_key(length).ok_or(total)?;
+    Ok(Plan { pool, heap })
+}
+
+/// The least memory that [`plan`] accepts in one piece, in bytes.
+pub(super) const fn least() -> u64 {
+    LEAST
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+    use core::slice;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+    const IMAGE: Range<u64> = 2 * MIB..3 * MIB;
+
+    fn ram(range: Range<u64>) -> Region {
+        Region { range, is_ram: true }
+    }
+
+    fn reserved(range: Range<u64>) -> Region {
+        Region { range, is_ram: false }
+    }
+
+    fn usable_of(map: &[Region]) -> Vec<Range<u64>> {
+        usable(map.iter().cloned(), IMAGE).into_iter().collect()
+    }
+
+    #[test]
+    fn a_pc_with_128_mib() {
+        let map = [ram(0..0x9fc00), reserved(0x9fc00..0xa0000), ram(MIB..0x7fe0000), reserved(0x7fe0000..0x8000000)];
+        assert_eq!(usable_of(&map), [MIB..2 * MIB, 3 * MIB..0x7fe0000]);
+    }
+
+    #[test]
+    fn overlapping_entries_are_read_cautiously() {
+        let map = [reserved(8 * MIB..9 * MIB), ram(4 * MIB..10 * MIB), ram(6 * MIB..12 * MIB)];
+        assert_eq!(usable_of(&map), [4 * MIB..8 * MIB, 9 * MIB..12 * MIB]);
+    }
+
+    #[test]
+    fn odd_edges_shrink_to_pages_and_nonsense_goes_unused() {
+        let map =
+            [ram(4 * MIB + 1..5 * MIB + 1), ram(Range { start: 7 * MIB, end: 6 * MIB }), ram(8 * MIB..8 * MIB + 100)];
+        assert_eq!(usable_of(&map), slice::from_ref(&(4 * MIB + PAGE..5 * MIB)));
+        assert_eq!(usable_of(&[ram(0..u64::MAX)]), [MIB..2 * MIB, 3 * MIB..CEILING]);
+    }
+
+    #[test]
+    fn more_pieces_than_fit_are_left_unused() {
+        let map = (0..500).map(|index| ram(index * 2 * MIB..(index * 2 + 1) * MIB));
+        assert!(usable(map, IMAGE).len() <= 32);
+        let holes = (0..500).map(|index| reserved(index * 2 * MIB..(index * 2 + 1) * MIB));
+        let free = usable(holes.chain([ram(0..1000 * MIB)]), IMAGE);
+        assert!(free.iter().all(|range| range.start / MIB % 2 == 1 && range.end - range.start <= MIB), "{free:?}");
+    }
+
+    #[test]
+    fn the_pool_is_low_and_the_heap_is_the_largest_rest() {
+        let plan_128 = plan(&[MIB..2 * MIB, 4 * MIB..128 * MIB]).unwrap();
+        assert_eq!(plan_128, Plan { pool: 4 * MIB..35 * MIB, heap: 35 * MIB..128 * MIB });
+        let plan_5g = plan(&[4 * MIB..2048 * MIB, 4096 * MIB..7168 * MIB]).unwrap();
+        assert_eq!(plan_5g, Plan { pool: 4 * MIB..68 * MIB, heap: 4096 * MIB..7168 * MIB });
+    }
+
+    #[test]
+    fn too_little_memory_is_said_so() {
+        assert_eq!(plan(&[MIB..2 * MIB, 3 * MIB..4 * MIB]), Err(2 * MIB));
+        assert_eq!(plan(&[]), Err(0));
+    }
+}

@@ -1,0 +1,31 @@
+//! The ends of a run, and the pauses in it.
+
+#![expect(unsafe_code, reason = "the debug-exit port")]
+
+use x86_64::instructions::interrupts;
+use x86_64::instructions::port::PortWriteOnly;
+
+/// Where `-device isa-debug-exit,iobase=0xf4` listens.
+const DEBUG_EXIT: u16 = 0xf4;
+/// QEMU exits with twice the value plus one: 33 for success, 35 for failure.
+const SUCCESS: u32 = 0x10;
+const FAILURE: u32 = 0x11;
+
+/// Ends the run. On QEMU with a debug-exit device, QEMU exits with status 33, or 35 for a failure; any
+/// other machine halts for good.
+pub fn exit(is_success: bool) -> ! {
+    interrupts::disable();
+    let value = if is_success { SUCCESS } else { FAILURE };
+    // SAFETY: the port belongs to the debug-exit device or to nobody.
+    unsafe { PortWriteOnly::new(DEBUG_EXIT).write(value) };
+    loop {
+        x86_64::instructions::hlt();
+    }
+}
+
+/// Sleeps until the next interrupt has been served. Called with interrupts off, so that none can slip in
+/// between the caller's last look for work and the sleep; returns with them on.
+pub fn halt_until_interrupt() {
+    // `sti` holds interrupts off for one more instruction: the `hlt` is reached before any of them.
+    interrupts::enable_and_hlt();
+}

@@ -1,0 +1,148 @@
+//! The way in: a 32-bit PVH entry, long mode, a stack, Rust.
+//!
+//! The loader (QEMU's `-kernel`, and others that know Xen's PVH note) jumps here in 32-bit protected mode,
+//! without paging, with the physical address of the start info in `ebx`. The tables made here map the
+//! first 4 GiB one to one, all of it writable and executable: they live until the framework has read the
+//! memory map and made better ones.
+
+#![expect(unsafe_code, reason = "assembly, and symbols that the linker script defines")]
+
+use core::arch::global_asm;
+
+use switchboard::arch::{self, BootInfo, ImageLayout};
+
+pvh::xen_elfnote_phys32_entry!(pvh_start);
+
+unsafe extern "C" {
+    /// The entry point below.
+    fn pvh_start() -> !;
+
+    // Where the linker script put things. Only their addresses mean something.
+    static image_text_start: u8;
+    static image_text_end: u8;
+    static image_rodata_start: u8;
+    static image_rodata_end: u8;
+    static image_data_start: u8;
+    static image_data_end: u8;
+    static image_stack_guard: u8;
+}
+
+global_asm!(
+    r#"
+    .section .text.boot, "ax", @progbits
+    .code32
+    .globl pvh_start
+pvh_start:
+    cli
+    cld
+    movl %ebx, %esi
+
+    /* A reboot finds memory as it was left, and not every loader clears .bss. */
+    movl $image_bss_start, %edi
+    movl $image_bss_end, %ecx
+    subl %edi, %ecx
+    shrl $2, %ecx
+    xorl %eax, %eax
+    rep stosl
+
+    /* Page tables: one PML4 entry, four PDPT entries, 2,048 pages of 2 MiB. Present and writable is 3, and
+       0x80 makes a page of a directory entry (SDM vol. 3, 4.5). */
+    movl $boot_pdpt + 3, boot_pml4
+    movl $boot_pd + 3, %eax
+    movl $boot_pdpt, %edi
+    movl $4, %ecx
+1:  movl %eax, (%edi)
+    addl $4096, %eax
+    addl $8, %edi
+    loop 1b
+    movl $0x83, %eax
+    movl $boot_pd, %edi
+    movl $2048, %ecx
+2:  movl %eax, (%edi)
+    addl $0x200000, %eax
+    addl $8, %edi
+    loop 2b
+    movl $boot_pml4, %eax
+    movl %eax, %cr3
+
+    /* CR4: PAE, and SSE with its exceptions (OSFXSR, OSXMMEXCPT). AVX stays off (no OSXSAVE): what the
+       interrupt entry saves, fxsave, does not know it. */
+    movl $0x620, %eax
+    movl %eax, %cr4
+    /* EFER: long mode and no-execute. */
+    movl $0xc0000080, %ecx
+    rdmsr
+    orl $0x900, %eax
+    wrmsr
+    /* CR0: paging, write protection for ring 0 too, native FPU errors, no FPU emulation. */
+    movl $0x80010033, %eax
+    movl %eax, %cr0
+
+    lgdt boot_gdt_pointer
+    ljmp $8, $3f
+
+    .code64
+3:  movl $16, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    xorl %eax, %eax
+    movl %eax, %fs
+    movl %eax, %gs
+    movl $image_stack_top, %esp
+    xorl %ebp, %ebp
+    fninit
+    movl %esi, %edi
+    call {kernel_entry}
+    ud2
+
+    .section .rodata.boot, "a", @progbits
+    .balign 8
+boot_gdt:
+    .quad 0
+    .quad 0x00af9b000000ffff    /* 64-bit code */
+    .quad 0x00cf93000000ffff    /* data */
+boot_gdt_pointer:
+    .word . - boot_gdt - 1
+    .long boot_gdt
+
+    .section .bss.boot, "aw", @nobits
+    .balign 4096
+boot_pml4:
+    .skip 4096
+boot_pdpt:
+    .skip 4096
+boot_pd:
+    .skip 4 * 4096
+    .text
+    "#,
+    kernel_entry = sym kernel_entry,
+    options(att_syntax)
+);
+
+/// The first Rust to run: console, boot information, then the image proper.
+extern "sysv64" fn kernel_entry(start_info: u32) -> ! {
+    arch::serial::init(log::LevelFilter::Info);
+    // SAFETY: the entry above passes what the loader left in `ebx`, and maps the first 4 GiB one to one.
+    match unsafe { BootInfo::from_pvh(start_info, image_layout()) } {
+        Ok(boot) => crate::kernel_main(boot),
+        Err(error) => {
+            log::error!("cannot boot: {error}");
+            arch::power::exit(false)
+        }
+    }
+}
+
+fn image_layout() -> ImageLayout {
+    ImageLayout {
+        text: address(&raw const image_text_start)..address(&raw const image_text_end),
+        rodata: address(&raw const image_rodata_start)..address(&raw const image_rodata_end),
+        data: address(&raw const image_data_start)..address(&raw const image_data_end),
+        stack_guard: address(&raw const image_stack_guard),
+    }
+}
+
+fn address(symbol: *const u8) -> u64 {
+    // A symbol's address is all that it is; `u64` holds any.
+    symbol.addr() as u64
+}

@@ -1,0 +1,10 @@
+//! From the loader's jump to `kernel_main`: what the compiler expects of a platform, and nothing else.
+
+mod entry;
+mod intrinsics;
+mod panic;
+
+use switchboard::arch::Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;

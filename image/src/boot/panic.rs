@@ -1,0 +1,16 @@
+//! The end: a readable message on the console, and a failure for whoever started the machine.
+
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use switchboard::arch;
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    static PANICKING: AtomicBool = AtomicBool::new(false);
+    // A panic while reporting one must not report for ever.
+    if !PANICKING.swap(true, Ordering::Relaxed) {
+        arch::serial::print_emergency(format_args!("\n{info}\n"));
+    }
+    arch::power::exit(false)
+}
