@@ -12,6 +12,8 @@ pub mod bar;
 pub mod config;
 pub mod dma;
 pub mod driver;
+#[cfg(feature = "fake")]
+pub mod fake;
 pub mod function;
 pub mod interrupt;
 pub mod machine;

@@ -1,0 +1,210 @@
+//! The fake machine, as a test sees it.
+
+#![expect(unsafe_code, reason = "a test delivers interrupts, and reads and writes DMA memory as a device does")]
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ptr::NonNull;
+
+use super::config::{FakeConfig, FakeFunction};
+use super::controller::{FakeClock, FakeController};
+use super::memory::FakeMemory;
+use crate::config::{Address, ConfigAccess, Space, Width, capabilities};
+use crate::dma::BusAddress;
+use crate::function::Inventory;
+use crate::interrupt::{Gsi, Mode, ModePolicy, VectorTable};
+use crate::machine::Machine;
+use crate::sync::IrqLock;
+
+/// Where BARs are assigned from.
+const BAR_BASE: u32 = 0x8000_0000;
+
+/// A machine made of memory. It is leaked: machines live for ever.
+pub struct FakeMachine {
+    machine: &'static Machine,
+    config: &'static FakeConfig,
+    memory: &'static FakeMemory,
+    controller: &'static FakeController,
+    delivery: IrqLock<()>,
+}
+
+impl FakeMachine {
+    /// A machine with these functions, that permits every mode; scanned.
+    #[must_use]
+    pub fn new(functions: impl IntoIterator<Item = FakeFunction>) -> Self {
+        Self::with_policy(ModePolicy::all(), functions)
+    }
+
+    /// A machine with these functions, that permits the modes of `policy`; scanned.
+    #[must_use]
+    pub fn with_policy(policy: ModePolicy, functions: impl IntoIterator<Item = FakeFunction>) -> Self {
+        let memory: &FakeMemory = Box::leak(Box::new(FakeMemory::new()));
+        let mut functions: Vec<_> = functions.into_iter().collect();
+        let mut next = BAR_BASE;
+        for function in &mut functions {
+            for (index, size) in function.bars.clone() {
+                let step = u32::try_from(size).unwrap_or(0).max(0x1000);
+                next = next.next_multiple_of(step);
+                function.assign(index, next);
+                memory.add(next.into(), size);
+                next += step;
+            }
+        }
+        let config: &FakeConfig = Box::leak(Box::new(FakeConfig::new(functions)));
+        let controller: &FakeController = Box::leak(Box::new(FakeController::new()));
+        let machine: &Machine = Box::leak(Box::new(Machine {
+            config,
+            controller,
+            memory,
+            clock: Box::leak(Box::new(FakeClock::new())),
+            vectors: Box::leak(Box::new(VectorTable::new(0))),
+            policy,
+            inventory: Inventory::new(),
+        }));
+        machine.scan();
+        Self { machine, config, memory, controller, delivery: IrqLock::new(()) }
+    }
+
+    /// The machine, for the framework.
+    #[must_use]
+    pub fn machine(&self) -> &'static Machine {
+        self.machine
+    }
+
+    /// DMA pages that are lent out.
+    #[must_use]
+    pub fn lent_pages(&self) -> usize {
+        self.memory.lent()
+    }
+
+    /// Takes a function off the bus: it reads all ones from now on.
+    pub fn remove(&self, address: Address) {
+        self.config.remove(address);
+    }
+
+    /// Raises a vector, as a local APIC would.
+    pub fn deliver(&self, vector: u8) {
+        let _one_at_a_time = self.delivery.lock();
+        // SAFETY: the lock keeps deliveries from overlapping.
+        unsafe { self.machine.vectors.dispatch(vector) };
+    }
+
+    /// Pulls a line once. Says whether it got through to a vector.
+    pub fn pull(&self, gsi: u32) -> bool {
+        let vector = self.controller.delivers(Gsi(gsi));
+        vector.inspect(|vector| self.deliver(vector.number)).is_some()
+    }
+
+    /// Sends a message as the function would. `None` when it may not: no such mode on, no bus mastering, or the
+    /// entry masked, which sets its pending bit.
+    pub fn send(&self, address: Address, entry: u16) -> Option<()> {
+        let command = self.config.read(address, 4, Width::Word);
+        let vector = match self.mode(address)? {
+            Mode::Intx => None,
+            Mode::Msi => self.msi_vector(address, entry),
+            Mode::Msix => self.msix_vector(address, entry),
+        }?;
+        (command & 4 != 0).then(|| self.deliver(vector))
+    }
+
+    /// The interrupt mode that the function is in, by its registers.
+    ///
+    /// # Panics
+    /// When more than one is on at once.
+    #[must_use]
+    pub fn mode(&self, address: Address) -> Option<Mode> {
+        let line = self.config.read(address, 4, Width::Word) & 0x400 == 0;
+        let on = |id, register, bit| {
+            let offset = self.capability(address, id);
+            offset.is_some_and(|offset| self.config.read(address, offset + register, Width::Word) & bit != 0)
+        };
+        match (line, on(0x05, 2, 1), on(0x11, 2, 0x8000)) {
+            (false, false, false) => None,
+            (true, false, false) => Some(Mode::Intx),
+            (false, true, false) => Some(Mode::Msi),
+            (false, false, true) => Some(Mode::Msix),
+            modes => panic!("more than one mode is on (INTx, MSI, MSI-X): {modes:?}"),
+        }
+    }
+
+    /// Reads a register as the device has it, by BAR and offset.
+    ///
+    /// # Panics
+    /// When there is no such register.
+    #[must_use]
+    pub fn read_register(&self, address: Address, bar: u8, offset: u64) -> u32 {
+        self.memory.read_device(self.bar(address, bar) + offset).expect("a register in a BAR")
+    }
+
+    /// Sets a register as the device has it.
+    ///
+    /// # Panics
+    /// When there is no such register.
+    pub fn write_register(&self, address: Address, bar: u8, offset: u64, value: u32) {
+        self.memory.write_device(self.bar(address, bar) + offset, value).expect("a register in a BAR");
+    }
+
+    /// Reads DMA memory as a device. `None` when it is not lent out: a wild access.
+    #[must_use]
+    pub fn dma_read(&self, bus: BusAddress, length: usize) -> Option<Vec<u8>> {
+        let place = self.memory.dma(bus.get(), length)?;
+        // SAFETY: the whole range is lent out, and devices read volatile.
+        Some((0..length).map(|index| unsafe { place.add(index).read_volatile() }).collect())
+    }
+
+    /// Writes DMA memory as a device. `None` when it is not lent out: a wild access.
+    #[must_use]
+    pub fn dma_write(&self, bus: BusAddress, bytes: &[u8]) -> Option<()> {
+        let place: NonNull<u8> = self.memory.dma(bus.get(), bytes.len())?;
+        for (index, byte) in bytes.iter().enumerate() {
+            // SAFETY: the whole range is lent out.
+            let place = unsafe { place.add(index) };
+            // SAFETY: as above, and devices write volatile.
+            unsafe { place.write_volatile(*byte) };
+        }
+        Some(())
+    }
+
+    /// A bus address that a device read from a register or a descriptor.
+    #[must_use]
+    pub fn bus_address(value: u64) -> BusAddress {
+        BusAddress::new(value)
+    }
+
+    fn bar(&self, address: Address, index: u8) -> u64 {
+        u64::from(self.config.read(address, 0x10 + 4 * u16::from(index), Width::Dword) & !0xf)
+    }
+
+    fn capability(&self, address: Address, id: u8) -> Option<u16> {
+        let list = capabilities(Space::new(self.config, address));
+        list.into_iter().find(|capability| capability.id == id).map(|capability| capability.offset)
+    }
+
+    fn msi_vector(&self, address: Address, entry: u16) -> Option<u8> {
+        let offset = self.capability(address, 0x05)?;
+        let granted = 1 << (self.config.read(address, offset + 2, Width::Word) >> 4 & 7);
+        let data = self.config.read(address, offset + 12, Width::Word);
+        (u32::from(entry) < granted).then(|| u8::try_from(data | u32::from(entry)).ok()).flatten()
+    }
+
+    fn msix_vector(&self, address: Address, entry: u16) -> Option<u8> {
+        let offset = self.capability(address, 0x11)?;
+        let place = |register| self.config.read(address, offset + register, Width::Dword);
+        let table = self.bar(address, place(4).to_le_bytes()[0] & 7) + u64::from(place(4) & !7);
+        let row = table + 16 * u64::from(entry);
+        if self.memory.read_device(row + 12)? & 1 != 0 {
+            let pending = self.bar(address, place(8).to_le_bytes()[0] & 7) + u64::from(place(8) & !7);
+            let word = pending + u64::from(entry / 32) * 4;
+            self.memory.write_device(word, self.memory.read_device(word)? | 1 << (entry % 32))?;
+            return None;
+        }
+        u8::try_from(self.memory.read_device(row + 8)?).ok()
+    }
+}
+
+impl fmt::Debug for FakeMachine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeMachine").field("machine", &self.machine).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! Device memory and DMA memory on the heap.
+
+#![expect(unsafe_code, reason = "a test plays the device, and so reads and writes what a driver shares with one")]
+
+use alloc::alloc::{Layout, alloc_zeroed, dealloc};
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
+use crate::dma::DmaBlock;
+use crate::machine::{Memory, MemoryError};
+use crate::sync::IrqLock;
+
+/// Where DMA memory begins for devices: not where the CPU finds it, so that a driver that mixes the two fails.
+const BUS_OFFSET: u64 = 0x10_0000_0000;
+
+#[derive(Debug)]
+pub(super) struct FakeMemory {
+    ranges: IrqLock<Vec<Range>>,
+    blocks: IrqLock<Vec<(u64, usize)>>,
+}
+
+#[derive(Debug)]
+struct Range {
+    physical: u64,
+    length: u64,
+    pointer: NonNull<u8>,
+}
+
+// SAFETY: the memory is leaked heap, and belongs to no thread.
+unsafe impl Send for Range {}
+
+fn pages(pages: usize) -> Option<NonNull<u8>> {
+    let layout = Layout::from_size_align(pages.checked_mul(DmaBlock::PAGE)?, DmaBlock::PAGE).ok()?;
+    // SAFETY: callers want at least one page, so the layout is not empty.
+    NonNull::new(unsafe { alloc_zeroed(layout) })
+}
+
+impl FakeMemory {
+    pub(super) const fn new() -> Self {
+        Self { ranges: IrqLock::new(Vec::new()), blocks: IrqLock::new(Vec::new()) }
+    }
+
+    /// Makes `length` bytes of device memory at `physical`.
+    pub(super) fn add(&self, physical: u64, length: u64) {
+        let count = usize::try_from(length).expect("a BAR that fits memory").div_ceil(DmaBlock::PAGE);
+        let pointer = pages(count.max(1)).expect("memory for a BAR");
+        self.ranges.lock().push(Range { physical, length, pointer });
+    }
+
+    /// Pages that are lent out.
+    pub(super) fn lent(&self) -> usize {
+        self.blocks.lock().iter().map(|(_, pages)| pages).sum()
+    }
+
+    fn device(&self, physical: u64, length: u64) -> Option<NonNull<u8>> {
+        let ranges = self.ranges.lock();
+        let range = ranges.iter().find(|range| {
+            physical >= range.physical && physical.saturating_add(length) <= range.physical + range.length
+        })?;
+        let offset = usize::try_from(physical - range.physical).ok()?;
+        // SAFETY: the offset lies within the range.
+        Some(unsafe { range.pointer.add(offset) })
+    }
+
+    /// What the device sees at a bus address, when the whole of it is lent out.
+    pub(super) fn dma(&self, bus: u64, length: usize) -> Option<NonNull<u8>> {
+        let blocks = self.blocks.lock();
+        let end = bus.checked_add(length as u64)?;
+        blocks.iter().find(|(start, pages)| *start <= bus && end <= start + (pages * DmaBlock::PAGE) as u64)?;
+        NonNull::new(core::ptr::with_exposed_provenance_mut(usize::try_from(bus - BUS_OFFSET).ok()?))
+    }
+
+    pub(super) fn read_device(&self, physical: u64) -> Option<u32> {
+        let place = self.device(physical, 4)?.cast::<u32>();
+        // SAFETY: mapped heap; the tests' addresses are aligned to four.
+        Some(unsafe { place.read_volatile() })
+    }
+
+    pub(super) fn write_device(&self, physical: u64, value: u32) -> Option<()> {
+        let place = self.device(physical, 4)?.cast::<u32>();
+        // SAFETY: mapped heap; the tests' addresses are aligned to four.
+        unsafe { place.write_volatile(value) };
+        Some(())
+    }
+}
+
+impl Memory for FakeMemory {
+    fn map(&self, physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
+        self.device(physical, length).ok_or(MemoryError::Unreachable { physical, length })
+    }
+
+    fn allocate(&self, count: usize) -> Result<DmaBlock, MemoryError> {
+        let wanted = count.saturating_mul(DmaBlock::PAGE);
+        let pointer = (count > 0).then(|| pages(count)).flatten().ok_or(MemoryError::OutOfMemory { wanted })?;
+        let bus = pointer.as_ptr().expose_provenance() as u64 + BUS_OFFSET;
+        self.blocks.lock().push((bus, count));
+        // SAFETY: fresh, zeroed, page-aligned, and handed out once.
+        Ok(unsafe { DmaBlock::new(pointer, bus, count) })
+    }
+
+    fn release(&self, block: DmaBlock) {
+        self.blocks.lock().retain(|(bus, _)| *bus != block.bus());
+        let layout = Layout::from_size_align(block.bytes(), DmaBlock::PAGE).expect("the layout it was made with");
+        // SAFETY: `allocate` made it with this layout, and the block was its only owner.
+        unsafe { dealloc(block.pointer().as_ptr(), layout) };
+    }
+}
