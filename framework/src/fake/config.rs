@@ -21,8 +21,7 @@ impl FakeFunction {
     #[must_use]
     pub fn new(vendor: u16, device: u16) -> Self {
         let address = Address::new(0, 0, 1, 0);
-        let mut this =
-            Self { address, bytes: [0; 256], writable: [0; 256], next_capability: 0x40, bars: Vec::new() };
+        let mut this = Self { address, bytes: [0; 256], writable: [0; 256], next_capability: 0x40, bars: Vec::new() };
         this.bytes[0..2].copy_from_slice(&vendor.to_le_bytes());
         this.bytes[2..4].copy_from_slice(&device.to_le_bytes());
         // I/O, memory, bus master; INTx Disable.

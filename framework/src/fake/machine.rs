@@ -190,6 +190,10 @@ impl FakeMachine {
 
     fn msix_vector(&self, address: Address, entry: u16) -> Option<u8> {
         let offset = self.capability(address, 0x11)?;
+        let last = self.config.read(address, offset + 2, Width::Word) & 0x7ff;
+        if u32::from(entry) > last {
+            return None;
+        }
         let place = |register| self.config.read(address, offset + register, Width::Dword);
         let table = self.bar(address, place(4).to_le_bytes()[0] & 7) + u64::from(place(4) & !7);
         let row = table + 16 * u64::from(entry);

@@ -1,0 +1,155 @@
+//! Claiming, BARs and DMA memory on a machine made of memory.
+
+use switchboard::bar::{MapError, Reg, RegisterBlock};
+use switchboard::config::Address;
+use switchboard::dma::DmaError;
+use switchboard::driver::{Driver, Id, ProbeError, attach};
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard::function::{ClaimError, Function, Resources, State};
+
+struct Block;
+impl RegisterBlock for Block {
+    const SIZE: u64 = 0x100;
+}
+const VALUE: Reg<Block, u32> = Reg::at(0xfc);
+
+fn function() -> FakeFunction {
+    FakeFunction::new(0x1234, 0x11e8).at("00:03.0").pin(1, 11)
+}
+
+fn claim(fake: &FakeMachine) -> Resources {
+    fake.machine().take(Address::new(0, 0, 3, 0)).expect("free").claim().expect("claimed")
+}
+
+#[test]
+fn a_function_is_taken_once_and_comes_back_when_the_last_part_goes() {
+    let fake = FakeMachine::new([function().bar(0, 0x1000)]);
+    let address = Address::new(0, 0, 3, 0);
+    let Resources { bar0, irq, .. } = claim(&fake);
+    assert!(fake.machine().take(address).is_none() && fake.machine().take_all().is_empty());
+    drop(irq);
+    let bar = bar0.map::<Block>().expect("mapped");
+    assert!(fake.machine().take(address).is_none());
+    drop(bar);
+    assert!(fake.machine().take(address).is_some());
+}
+
+#[test]
+fn registers_reach_the_device() {
+    let fake = FakeMachine::new([function().bar(0, 0x1000)]);
+    let bar = claim(&fake).bar0.map::<Block>().expect("mapped");
+    bar.write(&VALUE, 0xdead_beef);
+    assert_eq!(fake.read_register(Address::new(0, 0, 3, 0), 0, 0xfc), 0xdead_beef);
+    fake.write_register(Address::new(0, 0, 3, 0), 0, 0xfc, 7);
+    assert_eq!(bar.read(&VALUE), 7);
+    assert_eq!((bar.try_read::<u32>(0x100), bar.try_read::<u16>(1), bar.try_read::<u8>(1)), (None, None, Some(0)));
+}
+
+#[test]
+fn bars_that_do_not_fit_say_why_and_come_back() {
+    let fake = FakeMachine::new([function().bar(0, 0x80).byte(0x14, 1).msix(8, 2, 0x800, 0xc00).bar(2, 0x1000)]);
+    let Resources { bar0, bar2, bar3, .. } = claim(&fake);
+    let (error, bar0) = bar0.map::<Block>().unwrap_err();
+    assert_eq!(error.to_string(), "BAR 0 is too small: 256 bytes wanted, 128 there");
+    assert_eq!(bar0.facts().map(|bar| bar.size), Some(0x80), "the slot came back");
+    assert_eq!(bar3.map::<Block>().unwrap_err().0, MapError::Missing { index: 3 });
+    let windows = bar2.windows().expect("memory");
+    assert!(windows.map::<Block>(0x700, 0x100).is_ok(), "up to the table");
+    for offset in [0x704, 0x800, 0x87c, 0xbff & !3] {
+        let refused = windows.map::<Block>(offset, 0x100).unwrap_err();
+        assert!(matches!(refused, MapError::MsixTable { index: 2, .. }), "{offset:#x}: {refused}");
+    }
+    assert!(matches!(windows.map::<Block>(0x702, 0x100), Err(MapError::MsixTable { .. } | MapError::Askew { .. })));
+    assert!(matches!(windows.map::<Block>(0x102, 0x100), Err(MapError::Askew { align: 4, .. })));
+    assert!(matches!(windows.map::<Block>(0xf80, 0x100), Err(MapError::TooSmall { .. })));
+    assert!(matches!(windows.map::<Block>(u64::MAX - 8, 0x100), Err(MapError::TooSmall { .. })));
+}
+
+#[test]
+fn dma_memory_goes_back_only_with_the_function() {
+    let fake = FakeMachine::new([function()]);
+    let Resources { dma, irq, .. } = claim(&fake);
+    let buffers = dma.buffers(100, 1_500).expect("memory");
+    let addresses: Vec<_> = buffers.iter().map(|buffer| buffer.bus().get()).collect();
+    assert!(addresses.iter().all(|address| address % 64 == 0));
+    assert!(addresses.windows(2).all(|pair| pair[1] - pair[0] >= 1_500 || pair[1] < pair[0]), "disjoint");
+    let lent = fake.lent_pages();
+    assert!(lent >= 100 * 1_500 / 4_096);
+    drop(buffers);
+    assert_eq!(fake.lent_pages(), lent, "the function still masters the bus");
+    drop(dma.buffers(100, 1_500).expect("the same again"));
+    assert_eq!(fake.lent_pages(), lent, "used again");
+    drop((dma, irq));
+    assert_eq!(fake.lent_pages(), 0);
+}
+
+#[test]
+fn dma_is_seen_by_the_device_at_its_bus_address() {
+    let fake = FakeMachine::new([function()]);
+    let Resources { dma, .. } = claim(&fake);
+    let mut buffer = dma.buffer(16).expect("memory");
+    buffer.copy_from_slice(b"from the driver!");
+    assert_eq!(fake.dma_read(buffer.bus(), 16).as_deref(), Some(&b"from the driver!"[..]));
+    fake.dma_write(buffer.bus(), b"from the device!").expect("lent out");
+    assert_eq!(&buffer[..], b"from the device!");
+    let mut region = dma.region(64).expect("memory");
+    let mut words = region.carve::<u16>(3, 4).expect("room");
+    let quads = region.carve::<u64>(7, 8).expect("room");
+    assert!(region.carve::<u8>(1, 1).is_none(), "used up");
+    words.write(2, 0x1234);
+    assert_eq!(fake.dma_read(words.bus().offset(4), 2), Some(vec![0x34, 0x12]));
+    assert_eq!(quads.bus(), words.bus().offset(8));
+    assert_eq!(dma.buffer(0).unwrap_err(), DmaError::Empty);
+}
+
+#[test]
+fn memory_out_of_a_devices_reach_is_refused() {
+    let fake = FakeMachine::new([function()]);
+    let Resources { dma, .. } = claim(&fake);
+    assert!(matches!(dma.limit(28).buffer(16), Err(DmaError::OutOfReach { bits: 28, .. })));
+}
+
+struct Picky;
+impl Driver for Picky {
+    const NAME: &'static str = "picky";
+    const MATCHES: &'static [Id] = &[Id::new(0x1234, 0x11e8)];
+    fn probe(function: Function) -> Result<Self, ProbeError> {
+        let bar = function.claim()?.bar0.map::<Block>()?;
+        match bar.read(&VALUE) {
+            7 => Ok(Self),
+            found => Err(ProbeError::Unexpected { what: "the lucky number", wanted: 7, found: found.into() }),
+        }
+    }
+}
+
+#[test]
+fn a_failed_probe_leaves_the_function_quiet_and_says_why() {
+    let fake = FakeMachine::new([function().bar(0, 0x1000)]);
+    let function = fake.machine().take_all().remove(0);
+    assert!(Picky::MATCHES[0].matches(&function));
+    let error = attach::<Picky>(function).err().expect("refused");
+    assert_eq!(error.to_string(), "the lucky number: 0x7 wanted, 0x0 found");
+    let report = &fake.machine().functions()[0];
+    assert_eq!(report.state, State::Failed("picky: the lucky number: 0x7 wanted, 0x0 found".into()));
+    assert_eq!((report.driver, report.mode), (None, None));
+    // And it can be tried again.
+    fake.write_register(Address::new(0, 0, 3, 0), 0, 0xfc, 7);
+    assert!(attach::<Picky>(fake.machine().take_all().remove(0)).is_ok());
+}
+
+#[test]
+fn a_function_that_went_away_is_not_claimed() {
+    let fake = FakeMachine::new([function()]);
+    let address = Address::new(0, 0, 3, 0);
+    let taken = fake.machine().take(address).expect("free");
+    fake.remove(address);
+    assert_eq!(taken.claim().err(), Some(ClaimError::Gone { address }));
+}
+
+#[test]
+fn a_capability_list_without_an_end_ends() {
+    let looped =
+        function().byte(6, 0x10).byte(0x34, 0x40).byte(0x40, 9).byte(0x41, 0x44).byte(0x44, 9).byte(0x45, 0x40);
+    let fake = FakeMachine::new([looped]);
+    assert_eq!(claim(&fake).config.capabilities().len(), 2);
+}
