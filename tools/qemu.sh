@@ -1,9 +1,9 @@
 # The QEMU command of `make run`, from the Makefile's variables. Sourced after lib.sh.
 
-# kvm_works: KVM runs a guest that uses SSE. The device may exist and still hang or fail guests, as where it is
+# accelerator_works ACCEL: it runs a guest that uses SSE. /dev/kvm may exist and still hang or fail guests, as where it is
 # emulated itself, so it is tried with a boot sector: set CR4.OSFXSR, clear and store an XMM register, then write
 # 0x10 to the exit device, which makes QEMU end with status 33.
-kvm_works() {
+accelerator_works() {
     local sector status=0
     sector=$(mktemp)
     {
@@ -12,7 +12,7 @@ kvm_works() {
         head -c 481 /dev/zero
         printf '\x55\xaa'
     } >"$sector"
-    timeout 5 qemu-system-x86_64 -accel "${1:-kvm}" -nodefaults -no-user-config -display none \
+    timeout 5 qemu-system-x86_64 -accel "$1" -nodefaults -no-user-config -display none \
         -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
         -drive "file=$sector,format=raw,if=ide,snapshot=on" </dev/null >/dev/null 2>&1 || status=$?
     rm -f "$sector"

@@ -172,8 +172,11 @@ pub fn exchange(port: u16, bytes: &[u8], patience: Duration) -> io::Result<Vec<u
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(answer)
+    match stream.read_to_end(&mut answer) {
+        // A reset is an end too.
+        Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
+        _ => Ok(answer),
+    }
 }
 
 #[cfg(test)]

@@ -100,19 +100,27 @@ impl Qemu {
     /// Adds the disk that the build made, read-only: a tar of the files to serve.
     #[must_use]
     pub fn files(self) -> Self {
-        let path = built_disk();
-        self.disk(&path, "readonly=on")
+        self.files_on("virtio-blk-pci")
     }
 
-    /// Adds a virtio disk with the bytes of a raw file; `options` are the drive's, as `readonly=on`, or nothing.
+    /// The same, as the device of that name and options.
     #[must_use]
-    pub fn disk(self, path: &Path, options: &str) -> Self {
-        let id = format!("disk{}", self.disks);
-        let options = if options.is_empty() { String::new() } else { format!(",{options}") };
-        let drive = format!("if=none,id={id},format=raw,file={}{options}", path.display());
-        let mut qemu = self.argument("-drive", &drive).device(&format!("virtio-blk-pci,drive={id}"));
-        qemu.disks += 1;
-        qemu
+    pub fn files_on(self, device: &str) -> Self {
+        self.drive(&format!("format=raw,readonly=on,file={}", built_disk().display()), device)
+    }
+
+    /// Adds a virtio disk with the bytes of a raw file.
+    #[must_use]
+    pub fn disk(self, path: &Path) -> Self {
+        self.drive(&format!("format=raw,file={}", path.display()), "virtio-blk-pci")
+    }
+
+    /// Adds a disk by the options of QEMU's `-drive` and `-device`.
+    #[must_use]
+    pub fn drive(mut self, drive: &str, device: &str) -> Self {
+        let id = self.disks;
+        self.disks += 1;
+        self.argument("-drive", &format!("if=none,id=disk{id},{drive}")).device(&format!("{device},drive=disk{id}"))
     }
 
     /// Adds a device by QEMU's name and options, as `edu`.

@@ -1,1 +1,9 @@
 //! The image in QEMU: one boot for each device, mode and machine that makes a difference, driven from outside.
+
+mod edu;
+mod load;
+mod matrix;
+mod protocol;
+mod redzone;
+mod services;
+mod virtio;
