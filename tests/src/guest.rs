@@ -72,8 +72,10 @@ impl Guest {
     ///
     /// # Panics
     /// When it does not come in time.
+    #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {
-        self.console.wait_for(text, PATIENCE).unwrap_or_else(|| panic!("the console never said: {text}"))
+        let Some(line) = self.console.wait_for(text, PATIENCE) else { panic!("the console never said: {text}") };
+        line
     }
 
     /// The host port that leads to a port of the guest's `nic`th network device.
@@ -81,18 +83,21 @@ impl Guest {
     /// # Panics
     /// When it is not forwarded.
     #[must_use]
+    #[track_caller]
     pub fn port(&self, nic: usize, protocol: Protocol, port: u16) -> u16 {
         self.ports[nic][&(protocol, port)]
     }
 
     /// The host port of the page.
     #[must_use]
+    #[track_caller]
     pub fn http_port(&self) -> u16 {
         self.port(0, Protocol::Tcp, 80)
     }
 
     /// A connection to the page, once it answers.
     #[must_use]
+    #[track_caller]
     pub fn client(&self) -> Client {
         self.client_on(0)
     }
@@ -102,6 +107,7 @@ impl Guest {
     /// # Panics
     /// When it does not answer in time.
     #[must_use]
+    #[track_caller]
     pub fn client_on(&self, nic: usize) -> Client {
         let port = self.port(nic, Protocol::Tcp, 80);
         let start = Instant::now();
@@ -126,9 +132,13 @@ impl Guest {
     /// # Panics
     /// When it is not as documented.
     #[must_use]
+    #[track_caller]
     pub fn functions(&self) -> Vec<FunctionReport> {
         let body = self.client().get("/functions").expect("the functions").body;
-        parse_functions(&body).unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&body)))
+        match parse_functions(&body) {
+            Ok(functions) => functions,
+            Err(error) => panic!("{error} in {}", String::from_utf8_lossy(&body)),
+        }
     }
 
     /// What `/interrupts` says.
@@ -136,9 +146,13 @@ impl Guest {
     /// # Panics
     /// When it is not as documented.
     #[must_use]
+    #[track_caller]
     pub fn interrupts(&self) -> InterruptsReport {
         let body = self.client().get("/interrupts").expect("the interrupts").body;
-        parse_interrupts(&body).unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&body)))
+        match parse_interrupts(&body) {
+            Ok(interrupts) => interrupts,
+            Err(error) => panic!("{error} in {}", String::from_utf8_lossy(&body)),
+        }
     }
 
     /// Whether it still runs.
