@@ -1,0 +1,24 @@
+//! A handler runs to its end.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::interrupt::{Claim, InIsr, LineIsr};
+use switchboard::sync::{Notifier, Waiter, event};
+
+struct Shared {
+    done: Notifier,
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
+        self.done.notify(isr);
+        task(event().1).await;
+        Claim::Mine
+    }
+}
+
+async fn task(mut done: Waiter) {
+    done.wait().await;
+}
+
+fn main() {}

@@ -1,0 +1,28 @@
+//! A register belongs to its block.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::bar::{Bar, BarSlot, ReadOnly, Reg, RegisterBlock, WriteOnly};
+
+struct Edu;
+
+impl RegisterBlock for Edu {
+    const SIZE: u64 = 0x100;
+}
+
+const CAUSE: Reg<Edu, u32, ReadOnly> = Reg::at(0x24);
+const ACK: Reg<Edu, u32, WriteOnly> = Reg::at(0x64);
+
+struct Other;
+
+impl RegisterBlock for Other {
+    const SIZE: u64 = 0x100;
+}
+
+fn cause(bar: &Bar<Other>) -> u32 {
+    bar.read(&CAUSE)
+}
+
+fn main() {
+    let _ = (cause, ACK, |slot: BarSlot| slot.facts());
+}

@@ -1,0 +1,17 @@
+//! A register lies inside its block.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::bar::{Reg, RegisterBlock};
+
+struct Edu;
+
+impl RegisterBlock for Edu {
+    const SIZE: u64 = 0x100;
+}
+
+const LAST: Reg<Edu, u32> = Reg::at(0x100);
+
+fn main() {
+    let _ = LAST;
+}

@@ -1,0 +1,30 @@
+//! A grant takes one context.
+
+#![allow(dead_code, unused_imports)]
+
+use std::sync::Arc;
+
+use switchboard::interrupt::{Claim, InIsr, InterruptPort, LineIsr, MessageIsr};
+
+switchboard::messages! {
+    enum Nic { Rx, Tx }
+}
+
+struct Shared;
+
+impl LineIsr for Shared {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        Claim::NotMine
+    }
+}
+
+fn connect(irq: InterruptPort) {
+    let line = irq.grant_line().unwrap();
+    let first = line.register(Arc::new(Shared));
+    let second = line.register(Arc::new(Shared));
+    drop((first, second));
+}
+
+fn main() {
+    let _ = connect;
+}

@@ -1,0 +1,16 @@
+//! An event has one waiter: a second would take its wake-up.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::sync::Waiter;
+
+async fn wait(waiter: &mut Waiter) {
+    let first = waiter.wait();
+    let second = waiter.wait();
+    first.await;
+    second.await;
+}
+
+fn main() {
+    let _ = wait;
+}

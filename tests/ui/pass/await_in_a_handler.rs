@@ -1,0 +1,25 @@
+//! A handler runs to its end. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::interrupt::{Claim, InIsr, LineIsr};
+use switchboard::sync::{Notifier, Waiter};
+
+struct Shared {
+    done: Notifier,
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
+        self.done.notify(isr);
+        Claim::Mine
+    }
+}
+
+async fn task(mut done: Waiter) {
+    done.wait().await;
+}
+
+fn main() {
+    let _ = task;
+}

@@ -1,0 +1,13 @@
+//! A function is claimed once. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::function::{Function, Resources};
+
+fn probe(function: Function) {
+    drop(function.claim());
+}
+
+fn main() {
+    let _ = (probe, |resources: Resources| resources.irq);
+}

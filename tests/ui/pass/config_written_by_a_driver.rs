@@ -1,0 +1,13 @@
+//! Command, BARs and the interrupt capabilities belong to the typestates. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::function::Config;
+
+fn status(config: &Config) -> u16 {
+    config.read_u16(6)
+}
+
+fn main() {
+    let _ = status;
+}

@@ -1,0 +1,19 @@
+//! Proof of being in an ISR does not outlive the call. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::interrupt::{Claim, InIsr, LineIsr};
+use switchboard::sync::Notifier;
+
+struct Shared {
+    done: Notifier,
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
+        self.done.notify(isr);
+        Claim::Mine
+    }
+}
+
+fn main() {}

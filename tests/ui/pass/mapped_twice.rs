@@ -1,0 +1,23 @@
+//! A BAR is mapped once. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::bar::{Bar, BarSlot, ReadOnly, Reg, RegisterBlock, WriteOnly};
+
+struct Edu;
+
+impl RegisterBlock for Edu {
+    const SIZE: u64 = 0x100;
+}
+
+const CAUSE: Reg<Edu, u32, ReadOnly> = Reg::at(0x24);
+const ACK: Reg<Edu, u32, WriteOnly> = Reg::at(0x64);
+
+fn probe(bar0: BarSlot) {
+    let first = bar0.map::<Edu>();
+    drop(first);
+}
+
+fn main() {
+    let _ = (probe, CAUSE, ACK, |bar: Bar<Edu>| bar.length());
+}

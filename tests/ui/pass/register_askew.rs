@@ -1,0 +1,17 @@
+//! A register is aligned to its width. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::bar::{Reg, RegisterBlock};
+
+struct Edu;
+
+impl RegisterBlock for Edu {
+    const SIZE: u64 = 0x100;
+}
+
+const HALF: Reg<Edu, u16> = Reg::at(0x22);
+
+fn main() {
+    let _ = HALF;
+}

@@ -1,0 +1,17 @@
+//! A register lies inside its block. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::bar::{Reg, RegisterBlock};
+
+struct Edu;
+
+impl RegisterBlock for Edu {
+    const SIZE: u64 = 0x100;
+}
+
+const LAST: Reg<Edu, u32> = Reg::at(0xfc);
+
+fn main() {
+    let _ = LAST;
+}

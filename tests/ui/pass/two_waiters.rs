@@ -1,0 +1,14 @@
+//! An event has one waiter: a second would take its wake-up. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::sync::Waiter;
+
+async fn wait(waiter: &mut Waiter) {
+    waiter.wait().await;
+    waiter.wait().await;
+}
+
+fn main() {
+    let _ = wait;
+}

@@ -1,0 +1,22 @@
+//! A register that is read-only is not written. This one compiles.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::bar::{Bar, BarSlot, ReadOnly, Reg, RegisterBlock, WriteOnly};
+
+struct Edu;
+
+impl RegisterBlock for Edu {
+    const SIZE: u64 = 0x100;
+}
+
+const CAUSE: Reg<Edu, u32, ReadOnly> = Reg::at(0x24);
+const ACK: Reg<Edu, u32, WriteOnly> = Reg::at(0x64);
+
+fn acknowledge(bar: &Bar<Edu>) {
+    bar.write(&ACK, bar.read(&CAUSE));
+}
+
+fn main() {
+    let _ = (acknowledge, |slot: BarSlot| slot.facts());
+}
