@@ -2,6 +2,7 @@
 
 mod edu;
 mod load;
+mod make;
 mod matrix;
 mod protocol;
 mod redzone;

@@ -1,0 +1,75 @@
+//! What a person types: `make run` and `make qemu-cmd`.
+
+use core::time::Duration;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use switchboard_tests::{Client, Console};
+
+/// `make` at the top of the repository, without a terminal.
+fn make(arguments: &[&str]) -> Command {
+    let mut make = Command::new("make");
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    make.current_dir(top).args(arguments);
+    // What the surrounding `make test` hands down is not what a person types.
+    for variable in ["MAKEFLAGS", "MAKELEVEL", "MACHINE", "NIC", "IRQ", "PORT", "SMP", "MEM", "ACCEL", "APP", "DISK"] {
+        make.env_remove(variable);
+    }
+    for variable in ["FORWARD", "ARGS", "QEMU_ARGS"] {
+        make.env_remove(variable);
+    }
+    make.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    make
+}
+
+/// Ends it as a shell's `kill` does: so it can end its QEMU.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(Command::new("kill").arg(self.0.id().to_string()).status());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn run_serves_the_page_and_says_where() {
+    let mut running = Running(make(&["run"]).spawn().expect("make can be started"));
+    let console = Console::default();
+    console.follow(running.0.stdout.take().expect("stdout is a pipe"));
+    console.follow(running.0.stderr.take().expect("stderr is a pipe"));
+    // It may have to build first.
+    let ready = console.wait_for("ready http://127.0.0.1:", Duration::from_secs(55));
+    let ready = ready.unwrap_or_else(|| panic!("never ready:\n{}", console.text()));
+    let port = ready.trim_start_matches("ready http://127.0.0.1:").trim_end_matches('/').parse().expect("a port");
+    let mut client = Client::connect(port, Duration::from_secs(20)).expect("a connection");
+    let page = client.get("/").expect("the page");
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{:?}", page.headers);
+}
+
+#[test]
+fn qemu_cmd_prints_one_command() {
+    let output = make(&["-s", "qemu-cmd", "MACHINE=pc", "NIC=e1000", "IRQ=intx", "MEM=256M"]).output().expect("make");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.lines().count() == 1, "{output:?}");
+    for part in ["qemu-system-x86_64 -accel tcg -machine pc ", " -m 256M ", " -append irq=intx ", " e1000,netdev=net0"]
+    {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+}
+
+#[test]
+fn wrong_values_name_the_allowed_ones() {
+    for (variable, allowed) in [
+        ("MACHINE=vax", "q35 pc"),
+        ("NIC=token-ring", "virtio e1000 none"),
+        ("IRQ=loud", "auto msix msi intx"),
+        ("ACCEL=warp", "tcg kvm"),
+        ("PORT=0", "1 to 65535"),
+    ] {
+        let output = make(&["-s", "qemu-cmd", variable]).output().expect("make");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(variable) && text.contains(allowed), "{text}");
+    }
+}
