@@ -1,6 +1,8 @@
 //! The image in QEMU: one boot for each device, mode and machine that makes a difference, driven from outside.
 
+mod disk;
 mod edu;
+mod faults;
 mod load;
 mod make;
 mod matrix;
