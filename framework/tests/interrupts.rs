@@ -1,7 +1,7 @@
 //! The typed interrupts on a machine made of memory: every mode, from grant to drop.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use switchboard::config::Address;
 use switchboard::fake::{FakeFunction, FakeMachine};
@@ -191,7 +191,7 @@ fn a_forgotten_registration_leaks_and_stays_sound() {
     let shared = Shared::raising(0);
     let live = port(&fake, 3).grant_messages::<3, _>().unwrap().register(shared.clone()).unmask();
     #[expect(clippy::mem_forget, reason = "what the test is about")]
-    std::mem::forget(live);
+    core::mem::forget(live);
     fake.send(address(3), 0).expect("sent");
     assert_eq!(shared.messages(), [Nic::Rx]);
 }
@@ -327,7 +327,7 @@ fn handlers_come_and_go_while_a_line_fires() {
     let fake = FakeMachine::new([nic(), nic().at("00:07.0")]);
     let stays = Shared::raising(usize::MAX);
     let _live = port(&fake, 3).grant_line().unwrap().register(stays.clone()).unmask();
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let done = core::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let device = scope.spawn(|| {
             let mut pulled = 0;
@@ -342,7 +342,7 @@ fn handlers_come_and_go_while_a_line_fires() {
             drop(live);
             let calls = shared.calls();
             assert_eq!(Arc::strong_count(&shared), 1);
-            std::hint::spin_loop();
+            core::hint::spin_loop();
             assert_eq!(shared.calls(), calls, "called after it was taken out");
         }
         done.store(true, Ordering::Relaxed);

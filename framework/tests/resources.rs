@@ -146,6 +146,55 @@ fn a_function_that_went_away_is_not_claimed() {
     assert_eq!(taken.claim().err(), Some(ClaimError::Gone { address }));
 }
 
+fn bridge(at: &str, secondary: u8) -> FakeFunction {
+    FakeFunction::new(0x1b36, 0x000c).at(at).byte(0x0e, 1).byte(0x0b, 6).byte(0x0a, 4).byte(0x19, secondary)
+}
+
+fn addresses(fake: &FakeMachine) -> Vec<String> {
+    fake.machine().functions().iter().map(|function| function.address.to_string()).collect()
+}
+
+#[test]
+fn the_walk_goes_behind_bridges_and_into_functions() {
+    let fake = FakeMachine::new([
+        bridge("00:02.0", 1),
+        bridge("01:00.0", 5),
+        FakeFunction::new(1, 1).at("05:1f.0").byte(0x0e, 0x80),
+        FakeFunction::new(1, 2).at("05:1f.7"),
+        // Not multifunction: what answers as function 3 is an echo.
+        FakeFunction::new(1, 3).at("00:04.0"),
+        FakeFunction::new(1, 4).at("00:04.3"),
+        // Nobody leads here.
+        FakeFunction::new(1, 5).at("09:00.0"),
+    ]);
+    assert_eq!(addresses(&fake), ["0000:00:02.0", "0000:00:04.0", "0000:01:00.0", "0000:05:1f.0", "0000:05:1f.7"]);
+    let taken = fake.machine().take(Address::new(0, 0, 2, 0)).expect("there");
+    assert!(matches!(taken.claim(), Err(ClaimError::NotAnEndpoint { .. })));
+}
+
+#[test]
+fn bridges_that_lie_do_not_keep_the_walk() {
+    let fake = FakeMachine::new([
+        bridge("00:02.0", 1),
+        bridge("00:03.0", 1),
+        bridge("00:04.0", 0),
+        bridge("01:00.0", 0),
+        bridge("01:01.0", 1),
+        bridge("01:02.0", 2),
+        bridge("02:00.0", 1),
+    ]);
+    assert_eq!(addresses(&fake).len(), 7, "each once");
+}
+
+#[test]
+fn functions_found_later_join_and_the_others_stay_as_they_are() {
+    let fake = FakeMachine::new([function()]);
+    let _held = claim(&fake);
+    fake.machine().scan();
+    assert_eq!(addresses(&fake).len(), 1);
+    assert!(fake.machine().take_all().is_empty());
+}
+
 #[test]
 fn a_capability_list_without_an_end_ends() {
     let looped =

@@ -73,7 +73,9 @@ impl Writable for ReadWrite {}
 /// A register of block `B` that holds a `T`.
 pub struct Reg<B, T, A = ReadWrite> {
     offset: u64,
-    _marker: PhantomData<fn() -> (B, T, A)>,
+    _block: PhantomData<fn() -> B>,
+    _value: PhantomData<fn() -> T>,
+    _direction: PhantomData<fn() -> A>,
 }
 
 impl<B: RegisterBlock, T: RegisterValue, A> Reg<B, T, A> {
@@ -87,7 +89,7 @@ impl<B: RegisterBlock, T: RegisterValue, A> Reg<B, T, A> {
         assert!(offset + size <= B::SIZE, "this register lies outside its block");
         assert!(offset.is_multiple_of(size), "this register is not aligned to its width");
         assert!(size <= B::ALIGN, "this register is wider than the `ALIGN` of its block");
-        Self { offset, _marker: PhantomData }
+        Self { offset, _block: PhantomData, _value: PhantomData, _direction: PhantomData }
     }
 }
 

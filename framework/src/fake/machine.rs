@@ -149,8 +149,13 @@ impl FakeMachine {
     #[must_use]
     pub fn dma_read(&self, bus: BusAddress, length: usize) -> Option<Vec<u8>> {
         let place = self.memory.dma(bus.get(), length)?;
-        // SAFETY: the whole range is lent out, and devices read volatile.
-        Some((0..length).map(|index| unsafe { place.add(index).read_volatile() }).collect())
+        let read = |index| {
+            // SAFETY: the whole range is lent out.
+            let byte = unsafe { place.add(index) };
+            // SAFETY: as above, and devices read volatile.
+            unsafe { byte.read_volatile() }
+        };
+        Some((0..length).map(read).collect())
     }
 
     /// Writes DMA memory as a device. `None` when it is not lent out: a wild access.

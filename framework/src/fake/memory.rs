@@ -2,8 +2,9 @@
 
 #![expect(unsafe_code, reason = "a test plays the device, and so reads and writes what a driver shares with one")]
 
-use alloc::alloc::{Layout, alloc_zeroed, dealloc};
+use alloc::alloc::{alloc_zeroed, dealloc};
 use alloc::vec::Vec;
+use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use crate::dma::DmaBlock;

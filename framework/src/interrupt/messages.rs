@@ -15,12 +15,13 @@ use crate::function::Claimed;
 /// `N` messages for the handlers of `I`, in the state `S`.
 pub struct Messages<const N: usize, I: 'static, S = Granted> {
     grant: MessageGrant,
-    _marker: PhantomData<(fn() -> I, fn() -> S)>,
+    _isr: PhantomData<fn() -> I>,
+    _state: PhantomData<fn() -> S>,
 }
 
 impl<const N: usize, I> Messages<N, I, Granted> {
     pub(super) fn new(grant: MessageGrant) -> Self {
-        Self { grant, _marker: PhantomData }
+        Self { grant, _isr: PhantomData, _state: PhantomData }
     }
 }
 
@@ -38,7 +39,7 @@ impl<const N: usize, I, S> Messages<N, I, S> {
     }
 
     fn become_state<T>(self) -> Messages<N, I, T> {
-        Messages { grant: self.grant, _marker: PhantomData }
+        Messages { grant: self.grant, _isr: PhantomData, _state: PhantomData }
     }
 }
 
@@ -46,8 +47,7 @@ impl<const N: usize, I: MessageIsr<N>, S> Messages<N, I, S> {
     /// The entry that sends `message`: what a driver writes into its device's vector selection registers.
     #[must_use]
     pub fn entry(&self, message: I::Message) -> u16 {
-        // At most 2,048 entries.
-        (self.grant.entry(message.index()) & 0xffff) as u16
+        u16::try_from(self.grant.entry(message.index())).unwrap_or_else(|_| unreachable!("at most 2,048 entries"))
     }
 
     /// Which messages share which entry, entry by entry.

@@ -19,7 +19,7 @@ impl Msi {
         let stuck = GrantError::Stuck { mode: Mode::Msi };
         let (space, capability) = (claimed.space(), claimed.record().msi.ok_or(stuck)?);
         let this = Self { space, capability };
-        let granted = (count.trailing_zeros() as u16 & 7) << 4;
+        let granted = u16::from(count.trailing_zeros().to_le_bytes()[0] & 7) << 4;
         this.control(|control| control & !(MsiCapability::ENABLE | MsiCapability::GRANTED) | granted);
         if space.read_u16(capability.offset + MsiCapability::CONTROL) & MsiCapability::GRANTED != granted {
             return Err(stuck);
