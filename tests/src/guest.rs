@@ -1,14 +1,17 @@
 //! A running guest: its console, its ports and its end.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use crate::qemu::Ports;
 use crate::{Client, Console, FunctionReport, InterruptsReport, Protocol, parse_functions, parse_interrupts};
+
+/// The host port of each forwarded guest port.
+pub(crate) type Ports = BTreeMap<(Protocol, u16), u16>;
 
 /// How long a guest may take to say or serve something; TCG on a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(30);

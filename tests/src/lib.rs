@@ -3,21 +3,25 @@
 //! A test builds a [`Qemu`], starts it, and drives the [`Guest`] from outside. When the test fails, the guest's
 //! command line and console are printed, so that a person can run the same thing by hand.
 
+mod built;
 mod console;
 mod disk;
 mod guest;
 mod http;
 mod load;
+mod ports;
 mod qemu;
 mod redzone;
 mod report;
 
+pub use built::{built_disk, built_image};
 pub use console::Console;
 pub use disk::{ScratchDisk, mebibyte_file, sha256};
 pub use guest::{Exit, Guest};
 pub use http::{Client, HttpError, Response, exchange};
 pub use load::{Load, LoadError, LoadReport, requests};
-pub use qemu::{Irq, Machine, Nic, Protocol, Qemu, built_disk, built_image};
+pub use ports::Protocol;
+pub use qemu::{Irq, Machine, Nic, Qemu};
 pub use redzone::reaches_below_stack;
 pub use report::{
     BarReport, FunctionReport, InterruptsReport, Offers, VectorReport, parse_functions, parse_interrupts,

@@ -1,13 +1,11 @@
 //! A QEMU command line, built up and started.
 
-use core::net::Ipv4Addr;
 use core::time::Duration;
-use std::collections::BTreeMap;
-use std::env;
-use std::net::{TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::Guest;
+use crate::built::{built_disk, built_image};
+use crate::guest::{Guest, Ports};
+use crate::ports::{Protocol, free_port};
 
 /// QEMU's machine models that the image is tested on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +37,6 @@ pub enum Irq {
     /// The line or nothing.
     Intx,
 }
-
-/// What a forwarded port carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Protocol {
-    /// A stream.
-    Tcp,
-    /// Datagrams.
-    Udp,
-}
-
-/// The host port of each forwarded guest port, one map for each network device.
-pub(crate) type Ports = BTreeMap<(Protocol, u16), u16>;
 
 /// A guest to be started.
 #[derive(Debug, Clone)]
@@ -220,40 +206,4 @@ impl Qemu {
         words.extend_from_slice(&self.arguments);
         (words, ports)
     }
-}
-
-/// The image that the build made.
-///
-/// # Panics
-/// When `make test-qemu` did not say where it is.
-#[must_use]
-pub fn built_image() -> PathBuf {
-    built("SWITCHBOARD_IMAGE")
-}
-
-/// The disk that the build made.
-///
-/// # Panics
-/// When `make test-qemu` did not say where it is.
-#[must_use]
-pub fn built_disk() -> PathBuf {
-    built("SWITCHBOARD_DISK")
-}
-
-fn built(variable: &str) -> PathBuf {
-    let hint =
-        "these tests boot the built image: run them by `make test-qemu`, or some of them by `make test-qemu TEST=name`";
-    let path = env::var_os(variable).map(PathBuf::from).unwrap_or_else(|| panic!("{variable} is not set; {hint}"));
-    assert!(path.is_file(), "{variable} names {}, which does not exist; {hint}", path.display());
-    path
-}
-
-/// A port that nobody has now: the kernel picks it.
-fn free_port(protocol: Protocol) -> u16 {
-    let any = (Ipv4Addr::LOCALHOST, 0);
-    let address = match protocol {
-        Protocol::Tcp => TcpListener::bind(any).and_then(|socket| socket.local_addr()),
-        Protocol::Udp => UdpSocket::bind(any).and_then(|socket| socket.local_addr()),
-    };
-    address.expect("a free port on the loopback address").port()
 }

@@ -1,0 +1,23 @@
+//! Host ports that lead into the guest.
+
+use core::net::Ipv4Addr;
+use std::net::{TcpListener, UdpSocket};
+
+/// What a forwarded port carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// A stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+/// A port that nobody has now: the kernel picks it.
+pub(crate) fn free_port(protocol: Protocol) -> u16 {
+    let any = (Ipv4Addr::LOCALHOST, 0);
+    let address = match protocol {
+        Protocol::Tcp => TcpListener::bind(any).and_then(|socket| socket.local_addr()),
+        Protocol::Udp => UdpSocket::bind(any).and_then(|socket| socket.local_addr()),
+    };
+    address.expect("a free port on the loopback address").port()
+}
