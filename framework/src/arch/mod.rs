@@ -2,23 +2,43 @@
 //!
 //! [`init`] brings it up in the order that things need each other, and hands out the [`Machine`] that the
 //! rest of the framework is written against. Ordinary code above this module knows no CPU register.
-//!
-//! [`Machine`]: crate::machine::Machine
 
+mod acpi;
+mod apic;
 mod boot_info;
+mod calibrate;
 mod clock;
+mod cpu;
+mod entry;
+mod exceptions;
 mod heap;
+mod idt;
+mod madt;
 mod memory;
 mod memory_map;
 mod paging;
 pub mod power;
 pub mod serial;
+mod stacks;
+pub mod timer;
+
+use alloc::boxed::Box;
 
 pub use boot_info::{BootError, BootInfo, ImageLayout};
+pub use cpu::random_seed;
 pub use heap::{Allocator, HeapFigures};
 pub use memory::{MemoryFigures, MemorySetupError, figures as memory_figures};
 
-use crate::interrupt::ModePolicy;
+use self::acpi::Tables;
+use apic::{Controller, IoApics, local};
+use clock::TscClock;
+use memory::MachineMemory;
+
+use crate::config::{ConfigAccess, Ecam, EcamRegion, Ports};
+use crate::function::Inventory;
+use crate::interrupt::{ModePolicy, VectorTable};
+use crate::machine::{Machine, MemoryError};
+use crate::sync;
 
 /// Why the machine could not be brought up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,15 +47,75 @@ pub enum InitError {
     /// There is no memory to run in.
     #[error(transparent)]
     Memory(#[from] MemorySetupError),
+    /// The CPU has no local APIC, so no interrupt could arrive.
+    #[error("the CPU has no local APIC")]
+    NoLocalApic,
+    /// The local APIC cannot be reached.
+    #[error("the local APIC cannot be reached: {0}")]
+    LocalApic(#[source] MemoryError),
 }
 
-/// Brings the machine up.
+/// Brings the machine up: memory, exceptions, interrupts, time, configuration space. Ends with interrupts on.
 ///
 /// # Errors
-/// [`InitError`].
-pub fn init(boot: BootInfo, _policy: ModePolicy) -> Result<(), InitError> {
+/// [`InitError`] when it cannot run here at all. What is merely missing (a table, an I/O APIC, ECAM) is logged
+/// and done without.
+pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, InitError> {
     memory::init(&boot)?;
-    Ok(())
+    stacks::init();
+    idt::init();
+    let tables = acpi::read(boot.rsdp, &MachineMemory);
+    let cpu = init_interrupts()?;
+    init_time(&tables);
+    if cpu::is_tcg() {
+        sync::enable_port_read();
+    }
+
+    let Tables { madt, ecam, .. } = tables;
+    let io_apics = IoApics::new(&madt, &MachineMemory);
+    log::info!("interrupts: {} CPUs, {} lines", madt.cpus.max(1), io_apics.inputs());
+    let machine = Box::leak(Box::new(Machine {
+        config: config_access(&ecam),
+        controller: Box::leak(Box::new(Controller::new(madt, io_apics))),
+        memory: &MachineMemory,
+        clock: &TscClock,
+        vectors: entry::VECTORS.call_once(|| VectorTable::new(cpu)),
+        policy,
+        inventory: Inventory::new(),
+    }));
+    x86_64::instructions::interrupts::enable();
+    Ok(machine)
+}
+
+/// Quiets the 8259 pair and enables the boot CPU's local APIC. Returns the CPU's number.
+fn init_interrupts() -> Result<u32, InitError> {
+    if !cpu::has_local_apic() {
+        return Err(InitError::NoLocalApic);
+    }
+    apic::silence_legacy();
+    let kind = local::init(&MachineMemory).map_err(InitError::LocalApic)?;
+    let cpu = local::id();
+    cpu::with_name(|name| log::info!("CPU {cpu}: {name}, {kind:?}"));
+    Ok(cpu)
+}
+
+/// Starts the clock and the alarm.
+fn init_time(tables: &Tables) {
+    let (tsc, source) = calibrate::tsc(tables.pm_timer);
+    clock::init(tsc);
+    let (kind, timer) = timer::init(tsc);
+    log::info!("time: TSC at {} MHz (by {source}), {kind} timer at {} MHz", tsc / 1_000_000, timer / 1_000_000);
+}
+
+/// Configuration space by memory where the MCFG has it, and by ports otherwise.
+fn config_access(regions: &[EcamRegion]) -> &'static dyn ConfigAccess {
+    if !regions.is_empty() {
+        match Ecam::new(regions, &MachineMemory) {
+            Ok(ecam) => return Box::leak(Box::new(ecam)),
+            Err(error) => log::warn!("no ECAM: {error}"),
+        }
+    }
+    Box::leak(Box::new(Ports::new()))
 }
 
 /// An address or a length as a pointer-sized number.

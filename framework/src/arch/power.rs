@@ -1,6 +1,6 @@
 //! The ends of a run, and the pauses in it.
 
-#![expect(unsafe_code, reason = "the debug-exit port")]
+#![expect(unsafe_code, reason = "the debug-exit port and the halt instruction")]
 
 use x86_64::instructions::interrupts;
 use x86_64::instructions::port::PortWriteOnly;
@@ -26,6 +26,7 @@ pub fn exit(is_success: bool) -> ! {
 /// Sleeps until the next interrupt has been served. Called with interrupts off, so that none can slip in
 /// between the caller's last look for work and the sleep; returns with them on.
 pub fn halt_until_interrupt() {
-    // `sti` holds interrupts off for one more instruction: the `hlt` is reached before any of them.
-    interrupts::enable_and_hlt();
+    // SAFETY: `sti` holds interrupts off for one more instruction, so the `hlt` is reached before any of them. Unlike
+    // the `x86_64` crate's version this one may change memory: whatever the handlers change.
+    unsafe { core::arch::asm!("sti", "hlt", options(nostack)) };
 }

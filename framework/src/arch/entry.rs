@@ -1,0 +1,159 @@
+//! Where the CPU enters: a stub for each vector, and what they share.
+//!
+//! The path to a driver's handler is a straight line, counted in instructions: the stub (3), saving what a
+//! Rust call may change (12), [`interrupt`], the slot. All vectors are interrupt gates on an IST stack, so none
+//! of this is entered twice at once.
+
+#![expect(unsafe_code, reason = "assembly that the CPU jumps to")]
+
+use core::arch::global_asm;
+
+use spin::Once;
+use x86_64::VirtAddr;
+
+use super::apic::local;
+use super::{exceptions, timer};
+use crate::interrupt::VectorTable;
+
+/// From here on vectors are the machine's own; those below are for functions.
+pub(super) const FIRST_OWN: u8 = 0xf0;
+/// Alarms of the local APIC timer.
+pub(super) const TIMER: u8 = 0xfc;
+/// Errors that the local APIC has seen.
+pub(super) const ERROR: u8 = 0xfd;
+/// Where the local APIC sends what it cannot explain. The low four bits are ones, as old CPUs want it.
+pub(super) const SPURIOUS: u8 = 0xff;
+/// The first vector that is not an exception.
+const FIRST_INTERRUPT: u8 = 32;
+/// Bytes from one stub to the next.
+const STUB: u64 = 16;
+
+/// The vectors of the boot CPU.
+pub(super) static VECTORS: Once<VectorTable> = Once::new();
+
+unsafe extern "C" {
+    static switchboard_exception_stubs: u8;
+    static switchboard_interrupt_stubs: u8;
+}
+
+/// The address that a vector's gate leads to.
+pub(super) fn stub(vector: u8) -> VirtAddr {
+    let (base, index) = match vector.checked_sub(FIRST_INTERRUPT) {
+        Some(index) => (&raw const switchboard_interrupt_stubs, index),
+        None => (&raw const switchboard_exception_stubs, vector),
+    };
+    VirtAddr::from_ptr(base) + STUB * u64::from(index)
+}
+
+// The CPU has pushed SS, RSP, RFLAGS, CS and RIP (40 bytes) on a stack aligned to 16; with `rdi` and eight more
+// registers that makes 112, so the 512 bytes for `fxsave` and the call are aligned again. The exceptions that
+// push an error code are 8, 10 to 14, 17, 21, 29 and 30 (SDM vol. 3, 6.15; AMD64 vol. 2, 8.2).
+global_asm!(
+    r#"
+    .pushsection .text.switchboard_entry, "ax", @progbits
+    .balign 16
+switchboard_interrupt_stubs:
+    .set vector, {first_interrupt}
+    .rept 256 - {first_interrupt}
+    pushq %rdi
+    movl $vector, %edi
+    jmp 1f
+    .balign 16
+    .set vector, vector + 1
+    .endr
+1:  pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    subq $512, %rsp
+    fxsave64 (%rsp)
+    cld
+    call {interrupt}
+    fxrstor64 (%rsp)
+    addq $512, %rsp
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rax
+    popq %rdi
+    iretq
+
+    .balign 16
+switchboard_exception_stubs:
+    .set vector, 0
+    .rept {first_interrupt}
+    .if ((0x60227d00 >> vector) & 1) == 0
+    pushq $0
+    .endif
+    pushq $vector
+    jmp 2f
+    .balign 16
+    .set vector, vector + 1
+    .endr
+2:  pushq %rax
+    pushq %rbx
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %rbp
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, %rdi
+    andq $-16, %rsp
+    cld
+    call {exception}
+    ud2
+    .popsection
+    "#,
+    first_interrupt = const FIRST_INTERRUPT,
+    interrupt = sym interrupt,
+    exception = sym exceptions::exception,
+    options(att_syntax)
+);
+
+/// Serves one interrupt. The only place that sends an EOI.
+extern "sysv64" fn interrupt(vector: u32) {
+    // The stubs pass 32 to 255.
+    let vector = (vector & 0xff) as u8;
+    if vector < FIRST_OWN {
+        // SAFETY: interrupts are turned on after the table is there.
+        let vectors = unsafe { VECTORS.get_unchecked() };
+        // SAFETY: this is the interrupt entry of the CPU whose table it is, behind an interrupt gate.
+        unsafe { vectors.dispatch(vector) };
+    } else if !serve_own(vector) {
+        return;
+    }
+    local::end_of_interrupt();
+}
+
+/// Serves the machine's own vectors, and says whether an EOI is due.
+#[cold]
+fn serve_own(vector: u8) -> bool {
+    match vector {
+        TIMER => timer::fire(),
+        ERROR => local::report_errors(),
+        // A spurious delivery is not in service and gets no EOI (SDM vol. 3, 11.9). A device that writes a message
+        // with this number does put it in service: left there, it would block every interrupt for good.
+        _ if !local::is_in_service(vector) => {
+            VECTORS.get().inspect(|vectors| vectors.count_spurious());
+            return false;
+        }
+        _ => {}
+    }
+    true
+}

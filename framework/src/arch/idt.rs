@@ -1,0 +1,47 @@
+//! The interrupt descriptor table: 256 gates, each on a stack of the interrupt stack table.
+
+#![expect(unsafe_code, reason = "gates lead the CPU to addresses")]
+
+use spin::Once;
+use x86_64::VirtAddr;
+use x86_64::instructions::tables::lidt;
+use x86_64::structures::DescriptorTablePointer;
+use x86_64::structures::idt::{Entry, HandlerFunc};
+
+use super::entry;
+use super::stacks::Ist;
+
+/// Unlike the `x86_64` crate's table it has the reserved vectors too: a stray message may name any.
+#[repr(C, align(16))]
+struct Table([Entry<HandlerFunc>; 256]);
+
+static TABLE: Once<Table> = Once::new();
+
+/// Builds the table and loads it on this CPU.
+pub(super) fn init() {
+    let table = TABLE.call_once(|| {
+        let mut table = Table([const { Entry::missing() }; 256]);
+        for (vector, gate) in (0..=u8::MAX).zip(&mut table.0) {
+            // SAFETY: the stub is made for this vector, and ends as an interrupt gate demands. Gates of the
+            // current code segment with interrupts off are what this makes.
+            let options = unsafe { gate.set_handler_addr(entry::stub(vector)) };
+            // SAFETY: the TSS has a stack at each of these indices, for this class of vectors alone.
+            unsafe { options.set_stack_index(ist(vector) as u16) };
+        }
+        table
+    });
+    let limit = u16::try_from(size_of::<Table>() - 1).expect("256 gates of 16 bytes");
+    let pointer = DescriptorTablePointer { limit, base: VirtAddr::from_ptr(table) };
+    // SAFETY: the table lives for good, and each of its gates leads to a stub.
+    unsafe { lidt(&pointer) };
+}
+
+fn ist(vector: u8) -> Ist {
+    match vector {
+        2 => Ist::NonMaskable,
+        8 => Ist::DoubleFault,
+        18 => Ist::MachineCheck,
+        0..32 => Ist::Exception,
+        _ => Ist::Interrupt,
+    }
+}

@@ -1,0 +1,77 @@
+//! The GDT, and the stacks that interrupts and exceptions run on.
+//!
+//! Every vector switches stacks through the TSS's interrupt stack table. The prebuilt `core` may keep data
+//! below the stack pointer (the red zone), which an interrupt on the same stack would overwrite; and a stack
+//! that has overflowed can still be reported from another one.
+
+#![expect(unsafe_code, reason = "segments and the task register")]
+
+use core::cell::UnsafeCell;
+
+use spin::Once;
+use x86_64::VirtAddr;
+use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
+use x86_64::instructions::tables::load_tss;
+use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
+use x86_64::structures::tss::TaskStateSegment;
+
+use super::memory_map::PAGE;
+use super::{paging, to_usize};
+
+/// Bytes in each of these stacks; its lowest page is the guard.
+const STACK: usize = 8 * to_usize(PAGE);
+
+/// Which stack a vector runs on: an index into the TSS's table. Those that can strike while another runs
+/// have their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub(super) enum Ist {
+    Interrupt,
+    Exception,
+    NonMaskable,
+    DoubleFault,
+    MachineCheck,
+}
+
+const STACKS: usize = 5;
+
+#[repr(C, align(4096))]
+struct Stack(UnsafeCell<[u8; STACK]>);
+
+// SAFETY: only the CPU touches these bytes, as a stack, one vector class at a time.
+unsafe impl Sync for Stack {}
+
+static IST: [Stack; STACKS] = [const { Stack(UnsafeCell::new([0; STACK])) }; STACKS];
+static TSS: Once<TaskStateSegment> = Once::new();
+static GDT: Once<(GlobalDescriptorTable, [SegmentSelector; 3])> = Once::new();
+
+/// Loads the GDT and the TSS of the boot CPU, and takes the stacks' guard pages out of the map.
+pub(super) fn init() {
+    let tss = TSS.call_once(|| {
+        let mut tss = TaskStateSegment::new();
+        for (index, stack) in IST.iter().enumerate() {
+            let bottom = VirtAddr::from_ptr(stack.0.get());
+            paging::guard(bottom.as_u64());
+            tss.interrupt_stack_table[index] = bottom + STACK as u64;
+        }
+        tss
+    });
+    let (gdt, [code, data, task]) = GDT.call_once(|| {
+        let mut gdt = GlobalDescriptorTable::new();
+        let descriptors = [Descriptor::kernel_code_segment(), Descriptor::kernel_data_segment()];
+        let [code, data] = descriptors.map(|descriptor| gdt.append(descriptor));
+        let task = gdt.append(Descriptor::tss_segment(tss));
+        (gdt, [code, data, task])
+    });
+    gdt.load();
+    // SAFETY: a 64-bit code segment of ring 0, as the one in use.
+    unsafe { CS::set_reg(*code) };
+    // SAFETY: a writable data segment of ring 0; long mode looks at nothing else.
+    unsafe { SS::set_reg(*data) };
+    // SAFETY: as above.
+    unsafe { DS::set_reg(*data) };
+    // SAFETY: as above.
+    unsafe { ES::set_reg(*data) };
+    // SAFETY: the selector is that of a TSS in the GDT just loaded, which lives for good.
+    unsafe { load_tss(*task) };
+}
