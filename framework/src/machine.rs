@@ -47,7 +47,7 @@ pub trait InterruptController: Send + Sync {
     /// [`RouteError`] when nothing on this machine knows the wire.
     fn route(&self, address: Address, pin: Pin, interrupt_line: u8) -> Result<Route, RouteError>;
 
-    /// Points the line at `vector`: level-triggered, active low, left masked.
+    /// Points the line at `vector`: level-triggered, active low unless firmware says otherwise, left masked.
     ///
     /// # Errors
     /// [`RouteError::NoSuchGsi`] when no I/O APIC has that input.

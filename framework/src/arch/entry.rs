@@ -1,7 +1,7 @@
 //! Where the CPU enters: a stub for each vector, and what they share.
 //!
 //! The path to a driver's handler is a straight line, counted in instructions: the stub (3), saving what a
-//! Rust call may change (12), [`interrupt`], the slot. All vectors are interrupt gates on an IST stack, so none
+//! Rust call may change (12), `interrupt`, the slot. All vectors are interrupt gates on an IST stack, so none
 //! of this is entered twice at once.
 
 #![expect(unsafe_code, reason = "assembly that the CPU jumps to")]
@@ -51,17 +51,8 @@ pub(super) fn stub(vector: u8) -> VirtAddr {
 global_asm!(
     r#"
     .pushsection .text.switchboard_entry, "ax", @progbits
-    .balign 16
-switchboard_interrupt_stubs:
-    .set vector, {first_interrupt}
-    .rept 256 - {first_interrupt}
-    pushq %rdi
-    movl $vector, %edi
-    jmp 1f
-    .balign 16
-    .set vector, vector + 1
-    .endr
-1:  pushq %rax
+    .macro save_and_call handler
+    pushq %rax
     pushq %rcx
     pushq %rdx
     pushq %rsi
@@ -72,7 +63,7 @@ switchboard_interrupt_stubs:
     subq $512, %rsp
     fxsave64 (%rsp)
     cld
-    call {interrupt}
+    call \handler
     fxrstor64 (%rsp)
     addq $512, %rsp
     popq %r11
@@ -85,6 +76,25 @@ switchboard_interrupt_stubs:
     popq %rax
     popq %rdi
     iretq
+    .endm
+
+    .balign 16
+switchboard_interrupt_stubs:
+    .set vector, {first_interrupt}
+    .rept 256 - {first_interrupt}
+    pushq %rdi
+    movl $vector, %edi
+    .if vector < {first_own}
+    jmp 1f
+    .else
+    jmp 2f
+    .endif
+    .balign 16
+    .set vector, vector + 1
+    .endr
+1:  save_and_call {interrupt}
+2:  save_and_call {own_interrupt}
+    .purgem save_and_call
 
     .balign 16
 switchboard_exception_stubs:
@@ -94,11 +104,11 @@ switchboard_exception_stubs:
     pushq $0
     .endif
     pushq $vector
-    jmp 2f
+    jmp 3f
     .balign 16
     .set vector, vector + 1
     .endr
-2:  pushq %rax
+3:  pushq %rax
     pushq %rbx
     pushq %rcx
     pushq %rdx
@@ -121,39 +131,42 @@ switchboard_exception_stubs:
     .popsection
     "#,
     first_interrupt = const FIRST_INTERRUPT,
+    first_own = const FIRST_OWN,
     interrupt = sym interrupt,
+    own_interrupt = sym own_interrupt,
     exception = sym exceptions::exception,
     options(att_syntax)
 );
 
-/// Serves one interrupt. The only place that sends an EOI.
-extern "sysv64" fn interrupt(vector: u32) {
-    // The stubs pass 32 to 255.
-    let vector = (vector & 0xff) as u8;
-    if vector < FIRST_OWN {
-        // SAFETY: interrupts are turned on after the table is there.
-        let vectors = unsafe { VECTORS.get_unchecked() };
-        // SAFETY: this is the interrupt entry of the CPU whose table it is, behind an interrupt gate.
-        unsafe { vectors.dispatch(vector) };
-    } else if !serve_own(vector) {
-        return;
-    }
+/// Serves one interrupt of a function. EOIs are sent here, and below for the machine's own: nowhere else.
+extern "sysv64" fn interrupt(vector: u64) {
+    dispatch(vector);
     local::end_of_interrupt();
 }
 
-/// Serves the machine's own vectors, and says whether an EOI is due.
-#[cold]
-fn serve_own(vector: u8) -> bool {
-    match vector {
+#[inline(always)]
+fn dispatch(vector: u64) {
+    // SAFETY: interrupts are turned on after the table is there.
+    let vectors = unsafe { VECTORS.get_unchecked() };
+    // The stubs pass 32 to 255.
+    let vector = (vector & 0xff) as u8;
+    // SAFETY: this is the interrupt entry of the CPU whose table it is, behind an interrupt gate.
+    unsafe { vectors.dispatch(vector) };
+}
+
+/// Serves the machine's own vectors.
+extern "sysv64" fn own_interrupt(vector: u64) {
+    match (vector & 0xff) as u8 {
         TIMER => timer::fire(),
         ERROR => local::report_errors(),
-        // A spurious delivery is not in service and gets no EOI (SDM vol. 3, 11.9). A device that writes a message
-        // with this number does put it in service: left there, it would block every interrupt for good.
-        _ if !local::is_in_service(vector) => {
+        // A spurious delivery is not in service and gets no EOI (SDM vol. 3, 11.9).
+        vector if !local::is_in_service(vector) => {
             VECTORS.get().inspect(|vectors| vectors.count_spurious());
-            return false;
+            return;
         }
-        _ => {}
+        // A device wrote a message with this number, and so put it in service: left there, it would block every
+        // other interrupt for good.
+        _ => dispatch(vector),
     }
-    true
+    local::end_of_interrupt();
 }

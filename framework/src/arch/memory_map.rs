@@ -10,7 +10,7 @@ pub(super) const PAGE: u64 = 4096;
 const FLOOR: u64 = 1 << 20;
 /// Physical addresses from here on are not mapped (the device window's size).
 pub(super) const CEILING: u64 = 1 << 46;
-/// The pool for page tables and DMA takes a quarter of the lowest memory, but no more than this.
+/// Of memory in one piece, the pool for page tables and DMA takes a quarter, but no more than this.
 const POOL_LIMIT: u64 = 64 << 20;
 /// Less memory than this, after the image, and there is no point in starting.
 const LEAST: u64 = 3 << 20;
@@ -86,11 +86,13 @@ pub(super) fn plan(usable: &[Range<u64>]) -> Result<Plan, u64> {
     let total: u64 = usable.iter().map(length).sum();
     // Scraps at the bottom are not worth a pool.
     let lowest = usable.iter().find(|range| length(range) >= LEAST).ok_or(total)?;
-    let pool_length = (length(lowest) / 4).min(POOL_LIMIT) / PAGE * PAGE;
-    let pool = lowest.start..lowest.start + pool_length;
-    let rest = usable.iter().map(|range| if range == lowest { pool.end..range.end } else { range.clone() });
-    let heap = rest.max_by_key(length).ok_or(total)?;
-    Ok(Plan { pool, heap })
+    let largest_other = usable.iter().filter(|range| *range != lowest).max_by_key(|range| length(range));
+    // With memory above 4 GiB there is plenty: the pool gets all that is below.
+    if let Some(heap) = largest_other.filter(|range| length(range) >= length(lowest) / 2) {
+        return Ok(Plan { pool: lowest.clone(), heap: heap.clone() });
+    }
+    let pool = lowest.start..lowest.start + (length(lowest) / 4).min(POOL_LIMIT) / PAGE * PAGE;
+    Ok(Plan { heap: pool.end..lowest.end, pool })
 }
 
 /// The least memory that [`plan`] accepts in one piece, in bytes.
@@ -150,11 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn the_pool_is_low_and_the_heap_is_the_largest_rest() {
+    fn the_pool_is_low_and_the_heap_is_the_rest() {
         let plan_128 = plan(&[MIB..2 * MIB, 4 * MIB..128 * MIB]).unwrap();
         assert_eq!(plan_128, Plan { pool: 4 * MIB..35 * MIB, heap: 35 * MIB..128 * MIB });
         let plan_5g = plan(&[4 * MIB..2048 * MIB, 4096 * MIB..7168 * MIB]).unwrap();
-        assert_eq!(plan_5g, Plan { pool: 4 * MIB..68 * MIB, heap: 4096 * MIB..7168 * MIB });
+        assert_eq!(plan_5g, Plan { pool: 4 * MIB..2048 * MIB, heap: 4096 * MIB..7168 * MIB });
+    }
+
+    #[test]
+    fn a_small_rest_elsewhere_goes_unused() {
+        let plan = plan(&[4 * MIB..1024 * MIB, 4096 * MIB..4100 * MIB]).unwrap();
+        assert_eq!(plan, Plan { pool: 4 * MIB..68 * MIB, heap: 68 * MIB..1024 * MIB });
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The stock target expects a C library to bring them. They are written in assembly, because the compiler
 //! turns a loop that copies bytes into a call of `memcpy`, which must not be itself. Moves of 16 bytes in an
 //! unrolled loop: an emulated CPU runs `rep movsb` one byte at a time.
+//!
+//! Under `cfg(test)` the names are left to the host's C library, so that a host test can compare the two.
 
 #![expect(unsafe_code, reason = "symbols that the compiler calls by name, and their assembly")]
 
@@ -13,9 +15,9 @@ use core::arch::naked_asm;
 ///
 /// # Safety
 /// As in C.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
-unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
+pub(crate) unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
     naked_asm!(
         "mov rax, rdi",
         "cmp rdx, 16",
@@ -88,9 +90,9 @@ unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const u8, count:
 ///
 /// # Safety
 /// As in C.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
-unsafe extern "sysv64" fn memmove(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
+pub(crate) unsafe extern "sysv64" fn memmove(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
     naked_asm!(
         // Only a destination inside the source range needs to go backwards.
         "mov rax, rdi",
@@ -133,9 +135,9 @@ unsafe extern "sysv64" fn memmove(destination: *mut u8, source: *const u8, count
 ///
 /// # Safety
 /// As in C.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
-unsafe extern "sysv64" fn memset(destination: *mut u8, byte: i32, count: usize) -> *mut u8 {
+pub(crate) unsafe extern "sysv64" fn memset(destination: *mut u8, byte: i32, count: usize) -> *mut u8 {
     naked_asm!(
         "mov rax, rdi",
         "movzx esi, sil",
@@ -195,9 +197,9 @@ unsafe extern "sysv64" fn memset(destination: *mut u8, byte: i32, count: usize) 
 ///
 /// # Safety
 /// As in C.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
-unsafe extern "sysv64" fn memcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
+pub(crate) unsafe extern "sysv64" fn memcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
     naked_asm!(
         "sub rdx, 16",
         "jb 3f",
@@ -241,9 +243,9 @@ unsafe extern "sysv64" fn memcmp(left: *const u8, right: *const u8, count: usize
 ///
 /// # Safety
 /// As in C.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
-unsafe extern "sysv64" fn bcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
+pub(crate) unsafe extern "sysv64" fn bcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
     naked_asm!("jmp {memcmp}", memcmp = sym memcmp)
 }
 
@@ -251,17 +253,19 @@ unsafe extern "sysv64" fn bcmp(left: *const u8, right: *const u8, count: usize) 
 ///
 /// # Safety
 /// As in C.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
-unsafe extern "sysv64" fn strlen(string: *const core::ffi::c_char) -> usize {
+pub(crate) unsafe extern "sysv64" fn strlen(string: *const core::ffi::c_char) -> usize {
     naked_asm!("mov rax, rdi", "2:", "cmp byte ptr [rax], 0", "je 3f", "inc rax", "jmp 2b", "3:", "sub rax, rdi", "ret")
 }
 
 /// Named by the prebuilt `core`'s unwind tables. Panics abort, so nobody calls it.
+#[cfg(not(test))]
 #[unsafe(no_mangle)]
 extern "sysv64" fn rust_eh_personality() {}
 
 /// Named by landing pads of the prebuilt crates in debug builds. Panics abort, so nobody calls it.
+#[cfg(not(test))]
 #[unsafe(no_mangle)]
 extern "sysv64" fn _Unwind_Resume() -> ! {
     switchboard::arch::power::exit(false)
