@@ -4,6 +4,7 @@
 
 use core::fmt;
 use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, fence};
 
 use super::RegisterValue;
 use crate::machine::{Memory, MemoryError};
@@ -37,13 +38,18 @@ impl Window {
     pub(crate) fn read<T: RegisterValue>(&self, offset: u64) -> Option<T> {
         let register = self.locate::<T>(offset)?;
         // SAFETY: `locate` gives an aligned place inside the window, and any bits are a `T`.
-        Some(unsafe { register.read_volatile() })
+        let value = unsafe { register.read_volatile() };
+        // A register that says "done" stands for memory that the device wrote before: look there only now.
+        fence(Ordering::Acquire);
+        Some(value)
     }
 
     /// Writes the value at `offset`, or `None` when it would lie outside or askew.
     #[inline]
     pub(crate) fn write<T: RegisterValue>(&self, offset: u64, value: T) -> Option<()> {
         let register = self.locate::<T>(offset)?;
+        // A register that says "go" stands for memory that the device will read: have that written by now.
+        fence(Ordering::Release);
         // SAFETY: `locate` gives an aligned place inside the window. What the device does on a write is its
         // driver's business; the tables by which a device could be aimed at memory are kept out of windows.
         unsafe { register.write_volatile(value) };

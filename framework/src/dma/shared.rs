@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, fence};
 
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -38,7 +39,9 @@ impl DmaRegion {
     }
 }
 
-/// An array of plain values that driver and device share. Every access is volatile and whole.
+/// An array of plain values that driver and device share. Every access is volatile, and ordered with the memory
+/// it speaks of: what was written before a [`write`](Self::write) is in memory when the device can see the value,
+/// and what the device wrote before a value is there once [`read`](Self::read) has returned it.
 ///
 /// # Invariants
 /// `count` values from `start` on lie in the pages, aligned, and no other `DmaShared` overlaps them.
@@ -70,7 +73,9 @@ impl<T: FromBytes + IntoBytes + Copy> DmaShared<T> {
     #[must_use]
     pub fn read(&self, index: usize) -> T {
         // SAFETY: `locate` gives an aligned place in the array, and any bits are a `T` (`FromBytes`).
-        unsafe { self.locate(index).read_volatile() }
+        let value = unsafe { self.locate(index).read_volatile() };
+        fence(Ordering::Acquire);
+        value
     }
 
     /// Writes the value at `index`.
@@ -79,6 +84,7 @@ impl<T: FromBytes + IntoBytes + Copy> DmaShared<T> {
     /// As [`read`](Self::read).
     #[inline]
     pub fn write(&mut self, index: usize, value: T) {
+        fence(Ordering::Release);
         // SAFETY: `locate` gives an aligned place in the array; `&mut self` keeps other CPUs off, and no reference
         // to the memory exists anywhere.
         unsafe { self.locate(index).write_volatile(value) };
