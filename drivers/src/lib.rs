@@ -5,4 +5,5 @@
 extern crate alloc;
 
 pub mod block;
+pub mod e1000;
 pub mod edu;

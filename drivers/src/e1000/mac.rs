@@ -1,0 +1,104 @@
+//! The card's own address: from its EEPROM, or where the EEPROM is of no use, from where firmware left it.
+
+/// Words that the checksum covers (5.6.35).
+const CHECKED_WORDS: u8 = 0x40;
+/// What they sum up to.
+const CHECKSUM: u16 = 0xbaba;
+
+/// Why the EEPROM gave no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum MacError {
+    #[error("word {word:#04x} of the EEPROM was not read in time")]
+    Silent { word: u8 },
+    #[error("the EEPROM sums up to {found:#06x}, {CHECKSUM:#06x} is wanted")]
+    Checksum { found: u16 },
+    #[error("the address is not one that a card can have")]
+    NotUnicast,
+}
+
+/// The address in the EEPROM, whose words `read` reads.
+pub(super) fn from_eeprom(mut read: impl FnMut(u8) -> Option<u16>) -> Result<[u8; 6], MacError> {
+    let mut mac = [0; 6];
+    let mut sum = 0_u16;
+    for word in 0..CHECKED_WORDS {
+        let value = read(word).ok_or(MacError::Silent { word })?;
+        sum = sum.wrapping_add(value);
+        if let Some(bytes) = mac.chunks_exact_mut(2).nth(word.into()) {
+            bytes.copy_from_slice(&value.to_le_bytes());
+        }
+    }
+    if sum != CHECKSUM {
+        return Err(MacError::Checksum { found: sum });
+    }
+    unicast(mac)
+}
+
+/// The address in a pair of receive address registers.
+pub(super) fn from_registers(low: u32, high: u32) -> Result<[u8; 6], MacError> {
+    let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
+    unicast([a, b, c, d, e, f])
+}
+
+/// The pair of receive address registers for an address.
+pub(super) fn to_registers([a, b, c, d, e, f]: [u8; 6]) -> (u32, u32) {
+    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, 0, 0]))
+}
+
+fn unicast(mac: [u8; 6]) -> Result<[u8; 6], MacError> {
+    if mac == [0; 6] || mac[0] & 1 != 0 { Err(MacError::NotUnicast) } else { Ok(mac) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(mac: [u16; 3]) -> [u16; 64] {
+        let mut words = [0x1111; 64];
+        words[..3].copy_from_slice(&mac);
+        let sum = words[..63].iter().fold(0_u16, |sum, word| sum.wrapping_add(*word));
+        words[63] = CHECKSUM.wrapping_sub(sum);
+        words
+    }
+
+    fn read(words: &[u16; 64]) -> impl FnMut(u8) -> Option<u16> + '_ {
+        |word| words.get(usize::from(word)).copied()
+    }
+
+    #[test]
+    fn an_address_is_three_little_endian_words() {
+        let words = image([0x5452, 0x1200, 0x5634]);
+        assert_eq!(from_eeprom(read(&words)), Ok([0x52, 0x54, 0x00, 0x12, 0x34, 0x56]));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_noticed() {
+        for place in 0..64 {
+            let mut words = image([0x5452, 0x1200, 0x5634]);
+            words[place] ^= 0x0100;
+            assert!(matches!(from_eeprom(read(&words)), Err(MacError::Checksum { .. })), "word {place}");
+        }
+    }
+
+    #[test]
+    fn an_eeprom_that_falls_silent_is_named() {
+        let words = image([0x5452, 0x1200, 0x5634]);
+        let mut read = read(&words);
+        assert_eq!(from_eeprom(|word| read(word).filter(|_| word < 9)), Err(MacError::Silent { word: 9 }));
+    }
+
+    #[test]
+    fn addresses_of_groups_and_of_nobody_are_refused() {
+        for mac in [[0, 0, 0], [0xffff; 3], [0x0001, 0x5e00, 0]] {
+            assert_eq!(from_eeprom(read(&image(mac))), Err(MacError::NotUnicast), "{mac:x?}");
+        }
+        assert_eq!(from_registers(0, 0x8000_0000), Err(MacError::NotUnicast));
+    }
+
+    #[test]
+    fn registers_hold_what_was_put_there() {
+        let mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+        let (low, high) = to_registers(mac);
+        assert_eq!((low, high), (0x1200_5452, 0x5634));
+        assert_eq!(from_registers(low, high | 1 << 31), Ok(mac));
+    }
+}

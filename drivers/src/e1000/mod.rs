@@ -1,0 +1,224 @@
+//! Intel's 8254x gigabit cards, as QEMU has them: two rings of legacy descriptors, one interrupt line.
+//!
+//! Section numbers are those of Intel's PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's
+//! Manual (317453). These cards have no messages: [`grant_line`](switchboard::interrupt::InterruptPort::grant_line).
+
+mod counters;
+mod interrupt;
+mod mac;
+mod net;
+mod registers;
+mod rx_ring;
+#[cfg(test)]
+mod tests;
+mod tx_ring;
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use switchboard::bar::Bar;
+use switchboard::config::Address;
+use switchboard::dma::{DmaPort, DmaShared};
+use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::function::{Function, Resources};
+use switchboard::interrupt::{Line, Live};
+use switchboard::machine::Clock;
+use zerocopy::{FromBytes, IntoBytes};
+
+use interrupt::Shared;
+use registers::{
+    CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, MTA, RAH_VALID, RAH0, RAL0, RCTL, RDBAH, RDBAL, RDH, RDLEN,
+    RDT, RDTR, Receive, Registers, TCTL, TDBAH, TDBAL, TDH, TDLEN, TDT, TIPG, TIPG_COPPER, Transmit,
+};
+use rx_ring::RxRing;
+use tx_ring::TxRing;
+
+pub use counters::Counters;
+pub use net::{RxToken, TxToken};
+
+/// What `RCTL` promises the device about a receive buffer; those to send from are as large.
+const BUFFER_BYTES: usize = 2048;
+/// Bytes of a descriptor, of either kind.
+const DESCRIPTOR_BYTES: u16 = 16;
+
+/// The least time between two interrupts, in units of 256 ns: 50 us. Without it a gigabit of small frames would
+/// interrupt for each. QEMU keeps 128 us apart whatever is written here, and so limits a one-frame-at-a-time load.
+const THROTTLE: u32 = 195;
+
+const MILLISECOND: u64 = 1_000_000;
+/// A reset takes a microsecond, and the card reads its EEPROM for a few milliseconds after it (14.3).
+const RESET_TIME: u64 = 10 * MILLISECOND;
+/// One word of the EEPROM takes about 100 us; the first may wait for the card's own reading.
+const EEPROM_TIME: u64 = 10 * MILLISECOND;
+
+/// One card. It is a driver for [`embassy_net_driver`], and zero-copy: frames are built and read in DMA memory.
+pub struct E1000 {
+    // Dropped first: the handler is gone before the rings are.
+    line: Line<Shared, Live>,
+    shared: Arc<Shared>,
+    rx: RxRing,
+    tx: TxRing,
+    address: Address,
+    mac: [u8; 6],
+    is_quarantined: bool,
+}
+
+impl Driver for E1000 {
+    const NAME: &'static str = "e1000";
+    /// 82540EM, 82545EM.
+    const MATCHES: &'static [Id] = &[Id::new(0x8086, 0x100e), Id::new(0x8086, 0x100f)];
+
+    fn probe(function: Function) -> Result<Self, ProbeError> {
+        let (clock, address) = (function.machine().clock, function.address());
+        let Resources { bar0, irq, dma, .. } = function.claim()?;
+        let shared = Arc::new(Shared::new(bar0.map()?));
+        reset(&shared.registers, clock)?;
+        let mac = read_mac(&shared.registers, clock)?;
+        let (rx, tx) = set_up_rings(&shared, &dma)?;
+        let line = irq.grant_line()?.register(shared.clone()).unmask();
+        start(&shared, mac, &rx);
+        Ok(Self { line, shared, rx, tx, address, mac, is_quarantined: false })
+    }
+}
+
+impl E1000 {
+    /// The card's address.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// What it has done so far; readable while a network stack owns the driver.
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        self.shared.counters.clone()
+    }
+
+    /// Sets the card aside after it said what cannot be: it is silent from here on, and its link is down for good.
+    fn quarantine(&mut self, fault: &dyn fmt::Display) {
+        log::error!("{}: e1000: {fault}; the card is set aside", self.address);
+        self.is_quarantined = true;
+        silence(&self.shared.registers);
+    }
+}
+
+impl Drop for E1000 {
+    fn drop(&mut self) {
+        silence(&self.shared.registers);
+    }
+}
+
+impl fmt::Debug for E1000 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, mac, is_quarantined, .. } = self;
+        f.debug_struct("E1000")
+            .field("line", line)
+            .field("mac", mac)
+            .field("is_quarantined", is_quarantined)
+            .finish_non_exhaustive()
+    }
+}
+
+/// No interrupts, no DMA. Each engine is stopped by itself first: QEMU 7.2 takes the reset bit and does nothing.
+fn silence(registers: &Bar<Registers>) {
+    registers.write(&IMC, u32::MAX);
+    registers.write(&RCTL, 0);
+    registers.write(&TCTL, 0);
+    let control = registers.read(&CTRL);
+    registers.write(&CTRL, control | Control::RESET.bits());
+}
+
+fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
+    silence(registers);
+    if !within(clock, RESET_TIME, || registers.read(&CTRL) & Control::RESET.bits() == 0) {
+        return Err(ProbeError::Device("the reset does not end"));
+    }
+    // The reset may have undone it.
+    registers.write(&IMC, u32::MAX);
+    Ok(())
+}
+
+/// From the EEPROM, else from the registers that the card or firmware filled.
+fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<[u8; 6], ProbeError> {
+    let read_word = |word: u8| {
+        registers.write(&EERD, EERD_START | u32::from(word) << 8);
+        let is_done = within(clock, EEPROM_TIME, || registers.read(&EERD) & EERD_DONE != 0);
+        let [_, _, low, high] = registers.read(&EERD).to_le_bytes();
+        is_done.then_some(u16::from_le_bytes([low, high]))
+    };
+    mac::from_eeprom(read_word).or_else(|error| {
+        log::warn!("e1000: {error}; taking the address that the receive filter holds");
+        match registers.read(&RAH0) {
+            high if high & RAH_VALID != 0 => mac::from_registers(registers.read(&RAL0), high).ok(),
+            _ => None,
+        }
+        .ok_or(ProbeError::Device("neither the EEPROM nor the receive filter holds an address"))
+    })
+}
+
+/// Zeroed descriptors of a ring, aligned to their 16 bytes.
+fn descriptors<T: FromBytes + IntoBytes + Copy>(dma: &DmaPort, count: u16) -> Result<DmaShared<T>, ProbeError> {
+    let mut region = dma.region((count * DESCRIPTOR_BYTES).into())?;
+    region
+        .carve(count.into(), DESCRIPTOR_BYTES.into())
+        .ok_or(ProbeError::Device("the descriptors do not fit their region"))
+}
+
+/// The rings are empty for the device: it is told of the first descriptors when it starts.
+fn set_up_rings(shared: &Shared, dma: &DmaPort) -> Result<(RxRing, TxRing), ProbeError> {
+    let rx = RxRing::new(dma, shared.counters.clone())?;
+    let tx = TxRing::new(dma, shared.counters.clone())?;
+    let registers = &shared.registers;
+
+    registers.write(&RDBAL, rx.bus().low());
+    registers.write(&RDBAH, rx.bus().high());
+    registers.write(&RDLEN, (rx_ring::FRAMES * DESCRIPTOR_BYTES).into());
+    registers.write(&RDH, 0);
+    registers.write(&RDT, 0);
+
+    registers.write(&TDBAL, tx.bus().low());
+    registers.write(&TDBAH, tx.bus().high());
+    registers.write(&TDLEN, (tx_ring::FRAMES * DESCRIPTOR_BYTES).into());
+    registers.write(&TDH, 0);
+    registers.write(&TDT, 0);
+    Ok((rx, tx))
+}
+
+fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
+    let registers = &shared.registers;
+    let (low, high) = mac::to_registers(mac);
+    registers.write(&RAL0, low);
+    registers.write(&RAH0, high | RAH_VALID);
+    for place in MTA.step_by(4) {
+        let written = registers.try_write(place, 0_u32);
+        debug_assert!(written.is_some(), "the table lies inside the block");
+    }
+
+    let control = Control::from_bits_retain(registers.read(&CTRL));
+    let control = control - (Control::LINK_RESET | Control::INVERT_LOSS_OF_SIGNAL | Control::PHY_RESET);
+    registers.write(&CTRL, (control | Control::SET_LINK_UP | Control::AUTO_SPEED).bits());
+
+    registers.write(&TIPG, TIPG_COPPER);
+    registers.write(&TCTL, Transmit::all().bits());
+    registers.write(&ITR, THROTTLE);
+    registers.write(&RDTR, 0);
+    // All multicast: the stack has no way to say which groups it is in, and sorts them out by itself.
+    registers.write(&RCTL, Receive::all().bits());
+    // Descriptors only now, with the ring filled: QEMU also delivers then what it had to hold back.
+    registers.write(&RDT, rx.tail().into());
+    shared.unmask();
+}
+
+/// Whether `is_done` said so within `nanoseconds`. For probes only: it spins.
+fn within(clock: &dyn Clock, nanoseconds: u64, mut is_done: impl FnMut() -> bool) -> bool {
+    let start = clock.now();
+    loop {
+        if is_done() {
+            return true;
+        }
+        if clock.now().saturating_sub(start) > nanoseconds {
+            return false;
+        }
+        core::hint::spin_loop();
+    }
+}

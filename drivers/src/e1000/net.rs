@@ -1,0 +1,146 @@
+//! The card as a network stack sees it.
+//!
+//! The device is told of frames in batches, since each tail write is an exit under a hypervisor: when a few have
+//! gathered, when the ring is full, and when the stack looks at the link, as embassy-net does at the end of each round.
+
+use core::task::{Context, Waker};
+
+use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
+
+use super::E1000;
+use super::interrupt::Shared;
+use super::registers::{RDT, TDT};
+use super::rx_ring::RxRing;
+use super::tx_ring::TxRing;
+
+/// An Ethernet frame without its CRC, which the card makes.
+const FRAME_BYTES: usize = 1514;
+/// Frames that wait for company at most.
+const TELL_AT: u16 = 8;
+
+impl Driver for E1000 {
+    type RxToken<'a> = RxToken<'a>;
+    type TxToken<'a> = TxToken<'a>;
+
+    fn receive(&mut self, context: &mut Context<'_>) -> Option<(RxToken<'_>, TxToken<'_>)> {
+        let length = self.next_frame(context.waker())?;
+        self.has_room(context.waker()).then_some((
+            RxToken { ring: &mut self.rx, shared: &self.shared, length },
+            TxToken { ring: &mut self.tx, shared: &self.shared },
+        ))
+    }
+
+    fn transmit(&mut self, context: &mut Context<'_>) -> Option<TxToken<'_>> {
+        self.has_room(context.waker()).then_some(TxToken { ring: &mut self.tx, shared: &self.shared })
+    }
+
+    fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
+        tell(&mut self.tx, &self.shared);
+        self.shared.wake_on_link_change(context.waker());
+        if self.shared.is_link_up() && !self.is_quarantined { LinkState::Up } else { LinkState::Down }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.max_transmission_unit = FRAME_BYTES;
+        capabilities
+    }
+
+    fn hardware_address(&self) -> HardwareAddress {
+        HardwareAddress::Ethernet(self.mac)
+    }
+}
+
+impl E1000 {
+    /// The length of the next frame, or a promise to wake. The ring is looked at again once the waker is registered:
+    /// a frame in between has interrupted already.
+    fn next_frame(&mut self, waker: &Waker) -> Option<usize> {
+        self.poll_frame().or_else(|| {
+            self.shared.wake_on_receive(waker);
+            self.poll_frame()
+        })
+    }
+
+    fn poll_frame(&mut self) -> Option<usize> {
+        if self.is_quarantined {
+            return None;
+        }
+        match self.rx.poll() {
+            Ok(frame) => {
+                // What was dropped on the way may have filled a batch.
+                give_back(&mut self.rx, &self.shared);
+                frame
+            }
+            Err(fault) => {
+                self.quarantine(&fault);
+                None
+            }
+        }
+    }
+
+    /// Whether a frame can be built, or a promise to wake.
+    fn has_room(&mut self, waker: &Waker) -> bool {
+        if self.is_quarantined {
+            return false;
+        }
+        if self.tx.is_full() {
+            tell(&mut self.tx, &self.shared);
+            self.tx.reclaim();
+        }
+        if self.tx.is_full() {
+            self.shared.wake_on_transmit(waker);
+            self.tx.reclaim();
+        }
+        !self.tx.is_full()
+    }
+}
+
+/// A frame that was received.
+#[derive(Debug)]
+pub struct RxToken<'a> {
+    ring: &'a mut RxRing,
+    shared: &'a Shared,
+    length: usize,
+}
+
+impl embassy_net_driver::RxToken for RxToken<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, read: F) -> R {
+        let result = read(self.ring.frame(self.length));
+        self.ring.release();
+        self.shared.counters.count_received();
+        give_back(self.ring, self.shared);
+        result
+    }
+}
+
+/// Room for a frame to send.
+#[derive(Debug)]
+pub struct TxToken<'a> {
+    ring: &'a mut TxRing,
+    shared: &'a Shared,
+}
+
+impl embassy_net_driver::TxToken for TxToken<'_> {
+    /// # Panics
+    /// When `length` exceeds a buffer's 2,048 bytes: the stack keeps to the 1,514 it was told.
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, build: F) -> R {
+        let result = build(&mut self.ring.buffer()[..length]);
+        self.ring.push(length);
+        if self.ring.untold() >= TELL_AT {
+            tell(self.ring, self.shared);
+        }
+        result
+    }
+}
+
+fn give_back(ring: &mut RxRing, shared: &Shared) {
+    if let Some(tail) = ring.tail_update() {
+        shared.registers.write(&RDT, tail.into());
+    }
+}
+
+fn tell(ring: &mut TxRing, shared: &Shared) {
+    if let Some(tail) = ring.tail_update() {
+        shared.registers.write(&TDT, tail.into());
+    }
+}
