@@ -229,6 +229,15 @@ fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
     let delivered = (0..10_000).take_while(|_| fake.pull(11)).count();
     assert_eq!((delivered, shared.calls()), (1_001, 1_001), "one claimed, then a thousand unclaimed");
     assert_eq!(fake.machine().vectors.storms(), 1);
+    for _ in 0..5 {
+        fake.machine().tend_lines();
+        assert_eq!((0..100).take_while(|_| fake.pull(11)).count(), 10, "polled slowly");
+    }
+    fake.machine().tend_lines();
+    fake.machine().tend_lines();
+    assert_eq!((0..100).take_while(|_| fake.pull(11)).count(), 100, "it behaved for a while");
+    assert_eq!(fake.machine().vectors.storms(), 1, "reported once");
+    let _ = (0..10_000).take_while(|_| fake.pull(11)).count();
     let _other = port(&fake, 7).grant_line().unwrap().register(Shared::raising(1)).unmask();
     assert!(fake.pull(11));
 }

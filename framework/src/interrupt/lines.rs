@@ -1,20 +1,16 @@
-//! The lines of the machine: one vector a line, any number of sharers, and a breaker against storms.
+//! The lines of the machine: one vector a line, any number of sharers.
 //!
 //! The sharers of a line are an immutable list in the vector's slot. Joining or leaving puts a new list into
 //! the slot, which waits until nobody runs the old one: handlers come and go while the line fires, and the
 //! path of an interrupt takes no lock.
 
-use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
-
+use super::breaker::Breaker;
 use super::vectors::Row;
 use super::{Bound, Claim, GrantError, Gsi, Serve, Vector, VectorBlock};
 use crate::machine::Machine;
-
-/// A line that nobody claims this often in a row is masked: a level that stays asserted would call for ever.
-const STORM: u32 = 1_000;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 /// One handler of a line.
 pub(super) trait Sharer: Send + Sync {
@@ -29,7 +25,7 @@ pub(super) struct LineState {
     gsi: Gsi,
     holds: usize,
     sharers: Vec<Arc<dyn Sharer>>,
-    unclaimed: Arc<AtomicU32>,
+    breaker: Arc<Breaker>,
     vector: VectorBlock,
 }
 
@@ -52,8 +48,8 @@ impl LineHold {
         if let Some(vector) = vector {
             machine.controller.connect(gsi, vector)?;
         }
-        let unclaimed = Arc::new(AtomicU32::new(0));
-        lines.push(LineState { gsi, holds: 1, sharers: Vec::new(), unclaimed, vector: block });
+        let breaker = Arc::new(Breaker::default());
+        lines.push(LineState { gsi, holds: 1, sharers: Vec::new(), breaker, vector: block });
         Ok(Self { machine, gsi, vector })
     }
 
@@ -85,9 +81,9 @@ impl LineHold {
         let mut lines = self.machine.vectors.lines();
         let Some(line) = lines.iter_mut().find(|line| line.gsi == self.gsi) else { return true };
         change(&mut line.sharers);
-        line.unclaimed.store(0, Ordering::Relaxed);
+        line.breaker.reset();
         let sharers = line.sharers.clone().into_boxed_slice();
-        let list = List { machine: self.machine, gsi: self.gsi, sharers, unclaimed: line.unclaimed.clone() };
+        let list = List { machine: self.machine, gsi: self.gsi, sharers, breaker: line.breaker.clone() };
         let old = line.vector.replace(0, Some(Bound::new(list)));
         let last = line.sharers.is_empty();
         // What the old list owned is freed with interrupts as they were.
@@ -116,7 +112,7 @@ struct List {
     machine: &'static Machine,
     gsi: Gsi,
     sharers: Box<[Arc<dyn Sharer>]>,
-    unclaimed: Arc<AtomicU32>,
+    breaker: Arc<Breaker>,
 }
 
 impl Serve for List {
@@ -127,22 +123,43 @@ impl Serve for List {
             claimed |= sharer.serve() == Claim::Mine;
         }
         if claimed {
-            self.unclaimed.store(0, Ordering::Relaxed);
-        } else {
-            self.nobody();
+            self.breaker.claimed();
+        } else if self.breaker.unclaimed() {
+            self.storm();
         }
     }
 }
 
 impl List {
     #[cold]
-    fn nobody(&self) {
-        let unclaimed = self.unclaimed.load(Ordering::Relaxed) + 1;
-        self.unclaimed.store(unclaimed, Ordering::Relaxed);
-        if unclaimed == STORM {
-            self.machine.controller.mask(self.gsi);
+    fn storm(&self) {
+        self.machine.controller.mask(self.gsi);
+        if self.breaker.trip() {
             self.machine.vectors.count_storm();
-            log::error!("GSI {}: {STORM} interrupts in a row that no handler claimed; the line is masked", self.gsi);
+            log::error!(
+                "GSI {}: a storm that no handler claims; the line is masked and polled. Its functions:",
+                self.gsi
+            );
+            for row in self.sharers.iter().map(|sharer| sharer.row()) {
+                log::error!("GSI {}: {} ({})", self.gsi, row.function, row.driver);
+            }
+        }
+    }
+}
+
+impl Machine {
+    /// Looks after lines that were masked because nobody claimed them: opens each for a few interrupts, and for
+    /// good once it behaves. To be called now and then, some ten times a second, by whoever keeps time.
+    pub fn tend_lines(&self) {
+        let lines = self.vectors.lines();
+        for line in lines.iter().filter(|line| !line.sharers.is_empty()) {
+            let tended = line.breaker.tend();
+            if tended.opens {
+                self.controller.unmask(line.gsi);
+            }
+            if tended.behaves {
+                log::info!("GSI {}: behaves again", line.gsi);
+            }
         }
     }
 }

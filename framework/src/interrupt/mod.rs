@@ -4,6 +4,7 @@
 //! the same three states: [`Granted`], then [`Masked`] once a context is registered, then [`Live`]. Dropping it
 //! in any state masks the source, waits for handlers that run, frees the vectors, and drops the context.
 
+mod breaker;
 mod interrupts;
 mod isr;
 mod line;
