@@ -5,6 +5,7 @@ use core::fmt;
 use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::PageFaultErrorCode;
 
+use super::backtrace::Backtrace;
 use super::serial;
 
 /// What the entry stub saved, lowest address first.
@@ -37,7 +38,7 @@ pub(super) struct ExceptionFrame {
 
 /// Reports an exception and panics.
 pub(super) extern "sysv64" fn exception(frame: &ExceptionFrame) -> ! {
-    serial::print_emergency(format_args!("\n{frame}\n"));
+    serial::print_emergency(format_args!("\n{frame}\n{}", Backtrace::of(frame.rsp)));
     panic!("{} at {:#x}", name(frame.vector), frame.rip);
 }
 

@@ -5,9 +5,11 @@
 
 mod acpi;
 mod apic;
+mod backtrace;
 mod boot_info;
 mod calibrate;
 mod clock;
+mod config_space;
 mod cpu;
 mod entry;
 mod exceptions;
@@ -24,6 +26,7 @@ pub mod timer;
 
 use alloc::boxed::Box;
 
+pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, ImageLayout};
 pub use cpu::random_seed;
 pub use heap::{Allocator, HeapFigures};
@@ -34,7 +37,6 @@ use apic::{Controller, IoApics, local};
 use clock::TscClock;
 use memory::MachineMemory;
 
-use crate::config::{ConfigAccess, Ecam, EcamRegion, Ports};
 use crate::function::Inventory;
 use crate::interrupt::{ModePolicy, VectorTable};
 use crate::machine::{Machine, MemoryError};
@@ -61,6 +63,7 @@ pub enum InitError {
 /// [`InitError`] when it cannot run here at all. What is merely missing (a table, an I/O APIC, ECAM) is logged
 /// and done without.
 pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, InitError> {
+    backtrace::init(&boot.image);
     memory::init(&boot)?;
     stacks::init();
     idt::init();
@@ -75,7 +78,7 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     let io_apics = IoApics::new(&madt, &MachineMemory);
     log::info!("interrupts: {} CPUs, {} lines", madt.cpus.max(1), io_apics.inputs());
     let machine = Box::leak(Box::new(Machine {
-        config: config_access(&ecam),
+        config: config_space::access(ecam, &boot.usable),
         controller: Box::leak(Box::new(Controller::new(madt, io_apics))),
         memory: &MachineMemory,
         clock: &TscClock,
@@ -105,17 +108,6 @@ fn init_time(tables: &Tables) {
     clock::init(tsc);
     let (kind, timer) = timer::init(tsc);
     log::info!("time: TSC at {} MHz (by {source}), {kind} timer at {} MHz", tsc / 1_000_000, timer / 1_000_000);
-}
-
-/// Configuration space by memory where the MCFG has it, and by ports otherwise.
-fn config_access(regions: &[EcamRegion]) -> &'static dyn ConfigAccess {
-    if !regions.is_empty() {
-        match Ecam::new(regions, &MachineMemory) {
-            Ok(ecam) => return Box::leak(Box::new(ecam)),
-            Err(error) => log::warn!("no ECAM: {error}"),
-        }
-    }
-    Box::leak(Box::new(Ports::new()))
 }
 
 /// An address or a length as a pointer-sized number.

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "segments and the task register")]
 
 use core::cell::UnsafeCell;
+use core::ops::Range;
 
 use spin::Once;
 use x86_64::VirtAddr;
@@ -44,6 +45,12 @@ unsafe impl Sync for Stack {}
 static IST: [Stack; STACKS] = [const { Stack(UnsafeCell::new([0; STACK])) }; STACKS];
 static TSS: Once<TaskStateSegment> = Once::new();
 static GDT: Once<(GlobalDescriptorTable, [SegmentSelector; 3])> = Once::new();
+
+/// The stack that `address` is in, its guard not counted, if it is one of these.
+pub(super) fn holding(address: u64) -> Option<Range<u64>> {
+    let ranges = IST.iter().map(|stack| VirtAddr::from_ptr(stack.0.get()).as_u64()).map(|at| at..at + STACK as u64);
+    ranges.into_iter().find(|range| range.contains(&address)).map(|range| range.start + PAGE..range.end)
+}
 
 /// Loads the GDT and the TSS of the boot CPU, and takes the stacks' guard pages out of the map.
 pub(super) fn init() {

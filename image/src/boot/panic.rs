@@ -3,14 +3,14 @@
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use switchboard::arch;
+use switchboard::arch::{self, Backtrace};
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     static PANICKING: AtomicBool = AtomicBool::new(false);
     // A panic while reporting one must not report for ever.
     if !PANICKING.swap(true, Ordering::Relaxed) {
-        arch::serial::print_emergency(format_args!("\n{info}\n"));
+        arch::serial::print_emergency(format_args!("\n{info}\n{}", Backtrace::here()));
     }
     arch::power::exit(false)
 }

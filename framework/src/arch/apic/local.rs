@@ -55,16 +55,18 @@ pub(crate) enum Kind {
 pub(crate) fn init(memory: &dyn Memory) -> Result<Kind, MemoryError> {
     let (frame, flags) = ApicBase::read();
     let kind = if cpu::has_x2apic() { Kind::X2Apic } else { Kind::XApic };
-    let flags = match kind {
-        Kind::X2Apic => flags | ApicBaseFlags::LAPIC_ENABLE | ApicBaseFlags::X2APIC_ENABLE,
-        Kind::XApic => flags | ApicBaseFlags::LAPIC_ENABLE,
-    };
     if kind == Kind::XApic {
         let page = memory.map(frame.start_address().as_u64(), frame.size())?;
         PAGE.store(page.cast().as_ptr(), Ordering::Relaxed);
     }
-    // SAFETY: the base stays where firmware put it, and the mode is one that the CPU has.
-    unsafe { ApicBase::write(frame, flags) };
+    let enabled = flags | ApicBaseFlags::LAPIC_ENABLE;
+    // SAFETY: the base stays where firmware put it.
+    unsafe { ApicBase::write(frame, enabled) };
+    if kind == Kind::X2Apic {
+        // In a second step: there is no way from "off" to x2APIC mode at once (SDM vol. 3, 11.12.5).
+        // SAFETY: the base stays where firmware put it, and the CPU has the mode.
+        unsafe { ApicBase::write(frame, enabled | ApicBaseFlags::X2APIC_ENABLE) };
+    }
 
     // Enabled first: while it is not, the mask bits cannot be changed (SDM vol. 3, 11.4.7.2).
     write(SPURIOUS_VECTOR, SOFTWARE_ENABLE | u32::from(SPURIOUS));
