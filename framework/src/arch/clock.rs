@@ -47,8 +47,9 @@ pub(super) fn init(frequency: u64) {
     SCALE.call_once(|| Scale { start: read_tsc(), ratio: Ratio::new(frequency, SECOND) });
 }
 
-/// Nanoseconds since [`init`]; zero before.
-pub(super) fn now() -> u64 {
+/// Nanoseconds since the machine was brought up; zero before.
+#[must_use]
+pub fn now() -> u64 {
     SCALE.get().map_or(0, |scale| scale.ratio.apply(read_tsc().wrapping_sub(scale.start)))
 }
 

@@ -28,6 +28,7 @@ use alloc::boxed::Box;
 
 pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, ImageLayout};
+pub use clock::now;
 pub use cpu::random_seed;
 pub use heap::{Allocator, HeapFigures};
 pub use memory::{MemoryFigures, MemorySetupError, figures as memory_figures};
