@@ -39,7 +39,7 @@ fn malformed_requests_get_4xx() {
 fn unknown_paths_and_methods_get_4xx() {
     let guest = boot();
     let mut client = guest.client();
-    for path in ["/nothing", "/files/nothing", "/files/../secret", "/files/%2e%2e/secret", "/files/"] {
+    for path in ["/nothing", "/files/nothing", "/files/../secret", "/files/%2e%2e/secret"] {
         let answer = client.get(path).unwrap_or_else(|error| panic!("{path}: {error}"));
         assert!((400..500).contains(&answer.status), "{path} got {}", answer.status);
     }
