@@ -1,0 +1,64 @@
+//! Parts of a file: the Range header (RFC 9110, 14.2), one range of bytes at a time.
+
+use core::ops::Range;
+
+/// The header asks for bytes that the file does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no such bytes in a file of {size}")]
+pub struct RangeError {
+    /// Bytes in the file.
+    pub size: u64,
+}
+
+/// The bytes of a file of `size` bytes that the value of a Range header asks for. `None` for a header that
+/// means nothing here (other units, several ranges, bad syntax): it is ignored, as the RFC wants.
+///
+/// # Errors
+/// [`RangeError`] when the range begins past the end, or is an empty suffix.
+pub fn parse_range(value: &str, size: u64) -> Result<Option<Range<u64>>, RangeError> {
+    let Some((first, last)) = value.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Ok(None);
+    };
+    let range = match (number(first), number(last)) {
+        (Some(first), None) if last.is_empty() => first..size,
+        (Some(first), Some(last)) if first <= last => first..size.min(last.saturating_add(1)),
+        // A suffix: so many bytes from the end.
+        (None, Some(suffix)) if first.is_empty() => size.saturating_sub(suffix)..size,
+        _ => return Ok(None),
+    };
+    if range.is_empty() { Err(RangeError { size }) } else { Ok(Some(range)) }
+}
+
+/// Digits only: `parse` would take a sign as well.
+fn number(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_range_of_bytes() {
+        assert_eq!(parse_range("bytes=0-", 10), Ok(Some(0..10)));
+        assert_eq!(parse_range("bytes=2-4", 10), Ok(Some(2..5)));
+        assert_eq!(parse_range("bytes=9-100", 10), Ok(Some(9..10)));
+        assert_eq!(parse_range("bytes=-3", 10), Ok(Some(7..10)));
+        assert_eq!(parse_range("bytes=-30", 10), Ok(Some(0..10)));
+    }
+
+    #[test]
+    fn what_the_file_does_not_have() {
+        for value in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=18446744073709551615-"] {
+            assert_eq!(parse_range(value, 10), Err(RangeError { size: 10 }), "{value}");
+        }
+        assert_eq!(parse_range("bytes=0-", 0), Err(RangeError { size: 0 }));
+    }
+
+    #[test]
+    fn what_means_nothing_is_ignored() {
+        for value in ["", "bytes", "bytes=", "bytes=-", "bytes=4-2", "bytes=0-1,3-4", "lines=1-2", "bytes=+1-2"] {
+            assert_eq!(parse_range(value, 10), Ok(None), "{value}");
+        }
+    }
+}
