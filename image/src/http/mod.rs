@@ -1,0 +1,122 @@
+//! HTTP: a pool of workers on each stack, each with one keep-alive connection at a time.
+
+mod connection;
+mod strict;
+mod wire;
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::cell::Cell;
+use core::fmt;
+
+use embassy_executor::Spawner;
+use embassy_net::Stack;
+use embassy_net::tcp::TcpSocket;
+use picoserve::routing::PathRouter;
+use picoserve::time::Duration;
+use picoserve::{Config, Error, Router, Server, Timeouts};
+
+pub use connection::{Connection, Lent};
+use strict::Strict;
+use wire::{Clock, Wire};
+
+use crate::network::configure;
+use crate::tasks::spawn;
+
+const PORT: u16 = 80;
+/// Connections at once on each stack.
+pub const WORKERS: usize = 32;
+/// Bytes of a request that wait to be read.
+const RECEIVE_BUFFER: usize = 4 * 1024;
+/// Bytes of a response that are under way; what a download's speed depends on.
+const TRANSMIT_BUFFER: usize = 16 * 1024;
+/// A request's line and headers must fit.
+const REQUEST_BUFFER: usize = 4 * 1024;
+
+/// A connection that does nothing gives its worker back after these times.
+static CONFIG: Config = Config::new(Timeouts {
+    start_read_request: Duration::from_secs(10),
+    persistent_start_read_request: Duration::from_secs(15),
+    read_request: Duration::from_secs(5),
+    write: Duration::from_secs(15),
+})
+.keep_connection_alive();
+
+/// What was served, on all stacks.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections accepted.
+    pub connections: Cell<u64>,
+    /// Requests that were read to the end of their headers.
+    pub requests: Cell<u64>,
+    /// Requests that were refused as malformed.
+    pub malformed: Cell<u64>,
+}
+
+impl Counters {
+    fn add(counter: &Cell<u64>) {
+        counter.set(counter.get() + 1);
+    }
+}
+
+/// What a handler gets, as picoserve's state: what the app serves, and the connection it serves it on.
+pub struct Worker<S: 'static> {
+    /// What the app serves.
+    pub site: &'static S,
+    /// The connection.
+    pub connection: &'static Connection,
+}
+
+impl<S> Clone for Worker<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Worker<S> {}
+
+impl<S> fmt::Debug for Worker<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+/// Serves `site` by `router` on port 80 of a stack.
+pub fn serve<S: 'static, P: PathRouter<Worker<S>> + 'static>(
+    spawner: Spawner,
+    stack: Stack<'static>,
+    site: &'static S,
+    router: &'static Router<P, Worker<S>>,
+    counters: &'static Counters,
+) {
+    for _ in 0..WORKERS {
+        let connection = Box::leak(Box::new(Connection::new(counters)));
+        spawn(spawner, work(stack, router, Worker { site, connection }));
+    }
+}
+
+async fn work<S: 'static, P: PathRouter<Worker<S>>>(
+    stack: Stack<'static>,
+    router: &'static Router<P, Worker<S>>,
+    worker: Worker<S>,
+) {
+    let app = router.shared().layer(Strict).with_state::<()>(worker);
+    let (mut receive, mut transmit) = (vec![0; RECEIVE_BUFFER], vec![0; TRANSMIT_BUFFER]);
+    let mut request = vec![0; REQUEST_BUFFER];
+    loop {
+        let mut socket = TcpSocket::new(stack, &mut receive, &mut transmit);
+        configure(&mut socket);
+        if socket.accept(PORT).await.is_err() {
+            continue;
+        }
+        worker.connection.open();
+        let peer = socket.remote_endpoint();
+        let wire = Wire::new(socket, worker.connection);
+        if let Err(error) = Server::custom(&app, Clock, &CONFIG, &mut request).serve(wire).await {
+            if matches!(error, Error::BadRequest) {
+                Counters::add(&worker.connection.counters().malformed);
+            }
+            log::debug!("http {peer:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Character generator (RFC 864): lines of text, for as long as somebody reads. TCP, port 19.
+
+use embassy_executor::Spawner;
+use embassy_futures::select::select;
+use embassy_net::Stack;
+use embassy_net::tcp::TcpSocket;
+
+use super::tcp::listen;
+use crate::tasks::spawn;
+
+const PORT: u16 = 19;
+/// Connections at once.
+const CONNECTIONS: usize = 4;
+/// Sockets that this service takes of a stack.
+pub(super) const SOCKETS: usize = CONNECTIONS;
+/// Bytes buffered each way on a connection.
+const BUFFER: usize = 16 * 1024;
+
+/// The printable characters, and how many of them are on a line.
+const FIRST: u8 = b' ';
+const COUNT: usize = 95;
+const WIDTH: usize = 72;
+const LINE: usize = WIDTH + 2;
+
+/// One round of the pattern: each line begins one character further on.
+static PATTERN: [u8; COUNT * LINE] = pattern();
+
+const fn pattern() -> [u8; COUNT * LINE] {
+    let mut characters = [FIRST; COUNT];
+    let mut index = 1;
+    while index < COUNT {
+        characters[index] = characters[index - 1] + 1;
+        index += 1;
+    }
+    let mut text = [b'\n'; COUNT * LINE];
+    let mut place = 0;
+    while place < text.len() {
+        let (line, column) = (place / LINE, place % LINE);
+        if column < WIDTH {
+            text[place] = characters[(line + column) % COUNT];
+        } else if column == WIDTH {
+            text[place] = b'\r';
+        }
+        place += 1;
+    }
+    text
+}
+
+pub(super) fn start(spawner: Spawner, stack: Stack<'static>) {
+    for _ in 0..CONNECTIONS {
+        spawn(spawner, listen(stack, PORT, BUFFER, generate));
+    }
+}
+
+async fn generate(socket: &mut TcpSocket<'_>) {
+    let (mut reader, mut writer) = socket.split();
+    let write = async {
+        let mut rest = &PATTERN[..];
+        while let Ok(written) = writer.write(rest).await {
+            rest = match &rest[written..] {
+                [] => &PATTERN,
+                rest => rest,
+            };
+        }
+    };
+    // What the peer sends means nothing; that it closed its side means that it has enough.
+    let ignore = async { while reader.read_with(|data| (data.len(), ())).await.is_ok() {} };
+    select(write, ignore).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_the_rfc() {
+        let lines: alloc::vec::Vec<_> = PATTERN.chunks(LINE).collect();
+        assert_eq!(lines.len(), 95);
+        assert!(lines[0].starts_with(b" !\"#$%&'()") && lines[0].ends_with(b"defg\r\n"));
+        assert!(lines[1].starts_with(b"!\"#") && lines[1].ends_with(b"defgh\r\n"));
+        assert!(lines[94].starts_with(b"~ !\""));
+    }
+}

@@ -1,0 +1,12 @@
+//! The network: one TCP/IP stack for each network function, with the services on all of them.
+
+mod chargen;
+mod counted;
+mod discard;
+mod echo;
+mod interface;
+mod tcp;
+
+pub use counted::Traffic;
+pub use interface::{Interface, Nic, SOCKETS, start};
+pub use tcp::{configure, finish, listen};
