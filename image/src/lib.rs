@@ -1,2 +1,23 @@
-//! The image.
+//! The image's library: everything above the bare machine, testable on the host.
+//!
+//! Bottom up: [`devices`] come from the list in [`drivers`]; [`network`] and [`files`] are made of devices; an
+//! app of the list in [`apps`] uses them, over [`http`] for one.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod apps;
+pub mod command_line;
+pub mod console;
+pub mod devices;
+pub mod disk;
+pub mod drivers;
+pub mod files;
+pub mod http;
+pub mod network;
+pub mod system;
+pub mod table;
+pub mod tasks;
+#[cfg(test)]
+mod testing;

@@ -1,4 +1,4 @@
-//! The bare-metal image: boots, brings the machine up, runs.
+//! The bare-metal image: boots, brings the machine up, runs an app.
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
@@ -6,22 +6,29 @@
 extern crate alloc;
 
 mod boot;
+mod executor;
+mod time_driver;
 
 use switchboard::arch::{self, BootInfo};
-use switchboard::interrupt::ModePolicy;
+use switchboard_image::{command_line, say, system, tasks};
 
 /// Everything after the entry: the machine, then what runs on it.
 fn kernel_main(boot: BootInfo) -> ! {
-    log::info!("command line: {:?}", boot.command_line());
-    let machine = match arch::init(boot, ModePolicy::all()) {
+    let options = command_line::parse(boot.command_line(), |warning| say!("{warning}"));
+    log::set_max_level(options.log);
+    let machine = match arch::init(boot, options.policy) {
         Ok(machine) => machine,
         Err(error) => {
-            log::error!("cannot run on this machine: {error}");
+            say!("cannot run on this machine: {error}");
             arch::power::exit(false)
         }
     };
     let figures = arch::memory_figures();
     let (heap, pool) = (figures.heap.total >> 20, figures.dma_pages >> 8);
     log::info!("memory: {heap} MiB heap, {pool} MiB for DMA; {} vectors free", machine.vectors.free());
-    arch::power::exit(true)
+    if let Some(count) = options.vectors {
+        machine.vectors.limit(count);
+    }
+    time_driver::start();
+    executor::run(|spawner| tasks::spawn(spawner, system::run(spawner, machine, options)))
 }

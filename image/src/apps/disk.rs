@@ -1,0 +1,113 @@
+//! Verbs on the first disk, from the command line, with results as lines of text.
+//!
+//! ```text
+//! app=disk -- info | read SECTOR [COUNT] | write SECTOR TEXT | flush | VERB ; VERB ; ...
+//! ```
+
+use alloc::string::String;
+use alloc::vec;
+
+use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+
+use crate::say;
+use crate::system::{Outcome, System};
+
+const USAGE: &str = "the verbs are: info, read SECTOR [COUNT], write SECTOR TEXT, flush; several are separated by `;`";
+/// Sectors read at once, at most.
+const MAX_COUNT: usize = 2048;
+
+/// What went wrong, as the last line says it.
+#[derive(Debug, thiserror::Error)]
+enum DiskError {
+    #[error("no disk: no function has a disk driver")]
+    NoDisk,
+    #[error("`{0}` is not understood: {USAGE}")]
+    Usage(String),
+    #[error(transparent)]
+    Disk(#[from] BlockError),
+}
+
+pub(super) async fn run(mut system: System) -> Outcome {
+    let Some(disk) = system.devices.disks.first_mut() else {
+        return Err(DiskError::NoDisk.into());
+    };
+    for verb in system.arguments.split(';') {
+        perform(&disk.device, verb.trim()).await?;
+    }
+    Ok(())
+}
+
+async fn perform(disk: &impl BlockDevice, text: &str) -> Result<(), DiskError> {
+    let usage = || DiskError::Usage(text.into());
+    let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match verb {
+        "info" => {
+            let access = if disk.is_read_only() { "read-only" } else { "read-write" };
+            say!("disk: {} sectors of {SECTOR_SIZE} bytes, {access}", disk.capacity());
+        }
+        "read" => {
+            let (sector, count) = rest.split_once(' ').unwrap_or((rest, "1"));
+            let sector = sector.parse().map_err(|_| usage())?;
+            let count: usize = count.trim().parse().map_err(|_| usage())?;
+            if count > MAX_COUNT {
+                return Err(usage());
+            }
+            read(disk, sector, count).await?;
+        }
+        "write" => {
+            let (sector, text) = rest.split_once(' ').ok_or_else(usage)?;
+            let sector = sector.parse().map_err(|_| usage())?;
+            write(disk, sector, text).await?;
+        }
+        "flush" => {
+            disk.flush().await?;
+            say!("flush: done");
+        }
+        _ => return Err(usage()),
+    }
+    Ok(())
+}
+
+/// Prints what is in the sectors: the text before the first zero byte, and a sum over all bytes.
+async fn read(disk: &impl BlockDevice, first: u64, count: usize) -> Result<(), BlockError> {
+    let mut data = vec![0; count * SECTOR_SIZE];
+    disk.read(first, &mut data).await?;
+    for (sector, data) in (first..).zip(data.chunks(SECTOR_SIZE)) {
+        let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+        let sum = data.iter().fold(0_u64, |sum, byte| sum + u64::from(*byte));
+        say!("read {sector}: sum {sum}, text `{}`", data[..end].escape_ascii());
+    }
+    Ok(())
+}
+
+/// Writes the text, with zeros up to the end of its last sector.
+async fn write(disk: &impl BlockDevice, sector: u64, text: &str) -> Result<(), BlockError> {
+    let mut data = vec![0; text.len().next_multiple_of(SECTOR_SIZE)];
+    data[..text.len()].copy_from_slice(text.as_bytes());
+    disk.write(sector, &data).await?;
+    say!("write {sector}: {} bytes", text.len());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use embassy_futures::block_on;
+
+    use super::*;
+    use crate::testing::MemoryDisk;
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let disk = MemoryDisk::new(&[0; 2048]);
+        for text in ["", "rad 1", "read", "read x", "read 1 x", "read 0 2049", "write 1", "write x y"] {
+            let error = block_on(perform(&disk, text)).expect_err(text);
+            assert!(matches!(error, DiskError::Usage(name) if name == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_disk_name_the_sector() {
+        let error = block_on(perform(&MemoryDisk::new(&[0; 2048]), "read 4")).unwrap_err();
+        assert!(matches!(error, DiskError::Disk(BlockError::PastEnd { sector: 4, .. })));
+    }
+}

@@ -1,0 +1,66 @@
+//! What QEMU's edu device can do, on each one: a factorial by interrupt, and bytes there and back by DMA.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use embassy_time::{Duration, TimeoutError, with_timeout};
+use switchboard_drivers::edu::{BUFFER_SIZE, Edu, EduError};
+
+use crate::devices::Found;
+use crate::say;
+use crate::system::{Outcome, System};
+
+/// The device takes milliseconds; one whose interrupt is lost would take for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("no edu: no function has the edu driver")]
+    NoDevice,
+    #[error("10! came out as {0}")]
+    WrongFactorial(u32),
+    #[error("the bytes that came back by DMA are not those that went")]
+    WrongBytes,
+    #[error("no interrupt came in {} seconds", PATIENCE.as_secs())]
+    TimedOut,
+    #[error(transparent)]
+    Device(#[from] EduError),
+}
+
+impl From<TimeoutError> for Failure {
+    fn from(TimeoutError: TimeoutError) -> Self {
+        Self::TimedOut
+    }
+}
+
+pub(super) async fn run(mut system: System) -> Outcome {
+    if system.devices.edus.is_empty() {
+        return Err(Failure::NoDevice.into());
+    }
+    for edu in &mut system.devices.edus {
+        factorial(edu).await?;
+        round_trip(edu).await?;
+    }
+    Ok(())
+}
+
+async fn factorial(Found { function, device, .. }: &mut Found<Edu>) -> Result<(), Failure> {
+    let result = with_timeout(PATIENCE, device.factorial(10)).await??;
+    if result != (1..=10).product() {
+        return Err(Failure::WrongFactorial(result));
+    }
+    say!("edu {function}: 10! = {result}, by {}", device.mode());
+    Ok(())
+}
+
+async fn round_trip(Found { function, device, .. }: &mut Found<Edu>) -> Result<(), Failure> {
+    let sent: Vec<u8> = (0..=250).cycle().take(BUFFER_SIZE).collect();
+    let mut received = vec![0; BUFFER_SIZE];
+    with_timeout(PATIENCE, device.write_buffer(0, &sent)).await??;
+    with_timeout(PATIENCE, device.read_buffer(0, &mut received)).await??;
+    if received != sent {
+        return Err(Failure::WrongBytes);
+    }
+    say!("edu {function}: DMA there and back of {BUFFER_SIZE} bytes, by {}", device.mode());
+    Ok(())
+}

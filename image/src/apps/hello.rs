@@ -1,0 +1,13 @@
+//! The smallest app: says what it sees, and ends.
+
+use switchboard::function::State;
+
+use crate::say;
+use crate::system::{Outcome, System};
+
+pub(super) async fn run(system: System) -> Outcome {
+    let functions = system.machine.functions();
+    let live = functions.iter().filter(|function| function.state == State::Live).count();
+    say!("hello from Switchboard: {} functions, {live} with a driver", functions.len());
+    Ok(())
+}

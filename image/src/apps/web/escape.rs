@@ -1,0 +1,44 @@
+//! Text that comes from outside, made safe for where it is shown.
+
+use core::fmt::{Display, Formatter, Result, Write};
+
+/// As text or in a quoted attribute of HTML.
+pub(super) struct Html<'a>(pub(super) &'a str);
+
+impl Display for Html<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        self.0.chars().try_for_each(|character| match character {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '"' => f.write_str("&quot;"),
+            '\'' => f.write_str("&#39;"),
+            other => f.write_char(other),
+        })
+    }
+}
+
+/// As a segment of a URL's path (RFC 3986, 2.3: what is not unreserved is encoded).
+pub(super) struct Segment<'a>(pub(super) &'a str);
+
+impl Display for Segment<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        self.0.bytes().try_for_each(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => f.write_char(char::from(byte)),
+            other => write!(f, "%{other:02X}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn nothing_gets_out_of_its_place() {
+        assert_eq!(Html("<a href='x\">&").to_string(), "&lt;a href=&#39;x&quot;&gt;&amp;");
+        assert_eq!(Segment("a b/ü?.txt").to_string(), "a%20b%2F%C3%BC%3F.txt");
+    }
+}

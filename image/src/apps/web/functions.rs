@@ -1,0 +1,75 @@
+//! `GET /functions`: every function, as JSON that tools rely on.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use picoserve::extract::State;
+use picoserve::response::{IntoResponse, Json};
+use serde::Serialize;
+use switchboard::function::{self, FunctionReport};
+
+use super::Site;
+use crate::http::Worker;
+
+#[derive(Serialize)]
+struct Function {
+    address: String,
+    vendor: String,
+    device: String,
+    class: String,
+    driver: Option<&'static str>,
+    state: String,
+    offers: Offers,
+    mode: String,
+    bars: Vec<Bar>,
+}
+
+#[derive(Serialize)]
+struct Offers {
+    intx: Option<char>,
+    msi: u8,
+    msix: u16,
+}
+
+#[derive(Serialize)]
+struct Bar {
+    index: u8,
+    kind: &'static str,
+    address: String,
+    size: u64,
+}
+
+impl Function {
+    fn new(report: FunctionReport) -> Self {
+        let bar = |bar: switchboard::bar::BarFacts| Bar {
+            index: bar.index,
+            kind: bar.kind.name(),
+            address: format!("{:#x}", bar.address),
+            size: bar.size,
+        };
+        Self {
+            address: report.address.to_string(),
+            vendor: format!("{:04x}", report.vendor),
+            device: format!("{:04x}", report.device),
+            class: report.class.to_string(),
+            driver: report.driver,
+            state: match report.state {
+                function::State::Live => "live".into(),
+                function::State::Unclaimed => "unclaimed".into(),
+                function::State::Failed(reason) => format!("failed: {reason}"),
+            },
+            offers: Offers {
+                intx: report.offers.intx.map(|pin| pin.letter()),
+                msi: report.offers.msi,
+                msix: report.offers.msix,
+            },
+            mode: report.mode.map_or_else(|| "none".into(), |mode| mode.to_string()),
+            bars: report.bars.into_iter().map(bar).collect(),
+        }
+    }
+}
+
+pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
+    Json(worker.site.machine.functions().into_iter().map(Function::new).collect::<Vec<_>>())
+}

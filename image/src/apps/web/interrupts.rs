@@ -1,0 +1,57 @@
+//! `GET /interrupts`: what every registered handler counted, as JSON that tools rely on.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use picoserve::extract::State;
+use picoserve::response::{IntoResponse, Json};
+use serde::Serialize;
+use switchboard::interrupt::InterruptRow;
+
+use super::Site;
+use crate::http::Worker;
+
+#[derive(Serialize)]
+struct Interrupts {
+    spurious: u64,
+    unexpected: u64,
+    vectors: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    vector: u8,
+    cpu: u32,
+    mode: String,
+    function: String,
+    driver: &'static str,
+    names: Vec<&'static str>,
+    gsi: Option<u32>,
+    count: u64,
+    unclaimed: u64,
+}
+
+impl Row {
+    fn new(row: InterruptRow) -> Self {
+        Self {
+            vector: row.vector.number,
+            cpu: row.vector.cpu,
+            mode: row.mode.to_string(),
+            function: row.function.to_string(),
+            driver: row.driver,
+            names: row.names,
+            gsi: row.gsi.map(|gsi| gsi.0),
+            count: row.count,
+            unclaimed: row.unclaimed,
+        }
+    }
+}
+
+pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
+    let vectors = worker.site.machine.vectors;
+    Json(Interrupts {
+        spurious: vectors.spurious(),
+        unexpected: vectors.unexpected(),
+        vectors: vectors.report().into_iter().map(Row::new).collect(),
+    })
+}

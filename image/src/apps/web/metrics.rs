@@ -1,0 +1,126 @@
+//! `GET /metrics`: the text format of Prometheus.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt::{Arguments, Write};
+
+use embassy_time::Instant;
+use picoserve::extract::State;
+use picoserve::response::IntoResponse;
+use switchboard::arch;
+use switchboard::interrupt::InterruptRow;
+use switchboard::machine::Machine;
+
+use super::Site;
+use super::content::Metrics;
+use crate::http::Worker;
+use crate::network::Interface;
+
+pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
+    let site = worker.site;
+    let mut text = Text(String::with_capacity(8 * 1024));
+    let uptime = Instant::now().as_millis();
+    text.family("switchboard_uptime_seconds", "gauge", "Time since the clock was started.");
+    text.sample(format_args!("switchboard_uptime_seconds {}.{:03}", uptime / 1000, uptime % 1000));
+    interrupts(&mut text, site.machine);
+    network(&mut text, site);
+    http(&mut text, site);
+    memory(&mut text);
+    Metrics(text.0)
+}
+
+/// Metrics as they are written down.
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.sample(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
+    }
+
+    /// One line. Writing to a string does not fail.
+    fn sample(&mut self, line: Arguments<'_>) {
+        let _ = writeln!(self.0, "{line}");
+    }
+
+    /// A family of one sample.
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        self.family(name, kind, help);
+        self.sample(format_args!("{name} {value}"));
+    }
+}
+
+fn interrupts(text: &mut Text, machine: &Machine) {
+    let rows = machine.vectors.report();
+    let labels = |row: &InterruptRow| {
+        let (cpu, vector) = (row.vector.cpu, row.vector.number);
+        let InterruptRow { mode, function, driver, names, .. } = row;
+        let names = names.join(",");
+        format!(
+            "cpu=\"{cpu}\",vector=\"{vector}\",mode=\"{mode}\",function=\"{function}\",driver=\"{driver}\",names=\"{names}\""
+        )
+    };
+    text.family("switchboard_interrupts_total", "counter", "Calls of an interrupt handler.");
+    for row in &rows {
+        text.sample(format_args!("switchboard_interrupts_total{{{}}} {}", labels(row), row.count));
+    }
+    text.family("switchboard_interrupts_unclaimed_total", "counter", "Calls of a handler for nothing of its own.");
+    for row in &rows {
+        text.sample(format_args!("switchboard_interrupts_unclaimed_total{{{}}} {}", labels(row), row.unclaimed));
+    }
+    let vectors = machine.vectors;
+    let free = vectors.free() as u64;
+    text.single("switchboard_interrupts_spurious_total", "counter", "Spurious interrupts.", vectors.spurious());
+    text.single(
+        "switchboard_interrupts_unexpected_total",
+        "counter",
+        "Interrupts nobody serves.",
+        vectors.unexpected(),
+    );
+    text.single("switchboard_vectors_free", "gauge", "Interrupt vectors that are free.", free);
+}
+
+fn network(text: &mut Text, site: &Site) {
+    let labels = |interface: &Interface| format!("function=\"{}\",driver=\"{}\"", interface.function, interface.driver);
+    text.family("switchboard_network_frames_total", "counter", "Ethernet frames.");
+    for interface in &site.interfaces {
+        for (direction, value) in
+            [("received", &interface.traffic.received_frames), ("sent", &interface.traffic.sent_frames)]
+        {
+            let (labels, value) = (labels(interface), value.get());
+            text.sample(format_args!("switchboard_network_frames_total{{{labels},direction=\"{direction}\"}} {value}"));
+        }
+    }
+    text.family("switchboard_network_bytes_total", "counter", "Bytes in Ethernet frames.");
+    for interface in &site.interfaces {
+        for (direction, value) in
+            [("received", &interface.traffic.received_bytes), ("sent", &interface.traffic.sent_bytes)]
+        {
+            let (labels, value) = (labels(interface), value.get());
+            text.sample(format_args!("switchboard_network_bytes_total{{{labels},direction=\"{direction}\"}} {value}"));
+        }
+    }
+}
+
+fn http(text: &mut Text, site: &Site) {
+    let counters = site.counters;
+    for (name, help, value) in [
+        ("switchboard_http_connections_total", "Connections accepted.", &counters.connections),
+        ("switchboard_http_requests_total", "Requests read.", &counters.requests),
+        ("switchboard_http_malformed_total", "Requests refused as malformed.", &counters.malformed),
+    ] {
+        text.single(name, "counter", help, value.get());
+    }
+}
+
+fn memory(text: &mut Text) {
+    let figures = arch::memory_figures();
+    text.family("switchboard_heap_bytes", "gauge", "The heap.");
+    for (state, value) in [("used", figures.heap.used), ("free", figures.heap.free)] {
+        text.sample(format_args!("switchboard_heap_bytes{{state=\"{state}\"}} {value}"));
+    }
+    text.family("switchboard_dma_pages", "gauge", "Pages of 4,096 bytes for devices.");
+    let free = figures.dma_pages.saturating_sub(figures.dma_pages_used);
+    for (state, value) in [("used", figures.dma_pages_used), ("free", free)] {
+        text.sample(format_args!("switchboard_dma_pages{{state=\"{state}\"}} {value}"));
+    }
+}

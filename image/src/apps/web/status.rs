@@ -1,0 +1,72 @@
+//! `GET /status`: what the page shows besides functions and interrupts, as JSON.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use embassy_time::Instant;
+use picoserve::extract::State;
+use picoserve::response::{IntoResponse, Json};
+use serde::Serialize;
+use switchboard::arch;
+
+use super::Site;
+use crate::command_line::AddressSource;
+use crate::http::Worker;
+use crate::network;
+
+#[derive(Serialize)]
+struct Status {
+    uptime_ms: u64,
+    interfaces: Vec<Interface>,
+    heap: Heap,
+    requests: u64,
+    files: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Interface {
+    function: String,
+    driver: &'static str,
+    mac: String,
+    link: bool,
+    address: Option<String>,
+    gateway: Option<String>,
+    source: &'static str,
+    received_bytes: u64,
+    sent_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Heap {
+    total: usize,
+    used: usize,
+}
+
+impl Interface {
+    fn new(interface: &network::Interface) -> Self {
+        let config = interface.stack.config_v4();
+        Self {
+            function: interface.function.to_string(),
+            driver: interface.driver,
+            mac: interface.mac.to_string(),
+            link: interface.stack.is_link_up(),
+            address: config.as_ref().map(|config| config.address.to_string()),
+            gateway: config.and_then(|config| config.gateway).map(|gateway| gateway.to_string()),
+            source: if interface.source == AddressSource::Dhcp { "dhcp" } else { "static" },
+            received_bytes: interface.traffic.received_bytes.get(),
+            sent_bytes: interface.traffic.sent_bytes.get(),
+        }
+    }
+}
+
+pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
+    let site = worker.site;
+    let heap = arch::memory_figures().heap;
+    Json(Status {
+        uptime_ms: Instant::now().as_millis(),
+        interfaces: site.interfaces.iter().map(Interface::new).collect(),
+        heap: Heap { total: heap.total, used: heap.used },
+        requests: site.counters.requests.get(),
+        files: site.files.as_ref().map(|files| files.archive.len()),
+    })
+}

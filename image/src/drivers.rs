@@ -1,0 +1,40 @@
+//! The drivers of this image: **the list that a fork edits** to drive other devices.
+
+use alloc::boxed::Box;
+
+use switchboard::driver::{Driver, Id, ProbeError, attach};
+use switchboard::function::Function;
+use switchboard_drivers::e1000::E1000;
+use switchboard_drivers::edu::Edu;
+
+use crate::devices::Device;
+
+/// A function goes to the first entry that knows its ids. Any number of functions may go to one entry.
+pub const DRIVERS: &[Entry] = &[
+    nic::<E1000>(),
+    device::<Edu>(),
+    // Yours: `nic` for a network card, `device` for what `Device` has a place for.
+];
+
+/// One driver, its type forgotten.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The driver's name.
+    pub name: &'static str,
+    /// The functions that it knows.
+    pub matches: &'static [Id],
+    /// Brings a function up.
+    pub probe: fn(Function) -> Result<Device, ProbeError>,
+}
+
+/// A network driver: whatever implements `embassy_net_driver::Driver`.
+const fn nic<D: Driver + embassy_net_driver::Driver + 'static>() -> Entry {
+    let probe = |function| attach::<D>(function).map(|nic| Device::Nic(Box::new(nic)));
+    Entry { name: D::NAME, matches: D::MATCHES, probe }
+}
+
+/// Any other driver: [`Device`] has a place for it.
+const fn device<D: Driver + Into<Device>>() -> Entry {
+    let probe = |function| attach::<D>(function).map(Into::into);
+    Entry { name: D::NAME, matches: D::MATCHES, probe }
+}

@@ -1,0 +1,76 @@
+//! What an app gets: the machine, its devices, and what the command line says.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use embassy_executor::Spawner;
+use switchboard::arch;
+use switchboard::machine::Machine;
+
+use crate::apps;
+use crate::command_line::{AddressSource, Options};
+use crate::devices::Devices;
+use crate::network::{self, Interface};
+use crate::{say, table};
+
+/// Everything an app works with. It owns the devices.
+pub struct System {
+    /// Starts tasks.
+    pub spawner: Spawner,
+    /// The machine.
+    pub machine: &'static Machine,
+    /// The devices that came up.
+    pub devices: Devices,
+    /// Where the IPv4 address comes from.
+    pub address: AddressSource,
+    /// The app's own words of the command line.
+    pub arguments: &'static str,
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").field("devices", &self.devices).finish_non_exhaustive()
+    }
+}
+
+/// Brings the devices up and runs the app; the machine ends when the app does.
+pub async fn run(spawner: Spawner, machine: &'static Machine, options: Options<'static>) {
+    let devices = Devices::probe(machine);
+    table::print(machine);
+    let Some(app) = apps::find(options.app) else {
+        say!("no app `{}`: the apps are {}", options.app, apps::names());
+        arch::power::exit(false);
+    };
+    let (address, arguments) = (options.address, options.arguments);
+    let system = System { spawner, machine, devices, address, arguments };
+    match (app.run)(system).await {
+        Ok(()) => arch::power::exit(true),
+        Err(error) => {
+            say!("{}: {error}", app.name);
+            arch::power::exit(false);
+        }
+    }
+}
+
+impl System {
+    /// Starts a stack on each network function. An address of the command line goes to the first; the others
+    /// ask by DHCP.
+    pub fn start_network(&mut self) -> Vec<Interface> {
+        let mut interfaces = Vec::new();
+        let mut address = self.address;
+        for nic in core::mem::take(&mut self.devices.nics) {
+            let seed = arch::random_seed();
+            let place = (nic.function, nic.driver);
+            interfaces.push(network::start(self.spawner, nic.device, place, address, seed));
+            address = AddressSource::Dhcp;
+        }
+        if interfaces.is_empty() {
+            say!("no network: no function has a network driver");
+        }
+        interfaces
+    }
+}
+
+/// How an app ends.
+pub type Outcome = Result<(), Box<dyn core::error::Error>>;

@@ -1,0 +1,120 @@
+//! The boot table: every function, what it offers, and what it was granted.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use switchboard::function::{FunctionReport, State};
+use switchboard::interrupt::{InterruptRow, Mode, Offers};
+use switchboard::machine::Machine;
+
+use crate::say;
+
+/// Prints the table.
+pub fn print(machine: &Machine) {
+    let interrupts = machine.vectors.report();
+    say!("{:12}  {:9}  {:6}  {:11}  {:24}  granted", "function", "id", "class", "driver", "offers");
+    for function in machine.functions() {
+        say!("{}", line(&function, &interrupts));
+    }
+}
+
+fn line(function: &FunctionReport, interrupts: &[InterruptRow]) -> String {
+    let granted = match &function.state {
+        State::Live => granted(function, interrupts),
+        State::Unclaimed => String::from("-"),
+        State::Failed(reason) => format!("failed: {reason}"),
+    };
+    format!(
+        "{}  {:04x}:{:04x}  {}  {:11}  {:24}  {granted}",
+        function.address,
+        function.vendor,
+        function.device,
+        function.class,
+        function.driver.unwrap_or("-"),
+        offers(function.offers),
+    )
+}
+
+/// What it could interrupt by, as `INTA, MSI 1, MSI-X 4`.
+fn offers(offers: Offers) -> String {
+    let mut parts = Vec::new();
+    parts.extend(offers.intx.map(|pin| format!("{pin}")));
+    parts.extend((offers.msi > 0).then(|| format!("MSI {}", offers.msi)));
+    parts.extend((offers.msix > 0).then(|| format!("MSI-X {}", offers.msix)));
+    if parts.is_empty() { String::from("-") } else { parts.join(", ") }
+}
+
+/// What it interrupts by, as `msix 48 Config, 49 Rx Tx` or `intx 50 gsi 11`.
+fn granted(function: &FunctionReport, interrupts: &[InterruptRow]) -> String {
+    let Some(mode) = function.mode else { return String::from("no interrupt") };
+    let mut text = format!("{mode}");
+    for (index, row) in interrupts.iter().filter(|row| row.function == function.address).enumerate() {
+        let separator = if index == 0 { "" } else { "," };
+        let _ = write!(text, "{separator} {}", row.vector.number);
+        match (mode, row.gsi) {
+            (Mode::Intx, Some(gsi)) => {
+                let _ = write!(text, " gsi {gsi}");
+            }
+            _ => {
+                for name in &row.names {
+                    let _ = write!(text, " {name}");
+                }
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard::config::{Address, Class};
+    use switchboard::interrupt::{Pin, Vector};
+
+    use super::*;
+
+    fn function(state: State, mode: Option<Mode>) -> FunctionReport {
+        FunctionReport {
+            address: Address::new(0, 0, 3, 0),
+            vendor: 0x1af4,
+            device: 0x1041,
+            class: Class { base: 2, sub: 0, interface: 0 },
+            driver: mode.map(|_| "virtio-net"),
+            state,
+            offers: Offers { intx: Some(Pin::A), msi: 0, msix: 4 },
+            mode,
+            bars: Vec::new(),
+        }
+    }
+
+    fn row(number: u8, names: &[&'static str]) -> InterruptRow {
+        InterruptRow {
+            vector: Vector { cpu: 0, number },
+            mode: Mode::Msix,
+            function: Address::new(0, 0, 3, 0),
+            driver: "virtio-net",
+            names: names.to_vec(),
+            gsi: None,
+            count: 0,
+            unclaimed: 0,
+        }
+    }
+
+    #[test]
+    fn a_live_function_shows_its_vectors() {
+        let rows = [row(48, &["Config"]), row(49, &["Rx", "Tx"])];
+        assert_eq!(
+            line(&function(State::Live, Some(Mode::Msix)), &rows),
+            "0000:00:03.0  1af4:1041  020000  virtio-net   INTA, MSI-X 4             msix 48 Config, 49 Rx Tx"
+        );
+    }
+
+    #[test]
+    fn a_failed_function_shows_why() {
+        let failed = function(State::Failed("virtio-net: out of vectors".into()), None);
+        assert!(
+            line(&failed, &[]).ends_with("-            INTA, MSI-X 4             failed: virtio-net: out of vectors")
+        );
+    }
+}
