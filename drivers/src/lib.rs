@@ -7,3 +7,4 @@ extern crate alloc;
 pub mod block;
 pub mod e1000;
 pub mod edu;
+pub mod virtio;

@@ -45,6 +45,17 @@ impl<const N: usize, I, S> Interrupts<N, I, S> {
     }
 }
 
+impl<const N: usize, I: MessageIsr<N>, S> Interrupts<N, I, S> {
+    /// The entry that sends `message`, if messages were granted; see [`Messages::entry`].
+    #[must_use]
+    pub fn entry(&self, message: I::Message) -> Option<u16> {
+        match self {
+            Self::Line(_) => None,
+            Self::Messages(messages) => Some(messages.entry(message)),
+        }
+    }
+}
+
 impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Granted> {
     /// Registers the context that the handlers are called with. It is owned by the registration from here on.
     pub fn register(self, isr: Arc<I>) -> Interrupts<N, I, Masked> {

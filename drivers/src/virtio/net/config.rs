@@ -1,0 +1,61 @@
+//! What a network device says of itself (virtio 1.2, 5.1.3 and 5.1.4).
+
+use bitflags::bitflags;
+use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock};
+use switchboard::config::Address;
+
+/// Bytes of an Ethernet header.
+const ETHERNET_HEADER: usize = 14;
+/// The largest frame without a VLAN tag.
+pub(super) const LARGEST_FRAME: usize = 1514;
+
+bitflags! {
+    /// The features that this driver makes use of.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct NetFeatures: u64 {
+        /// The device says how large packets may be.
+        const MTU = 1 << 3;
+        /// The device has an address.
+        const MAC = 1 << 5;
+        /// The device says whether its link is up.
+        const STATUS = 1 << 16;
+    }
+}
+
+/// The device configuration.
+pub(super) struct NetConfig;
+
+impl RegisterBlock for NetConfig {
+    const SIZE: u64 = 12;
+}
+
+const MAC: [Reg<NetConfig, u8, ReadOnly>; 6] =
+    [Reg::at(0), Reg::at(1), Reg::at(2), Reg::at(3), Reg::at(4), Reg::at(5)];
+const STATUS: Reg<NetConfig, u16, ReadOnly> = Reg::at(6);
+const MTU: Reg<NetConfig, u16, ReadOnly> = Reg::at(10);
+
+/// In the status: the link is up.
+const LINK_UP: u16 = 1;
+
+/// The device's address; where it has none, one made from its place on the bus and marked as locally administered.
+pub(super) fn read_mac(config: &Bar<NetConfig>, features: NetFeatures, address: Address) -> [u8; 6] {
+    if features.contains(NetFeatures::MAC) {
+        return MAC.map(|register| config.read(&register));
+    }
+    let function = (address.device() << 3) | address.function();
+    [0x02, b'v', b'n', b'e', address.bus(), function]
+}
+
+/// The largest frame, header included.
+pub(super) fn read_largest_frame(config: &Bar<NetConfig>, features: NetFeatures) -> usize {
+    if features.contains(NetFeatures::MTU) {
+        LARGEST_FRAME.min(usize::from(config.read(&MTU)) + ETHERNET_HEADER)
+    } else {
+        LARGEST_FRAME
+    }
+}
+
+/// Whether the link is up; a device that does not say has one that always is.
+pub(super) fn read_link(config: &Bar<NetConfig>, features: NetFeatures) -> bool {
+    !features.contains(NetFeatures::STATUS) || config.read(&STATUS) & LINK_UP != 0
+}

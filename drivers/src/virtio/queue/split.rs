@@ -1,0 +1,279 @@
+//! A split virtqueue: chains go in, and come out with what the device wrote (virtio 1.2, 2.7).
+//!
+//! Pure protocol over shared memory; the doorbell and the interrupts are someone else's.
+//!
+//! # Nobody sleeps through a wake-up
+//! Each side may tell the other not to bother it while it is busy. Before it sleeps it (1) says what would wake it
+//! and (2) looks once more. The other side (3) publishes and (4) looks whether a wake-up is wanted. If (2) or (4) could
+//! be loaded before the store of (1) or (3) is seen, both sides could find nothing to do: the queue stalls for good,
+//! or until unrelated traffic. Hence a store-to-load fence between the halves. A plain `mfence` is not enough
+//! everywhere: QEMU before 8.1 drops it when it emulates a single CPU, while its devices run on threads of their own.
+//! [`device_fence`] knows about that, and costs thousands of cycles there. So it is paid only where the answer would be
+//! "no need": a look without it that says "wake" can be stale in one way only, which is a wake-up too many.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use switchboard::dma::{BusAddress, DmaError, DmaPort};
+use switchboard::sync::device_fence;
+
+use super::descriptor::{Chain, LONGEST_CHAIN, Segments};
+use super::rings::{Available, Used, passed};
+use super::table::Table;
+use super::{QueueError, RingFeatures};
+
+/// A chain that the device has.
+#[derive(Debug)]
+struct Flight<C> {
+    chain: C,
+    descriptors: u16,
+    /// Bytes that the device may write.
+    writable: u32,
+}
+
+/// How large a queue is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Descriptors; a power of two.
+    pub size: u16,
+    /// The most segments in one chain, up to [`LONGEST_CHAIN`].
+    pub longest: u16,
+}
+
+/// Where the device finds the parts of a queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Places {
+    /// The descriptor table.
+    pub descriptors: BusAddress,
+    /// The available ring ("driver area").
+    pub available: BusAddress,
+    /// The used ring ("device area").
+    pub used: BusAddress,
+}
+
+/// The memory of a split virtqueue and its protocol. `C` is what the queue holds while the device has it.
+///
+/// # Invariants
+/// `flights[head]` is there exactly while the chain beginning at descriptor `head` is with the device; `in_flight` counts
+/// them.
+pub struct SplitQueue<C> {
+    has_event_index: bool,
+    table: Table,
+    available: Available,
+    used: Used,
+    flights: Box<[Option<Flight<C>>]>,
+    in_flight: u16,
+    /// The used index up to which chains were taken back.
+    seen: u16,
+    /// The available index at the last decision whether to kick.
+    decided: u16,
+    /// Whether a fence came after the last chain was offered.
+    is_fenced: bool,
+    /// Which used index (or, by flag, any) the device was last told to interrupt at.
+    armed: Option<u16>,
+    failure: Option<QueueError>,
+}
+
+impl<C: Chain> SplitQueue<C> {
+    /// Lays a queue out in fresh memory.
+    ///
+    /// # Errors
+    /// [`DmaError`] when there is no memory.
+    ///
+    /// # Panics
+    /// When the size is no power of two or the longest chain is none: these are the driver's own constants.
+    pub fn new(dma: &DmaPort, features: RingFeatures, shape: Shape) -> Result<Self, DmaError> {
+        let Shape { size, longest } = shape;
+        assert!(size.is_power_of_two() && size <= 0x8000, "a split queue has 1 to 32,768 descriptors, a power of two");
+        assert!(longest >= 1 && usize::from(longest) <= LONGEST_CHAIN, "chains have 1 to {LONGEST_CHAIN} segments");
+        let is_indirect = longest > 1 && features.contains(RingFeatures::INDIRECT);
+        let slack = 16;
+        let bytes =
+            Table::bytes(size, longest, is_indirect) + Available::bytes(size) + Used::bytes(size) + slack;
+        let mut region = dma.region(bytes)?;
+        let parts = Table::carve(&mut region, size, longest, is_indirect)
+            .and_then(|table| Some((table, Available::carve(&mut region, size)?, Used::carve(&mut region, size)?)));
+        let Some((table, available, used)) = parts else { unreachable!("the region was sized for its parts") };
+        Ok(Self {
+            has_event_index: features.contains(RingFeatures::EVENT_INDEX),
+            table,
+            available,
+            used,
+            flights: (0..size).map(|_| None).collect(),
+            in_flight: 0,
+            seen: 0,
+            decided: 0,
+            is_fenced: false,
+            // A fresh queue is all zeroes: interrupt at once.
+            armed: Some(0),
+            failure: None,
+        })
+    }
+
+    /// Where its parts are.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        Places { descriptors: self.table.bus(), available: self.available.bus(), used: self.used.bus() }
+    }
+
+    /// Chains that the device has.
+    #[must_use]
+    pub fn in_flight(&self) -> u16 {
+        self.in_flight
+    }
+
+    /// Descriptors that are free.
+    #[must_use]
+    pub fn free(&self) -> u16 {
+        self.table.free()
+    }
+
+    /// Offers a chain to the device. It may begin at once; it is only sure to when [`needs_kick`](Self::needs_kick)
+    /// has been asked afterwards.
+    ///
+    /// # Errors
+    /// [`QueueError`] and the chain.
+    pub fn submit(&mut self, chain: C) -> Result<(), (QueueError, C)> {
+        let mut segments = Segments::default();
+        chain.describe(&mut segments);
+        let written = self.alive().and_then(|()| {
+            let (list, writable) = segments.checked()?;
+            Ok((self.table.write(list)?, writable))
+        });
+        let ((head, descriptors), writable) = match written {
+            Ok(written) => written,
+            Err(error) => return Err((error, chain)),
+        };
+        self.flights[usize::from(head)] = Some(Flight { chain, descriptors, writable });
+        self.in_flight += 1;
+        self.available.publish(head);
+        self.is_fenced = false;
+        Ok(())
+    }
+
+    /// Takes back a chain that the device is done with, and how many bytes it wrote.
+    ///
+    /// # Errors
+    /// [`QueueError`] when the device broke the rules: then the queue is dead, and what it held stays in it, because
+    /// the device may still write there.
+    pub fn complete(&mut self) -> Result<Option<(C, u32)>, QueueError> {
+        self.alive()?;
+        let advanced = self.used.index().wrapping_sub(self.seen);
+        if advanced == 0 {
+            return Ok(None);
+        }
+        if advanced > self.in_flight {
+            return Err(self.fail(QueueError::IndexJump { advanced, in_flight: self.in_flight }));
+        }
+        let element = self.used.element(self.seen);
+        let head = u16::try_from(element.id).ok().filter(|head| usize::from(*head) < self.flights.len());
+        let flight = head.and_then(|head| Some((head, self.flights[usize::from(head)].take()?)));
+        let Some((head, flight)) = flight else {
+            return Err(self.fail(QueueError::UnknownId { id: element.id }));
+        };
+        if element.length > flight.writable {
+            let error = QueueError::Overlong { id: head, length: element.length, writable: flight.writable };
+            self.flights[usize::from(head)] = Some(flight);
+            return Err(self.fail(error));
+        }
+        self.seen = self.seen.wrapping_add(1);
+        self.in_flight -= 1;
+        self.table.release(head, flight.descriptors);
+        Ok(Some((flight.chain, element.length)))
+    }
+
+    /// Asks for an interrupt when the next chain is used; returns whether one was used meanwhile, in which case
+    /// no interrupt may come for it and the caller must look again before it sleeps.
+    pub fn enable_notifications(&mut self) -> bool {
+        self.enable_notifications_after(1)
+    }
+
+    /// As [`enable_notifications`](Self::enable_notifications), once `count` chains more were used (at least one; more
+    /// than are in flight are never waited for). Without `EVENT_IDX` the device cannot count, and one is enough.
+    pub fn enable_notifications_after(&mut self, count: u16) -> bool {
+        let count = if self.has_event_index { count.clamp(1, self.in_flight.max(1)) } else { 1 };
+        let have_come = |queue: &Self| queue.used.index().wrapping_sub(queue.seen) >= count;
+        if self.failure.is_some() || have_come(self) {
+            return true;
+        }
+        let event = self.seen.wrapping_add(count - 1);
+        if self.has_event_index {
+            // Armed there already, and fenced then: whatever came since has raised its interrupt.
+            if self.armed == Some(event) {
+                return false;
+            }
+            self.available.set_event(event);
+        } else {
+            if self.armed.is_some() {
+                return false;
+            }
+            self.available.set_quiet(false);
+        }
+        self.armed = Some(event);
+        device_fence();
+        self.is_fenced = true;
+        have_come(self)
+    }
+
+    /// Asks for no interrupts. One that is under way may still come.
+    pub fn disable_notifications(&mut self) {
+        if self.armed.take().is_none() {
+            return;
+        }
+        if self.has_event_index {
+            // As far ahead as an index can be.
+            self.available.set_event(self.seen.wrapping_sub(1));
+        } else {
+            self.available.set_quiet(true);
+        }
+    }
+
+    /// Whether the device must be kicked for what was submitted since this was last asked. Ask before sleeping.
+    pub fn needs_kick(&mut self) -> bool {
+        let index = self.available.index();
+        if index == self.decided || self.failure.is_some() {
+            return false;
+        }
+        let mut is_wanted = self.is_kick_wanted(index);
+        if !is_wanted && !self.is_fenced {
+            device_fence();
+            self.is_fenced = true;
+            is_wanted = self.is_kick_wanted(index);
+        }
+        self.decided = index;
+        is_wanted
+    }
+
+    /// Chains submitted since the last decision whether to kick.
+    #[must_use]
+    pub fn undecided(&self) -> u16 {
+        self.available.index().wrapping_sub(self.decided)
+    }
+
+    fn is_kick_wanted(&self, index: u16) -> bool {
+        if self.has_event_index { passed(self.used.event(), index, self.decided) } else { !self.used.is_quiet() }
+    }
+
+    fn alive(&self) -> Result<(), QueueError> {
+        match self.failure {
+            Some(_) => Err(QueueError::Dead),
+            None => Ok(()),
+        }
+    }
+
+    fn fail(&mut self, error: QueueError) -> QueueError {
+        self.failure = Some(error);
+        error
+    }
+}
+
+impl<C> fmt::Debug for SplitQueue<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SplitQueue")
+            .field("size", &self.flights.len())
+            .field("in_flight", &self.in_flight)
+            .field("seen", &self.seen)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,71 @@
+//! The registers that every virtio device on PCI has (virtio 1.2, 4.1.4.3 and 4.1.4.5).
+
+use bitflags::bitflags;
+use switchboard::bar::{ReadOnly, Reg, RegisterBlock};
+
+/// The common configuration structure. 64-bit fields are written as two halves (4.1.3.1).
+pub(super) struct Common;
+
+impl RegisterBlock for Common {
+    const SIZE: u64 = 56;
+}
+
+pub(super) const DEVICE_FEATURE_SELECT: Reg<Common, u32> = Reg::at(0);
+pub(super) const DEVICE_FEATURE: Reg<Common, u32, ReadOnly> = Reg::at(4);
+pub(super) const DRIVER_FEATURE_SELECT: Reg<Common, u32> = Reg::at(8);
+pub(super) const DRIVER_FEATURE: Reg<Common, u32> = Reg::at(12);
+pub(super) const CONFIG_MSIX_VECTOR: Reg<Common, u16> = Reg::at(16);
+pub(super) const NUM_QUEUES: Reg<Common, u16, ReadOnly> = Reg::at(18);
+pub(super) const DEVICE_STATUS: Reg<Common, u8> = Reg::at(20);
+pub(super) const CONFIG_GENERATION: Reg<Common, u8, ReadOnly> = Reg::at(21);
+pub(super) const QUEUE_SELECT: Reg<Common, u16> = Reg::at(22);
+pub(super) const QUEUE_SIZE: Reg<Common, u16> = Reg::at(24);
+pub(super) const QUEUE_MSIX_VECTOR: Reg<Common, u16> = Reg::at(26);
+pub(super) const QUEUE_ENABLE: Reg<Common, u16> = Reg::at(28);
+pub(super) const QUEUE_NOTIFY_OFF: Reg<Common, u16, ReadOnly> = Reg::at(30);
+pub(super) const QUEUE_DESC: Halves = Halves { low: Reg::at(32), high: Reg::at(36) };
+pub(super) const QUEUE_DRIVER: Halves = Halves { low: Reg::at(40), high: Reg::at(44) };
+pub(super) const QUEUE_DEVICE: Halves = Halves { low: Reg::at(48), high: Reg::at(52) };
+
+/// A field of 64 bits.
+pub(super) struct Halves {
+    pub(super) low: Reg<Common, u32>,
+    pub(super) high: Reg<Common, u32>,
+}
+
+/// What a vector register reads when the device refused the entry (4.1.5.1.2.1).
+pub(super) const NO_VECTOR: u16 = 0xffff;
+
+bitflags! {
+    /// How far driver and device have come with each other (2.1).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct Status: u8 {
+        const ACKNOWLEDGE = 1;
+        const DRIVER = 2;
+        const DRIVER_OK = 4;
+        const FEATURES_OK = 8;
+        const NEEDS_RESET = 64;
+    }
+}
+
+/// The ISR status structure.
+pub(super) struct IsrStatus;
+
+impl RegisterBlock for IsrStatus {
+    const SIZE: u64 = 1;
+    const ALIGN: u64 = 1;
+}
+
+/// Why the line was raised. Reading it clears it, and lets go of the line.
+pub(super) const ISR_STATUS: Reg<IsrStatus, u8, ReadOnly> = Reg::at(0);
+
+bitflags! {
+    /// Why the line was raised (4.1.4.5).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Cause: u8 {
+        /// A queue has used buffers.
+        const QUEUE = 1;
+        /// The device configuration changed.
+        const CONFIG = 2;
+    }
+}

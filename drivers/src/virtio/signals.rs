@@ -1,0 +1,57 @@
+//! The interrupt side of a device: its ISR status, and whether anybody may act on it yet.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use alloc::sync::Arc;
+
+use switchboard::bar::Bar;
+
+use super::registers::{Cause, ISR_STATUS, IsrStatus};
+
+/// What the handlers of a device share with its driver.
+///
+/// Handlers act only between DRIVER_OK and the reset: before, the driver's state is not complete, and afterwards the
+/// registers mean nothing.
+#[derive(Debug, Clone)]
+pub struct Signals {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    status: Bar<IsrStatus>,
+    is_live: AtomicBool,
+}
+
+impl Signals {
+    pub(super) fn new(status: Bar<IsrStatus>) -> Self {
+        Self { inner: Arc::new(Inner { status, is_live: AtomicBool::new(false) }) }
+    }
+
+    /// Why the line was raised, and lets go of it; `None` when it was not this device. For line handlers only: with
+    /// messages the register is not kept (virtio 1.2, 4.1.4.5).
+    #[must_use]
+    pub fn take(&self) -> Option<Cause> {
+        if !self.is_live() {
+            return None;
+        }
+        let value = self.inner.status.read(&ISR_STATUS);
+        // All ones: the device is gone, and did not raise anything.
+        if value == u8::MAX {
+            return None;
+        }
+        let cause = Cause::from_bits_truncate(value);
+        (!cause.is_empty()).then_some(cause)
+    }
+
+    /// Whether the device runs.
+    #[inline]
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.inner.is_live.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_live(&self, is_live: bool) {
+        self.inner.is_live.store(is_live, Ordering::Release);
+    }
+}

@@ -1,0 +1,292 @@
+//! The virtio PCI transport: a device from reset to DRIVER_OK, and back (virtio 1.2, 3.1 and 4.1).
+//!
+//! Each step is a type: a [`Transport`] has been reset and knows its driver, a [`Setup`] has agreed on features and
+//! takes queues, a [`Running`] device has been let go. Dropping any of them resets the device, so that it lets go of
+//! memory and interrupts before these are given back: a driver keeps it in its first field.
+
+use core::fmt;
+
+use bitflags::Flags;
+use switchboard::bar::{Bar, RegisterBlock};
+use switchboard::config::Address;
+use switchboard::dma::DmaPort;
+use switchboard::driver::ProbeError;
+use switchboard::function::{Function, Resources};
+use switchboard::interrupt::InterruptPort;
+use switchboard::machine::Machine;
+
+use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
+use super::registers::{
+    CONFIG_GENERATION, CONFIG_MSIX_VECTOR, Common, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DEVICE_STATUS,
+    DRIVER_FEATURE, DRIVER_FEATURE_SELECT, Halves, NO_VECTOR, NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER,
+    QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF, QUEUE_SELECT, QUEUE_SIZE, Status,
+};
+use super::signals::Signals;
+use super::structures::Structures;
+
+/// How long a reset may take. The specification names no bound; real devices need far less.
+const RESET_NANOSECONDS: u64 = 100_000_000;
+/// How often the configuration may change while it is being read.
+const MOST_GENERATIONS: u32 = 64;
+
+/// `VIRTIO_F_VERSION_1`: without it the device speaks the legacy dialect.
+const VERSION_1: u64 = 1 << 32;
+/// `VIRTIO_F_ACCESS_PLATFORM`: addresses are bus addresses, as all are here.
+const ACCESS_PLATFORM: u64 = 1 << 33;
+
+/// A device that was reset and told that it has a driver.
+#[derive(Debug)]
+pub struct Transport {
+    device: Device,
+}
+
+impl Transport {
+    /// Claims the function, finds its structures, and resets the device.
+    ///
+    /// # Errors
+    /// [`ProbeError`]; for a device without the modern interface among others.
+    pub fn open(function: Function) -> Result<(Self, InterruptPort, DmaPort), ProbeError> {
+        let machine = function.machine();
+        let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, config } = function.claim()?;
+        let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5])?;
+        let signals = Signals::new(structures.isr()?);
+        let device = Device { common: structures.common()?, structures, signals, machine, address: config.address() };
+        device.reset()?;
+        device.add_status(Status::ACKNOWLEDGE);
+        device.add_status(Status::DRIVER);
+        Ok((Self { device }, irq, dma))
+    }
+
+    /// Agrees on features: those of `wanted` that the device offers, and what the queues can make use of.
+    ///
+    /// # Errors
+    /// [`ProbeError::Unexpected`] when the device does not speak virtio 1, or takes back its offer.
+    pub fn negotiate<F: Flags<Bits = u64> + Copy>(self, wanted: F) -> Result<(Setup, F), ProbeError> {
+        let common = &self.device.common;
+        let half = |select| {
+            common.write(&DEVICE_FEATURE_SELECT, select);
+            u64::from(common.read(&DEVICE_FEATURE))
+        };
+        let offered = half(0) | half(1) << 32;
+        if offered & VERSION_1 == 0 {
+            return Err(ProbeError::Unexpected { what: "virtio features", wanted: VERSION_1, found: offered });
+        }
+        let known = VERSION_1 | ACCESS_PLATFORM | RingFeatures::all().bits() | wanted.bits();
+        let agreed = offered & known;
+        for (select, bits) in [(0, agreed & 0xffff_ffff), (1, agreed >> 32)] {
+            common.write(&DRIVER_FEATURE_SELECT, select);
+            common.write(&DRIVER_FEATURE, u32::try_from(bits).unwrap_or_default());
+        }
+        self.device.add_status(Status::FEATURES_OK);
+        let status = self.device.status();
+        if !status.contains(Status::FEATURES_OK) {
+            let (wanted, found) = ((status | Status::FEATURES_OK).bits().into(), status.bits().into());
+            return Err(ProbeError::Unexpected { what: "virtio status after feature negotiation", wanted, found });
+        }
+        let features = RingFeatures::from_bits_truncate(agreed);
+        Ok((Setup { device: self.device, features }, F::from_bits_truncate(agreed & wanted.bits())))
+    }
+}
+
+/// A device that agreed on features, and takes its queues.
+#[derive(Debug)]
+pub struct Setup {
+    device: Device,
+    features: RingFeatures,
+}
+
+impl Setup {
+    /// For the handlers: the ISR status, silent until [`start`](Self::start).
+    #[must_use]
+    pub fn signals(&self) -> Signals {
+        self.device.signals.clone()
+    }
+
+    /// The device's own configuration registers.
+    ///
+    /// # Errors
+    /// [`ProbeError`] when there are none, or too few.
+    pub fn config<B: RegisterBlock>(&self) -> Result<Bar<B>, ProbeError> {
+        self.device.structures.device()
+    }
+
+    /// Reads fields of the configuration that belong together.
+    ///
+    /// # Errors
+    /// [`ProbeError::Device`] when it never stands still.
+    pub fn read_config<R>(&self, read: impl FnMut() -> R) -> Result<R, ProbeError> {
+        self.device.read_config(read)
+    }
+
+    /// Has changes of the configuration announced by `entry` of the MSI-X table; `None` leaves it to the line.
+    ///
+    /// # Errors
+    /// [`ProbeError::Unexpected`] when the device refuses.
+    pub fn announce_config(&self, entry: Option<u16>) -> Result<(), ProbeError> {
+        let common = &self.device.common;
+        let Some(entry) = entry else { return Ok(()) };
+        common.write(&CONFIG_MSIX_VECTOR, entry);
+        accepted("MSI-X entry for the virtio configuration", entry, common.read(&CONFIG_MSIX_VECTOR))
+    }
+
+    /// Sets up queue `index`, of `shape` or as much of it as the device can; used buffers are announced by `entry` of
+    /// the MSI-X table, or on the line.
+    ///
+    /// # Errors
+    /// [`ProbeError`] when there is no such queue, no memory, or the device refuses the entry.
+    pub fn queue<C: Chain>(
+        &self,
+        index: u16,
+        dma: &DmaPort,
+        shape: Shape,
+        entry: Option<u16>,
+    ) -> Result<Queue<C>, ProbeError> {
+        let common = &self.device.common;
+        let queues = common.read(&NUM_QUEUES);
+        if index >= queues {
+            let (wanted, found) = (u64::from(index) + 1, queues.into());
+            return Err(ProbeError::Unexpected { what: "number of virtio queues", wanted, found });
+        }
+        common.write(&QUEUE_SELECT, index);
+        let most = common.read(&QUEUE_SIZE);
+        if !most.is_power_of_two() {
+            // Zero is a queue that is not there; anything else breaks 2.7.
+            let (wanted, found) = (shape.size.into(), most.into());
+            return Err(ProbeError::Unexpected { what: "size of a virtio queue, a power of two", wanted, found });
+        }
+        let size = shape.size.min(most);
+        common.write(&QUEUE_SIZE, size);
+        if let Some(entry) = entry {
+            common.write(&QUEUE_MSIX_VECTOR, entry);
+            accepted("MSI-X entry for a virtio queue", entry, common.read(&QUEUE_MSIX_VECTOR))?;
+        }
+        let doorbell = self.device.structures.doorbell(index, common.read(&QUEUE_NOTIFY_OFF))?;
+        let split = SplitQueue::new(dma, self.features, Shape { size, ..shape })?;
+        let places = split.places();
+        for (register, place) in
+            [(QUEUE_DESC, places.descriptors), (QUEUE_DRIVER, places.available), (QUEUE_DEVICE, places.used)]
+        {
+            let Halves { low, high } = register;
+            common.write(&low, place.low());
+            common.write(&high, place.high());
+        }
+        common.write(&QUEUE_ENABLE, 1);
+        Ok(Queue::new(split, doorbell))
+    }
+
+    /// Lets the device go. The interrupts are registered and unmasked by now: the first one may come at once.
+    #[must_use]
+    pub fn start(self) -> Running {
+        self.device.signals.set_live(true);
+        self.device.add_status(Status::DRIVER_OK);
+        Running { device: self.device }
+    }
+}
+
+fn accepted(what: &'static str, entry: u16, found: u16) -> Result<(), ProbeError> {
+    // A device without room for one more vector says so only by what it reads back.
+    debug_assert_ne!(entry, NO_VECTOR, "a table has at most 2,048 entries");
+    if found == entry { Ok(()) } else { Err(ProbeError::Unexpected { what, wanted: entry.into(), found: found.into() }) }
+}
+
+/// A live device. Dropping it resets the device.
+#[derive(Debug)]
+pub struct Running {
+    device: Device,
+}
+
+impl Running {
+    /// Reads fields of the configuration that belong together.
+    ///
+    /// # Errors
+    /// [`ProbeError::Device`] when it never stands still.
+    pub fn read_config<R>(&self, read: impl FnMut() -> R) -> Result<R, ProbeError> {
+        self.device.read_config(read)
+    }
+
+    /// Whether the device says that it cannot go on (2.1.1).
+    #[must_use]
+    pub fn needs_reset(&self) -> bool {
+        self.device.status().contains(Status::NEEDS_RESET)
+    }
+
+    /// Sets aside a device that broke the rules: resets it, so that it touches nothing any more.
+    pub fn quarantine(&self, reason: impl fmt::Display) {
+        log::error!("{}: set aside: {reason}", self.device.address);
+        self.device.stop();
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.device.address
+    }
+}
+
+/// The registers, in any state.
+struct Device {
+    common: Bar<Common>,
+    structures: Structures,
+    signals: Signals,
+    machine: &'static Machine,
+    address: Address,
+}
+
+impl Device {
+    fn status(&self) -> Status {
+        Status::from_bits_retain(self.common.read(&DEVICE_STATUS))
+    }
+
+    fn add_status(&self, status: Status) {
+        self.common.write(&DEVICE_STATUS, (self.status() | status).bits());
+    }
+
+    /// Resets the device and waits until it says that it did (4.1.4.3.2).
+    fn reset(&self) -> Result<(), ProbeError> {
+        self.common.write(&DEVICE_STATUS, 0);
+        let clock = self.machine.clock;
+        let start = clock.now();
+        loop {
+            let status = self.status();
+            if status.is_empty() {
+                return Ok(());
+            }
+            let is_gone = status.bits() == u8::MAX;
+            if is_gone || clock.now().saturating_sub(start) > RESET_NANOSECONDS {
+                let found = status.bits().into();
+                return Err(ProbeError::Unexpected { what: "virtio status after reset", wanted: 0, found });
+            }
+            core::hint::spin_loop();
+        }
+    }
+
+    fn stop(&self) {
+        if let Err(error) = self.reset() {
+            log::warn!("{}: {error}", self.address);
+        }
+        self.signals.set_live(false);
+    }
+
+    fn read_config<R>(&self, mut read: impl FnMut() -> R) -> Result<R, ProbeError> {
+        for _ in 0..MOST_GENERATIONS {
+            let before = self.common.read(&CONFIG_GENERATION);
+            let value = read();
+            if self.common.read(&CONFIG_GENERATION) == before {
+                return Ok(value);
+            }
+        }
+        Err(ProbeError::Device("the virtio configuration changes faster than it can be read"))
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device").field("address", &self.address).finish_non_exhaustive()
+    }
+}
