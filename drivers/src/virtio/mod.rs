@@ -3,16 +3,30 @@
 //! Section numbers are those of the specification, version 1.2. Transitional devices are driven by their modern
 //! interface; devices that have the legacy one only are refused.
 
+pub mod blk;
 mod doorbell;
+pub mod net;
 pub mod queue;
 mod registers;
+pub mod rng;
 mod signals;
 mod structures;
 mod transport;
 
+use bitflags::bitflags;
+
+pub use blk::VirtioBlk;
+pub use net::VirtioNet;
 pub use registers::Cause;
+pub use rng::VirtioRng;
 pub use signals::Signals;
 pub use transport::{Running, Setup, Transport};
 
 /// Red Hat, whose vendor ID all virtio devices bear (4.1.2).
 const VENDOR: u16 = 0x1af4;
+
+bitflags! {
+    /// The features of devices that have none of their own.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct NoFeatures: u64 {}
+}

@@ -126,17 +126,18 @@ fn read(config: &Config, at: u16, kind: u8, bars: &[BarSlot; 6]) -> Result<Place
     }
     let bar = config.read_u8(at + 4);
     let Some(slot) = bars.get(usize::from(bar)) else {
-        return Err(ProbeError::Unexpected { what: "BAR of a virtio capability, 0 to 5", wanted: 5, found: bar.into() });
+        return Err(ProbeError::Unexpected {
+            what: "BAR of a virtio capability, 0 to 5",
+            wanted: 5,
+            found: bar.into(),
+        });
     };
     let facts = slot.facts().ok_or(MapError::Missing { index: bar })?;
     if facts.kind == BarKind::Io {
         return Err(MapError::Io { index: bar }.into());
     }
-    let place = Place {
-        bar: bar.into(),
-        offset: config.read_u32(at + 8).into(),
-        length: config.read_u32(at + 12).into(),
-    };
+    let place =
+        Place { bar: bar.into(), offset: config.read_u32(at + 8).into(), length: config.read_u32(at + 12).into() };
     // Two 32-bit values: the sum does not wrap.
     if place.offset + place.length > facts.size {
         let wanted = place.offset + place.length;

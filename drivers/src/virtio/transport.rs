@@ -186,7 +186,11 @@ impl Setup {
 fn accepted(what: &'static str, entry: u16, found: u16) -> Result<(), ProbeError> {
     // A device without room for one more vector says so only by what it reads back.
     debug_assert_ne!(entry, NO_VECTOR, "a table has at most 2,048 entries");
-    if found == entry { Ok(()) } else { Err(ProbeError::Unexpected { what, wanted: entry.into(), found: found.into() }) }
+    if found == entry {
+        Ok(())
+    } else {
+        Err(ProbeError::Unexpected { what, wanted: entry.into(), found: found.into() })
+    }
 }
 
 /// A live device. Dropping it resets the device.

@@ -29,8 +29,7 @@ impl RegisterBlock for NetConfig {
     const SIZE: u64 = 12;
 }
 
-const MAC: [Reg<NetConfig, u8, ReadOnly>; 6] =
-    [Reg::at(0), Reg::at(1), Reg::at(2), Reg::at(3), Reg::at(4), Reg::at(5)];
+const MAC: [Reg<NetConfig, u8, ReadOnly>; 6] = [Reg::at(0), Reg::at(1), Reg::at(2), Reg::at(3), Reg::at(4), Reg::at(5)];
 const STATUS: Reg<NetConfig, u16, ReadOnly> = Reg::at(6);
 const MTU: Reg<NetConfig, u16, ReadOnly> = Reg::at(10);
 

@@ -4,8 +4,6 @@ mod descriptor;
 mod rings;
 mod split;
 mod table;
-#[cfg(test)]
-mod tests;
 
 use core::fmt;
 
@@ -89,6 +87,18 @@ impl<C: Chain> Queue<C> {
     #[must_use]
     pub fn in_flight(&self) -> u16 {
         self.split.in_flight()
+    }
+
+    /// Descriptors that are free.
+    #[must_use]
+    pub fn free(&self) -> u16 {
+        self.split.free()
+    }
+
+    /// Chains of the longest kind that fit at once into the whole queue.
+    #[must_use]
+    pub fn most_chains(&self) -> u16 {
+        self.split.most_chains()
     }
 
     /// Chains submitted since the last [`kick`](Self::kick).

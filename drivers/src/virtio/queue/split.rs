@@ -88,8 +88,7 @@ impl<C: Chain> SplitQueue<C> {
         assert!(longest >= 1 && usize::from(longest) <= LONGEST_CHAIN, "chains have 1 to {LONGEST_CHAIN} segments");
         let is_indirect = longest > 1 && features.contains(RingFeatures::INDIRECT);
         let slack = 16;
-        let bytes =
-            Table::bytes(size, longest, is_indirect) + Available::bytes(size) + Used::bytes(size) + slack;
+        let bytes = Table::bytes(size, longest, is_indirect) + Available::bytes(size) + Used::bytes(size) + slack;
         let mut region = dma.region(bytes)?;
         let parts = Table::carve(&mut region, size, longest, is_indirect)
             .and_then(|table| Some((table, Available::carve(&mut region, size)?, Used::carve(&mut region, size)?)));
@@ -126,6 +125,12 @@ impl<C: Chain> SplitQueue<C> {
     #[must_use]
     pub fn free(&self) -> u16 {
         self.table.free()
+    }
+
+    /// Chains of the longest kind that fit at once into the whole queue.
+    #[must_use]
+    pub fn most_chains(&self) -> u16 {
+        self.table.most_chains()
     }
 
     /// Offers a chain to the device. It may begin at once; it is only sure to when [`needs_kick`](Self::needs_kick)

@@ -54,6 +54,12 @@ impl Table {
         self.free
     }
 
+    /// Chains of the longest kind that fit at once.
+    pub(super) fn most_chains(&self) -> u16 {
+        let each = if self.indirect.is_some() { 1 } else { self.longest };
+        u16::try_from(self.next.len()).unwrap_or(u16::MAX) / each
+    }
+
     /// Writes a chain; returns its first descriptor and how many of the table it takes.
     pub(super) fn write(&mut self, segments: &[Segment]) -> Result<(u16, u16), QueueError> {
         let wanted = segments.len();

@@ -1,0 +1,253 @@
+//! virtio-net: an Ethernet card of two queues (virtio 1.2, 5.1).
+//!
+//! Frames are handed over in place, out of and into the buffers that the device uses. The interrupts only wake the task
+//! that runs the network stack, which then drains the queues and rests.
+
+mod config;
+mod counters;
+mod receive;
+mod send;
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::Context;
+
+use atomic_waker::AtomicWaker;
+use embassy_net_driver::{Capabilities, HardwareAddress, LinkState};
+use switchboard::bar::Bar;
+use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::function::Function;
+use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
+use switchboard::messages;
+
+use self::config::{LARGEST_FRAME, NetConfig, NetFeatures};
+pub use self::counters::{Counter, NetCounters};
+pub use self::receive::Frame;
+use self::receive::Receiver;
+use self::send::Sender;
+pub use self::send::Slot;
+use super::queue::Shape;
+use super::{Cause, Running, Signals, Transport, VENDOR};
+
+/// Bytes of the header before each frame (5.1.6.1, as of version 1).
+const HEADER: usize = 12;
+/// Buffers for each direction.
+const BUFFERS: usize = 128;
+const SHAPE: Shape = Shape { size: 128, longest: 1 };
+
+const RECEIVE_QUEUE: u16 = 0;
+const TRANSMIT_QUEUE: u16 = 1;
+
+messages! {
+    /// What the card tells, the most important first: with fewer vectors the last ones share one.
+    pub enum NetMessage { Rx, Tx, Config }
+}
+
+/// What the handlers share with the driver.
+#[derive(Debug)]
+struct Shared {
+    signals: Signals,
+    receive: AtomicWaker,
+    send: AtomicWaker,
+    link: AtomicWaker,
+    is_config_changed: AtomicBool,
+}
+
+impl Shared {
+    fn config_changed(&self) {
+        self.is_config_changed.store(true, Ordering::Release);
+        self.link.wake();
+    }
+}
+
+impl MessageIsr<3> for Shared {
+    type Message = NetMessage;
+
+    fn on_message(&self, message: NetMessage, _isr: &InIsr<'_>) {
+        if !self.signals.is_live() {
+            return;
+        }
+        match message {
+            NetMessage::Rx => self.receive.wake(),
+            NetMessage::Tx => self.send.wake(),
+            NetMessage::Config => self.config_changed(),
+        }
+    }
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        let Some(cause) = self.signals.take() else { return Claim::NotMine };
+        if cause.contains(Cause::QUEUE) {
+            // Which queue, the line does not say.
+            self.receive.wake();
+            self.send.wake();
+        }
+        if cause.contains(Cause::CONFIG) {
+            self.config_changed();
+        }
+        Claim::Mine
+    }
+}
+
+/// A virtio network card, for `embassy-net`.
+pub struct VirtioNet {
+    // First, so that the device has let go of memory and interrupts when these go.
+    device: Running,
+    _interrupts: Interrupts<3, Shared, Live>,
+    receiver: Receiver,
+    sender: Sender,
+    shared: Arc<Shared>,
+    counters: Arc<NetCounters>,
+    config: Bar<NetConfig>,
+    features: NetFeatures,
+    mac: [u8; 6],
+    largest_frame: usize,
+    is_up: bool,
+    is_quarantined: bool,
+}
+
+impl Driver for VirtioNet {
+    const NAME: &'static str = "virtio-net";
+    const MATCHES: &'static [Id] = &[Id::new(VENDOR, 0x1041), Id::new(VENDOR, 0x1000)];
+
+    fn probe(function: Function) -> Result<Self, ProbeError> {
+        let address = function.address();
+        let (transport, irq, dma) = Transport::open(function)?;
+        let (setup, features) = transport.negotiate(NetFeatures::all())?;
+        let config = setup.config()?;
+        let (mac, largest_frame, is_up) = setup.read_config(|| {
+            let mac = config::read_mac(&config, features, address);
+            (mac, config::read_largest_frame(&config, features), config::read_link(&config, features))
+        })?;
+        let shared = Arc::new(Shared {
+            signals: setup.signals(),
+            receive: AtomicWaker::new(),
+            send: AtomicWaker::new(),
+            link: AtomicWaker::new(),
+            // A change between reading and starting is announced by nobody.
+            is_config_changed: AtomicBool::new(true),
+        });
+        let interrupts = irq.grant()?;
+        setup.announce_config(interrupts.entry(NetMessage::Config))?;
+        let receive = setup.queue(RECEIVE_QUEUE, &dma, SHAPE, interrupts.entry(NetMessage::Rx))?;
+        let send = setup.queue(TRANSMIT_QUEUE, &dma, SHAPE, interrupts.entry(NetMessage::Tx))?;
+        let counters = Arc::new(NetCounters::default());
+        let buffers = (BUFFERS, HEADER + LARGEST_FRAME);
+        let mut receiver = Receiver::new(receive, shared.clone(), counters.clone(), &dma, buffers)?;
+        let sender = Sender::new(send, shared.clone(), counters.clone(), &dma, buffers)?;
+        let interrupts = interrupts.register(shared.clone()).unmask();
+        let device = setup.start();
+        // A device may be kicked once it runs, and not before (3.1.1).
+        receiver.kick();
+        Ok(Self {
+            device,
+            _interrupts: interrupts,
+            receiver,
+            sender,
+            shared,
+            counters,
+            config,
+            features,
+            mac,
+            largest_frame,
+            is_up,
+            is_quarantined: false,
+        })
+    }
+}
+
+impl VirtioNet {
+    /// What the card has done so far; goes on counting after the card has moved into a network stack.
+    #[must_use]
+    pub fn counters(&self) -> Arc<NetCounters> {
+        self.counters.clone()
+    }
+
+    /// The card's Ethernet address.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    fn quarantine(&mut self, reason: impl fmt::Display) {
+        if !self.is_quarantined {
+            self.is_quarantined = true;
+            self.device.quarantine(reason);
+        }
+    }
+
+    /// Whether a frame can be sent.
+    fn can_send(&mut self, context: &Context<'_>) -> bool {
+        self.sender.poll(context).unwrap_or_else(|error| {
+            self.quarantine(error);
+            false
+        })
+    }
+
+    fn refresh_link(&mut self) {
+        if self.device.needs_reset() {
+            self.quarantine("it says that it needs a reset");
+            return;
+        }
+        match self.device.read_config(|| config::read_link(&self.config, self.features)) {
+            Ok(is_up) => self.is_up = is_up,
+            Err(error) => self.quarantine(error),
+        }
+    }
+}
+
+impl embassy_net_driver::Driver for VirtioNet {
+    type RxToken<'a> = Frame<'a>;
+    type TxToken<'a> = Slot<'a>;
+
+    fn receive(&mut self, context: &mut Context<'_>) -> Option<(Frame<'_>, Slot<'_>)> {
+        if self.is_quarantined || !self.can_send(context) {
+            return None;
+        }
+        // Not `?` on the error: the card would still be lent to the result.
+        let Self { receiver, sender, is_quarantined, device, .. } = self;
+        match receiver.poll(context) {
+            Ok(frame) => frame.map(|frame| (frame, Slot { sender })),
+            Err(error) => {
+                *is_quarantined = true;
+                device.quarantine(error);
+                None
+            }
+        }
+    }
+
+    fn transmit(&mut self, context: &mut Context<'_>) -> Option<Slot<'_>> {
+        let can_send = !self.is_quarantined && self.can_send(context);
+        can_send.then_some(Slot { sender: &mut self.sender })
+    }
+
+    /// The end of a turn, too: `embassy-net` asks once each time it has received and sent all it could, so this is
+    /// where the device is kicked for all frames of the turn.
+    fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
+        self.sender.kick();
+        self.shared.link.register(context.waker());
+        if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_quarantined {
+            self.refresh_link();
+        }
+        if self.is_up && !self.is_quarantined { LinkState::Up } else { LinkState::Down }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.max_transmission_unit = self.largest_frame;
+        capabilities.max_burst_size = Some(BUFFERS);
+        capabilities
+    }
+
+    fn hardware_address(&self) -> HardwareAddress {
+        HardwareAddress::Ethernet(self.mac)
+    }
+}
+
+impl fmt::Debug for VirtioNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtioNet").field("address", &self.device.address()).finish_non_exhaustive()
+    }
+}
