@@ -1,4 +1,4 @@
-//! The global heap: size classes in front of a linked list.
+//! A heap: size classes in front of a linked list.
 //!
 //! `linked_list_allocator` keeps memory whole, but walks its list of holes on every call. Small blocks are
 //! what a running system allocates again and again, so those of up to 2,048 bytes come from free lists, one
@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "an allocator hands out raw memory")]
 
-use core::alloc::{GlobalAlloc, Layout};
+use core::alloc::Layout;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
@@ -53,7 +53,7 @@ struct FreeBlock {
 }
 
 /// The class of a layout: the index of the smallest power of two that is as large and as aligned.
-fn class_of(layout: Layout) -> Option<usize> {
+pub(super) fn class_of(layout: Layout) -> Option<usize> {
     let size = layout.size().max(layout.align()).max(SMALLEST);
     (size <= LARGEST).then(|| (size.next_power_of_two() / SMALLEST).ilog2() as usize)
 }
@@ -152,44 +152,6 @@ impl Inner {
 impl fmt::Debug for SizeClassHeap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SizeClassHeap").field(&self.figures()).finish()
-    }
-}
-
-pub(super) static HEAP: SizeClassHeap = SizeClassHeap::new();
-
-/// The machine's heap as an image's `#[global_allocator]`. Empty until the machine has been brought up;
-/// safe to use in ISRs, though none should.
-#[derive(Debug, Clone, Copy)]
-pub struct Allocator;
-
-// SAFETY: `SizeClassHeap` hands out blocks that do not overlap, at least as large and as aligned as asked.
-unsafe impl GlobalAlloc for Allocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HEAP.allocate(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        if let Some(pointer) = NonNull::new(pointer) {
-            // SAFETY: the caller of `dealloc` promises the same.
-            unsafe { HEAP.deallocate(pointer, layout) };
-        }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else { return ptr::null_mut() };
-        // The block of a class has room for whatever else is of that class.
-        if class_of(layout).is_some_and(|class| class_of(new_layout) == Some(class)) {
-            return pointer;
-        }
-        // SAFETY: the layout is valid, and callers never reallocate to zero bytes.
-        let new = unsafe { self.alloc(new_layout) };
-        if !new.is_null() {
-            // SAFETY: both blocks are at least that long, and a new block overlaps no old one.
-            unsafe { ptr::copy_nonoverlapping(pointer, new, layout.size().min(new_size)) };
-            // SAFETY: the caller gives up the old block.
-            unsafe { self.dealloc(pointer, layout) };
-        }
-        new
     }
 }
 

@@ -7,8 +7,9 @@ use core::ptr::NonNull;
 
 use linked_list_allocator::Heap;
 
+use super::allocator::HEAP;
 use super::boot_info::BootInfo;
-use super::heap::{HEAP, HeapFigures};
+use super::heap::HeapFigures;
 use super::memory_map::{self, PAGE};
 use super::{paging, to_usize};
 use crate::dma::DmaBlock;

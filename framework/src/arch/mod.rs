@@ -4,6 +4,7 @@
 //! rest of the framework is written against. Ordinary code above this module knows no CPU register.
 
 mod acpi;
+mod allocator;
 mod apic;
 mod backtrace;
 mod boot_info;
@@ -26,11 +27,12 @@ pub mod timer;
 
 use alloc::boxed::Box;
 
+pub use allocator::Allocator;
 pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, ImageLayout};
 pub use clock::now;
 pub use cpu::random_seed;
-pub use heap::{Allocator, HeapFigures};
+pub use heap::HeapFigures;
 pub use memory::{MemoryFigures, MemorySetupError, figures as memory_figures};
 
 use self::acpi::Tables;

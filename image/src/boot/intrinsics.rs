@@ -1,4 +1,4 @@
-//! What compiled code calls behind its author's back: `memcpy` and its family, and the unwinder's names.
+//! What compiled code calls behind its author's back: `memcpy` and its family.
 //!
 //! The stock target expects a C library to bring them. They are written in assembly, because the compiler
 //! turns a loop that copies bytes into a call of `memcpy`, which must not be itself. Moves of 16 bytes in an
@@ -257,16 +257,4 @@ pub(crate) unsafe extern "sysv64" fn bcmp(left: *const u8, right: *const u8, cou
 #[unsafe(naked)]
 pub(crate) unsafe extern "sysv64" fn strlen(string: *const core::ffi::c_char) -> usize {
     naked_asm!("mov rax, rdi", "2:", "cmp byte ptr [rax], 0", "je 3f", "inc rax", "jmp 2b", "3:", "sub rax, rdi", "ret")
-}
-
-/// Named by the prebuilt `core`'s unwind tables. Panics abort, so nobody calls it.
-#[cfg(not(test))]
-#[unsafe(no_mangle)]
-extern "sysv64" fn rust_eh_personality() {}
-
-/// Named by landing pads of the prebuilt crates in debug builds. Panics abort, so nobody calls it.
-#[cfg(not(test))]
-#[unsafe(no_mangle)]
-extern "sysv64" fn _Unwind_Resume() -> ! {
-    switchboard::arch::power::exit(false)
 }

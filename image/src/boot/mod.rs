@@ -3,6 +3,7 @@
 mod entry;
 mod intrinsics;
 mod panic;
+mod unwind;
 
 use switchboard::arch::Allocator;
 
