@@ -7,6 +7,7 @@ use core::fmt;
 use switchboard::config::Address;
 use switchboard::machine::Machine;
 use switchboard_drivers::edu::Edu;
+use switchboard_drivers::virtio::{VirtioBlk, VirtioRng};
 
 use crate::disk::Disk;
 use crate::drivers::DRIVERS;
@@ -18,13 +19,21 @@ pub enum Device {
     Nic(Box<dyn Nic>),
     /// A disk.
     Disk(Disk),
+    /// A source of random bytes.
+    Rng(VirtioRng),
     /// QEMU's device for learning.
     Edu(Edu),
 }
 
-impl From<Disk> for Device {
-    fn from(disk: Disk) -> Self {
-        Self::Disk(disk)
+impl From<VirtioBlk> for Device {
+    fn from(disk: VirtioBlk) -> Self {
+        Self::Disk(Disk::Virtio(disk))
+    }
+}
+
+impl From<VirtioRng> for Device {
+    fn from(rng: VirtioRng) -> Self {
+        Self::Rng(rng)
     }
 }
 
@@ -57,6 +66,8 @@ pub struct Devices {
     pub nics: Vec<Found<Box<dyn Nic>>>,
     /// Disks.
     pub disks: Vec<Found<Disk>>,
+    /// Sources of random bytes.
+    pub rngs: Vec<Found<VirtioRng>>,
     /// QEMU's devices for learning.
     pub edus: Vec<Found<Edu>>,
 }
@@ -84,6 +95,7 @@ impl Devices {
         match device {
             Device::Nic(device) => self.nics.push(Found { function, driver, device }),
             Device::Disk(device) => self.disks.push(Found { function, driver, device }),
+            Device::Rng(device) => self.rngs.push(Found { function, driver, device }),
             Device::Edu(device) => self.edus.push(Found { function, driver, device }),
         }
     }
@@ -94,6 +106,7 @@ impl fmt::Debug for Device {
         f.write_str(match self {
             Self::Nic(_) => "Nic",
             Self::Disk(_) => "Disk",
+            Self::Rng(_) => "Rng",
             Self::Edu(_) => "Edu",
         })
     }

@@ -6,12 +6,16 @@ use switchboard::driver::{Driver, Id, ProbeError, attach};
 use switchboard::function::Function;
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::edu::Edu;
+use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 
 use crate::devices::Device;
 
 /// A function goes to the first entry that knows its ids. Any number of functions may go to one entry.
 pub const DRIVERS: &[Entry] = &[
+    nic::<VirtioNet>(),
     nic::<E1000>(),
+    device::<VirtioBlk>(),
+    device::<VirtioRng>(),
     device::<Edu>(),
     // Yours: `nic` for a network card, `device` for what `Device` has a place for.
 ];
