@@ -41,6 +41,9 @@ pub trait InterruptController: Send + Sync {
     /// The memory write that raises `vector` on its CPU (SDM vol. 3, 11.11).
     fn message(&self, vector: Vector) -> MessageTarget;
 
+    /// Raises `vector` on its CPU from software, as a message to it would.
+    fn raise(&self, vector: Vector);
+
     /// The line that `pin` of the function at `address` drives, given what firmware wrote into Interrupt Line.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use switchboard::config::Address;
 use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::function::Resources;
 use switchboard::interrupt::{
-    Claim, GrantError, InIsr, InterruptPort, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin,
+    Claim, Either, GrantError, InIsr, InterruptPort, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin, TheMessage,
 };
 use switchboard::sync::IrqLock;
 
@@ -164,6 +164,60 @@ fn a_masked_message_stays_pending_and_comes_with_the_unmask() {
 }
 
 #[test]
+fn a_driver_may_prefer_a_mode_and_ask_for_a_minimum() {
+    let all = || FakeMachine::new([nic().msi(2).msix(4, 1, 0, 0x800)]);
+    for mode in [Mode::Msix, Mode::Msi, Mode::Intx] {
+        let fake = all();
+        assert_eq!(port(&fake, 3).prefer(mode).grant::<3, Shared>().unwrap().mode(), mode);
+    }
+    let fake = all();
+    fake.machine().vectors.limit(2);
+    let (error, port) = port(&fake, 3).at_least(3).grant_messages::<3, Shared>().unwrap_err();
+    assert_eq!(error.to_string(), "3 vectors are the driver's minimum, 2 can be granted");
+    assert_eq!(port.grant::<3, Shared>().unwrap().mode(), Mode::Intx, "the minimum is for messages");
+}
+
+#[test]
+fn one_more_message_can_be_bound_after_the_fact() {
+    let fake = FakeMachine::new([nic().msix(5, 1, 0, 0x800)]);
+    let (shared, later) = (Shared::raising(0), Arc::new(Either(Shared { mine: 9.into(), ..Shared::default() })));
+    let mut live = port(&fake, 3).grant_messages::<3, Shared>().unwrap().register(shared.clone()).unmask();
+    let fourth = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap().register(later.clone()).unmask();
+    assert_eq!(fourth.entry(TheMessage), 3);
+    let fifth = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap();
+    let none = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap_err();
+    assert_eq!(none.to_string(), "all 5 entries are in use");
+    drop((fifth, live));
+    fake.send(address(3), 3).expect("it outlives the others");
+    assert!(fake.send(address(3), 0).is_none());
+    assert_eq!((later.0.calls(), shared.messages().len()), (1, 0));
+    assert_eq!(fake.machine().functions()[0].mode, Some(Mode::Msix));
+    drop(fourth);
+    assert_eq!(fake.machine().functions()[0].mode, None);
+}
+
+#[test]
+fn nothing_is_served_during_a_synchronised_call_and_nothing_is_lost() {
+    let fake = FakeMachine::new([nic(), nic().at("00:07.0"), nic().at("00:08.0").msi(1)]);
+    let [shared, other, third] = [Shared::raising(9), Shared::raising(9), Shared::raising(0)];
+    let mut live = port(&fake, 3).grant_line().unwrap().register(shared.clone()).unmask();
+    let _other = port(&fake, 7).grant_line().unwrap().register(other.clone()).unmask();
+    live.synchronize(|| {
+        assert_eq!(fake.mode(address(3)), None, "its function has let go of the wire");
+        assert!(fake.pull(11), "the others have not");
+        assert_eq!((shared.calls(), other.calls()), (0, 1));
+    });
+    assert!(fake.pull(11));
+    assert_eq!((shared.calls(), other.calls()), (1, 2));
+
+    let mut messages = port(&fake, 8).grant_messages::<3, _>().unwrap().register(third.clone()).unmask();
+    messages.synchronize(|| assert!(fake.send(address(8), 0).is_none(), "MSI has nowhere to keep it"));
+    assert!(third.messages().is_empty());
+    fake.settle();
+    assert_eq!(third.messages(), [Nic::Rx, Nic::Tx, Nic::Link], "so every handler is called once");
+}
+
+#[test]
 fn dropping_gives_everything_back_in_every_mode_and_state() {
     for function in [nic().msix(4, 1, 0, 0x800), nic().msi(4), nic()] {
         let fake = FakeMachine::new([function]);
@@ -246,7 +300,7 @@ fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
 fn one_routine_serves_both_forms() {
     for (function, mode) in [(nic().msi(1), Mode::Msi), (nic(), Mode::Intx)] {
         let fake = FakeMachine::new([function]);
-        let shared = Arc::new(switchboard::interrupt::Either(Shared { mine: 1.into(), ..Shared::default() }));
+        let shared = Arc::new(Either(Shared { mine: 1.into(), ..Shared::default() }));
         let live = port(&fake, 3).grant_service().unwrap().register(shared.clone()).unmask();
         assert_eq!(live.mode(), mode);
         for _ in 0..2 {

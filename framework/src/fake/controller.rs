@@ -1,6 +1,7 @@
 //! An interrupt controller that remembers, and a clock that ticks when it is looked at.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::Address;
@@ -11,6 +12,7 @@ use crate::sync::IrqLock;
 #[derive(Debug)]
 pub(super) struct FakeController {
     lines: IrqLock<BTreeMap<Gsi, Input>>,
+    raised: IrqLock<Vec<Vector>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -21,12 +23,17 @@ struct Input {
 
 impl FakeController {
     pub(super) const fn new() -> Self {
-        Self { lines: IrqLock::new(BTreeMap::new()) }
+        Self { lines: IrqLock::new(BTreeMap::new()), raised: IrqLock::new(Vec::new()) }
     }
 
     /// The vector that an assertion of the line reaches, if any.
     pub(super) fn delivers(&self, gsi: Gsi) -> Option<Vector> {
         self.lines.lock().get(&gsi).filter(|input| !input.masked).map(|input| input.vector)
+    }
+
+    /// Vectors that were raised by software since the last look.
+    pub(super) fn take_raised(&self) -> Vec<Vector> {
+        core::mem::take(&mut *self.raised.lock())
     }
 
     fn set_masked(&self, gsi: Gsi, masked: bool) {
@@ -39,6 +46,10 @@ impl FakeController {
 impl InterruptController for FakeController {
     fn message(&self, vector: Vector) -> MessageTarget {
         MessageTarget { address: 0xfee0_0000, data: vector.number.into() }
+    }
+
+    fn raise(&self, vector: Vector) {
+        self.raised.lock().push(vector);
     }
 
     fn route(&self, _address: Address, _pin: Pin, interrupt_line: u8) -> Result<Route, RouteError> {

@@ -90,6 +90,13 @@ impl FakeMachine {
         unsafe { self.machine.vectors.dispatch(vector) };
     }
 
+    /// Delivers what software raised since the last time.
+    pub fn settle(&self) {
+        for vector in self.controller.take_raised() {
+            self.deliver(vector.number);
+        }
+    }
+
     /// Pulls a line once. Says whether it got through to a vector.
     pub fn pull(&self, gsi: u32) -> bool {
         let vector = self.controller.delivers(Gsi(gsi));

@@ -77,6 +77,15 @@ impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Masked> {
 }
 
 impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Live> {
+    /// Runs `work` while no handler of this registration runs, on any CPU. Other functions' interrupts are not touched;
+    /// what this one raises meanwhile is served afterwards.
+    pub fn synchronize<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        match self {
+            Self::Line(line) => line.synchronize(work),
+            Self::Messages(messages) => messages.synchronize(work),
+        }
+    }
+
     /// Silences the source. Afterwards no handler of this registration is running.
     pub fn mask(self) -> Interrupts<N, I, Masked> {
         match self {

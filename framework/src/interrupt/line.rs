@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::interrupts::{Granted, Live, Masked};
 use super::lines::{LineHold, Sharer};
@@ -58,6 +59,15 @@ impl<I: LineIsr> Line<I, Masked> {
 }
 
 impl<I: LineIsr> Line<I, Live> {
+    /// Runs `work` while the handler does not run, on any CPU. The line's other sharers are not touched; a level that
+    /// this function raises meanwhile is served afterwards.
+    pub fn synchronize<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        self.grant.pause();
+        let result = work();
+        self.grant.resume();
+        result
+    }
+
     /// Takes the function off the line. Afterwards its handler is not running.
     pub fn mask(mut self) -> Line<I, Masked> {
         self.grant.leave();
@@ -92,10 +102,28 @@ impl LineGrant {
 
     fn join<I: LineIsr>(&mut self, isr: Arc<I>) {
         let row = Row::new(&self.claimed, self.hold.vector(), Mode::Intx, Some(self.hold.gsi()), vec!["line"]);
-        let sharer = Arc::new(Handler { isr, row: Arc::new(row) });
+        let sharer = Arc::new(Handler { isr, row: Arc::new(row), paused: AtomicBool::new(false) });
         self.claimed.machine().vectors.add_row(sharer.row.clone());
         self.hold.join(sharer.clone());
         self.joined = Some(sharer);
+        update_command(self.claimed.space(), |command| command - Command::INTERRUPT_DISABLE);
+    }
+
+    /// Keeps the handler from being called, without changing the list of sharers: its function lets go of the wire,
+    /// and when the others use it, it is passed over.
+    fn pause(&self) {
+        update_command(self.claimed.space(), |command| command | Command::INTERRUPT_DISABLE);
+        let _ = self.claimed.space().read_u16(0);
+        if let Some(sharer) = &self.joined {
+            sharer.set_paused(true);
+            self.hold.wait_idle();
+        }
+    }
+
+    fn resume(&self) {
+        if let Some(sharer) = &self.joined {
+            sharer.set_paused(false);
+        }
         update_command(self.claimed.space(), |command| command - Command::INTERRUPT_DISABLE);
     }
 
@@ -121,10 +149,14 @@ impl Drop for LineGrant {
 struct Handler<I> {
     isr: Arc<I>,
     row: Arc<Row>,
+    paused: AtomicBool,
 }
 
 impl<I: LineIsr> Sharer for Handler<I> {
     fn serve(&self) -> Claim {
+        if self.paused.load(Ordering::SeqCst) {
+            return Claim::NotMine;
+        }
         self.row.count();
         let claim = self.isr.on_line(&InIsr::new(&self.row));
         if claim == Claim::NotMine {
@@ -135,5 +167,9 @@ impl<I: LineIsr> Sharer for Handler<I> {
 
     fn row(&self) -> &Arc<Row> {
         &self.row
+    }
+
+    fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::SeqCst);
     }
 }

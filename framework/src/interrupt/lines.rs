@@ -18,6 +18,8 @@ pub(super) trait Sharer: Send + Sync {
     fn serve(&self) -> Claim;
     /// Its row in the report.
     fn row(&self) -> &Arc<Row>;
+    /// Whether it is passed over. Once the line is idle after that, it does not run.
+    fn set_paused(&self, paused: bool);
 }
 
 /// A line in use.
@@ -43,7 +45,7 @@ impl LineHold {
             line.holds += 1;
             return Ok(Self { machine, gsi, vector: line.vector.vector(0) });
         }
-        let block = machine.vectors.allocate(1)?;
+        let block = machine.vectors.allocate(1, 1)?;
         let vector = block.vector(0);
         if let Some(vector) = vector {
             machine.controller.connect(gsi, vector)?;
@@ -73,6 +75,14 @@ impl LineHold {
         let last = self.change(|sharers| sharers.retain(|other| !Arc::ptr_eq(other, sharer)));
         if last {
             self.machine.controller.mask(self.gsi);
+        }
+    }
+
+    /// Waits until no handler of the line is being called by an interrupt that is under way.
+    pub(super) fn wait_idle(&self) {
+        let lines = self.machine.vectors.lines();
+        if let Some(line) = lines.iter().find(|line| line.gsi == self.gsi) {
+            line.vector.wait_idle();
         }
     }
 

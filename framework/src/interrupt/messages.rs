@@ -5,12 +5,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::grant::MessageGrant;
 use super::interrupts::{Granted, Live, Masked};
-use super::msi::Msi;
-use super::msix::Msix;
 use super::vectors::Row;
-use super::{Bound, GrantError, InIsr, MessageIsr, MessageSet, Mode, Serve, VectorBlock};
-use crate::function::Claimed;
+use super::{Bound, GrantError, InIsr, MessageIsr, MessageSet, Mode, Serve};
 
 /// `N` messages for the handlers of `I`, in the state `S`.
 pub struct Messages<const N: usize, I: 'static, S = Granted> {
@@ -29,13 +27,13 @@ impl<const N: usize, I, S> Messages<N, I, S> {
     /// By MSI or by MSI-X.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.grant.source.mode()
+        self.grant.mode()
     }
 
     /// Hardware vectors that the messages share; less than `N` when they fold.
     #[must_use]
     pub fn vectors(&self) -> usize {
-        self.grant.entries
+        self.grant.entries()
     }
 
     fn become_state<T>(self) -> Messages<N, I, T> {
@@ -47,12 +45,12 @@ impl<const N: usize, I: MessageIsr<N>, S> Messages<N, I, S> {
     /// The entry that sends `message`: what a driver writes into its device's vector selection registers.
     #[must_use]
     pub fn entry(&self, message: I::Message) -> u16 {
-        u16::try_from(self.grant.entry(message.index())).unwrap_or_else(|_| unreachable!("at most 2,048 entries"))
+        self.grant.table_entry(message.index())
     }
 
     /// Which messages share which entry, entry by entry.
     pub fn folding(&self) -> impl Iterator<Item = Vec<I::Message>> {
-        (0..self.grant.entries).map(|entry| self.folded(entry))
+        (0..self.grant.entries()).map(|entry| self.folded(entry))
     }
 
     fn folded(&self, entry: usize) -> Vec<I::Message> {
@@ -64,7 +62,7 @@ impl<const N: usize, I: MessageIsr<N>, S> Messages<N, I, S> {
 impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Granted> {
     /// Registers the context that the handlers are called with. It is owned by the registration from here on.
     pub fn register(mut self, isr: Arc<I>) -> Messages<N, I, Masked> {
-        for entry in 0..self.grant.entries {
+        for entry in 0..self.grant.entries() {
             let messages = self.folded(entry);
             let names = messages.iter().filter_map(|message| I::Message::NAMES.get(message.index()).copied());
             let row = self.grant.add_row(entry, names.collect());
@@ -73,7 +71,7 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Granted> {
                 [message] => Bound::new(One { isr, message, row }),
                 _ => Bound::new(Folded { isr, messages, row }),
             };
-            self.grant.vectors.replace(entry, Some(bound));
+            self.grant.bind(entry, bound);
         }
         self.become_state()
     }
@@ -94,10 +92,19 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Live> {
         self.become_state()
     }
 
+    /// Runs `work` while no handler of this registration runs, on any CPU; other functions' interrupts are not
+    /// touched. What the function sends meanwhile is served afterwards.
+    pub fn synchronize<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        self.grant.mask();
+        let result = work();
+        self.grant.unmask();
+        result
+    }
+
     /// The single entries, if these are MSI-X messages: only those have an address, a mask and a pending bit each.
     #[must_use]
     pub fn as_msix(&mut self) -> Option<MsixMessages<'_, N, I>> {
-        matches!(self.grant.source, Source::Msix(_)).then_some(MsixMessages { messages: self })
+        (self.mode() == Mode::Msix).then_some(MsixMessages { messages: self })
     }
 }
 
@@ -116,26 +123,26 @@ pub struct MsixMessages<'a, const N: usize, I: 'static> {
 impl<const N: usize, I: MessageIsr<N>> MsixMessages<'_, N, I> {
     /// Masks the entry of one message, and of those folded with it. What it would send stays pending.
     pub fn mask(&mut self, message: I::Message) {
-        self.with(message, Msix::mask);
+        self.messages.grant.mask_one(message.index());
     }
 
     /// Unmasks the entry of one message; a pending one is sent at once.
     pub fn unmask(&mut self, message: I::Message) {
-        self.with(message, Msix::unmask);
+        self.messages.grant.unmask_one(message.index());
     }
 
     /// Whether the function holds the message back behind its mask.
     #[must_use]
     pub fn is_pending(&self, message: I::Message) -> bool {
-        self.with(message, Msix::is_pending).unwrap_or(false)
+        self.messages.grant.is_pending(message.index())
     }
 
-    fn with<R>(&self, message: I::Message, verb: impl FnOnce(&Msix, usize) -> R) -> Option<R> {
-        let grant = &self.messages.grant;
-        match &grant.source {
-            Source::Msix(msix) => Some(verb(msix, grant.entry(message.index()))),
-            Source::Msi(_) => None,
-        }
+    /// One more message, bound after the fact: the next free entry of the table, with a vector of its own.
+    ///
+    /// # Errors
+    /// [`GrantError::NoEntry`] when the table is used up, [`GrantError::Vectors`] when the vectors are.
+    pub fn another<J: MessageIsr<1>>(&self) -> Result<Messages<1, J>, GrantError> {
+        self.messages.grant.another().map(Messages::new)
     }
 }
 
@@ -166,117 +173,6 @@ impl<const N: usize, I: MessageIsr<N>> Serve for Folded<N, I> {
         self.row.count();
         for message in &self.messages {
             self.isr.on_message(*message, &InIsr::new(&self.row));
-        }
-    }
-}
-
-/// What messages hold of the machine. Dropping silences the source, takes the handlers out, and frees the vectors,
-/// in this order.
-pub(super) struct MessageGrant {
-    source: Source,
-    entries: usize,
-    rows: Vec<Arc<Row>>,
-    vectors: VectorBlock,
-    claimed: Arc<Claimed>,
-}
-
-enum Source {
-    Msi(Msi),
-    Msix(Msix),
-}
-
-impl Source {
-    fn mode(&self) -> Mode {
-        match self {
-            Self::Msi(_) => Mode::Msi,
-            Self::Msix(_) => Mode::Msix,
-        }
-    }
-}
-
-impl MessageGrant {
-    /// As many entries as there are messages, entries and vectors; at least one.
-    pub(super) fn by_msix(claimed: &Arc<Claimed>, wanted: usize) -> Result<Self, GrantError> {
-        let table = Msix::open(claimed)?;
-        let free = claimed.machine().vectors.free().max(1);
-        let entries = wanted.min(table.entries()).min(free).max(1);
-        // Any vectors will do for MSI-X, but neighbours are simplest to own; halve until they fit.
-        let vectors = allocate(claimed, entries)?;
-        let entries = vectors.count();
-        for entry in 0..entries {
-            if let Some(vector) = vectors.vector(entry) {
-                table.program(entry, claimed.machine().controller.message(vector));
-            }
-        }
-        Ok(Self::new(claimed, Source::Msix(table), entries, vectors))
-    }
-
-    /// A power of two of neighbouring vectors, as many as there are messages and the function can send.
-    pub(super) fn by_msi(claimed: &Arc<Claimed>, wanted: usize) -> Result<Self, GrantError> {
-        let capable = usize::from(claimed.record().offers().msi);
-        let vectors = allocate(claimed, wanted.next_power_of_two().min(capable))?;
-        let Some(first) = vectors.vector(0) else { return Err(GrantError::Stuck { mode: Mode::Msi }) };
-        let msi = Msi::open(claimed, vectors.count(), claimed.machine().controller.message(first))?;
-        let entries = wanted.min(vectors.count());
-        Ok(Self::new(claimed, Source::Msi(msi), entries, vectors))
-    }
-
-    fn new(claimed: &Arc<Claimed>, source: Source, entries: usize, vectors: VectorBlock) -> Self {
-        // Messages are memory writes: without this the function drops them and says nothing.
-        claimed.master_bus();
-        claimed.record().update(|status| status.mode = Some(source.mode()));
-        Self { source, entries, rows: Vec::new(), vectors, claimed: claimed.clone() }
-    }
-
-    /// The entry of the message with that index: its own, or the last one, which the rest share.
-    fn entry(&self, index: usize) -> usize {
-        index.min(self.entries - 1)
-    }
-
-    fn add_row(&mut self, entry: usize, names: Vec<&'static str>) -> Arc<Row> {
-        let row = Row::new(&self.claimed, self.vectors.vector(entry), self.source.mode(), None, names);
-        let row = Arc::new(row);
-        self.claimed.machine().vectors.add_row(row.clone());
-        self.rows.push(row.clone());
-        row
-    }
-
-    fn unmask(&self) {
-        match &self.source {
-            Source::Msi(msi) => msi.unmask(),
-            Source::Msix(msix) => (0..self.entries).for_each(|entry| msix.unmask(entry)),
-        }
-    }
-
-    /// Silences the source; after that, what was already under way has been served.
-    fn mask(&self) {
-        match &self.source {
-            Source::Msi(msi) => msi.mask(),
-            Source::Msix(msix) => (0..self.entries).for_each(|entry| msix.mask(entry)),
-        }
-        self.vectors.wait_idle();
-    }
-}
-
-impl Drop for MessageGrant {
-    fn drop(&mut self) {
-        self.mask();
-        for row in &self.rows {
-            self.claimed.machine().vectors.remove_row(row);
-        }
-        self.claimed.record().update(|status| status.mode = None);
-    }
-}
-
-/// `wanted` vectors, or half, a quarter, ... of that where the machine runs short.
-fn allocate(claimed: &Claimed, wanted: usize) -> Result<VectorBlock, GrantError> {
-    let table = claimed.machine().vectors;
-    let mut count = wanted;
-    loop {
-        match table.allocate(count) {
-            Ok(vectors) => return Ok(vectors),
-            Err(_) if count > 1 => count = count.div_ceil(2),
-            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! in any state masks the source, waits for handlers that run, frees the vectors, and drops the context.
 
 mod breaker;
+mod grant;
 mod interrupts;
 mod isr;
 mod line;

@@ -4,12 +4,16 @@
 //! Accesses are 32 bits wide, which every device takes, and an entry changes only while it is masked.
 
 use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::{GrantError, Mode};
 use crate::bar::{BarKind, Window};
 use crate::config::{BarOffset, MsixCapability, Space};
 use crate::function::Claimed;
 use crate::machine::MessageTarget;
+use crate::sync::IrqLock;
 
 const ADDRESS: u64 = 0;
 const UPPER_ADDRESS: u64 = 4;
@@ -23,6 +27,8 @@ pub(super) struct Msix {
     capability: MsixCapability,
     table: Window,
     pending: Window,
+    taken: IrqLock<Vec<bool>>,
+    claimed: Arc<Claimed>,
 }
 
 impl Msix {
@@ -35,7 +41,8 @@ impl Msix {
         let (space, capability) = (claimed.space(), claimed.record().msix.ok_or(stuck)?);
         let table = map(claimed, capability.table, capability.table_length())?;
         let pending = map(claimed, capability.pending, capability.pending_length())?;
-        let this = Self { space, capability, table, pending };
+        let taken = IrqLock::new(vec![false; usize::from(capability.count)]);
+        let this = Self { space, capability, table, pending, taken, claimed: claimed.clone() };
         let silent = MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK;
         this.control(|control| control | silent);
         if space.read_u16(capability.offset + MsixCapability::CONTROL) & silent != silent {
@@ -46,11 +53,30 @@ impl Msix {
         }
         this.flush();
         this.control(|control| control & !MsixCapability::FUNCTION_MASK);
+        claimed.record().update(|status| status.mode = Some(Mode::Msix));
         Ok(this)
     }
 
     pub(super) fn entries(&self) -> usize {
         usize::from(self.capability.count)
+    }
+
+    /// Entries that nobody has.
+    pub(super) fn free(&self) -> usize {
+        self.taken.lock().iter().filter(|taken| !**taken).count()
+    }
+
+    /// Takes neighbouring entries; `None` when no run of free ones is long enough.
+    pub(super) fn take(&self, count: usize) -> Option<usize> {
+        let mut taken = self.taken.lock();
+        let first = taken.windows(count).position(|run| run.iter().all(|taken| !taken))?;
+        taken[first..first + count].fill(true);
+        Some(first)
+    }
+
+    /// Gives masked entries back.
+    pub(super) fn give_back(&self, entries: Range<usize>) {
+        self.taken.lock()[entries].fill(false);
     }
 
     /// Points a masked entry at its vector.
@@ -60,9 +86,11 @@ impl Msix {
         self.write(entry, DATA, target.data);
     }
 
-    /// Masks an entry; once this returns, nothing of it is under way.
-    pub(super) fn mask(&self, entry: usize) {
-        self.write(entry, VECTOR_CONTROL, MASKED);
+    /// Masks entries; once this returns, nothing of them is under way.
+    pub(super) fn mask(&self, entries: Range<usize>) {
+        for entry in entries {
+            self.write(entry, VECTOR_CONTROL, MASKED);
+        }
         self.flush();
     }
 
@@ -99,6 +127,7 @@ impl Drop for Msix {
         self.control(|control| control | MsixCapability::FUNCTION_MASK);
         self.flush();
         self.control(|control| control & !(MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK));
+        self.claimed.record().update(|status| status.mode = None);
     }
 }
 

@@ -2,13 +2,16 @@
 //!
 //! The ladder, told once: MSI-X, else MSI, else the line; each rung only if the function offers it and the
 //! machine permits it, and with fewer vectors than messages when the machine runs short. A rung that fails
-//! gives way to the next, and the first failure is what a driver hears when nothing was left.
+//! gives way to the next, and the first failure is what a driver hears when nothing was left. A driver may
+//! [prefer](InterruptPort::prefer) a mode, which then comes first, and ask for a
+//! [minimum](InterruptPort::at_least) of vectors.
 
 use alloc::sync::Arc;
 use core::fmt;
 
+use super::grant::MessageGrant;
 use super::line::{Line, LineGrant};
-use super::messages::{MessageGrant, Messages};
+use super::messages::Messages;
 use super::{Either, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin, VectorsExhausted};
 use crate::bar::MapError;
 use crate::function::Claimed;
@@ -51,11 +54,26 @@ impl fmt::Display for Offers {
 #[derive(Debug)]
 pub struct InterruptPort {
     claimed: Arc<Claimed>,
+    preferred: Option<Mode>,
+    least: usize,
 }
 
 impl InterruptPort {
     pub(crate) fn new(claimed: Arc<Claimed>) -> Self {
-        Self { claimed }
+        Self { claimed, preferred: None, least: 1 }
+    }
+
+    /// Puts `mode` first on the ladder; the others follow in their order.
+    #[must_use]
+    pub fn prefer(self, mode: Mode) -> Self {
+        Self { preferred: Some(mode), ..self }
+    }
+
+    /// Refuses messages on fewer than `vectors` vectors, instead of folding them further. The ladder goes on to the
+    /// line then.
+    #[must_use]
+    pub fn at_least(self, vectors: usize) -> Self {
+        Self { least: vectors, ..self }
     }
 
     /// What the function offers.
@@ -72,12 +90,12 @@ impl InterruptPort {
     where
         I: LineIsr + MessageIsr<N>,
     {
-        match self.grant_messages() {
-            Ok(messages) => Ok(Interrupts::Messages(messages)),
-            Err((refusal, port)) => match port.grant_line() {
-                Ok(line) => Ok(Interrupts::Line(line)),
-                Err((last, port)) => Err((refusal.or(last), port)),
-            },
+        let messages = |port: Self| port.grant_messages().map(Interrupts::Messages);
+        let line = |port: Self| port.grant_line().map(Interrupts::Line);
+        if self.preferred == Some(Mode::Intx) {
+            line(self).or_else(|(refusal, port)| messages(port).map_err(|(last, port)| (refusal.or(last), port)))
+        } else {
+            messages(self).or_else(|(refusal, port)| line(port).map_err(|(last, port)| (refusal.or(last), port)))
         }
     }
 
@@ -87,11 +105,13 @@ impl InterruptPort {
     /// # Errors
     /// [`GrantError`] and the port.
     pub fn grant_messages<const N: usize, I: MessageIsr<N>>(self) -> Result<Messages<N, I>, (GrantError, Self)> {
-        let by_msix = self.permit(Mode::Msix).and_then(|()| MessageGrant::by_msix(&self.claimed, N));
-        let granted = by_msix.or_else(|refusal| {
-            let by_msi = self.permit(Mode::Msi).and_then(|()| MessageGrant::by_msi(&self.claimed, N));
-            by_msi.map_err(|last| refusal.or(last))
-        });
+        let by_msix = || self.permit(Mode::Msix).and_then(|()| MessageGrant::by_msix(&self.claimed, N, self.least));
+        let by_msi = || self.permit(Mode::Msi).and_then(|()| MessageGrant::by_msi(&self.claimed, N, self.least));
+        let granted = if self.preferred == Some(Mode::Msi) {
+            by_msi().or_else(|refusal| by_msix().map_err(|last| refusal.or(last)))
+        } else {
+            by_msix().or_else(|refusal| by_msi().map_err(|last| refusal.or(last)))
+        };
         match granted {
             Ok(grant) => Ok(Messages::new(grant)),
             Err(error) => Err((error, self)),
@@ -142,6 +162,20 @@ pub enum GrantError {
     /// There are no vectors left.
     #[error(transparent)]
     Vectors(#[from] VectorsExhausted),
+    /// There are vectors, but fewer than the driver's minimum.
+    #[error("{wanted} vectors are the driver's minimum, {granted} can be granted")]
+    TooFew {
+        /// The minimum.
+        wanted: usize,
+        /// What there was.
+        granted: usize,
+    },
+    /// The function has no entry left for one more message.
+    #[error("all {entries} entries are in use")]
+    NoEntry {
+        /// Entries that the function has.
+        entries: usize,
+    },
     /// The MSI-X table or its pending bits are not where they can be reached.
     #[error("the MSI-X table cannot be reached: {0}")]
     Table(#[from] MapError),

@@ -51,19 +51,19 @@ impl VectorTable {
         self.limit.store(count, Ordering::Relaxed);
     }
 
-    /// Takes `count` neighbouring vectors whose first is a multiple of `count`, which MSI demands of a power
-    /// of two (PCI 3.0, 6.8.1.6: the function changes the low bits of the data).
+    /// Takes `count` neighbouring vectors, the first a multiple of `align`. MSI demands a power of two for both
+    /// (PCI 3.0, 6.8.1.6: the function changes the low bits of the data).
     ///
     /// # Errors
     /// [`VectorsExhausted`], saying how many there were.
-    pub fn allocate(&'static self, count: usize) -> Result<VectorBlock, VectorsExhausted> {
+    pub fn allocate(&'static self, count: usize, align: usize) -> Result<VectorBlock, VectorsExhausted> {
         let mut used = self.used.lock();
         let free = self.limit.load(Ordering::Relaxed).saturating_sub(used.iter().filter(|used| **used).count());
         let exhausted = VectorsExhausted { wanted: count, free };
         if count == 0 || count > free {
             return Err(exhausted);
         }
-        let mut starts = (FIRST..END).filter(|start| start % count == 0 && start + count <= END);
+        let mut starts = (FIRST..END).filter(|start| start.is_multiple_of(align) && start + count <= END);
         let first = starts.find(|start| used[*start..*start + count].iter().all(|used| !used)).ok_or(exhausted)?;
         used[first..first + count].fill(true);
         Ok(VectorBlock { table: self, first, count })
@@ -208,6 +208,7 @@ pub(crate) struct Row {
     pub(crate) gsi: Option<Gsi>,
     count: AtomicU64,
     unclaimed: AtomicU64,
+    held_back: AtomicU64,
 }
 
 impl Row {
@@ -228,6 +229,7 @@ impl Row {
             gsi,
             count: AtomicU64::new(0),
             unclaimed: AtomicU64::new(0),
+            held_back: AtomicU64::new(0),
         }
     }
 
@@ -242,6 +244,11 @@ impl Row {
         self.unclaimed.store(self.unclaimed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// Counts an unmask that found the message pending.
+    pub(crate) fn count_masked_while_pending(&self) {
+        self.held_back.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn report(&self) -> InterruptRow {
         InterruptRow {
             vector: self.vector,
@@ -252,6 +259,7 @@ impl Row {
             gsi: self.gsi,
             count: self.count.load(Ordering::Relaxed),
             unclaimed: self.unclaimed.load(Ordering::Relaxed),
+            masked_while_pending: self.held_back.load(Ordering::Relaxed),
         }
     }
 }
@@ -275,4 +283,6 @@ pub struct InterruptRow {
     pub count: u64,
     /// Calls that were not its own.
     pub unclaimed: u64,
+    /// Times that its message was pending behind the mask when it was unmasked.
+    pub masked_while_pending: u64,
 }

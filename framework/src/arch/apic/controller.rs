@@ -1,6 +1,7 @@
 //! The bare machine's interrupt delivery.
 
 use super::io::IoApics;
+use super::local;
 use crate::arch::madt::Madt;
 use crate::config::Address;
 use crate::interrupt::{Gsi, Pin, Vector};
@@ -27,6 +28,10 @@ impl InterruptController for Controller {
     fn message(&self, vector: Vector) -> MessageTarget {
         // Fixed delivery to one CPU, edge-triggered: everything else is zero.
         MessageTarget { address: MESSAGES | u64::from(vector.cpu & 0xff) << 12, data: u32::from(vector.number) }
+    }
+
+    fn raise(&self, vector: Vector) {
+        local::send(vector);
     }
 
     fn route(&self, _address: Address, _pin: Pin, interrupt_line: u8) -> Result<Route, RouteError> {

@@ -13,7 +13,9 @@ use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 
 use crate::arch::cpu;
 use crate::arch::entry::{ERROR, SPURIOUS, TIMER};
+use crate::interrupt::Vector;
 use crate::machine::{Memory, MemoryError};
+use crate::sync::IrqLock;
 
 const ID: u16 = 0x20;
 const TASK_PRIORITY: u16 = 0x80;
@@ -21,6 +23,8 @@ const EOI: u16 = 0xb0;
 const SPURIOUS_VECTOR: u16 = 0xf0;
 const IN_SERVICE: u16 = 0x100;
 const ERROR_STATUS: u16 = 0x280;
+const COMMAND: u16 = 0x300;
+const DESTINATION: u16 = 0x310;
 const LVT_TIMER: u16 = 0x320;
 const LVT_LINT0: u16 = 0x350;
 const LVT_LINT1: u16 = 0x360;
@@ -40,6 +44,7 @@ const DIVIDE_BY_16: u32 = 0b0011;
 /// The page of registers; null in x2APIC mode.
 static PAGE: AtomicPtr<u32> = AtomicPtr::new(ptr::null_mut());
 static ERRORS: AtomicU64 = AtomicU64::new(0);
+static SENDING: IrqLock<()> = IrqLock::new(());
 
 /// Which way the registers are reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +95,22 @@ pub(crate) fn id() -> u32 {
 #[inline]
 pub(crate) fn end_of_interrupt() {
     write(EOI, 0);
+}
+
+/// Sends an interrupt to the vector's CPU (SDM vol. 3, 11.6.1): fixed delivery, physical destination.
+pub(crate) fn send(vector: Vector) {
+    const ASSERT: u32 = 1 << 14;
+    let command = ASSERT | u32::from(vector.number);
+    if PAGE.load(Ordering::Relaxed).is_null() {
+        let mut register = msr(COMMAND);
+        // SAFETY: x2APIC mode, where this MSR holds both halves; the vector is one for functions.
+        unsafe { register.write(u64::from(vector.cpu) << 32 | u64::from(command)) };
+    } else {
+        // An interrupt between the two writes could send its own and leave its destination behind.
+        let _whole = SENDING.lock();
+        write(DESTINATION, vector.cpu << 24);
+        write(COMMAND, command);
+    }
 }
 
 /// Whether that vector is in service.

@@ -1,0 +1,184 @@
+//! What messages hold of the machine, whatever their names: a source, vectors, and rows in the report.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::msi::Msi;
+use super::msix::Msix;
+use super::vectors::Row;
+use super::{Bound, GrantError, Mode, VectorBlock};
+use crate::function::Claimed;
+
+/// Dropping silences the source, takes the handlers out, and frees the vectors, in this order.
+pub(super) struct MessageGrant {
+    source: Source,
+    /// The first entry, of those of the source.
+    first: usize,
+    entries: usize,
+    rows: Vec<Arc<Row>>,
+    vectors: VectorBlock,
+    claimed: Arc<Claimed>,
+}
+
+enum Source {
+    Msi(Msi),
+    /// Shared by those who got more messages later.
+    Msix(Arc<Msix>),
+}
+
+impl MessageGrant {
+    /// As many entries as there are messages, entries and vectors; `least` at least.
+    pub(super) fn by_msix(claimed: &Arc<Claimed>, wanted: usize, least: usize) -> Result<Self, GrantError> {
+        let table = Arc::new(Msix::open(claimed)?);
+        Self::of_table(claimed, table, wanted, least)
+    }
+
+    fn of_table(claimed: &Arc<Claimed>, table: Arc<Msix>, wanted: usize, least: usize) -> Result<Self, GrantError> {
+        let granted = wanted.min(table.free()).max(1);
+        // Any vectors would do for MSI-X; neighbours are simplest to own.
+        let vectors = allocate(claimed, granted, 1)?;
+        let entries = enough(vectors.count(), least)?;
+        let first = table.take(entries).ok_or(GrantError::NoEntry { entries: table.entries() })?;
+        for index in 0..entries {
+            if let Some(vector) = vectors.vector(index) {
+                table.program(first + index, claimed.machine().controller.message(vector));
+            }
+        }
+        Ok(Self::new(claimed, Source::Msix(table), first, entries, vectors))
+    }
+
+    /// A power of two of neighbouring vectors, as many as there are messages and the function can send.
+    pub(super) fn by_msi(claimed: &Arc<Claimed>, wanted: usize, least: usize) -> Result<Self, GrantError> {
+        let capable = usize::from(claimed.record().offers().msi);
+        let power = wanted.next_power_of_two().min(capable);
+        let vectors = allocate(claimed, power, power)?;
+        let entries = enough(wanted.min(vectors.count()), least)?;
+        let msi = Msi::open(claimed, &vectors)?;
+        Ok(Self::new(claimed, Source::Msi(msi), 0, entries, vectors))
+    }
+
+    fn new(claimed: &Arc<Claimed>, source: Source, first: usize, entries: usize, vectors: VectorBlock) -> Self {
+        // Messages are memory writes: without this the function drops them and says nothing.
+        claimed.master_bus();
+        Self { source, first, entries, rows: Vec::new(), vectors, claimed: claimed.clone() }
+    }
+
+    /// One more entry of the same table.
+    pub(super) fn another(&self) -> Result<Self, GrantError> {
+        match &self.source {
+            Source::Msix(table) => Self::of_table(&self.claimed, table.clone(), 1, 1),
+            Source::Msi(_) => Err(GrantError::NoEntry { entries: self.vectors.count() }),
+        }
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        match &self.source {
+            Source::Msi(_) => Mode::Msi,
+            Source::Msix(_) => Mode::Msix,
+        }
+    }
+
+    pub(super) fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// The entry, of the granted ones, of the message with that index: its own, or the last, which the rest share.
+    pub(super) fn entry(&self, index: usize) -> usize {
+        index.min(self.entries - 1)
+    }
+
+    /// The same, as the function numbers its entries.
+    pub(super) fn table_entry(&self, index: usize) -> u16 {
+        u16::try_from(self.first + self.entry(index)).unwrap_or_else(|_| unreachable!("a table has 2,048 entries"))
+    }
+
+    pub(super) fn add_row(&mut self, entry: usize, names: Vec<&'static str>) -> Arc<Row> {
+        let row = Row::new(&self.claimed, self.vectors.vector(entry), self.mode(), None, names);
+        let row = Arc::new(row);
+        self.claimed.machine().vectors.add_row(row.clone());
+        self.rows.push(row.clone());
+        row
+    }
+
+    pub(super) fn bind(&self, entry: usize, handler: Bound) {
+        self.vectors.replace(entry, Some(handler));
+    }
+
+    pub(super) fn unmask(&self) {
+        match &self.source {
+            Source::Msi(msi) => {
+                if msi.unmask() {
+                    // What the function would have sent meanwhile is lost: call every handler once instead.
+                    let controller = self.claimed.machine().controller;
+                    (0..self.entries).filter_map(|entry| self.vectors.vector(entry)).for_each(|vector| {
+                        controller.raise(vector);
+                    });
+                }
+            }
+            Source::Msix(_) => (0..self.entries).for_each(|entry| self.unmask_one(entry)),
+        }
+    }
+
+    /// Silences the source; after that, what was already under way has been served.
+    pub(super) fn mask(&self) {
+        match &self.source {
+            Source::Msi(msi) => msi.mask(),
+            Source::Msix(table) => table.mask(self.first..self.first + self.entries),
+        }
+        self.vectors.wait_idle();
+    }
+
+    pub(super) fn mask_one(&self, index: usize) {
+        if let Source::Msix(table) = &self.source {
+            let entry = self.first + self.entry(index);
+            table.mask(entry..entry + 1);
+        }
+    }
+
+    pub(super) fn unmask_one(&self, index: usize) {
+        if let Source::Msix(table) = &self.source {
+            if self.is_pending(index)
+                && let Some(row) = self.rows.get(self.entry(index))
+            {
+                row.count_masked_while_pending();
+            }
+            table.unmask(self.first + self.entry(index));
+        }
+    }
+
+    pub(super) fn is_pending(&self, index: usize) -> bool {
+        match &self.source {
+            Source::Msix(table) => table.is_pending(self.first + self.entry(index)),
+            Source::Msi(_) => false,
+        }
+    }
+}
+
+impl Drop for MessageGrant {
+    fn drop(&mut self) {
+        self.mask();
+        if let Source::Msix(table) = &self.source {
+            table.give_back(self.first..self.first + self.entries);
+        }
+        for row in &self.rows {
+            self.claimed.machine().vectors.remove_row(row);
+        }
+    }
+}
+
+/// `wanted` vectors, or half, a quarter, ... of that where the machine runs short.
+fn allocate(claimed: &Claimed, wanted: usize, align: usize) -> Result<VectorBlock, GrantError> {
+    let table = claimed.machine().vectors;
+    let (mut count, mut align) = (wanted, align);
+    loop {
+        match table.allocate(count, align) {
+            Ok(vectors) => return Ok(vectors),
+            Err(_) if count > 1 => (count, align) = (count.div_ceil(2), align.div_ceil(2)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn enough(granted: usize, least: usize) -> Result<usize, GrantError> {
+    if granted < least { Err(GrantError::TooFew { wanted: least, granted }) } else { Ok(granted) }
+}
