@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use std::{env, thread};
 
@@ -56,12 +57,15 @@ impl Load {
     pub fn run(&self) -> Result<LoadReport, Vec<LoadError>> {
         let start = Instant::now();
         let taken = AtomicUsize::new(0);
+        // QEMU's port forwarding listens with a backlog of one: of many connections at once the host drops some, and
+        // they wait for seconds, or are reset, before the guest hears of them.
+        let opening = Mutex::new(());
         let results: Vec<_> = thread::scope(|scope| {
             let workers: Vec<_> = (0..self.connections)
                 .map(|connection| {
                     scope.spawn({
-                        let taken = &taken;
-                        move || self.connection(connection, taken)
+                        let (taken, opening) = (&taken, &opening);
+                        move || self.connection(connection, taken, opening)
                     })
                 })
                 .collect();
@@ -80,14 +84,22 @@ impl Load {
     }
 
     /// One connection's requests: how many, and the slowest answer.
-    fn connection(&self, connection: usize, taken: &AtomicUsize) -> Result<(usize, Duration), LoadError> {
+    fn connection(
+        &self,
+        connection: usize,
+        taken: &AtomicUsize,
+        opening: &Mutex<()>,
+    ) -> Result<(usize, Duration), LoadError> {
         let mut request = 0;
         let mut slowest = Duration::ZERO;
         let mut attempt = || -> Result<(), String> {
+            let mut turn = Some(opening.lock().unwrap_or_else(PoisonError::into_inner));
             let mut client = Client::connect(self.port, self.stall).map_err(|error| self.explain(&error))?;
             while taken.fetch_add(1, Ordering::Relaxed) < self.requests {
                 let sent = Instant::now();
                 let response = client.get(self.path).map_err(|error| self.explain(&error))?;
+                // It is open now: the next one may.
+                drop(turn.take());
                 if response.status != 200 || response.body != self.body {
                     return Err(format!(
                         "status {} with {} bytes of another body",
