@@ -19,7 +19,7 @@ pub enum Device {
     Nic(Box<dyn Nic>),
     /// A disk.
     Disk(Disk),
-    /// A source of random bytes.
+    /// A source of randomness.
     Rng(VirtioRng),
     /// QEMU's device for learning.
     Edu(Edu),
@@ -66,7 +66,7 @@ pub struct Devices {
     pub nics: Vec<Found<Box<dyn Nic>>>,
     /// Disks.
     pub disks: Vec<Found<Disk>>,
-    /// Sources of random bytes.
+    /// Sources of randomness.
     pub rngs: Vec<Found<VirtioRng>>,
     /// QEMU's devices for learning.
     pub edus: Vec<Found<Edu>>,

@@ -3,7 +3,7 @@
 use switchboard_drivers::block::{BlockDevice, BlockError};
 use switchboard_drivers::virtio::VirtioBlk;
 
-/// The disks that this image has drivers for.
+/// The disks that this image has drivers for. Apps and the file system see a [`BlockDevice`].
 #[derive(Debug)]
 pub enum Disk {
     /// A virtio disk.
@@ -12,27 +12,32 @@ pub enum Disk {
 
 impl BlockDevice for Disk {
     fn capacity(&self) -> u64 {
-        let Self::Virtio(disk) = self;
-        disk.capacity()
+        match self {
+            Self::Virtio(disk) => disk.capacity(),
+        }
     }
 
     fn is_read_only(&self) -> bool {
-        let Self::Virtio(disk) = self;
-        disk.is_read_only()
+        match self {
+            Self::Virtio(disk) => disk.is_read_only(),
+        }
     }
 
     async fn read(&self, sector: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
-        let Self::Virtio(disk) = self;
-        disk.read(sector, buffer).await
+        match self {
+            Self::Virtio(disk) => disk.read(sector, buffer).await,
+        }
     }
 
     async fn write(&self, sector: u64, buffer: &[u8]) -> Result<(), BlockError> {
-        let Self::Virtio(disk) = self;
-        disk.write(sector, buffer).await
+        match self {
+            Self::Virtio(disk) => disk.write(sector, buffer).await,
+        }
     }
 
     async fn flush(&self) -> Result<(), BlockError> {
-        let Self::Virtio(disk) = self;
-        disk.flush().await
+        match self {
+            Self::Virtio(disk) => disk.flush().await,
+        }
     }
 }

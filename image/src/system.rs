@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use embassy_executor::Spawner;
+use embassy_time::{Duration, TimeoutError, with_timeout};
 use switchboard::arch;
 use switchboard::machine::Machine;
 
@@ -13,6 +14,9 @@ use crate::command_line::{AddressSource, Options};
 use crate::devices::Devices;
 use crate::network::{self, Interface};
 use crate::{say, table};
+
+/// A source of randomness may run dry; the network does not wait for it longer.
+const RANDOM_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Everything an app works with. It owns the devices.
 pub struct System {
@@ -56,11 +60,11 @@ pub async fn run(spawner: Spawner, machine: &'static Machine, options: Options<'
 impl System {
     /// Starts a stack on each network function. An address of the command line goes to the first; the others
     /// ask by DHCP.
-    pub fn start_network(&mut self) -> Vec<Interface> {
+    pub async fn start_network(&mut self) -> Vec<Interface> {
         let mut interfaces = Vec::new();
         let mut address = self.address;
         for nic in core::mem::take(&mut self.devices.nics) {
-            let seed = arch::random_seed();
+            let seed = self.random().await;
             let place = (nic.function, nic.driver);
             interfaces.push(network::start(self.spawner, nic.device, place, address, seed));
             address = AddressSource::Dhcp;
@@ -69,6 +73,20 @@ impl System {
             say!("no network: no function has a network driver");
         }
         interfaces
+    }
+
+    /// Random bits: the CPU's, and those of every device that has some.
+    async fn random(&mut self) -> u64 {
+        let mut bits = arch::random_seed();
+        for rng in &mut self.devices.rngs {
+            let mut bytes = [0; 8];
+            match with_timeout(RANDOM_PATIENCE, rng.device.fill(&mut bytes)).await {
+                Ok(Ok(())) => bits ^= u64::from_le_bytes(bytes),
+                Ok(Err(error)) => log::warn!("{}: {error}", rng.function),
+                Err(TimeoutError) => log::warn!("{}: no random bytes in time", rng.function),
+            }
+        }
+        bits
     }
 }
 

@@ -33,7 +33,7 @@ struct Site {
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    let interfaces = system.start_network();
+    let interfaces = system.start_network().await;
     let files = mount(&mut system).await;
     let counters: &'static Counters = Box::leak(Box::default());
     let site: &'static Site = Box::leak(Box::new(Site { machine: system.machine, interfaces, counters, files }));
