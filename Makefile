@@ -25,7 +25,7 @@ export TARGET IMAGE FILES
 
 HOST_CRATES := -p switchboard -p switchboard-drivers
 
-.PHONY: help doctor build run qemu-cmd debug test test-host test-ui test-qemu test-load lint clean
+.PHONY: help doctor build run qemu-cmd debug test test-host test-ui test-qemu lint clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -69,9 +69,6 @@ test-qemu: ## Boot the image in QEMU, once for each device, mode and machine; TE
 	@tools/install cargo cc qemu objdump
 	@$(MAKE) --no-print-directory build
 	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
-
-test-load: ## The long load tests: 200,000 requests for each network driver and mode
-	SWITCHBOARD_REQUESTS=200000 $(MAKE) --no-print-directory test-qemu TEST=load::
 
 lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check

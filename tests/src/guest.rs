@@ -114,10 +114,11 @@ impl Guest {
     pub fn client_on(&self, nic: usize) -> Client {
         let port = self.port(nic, Protocol::Tcp, 80);
         let start = Instant::now();
+        let mut wait = Duration::from_millis(100);
         loop {
             // QEMU accepts connections before the guest listens: only an answer counts, and a connection made too
             // early may never get one.
-            let attempt = Client::connect(port, Duration::from_secs(2)).and_then(|mut client| {
+            let attempt = Client::connect(port, wait).and_then(|mut client| {
                 client.get("/hello")?;
                 client.patience(PATIENCE)?;
                 Ok(client)
@@ -126,6 +127,7 @@ impl Guest {
                 Ok(client) => return client,
                 Err(error) => assert!(start.elapsed() < PATIENCE && self.is_running(), "no page: {error}"),
             }
+            wait = (wait * 2).min(PATIENCE);
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -19,7 +19,7 @@ pub use console::Console;
 pub use disk::{ScratchDisk, mebibyte_file, sha256};
 pub use guest::{Exit, Guest};
 pub use http::{Client, HttpError, Response, exchange};
-pub use load::{Load, LoadError, LoadReport, requests};
+pub use load::{Load, LoadError, LoadReport};
 pub use ports::Protocol;
 pub use qemu::{Irq, Machine, Nic, Qemu};
 pub use redzone::reaches_below_stack;

@@ -2,9 +2,8 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
-use std::{env, thread};
 
 use crate::{Client, HttpError};
 
@@ -30,7 +29,7 @@ pub struct Load {
 pub struct LoadReport {
     /// Requests answered.
     pub requests: usize,
-    /// From the first connection to the last answer.
+    /// From the first request to the last answer; making the connections is not counted.
     pub elapsed: Duration,
     /// The slowest answer.
     pub slowest: Duration,
@@ -38,12 +37,14 @@ pub struct LoadReport {
 
 /// The first thing that went wrong on a connection.
 #[derive(Debug, thiserror::Error)]
-#[error("connection {connection}, its request {request}: {cause}")]
+#[error("connection {connection}, its request {request}, {after:.1?} after the start: {cause}")]
 pub struct LoadError {
     /// Which connection, from 0.
     pub connection: usize,
     /// Which of its requests, from 0.
     pub request: usize,
+    /// When.
+    pub after: Duration,
     /// What happened.
     pub cause: String,
 }
@@ -56,66 +57,59 @@ impl Load {
     /// The failure of each connection that failed.
     pub fn run(&self) -> Result<LoadReport, Vec<LoadError>> {
         let start = Instant::now();
+        let failure = |connection, request, cause| LoadError { connection, request, after: start.elapsed(), cause };
+        // One after another, each with an answer: QEMU lets one connection wait on a forwarded port, and the host's
+        // kernel resets those that come on top.
+        let mut clients = Vec::new();
+        for connection in 0..self.connections {
+            let client = Client::connect(self.port, self.stall).and_then(|mut client| {
+                client.get(self.path)?;
+                Ok(client)
+            });
+            clients.push(client.map_err(|error| vec![failure(connection, 0, self.explain(&error))])?);
+        }
+
+        let start = Instant::now();
         let taken = AtomicUsize::new(0);
-        // QEMU's port forwarding listens with a backlog of one: of many connections at once the host drops some, and
-        // they wait for seconds, or are reset, before the guest hears of them.
-        let opening = Mutex::new(());
         let results: Vec<_> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.connections)
-                .map(|connection| {
-                    scope.spawn({
-                        let (taken, opening) = (&taken, &opening);
-                        move || self.connection(connection, taken, opening)
-                    })
+            let work = |(connection, client)| {
+                let taken = &taken;
+                scope.spawn(move || {
+                    self.work(client, taken).map_err(|(request, cause)| failure(connection, request, cause))
                 })
-                .collect();
+            };
+            let workers: Vec<_> = clients.into_iter().enumerate().map(work).collect();
             workers.into_iter().map(|worker| worker.join().expect("a worker does not panic")).collect()
         });
-        let elapsed = start.elapsed();
-        let (done, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
-        let failed: Vec<LoadError> = failed.into_iter().filter_map(Result::err).collect();
-        if !failed.is_empty() {
-            return Err(failed);
+        let mut report = LoadReport { requests: 0, elapsed: start.elapsed(), slowest: Duration::ZERO };
+        let mut failures = Vec::new();
+        for result in results {
+            match result {
+                Ok((requests, slowest)) => {
+                    report.requests += requests;
+                    report.slowest = report.slowest.max(slowest);
+                }
+                Err(error) => failures.push(error),
+            }
         }
-        let done: Vec<(usize, Duration)> = done.into_iter().filter_map(Result::ok).collect();
-        let requests = done.iter().map(|&(requests, _)| requests).sum();
-        let slowest = done.iter().map(|&(_, slowest)| slowest).max().unwrap_or_default();
-        Ok(LoadReport { requests, elapsed, slowest })
+        if failures.is_empty() { Ok(report) } else { Err(failures) }
     }
 
-    /// One connection's requests: how many, and the slowest answer.
-    fn connection(
-        &self,
-        connection: usize,
-        taken: &AtomicUsize,
-        opening: &Mutex<()>,
-    ) -> Result<(usize, Duration), LoadError> {
+    /// One connection's requests: how many, and the slowest answer; or which one failed, and why.
+    fn work(&self, mut client: Client, taken: &AtomicUsize) -> Result<(usize, Duration), (usize, String)> {
         let mut request = 0;
         let mut slowest = Duration::ZERO;
-        let mut attempt = || -> Result<(), String> {
-            let mut turn = Some(opening.lock().unwrap_or_else(PoisonError::into_inner));
-            let mut client = Client::connect(self.port, self.stall).map_err(|error| self.explain(&error))?;
-            while taken.fetch_add(1, Ordering::Relaxed) < self.requests {
-                let sent = Instant::now();
-                let response = client.get(self.path).map_err(|error| self.explain(&error))?;
-                // It is open now: the next one may.
-                drop(turn.take());
-                if response.status != 200 || response.body != self.body {
-                    return Err(format!(
-                        "status {} with {} bytes of another body",
-                        response.status,
-                        response.body.len()
-                    ));
-                }
-                slowest = slowest.max(sent.elapsed());
-                request += 1;
+        while taken.fetch_add(1, Ordering::Relaxed) < self.requests {
+            let sent = Instant::now();
+            let response = client.get(self.path).map_err(|error| (request, self.explain(&error)))?;
+            if response.status != 200 || response.body != self.body {
+                let cause = format!("status {} with {} bytes of another body", response.status, response.body.len());
+                return Err((request, cause));
             }
-            Ok(())
-        };
-        match attempt() {
-            Ok(()) => Ok((request, slowest)),
-            Err(cause) => Err(LoadError { connection, request, cause }),
+            slowest = slowest.max(sent.elapsed());
+            request += 1;
         }
+        Ok((request, slowest))
     }
 
     fn explain(&self, error: &HttpError) -> String {
@@ -124,18 +118,6 @@ impl Load {
             HttpError::Io(io) if [TimedOut, WouldBlock].contains(&io.kind()) => format!("stalled for {:?}", self.stall),
             other => other.to_string(),
         }
-    }
-}
-
-/// How many requests a load test sends: `SWITCHBOARD_REQUESTS`, or `otherwise`.
-///
-/// # Panics
-/// When the variable holds no number.
-#[must_use]
-pub fn requests(otherwise: usize) -> usize {
-    match env::var("SWITCHBOARD_REQUESTS") {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("SWITCHBOARD_REQUESTS={text} is not a number")),
-        Err(_) => otherwise,
     }
 }
 
@@ -184,7 +166,8 @@ mod tests {
     #[test]
     fn a_stall_and_a_wrong_body_are_reported() {
         let stalled = load(server(3), b"ok").run().expect_err("a stall");
-        assert!(stalled.iter().all(|error| error.cause.contains("stalled") && error.request == 3), "{stalled:?}");
+        // The first of the three answers went to making the connection.
+        assert!(stalled.iter().all(|error| error.cause.contains("stalled") && error.request == 2), "{stalled:?}");
         let wrong = load(server(usize::MAX), b"no").run().expect_err("a wrong body");
         assert!(wrong[0].cause.contains("another body"), "{wrong:?}");
     }
