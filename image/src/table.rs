@@ -98,6 +98,7 @@ mod tests {
             gsi: None,
             count: 0,
             unclaimed: 0,
+            masked_while_pending: 0,
         }
     }
 

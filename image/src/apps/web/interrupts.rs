@@ -14,7 +14,6 @@ use crate::http::Worker;
 #[derive(Serialize)]
 struct Interrupts {
     spurious: u64,
-    unexpected: u64,
     vectors: Vec<Row>,
 }
 
@@ -49,9 +48,5 @@ impl Row {
 
 pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
     let vectors = worker.site.machine.vectors;
-    Json(Interrupts {
-        spurious: vectors.spurious(),
-        unexpected: vectors.unexpected(),
-        vectors: vectors.report().into_iter().map(Row::new).collect(),
-    })
+    Json(Interrupts { spurious: vectors.spurious(), vectors: vectors.report().into_iter().map(Row::new).collect() })
 }

@@ -67,6 +67,15 @@ fn interrupts(text: &mut Text, machine: &Machine) {
     for row in &rows {
         text.sample(format_args!("switchboard_interrupts_unclaimed_total{{{}}} {}", labels(row), row.unclaimed));
     }
+    text.family(
+        "switchboard_interrupts_masked_while_pending_total",
+        "counter",
+        "Messages found pending when their source was unmasked.",
+    );
+    for row in &rows {
+        let (labels, value) = (labels(row), row.masked_while_pending);
+        text.sample(format_args!("switchboard_interrupts_masked_while_pending_total{{{labels}}} {value}"));
+    }
     let vectors = machine.vectors;
     let free = vectors.free() as u64;
     text.single("switchboard_interrupts_spurious_total", "counter", "Spurious interrupts.", vectors.spurious());

@@ -20,6 +20,7 @@ struct Status {
     interfaces: Vec<Interface>,
     heap: Heap,
     requests: u64,
+    unexpected_interrupts: u64,
     files: Option<usize>,
 }
 
@@ -67,6 +68,7 @@ pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoRespon
         interfaces: site.interfaces.iter().map(Interface::new).collect(),
         heap: Heap { total: heap.total, used: heap.used },
         requests: site.counters.requests.get(),
+        unexpected_interrupts: site.machine.vectors.unexpected(),
         files: site.files.as_ref().map(|files| files.archive.len()),
     })
 }
