@@ -57,7 +57,7 @@ pub struct BarReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InterruptsReport {
-    /// Interrupts that no slot was waiting for.
+    /// Interrupts that nobody was there to serve.
     pub spurious: u64,
     /// One row for each vector of messages, and for each handler of a line.
     pub vectors: Vec<VectorReport>,
@@ -81,9 +81,9 @@ pub struct VectorReport {
     pub names: Vec<String>,
     /// The line's number, for a line.
     pub gsi: Option<u32>,
-    /// Calls of the handler; for a line, those it claimed.
+    /// Calls of the handler.
     pub count: u64,
-    /// Calls that were not its own.
+    /// Those of them that it did not claim.
     pub unclaimed: u64,
 }
 
@@ -93,10 +93,18 @@ impl InterruptsReport {
         self.vectors.iter().filter(move |row| row.driver == driver)
     }
 
-    /// The sum of a driver's counts.
+    /// How many interrupts were a driver's own.
     #[must_use]
-    pub fn count(&self, driver: &str) -> u64 {
-        self.of(driver).map(|row| row.count).sum()
+    pub fn claimed(&self, driver: &str) -> u64 {
+        self.of(driver).map(VectorReport::claimed).sum()
+    }
+}
+
+impl VectorReport {
+    /// The calls that were for it.
+    #[must_use]
+    pub fn claimed(&self) -> u64 {
+        self.count - self.unclaimed
     }
 }
 
@@ -138,7 +146,7 @@ mod tests {
         assert_eq!(functions[0].offers, Offers { intx: Some("A".into()), msi: 0, msix: 4 });
         let interrupts = br#"{"spurious":0,"vectors":[{"vector":49,"cpu":0,"mode":"msix","function":"0000:00:03.0",
             "driver":"virtio-net","names":["Rx"],"gsi":null,"count":123,"unclaimed":0}]}"#;
-        assert_eq!(parse_interrupts(interrupts).expect("the documented shape").count("virtio-net"), 123);
+        assert_eq!(parse_interrupts(interrupts).expect("the documented shape").claimed("virtio-net"), 123);
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn serves(machine: Machine, nic: Nic, irq: Irq, mode: &str) {
     guest.wait_for("address 10.0.2.15");
     let mut client = guest.client();
 
-    let before = guest.interrupts().count(driver(nic));
+    let before = guest.interrupts().claimed(driver(nic));
     let file = client.get("/files/1mib.bin").expect("the file");
     assert_eq!((file.status, sha256(&file.body)), (200, sha256(&mebibyte_file())));
     for request in 0..1000 {
@@ -61,7 +61,7 @@ fn serves(machine: Machine, nic: Nic, irq: Irq, mode: &str) {
     }
 
     let interrupts = guest.interrupts();
-    let after = interrupts.count(driver(nic));
+    let after = interrupts.claimed(driver(nic));
     assert!(after > before, "1,000 requests raised no interrupt: {before} before, {after} after");
     assert!(interrupts.of(driver(nic)).all(|row| row.mode == mode), "{:#?}", interrupts.vectors);
 
