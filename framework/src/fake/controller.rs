@@ -1,7 +1,9 @@
 //! An interrupt controller that remembers, and a clock that ticks when it is looked at.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::Address;
@@ -77,19 +79,36 @@ impl InterruptController for FakeController {
 }
 
 /// A microsecond passes with each look, so that waiting ends without a wall clock.
-#[derive(Debug)]
 pub(super) struct FakeClock {
     now: AtomicU64,
+    tick: IrqLock<Option<Arc<Tick>>>,
 }
+
+/// What happens in that microsecond.
+pub(super) type Tick = dyn Fn() + Send + Sync;
 
 impl FakeClock {
     pub(super) const fn new() -> Self {
-        Self { now: AtomicU64::new(0) }
+        Self { now: AtomicU64::new(0), tick: IrqLock::new(None) }
+    }
+
+    pub(super) fn on_tick(&self, tick: Arc<Tick>) {
+        *self.tick.lock() = Some(tick);
     }
 }
 
 impl Clock for FakeClock {
     fn now(&self) -> u64 {
+        let tick = self.tick.lock().clone();
+        if let Some(tick) = tick {
+            tick();
+        }
         self.now.fetch_add(1_000, Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for FakeClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeClock").field("now", &self.now).finish_non_exhaustive()
     }
 }

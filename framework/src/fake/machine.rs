@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "a test delivers interrupts, and reads and writes DMA memory as a device does")]
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ptr::NonNull;
@@ -26,6 +27,7 @@ pub struct FakeMachine {
     config: &'static FakeConfig,
     memory: &'static FakeMemory,
     controller: &'static FakeController,
+    clock: &'static FakeClock,
     delivery: IrqLock<()>,
 }
 
@@ -53,23 +55,29 @@ impl FakeMachine {
         }
         let config: &FakeConfig = Box::leak(Box::new(FakeConfig::new(functions)));
         let controller: &FakeController = Box::leak(Box::new(FakeController::new()));
+        let clock: &FakeClock = Box::leak(Box::new(FakeClock::new()));
         let machine: &Machine = Box::leak(Box::new(Machine {
             config,
             controller,
             memory,
-            clock: Box::leak(Box::new(FakeClock::new())),
+            clock,
             vectors: Box::leak(Box::new(VectorTable::new(0))),
             policy,
             inventory: Inventory::new(),
         }));
         machine.scan();
-        Self { machine, config, memory, controller, delivery: IrqLock::new(()) }
+        Self { machine, config, memory, controller, clock, delivery: IrqLock::new(()) }
     }
 
     /// The machine, for the framework.
     #[must_use]
     pub fn machine(&self) -> &'static Machine {
         self.machine
+    }
+
+    /// Has a device act each time somebody looks at the clock, as a waiting driver does.
+    pub fn on_tick(&self, act: impl Fn() + Send + Sync + 'static) {
+        self.clock.on_tick(Arc::new(act));
     }
 
     /// DMA pages that are lent out.
