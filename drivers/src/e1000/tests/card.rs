@@ -1,0 +1,244 @@
+//! The whole driver against a card made of memory: reset, EEPROM, frames, link, full ring, madness.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::task::{Context, Waker};
+
+use embassy_net_driver::{Driver as _, LinkState, RxToken as _, TxToken as _};
+use switchboard::config::Address;
+use switchboard::driver::{ProbeError, attach};
+use switchboard::fake::FakeMachine;
+
+use super::super::registers::*;
+use super::super::{E1000, rx_ring, tx_ring};
+use super::{DeviceRing, GSI, address, function, machine};
+
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+
+fn read(fake: &FakeMachine, offset: u64) -> u32 {
+    fake.read_register(address(), 0, offset)
+}
+
+fn write(fake: &FakeMachine, offset: u64, value: u32) {
+    fake.write_register(address(), 0, offset, value);
+}
+
+/// What of a card is alive by itself.
+#[derive(Clone, Copy)]
+struct Alive {
+    reset: bool,
+    eeprom: bool,
+}
+
+/// Probes while the card ends resets and reads its EEPROM.
+fn probe(fake: &'static FakeMachine, alive: Alive) -> Result<E1000, ProbeError> {
+    let words = eeprom();
+    fake.on_tick(move || {
+        if alive.reset && read(fake, CTRL.offset()) & Control::RESET.bits() != 0 {
+            write(fake, CTRL.offset(), 0);
+        }
+        let asked = read(fake, EERD.offset());
+        if alive.eeprom && asked & (EERD_START | EERD_DONE) == EERD_START {
+            let word = words[usize::from(asked.to_le_bytes()[1])];
+            write(fake, EERD.offset(), u32::from(word) << 16 | EERD_DONE);
+        }
+    });
+    attach(fake.machine().take_all().remove(0))
+}
+
+fn leaked() -> &'static FakeMachine {
+    Box::leak(Box::new(machine()))
+}
+
+fn eeprom() -> [u16; 256] {
+    let mut words = [0_u16; 256];
+    for (word, bytes) in words.iter_mut().zip(MAC.chunks_exact(2)) {
+        *word = u16::from_le_bytes([bytes[0], bytes[1]]);
+    }
+    let sum = words.iter().fold(0_u16, |sum, word| sum.wrapping_add(*word));
+    words[63] = 0xbaba_u16.wrapping_sub(sum);
+    words
+}
+
+fn card() -> (&'static FakeMachine, E1000) {
+    let fake = leaked();
+    write(fake, STATUS.offset(), STATUS_LINK_UP);
+    let card = probe(fake, Alive { reset: true, eeprom: true }).expect("a card");
+    (fake, card)
+}
+
+fn rings(fake: &FakeMachine) -> (DeviceRing<'_>, DeviceRing<'_>) {
+    let bus = |low: u64| u64::from(read(fake, low + 4)) << 32 | u64::from(read(fake, low));
+    let ring = |low| DeviceRing { fake, bus: FakeMachine::bus_address(bus(low)) };
+    (ring(RDBAL.offset()), ring(TDBAL.offset()))
+}
+
+/// Pulls the line for `causes`, as the card would.
+fn interrupt(fake: &FakeMachine, causes: Causes) {
+    write(fake, ICR.offset(), causes.bits());
+    assert!(fake.pull(GSI));
+    write(fake, ICR.offset(), 0);
+}
+
+/// A waker that counts.
+#[derive(Default)]
+struct Count(AtomicU32);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Count {
+    fn take(&self) -> u32 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_probe_leaves_a_card_that_is_ready() {
+    let (fake, card) = card();
+    assert_eq!(card.mac(), MAC);
+    assert_eq!((read(fake, RAL0.offset()), read(fake, RAH0.offset())), (0x1200_5452, 0x8000_5634));
+    assert_eq!((read(fake, RDLEN.offset()), read(fake, TDLEN.offset())), (2048, 1024));
+    assert_eq!(read(fake, RDT.offset()), u32::from(rx_ring::FRAMES) - 1);
+    assert_ne!(read(fake, RCTL.offset()) & Receive::ENABLE.bits(), 0);
+    drop(card);
+    assert_eq!((read(fake, RCTL.offset()), read(fake, TCTL.offset()), fake.mode(address())), (0, 0, None));
+    assert_eq!(fake.lent_pages(), 0);
+}
+
+#[test]
+fn without_an_eeprom_the_filter_names_the_card() {
+    let fake = leaked();
+    write(fake, RAL0.offset(), 0x1200_5452);
+    write(fake, RAH0.offset(), 0x8000_5634);
+    let card = probe(fake, Alive { reset: true, eeprom: false }).expect("a card");
+    assert_eq!(card.mac(), MAC);
+}
+
+#[test]
+fn a_card_without_a_name_or_without_an_end_of_reset_is_refused() {
+    let nameless = probe(leaked(), Alive { reset: true, eeprom: false }).expect_err("no address");
+    assert!(matches!(nameless, ProbeError::Device(text) if text.contains("holds an address")));
+    let fake = leaked();
+    let stuck = probe(fake, Alive { reset: false, eeprom: true }).expect_err("no end");
+    assert!(matches!(stuck, ProbeError::Device(text) if text.contains("reset")));
+    assert_eq!(fake.lent_pages(), 0);
+}
+
+#[test]
+fn a_frame_wakes_and_arrives() {
+    let (fake, mut card) = card();
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut context = Context::from_waker(&waker);
+    assert!(card.receive(&mut context).is_none());
+    rings(fake).0.receive(0, b"a frame", 3, 0);
+    interrupt(fake, Causes::RECEIVED);
+    assert_eq!(count.take(), 1);
+    let (token, _) = card.receive(&mut context).expect("a frame");
+    token.consume(|frame| assert_eq!(frame, b"a frame"));
+    assert!(card.receive(&mut context).is_none());
+    assert_eq!(card.counters().received(), 1);
+}
+
+#[test]
+fn frames_are_told_in_batches_and_when_the_link_is_looked_at() {
+    let (fake, mut card) = card();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut send = |card: &mut E1000| {
+        let token = card.transmit(&mut context).expect("room");
+        token.consume(60, |frame| frame.fill(0x5a));
+    };
+    (0..7).for_each(|_| send(&mut card));
+    assert_eq!(read(fake, TDT.offset()), 0);
+    send(&mut card);
+    assert_eq!(read(fake, TDT.offset()), 8);
+    send(&mut card);
+    assert!(card.link_state(&mut Context::from_waker(Waker::noop())) == LinkState::Up);
+    assert_eq!(read(fake, TDT.offset()), 9);
+    assert_eq!(rings(fake).1.sent(8).0, vec![0x5a; 60]);
+    assert_eq!(card.counters().sent(), 9);
+}
+
+#[test]
+fn a_full_ring_is_told_waits_for_a_report_and_wakes() {
+    let (fake, mut card) = card();
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut context = Context::from_waker(&waker);
+    while let Some(token) = card.transmit(&mut context) {
+        token.consume(60, |_| ());
+    }
+    assert_eq!(read(fake, TDT.offset()), u32::from(tx_ring::FRAMES) - 1);
+    assert_eq!(read(fake, IMS.offset()), Causes::TRANSMITTED.bits());
+    // A frame that has arrived has to wait too: its answer would find no room.
+    rings(fake).0.receive(0, b"a frame", 3, 0);
+    assert!(card.receive(&mut context).is_none());
+    rings(fake).1.report(15, 1);
+    interrupt(fake, Causes::TRANSMITTED);
+    assert_eq!((count.take(), read(fake, IMC.offset())), (1, Causes::TRANSMITTED.bits()));
+    assert!(card.receive(&mut context).is_some());
+    assert!(card.transmit(&mut context).is_some());
+}
+
+#[test]
+fn the_link_is_followed_and_overruns_are_counted() {
+    let (fake, mut card) = card();
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut context = Context::from_waker(&waker);
+    assert!(card.link_state(&mut context) == LinkState::Up);
+    write(fake, STATUS.offset(), 0);
+    interrupt(fake, Causes::LINK);
+    assert_eq!(count.take(), 1);
+    assert!(card.link_state(&mut context) == LinkState::Down);
+    interrupt(fake, Causes::OVERRUN);
+    assert_eq!(card.counters().overruns(), 1);
+}
+
+#[test]
+fn a_card_out_of_its_mind_is_set_aside() {
+    let (fake, mut card) = card();
+    let mut context = Context::from_waker(Waker::noop());
+    rings(fake).0.write_back(0, 0xffff, 3, 0);
+    assert!(card.receive(&mut context).is_none());
+    assert!(card.link_state(&mut context) == LinkState::Down);
+    assert!(card.transmit(&mut context).is_none());
+    assert_eq!((read(fake, RCTL.offset()), read(fake, TCTL.offset())), (0, 0));
+}
+
+#[test]
+fn a_line_pulled_by_another_is_not_claimed() {
+    let (fake, _card) = card();
+    write(fake, ICR.offset(), 0);
+    assert!(fake.pull(GSI));
+    write(fake, ICR.offset(), u32::MAX);
+    assert!(fake.pull(GSI));
+    let rows = fake.machine().vectors.report();
+    assert_eq!(rows.iter().map(|row| (row.count, row.unclaimed)).collect::<Vec<_>>(), [(2, 2)]);
+}
+
+#[test]
+fn two_cards_at_once_are_two() {
+    let places = [3, 4].map(|device| Address::new(0, 0, device, 0));
+    let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([function("00:03.0"), function("00:04.0")])));
+    fake.on_tick(move || {
+        for place in places {
+            if fake.read_register(place, 0, CTRL.offset()) & Control::RESET.bits() != 0 {
+                fake.write_register(place, 0, CTRL.offset(), 0);
+                fake.write_register(place, 0, RAL0.offset(), u32::from(place.device()) * 2);
+                fake.write_register(place, 0, RAH0.offset(), RAH_VALID);
+            }
+        }
+    });
+    let functions = fake.machine().take_all();
+    let cards: Vec<_> = functions.into_iter().map(|function| attach::<E1000>(function).expect("a card")).collect();
+    assert_eq!(cards.iter().map(E1000::mac).collect::<Vec<_>>(), [[6, 0, 0, 0, 0, 0], [8, 0, 0, 0, 0, 0]]);
+}

@@ -1,0 +1,87 @@
+//! The driver against a card made of memory.
+
+mod card;
+mod rings;
+
+use alloc::vec::Vec;
+
+use switchboard::config::Address;
+use switchboard::dma::{BusAddress, DmaPort};
+use switchboard::fake::{FakeFunction, FakeMachine};
+
+use super::{BUFFER_BYTES, DESCRIPTOR_BYTES};
+
+/// The line that the card pulls.
+const GSI: u32 = 10;
+
+fn function(place: &str) -> FakeFunction {
+    FakeFunction::new(0x8086, 0x100e).at(place).bar(0, 0x20000).pin(1, 10)
+}
+
+fn machine() -> FakeMachine {
+    FakeMachine::new([function("00:03.0")])
+}
+
+fn address() -> Address {
+    Address::new(0, 0, 3, 0)
+}
+
+fn dma(fake: &FakeMachine) -> DmaPort {
+    fake.machine().take_all().remove(0).claim().expect("an endpoint").dma
+}
+
+/// A ring of descriptors as the device has it: by bus address.
+struct DeviceRing<'a> {
+    fake: &'a FakeMachine,
+    bus: BusAddress,
+}
+
+impl DeviceRing<'_> {
+    fn place(&self, index: u16) -> BusAddress {
+        self.bus.offset(u64::from(index * DESCRIPTOR_BYTES))
+    }
+
+    fn read(&self, index: u16) -> [u8; 16] {
+        let bytes = self.fake.dma_read(self.place(index), DESCRIPTOR_BYTES.into());
+        bytes.and_then(|bytes| bytes.try_into().ok()).expect("a descriptor in DMA memory")
+    }
+
+    fn write(&self, index: u16, descriptor: [u8; 16]) {
+        self.fake.dma_write(self.place(index), &descriptor).expect("a descriptor in DMA memory");
+    }
+
+    fn buffer(&self, index: u16) -> BusAddress {
+        let [a, b, c, d, e, f, g, h, ..] = self.read(index);
+        FakeMachine::bus_address(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    /// Puts a frame into the buffer of a receive descriptor and writes the descriptor back.
+    fn receive(&self, index: u16, frame: &[u8], status: u8, errors: u8) {
+        self.fake.dma_write(self.buffer(index), frame).expect("a buffer in DMA memory");
+        self.write_back(index, u16::try_from(frame.len()).expect("a frame"), status, errors);
+    }
+
+    fn write_back(&self, index: u16, length: u16, status: u8, errors: u8) {
+        let mut descriptor = self.read(index);
+        descriptor[8..10].copy_from_slice(&length.to_le_bytes());
+        descriptor[12] = status;
+        descriptor[13] = errors;
+        self.write(index, descriptor);
+    }
+
+    /// The frame of a transmit descriptor, and its command.
+    fn sent(&self, index: u16) -> (Vec<u8>, u8) {
+        let descriptor = self.read(index);
+        let length = usize::from(u16::from_le_bytes([descriptor[8], descriptor[9]]));
+        assert!(length <= BUFFER_BYTES);
+        let frame = self.fake.dma_read(self.buffer(index), length).expect("a buffer in DMA memory");
+        (frame, descriptor[11])
+    }
+
+    /// Reports a transmit descriptor as done.
+    fn report(&self, index: u16, status: u8) {
+        let mut descriptor = self.read(index);
+        descriptor[12] = status;
+        self.write(index, descriptor);
+    }
+}
