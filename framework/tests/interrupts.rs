@@ -202,7 +202,7 @@ fn nothing_is_served_during_a_synchronised_call_and_nothing_is_lost() {
     let [shared, other, third] = [Shared::raising(9), Shared::raising(9), Shared::raising(0)];
     let mut live = port(&fake, 3).grant_line().unwrap().register(shared.clone()).unmask();
     let _other = port(&fake, 7).grant_line().unwrap().register(other.clone()).unmask();
-    live.synchronize(|| {
+    live.synchronize(|_| {
         assert_eq!(fake.mode(address(3)), None, "its function has let go of the wire");
         assert!(fake.pull(11), "the others have not");
         assert_eq!((shared.calls(), other.calls()), (0, 1));
@@ -211,10 +211,56 @@ fn nothing_is_served_during_a_synchronised_call_and_nothing_is_lost() {
     assert_eq!((shared.calls(), other.calls()), (1, 2));
 
     let mut messages = port(&fake, 8).grant_messages::<3, _>().unwrap().register(third.clone()).unmask();
-    messages.synchronize(|| assert!(fake.send(address(8), 0).is_none(), "MSI has nowhere to keep it"));
+    messages.synchronize(|_| assert!(fake.send(address(8), 0).is_none(), "MSI has nowhere to keep it"));
     assert!(third.messages().is_empty());
     fake.settle();
     assert_eq!(third.messages(), [Nic::Rx, Nic::Tx, Nic::Link], "so every handler is called once");
+}
+
+/// A routine with state of its own, which needs neither atomics nor locks.
+struct Counting {
+    calls: usize,
+}
+
+impl switchboard::interrupt::MessageRoutine for Counting {
+    fn on_message(&mut self, _isr: &InIsr<'_>) {
+        self.calls += 1;
+    }
+}
+
+impl switchboard::interrupt::LineRoutine for Counting {
+    fn on_line(&mut self, _isr: &InIsr<'_>) -> Claim {
+        self.calls += 1;
+        if self.calls % 2 == 1 { Claim::Mine } else { Claim::NotMine }
+    }
+}
+
+#[test]
+fn each_message_may_have_a_routine_with_state_of_its_own() {
+    use switchboard::interrupt::Each;
+    let routine = || Counting { calls: 0 };
+    for entries in [4, 2] {
+        let fake = FakeMachine::new([nic().msix(entries, 1, 0, 0x800)]);
+        let granted = port(&fake, 3).grant_messages::<3, Each<Nic, (Counting, Counting, Counting)>>().unwrap();
+        let mut live = granted.register_each((routine(), routine(), routine())).unmask();
+        for message in [Nic::Rx, Nic::Link, Nic::Rx] {
+            fake.send(address(3), live.entry(message)).expect("sent");
+        }
+        let calls = live.with_routines(|(rx, tx, link)| [rx.calls, tx.calls, link.calls]);
+        assert_eq!(calls, if entries == 4 { [2, 0, 1] } else { [2, 1, 1] });
+    }
+}
+
+#[test]
+fn a_line_may_have_a_routine_with_state_of_its_own() {
+    let fake = FakeMachine::new([nic()]);
+    let granted = port(&fake, 3).grant_line().unwrap();
+    let mut live = granted.register_exclusive(Counting { calls: 0 }).unmask();
+    assert!(fake.pull(11) && fake.pull(11));
+    assert_eq!(live.with_state(|counting| core::mem::take(&mut counting.calls)), 2);
+    assert!(fake.pull(11));
+    assert_eq!(live.with_state(|counting| counting.calls), 1);
+    assert_eq!(fake.machine().vectors.report()[0].unclaimed, 1);
 }
 
 #[test]

@@ -77,9 +77,9 @@ impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Masked> {
 }
 
 impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Live> {
-    /// Runs `work` while no handler of this registration runs, on any CPU. Other functions' interrupts are not touched;
+    /// Runs `work` on the context while no handler of this registration runs, on any CPU. Other functions' interrupts are not touched;
     /// what this one raises meanwhile is served afterwards.
-    pub fn synchronize<R>(&mut self, work: impl FnOnce() -> R) -> R {
+    pub fn synchronize<R>(&mut self, work: impl FnOnce(&I) -> R) -> R {
         match self {
             Self::Line(line) => line.synchronize(work),
             Self::Messages(messages) => messages.synchronize(work),

@@ -59,11 +59,12 @@ impl<I: LineIsr> Line<I, Masked> {
 }
 
 impl<I: LineIsr> Line<I, Live> {
-    /// Runs `work` while the handler does not run, on any CPU. The line's other sharers are not touched; a level that
-    /// this function raises meanwhile is served afterwards.
-    pub fn synchronize<R>(&mut self, work: impl FnOnce() -> R) -> R {
+    /// Runs `work` on the context while the handler does not run, on any CPU. The line's other sharers are not
+    /// touched; a level that this function raises meanwhile is served afterwards.
+    pub fn synchronize<R>(&mut self, work: impl FnOnce(&I) -> R) -> R {
+        let isr = self.isr.as_deref().unwrap_or_else(|| unreachable!("what is live was registered"));
         self.grant.pause();
-        let result = work();
+        let result = work(isr);
         self.grant.resume();
         result
     }

@@ -13,13 +13,14 @@ use super::{Bound, GrantError, InIsr, MessageIsr, MessageSet, Mode, Serve};
 /// `N` messages for the handlers of `I`, in the state `S`.
 pub struct Messages<const N: usize, I: 'static, S = Granted> {
     grant: MessageGrant,
-    _isr: PhantomData<fn() -> I>,
+    /// The context, once it is registered.
+    isr: Option<Arc<I>>,
     _state: PhantomData<fn() -> S>,
 }
 
 impl<const N: usize, I> Messages<N, I, Granted> {
     pub(super) fn new(grant: MessageGrant) -> Self {
-        Self { grant, _isr: PhantomData, _state: PhantomData }
+        Self { grant, isr: None, _state: PhantomData }
     }
 }
 
@@ -37,7 +38,7 @@ impl<const N: usize, I, S> Messages<N, I, S> {
     }
 
     fn become_state<T>(self) -> Messages<N, I, T> {
-        Messages { grant: self.grant, _isr: PhantomData, _state: PhantomData }
+        Messages { grant: self.grant, isr: self.isr, _state: PhantomData }
     }
 }
 
@@ -73,6 +74,7 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Granted> {
             };
             self.grant.bind(entry, bound);
         }
+        self.isr = Some(isr);
         self.become_state()
     }
 }
@@ -92,11 +94,12 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Live> {
         self.become_state()
     }
 
-    /// Runs `work` while no handler of this registration runs, on any CPU; other functions' interrupts are not
-    /// touched. What the function sends meanwhile is served afterwards.
-    pub fn synchronize<R>(&mut self, work: impl FnOnce() -> R) -> R {
+    /// Runs `work` on the context while no handler of this registration runs, on any CPU; other functions'
+    /// interrupts are not touched. What the function sends meanwhile is served afterwards.
+    pub fn synchronize<R>(&mut self, work: impl FnOnce(&I) -> R) -> R {
+        let isr = self.isr.as_deref().unwrap_or_else(|| unreachable!("what is live was registered"));
         self.grant.mask();
-        let result = work();
+        let result = work(isr);
         self.grant.unmask();
         result
     }

@@ -5,6 +5,7 @@
 //! in any state masks the source, waits for handlers that run, frees the vectors, and drops the context.
 
 mod breaker;
+mod exclusive;
 mod grant;
 mod interrupts;
 mod isr;
@@ -18,6 +19,7 @@ mod port;
 mod slot;
 mod vectors;
 
+pub use exclusive::{Each, Exclusive, LineRoutine, MessageRoutine, RoutineTuple, Routines};
 pub use interrupts::{Either, Granted, Interrupts, Live, Masked, TheMessage};
 pub use isr::{Claim, InIsr, LineIsr, MessageIsr, MessageSet};
 pub use line::Line;
