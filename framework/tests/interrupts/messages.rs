@@ -1,0 +1,125 @@
+//! Messages: names, folding, masks, tables.
+
+use std::sync::Arc;
+
+use switchboard::fake::FakeMachine;
+use switchboard::interrupt::{Either, GrantError, Mode, Pin, TheMessage};
+
+use crate::{Counting, Nic, Shared, address, nic, port};
+
+#[test]
+fn each_message_arrives_by_its_name() {
+    for (function, first_silent) in [(nic().msix(5, 1, 0x100, 0x800), 3), (nic().msi(8), 4)] {
+        let fake = FakeMachine::new([function]);
+        let shared = Shared::raising(0);
+        let messages = port(&fake, 3).grant_messages().unwrap().register(shared.clone()).unmask();
+        assert_eq!([Nic::Rx, Nic::Tx, Nic::Link].map(|message| messages.entry(message)), [0, 1, 2]);
+        for entry in [2, 0, 1] {
+            fake.send(address(3), entry).expect("sent");
+        }
+        assert_eq!(shared.messages(), [Nic::Link, Nic::Rx, Nic::Tx]);
+        // Entries and vectors that were not asked for reach nobody.
+        assert!((first_silent..9).all(|entry| fake.send(address(3), entry).is_none()));
+    }
+}
+
+#[test]
+fn few_entries_fold_and_the_first_messages_keep_their_own() {
+    let fake = FakeMachine::new([nic().msix(2, 1, 0, 0x800)]);
+    let shared = Shared::raising(0);
+    let messages = port(&fake, 3).grant_messages().unwrap().register(shared.clone()).unmask();
+    assert_eq!(messages.folding().collect::<Vec<_>>(), [vec![Nic::Rx], vec![Nic::Tx, Nic::Link]]);
+    fake.send(address(3), messages.entry(Nic::Rx)).expect("sent");
+    fake.send(address(3), messages.entry(Nic::Link)).expect("sent");
+    assert_eq!(shared.messages(), [Nic::Rx, Nic::Tx, Nic::Link]);
+    let rows = fake.machine().vectors.report();
+    assert_eq!(rows.iter().map(|row| row.names.join("+")).collect::<Vec<_>>(), ["Rx", "Tx+Link"]);
+    assert!(rows.iter().all(|row| row.count == 1 && row.mode == Mode::Msix));
+}
+
+#[test]
+fn few_vectors_fold_and_none_is_an_error_that_counts_them() {
+    for (left, folds) in [(3, 3), (2, 2), (1, 1)] {
+        let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
+        fake.machine().vectors.limit(left);
+        assert_eq!(port(&fake, 3).grant_messages::<3, Shared>().unwrap().vectors(), folds);
+    }
+    let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
+    fake.machine().vectors.limit(0);
+    let (error, _port) = port(&fake, 3).grant::<3, Shared>().unwrap_err();
+    assert_eq!(error.to_string(), "out of vectors: 1 wanted, 0 free");
+}
+
+#[test]
+fn a_masked_message_stays_pending_and_comes_with_the_unmask() {
+    let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
+    let shared = Shared::raising(0);
+    let masked = port(&fake, 3).grant_messages().unwrap().register(shared.clone());
+    assert!(fake.send(address(3), 0).is_none(), "masked at the source");
+    let mut live = masked.unmask();
+    let mut entries = live.as_msix().expect("MSI-X");
+    assert!(entries.is_pending(Nic::Rx) && !entries.is_pending(Nic::Tx));
+    entries.mask(Nic::Tx);
+    assert!(fake.send(address(3), 1).is_none());
+    entries.unmask(Nic::Tx);
+    fake.send(address(3), 1).expect("sent");
+    let masked = live.mask();
+    assert!(fake.send(address(3), 1).is_none());
+    assert_eq!(shared.messages(), [Nic::Tx]);
+    drop(masked);
+}
+
+#[test]
+fn one_more_message_can_be_bound_after_the_fact() {
+    let fake = FakeMachine::new([nic().msix(5, 1, 0, 0x800)]);
+    let (shared, later) = (Shared::raising(0), Arc::new(Either(Shared { mine: 9.into(), ..Shared::default() })));
+    let mut live = port(&fake, 3).grant_messages::<3, Shared>().unwrap().register(shared.clone()).unmask();
+    let fourth = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap().register(later.clone()).unmask();
+    assert_eq!(fourth.entry(TheMessage), 3);
+    let fifth = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap();
+    let none = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap_err();
+    assert_eq!(none.to_string(), "all 5 entries are in use");
+    drop((fifth, live));
+    fake.send(address(3), 3).expect("it outlives the others");
+    assert!(fake.send(address(3), 0).is_none());
+    assert_eq!((later.0.calls(), shared.messages().len()), (1, 0));
+    assert_eq!(fake.machine().functions()[0].mode, Some(Mode::Msix));
+    drop(fourth);
+    assert_eq!(fake.machine().functions()[0].mode, None);
+}
+
+#[test]
+fn each_message_may_have_a_routine_with_state_of_its_own() {
+    use switchboard::interrupt::Each;
+    let routine = || Counting { calls: 0 };
+    for entries in [4, 2] {
+        let fake = FakeMachine::new([nic().msix(entries, 1, 0, 0x800)]);
+        let granted = port(&fake, 3).grant_messages::<3, Each<Nic, (Counting, Counting, Counting)>>().unwrap();
+        let mut live = granted.register_each((routine(), routine(), routine())).unmask();
+        for message in [Nic::Rx, Nic::Link, Nic::Rx] {
+            fake.send(address(3), live.entry(message)).expect("sent");
+        }
+        let calls = live.with_routines(|(rx, tx, link)| [rx.calls, tx.calls, link.calls]);
+        assert_eq!(calls, if entries == 4 { [2, 0, 1] } else { [2, 1, 1] });
+    }
+}
+
+#[test]
+fn messages_to_nobody_are_counted() {
+    let fake = FakeMachine::new([nic()]);
+    for vector in 32..=255 {
+        fake.deliver(vector);
+    }
+    assert_eq!(fake.machine().vectors.unexpected(), 224);
+}
+
+#[test]
+fn a_table_that_lies_is_refused_and_the_line_serves() {
+    for (bar, table) in [(5, 0), (1, 0xff0), (7, 0)] {
+        let fake = FakeMachine::new([nic().msix(4, bar, table, 0x800)]);
+        let (error, port) = port(&fake, 3).grant_messages::<3, Shared>().unwrap_err();
+        assert!(matches!(error, GrantError::TablePlace { .. }), "{error}");
+        assert_eq!(port.grant::<3, Shared>().unwrap().mode(), Mode::Intx);
+    }
+    assert_eq!(Pin::from_register(5), None);
+}

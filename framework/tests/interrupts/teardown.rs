@@ -1,0 +1,106 @@
+//! Synchronised calls, and what dropping gives back.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use switchboard::fake::FakeMachine;
+use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, MessageIsr};
+use switchboard::sync::IrqLock;
+
+use crate::{Nic, Shared, address, nic, port};
+
+#[test]
+fn nothing_is_served_during_a_synchronised_call_and_nothing_is_lost() {
+    let fake = FakeMachine::new([nic(), nic().at("00:07.0"), nic().at("00:08.0").msi(1)]);
+    let [shared, other, third] = [Shared::raising(9), Shared::raising(9), Shared::raising(0)];
+    let mut live = port(&fake, 3).grant_line().unwrap().register(shared.clone()).unmask();
+    let _other = port(&fake, 7).grant_line().unwrap().register(other.clone()).unmask();
+    live.synchronize(|_| {
+        assert_eq!(fake.mode(address(3)), None, "its function has let go of the wire");
+        assert!(fake.pull(11), "the others have not");
+        assert_eq!((shared.calls(), other.calls()), (0, 1));
+    });
+    assert!(fake.pull(11));
+    assert_eq!((shared.calls(), other.calls()), (1, 2));
+
+    let mut messages = port(&fake, 8).grant_messages::<3, _>().unwrap().register(third.clone()).unmask();
+    messages.synchronize(|_| assert!(fake.send(address(8), 0).is_none(), "MSI has nowhere to keep it"));
+    assert!(third.messages().is_empty());
+    fake.settle();
+    assert_eq!(third.messages(), [Nic::Rx, Nic::Tx, Nic::Link], "so every handler is called once");
+}
+
+#[test]
+fn dropping_gives_everything_back_in_every_mode_and_state() {
+    for function in [nic().msix(4, 1, 0, 0x800), nic().msi(4), nic()] {
+        let fake = FakeMachine::new([function]);
+        let free = fake.machine().vectors.free();
+        let shared = Shared::raising(0);
+        for steps in 0..300 {
+            let granted = port(&fake, 3).grant::<3, Shared>().unwrap();
+            match steps % 3 {
+                0 => drop(granted),
+                1 => drop(granted.register(shared.clone())),
+                _ => drop(granted.register(shared.clone()).unmask()),
+            }
+            assert_eq!(fake.mode(address(3)), None);
+        }
+        assert_eq!(Arc::strong_count(&shared), 1, "the context went with the registration");
+        assert_eq!(fake.machine().vectors.free(), free);
+        assert!(fake.machine().vectors.report().is_empty());
+        assert_eq!(fake.machine().functions()[0].mode, None);
+    }
+}
+
+#[test]
+fn a_forgotten_registration_leaks_and_stays_sound() {
+    let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
+    let shared = Shared::raising(0);
+    let live = port(&fake, 3).grant_messages::<3, _>().unwrap().register(shared.clone()).unmask();
+    #[expect(clippy::mem_forget, reason = "what the test is about")]
+    core::mem::forget(live);
+    fake.send(address(3), 0).expect("sent");
+    assert_eq!(shared.messages(), [Nic::Rx]);
+}
+
+/// A context whose handler drops the registration that it is called by.
+struct Suicidal(IrqLock<Option<Interrupts<1, Suicidal, switchboard::interrupt::Live>>>, Arc<AtomicUsize>);
+
+switchboard::messages! {
+    enum Last { Word }
+}
+
+impl MessageIsr<1> for Suicidal {
+    type Message = Last;
+    fn on_message(&self, Last::Word: Last, _isr: &InIsr<'_>) {
+        let own = self.0.lock().take();
+        drop(own);
+        // `self` must still be there.
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl LineIsr for Suicidal {
+    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
+        self.on_message(Last::Word, isr);
+        Claim::Mine
+    }
+}
+
+#[test]
+fn a_handler_may_drop_its_own_registration() {
+    for function in [nic().msix(1, 1, 0, 0x800), nic()] {
+        let fake = FakeMachine::new([function]);
+        let free = fake.machine().vectors.free();
+        let calls = Arc::new(AtomicUsize::new(0));
+        for round in 1..=3 {
+            let shared = Arc::new(Suicidal(IrqLock::new(None), calls.clone()));
+            let live = port(&fake, 3).grant().unwrap().register(shared.clone()).unmask();
+            *shared.0.lock() = Some(live);
+            drop(shared);
+            let sent = fake.send(address(3), 0).is_some() || fake.pull(11);
+            assert!(sent && calls.load(Ordering::Relaxed) == round);
+            assert_eq!(fake.machine().vectors.free(), free);
+        }
+    }
+}
