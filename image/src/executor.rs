@@ -8,7 +8,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use critical_section::RawRestoreState;
 use embassy_executor::{Spawner, raw};
-use switchboard::arch::power;
+use switchboard::arch::{self, power};
+use switchboard_image::tasks;
 use x86_64::instructions::interrupts;
 
 /// Whether a task was woken since the executor last looked. ISRs set it too.
@@ -33,7 +34,9 @@ pub(crate) fn run(start: impl FnOnce(Spawner)) -> ! {
         if WOKEN.swap(false, Ordering::Acquire) {
             interrupts::enable();
         } else {
+            let halted = arch::now();
             power::halt_until_interrupt();
+            tasks::add_idle(arch::now() - halted);
         }
     }
 }

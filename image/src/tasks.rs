@@ -1,6 +1,7 @@
-//! Spawning tasks of any type, any number of them.
+//! Spawning tasks of any type, any number of them; and how much of the time there is nothing for them to do.
 
 use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use embassy_executor::Spawner;
 use embassy_executor::raw::TaskStorage;
@@ -13,4 +14,16 @@ pub fn spawn<F: Future + 'static>(spawner: Spawner, future: F) {
     if let Ok(token) = storage.spawn(|| future) {
         spawner.spawn(token);
     }
+}
+
+static IDLE: AtomicU64 = AtomicU64::new(0);
+
+/// Counts nanoseconds that the CPU was halted. For the executor.
+pub fn add_idle(nanoseconds: u64) {
+    IDLE.fetch_add(nanoseconds, Ordering::Relaxed);
+}
+
+/// Nanoseconds that the CPU was halted since it was brought up; interrupt handlers that ended a halt included.
+pub fn idle() -> u64 {
+    IDLE.load(Ordering::Relaxed)
 }

@@ -15,6 +15,7 @@ use super::Site;
 use super::content::Metrics;
 use crate::http::Worker;
 use crate::network::Interface;
+use crate::tasks;
 
 pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
     let site = worker.site;
@@ -22,6 +23,9 @@ pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoRespon
     let uptime = Instant::now().as_millis();
     text.family("switchboard_uptime_seconds", "gauge", "Time since the clock was started.");
     text.sample(format_args!("switchboard_uptime_seconds {}.{:03}", uptime / 1000, uptime % 1000));
+    let idle = tasks::idle() / 1_000_000;
+    text.family("switchboard_idle_seconds_total", "counter", "Time that the CPU was halted.");
+    text.sample(format_args!("switchboard_idle_seconds_total {}.{:03}", idle / 1000, idle % 1000));
     interrupts(&mut text, site.machine);
     network(&mut text, site);
     http(&mut text, site);

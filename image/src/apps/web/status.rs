@@ -12,11 +12,12 @@ use switchboard::arch;
 use super::Site;
 use crate::command_line::AddressSource;
 use crate::http::Worker;
-use crate::network;
+use crate::{network, tasks};
 
 #[derive(Serialize)]
 struct Status {
     uptime_ms: u64,
+    idle_ms: u64,
     interfaces: Vec<Interface>,
     heap: Heap,
     requests: u64,
@@ -65,6 +66,7 @@ pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoRespon
     let heap = arch::memory_figures().heap;
     Json(Status {
         uptime_ms: Instant::now().as_millis(),
+        idle_ms: tasks::idle() / 1_000_000,
         interfaces: site.interfaces.iter().map(Interface::new).collect(),
         heap: Heap { total: heap.total, used: heap.used },
         requests: site.counters.requests.get(),
