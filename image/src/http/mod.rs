@@ -11,7 +11,6 @@ use core::fmt;
 
 use embassy_executor::Spawner;
 use embassy_net::Stack;
-use embassy_net::tcp::TcpSocket;
 use picoserve::routing::PathRouter;
 use picoserve::time::Duration;
 use picoserve::{Config, Error, Router, Server, Timeouts};
@@ -20,12 +19,14 @@ pub use connection::{Connection, Lent};
 use strict::Strict;
 use wire::{Clock, Wire};
 
-use crate::network::configure;
+use crate::network::{Turns, accept};
 use crate::tasks::spawn;
 
 const PORT: u16 = 80;
 /// Connections at once on each stack.
 pub const WORKERS: usize = 32;
+/// Workers that wait for a connection at once: so many may arrive together.
+const WAITING: usize = 16;
 /// Bytes of a request that wait to be read.
 const RECEIVE_BUFFER: usize = 4 * 1024;
 /// Bytes of a response that are under way; what a download's speed depends on.
@@ -89,14 +90,16 @@ pub fn serve<S: 'static, P: PathRouter<Worker<S>> + 'static>(
     router: &'static Router<P, Worker<S>>,
     counters: &'static Counters,
 ) {
+    let turns = Box::leak(Box::new(Turns::new(WAITING)));
     for _ in 0..WORKERS {
         let connection = Box::leak(Box::new(Connection::new(counters)));
-        spawn(spawner, work(stack, router, Worker { site, connection }));
+        spawn(spawner, work(stack, turns, router, Worker { site, connection }));
     }
 }
 
 async fn work<S: 'static, P: PathRouter<Worker<S>>>(
     stack: Stack<'static>,
+    turns: &'static Turns<WORKERS>,
     router: &'static Router<P, Worker<S>>,
     worker: Worker<S>,
 ) {
@@ -104,11 +107,7 @@ async fn work<S: 'static, P: PathRouter<Worker<S>>>(
     let (mut receive, mut transmit) = (vec![0; RECEIVE_BUFFER], vec![0; TRANSMIT_BUFFER]);
     let mut request = vec![0; REQUEST_BUFFER];
     loop {
-        let mut socket = TcpSocket::new(stack, &mut receive, &mut transmit);
-        configure(&mut socket);
-        if socket.accept(PORT).await.is_err() {
-            continue;
-        }
+        let Ok(socket) = accept(stack, PORT, turns, &mut receive, &mut transmit).await else { continue };
         worker.connection.open();
         let peer = socket.remote_endpoint();
         let wire = Wire::new(socket, worker.connection);

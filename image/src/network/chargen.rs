@@ -5,8 +5,7 @@ use embassy_futures::select::select;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 
-use super::tcp::listen;
-use crate::tasks::spawn;
+use super::tcp::Service;
 
 const PORT: u16 = 19;
 /// Connections at once.
@@ -47,9 +46,7 @@ const fn pattern() -> [u8; COUNT * LINE] {
 }
 
 pub(super) fn start(spawner: Spawner, stack: Stack<'static>) {
-    for _ in 0..CONNECTIONS {
-        spawn(spawner, listen(stack, PORT, BUFFER, generate));
-    }
+    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(spawner, stack, generate);
 }
 
 async fn generate(socket: &mut TcpSocket<'_>) {

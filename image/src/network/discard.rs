@@ -4,8 +4,7 @@ use embassy_executor::Spawner;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 
-use super::tcp::listen;
-use crate::tasks::spawn;
+use super::tcp::Service;
 
 const PORT: u16 = 9;
 /// Connections at once.
@@ -16,9 +15,7 @@ pub(super) const SOCKETS: usize = CONNECTIONS;
 const BUFFER: usize = 16 * 1024;
 
 pub(super) fn start(spawner: Spawner, stack: Stack<'static>) {
-    for _ in 0..CONNECTIONS {
-        spawn(spawner, listen(stack, PORT, BUFFER, discard));
-    }
+    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(spawner, stack, discard);
 }
 
 async fn discard(socket: &mut TcpSocket<'_>) {

@@ -7,7 +7,7 @@ use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 
-use super::tcp::listen;
+use super::tcp::Service;
 use crate::tasks::spawn;
 
 const PORT: u16 = 7;
@@ -22,9 +22,7 @@ const PACKETS: usize = 16;
 const PACKET_BYTES: usize = 16 * 1024;
 
 pub(super) fn start(spawner: Spawner, stack: Stack<'static>) {
-    for _ in 0..CONNECTIONS {
-        spawn(spawner, listen(stack, PORT, BUFFER, echo));
-    }
+    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(spawner, stack, echo);
     spawn(spawner, echo_packets(stack));
 }
 

@@ -9,4 +9,4 @@ mod tcp;
 
 pub use counted::Traffic;
 pub use interface::{Interface, Nic, SOCKETS, start};
-pub use tcp::{configure, finish, listen};
+pub use tcp::{Turns, accept, finish};

@@ -1,10 +1,16 @@
 //! What every TCP service does: accept, serve one connection, close it properly, accept the next.
 
+use alloc::boxed::Box;
 use alloc::vec;
 
+use embassy_executor::Spawner;
 use embassy_net::Stack;
-use embassy_net::tcp::TcpSocket;
+use embassy_net::tcp::{AcceptError, TcpSocket};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::semaphore::{FairSemaphore, Semaphore};
 use embassy_time::{Duration, with_timeout};
+
+use crate::tasks::spawn;
 
 /// A peer that answers nothing for this long is gone.
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -14,7 +20,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Settings of every connection: what is written leaves at once, and peers that vanish are noticed.
-pub fn configure(socket: &mut TcpSocket<'_>) {
+fn configure(socket: &mut TcpSocket<'_>) {
     socket.set_nagle_enabled(false);
     socket.set_timeout(Some(PEER_TIMEOUT));
     socket.set_keep_alive(Some(KEEP_ALIVE));
@@ -36,13 +42,58 @@ pub async fn finish(socket: &mut TcpSocket<'_>) {
     }
 }
 
-/// Serves connections to `port`, one at a time, for ever. A service for several at once runs several of these.
-pub async fn listen(stack: Stack<'static>, port: u16, buffer: usize, serve: impl AsyncFn(&mut TcpSocket<'_>)) {
+/// How many sockets of a service may wait for connections at once. The stack looks at each of its sockets for each
+/// packet, so those that only wait are kept few: a worker makes its socket when it is its turn to wait.
+pub type Turns<const WORKERS: usize> = FairSemaphore<NoopRawMutex, WORKERS>;
+
+/// Accepts one connection: waits for a turn to wait for it, first.
+///
+/// # Errors
+/// [`AcceptError`] when the socket cannot listen, for port 0.
+pub async fn accept<'a, const WORKERS: usize>(
+    stack: Stack<'a>,
+    port: u16,
+    turns: &Turns<WORKERS>,
+    receive: &'a mut [u8],
+    transmit: &'a mut [u8],
+) -> Result<TcpSocket<'a>, AcceptError> {
+    // The queue has a place for every worker.
+    let _turn = turns.acquire(1).await;
+    let mut socket = TcpSocket::new(stack, receive, transmit);
+    configure(&mut socket);
+    socket.accept(port).await.map(|()| socket)
+}
+
+/// A service on TCP: its port, and `CONNECTIONS` at once with so many bytes buffered each way.
+pub(super) struct Service<const CONNECTIONS: usize> {
+    pub(super) port: u16,
+    pub(super) buffer: usize,
+}
+
+impl<const CONNECTIONS: usize> Service<CONNECTIONS> {
+    /// Starts the service on a stack.
+    pub(super) fn start<F>(self, spawner: Spawner, stack: Stack<'static>, serve: F)
+    where
+        F: AsyncFn(&mut TcpSocket<'_>) + Copy + 'static,
+    {
+        let turns: &'static Turns<CONNECTIONS> = Box::leak(Box::new(Turns::new(1)));
+        for _ in 0..CONNECTIONS {
+            spawn(spawner, work(stack, self.port, self.buffer, turns, serve));
+        }
+    }
+}
+
+/// Serves connections, one at a time, for ever.
+async fn work<const CONNECTIONS: usize>(
+    stack: Stack<'static>,
+    port: u16,
+    buffer: usize,
+    turns: &'static Turns<CONNECTIONS>,
+    serve: impl AsyncFn(&mut TcpSocket<'_>),
+) {
     let (mut receive, mut transmit) = (vec![0; buffer], vec![0; buffer]);
     loop {
-        let mut socket = TcpSocket::new(stack, &mut receive, &mut transmit);
-        configure(&mut socket);
-        if socket.accept(port).await.is_ok() {
+        if let Ok(mut socket) = accept(stack, port, turns, &mut receive, &mut transmit).await {
             serve(&mut socket).await;
             finish(&mut socket).await;
         }

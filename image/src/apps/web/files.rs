@@ -1,5 +1,6 @@
 //! `GET /files/...`: the files of the archive, streamed from the disk, and lists of its directories.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::Write as _;
@@ -59,7 +60,9 @@ pub(super) async fn serve(
     State(worker): State<Worker<Site>>,
     conditions: Conditions,
 ) -> impl IntoResponse {
-    answer(path, worker, &conditions).await
+    // Boxed, as is the writing of the answer: what one connection may have to do is as large as the largest of
+    // these, and is moved around for each request, also for one that does not touch a file.
+    Box::pin(async move { answer(path, worker, &conditions).await }).await
 }
 
 async fn answer(path: RestOfPath, worker: Worker<Site>, conditions: &Conditions) -> Answer {
@@ -114,6 +117,16 @@ fn directory(archive: &Archive, path: &str) -> Answer {
 
 impl IntoResponse for Answer {
     async fn write_to<R: Read, W: ResponseWriter<Error = R::Error>>(
+        self,
+        connection: Connection<'_, R>,
+        writer: W,
+    ) -> Result<ResponseSent, W::Error> {
+        Box::pin(self.write(connection, writer)).await
+    }
+}
+
+impl Answer {
+    async fn write<R: Read, W: ResponseWriter<Error = R::Error>>(
         self,
         connection: Connection<'_, R>,
         writer: W,
