@@ -204,7 +204,8 @@ fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
     registers.write(&RDTR, 0);
     // All multicast: the stack has no way to say which groups it is in, and sorts them out by itself.
     registers.write(&RCTL, Receive::all().bits());
-    // Descriptors only now, with the ring filled: QEMU also delivers then what it had to hold back.
+    // The ring was filled before the receiver was let go; now it learns of it. (For a second after a write to
+    // `RCTL`, QEMU receives nothing all the same: that is why DHCP takes one on this card.)
     registers.write(&RDT, rx.tail().into());
     shared.unmask();
 }
