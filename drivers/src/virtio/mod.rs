@@ -4,6 +4,7 @@
 //! interface; devices that have the legacy one only are refused.
 
 pub mod blk;
+mod device;
 mod doorbell;
 pub mod net;
 pub mod queue;
@@ -11,6 +12,10 @@ mod registers;
 pub mod rng;
 mod signals;
 mod structures;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use bitflags::bitflags;

@@ -153,3 +153,68 @@ pub enum RngError {
     #[error("the device returned no bytes")]
     Nothing,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virtio::testing::{self, OFFERED, Peer};
+
+    #[test]
+    fn bytes_come_by_message_and_are_given_out_once() {
+        let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
+        let address = function.address();
+        let mut rng = VirtioRng::probe(function).expect("a good device");
+        let mut peer = Peer::of_registers(&machine, address);
+        let mut next = 0_u8;
+        let mut act = || {
+            let chain = peer.take().expect("a buffer");
+            assert_eq!((chain.pieces.len(), chain.pieces[0].length), (1, testing::size(CHUNK)));
+            // Fewer than were asked for, and others each time.
+            let bytes = [0, 1, 2, 3].map(|offset| next + offset);
+            next += 4;
+            peer.write(chain.pieces[0].address, &bytes);
+            assert!(peer.give(chain.head.into(), 4));
+            machine.send(address, 0).expect("messages are on");
+        };
+        let (mut first, mut second) = ([0; 6], [0; 2]);
+        testing::run(rng.fill(&mut first), &mut act).expect("bytes");
+        testing::run(rng.fill(&mut second), &mut act).expect("bytes");
+        let mut all: alloc::vec::Vec<u8> = first.into_iter().chain(second).collect();
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_call_that_is_dropped_leaves_its_bytes_to_the_next() {
+        let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
+        let address = function.address();
+        let mut rng = VirtioRng::probe(function).expect("a good device");
+        let mut peer = Peer::of_registers(&machine, address);
+        let mut bytes = [0; 3];
+        {
+            let (waker, _) = testing::waker();
+            let mut fill = core::pin::pin!(rng.fill(&mut bytes));
+            assert!(Future::poll(fill.as_mut(), &mut Context::from_waker(&waker)).is_pending());
+        }
+        let chain = peer.take().expect("a buffer");
+        peer.write(chain.pieces[0].address, &[7, 8, 9]);
+        peer.give(chain.head.into(), 3);
+        testing::run(rng.fill(&mut bytes), || panic!("the bytes are there")).expect("bytes");
+        assert_eq!(bytes, [7, 8, 9]);
+    }
+
+    #[test]
+    fn a_device_that_returns_nothing_is_set_aside() {
+        let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
+        let address = function.address();
+        let mut rng = VirtioRng::probe(function).expect("a good device");
+        let mut peer = Peer::of_registers(&machine, address);
+        let outcome = testing::run(rng.fill(&mut [0]), || {
+            let chain = peer.take().expect("a buffer");
+            peer.give(chain.head.into(), 0);
+            machine.send(address, 0).expect("messages are on");
+        });
+        assert_eq!(outcome, Err(RngError::Nothing));
+        assert_eq!(machine.read_register(address, 0, testing::COMMON + 20) & 0xff, 0, "it was reset");
+    }
+}

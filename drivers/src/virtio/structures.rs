@@ -98,8 +98,8 @@ impl Structures {
         // At most 2^48, so the sums do not wrap.
         let at = u64::from(notify_off) * self.notify_multiplier;
         if at + Notify::SIZE > self.notify.length {
-            let what = "virtio queue notify offset, past its structure";
-            return Err(ProbeError::Unexpected { what, wanted: self.notify.length - Notify::SIZE, found: at });
+            let what = "end of a virtio doorbell, within its structure";
+            return Err(ProbeError::Unexpected { what, wanted: self.notify.length, found: at + Notify::SIZE });
         }
         let place = Place { offset: self.notify.offset + at, length: Notify::SIZE, ..self.notify };
         Ok(Doorbell::new(self.map(place, Notify::SIZE)?, queue))

@@ -13,21 +13,16 @@ use switchboard::dma::DmaPort;
 use switchboard::driver::ProbeError;
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::InterruptPort;
-use switchboard::machine::Machine;
 
+use super::device::Device;
 use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
 use super::registers::{
-    CONFIG_GENERATION, CONFIG_MSIX_VECTOR, Common, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DEVICE_STATUS,
-    DRIVER_FEATURE, DRIVER_FEATURE_SELECT, Halves, NO_VECTOR, NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER,
-    QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF, QUEUE_SELECT, QUEUE_SIZE, Status,
+    CONFIG_MSIX_VECTOR, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DRIVER_FEATURE, DRIVER_FEATURE_SELECT, Halves,
+    NO_VECTOR, NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF,
+    QUEUE_SELECT, QUEUE_SIZE, Status,
 };
 use super::signals::Signals;
 use super::structures::Structures;
-
-/// How long a reset may take. The specification names no bound; real devices need far less.
-const RESET_NANOSECONDS: u64 = 100_000_000;
-/// How often the configuration may change while it is being read.
-const MOST_GENERATIONS: u32 = 64;
 
 /// `VIRTIO_F_VERSION_1`: without it the device speaks the legacy dialect.
 const VERSION_1: u64 = 1 << 32;
@@ -224,73 +219,5 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> Address {
         self.device.address
-    }
-}
-
-/// The registers, in any state.
-struct Device {
-    common: Bar<Common>,
-    structures: Structures,
-    signals: Signals,
-    machine: &'static Machine,
-    address: Address,
-}
-
-impl Device {
-    fn status(&self) -> Status {
-        Status::from_bits_retain(self.common.read(&DEVICE_STATUS))
-    }
-
-    fn add_status(&self, status: Status) {
-        self.common.write(&DEVICE_STATUS, (self.status() | status).bits());
-    }
-
-    /// Resets the device and waits until it says that it did (4.1.4.3.2).
-    fn reset(&self) -> Result<(), ProbeError> {
-        self.common.write(&DEVICE_STATUS, 0);
-        let clock = self.machine.clock;
-        let start = clock.now();
-        loop {
-            let status = self.status();
-            if status.is_empty() {
-                return Ok(());
-            }
-            let is_gone = status.bits() == u8::MAX;
-            if is_gone || clock.now().saturating_sub(start) > RESET_NANOSECONDS {
-                let found = status.bits().into();
-                return Err(ProbeError::Unexpected { what: "virtio status after reset", wanted: 0, found });
-            }
-            core::hint::spin_loop();
-        }
-    }
-
-    fn stop(&self) {
-        if let Err(error) = self.reset() {
-            log::warn!("{}: {error}", self.address);
-        }
-        self.signals.set_live(false);
-    }
-
-    fn read_config<R>(&self, mut read: impl FnMut() -> R) -> Result<R, ProbeError> {
-        for _ in 0..MOST_GENERATIONS {
-            let before = self.common.read(&CONFIG_GENERATION);
-            let value = read();
-            if self.common.read(&CONFIG_GENERATION) == before {
-                return Ok(value);
-            }
-        }
-        Err(ProbeError::Device("the virtio configuration changes faster than it can be read"))
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-impl fmt::Debug for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Device").field("address", &self.address).finish_non_exhaustive()
     }
 }

@@ -3,6 +3,8 @@
 mod config;
 mod request;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -3,11 +3,14 @@
 use bitflags::bitflags;
 use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock};
 use switchboard::config::Address;
+use switchboard::driver::ProbeError;
 
 /// Bytes of an Ethernet header.
 const ETHERNET_HEADER: usize = 14;
 /// The largest frame without a VLAN tag.
 pub(super) const LARGEST_FRAME: usize = 1514;
+/// What every device must take (5.1.4.1).
+const SMALLEST_MTU: u16 = 68;
 
 bitflags! {
     /// The features that this driver makes use of.
@@ -46,12 +49,16 @@ pub(super) fn read_mac(config: &Bar<NetConfig>, features: NetFeatures, address: 
 }
 
 /// The largest frame, header included.
-pub(super) fn read_largest_frame(config: &Bar<NetConfig>, features: NetFeatures) -> usize {
-    if features.contains(NetFeatures::MTU) {
-        LARGEST_FRAME.min(usize::from(config.read(&MTU)) + ETHERNET_HEADER)
-    } else {
-        LARGEST_FRAME
+pub(super) fn read_largest_frame(config: &Bar<NetConfig>, features: NetFeatures) -> Result<usize, ProbeError> {
+    if !features.contains(NetFeatures::MTU) {
+        return Ok(LARGEST_FRAME);
     }
+    let mtu = config.read(&MTU);
+    if mtu < SMALLEST_MTU {
+        let (wanted, found) = (SMALLEST_MTU.into(), mtu.into());
+        return Err(ProbeError::Unexpected { what: "MTU of a virtio network device", wanted, found });
+    }
+    Ok(LARGEST_FRAME.min(usize::from(mtu) + ETHERNET_HEADER))
 }
 
 /// Whether the link is up; a device that does not say has one that always is.

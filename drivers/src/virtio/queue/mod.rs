@@ -1,9 +1,14 @@
 //! Virtqueues: the protocol in shared memory, and the doorbell beside it.
 
 mod descriptor;
+#[cfg(test)]
+mod model;
+mod notices;
 mod rings;
 mod split;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 

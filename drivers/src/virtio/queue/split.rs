@@ -1,24 +1,15 @@
 //! A split virtqueue: chains go in, and come out with what the device wrote (virtio 1.2, 2.7).
 //!
 //! Pure protocol over shared memory; the doorbell and the interrupts are someone else's.
-//!
-//! # Nobody sleeps through a wake-up
-//! Each side may tell the other not to bother it while it is busy. Before it sleeps it (1) says what would wake it
-//! and (2) looks once more. The other side (3) publishes and (4) looks whether a wake-up is wanted. If (2) or (4) could
-//! be loaded before the store of (1) or (3) is seen, both sides could find nothing to do: the queue stalls for good,
-//! or until unrelated traffic. Hence a store-to-load fence between the halves. A plain `mfence` is not enough
-//! everywhere: QEMU before 8.1 drops it when it emulates a single CPU, while its devices run on threads of their own.
-//! [`device_fence`] knows about that, and costs thousands of cycles there. So it is paid only where the answer would be
-//! "no need": a look without it that says "wake" can be stale in one way only, which is a wake-up too many.
 
 use alloc::boxed::Box;
 use core::fmt;
 
 use switchboard::dma::{BusAddress, DmaError, DmaPort};
-use switchboard::sync::device_fence;
 
 use super::descriptor::{Chain, LONGEST_CHAIN, Segments};
-use super::rings::{Available, Used, passed};
+use super::notices::Notices;
+use super::rings::{Available, Used};
 use super::table::Table;
 use super::{QueueError, RingFeatures};
 
@@ -57,7 +48,6 @@ pub struct Places {
 /// `flights[head]` is there exactly while the chain beginning at descriptor `head` is with the device; `in_flight` counts
 /// them.
 pub struct SplitQueue<C> {
-    has_event_index: bool,
     table: Table,
     available: Available,
     used: Used,
@@ -65,12 +55,7 @@ pub struct SplitQueue<C> {
     in_flight: u16,
     /// The used index up to which chains were taken back.
     seen: u16,
-    /// The available index at the last decision whether to kick.
-    decided: u16,
-    /// Whether a fence came after the last chain was offered.
-    is_fenced: bool,
-    /// Which used index (or, by flag, any) the device was last told to interrupt at.
-    armed: Option<u16>,
+    notices: Notices,
     failure: Option<QueueError>,
 }
 
@@ -94,17 +79,13 @@ impl<C: Chain> SplitQueue<C> {
             .and_then(|table| Some((table, Available::carve(&mut region, size)?, Used::carve(&mut region, size)?)));
         let Some((table, available, used)) = parts else { unreachable!("the region was sized for its parts") };
         Ok(Self {
-            has_event_index: features.contains(RingFeatures::EVENT_INDEX),
             table,
             available,
             used,
             flights: (0..size).map(|_| None).collect(),
             in_flight: 0,
             seen: 0,
-            decided: 0,
-            is_fenced: false,
-            // A fresh queue is all zeroes: interrupt at once.
-            armed: Some(0),
+            notices: Notices::new(features.contains(RingFeatures::EVENT_INDEX)),
             failure: None,
         })
     }
@@ -152,7 +133,7 @@ impl<C: Chain> SplitQueue<C> {
         self.flights[usize::from(head)] = Some(Flight { chain, descriptors, writable });
         self.in_flight += 1;
         self.available.publish(head);
-        self.is_fenced = false;
+        self.notices.offered();
         Ok(())
     }
 
@@ -196,67 +177,24 @@ impl<C: Chain> SplitQueue<C> {
     /// As [`enable_notifications`](Self::enable_notifications), once `count` chains more were used (at least one; more
     /// than are in flight are never waited for). Without `EVENT_IDX` the device cannot count, and one is enough.
     pub fn enable_notifications_after(&mut self, count: u16) -> bool {
-        let count = if self.has_event_index { count.clamp(1, self.in_flight.max(1)) } else { 1 };
-        let have_come = |queue: &Self| queue.used.index().wrapping_sub(queue.seen) >= count;
-        if self.failure.is_some() || have_come(self) {
-            return true;
-        }
-        let event = self.seen.wrapping_add(count - 1);
-        if self.has_event_index {
-            // Armed there already, and fenced then: whatever came since has raised its interrupt.
-            if self.armed == Some(event) {
-                return false;
-            }
-            self.available.set_event(event);
-        } else {
-            if self.armed.is_some() {
-                return false;
-            }
-            self.available.set_quiet(false);
-        }
-        self.armed = Some(event);
-        device_fence();
-        self.is_fenced = true;
-        have_come(self)
+        let count = count.clamp(1, self.in_flight.max(1));
+        self.failure.is_some() || self.notices.arm(&mut self.available, &self.used, self.seen, count)
     }
 
     /// Asks for no interrupts. One that is under way may still come.
     pub fn disable_notifications(&mut self) {
-        if self.armed.take().is_none() {
-            return;
-        }
-        if self.has_event_index {
-            // As far ahead as an index can be.
-            self.available.set_event(self.seen.wrapping_sub(1));
-        } else {
-            self.available.set_quiet(true);
-        }
+        self.notices.disarm(&mut self.available, self.seen);
     }
 
     /// Whether the device must be kicked for what was submitted since this was last asked. Ask before sleeping.
     pub fn needs_kick(&mut self) -> bool {
-        let index = self.available.index();
-        if index == self.decided || self.failure.is_some() {
-            return false;
-        }
-        let mut is_wanted = self.is_kick_wanted(index);
-        if !is_wanted && !self.is_fenced {
-            device_fence();
-            self.is_fenced = true;
-            is_wanted = self.is_kick_wanted(index);
-        }
-        self.decided = index;
-        is_wanted
+        self.failure.is_none() && self.notices.needs_kick(&self.available, &self.used)
     }
 
     /// Chains submitted since the last decision whether to kick.
     #[must_use]
     pub fn undecided(&self) -> u16 {
-        self.available.index().wrapping_sub(self.decided)
-    }
-
-    fn is_kick_wanted(&self, index: u16) -> bool {
-        if self.has_event_index { passed(self.used.event(), index, self.decided) } else { !self.used.is_quiet() }
+        self.notices.undecided(&self.available)
     }
 
     fn alive(&self) -> Result<(), QueueError> {

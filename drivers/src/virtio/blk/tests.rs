@@ -1,0 +1,216 @@
+//! A disk of memory behind the queue: requests in any number, and what can go wrong with them.
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::pin::pin;
+use core::task::Context;
+
+use switchboard::config::Address;
+use switchboard::fake::FakeMachine;
+
+use super::*;
+use crate::virtio::testing::{self, COMMON, DEVICE, OFFERED, Peer, Taken, run, waker};
+
+const SECTORS: usize = 256;
+
+/// The device: 256 sectors, all requests carried out in order.
+struct Disk {
+    machine: Arc<FakeMachine>,
+    address: Address,
+    peer: Peer,
+    bytes: Vec<u8>,
+    /// What the next requests report instead of success.
+    failures: Vec<u8>,
+}
+
+fn disk(features: u32) -> (VirtioBlk, Disk) {
+    let (machine, function) = testing::machine(testing::function(0x1042), OFFERED | features, 1);
+    let address = function.address();
+    machine.write_register(address, 0, DEVICE, testing::size(SECTORS));
+    let driver = VirtioBlk::probe(function).expect("a good device");
+    let peer = Peer::of_registers(&machine, address);
+    let bytes = (0..SECTORS * SECTOR_SIZE).map(|index| (index / SECTOR_SIZE).to_le_bytes()[0]).collect();
+    (driver, Disk { machine, address, peer, bytes, failures: Vec::new() })
+}
+
+impl Disk {
+    /// Carries out all requests there are; says how many that were.
+    fn work(&mut self) -> usize {
+        let mut count = 0;
+        while let Some(chain) = self.peer.take() {
+            self.carry_out(&chain);
+            count += 1;
+        }
+        self.machine.send(self.address, 0).expect("messages are on");
+        count
+    }
+
+    fn carry_out(&mut self, chain: &Taken) {
+        let [header, data @ .., status] = &chain.pieces[..] else { panic!("a header and a status") };
+        let bytes = self.peer.read(header.address, 16);
+        let kind = u32::from_le_bytes(bytes[..4].try_into().expect("4 bytes"));
+        let mut at = usize::from_le_bytes(bytes[8..].try_into().expect("8 bytes")) * SECTOR_SIZE;
+        let mut written = 1;
+        for piece in data {
+            let range = at..at + piece.length as usize;
+            at = range.end;
+            match kind {
+                0 => {
+                    self.peer.write(piece.address, &self.bytes[range]);
+                    written += piece.length;
+                }
+                _ => self.bytes[range].copy_from_slice(&self.peer.read(piece.address, piece.length as usize)),
+            }
+        }
+        self.peer.write(status.address, &[self.failures.pop().unwrap_or(0)]);
+        self.peer.give(chain.head.into(), written);
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let (driver, mut disk) = disk(1 << 9);
+    let mut buffer = vec![0; 80 * 1024];
+    run(driver.read(10, &mut buffer), || _ = disk.work()).expect("a read");
+    assert!(buffer.chunks(SECTOR_SIZE).zip(10_u8..).all(|(sector, number)| sector.iter().all(|byte| *byte == number)));
+    let data: Vec<_> = (0..buffer.len()).map(|index| (index % 251).to_le_bytes()[0]).collect();
+    run(driver.write(20, &data), || _ = disk.work()).expect("a write");
+    run(driver.flush(), || _ = disk.work()).expect("a flush");
+    run(driver.read(20, &mut buffer), || _ = disk.work()).expect("a read");
+    assert_eq!(buffer, data);
+    assert_eq!(driver.finished(), 3 + 3 + 1 + 3);
+}
+
+#[test]
+fn requests_that_make_no_sense_never_reach_the_device() {
+    let (driver, _disk) = disk(1 << 5);
+    let nothing = || panic!("the device was asked");
+    let mut sector = [0; SECTOR_SIZE];
+    assert_eq!(driver.capacity(), SECTORS as u64);
+    let past = |sector| BlockError::PastEnd { sector, sectors: 1, capacity: SECTORS as u64 };
+    for at in [SECTORS as u64, u64::MAX] {
+        assert_eq!(run(driver.read(at, &mut sector), nothing), Err(past(at)));
+        assert_eq!(run(driver.write(at, &sector), nothing), Err(past(at)));
+    }
+    let unwhole = |length| Err(BlockError::NotSectors { sector: 3, length });
+    assert_eq!(run(driver.read(3, &mut sector[..511]), nothing), unwhole(511));
+    assert_eq!(run(driver.read(3, &mut []), nothing), unwhole(0));
+    assert!(driver.is_read_only());
+    assert_eq!(run(driver.write(3, &sector), nothing), Err(BlockError::ReadOnly { sector: 3 }));
+    assert_eq!(run(driver.flush(), nothing), Ok(()), "there is no cache");
+}
+
+#[test]
+fn what_the_device_reports_is_an_error_that_names_the_sector() {
+    let (driver, mut disk) = disk(1 << 9);
+    let mut sector = [0; SECTOR_SIZE];
+    for (status, error) in [
+        (1, BlockError::Io { sector: 7 }),
+        (2, BlockError::Unsupported { sector: 7 }),
+        (99, BlockError::Io { sector: 7 }),
+        (0xff, BlockError::Io { sector: 7 }),
+    ] {
+        disk.failures.push(status);
+        assert_eq!(run(driver.read(7, &mut sector), || _ = disk.work()), Err(error));
+    }
+    assert_eq!(run(driver.read(7, &mut sector), || _ = disk.work()), Ok(()));
+}
+
+#[test]
+fn a_short_read_is_no_read() {
+    let (driver, mut disk) = disk(0);
+    let outcome = run(driver.read(7, &mut [0; SECTOR_SIZE]), || {
+        let chain = disk.peer.take().expect("a request");
+        disk.peer.write(chain.pieces[2].address, &[0]);
+        disk.peer.give(chain.head.into(), 512);
+        disk.machine.send(disk.address, 0).expect("messages are on");
+    });
+    assert_eq!(outcome, Err(BlockError::Io { sector: 7 }));
+}
+
+#[test]
+fn more_tasks_than_requests_all_get_theirs() {
+    let (driver, mut disk) = disk(0);
+    let mut buffers = vec![[0; SECTOR_SIZE]; 3 * REQUESTS];
+    let mut reads: Vec<_> =
+        buffers.iter_mut().zip(0..).map(|(buffer, at)| alloc::boxed::Box::pin(driver.read(at, buffer))).collect();
+    let mut left: Vec<_> = reads.iter_mut().map(|read| (read, waker(), 0)).collect();
+    let mut rounds = 0;
+    while !left.is_empty() {
+        left.retain_mut(|(read, (waker, wakes), seen)| {
+            // As an executor: a task is polled first, and then only when it was woken.
+            if rounds > 0 && wakes.count() == *seen {
+                return true;
+            }
+            *seen = wakes.count();
+            Future::poll(read.as_mut(), &mut Context::from_waker(waker)).is_pending()
+        });
+        rounds += 1;
+        assert!(rounds < 100, "{} tasks are left to sleep", left.len());
+        assert!(disk.work() <= REQUESTS);
+    }
+    drop(left);
+    drop(reads);
+    assert!(buffers.iter().zip(0..).all(|(buffer, number)| buffer.iter().all(|byte| *byte == number)));
+}
+
+#[test]
+fn a_dropped_read_neither_leaks_its_request_nor_writes_where_it_was() {
+    let (driver, mut disk) = disk(0);
+    let (waker, wakes) = waker();
+    let mut context = Context::from_waker(&waker);
+    for _ in 0..5 {
+        for at in 0..REQUESTS as u64 {
+            let mut buffer = [0xee; SECTOR_SIZE];
+            let mut read = pin!(driver.read(at, &mut buffer));
+            assert!(Future::poll(read.as_mut(), &mut context).is_pending());
+        }
+        // All requests are with the device, and nobody waits for them; one who waits for a free one is woken.
+        let mut buffer = [0; SECTOR_SIZE];
+        let before = wakes.count();
+        let mut read = pin!(driver.read(77, &mut buffer));
+        assert!(Future::poll(read.as_mut(), &mut context).is_pending());
+        assert_eq!(disk.work(), REQUESTS);
+        assert!(wakes.count() > before, "left to sleep");
+        assert!(Future::poll(read.as_mut(), &mut context).is_pending());
+        assert_eq!(disk.work(), 1);
+        assert_eq!(
+            Future::poll(read.as_mut(), &mut context).map(|outcome| outcome.is_ok()),
+            core::task::Poll::Ready(true)
+        );
+    }
+}
+
+#[test]
+fn a_device_that_breaks_the_rules_is_set_aside_and_everyone_hears_of_it() {
+    let (driver, mut disk) = disk(0);
+    let (waker, wakes) = waker();
+    let mut context = Context::from_waker(&waker);
+    let (mut one, mut other) = ([0; SECTOR_SIZE], [0; SECTOR_SIZE]);
+    let mut first = pin!(driver.read(1, &mut one));
+    let mut second = pin!(driver.read(2, &mut other));
+    assert!(Future::poll(first.as_mut(), &mut context).is_pending());
+    assert!(Future::poll(second.as_mut(), &mut context).is_pending());
+    disk.peer.give(1000, 0);
+    disk.machine.send(disk.address, 0).expect("messages are on");
+    assert!(wakes.count() >= 1);
+    let mut outcome = |read| Future::poll(read, &mut context);
+    assert_eq!(outcome(first.as_mut()), core::task::Poll::Ready(Err(BlockError::Quarantined { sector: 1 })));
+    assert_eq!(disk.machine.read_register(disk.address, 0, COMMON + 20) & 0xff, 0, "it was reset");
+    let quarantined = core::task::Poll::Ready(Err(BlockError::Quarantined { sector: 2 }));
+    assert_eq!(Future::poll(second.as_mut(), &mut context), quarantined);
+    assert_eq!(run(driver.flush(), || {}), Ok(()));
+    let third = run(driver.read(3, &mut [0; SECTOR_SIZE]), || panic!("the device was asked"));
+    assert_eq!(third, Err(BlockError::Quarantined { sector: 3 }));
+}
+
+#[test]
+fn a_disk_that_grows_says_so() {
+    let (driver, disk) = disk(0);
+    assert_eq!(driver.capacity(), SECTORS as u64);
+    disk.machine.write_register(disk.address, 0, DEVICE + 4, 1);
+    assert_eq!(driver.capacity(), SECTORS as u64, "not looked at without need");
+    disk.machine.send(disk.address, 1).expect("messages are on");
+    assert_eq!(driver.capacity(), SECTORS as u64 | 1 << 32);
+}

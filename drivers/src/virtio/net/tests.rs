@@ -1,0 +1,131 @@
+//! Frames through both queues, with a device that follows the rules and one that does not.
+
+use alloc::vec::Vec;
+
+use embassy_net_driver::{RxToken, TxToken};
+
+use super::*;
+use crate::virtio::queue::{QueueError, RingFeatures};
+use crate::virtio::testing::{self, OFFERED, Peer, machine, waker};
+
+const FEATURES: RingFeatures = RingFeatures::all();
+const SMALL: Shape = Shape { size: 4, longest: 1 };
+const LENGTHS: (usize, usize) = (4, HEADER + LARGEST_FRAME);
+
+/// What the handlers share, of a device that is of no further use.
+fn shared() -> Arc<Shared> {
+    let (_machine, function) = machine(testing::function(0x1041), OFFERED, 2);
+    let (transport, ..) = Transport::open(function).expect("a good device");
+    let (setup, _) = transport.negotiate(NetFeatures::all()).expect("a good device");
+    Arc::new(Shared {
+        signals: setup.signals(),
+        receive: AtomicWaker::new(),
+        send: AtomicWaker::new(),
+        link: AtomicWaker::new(),
+        is_config_changed: AtomicBool::new(false),
+    })
+}
+
+fn receiver() -> (Receiver, Peer, Arc<Shared>, Arc<NetCounters>) {
+    let (queue, peer, dma) = testing::queue(FEATURES, SMALL);
+    let (shared, counters) = (shared(), Arc::new(NetCounters::default()));
+    let receiver = Receiver::new(queue, shared.clone(), counters.clone(), &dma, LENGTHS).expect("memory");
+    (receiver, peer, shared, counters)
+}
+
+fn sender() -> (Sender, Peer, Arc<Shared>) {
+    let (queue, peer, dma) = testing::queue(FEATURES, SMALL);
+    let shared = shared();
+    let sender = Sender::new(queue, shared.clone(), Arc::default(), &dma, LENGTHS).expect("memory");
+    (sender, peer, shared)
+}
+
+/// Has the device receive a frame.
+fn deliver(peer: &mut Peer, frame: &[u8]) -> bool {
+    let chain = peer.take().expect("a buffer");
+    let [piece] = chain.pieces[..] else { panic!("one buffer for each frame") };
+    assert!(piece.is_writable && piece.length as usize == LENGTHS.1);
+    peer.write(piece.address + HEADER as u64, frame);
+    peer.give(chain.head.into(), testing::size(HEADER + frame.len()))
+}
+
+#[test]
+fn frames_come_in_and_their_buffers_go_back() {
+    let (mut receiver, mut peer, ..) = receiver();
+    let (waker, _) = waker();
+    let context = Context::from_waker(&waker);
+    for round in 0..1000_u32 {
+        assert!(receiver.poll(&context).expect("a good device").is_none());
+        let frame = round.to_le_bytes().repeat(16);
+        assert!(deliver(&mut peer, &frame), "the driver sleeps");
+        assert!(!deliver(&mut peer, &frame), "it is awake by now");
+        for _ in 0..2 {
+            let token = receiver.poll(&context).expect("a good device").expect("a frame");
+            token.consume(|received| assert_eq!(received, frame));
+        }
+    }
+}
+
+#[test]
+fn frames_that_are_none_are_dropped_and_counted() {
+    let (mut receiver, mut peer, _, counters) = receiver();
+    let (waker, _) = waker();
+    for length in [0, testing::size(HEADER) - 1, testing::size(HEADER)] {
+        let head = peer.take().expect("a buffer").head;
+        peer.give(head.into(), length);
+    }
+    deliver(&mut peer, b"good");
+    let token = receiver.poll(&Context::from_waker(&waker)).expect("a good device").expect("a frame");
+    token.consume(|received| assert_eq!(received, b"good"));
+    assert_eq!((counters.received.get(), counters.dropped.get()), (1, 3));
+    // One that is not wanted goes back as well.
+    deliver(&mut peer, b"unwanted");
+    drop(receiver.poll(&Context::from_waker(&waker)));
+    assert_eq!(counters.dropped.get(), 4);
+    assert_eq!(core::iter::from_fn(|| peer.take()).count(), 4, "all buffers are with the device");
+}
+
+#[test]
+fn a_frame_longer_than_its_buffer_is_an_error() {
+    let (mut receiver, mut peer, ..) = receiver();
+    let (waker, _) = waker();
+    let head = peer.take().expect("a buffer").head;
+    peer.give(head.into(), testing::size(LENGTHS.1) + 1);
+    let said = receiver.poll(&Context::from_waker(&waker)).map(|frame| frame.is_some());
+    assert!(matches!(said, Err(QueueError::Overlong { .. })), "{said:?}");
+}
+
+#[test]
+fn frames_go_out_behind_an_empty_header() {
+    let (mut sender, mut peer, _) = sender();
+    let (waker, _) = waker();
+    for round in 0..1000_u32 {
+        assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(true));
+        let length = 1 + round as usize % LARGEST_FRAME;
+        Slot { sender: &mut sender }.consume(length, |frame| frame.fill(round.to_le_bytes()[0]));
+        let chain = peer.take().expect("a frame");
+        let [piece] = chain.pieces[..] else { panic!("one buffer for each frame") };
+        let sent = peer.read(piece.address, piece.length as usize);
+        let wanted: Vec<_> = [0; HEADER].into_iter().chain((0..length).map(|_| round.to_le_bytes()[0])).collect();
+        assert_eq!(sent, wanted);
+        assert!(!peer.give(chain.head.into(), 0), "nobody waits for it");
+    }
+}
+
+#[test]
+fn a_full_queue_wakes_its_sender_when_half_of_it_is_free() {
+    let (mut sender, mut peer, shared) = sender();
+    let (waker, wakes) = waker();
+    for round in 0..100 {
+        for _ in 0..SMALL.size {
+            assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(true));
+            Slot { sender: &mut sender }.consume(60, |frame| frame.fill(1));
+        }
+        assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(false));
+        let taken: Vec<_> = core::iter::from_fn(|| peer.take()).collect();
+        let interrupts: Vec<_> = taken.iter().map(|chain| peer.give(chain.head.into(), 0)).collect();
+        assert_eq!(interrupts, [false, true, false, false]);
+        shared.send.wake();
+        assert_eq!(wakes.count(), round + 1);
+    }
+}

@@ -1,0 +1,244 @@
+//! The protocol of the rings, against a device that follows it and one that does not.
+
+use alloc::vec::Vec;
+
+use switchboard::dma::DmaBuffer;
+
+use super::{Chain, QueueError, RingFeatures, Segments, Shape, SplitQueue};
+use crate::virtio::testing::{Peer, Taken, dma};
+
+/// A chain of `segments`, each a length and whether the device may write it, cut from one buffer; with a name.
+struct Named {
+    name: usize,
+    buffer: DmaBuffer,
+    segments: Vec<(usize, bool)>,
+}
+
+impl Chain for Named {
+    fn describe(&self, segments: &mut Segments) {
+        let mut start = 0;
+        for (length, is_writable) in &self.segments {
+            let range = start..start + length;
+            start += length;
+            match is_writable {
+                true => segments.writable(&self.buffer, range),
+                false => segments.readable(&self.buffer, range),
+            }
+        }
+    }
+}
+
+struct Bench {
+    queue: SplitQueue<Named>,
+    peer: Peer,
+    buffers: Vec<DmaBuffer>,
+}
+
+impl Bench {
+    fn new(features: RingFeatures, size: u16, longest: u16) -> Self {
+        let (machine, dma) = dma();
+        let queue = SplitQueue::new(&dma, features, Shape { size, longest }).expect("memory");
+        let peer = Peer::new(&machine, queue.places(), size, features);
+        let buffers = dma.buffers(usize::from(size) + 1, 64).expect("memory");
+        Self { queue, peer, buffers }
+    }
+
+    fn submit(&mut self, name: usize, segments: &[(usize, bool)]) -> Result<(), QueueError> {
+        let buffer = self.buffers.pop().expect("a buffer");
+        self.queue.submit(Named { name, buffer, segments: segments.into() }).map_err(|(error, chain)| {
+            self.buffers.push(chain.buffer);
+            error
+        })
+    }
+
+    fn complete(&mut self) -> Result<Option<(usize, u32)>, QueueError> {
+        let done = self.queue.complete()?;
+        Ok(done.map(|(chain, length)| {
+            self.buffers.push(chain.buffer);
+            (chain.name, length)
+        }))
+    }
+
+    fn take(&mut self) -> Taken {
+        self.peer.take().expect("a chain was offered")
+    }
+
+    /// Takes all that is offered, gives the last one back; whether the driver wants to hear.
+    fn take_last(&mut self) -> bool {
+        let mut head = None;
+        while let Some(taken) = self.peer.take() {
+            head = Some(taken.head);
+        }
+        self.peer.give(head.expect("a chain").into(), 0)
+    }
+}
+
+const ALL: RingFeatures = RingFeatures::all();
+const NONE: RingFeatures = RingFeatures::empty();
+const WRITABLE: [(usize, bool); 1] = [(64, true)];
+
+/// More than an index can count.
+const ROUNDS: usize = 66_000;
+
+#[test]
+fn chains_go_out_and_come_back_across_the_wrap_of_every_index() {
+    for features in [NONE, ALL] {
+        let mut bench = Bench::new(features, 4, 3);
+        for round in 0..ROUNDS {
+            bench.submit(round, &[(16, false), (32, true), (1, true)]).expect("room");
+            let taken = bench.take();
+            let shape: Vec<_> = taken.pieces.iter().map(|piece| (piece.length, piece.is_writable)).collect();
+            assert_eq!(shape, [(16, false), (32, true), (1, true)]);
+            bench.peer.give(taken.head.into(), 33);
+            assert_eq!(bench.complete(), Ok(Some((round, 33))));
+            assert_eq!(bench.complete(), Ok(None));
+        }
+    }
+}
+
+#[test]
+fn a_full_ring_refuses_and_gives_the_chain_back() {
+    let mut bench = Bench::new(NONE, 8, 3);
+    for name in 0..2 {
+        bench.submit(name, &[(8, false), (8, true), (8, true)]).expect("room");
+    }
+    assert_eq!(bench.submit(2, &[(8, false), (8, true), (8, true)]), Err(QueueError::Full { wanted: 3, free: 2 }));
+    assert_eq!(bench.submit(2, &[(8, false), (8, true)]), Ok(()));
+    assert_eq!(bench.submit(3, &WRITABLE), Err(QueueError::Full { wanted: 1, free: 0 }));
+    assert_eq!(bench.queue.in_flight(), 3);
+}
+
+#[test]
+fn an_indirect_chain_takes_one_descriptor() {
+    let mut bench = Bench::new(ALL, 4, 3);
+    for name in 0..4 {
+        bench.submit(name, &[(8, false), (8, true), (8, true)]).expect("room");
+    }
+    assert_eq!(bench.submit(4, &WRITABLE), Err(QueueError::Full { wanted: 1, free: 0 }));
+    // Out of order, as a device may.
+    let taken: Vec<_> = (0..4).map(|_| bench.take()).collect();
+    for index in [2, 0, 3, 1] {
+        assert_eq!(taken[index].pieces.len(), 3);
+        bench.peer.give(taken[index].head.into(), 0);
+        assert_eq!(bench.complete(), Ok(Some((index, 0))));
+    }
+    assert_eq!(bench.queue.free(), 4);
+}
+
+#[test]
+fn what_is_no_chain_is_refused() {
+    let mut bench = Bench::new(NONE, 8, 2);
+    assert_eq!(bench.submit(0, &[]), Err(QueueError::Empty));
+    assert_eq!(bench.submit(0, &[(8, true), (8, false)]), Err(QueueError::ReadableAfterWritable));
+    assert_eq!(bench.submit(0, &[(8, false); 3]), Err(QueueError::TooLong { segments: 3, most: 2 }));
+    let outside = |start, end| Err(QueueError::OutsideBuffer { start, end, length: 64 });
+    assert_eq!(bench.submit(0, &[(32, false), (33, false)]), outside(32, 65));
+    assert_eq!(bench.submit(0, &[(0, true)]), outside(0, 0));
+    assert_eq!((bench.queue.free(), bench.queue.in_flight()), (8, 0));
+}
+
+#[test]
+fn a_device_that_returns_what_it_does_not_have_is_not_believed() {
+    for id in [1, 7, 8, 0x1_0000, u32::MAX] {
+        let mut bench = Bench::new(ALL, 8, 1);
+        bench.submit(0, &WRITABLE).expect("room");
+        assert_eq!(bench.take().head, 0);
+        bench.peer.give(id, 0);
+        assert_eq!(bench.complete(), Err(QueueError::UnknownId { id }));
+        // For good, even if it goes on as if nothing had happened.
+        bench.peer.give(0, 0);
+        assert_eq!(bench.complete(), Err(QueueError::Dead));
+        assert_eq!(bench.submit(1, &WRITABLE), Err(QueueError::Dead));
+        assert!(!bench.queue.needs_kick());
+    }
+}
+
+#[test]
+fn a_device_that_returns_a_chain_twice_is_not_believed() {
+    let mut bench = Bench::new(ALL, 8, 1);
+    for name in 0..2 {
+        bench.submit(name, &WRITABLE).expect("room");
+    }
+    bench.peer.give(1, 0);
+    bench.peer.give(1, 0);
+    assert_eq!(bench.complete(), Ok(Some((1, 0))));
+    assert_eq!(bench.complete(), Err(QueueError::UnknownId { id: 1 }));
+}
+
+#[test]
+fn a_length_beyond_what_was_writable_is_not_believed() {
+    let mut bench = Bench::new(ALL, 8, 3);
+    bench.submit(0, &[(16, false), (31, true), (1, true)]).expect("room");
+    bench.peer.give(0, 33);
+    assert_eq!(bench.complete(), Err(QueueError::Overlong { id: 0, length: 33, writable: 32 }));
+    // What it had stays where it was: it may still write there.
+    assert_eq!(bench.queue.in_flight(), 1);
+}
+
+#[test]
+fn an_index_that_jumps_is_not_believed() {
+    for (jump, in_flight) in [(2, 1), (0x8000, 1), (0xffff, 1), (1, 0)] {
+        let mut bench = Bench::new(ALL, 8, 1);
+        if in_flight == 1 {
+            bench.submit(0, &WRITABLE).expect("room");
+        }
+        bench.peer.set_used(jump);
+        assert_eq!(bench.complete(), Err(QueueError::IndexJump { advanced: jump, in_flight }));
+    }
+}
+
+#[test]
+fn an_armed_queue_is_interrupted_and_a_disarmed_one_is_not() {
+    for features in [NONE, ALL] {
+        let mut bench = Bench::new(features, 4, 1);
+        for round in 0..ROUNDS {
+            let armed = round % 3 == 0;
+            bench.submit(round, &WRITABLE).expect("room");
+            match armed {
+                true => assert!(!bench.queue.enable_notifications()),
+                false => bench.queue.disable_notifications(),
+            }
+            let head = bench.take().head.into();
+            assert_eq!(bench.peer.give(head, 0), armed, "round {round} with {features:?}");
+            assert!(bench.queue.enable_notifications(), "something has come");
+            bench.complete().expect("a good device").expect("a chain");
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_can_wait_for_several_chains() {
+    let mut bench = Bench::new(ALL, 8, 1);
+    for name in 0..6 {
+        bench.submit(name, &WRITABLE).expect("room");
+    }
+    assert!(!bench.queue.enable_notifications_after(3));
+    let interrupts: Vec<_> = (0..6).map(|head| bench.peer.give(head, 0)).collect();
+    assert_eq!(interrupts, [false, false, true, false, false, false]);
+    while bench.complete().expect("a good device").is_some() {}
+    // Never for more than there are: that would be to sleep for ever.
+    bench.submit(0, &WRITABLE).expect("room");
+    assert!(!bench.queue.enable_notifications_after(100));
+    assert!(bench.take_last());
+}
+
+#[test]
+fn a_sleeping_device_is_kicked_once_and_a_busy_one_is_not() {
+    for features in [NONE, ALL] {
+        let mut bench = Bench::new(features, 4, 1);
+        for round in 0..ROUNDS {
+            assert!(!bench.peer.sleep());
+            assert!(!bench.queue.needs_kick(), "nothing was offered");
+            bench.submit(round, &WRITABLE).expect("room");
+            assert!(bench.queue.needs_kick(), "round {round} with {features:?}");
+            bench.peer.stay_awake();
+            bench.submit(round, &WRITABLE).expect("room");
+            assert!(!bench.queue.needs_kick(), "it is awake and will look");
+            for _ in 0..2 {
+                let head = bench.take().head.into();
+                bench.peer.give(head, 0);
+                bench.complete().expect("a good device").expect("a chain");
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The other side: virtio functions made of memory, and an executor of one future.
+
+extern crate std;
+
+mod peer;
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll, Waker};
+use std::task::Wake;
+
+use switchboard::dma::DmaPort;
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard::function::{Function, Resources};
+
+pub(super) use self::peer::{Peer, Taken};
+use super::VENDOR;
+use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
+use super::structures::Structures;
+
+/// Where the structures of [`function`] lie in BAR 0.
+pub(super) const COMMON: u64 = 0;
+pub(super) const ISR: u32 = 0x1000;
+pub(super) const DEVICE: u64 = 0x2000;
+
+/// The two queue features, the same bits as [`RingFeatures`]; and bit 0, which is `VERSION_1` in the upper
+/// half: registers made of memory answer the same in both.
+pub(super) const OFFERED: u32 = 1 | 1 << 28 | 1 << 29;
+
+/// A size as a device writes it.
+pub(super) fn size(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a size that fits")
+}
+
+/// The body of a virtio capability, behind id and next.
+pub(super) fn capability(kind: u8, bar: u8, offset: u32, length: u32) -> Vec<u8> {
+    let mut body = vec![16, kind, bar, 0, 0, 0];
+    body.extend(offset.to_le_bytes());
+    body.extend(length.to_le_bytes());
+    body
+}
+
+/// As [`capability`], for notifications.
+pub(super) fn notify_capability(offset: u32, length: u32, multiplier: u32) -> Vec<u8> {
+    let mut body = capability(2, 0, offset, length);
+    body[0] = 20;
+    body.extend(multiplier.to_le_bytes());
+    body
+}
+
+/// A virtio function: the structures in BAR 0, an MSI-X table of four in BAR 1, and a pin.
+pub(super) fn function(device: u16) -> FakeFunction {
+    FakeFunction::new(VENDOR, device)
+        .pin(1, 11)
+        .bar(0, 0x4000)
+        .bar(1, 0x1000)
+        .msix(4, 1, 0, 0x800)
+        .vendor_capability(9, &capability(1, 0, 0, 56))
+        .vendor_capability(9, &notify_capability(0x3000, 0x1000, 4))
+        .vendor_capability(9, &capability(3, 0, 0x1000, 1))
+        .vendor_capability(9, &capability(4, 0, 0x2000, 0x100))
+}
+
+/// A machine with one such function, whose registers offer `features` and `queues` queues of 256.
+pub(super) fn machine(function: FakeFunction, features: u32, queues: u16) -> (Arc<FakeMachine>, Function) {
+    let machine = Arc::new(FakeMachine::new([function]));
+    let found = machine.machine().take_all().into_iter().next().expect("the function");
+    for (offset, value) in [(4, features), (16, u32::from(queues) << 16), (24, 256)] {
+        machine.write_register(found.address(), 0, COMMON + offset, value);
+    }
+    (machine, found)
+}
+
+/// Memory for queues, without a driver.
+pub(super) fn dma() -> (Arc<FakeMachine>, DmaPort) {
+    let (machine, function) = machine(function(0x1044), OFFERED, 1);
+    (machine, function.claim().expect("a claim").dma)
+}
+
+/// A queue with a doorbell, and its other side.
+pub(super) fn queue<C: Chain>(features: RingFeatures, shape: Shape) -> (Queue<C>, Peer, DmaPort) {
+    let (machine, function) = machine(function(0x1044), OFFERED, 1);
+    let Resources { bar0, bar1, bar2, bar3, bar4, bar5, dma, config, .. } = function.claim().expect("a claim");
+    let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5]).expect("structures");
+    let split = SplitQueue::new(&dma, features, shape).expect("memory");
+    let peer = Peer::new(&machine, split.places(), shape.size, features);
+    (Queue::new(split, structures.doorbell(0, 0).expect("a doorbell")), peer, dma)
+}
+
+/// A waker that counts.
+#[derive(Debug, Default)]
+pub(super) struct Wakes(AtomicUsize);
+
+impl Wakes {
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A waker and its count.
+pub(super) fn waker() -> (Waker, Arc<Wakes>) {
+    let wakes = Arc::new(Wakes::default());
+    (Waker::from(wakes.clone()), wakes)
+}
+
+/// Polls a future until it is ready, letting the device act after each time it waits; it must be woken each time.
+pub(super) fn run<R>(future: impl Future<Output = R>, mut act: impl FnMut()) -> R {
+    let (waker, wakes) = waker();
+    let mut future = pin!(future);
+    for round in 0..10_000 {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return result;
+        }
+        act();
+        assert!(wakes.count() > round, "the device has acted and nobody was woken");
+    }
+    panic!("the future never ends");
+}

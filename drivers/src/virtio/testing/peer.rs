@@ -1,0 +1,145 @@
+//! The device's side of a split queue, as the specification has it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use switchboard::config::Address;
+use switchboard::fake::FakeMachine;
+
+use super::COMMON;
+use crate::virtio::queue::{Places, RingFeatures};
+
+/// One segment of a chain, as the device reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) address: u64,
+    pub(crate) length: u32,
+    pub(crate) is_writable: bool,
+}
+
+/// A chain that the device took.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) head: u16,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// The device's side of a split queue.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    machine: Arc<FakeMachine>,
+    places: [u64; 3],
+    size: u16,
+    has_event_index: bool,
+    /// Chains taken so far, modulo 65,536.
+    taken: u16,
+    /// Chains used so far.
+    pub(crate) used: u16,
+    /// The used index when interrupting was last considered.
+    considered: u16,
+}
+
+impl Peer {
+    pub(crate) fn new(machine: &Arc<FakeMachine>, places: Places, size: u16, features: RingFeatures) -> Self {
+        let places = [places.descriptors.get(), places.available.get(), places.used.get()];
+        let has_event_index = features.contains(RingFeatures::EVENT_INDEX);
+        Self { machine: machine.clone(), places, size, has_event_index, taken: 0, used: 0, considered: 0 }
+    }
+
+    /// The side of the queue that a driver has set up last.
+    pub(crate) fn of_registers(machine: &Arc<FakeMachine>, address: Address) -> Self {
+        let read = |offset| machine.read_register(address, 0, COMMON + offset);
+        let place = |offset| u64::from(read(offset)) | u64::from(read(offset + 4)) << 32;
+        let places = [place(32), place(40), place(48)];
+        let size = u16::try_from(read(24) & 0xffff).expect("16 bits");
+        Self { machine: machine.clone(), places, size, has_event_index: true, taken: 0, used: 0, considered: 0 }
+    }
+
+    pub(crate) fn read(&self, address: u64, length: usize) -> Vec<u8> {
+        self.machine.dma_read(FakeMachine::bus_address(address), length).expect("no wild read")
+    }
+
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) {
+        self.machine.dma_write(FakeMachine::bus_address(address), bytes).expect("no wild write");
+    }
+
+    fn word(&self, address: u64) -> u16 {
+        u16::from_le_bytes(self.read(address, 2).try_into().expect("two bytes"))
+    }
+
+    fn slot(&self, index: u16) -> u64 {
+        u64::from(index % self.size)
+    }
+
+    /// Takes the next chain that the driver offers.
+    pub(crate) fn take(&mut self) -> Option<Taken> {
+        if self.word(self.places[1] + 2) == self.taken {
+            return None;
+        }
+        let head = self.word(self.places[1] + 4 + 2 * self.slot(self.taken));
+        self.taken = self.taken.wrapping_add(1);
+        let mut pieces = Vec::new();
+        self.follow(self.places[0], head, &mut pieces);
+        Some(Taken { head, pieces })
+    }
+
+    fn follow(&self, table: u64, head: u16, pieces: &mut Vec<Piece>) {
+        let mut index = head;
+        loop {
+            let bytes = self.read(table + 16 * u64::from(index), 16);
+            let address = u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes"));
+            let length = u32::from_le_bytes(bytes[8..12].try_into().expect("4 bytes"));
+            let (flags, next) = (bytes[12], u16::from_le_bytes([bytes[14], bytes[15]]));
+            if flags & 4 != 0 {
+                assert_eq!(flags, 4, "an indirect descriptor is no other");
+                assert!(length > 0 && length.is_multiple_of(16), "a table of whole descriptors");
+                self.follow(address, 0, pieces);
+                return;
+            }
+            pieces.push(Piece { address, length, is_writable: flags & 2 != 0 });
+            assert!(pieces.len() <= 64, "the chain ends");
+            if flags & 1 == 0 {
+                return;
+            }
+            index = next;
+        }
+    }
+
+    /// Gives a chain back. Says whether the driver wants an interrupt for it.
+    pub(crate) fn give(&mut self, id: u32, length: u32) -> bool {
+        let element = self.places[2] + 4 + 8 * self.slot(self.used);
+        self.write(element, &id.to_le_bytes());
+        self.write(element + 4, &length.to_le_bytes());
+        self.set_used(self.used.wrapping_add(1));
+        let (old, new) = (self.considered, self.used);
+        self.considered = new;
+        if self.has_event_index {
+            let event = self.word(self.places[1] + 4 + 2 * u64::from(self.size));
+            new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+        } else {
+            self.word(self.places[1]) & 1 == 0
+        }
+    }
+
+    pub(crate) fn set_used(&mut self, index: u16) {
+        self.used = index;
+        self.write(self.places[2] + 2, &index.to_le_bytes());
+    }
+
+    /// Goes to sleep: asks to be kicked for the next chain. Says whether there is one already.
+    pub(crate) fn sleep(&mut self) -> bool {
+        if self.has_event_index {
+            self.write(self.places[2] + 4 + 8 * u64::from(self.size), &self.taken.to_le_bytes());
+        } else {
+            self.write(self.places[2], &[0, 0]);
+        }
+        self.word(self.places[1] + 2) != self.taken
+    }
+
+    /// Is awake, and would rather not be kicked.
+    pub(crate) fn stay_awake(&mut self) {
+        if !self.has_event_index {
+            self.write(self.places[2], &[1, 0]);
+        }
+    }
+}
