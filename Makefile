@@ -25,13 +25,13 @@ export TARGET IMAGE FILES
 
 HOST_CRATES := -p switchboard -p switchboard-drivers
 
-.PHONY: help doctor build run qemu-cmd debug test test-host test-ui test-qemu lint clean
+.PHONY: help doctor build run qemu-cmd debug test test-host test-ui test-qemu bench-interrupts lint clean
 
 help: ## This list
 	@echo 'Targets:'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo 'Variables, as in `make run NIC=e1000 IRQ=intx`:'
-	@awk -F ' *\\?= *|# *' '/^[A-Z_]+ *\?=/ { printf "  %-10s %-8s %s\n", $$1, $$2, $$3 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ' *\\?= *|# *' '/^[A-Z_]+ *\?=/ { printf "  %-16s %-8s %s\n", $$1, $$2, $$3 }' $(firstword $(MAKEFILE_LIST))
 
 doctor: ## Check the tools; print what is missing and the line that installs it
 	@tools/doctor
@@ -69,6 +69,12 @@ test-qemu: ## Boot the image in QEMU, once for each device, mode and machine; TE
 	@tools/install cargo cc qemu objdump
 	@$(MAKE) --no-print-directory build
 	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
+
+bench-interrupts: ## What an interrupt costs, in instructions, counted exactly
+	@tools/install cargo cc qemu
+	@$(MAKE) --no-print-directory build
+	@NIC=none DISK=none APP=bench-interrupts \
+		QEMU_ARGS='-icount shift=0 -device edu,addr=6 -device edu,addr=0xa' tools/run </dev/null
 
 lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check

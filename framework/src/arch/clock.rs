@@ -54,6 +54,7 @@ pub fn now() -> u64 {
 }
 
 /// The time stamp counter.
+#[inline(always)]
 pub(super) fn read_tsc() -> u64 {
     // SAFETY: every x86-64 CPU has it, and ring 0 may always read it.
     unsafe { core::arch::x86_64::_rdtsc() }

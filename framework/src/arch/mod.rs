@@ -24,6 +24,7 @@ pub mod power;
 pub mod serial;
 mod stacks;
 pub mod timer;
+pub mod window;
 
 use alloc::boxed::Box;
 

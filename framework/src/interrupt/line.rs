@@ -4,12 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::fmt;
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::interrupts::{Granted, Live, Masked};
 use super::lines::{LineHold, Sharer};
 use super::vectors::Row;
-use super::{Claim, GrantError, Gsi, InIsr, LineIsr, Mode};
+use super::{Claim, GrantError, Gsi, InIsr, LineIsr, Mode, Serve};
 use crate::config::{Command, update_command};
 use crate::function::Claimed;
 use crate::machine::{RouteError, RouteSource};
@@ -86,7 +85,7 @@ impl<I, S> fmt::Debug for Line<I, S> {
 pub(super) struct LineGrant {
     claimed: Arc<Claimed>,
     source: RouteSource,
-    joined: Option<Arc<dyn Sharer>>,
+    joined: Option<Sharer>,
     hold: LineHold,
 }
 
@@ -103,37 +102,33 @@ impl LineGrant {
 
     fn join<I: LineIsr>(&mut self, isr: Arc<I>) {
         let row = Row::new(&self.claimed, self.hold.vector(), Mode::Intx, Some(self.hold.gsi()), vec!["line"]);
-        let sharer = Arc::new(Handler { isr, row: Arc::new(row), paused: AtomicBool::new(false) });
-        self.claimed.machine().vectors.add_row(sharer.row.clone());
-        self.hold.join(sharer.clone());
+        let row = Arc::new(row);
+        let sharer = Sharer::new(Handler { isr, row: row.clone() }, row.clone());
+        self.claimed.machine().vectors.add_row(row);
         self.joined = Some(sharer);
-        update_command(self.claimed.space(), |command| command - Command::INTERRUPT_DISABLE);
+        self.resume();
     }
 
-    /// Keeps the handler from being called, without changing the list of sharers: its function lets go of the wire,
-    /// and when the others use it, it is passed over.
+    /// Takes the function and its handler off the line; the handler is not running afterwards.
     fn pause(&self) {
         update_command(self.claimed.space(), |command| command | Command::INTERRUPT_DISABLE);
+        // Read back, so that the function has let go of the wire before its handler goes.
         let _ = self.claimed.space().read_u16(0);
         if let Some(sharer) = &self.joined {
-            sharer.set_paused(true);
-            self.hold.wait_idle();
+            self.hold.leave(sharer);
         }
     }
 
     fn resume(&self) {
         if let Some(sharer) = &self.joined {
-            sharer.set_paused(false);
+            self.hold.join(sharer.clone());
         }
         update_command(self.claimed.space(), |command| command - Command::INTERRUPT_DISABLE);
     }
 
     fn leave(&mut self) {
-        update_command(self.claimed.space(), |command| command | Command::INTERRUPT_DISABLE);
-        // Read back, so that the function has let go of the wire before its handler goes.
-        let _ = self.claimed.space().read_u16(0);
+        self.pause();
         if let Some(sharer) = self.joined.take() {
-            self.hold.leave(&sharer);
             self.claimed.machine().vectors.remove_row(sharer.row());
         }
     }
@@ -150,27 +145,15 @@ impl Drop for LineGrant {
 struct Handler<I> {
     isr: Arc<I>,
     row: Arc<Row>,
-    paused: AtomicBool,
 }
 
-impl<I: LineIsr> Sharer for Handler<I> {
+impl<I: LineIsr> Serve for Handler<I> {
     fn serve(&self) -> Claim {
-        if self.paused.load(Ordering::SeqCst) {
-            return Claim::NotMine;
-        }
         self.row.count();
         let claim = self.isr.on_line(&InIsr::new(&self.row));
         if claim == Claim::NotMine {
             self.row.count_unclaimed();
         }
         claim
-    }
-
-    fn row(&self) -> &Arc<Row> {
-        &self.row
-    }
-
-    fn set_paused(&self, paused: bool) {
-        self.paused.store(paused, Ordering::SeqCst);
     }
 }

@@ -12,21 +12,32 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// One handler of a line.
-pub(super) trait Sharer: Send + Sync {
-    /// Serves the line if it is this function's.
-    fn serve(&self) -> Claim;
-    /// Its row in the report.
-    fn row(&self) -> &Arc<Row>;
-    /// Whether it is passed over. Once the line is idle after that, it does not run.
-    fn set_paused(&self, paused: bool);
+/// One handler of a line, and its row in the report.
+#[derive(Clone)]
+pub(super) struct Sharer {
+    handler: Arc<Bound>,
+    row: Arc<Row>,
+}
+
+impl Sharer {
+    pub(super) fn new(handler: impl Serve, row: Arc<Row>) -> Self {
+        Self { handler: Arc::new(Bound::new(handler)), row }
+    }
+
+    pub(super) fn row(&self) -> &Arc<Row> {
+        &self.row
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handler, &other.handler)
+    }
 }
 
 /// A line in use.
 pub(super) struct LineState {
     gsi: Gsi,
     holds: usize,
-    sharers: Vec<Arc<dyn Sharer>>,
+    sharers: Vec<Sharer>,
     breaker: Arc<Breaker>,
     vector: VectorBlock,
 }
@@ -65,29 +76,21 @@ impl LineHold {
 
     /// Adds a sharer, and opens the line: also one that the breaker had masked, since the newcomer may be the one
     /// who claims it.
-    pub(super) fn join(&self, sharer: Arc<dyn Sharer>) {
+    pub(super) fn join(&self, sharer: Sharer) {
         self.change(|sharers| sharers.push(sharer));
         self.machine.controller.unmask(self.gsi);
     }
 
     /// Removes a sharer, whose handler is not running afterwards. A line without sharers is masked.
-    pub(super) fn leave(&self, sharer: &Arc<dyn Sharer>) {
-        let last = self.change(|sharers| sharers.retain(|other| !Arc::ptr_eq(other, sharer)));
+    pub(super) fn leave(&self, sharer: &Sharer) {
+        let last = self.change(|sharers| sharers.retain(|other| !other.is(sharer)));
         if last {
             self.machine.controller.mask(self.gsi);
         }
     }
 
-    /// Waits until no handler of the line is being called by an interrupt that is under way.
-    pub(super) fn wait_idle(&self) {
-        let lines = self.machine.vectors.lines();
-        if let Some(line) = lines.iter().find(|line| line.gsi == self.gsi) {
-            line.vector.wait_idle();
-        }
-    }
-
     /// Changes the list; says whether it is empty now.
-    fn change(&self, change: impl FnOnce(&mut Vec<Arc<dyn Sharer>>)) -> bool {
+    fn change(&self, change: impl FnOnce(&mut Vec<Sharer>)) -> bool {
         let mut lines = self.machine.vectors.lines();
         let Some(line) = lines.iter_mut().find(|line| line.gsi == self.gsi) else { return true };
         change(&mut line.sharers);
@@ -121,22 +124,25 @@ impl Drop for LineHold {
 struct List {
     machine: &'static Machine,
     gsi: Gsi,
-    sharers: Box<[Arc<dyn Sharer>]>,
+    sharers: Box<[Sharer]>,
     breaker: Arc<Breaker>,
 }
 
 impl Serve for List {
-    fn serve(&self) {
+    fn serve(&self) -> Claim {
         let mut claimed = false;
         // All are asked: two functions may pull the wire at once, and a level that stays asserted comes again anyway.
         for sharer in &self.sharers {
-            claimed |= sharer.serve() == Claim::Mine;
+            claimed |= sharer.handler.serve() == Claim::Mine;
         }
         if claimed {
             self.breaker.claimed();
-        } else if self.breaker.unclaimed() {
+            return Claim::Mine;
+        }
+        if self.breaker.unclaimed() {
             self.storm();
         }
+        Claim::NotMine
     }
 }
 
@@ -150,7 +156,7 @@ impl List {
                 "GSI {}: a storm that no handler claims; the line is masked and polled. Its functions:",
                 self.gsi
             );
-            for row in self.sharers.iter().map(|sharer| sharer.row()) {
+            for row in self.sharers.iter().map(Sharer::row) {
                 log::error!("GSI {}: {} ({})", self.gsi, row.function, row.driver);
             }
         }

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use super::grant::MessageGrant;
 use super::interrupts::{Granted, Live, Masked};
 use super::vectors::Row;
-use super::{Bound, GrantError, InIsr, MessageIsr, MessageSet, Mode, Serve};
+use super::{Bound, Claim, GrantError, InIsr, MessageIsr, MessageSet, Mode, Serve};
 
 /// `N` messages for the handlers of `I`, in the state `S`.
 pub struct Messages<const N: usize, I: 'static, S = Granted> {
@@ -158,9 +158,10 @@ struct One<const N: usize, I: MessageIsr<N>> {
 
 impl<const N: usize, I: MessageIsr<N>> Serve for One<N, I> {
     #[inline]
-    fn serve(&self) {
+    fn serve(&self) -> Claim {
         self.row.count();
         self.isr.on_message(self.message, &InIsr::new(&self.row));
+        Claim::Mine
     }
 }
 
@@ -172,10 +173,11 @@ struct Folded<const N: usize, I: MessageIsr<N>> {
 }
 
 impl<const N: usize, I: MessageIsr<N>> Serve for Folded<N, I> {
-    fn serve(&self) {
+    fn serve(&self) -> Claim {
         self.row.count();
         for message in &self.messages {
             self.isr.on_message(*message, &InIsr::new(&self.row));
         }
+        Claim::Mine
     }
 }

@@ -16,15 +16,17 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
+use super::Claim;
+
 /// What a slot calls.
 pub(crate) trait Serve: Send + Sync + 'static {
-    /// Serves one delivery of the vector.
-    fn serve(&self);
+    /// Serves one delivery of the vector, and says whether it was expected.
+    fn serve(&self) -> Claim;
 }
 
 /// The erased head of a [`Node`]: how to call what follows it.
 struct Head {
-    serve: unsafe fn(NonNull<Head>),
+    serve: unsafe fn(NonNull<Head>) -> Claim,
     free: unsafe fn(NonNull<Head>),
 }
 
@@ -56,6 +58,15 @@ impl Bound {
         Self { node: node.cast() }
     }
 
+    /// Calls the handler.
+    #[inline]
+    pub(crate) fn serve(&self) -> Claim {
+        // SAFETY: the node is alive, since this `Bound` owns it.
+        let serve = unsafe { self.node.as_ref() }.serve;
+        // SAFETY: `serve` is that of the node's own type (invariant of `Node`).
+        unsafe { serve(self.node) }
+    }
+
     fn into_raw(self) -> NonNull<Head> {
         let node = self.node;
         let _ = core::mem::ManuallyDrop::new(self);
@@ -80,10 +91,10 @@ impl fmt::Debug for Bound {
 
 /// # Safety
 /// `head` is the head of a live `Node<H>`.
-unsafe fn serve_node<H: Serve>(head: NonNull<Head>) {
+unsafe fn serve_node<H: Serve>(head: NonNull<Head>) -> Claim {
     // SAFETY: the caller promises a live `Node<H>`, whose first field is the head.
     let node = unsafe { head.cast::<Node<H>>().as_ref() };
-    node.handler.serve();
+    node.handler.serve()
 }
 
 /// # Safety
@@ -161,7 +172,7 @@ impl Slot {
                 // the pointer, so the node lives until we clear it.
                 let serve = unsafe { node.as_ref() }.serve;
                 // SAFETY: `serve` is that of the node's own type, and the node is alive, as above.
-                unsafe { serve(node) };
+                let _ = unsafe { serve(node) };
             }
             // Only this CPU writes the counter, so no locked increment.
             None => self.unexpected.store(self.unexpected.load(Ordering::Relaxed) + 1, Ordering::Relaxed),

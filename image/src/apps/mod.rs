@@ -1,5 +1,6 @@
 //! The apps of this image: **the list that a fork edits** to run something else. `app=NAME` chooses one.
 
+mod bench_interrupts;
 mod disk;
 mod edu;
 mod hello;
@@ -17,6 +18,7 @@ pub const APPS: &[App] = &[
     App { name: "web", run: |system| Box::pin(web::run(system)) },
     App { name: "edu", run: |system| Box::pin(edu::run(system)) },
     App { name: "disk", run: |system| Box::pin(disk::run(system)) },
+    App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
     App { name: "hello", run: |system| Box::pin(hello::run(system)) },
 ];
 

@@ -1,0 +1,206 @@
+//! What an interrupt costs, in instructions: `make bench-interrupts` boots this where the time stamp counter
+//! counts them.
+//!
+//! Every figure is the smallest of many rounds: the first ones meet cold code and, for the event, a timer.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use switchboard::arch::window::{self, BEFORE_DELIVERY, ticks};
+use switchboard::bar::{Bar, Reg, RegisterBlock, WriteOnly};
+use switchboard::function::{Function, Resources};
+use switchboard::interrupt::{Claim, InIsr, Line, LineIsr, Live, MessageIsr, Messages, Mode, Vector};
+use switchboard::machine::Machine;
+use switchboard::messages;
+use switchboard::sync::{Notifier, event};
+
+use crate::devices::Devices;
+use crate::say;
+use crate::system::{Outcome, System};
+
+const ROUNDS: usize = 100;
+/// The functions that are used: edu, which has a line and MSI.
+const EDU: (u16, u16) = (0x1234, 0x11e8);
+
+messages! {
+    enum Probe { Hit }
+}
+
+/// A handler that notes twice when it was called: the second time tells what noting costs.
+#[derive(Debug, Default)]
+struct Stopwatch {
+    began: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl MessageIsr<1> for Stopwatch {
+    type Message = Probe;
+    #[inline]
+    fn on_message(&self, Probe::Hit: Probe, _isr: &InIsr<'_>) {
+        self.began.store(ticks(), Ordering::Relaxed);
+        self.ended.store(ticks(), Ordering::Relaxed);
+    }
+}
+
+impl LineIsr for Stopwatch {
+    #[inline]
+    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
+        self.on_message(Probe::Hit, isr);
+        Claim::Mine
+    }
+}
+
+/// A handler that does nothing, for the other sharers of a line.
+#[derive(Debug)]
+struct Quiet;
+
+impl LineIsr for Quiet {
+    #[inline]
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        Claim::Mine
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{wanted} edu functions on one line are wanted, {found} in all were found")]
+    TooFew { wanted: usize, found: usize },
+    #[error("an interrupt was refused: {0}")]
+    Refused(#[from] switchboard::interrupt::GrantError),
+    #[error("a function was refused: {0}")]
+    Claim(#[from] switchboard::function::ClaimError),
+    #[error("the registers were refused: {0}")]
+    Map(#[from] switchboard::bar::MapError),
+    #[error("no handler was called")]
+    Silent,
+}
+
+pub(super) async fn run(mut system: System) -> Outcome {
+    // The functions are wanted here, not their drivers.
+    system.devices = Devices::default();
+    let machine = system.machine;
+    message(machine)?;
+    lines(machine)?;
+    notify(machine).await?;
+    Ok(())
+}
+
+/// The edu functions, of one line, that there are at least `wanted` of.
+fn edus(machine: &'static Machine, wanted: usize) -> Result<Vec<Resources>, Failure> {
+    const INTERRUPT_LINE: u16 = 0x3c;
+    let functions = machine.take_all().into_iter().filter(|function| function.id() == EDU);
+    let claimed = functions.map(Function::claim).collect::<Result<Vec<_>, _>>()?;
+    let found = claimed.len();
+    let mut lines: BTreeMap<u8, Vec<Resources>> = BTreeMap::new();
+    for resources in claimed {
+        lines.entry(resources.config.read_u8(INTERRUPT_LINE)).or_default().push(resources);
+    }
+    let mut shared = lines.into_values().find(|line| line.len() >= wanted).ok_or(Failure::TooFew { wanted, found })?;
+    shared.truncate(wanted);
+    Ok(shared)
+}
+
+fn edu(machine: &'static Machine) -> Result<Resources, Failure> {
+    edus(machine, 1)?.pop().ok_or(Failure::TooFew { wanted: 1, found: 0 })
+}
+
+/// What one delivery cost: up to the handler, inside handlers, and in all.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    to_handler: u64,
+    around: u64,
+}
+
+fn measure(machine: &'static Machine, mode: Mode, first: &Stopwatch) -> Result<Cost, Failure> {
+    let report = machine.vectors.report();
+    let vector: Vector = report.iter().find(|row| row.mode == mode).ok_or(Failure::Silent)?.vector;
+    let silent = (0..ROUNDS).map(|_| window::open(|| {})).map(|window| window.after - window.before).min();
+    let round = |_| {
+        first.ended.store(0, Ordering::Relaxed);
+        let window = window::open(|| machine.controller.raise(vector));
+        let (began, ended) = (first.began.load(Ordering::Relaxed), first.ended.load(Ordering::Relaxed));
+        if ended == 0 {
+            return Err(Failure::Silent);
+        }
+        let inside = 2 * (ended - began);
+        let all = window.after - window.before - silent.unwrap_or_default();
+        Ok(Cost { to_handler: began - window.before - BEFORE_DELIVERY, around: all - inside })
+    };
+    let rounds = (0..ROUNDS).map(round).collect::<Result<Vec<_>, _>>()?;
+    rounds.into_iter().min_by_key(|cost| cost.around).ok_or(Failure::Silent)
+}
+
+fn message(machine: &'static Machine) -> Result<(), Failure> {
+    let stopwatch = Arc::new(Stopwatch::default());
+    let granted: Messages<1, Stopwatch> = edu(machine)?.irq.grant_messages().map_err(|(error, _)| error)?;
+    let _live = granted.register(stopwatch.clone()).unmask();
+    let cost = measure(machine, Mode::Msi, &stopwatch)?;
+    say!("message: {} to the handler, {} around it", cost.to_handler, cost.around);
+    Ok(())
+}
+
+fn lines(machine: &'static Machine) -> Result<(), Failure> {
+    for sharers in 1..=3 {
+        let stopwatch = Arc::new(Stopwatch::default());
+        let mut ports = edus(machine, sharers)?.into_iter().map(|Resources { irq, .. }| irq);
+        let first = ports.next().ok_or(Failure::TooFew { wanted: 1, found: 0 })?;
+        let _timed = first.grant_line().map_err(|(error, _)| error)?.register(stopwatch.clone()).unmask();
+        let mut others: Vec<Line<Quiet, Live>> = Vec::new();
+        for port in ports {
+            others.push(port.grant_line().map_err(|(error, _)| error)?.register(Arc::new(Quiet)).unmask());
+        }
+        let cost = measure(machine, Mode::Intx, &stopwatch)?;
+        say!("line with {sharers}: {} to the handler, {} around all", cost.to_handler, cost.around);
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Registers;
+
+impl RegisterBlock for Registers {
+    const SIZE: u64 = 0x100;
+}
+
+const FACTORIAL: Reg<Registers, u32> = Reg::at(0x08);
+const STATUS: Reg<Registers, u32> = Reg::at(0x20);
+const ACKNOWLEDGE: Reg<Registers, u32, WriteOnly> = Reg::at(0x64);
+const INTERRUPT_WHEN_COMPUTED: u32 = 0x80;
+
+/// A handler that notifies a task, and notes when.
+#[derive(Debug)]
+struct Waking {
+    registers: Bar<Registers>,
+    done: Notifier,
+    at: AtomicU64,
+}
+
+impl MessageIsr<1> for Waking {
+    type Message = Probe;
+    fn on_message(&self, Probe::Hit: Probe, isr: &InIsr<'_>) {
+        self.registers.write(&ACKNOWLEDGE, u32::MAX);
+        self.at.store(ticks(), Ordering::Relaxed);
+        self.done.notify(isr);
+    }
+}
+
+/// The device interrupts a while after it was asked, when the CPU has nothing left to do and sleeps.
+async fn notify(machine: &'static Machine) -> Result<(), Failure> {
+    let Resources { bar0, irq, .. } = edu(machine)?;
+    let (done, mut waiter) = event();
+    let registers = bar0.map().map_err(|(error, _)| error)?;
+    let waking = Arc::new(Waking { registers, done, at: AtomicU64::new(0) });
+    let granted: Messages<1, Waking> = irq.grant_messages().map_err(|(error, _)| error)?;
+    let _live = granted.register(waking.clone()).unmask();
+    waking.registers.write(&STATUS, INTERRUPT_WHEN_COMPUTED);
+    let mut best = u64::MAX;
+    for _ in 0..ROUNDS {
+        waking.registers.write(&FACTORIAL, 10);
+        waiter.wait().await;
+        best = best.min(ticks() - waking.at.load(Ordering::Relaxed));
+    }
+    say!("event: {best} from the notification to the task, on an idle CPU");
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! What an interrupt may cost, in instructions. With `-icount shift=0` they are counted exactly.
+
+use switchboard_tests::{Exit, Machine, Qemu};
+
+/// The figures of one line of the app, as in `message: 30 to the handler, 52 around it`.
+fn figures(line: &str) -> Vec<u64> {
+    let (_, figures) = line.split_once(": ").expect("a label and figures");
+    figures.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+#[test]
+fn interrupts_cost_no_more_than_they_may() {
+    let qemu = ["3", "7", "0xb"].iter().fold(Qemu::new(Machine::Q35), |qemu, slot| {
+        // Three slots whose pins are routed to one line.
+        qemu.device(&format!("edu,addr={slot}"))
+    });
+    let guest = qemu.argument("-icount", "shift=0").option("app=bench-interrupts").start();
+    let message = figures(&guest.wait_for("message: "));
+    assert!(message[0] <= 32, "{} instructions from the vector to a message handler", message[0]);
+    assert!(message[1] <= 64, "{} instructions around a message handler", message[1]);
+    let lines = ["line with 1: ", "line with 2: ", "line with 3: "].map(|label| figures(&guest.wait_for(label))[1]);
+    assert!(lines[0] <= 90, "{} instructions around a line handler", lines[0]);
+    for pair in lines.windows(2) {
+        assert!(pair[1] - pair[0] <= 15, "{} instructions for one more sharer", pair[1] - pair[0]);
+    }
+    let event = figures(&guest.wait_for("event: "))[0];
+    assert!(event <= 400, "{event} instructions from a notification to the task");
+    assert_eq!(guest.exit(), Exit::Success);
+}
