@@ -6,5 +6,9 @@ extern crate alloc;
 
 pub mod block;
 pub mod e1000;
+pub mod e1000e;
 pub mod edu;
+pub mod ivshmem;
+pub mod raise;
 pub mod virtio;
+pub mod xhci;

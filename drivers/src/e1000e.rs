@@ -1,0 +1,273 @@
+//! Intel's 82574 gigabit card, the part that interrupts: five causes, each with a message of its own by MSI-X, and
+//! all of them on one message or on the line otherwise.
+//!
+//! Section numbers are those of Intel's 82574 datasheet (2.5). Frames are not sent or received: the causes are set
+//! by software, which the card allows for testing (10.2.4.3).
+
+use alloc::sync::Arc;
+
+use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::function::{Function, Resources};
+use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
+use switchboard::machine::Clock;
+use switchboard::messages;
+
+use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};
+
+#[derive(Debug)]
+struct Registers;
+
+impl RegisterBlock for Registers {
+    const SIZE: u64 = 0x6000;
+}
+
+const CTRL: Reg<Registers, u32> = Reg::at(0x00);
+const STATUS: Reg<Registers, u32, ReadOnly> = Reg::at(0x08);
+/// The causes. Written ones are cleared; without MSI-X, reading clears them all (10.2.4.1).
+const ICR: Reg<Registers, u32> = Reg::at(0xc0);
+/// Sets causes.
+const ICS: Reg<Registers, u32, WriteOnly> = Reg::at(0xc8);
+/// Lets causes interrupt, and keeps them from it.
+const IMS: Reg<Registers, u32, WriteOnly> = Reg::at(0xd0);
+const IMC: Reg<Registers, u32, WriteOnly> = Reg::at(0xd8);
+/// Which causes are cleared by their message being sent. None: the handler clears its own.
+const EIAC: Reg<Registers, u32> = Reg::at(0xdc);
+/// Which entry tells of which cause: four bits each, the highest of them "valid" (10.2.4.10).
+const IVAR: Reg<Registers, u32> = Reg::at(0xe4);
+
+const RESET: u32 = 1 << 26;
+/// `ICR`, `ICS`, `IMS`: bit 20 is the first of the five causes of MSI-X.
+const FIRST_CAUSE: usize = 20;
+
+/// A reset takes a microsecond (4.6.1).
+const RESET_TIME: u64 = 10_000_000;
+
+messages! {
+    /// The causes, in the order of their bits.
+    pub enum E1000eMessage { RxQueue0, RxQueue1, TxQueue0, TxQueue1, Other }
+}
+
+const CAUSES: usize = 5;
+const ALL: u32 = 0x1f << FIRST_CAUSE;
+
+const fn bit(message: usize) -> u32 {
+    1 << (FIRST_CAUSE + message)
+}
+
+#[derive(Debug)]
+struct Shared {
+    registers: Bar<Registers>,
+    lanes: [Lane; CAUSES],
+    /// Each message has an entry, and causes stay until they are cleared.
+    is_msix: bool,
+}
+
+impl Shared {
+    /// Takes the causes of `mask` that are set: they are clear after this. Says which they were.
+    fn take(&self, mask: u32) -> u32 {
+        let found = self.registers.read(&ICR);
+        if found == u32::MAX {
+            return 0;
+        }
+        let found = found & mask;
+        if found != 0 && self.is_msix {
+            self.registers.write(&ICR, found);
+        }
+        found
+    }
+
+    fn answer(&self, causes: u32) {
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if causes & bit(index) != 0 {
+                lane.answer();
+            }
+        }
+    }
+}
+
+impl MessageIsr<CAUSES> for Shared {
+    type Message = E1000eMessage;
+
+    fn on_message(&self, message: E1000eMessage, _isr: &InIsr<'_>) {
+        // By MSI the five are folded: the first call finds the causes of all, and the others nothing.
+        self.answer(self.take(if self.is_msix { bit(message.index()) } else { ALL }));
+    }
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        match self.take(ALL) {
+            0 => Claim::NotMine,
+            causes => {
+                self.answer(causes);
+                Claim::Mine
+            }
+        }
+    }
+}
+
+/// One card.
+#[derive(Debug)]
+pub struct E1000e {
+    interrupts: Interrupts<CAUSES, Shared, Live>,
+    shared: Arc<Shared>,
+}
+
+impl Driver for E1000e {
+    const NAME: &'static str = "e1000e";
+    /// 82574L.
+    const MATCHES: &'static [Id] = &[Id::new(0x8086, 0x10d3)];
+
+    fn probe(function: Function) -> Result<Self, ProbeError> {
+        let clock = function.machine().clock;
+        let Resources { bar0, irq, .. } = function.claim()?;
+        let registers = bar0.map()?;
+        reset(&registers, clock)?;
+
+        let granted: Interrupts<CAUSES, Shared> = irq.grant()?;
+        let is_msix = granted.mode() == Mode::Msix;
+        let shared = Arc::new(Shared { registers, lanes: Default::default(), is_msix });
+        let interrupts = granted.register(shared.clone()).unmask();
+        shared.registers.write(&EIAC, 0);
+        shared.registers.write(&IVAR, entries(|message| interrupts.entry(message)));
+        shared.registers.write(&IMS, ALL);
+        Ok(Self { interrupts, shared })
+    }
+}
+
+/// What `IVAR` holds when each cause is told of by its message's entry.
+fn entries(entry: impl Fn(E1000eMessage) -> Option<u16>) -> u32 {
+    let places = E1000eMessage::ALL.into_iter().enumerate();
+    let valid = places.filter_map(|(index, message)| Some((index, u32::from(entry(message)?) & 7 | 8)));
+    valid.fold(0, |value, (index, entry)| value | entry << (4 * index))
+}
+
+fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
+    registers.write(&IMC, u32::MAX);
+    registers.write(&CTRL, registers.read(&CTRL) | RESET);
+    let start = clock.now();
+    while registers.read(&CTRL) & RESET != 0 {
+        if clock.now().saturating_sub(start) > RESET_TIME {
+            return Err(ProbeError::Device("the reset does not end"));
+        }
+    }
+    if registers.read(&STATUS) == u32::MAX {
+        return Err(ProbeError::Device("the card does not answer"));
+    }
+    // The reset may have undone the first, and may have left causes behind.
+    registers.write(&IMC, u32::MAX);
+    registers.write(&ICR, u32::MAX);
+    Ok(())
+}
+
+impl Raise for E1000e {
+    fn mode(&self) -> Mode {
+        self.interrupts.mode()
+    }
+
+    fn lanes(&self) -> usize {
+        CAUSES
+    }
+
+    fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+        lane_of(&self.shared.lanes, lane)?.number();
+        self.shared.registers.write(&ICS, bit(lane));
+        Ok(())
+    }
+
+    fn count(&self, lane: usize) -> Count {
+        self.shared.lanes.get(lane).map(Lane::count).unwrap_or_default()
+    }
+}
+
+impl Drop for E1000e {
+    fn drop(&mut self) {
+        self.shared.registers.write(&IMC, u32::MAX);
+        self.shared.registers.write(&CTRL, self.shared.registers.read(&CTRL) | RESET);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+
+    use switchboard::config::Address;
+    use switchboard::driver::attach;
+    use switchboard::fake::{FakeFunction, FakeMachine};
+    use switchboard::interrupt::ModePolicy;
+
+    use super::*;
+
+    fn place() -> Address {
+        Address::new(0, 0, 3, 0)
+    }
+    const GSI: u8 = 10;
+
+    /// A card of memory that ends its resets, and is probed in the best mode of `policy`.
+    fn card(policy: ModePolicy) -> (&'static FakeMachine, E1000e) {
+        let function = FakeFunction::new(0x8086, 0x10d3).at("00:03.0").bar(0, 0x2_0000).bar(3, 0x4000);
+        let function = function.pin(1, GSI).msi(1).msix(5, 3, 0, 0x2000);
+        let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::with_policy(policy, [function])));
+        fake.on_tick(move || fake.write_register(place(), 0, CTRL.offset(), 0));
+        let card = attach(fake.machine().take_all().remove(0)).expect("it probes");
+        (fake, card)
+    }
+
+    /// Sets the causes that the driver asked for, as the card does.
+    fn set_causes(fake: &FakeMachine) {
+        let causes = fake.read_register(place(), 0, ICS.offset());
+        fake.write_register(place(), 0, ICR.offset(), causes);
+    }
+
+    fn handled(card: &E1000e) -> [u64; CAUSES] {
+        core::array::from_fn(|lane| card.count(lane).handled)
+    }
+
+    #[test]
+    fn each_cause_has_the_entry_of_its_message() {
+        assert_eq!(entries(|message| u16::try_from(message.index()).ok()), 0xc_ba98);
+        assert_eq!(entries(|_| Some(1)), 0x9_9999);
+        assert_eq!(entries(|_| None), 0);
+    }
+
+    #[test]
+    fn by_msix_each_message_answers_for_its_cause() {
+        let (fake, mut card) = card(ModePolicy::all());
+        assert_eq!(card.mode(), Mode::Msix);
+        card.raise(3).expect("raised");
+        set_causes(fake);
+        fake.send(place(), 3).expect("sent");
+        assert_eq!(handled(&card), [0, 0, 0, 1, 0]);
+        assert_eq!(fake.read_register(place(), 0, ICR.offset()), bit(3), "written back, which clears it");
+        fake.send(place(), 2).expect("sent");
+        assert_eq!(handled(&card), [0, 0, 0, 1, 0], "not its cause");
+    }
+
+    #[test]
+    fn by_msi_one_message_answers_for_all_causes() {
+        let (fake, mut card) = card(ModePolicy::MSI);
+        card.raise(1).expect("raised");
+        card.raise(4).expect("raised");
+        fake.write_register(place(), 0, ICR.offset(), bit(1) | bit(4));
+        fake.send(place(), 0).expect("sent");
+        assert_eq!(handled(&card), [0, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_line_without_a_cause_is_somebody_elses() {
+        let (fake, card) = card(ModePolicy::INTX);
+        for value in [0, !ALL, u32::MAX] {
+            fake.write_register(place(), 0, ICR.offset(), value);
+            assert!(fake.pull(GSI.into()));
+        }
+        assert_eq!(fake.machine().vectors.report()[0].unclaimed, 3);
+        assert_eq!(handled(&card), [0; CAUSES]);
+    }
+
+    #[test]
+    fn lanes_end_at_the_last_cause() {
+        let (_, mut card) = card(ModePolicy::all());
+        assert_eq!(card.raise(CAUSES), Err(RaiseError::NoLane { lane: CAUSES, lanes: CAUSES }));
+    }
+}

@@ -1,0 +1,98 @@
+//! The registers of an xHCI controller (xHCI 1.1, chapter 5), in their four blocks.
+
+use bitflags::bitflags;
+use switchboard::bar::{ReadOnly, Reg, RegisterBlock, WriteOnly};
+
+/// Capability registers, at the start of BAR 0.
+#[derive(Debug)]
+pub(super) struct Capability;
+
+impl RegisterBlock for Capability {
+    const SIZE: u64 = 0x20;
+}
+
+/// Bits 7 to 0: bytes until the operational registers (5.3.1).
+pub(super) const CAPLENGTH: Reg<Capability, u32, ReadOnly> = Reg::at(0x00);
+/// Bits 18 to 8: interrupters (5.3.3).
+pub(super) const HCSPARAMS1: Reg<Capability, u32, ReadOnly> = Reg::at(0x04);
+/// Bits 25 to 21 and 31 to 27: scratchpad buffers that the controller wants, high and low (5.3.4).
+pub(super) const HCSPARAMS2: Reg<Capability, u32, ReadOnly> = Reg::at(0x08);
+/// Where the doorbells are, and the runtime registers.
+pub(super) const DBOFF: Reg<Capability, u32, ReadOnly> = Reg::at(0x14);
+pub(super) const RTSOFF: Reg<Capability, u32, ReadOnly> = Reg::at(0x18);
+
+/// Operational registers.
+#[derive(Debug)]
+pub(super) struct Operational;
+
+impl RegisterBlock for Operational {
+    const SIZE: u64 = 0x3c;
+}
+
+pub(super) const USBCMD: Reg<Operational, u32> = Reg::at(0x00);
+pub(super) const USBSTS: Reg<Operational, u32> = Reg::at(0x04);
+/// Bit 0: pages of 4,096 bytes (5.4.3).
+pub(super) const PAGESIZE: Reg<Operational, u32, ReadOnly> = Reg::at(0x08);
+pub(super) const CRCR_LOW: Reg<Operational, u32, WriteOnly> = Reg::at(0x18);
+pub(super) const CRCR_HIGH: Reg<Operational, u32, WriteOnly> = Reg::at(0x1c);
+pub(super) const DCBAAP_LOW: Reg<Operational, u32, WriteOnly> = Reg::at(0x30);
+pub(super) const DCBAAP_HIGH: Reg<Operational, u32, WriteOnly> = Reg::at(0x34);
+pub(super) const CONFIG: Reg<Operational, u32> = Reg::at(0x38);
+
+bitflags! {
+    /// `USBCMD`, 5.4.1.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct Command: u32 {
+        const RUN = 1 << 0;
+        const RESET = 1 << 1;
+        const INTERRUPTS = 1 << 2;
+    }
+
+    /// `USBSTS`, 5.4.2. All ones when the controller is gone.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct Status: u32 {
+        const HALTED = 1 << 0;
+        /// An interrupter has something pending; written, it is cleared.
+        const EVENT = 1 << 3;
+        const NOT_READY = 1 << 11;
+    }
+}
+
+/// Runtime registers: the interrupters, 32 bytes each, behind 32 bytes of others (5.5).
+#[derive(Debug)]
+pub(super) struct Runtime;
+
+impl RegisterBlock for Runtime {
+    const SIZE: u64 = 0x40;
+}
+
+/// The registers of one interrupter, as offsets from its first (5.5.2).
+pub(super) mod interrupter {
+    pub(in super::super) const IMAN: u64 = 0x00;
+    pub(in super::super) const IMOD: u64 = 0x04;
+    pub(in super::super) const ERSTSZ: u64 = 0x08;
+    pub(in super::super) const ERSTBA: u64 = 0x10;
+    pub(in super::super) const ERDP: u64 = 0x18;
+
+    /// `IMAN`: an interrupt is pending; written, it is cleared.
+    pub(in super::super) const PENDING: u32 = 1;
+    /// `IMAN`: it may interrupt.
+    pub(in super::super) const ENABLE: u32 = 2;
+    /// `ERDP`: events are being handled, and none interrupts until this is cleared, by writing it.
+    pub(in super::super) const BUSY: u32 = 1 << 3;
+
+    /// Where the registers of an interrupter begin.
+    pub(in super::super) const fn place(index: usize) -> u64 {
+        0x20 + 0x20 * index as u64
+    }
+}
+
+/// Doorbells; the first is that of the command ring (5.6).
+#[derive(Debug)]
+pub(super) struct Doorbells;
+
+impl RegisterBlock for Doorbells {
+    const SIZE: u64 = 0x04;
+}
+
+pub(super) const COMMAND_DOORBELL: Reg<Doorbells, u32, WriteOnly> = Reg::at(0x00);

@@ -1,0 +1,199 @@
+//! The rings and the whole driver against a controller made of memory.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use switchboard::config::Address;
+use switchboard::driver::attach;
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard::interrupt::ModePolicy;
+
+use super::rings::{BLOCK_BYTES, BLOCKS, Trb};
+use super::*;
+
+fn place() -> Address {
+    Address::new(0, 0, 5, 0)
+}
+const GSI: u8 = 11;
+const OPERATIONAL: u64 = 0x40;
+const RUNTIME: u64 = 0x1000;
+const DOORBELLS: u64 = 0x2000;
+
+/// A controller with all that QEMU's has, and the MSI-X table where that has it.
+fn machine(policy: ModePolicy) -> &'static FakeMachine {
+    let function = FakeFunction::new(0x1033, 0x0194).at("00:05.0").bar(0, 0x4000);
+    let function = function.pin(1, GSI).msi(16).msix(16, 0, 0x3000, 0x3800);
+    let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::with_policy(policy, [function])));
+    let capability = [(0x00, 0x0100_0040), (0x04, 0x0800_1040), (0x14, 0x2000), (0x18, 0x1000)];
+    for (offset, value) in capability {
+        fake.write_register(place(), 0, offset, value);
+    }
+    fake.write_register(place(), 0, OPERATIONAL + PAGESIZE.offset(), 1);
+    fake.write_register(place(), 0, OPERATIONAL + USBSTS.offset(), Status::HALTED.bits());
+    // Resets end.
+    fake.on_tick(move || fake.write_register(place(), 0, OPERATIONAL, 0));
+    fake
+}
+
+fn probe(fake: &'static FakeMachine) -> Result<Xhci, ProbeError> {
+    attach(fake.machine().take_all().remove(0))
+}
+
+/// The controller's side of the rings, read from the registers that the driver wrote.
+struct Controller {
+    fake: &'static FakeMachine,
+    command: u64,
+    events: u64,
+    taken: u64,
+    told: u64,
+}
+
+impl Controller {
+    fn new(fake: &'static FakeMachine) -> Self {
+        let pair = |low: u64| {
+            let half = |offset| u64::from(fake.read_register(place(), 0, offset));
+            half(low + 4) << 32 | half(low)
+        };
+        let table = pair(RUNTIME + interrupter::place(0) + interrupter::ERSTBA);
+        let segment = fake.dma_read(FakeMachine::bus_address(table), 16).expect("a table");
+        assert_eq!(u16::from_le_bytes([segment[8], segment[9]]), BLOCKS);
+        let events = u64::from_le_bytes(segment[..8].try_into().expect("eight bytes"));
+        let command = pair(OPERATIONAL + CRCR_LOW.offset()) & !0x3f;
+        Self { fake, command, events, taken: 0, told: 0 }
+    }
+
+    fn place(start: u64, index: u64) -> BusAddress {
+        FakeMachine::bus_address(start + index % u64::from(BLOCKS) * BLOCK_BYTES)
+    }
+
+    /// Takes the next block of the command ring, when it is there, and skips the link.
+    fn take(&mut self) -> Option<(BusAddress, u32)> {
+        let commands = u64::from(BLOCKS) - 1;
+        let (lap, index) = (self.taken / commands, self.taken % commands);
+        let place = Self::place(self.command, index);
+        let control = self.control(place);
+        if (control & 1 != 0) != (lap % 2 == 0) {
+            return None;
+        }
+        self.taken += 1;
+        if self.taken.is_multiple_of(commands) {
+            let link = self.control(Self::place(self.command, commands));
+            assert_eq!((link >> 10, link & 2, (link & 1 != 0)), (6, 2, lap % 2 == 0), "a link that toggles");
+        }
+        Some((place, control))
+    }
+
+    fn control(&self, place: BusAddress) -> u32 {
+        let bytes = self.fake.dma_read(place.offset(12), 4).expect("a block");
+        u32::from_le_bytes(bytes.try_into().expect("four bytes"))
+    }
+
+    fn tell(&mut self, parameter: u64, code: u32) {
+        let cycle = u32::from((self.told / u64::from(BLOCKS)).is_multiple_of(2));
+        let mut bytes = Vec::from(parameter.to_le_bytes());
+        bytes.extend((code << 24).to_le_bytes());
+        bytes.extend((33 << 10 | cycle).to_le_bytes());
+        self.fake.dma_write(Self::place(self.events, self.told), &bytes).expect("a ring");
+        self.told += 1;
+    }
+
+    fn complete_one(&mut self) {
+        let (place, control) = self.take().expect("a command");
+        assert_eq!(control >> 10, 23, "a command that does nothing");
+        self.tell(place.get(), 1);
+    }
+
+    fn read_to(&self, index: usize) -> u64 {
+        self.fake.read_register(place(), 0, RUNTIME + interrupter::place(index) + interrupter::ERDP).into()
+    }
+}
+
+#[test]
+fn blocks_are_sixteen_bytes() {
+    assert_eq!((BLOCK_BYTES, size_of::<Trb>()), (16, 16));
+}
+
+#[test]
+fn commands_complete_lap_after_lap() {
+    let fake = machine(ModePolicy::all());
+    let mut xhci = probe(fake).expect("it probes");
+    let mut controller = Controller::new(fake);
+    assert_eq!(xhci.lanes(), INTERRUPTERS);
+    for number in 1..=300 {
+        xhci.raise(0).expect("raised");
+        assert_eq!(fake.read_register(place(), 0, DOORBELLS), 0);
+        controller.complete_one();
+        fake.send(place(), 0).expect("sent");
+        assert_eq!(xhci.count(0), Count { raised: number, handled: number, ..Count::default() });
+    }
+    xhci.take_completions().expect("in turn");
+    assert!(!xhci.commands.are_under_way());
+}
+
+#[test]
+fn a_full_ring_is_busy_until_commands_complete() {
+    let fake = machine(ModePolicy::all());
+    let mut xhci = probe(fake).expect("it probes");
+    let mut controller = Controller::new(fake);
+    for _ in 0..BLOCKS - 1 {
+        xhci.raise(0).expect("raised");
+    }
+    assert_eq!(xhci.raise(0), Err(RaiseError::Busy));
+    assert_eq!(xhci.count(0).raised, u64::from(BLOCKS) - 1);
+    controller.complete_one();
+    xhci.raise(0).expect("there is room again");
+}
+
+#[test]
+fn completions_out_of_turn_set_the_controller_aside() {
+    for (skew, code) in [(0, 5), (16, 1), (u64::MAX, 1)] {
+        let fake = machine(ModePolicy::all());
+        let mut xhci = probe(fake).expect("it probes");
+        let mut controller = Controller::new(fake);
+        xhci.raise(0).expect("raised");
+        let (place, _) = controller.take().expect("a command");
+        controller.tell(place.get().wrapping_add(skew), code);
+        assert_eq!(xhci.raise(0), Err(RaiseError::Broken), "{skew} {code}");
+        assert_eq!(xhci.raise(1), Err(RaiseError::Broken), "it stays aside");
+    }
+}
+
+#[test]
+fn others_are_raised_by_a_ring_that_looks_ahead() {
+    let fake = machine(ModePolicy::all());
+    let mut xhci = probe(fake).expect("it probes");
+    let controller = Controller::new(fake);
+    let at_rest = controller.read_to(9) & !0xf;
+    xhci.raise(9).expect("raised");
+    assert_eq!(controller.read_to(9), at_rest + 16 | 8);
+    fake.send(place(), 9).expect("sent");
+    assert_eq!(controller.read_to(9), at_rest | 8, "empty again");
+    assert_eq!(xhci.count(9), Count { raised: 1, handled: 1, ..Count::default() });
+    assert_eq!(xhci.raise(16), Err(RaiseError::NoLane { lane: 16, lanes: 16 }));
+}
+
+#[test]
+fn the_line_has_one_lane_and_knows_its_own() {
+    let fake = machine(ModePolicy::INTX);
+    let mut xhci = probe(fake).expect("it probes");
+    assert_eq!((xhci.mode(), xhci.lanes()), (Mode::Intx, 1));
+    // Not pending, then pending.
+    let pending = RUNTIME + interrupter::place(0);
+    fake.write_register(place(), 0, pending, interrupter::ENABLE);
+    assert!(fake.pull(GSI.into()));
+    assert_eq!((fake.machine().vectors.report()[0].unclaimed, xhci.count(0).idle), (1, 0));
+    xhci.raise(0).expect("raised");
+    fake.write_register(place(), 0, pending, interrupter::ENABLE | interrupter::PENDING);
+    assert!(fake.pull(GSI.into()));
+    assert_eq!(xhci.count(0).handled, 1);
+}
+
+#[test]
+fn a_controller_that_never_halts_or_has_no_interrupter_is_refused() {
+    let fake = machine(ModePolicy::all());
+    fake.write_register(place(), 0, OPERATIONAL + USBSTS.offset(), 0);
+    assert_eq!(probe(fake).err(), Some(ProbeError::Device("the controller does not halt")));
+    let fake = machine(ModePolicy::all());
+    fake.write_register(place(), 0, HCSPARAMS1.offset(), 0x40);
+    assert!(matches!(probe(fake), Err(ProbeError::Device(_))));
+}
