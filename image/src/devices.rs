@@ -7,6 +7,8 @@ use core::fmt;
 use switchboard::config::Address;
 use switchboard::machine::Machine;
 use switchboard_drivers::edu::Edu;
+use switchboard_drivers::ivshmem::Ivshmem;
+use switchboard_drivers::raise::Raise;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioRng};
 
 use crate::disk::Disk;
@@ -23,6 +25,10 @@ pub enum Device {
     Rng(VirtioRng),
     /// QEMU's device for learning.
     Edu(Edu),
+    /// Memory and interrupts shared with the host.
+    Ivshmem(Ivshmem),
+    /// A device that is there for its interrupts.
+    Raiser(Box<dyn Raise>),
 }
 
 impl From<VirtioBlk> for Device {
@@ -40,6 +46,12 @@ impl From<VirtioRng> for Device {
 impl From<Edu> for Device {
     fn from(edu: Edu) -> Self {
         Self::Edu(edu)
+    }
+}
+
+impl From<Ivshmem> for Device {
+    fn from(device: Ivshmem) -> Self {
+        Self::Ivshmem(device)
     }
 }
 
@@ -70,6 +82,10 @@ pub struct Devices {
     pub rngs: Vec<Found<VirtioRng>>,
     /// QEMU's devices for learning.
     pub edus: Vec<Found<Edu>>,
+    /// Memory and interrupts shared with the host.
+    pub ivshmems: Vec<Found<Ivshmem>>,
+    /// Devices that are there for their interrupts.
+    pub raisers: Vec<Found<Box<dyn Raise>>>,
 }
 
 impl Devices {
@@ -97,6 +113,8 @@ impl Devices {
             Device::Disk(device) => self.disks.push(Found { function, driver, device }),
             Device::Rng(device) => self.rngs.push(Found { function, driver, device }),
             Device::Edu(device) => self.edus.push(Found { function, driver, device }),
+            Device::Ivshmem(device) => self.ivshmems.push(Found { function, driver, device }),
+            Device::Raiser(device) => self.raisers.push(Found { function, driver, device }),
         }
     }
 }
@@ -108,6 +126,8 @@ impl fmt::Debug for Device {
             Self::Disk(_) => "Disk",
             Self::Rng(_) => "Rng",
             Self::Edu(_) => "Edu",
+            Self::Ivshmem(_) => "Ivshmem",
+            Self::Raiser(_) => "Raiser",
         })
     }
 }

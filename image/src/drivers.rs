@@ -5,8 +5,12 @@ use alloc::boxed::Box;
 use switchboard::driver::{Driver, Id, ProbeError, attach};
 use switchboard::function::Function;
 use switchboard_drivers::e1000::E1000;
+use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::edu::Edu;
+use switchboard_drivers::ivshmem::Ivshmem;
+use switchboard_drivers::raise::Raise;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
+use switchboard_drivers::xhci::Xhci;
 
 use crate::devices::Device;
 
@@ -17,6 +21,9 @@ pub const DRIVERS: &[Entry] = &[
     device::<VirtioBlk>(),
     device::<VirtioRng>(),
     device::<Edu>(),
+    device::<Ivshmem>(),
+    raiser::<E1000e>(),
+    raiser::<Xhci>(),
     // Yours: `nic` for a network card, `device` for what `Device` has a place for.
 ];
 
@@ -40,5 +47,11 @@ const fn nic<D: Driver + embassy_net_driver::Driver + 'static>() -> Entry {
 /// Any other driver: [`Device`] has a place for it.
 const fn device<D: Driver + Into<Device>>() -> Entry {
     let probe = |function| attach::<D>(function).map(Into::into);
+    Entry { name: D::NAME, matches: D::MATCHES, probe }
+}
+
+/// A driver for a device that interrupts when it is told to.
+const fn raiser<D: Driver + Raise + 'static>() -> Entry {
+    let probe = |function| attach::<D>(function).map(|device| Device::Raiser(Box::new(device)));
     Entry { name: D::NAME, matches: D::MATCHES, probe }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use embassy_executor::Spawner;
-use embassy_time::{Duration, TimeoutError, with_timeout};
+use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use switchboard::arch;
 use switchboard::machine::Machine;
 
@@ -13,10 +13,13 @@ use crate::apps;
 use crate::command_line::{AddressSource, Options};
 use crate::devices::Devices;
 use crate::network::{self, Interface};
-use crate::{say, table};
+use crate::{say, table, tasks};
 
 /// A source of randomness may run dry; the network does not wait for it longer.
 const RANDOM_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often lines are looked after that were masked because nobody claimed them.
+const TENDING: Duration = Duration::from_millis(100);
 
 /// Everything an app works with. It owns the devices.
 pub struct System {
@@ -40,6 +43,7 @@ impl fmt::Debug for System {
 
 /// Brings the devices up and runs the app; the machine ends when the app does.
 pub async fn run(spawner: Spawner, machine: &'static Machine, options: Options<'static>) {
+    tasks::spawn(spawner, tend_lines(machine));
     let devices = Devices::probe(machine);
     table::print(machine);
     let Some(app) = apps::find(options.app) else {
@@ -53,6 +57,17 @@ pub async fn run(spawner: Spawner, machine: &'static Machine, options: Options<'
         Err(error) => {
             say!("{}: {error}", app.name);
             arch::power::exit(false);
+        }
+    }
+}
+
+/// Looks after lines while there is a storm; takes no time while there is none.
+async fn tend_lines(machine: &'static Machine) {
+    loop {
+        machine.storm().await;
+        while machine.has_storm() {
+            Timer::after(TENDING).await;
+            machine.tend_lines();
         }
     }
 }

@@ -165,7 +165,7 @@ fn others_are_raised_by_a_ring_that_looks_ahead() {
     let controller = Controller::new(fake);
     let at_rest = controller.read_to(9) & !0xf;
     xhci.raise(9).expect("raised");
-    assert_eq!(controller.read_to(9), at_rest + 16 | 8);
+    assert_eq!(controller.read_to(9), (at_rest + 16) | 8);
     fake.send(place(), 9).expect("sent");
     assert_eq!(controller.read_to(9), at_rest | 8, "empty again");
     assert_eq!(xhci.count(9), Count { raised: 1, handled: 1, ..Count::default() });

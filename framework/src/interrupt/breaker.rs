@@ -50,6 +50,11 @@ impl Breaker {
         !self.trial.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether it has tripped and the line has not behaved since.
+    pub(super) fn is_on_trial(&self) -> bool {
+        self.trial.load(Ordering::Acquire)
+    }
+
     /// Its sharers changed: who claims it may be among them now.
     pub(super) fn reset(&self) {
         self.unclaimed.store(0, Ordering::Relaxed);

@@ -11,6 +11,8 @@ use crate::machine::Machine;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::task::Poll;
 
 /// One handler of a line, and its row in the report.
 #[derive(Clone)]
@@ -152,6 +154,7 @@ impl List {
         self.machine.controller.mask(self.gsi);
         if self.breaker.trip() {
             self.machine.vectors.count_storm();
+            self.machine.vectors.storm_waker().wake();
             log::error!(
                 "GSI {}: a storm that no handler claims; the line is masked and polled. Its functions:",
                 self.gsi
@@ -165,7 +168,8 @@ impl List {
 
 impl Machine {
     /// Looks after lines that were masked because nobody claimed them: opens each for a few interrupts, and for
-    /// good once it behaves. To be called now and then, some ten times a second, by whoever keeps time.
+    /// good once it behaves. To be called some ten times a second while there [is a storm](Self::has_storm), by
+    /// whoever keeps time.
     pub fn tend_lines(&self) {
         let lines = self.vectors.lines();
         for line in lines.iter().filter(|line| !line.sharers.is_empty()) {
@@ -177,5 +181,20 @@ impl Machine {
                 log::info!("GSI {}: behaves again", line.gsi);
             }
         }
+    }
+
+    /// Whether a line was masked because nobody claimed it, and has not behaved since.
+    #[must_use]
+    pub fn has_storm(&self) -> bool {
+        self.vectors.lines().iter().any(|line| line.breaker.is_on_trial())
+    }
+
+    /// Waits until there is a storm. For one task, which then [tends the lines](Self::tend_lines).
+    pub async fn storm(&self) {
+        poll_fn(|context| {
+            self.vectors.storm_waker().register(context.waker());
+            if self.has_storm() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }

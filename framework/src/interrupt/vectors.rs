@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use atomic_waker::AtomicWaker;
+
 use super::lines::LineState;
 use super::{Bound, Gsi, Mode, Slot, Vector};
 use crate::config::Address;
@@ -25,6 +27,7 @@ pub struct VectorTable {
     rows: IrqLock<Vec<Arc<Row>>>,
     lines: IrqLock<Vec<LineState>>,
     storms: AtomicU64,
+    storm_waker: AtomicWaker,
     limit: AtomicUsize,
     spurious: AtomicU64,
     cpu: u32,
@@ -40,6 +43,7 @@ impl VectorTable {
             rows: IrqLock::new(Vec::new()),
             lines: IrqLock::new(Vec::new()),
             storms: AtomicU64::new(0),
+            storm_waker: AtomicWaker::new(),
             limit: AtomicUsize::new(END - FIRST),
             spurious: AtomicU64::new(0),
             cpu,
@@ -119,6 +123,11 @@ impl VectorTable {
 
     pub(super) fn count_storm(&self) {
         self.storms.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Wakes whoever tends the lines.
+    pub(super) fn storm_waker(&self) -> &AtomicWaker {
+        &self.storm_waker
     }
 
     pub(crate) fn add_row(&self, row: Arc<Row>) {

@@ -4,6 +4,7 @@ mod bench_interrupts;
 mod disk;
 mod edu;
 mod hello;
+mod interrupts;
 mod web;
 
 use alloc::boxed::Box;
@@ -19,6 +20,7 @@ pub const APPS: &[App] = &[
     App { name: "edu", run: |system| Box::pin(edu::run(system)) },
     App { name: "disk", run: |system| Box::pin(disk::run(system)) },
     App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
+    App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },
     App { name: "hello", run: |system| Box::pin(hello::run(system)) },
 ];
 

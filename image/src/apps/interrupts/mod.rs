@@ -1,0 +1,163 @@
+//! Raises interrupts, and tells what became of each: for tests, and to see a mode or a shared line at work.
+//!
+//! ```text
+//! app=interrupts -- raise COUNT [DRIVER ...] | listen | storm
+//! ```
+//!
+//! `raise` has the devices interrupt COUNT times each, in turn. `listen` serves what the host raises through
+//! ivshmem until it says that it is done. `storm` has the first edu device pull its line for ever, with nobody to
+//! claim it, and serves the page of the `web` app meanwhile.
+//!
+//! A lane's result is one line: `lane DRIVER FUNCTION MODE LANE raised R handled H coalesced C idle I lost L`.
+
+mod deaf;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use embassy_futures::yield_now;
+use embassy_time::{Duration, Instant, Timer};
+use switchboard::driver::{Driver, ProbeError, attach};
+use switchboard_drivers::edu::EduRaiser;
+use switchboard_drivers::raise::{Raise, RaiseError};
+
+use self::deaf::DeafEdu;
+use super::web;
+use crate::devices::Found;
+use crate::say;
+use crate::system::{Outcome, System};
+
+const USAGE: &str = "the verbs are: raise COUNT [DRIVER ...], listen, storm";
+/// What is raised is served in microseconds; a device that holds interrupts apart takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_millis(2);
+/// Raised in a row before other tasks have their turn.
+const BURST: u64 = 64;
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("`{0}` is not understood: {USAGE}")]
+    Usage(String),
+    #[error("no such device: no function has a driver of that name")]
+    NoDevice,
+    #[error("{0} interrupts are lost")]
+    Lost(u64),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(transparent)]
+    Raise(#[from] RaiseError),
+}
+
+pub(super) async fn run(mut system: System) -> Outcome {
+    let mut words = system.arguments.split_ascii_whitespace();
+    let usage = || Failure::Usage(system.arguments.into());
+    match words.next() {
+        Some("raise") => {
+            let count = words.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
+            let wanted: Vec<_> = words.collect();
+            let mut raisers = raisers(&mut system)?;
+            raisers.retain(|found| wanted.is_empty() || wanted.contains(&found.driver));
+            Ok(raise(&mut raisers, count).await?)
+        }
+        Some("listen") => Ok(listen(system).await?),
+        Some("storm") => storm(system).await,
+        _ => Err(usage().into()),
+    }
+}
+
+/// Every device that can be told to interrupt.
+fn raisers(system: &mut System) -> Result<Vec<Found<Box<dyn Raise>>>, Failure> {
+    let mut raisers = core::mem::take(&mut system.devices.raisers);
+    for Found { function, driver, device } in system.devices.ivshmems.drain(..) {
+        raisers.push(Found { function, driver, device: Box::new(device) });
+    }
+    while let Some(device) = replace_edu::<EduRaiser>(system)? {
+        raisers.push(Found { function: device.function, driver: device.driver, device: Box::new(device.device) });
+    }
+    raisers.sort_by_key(|found| found.function);
+    Ok(raisers)
+}
+
+/// Gives the function of an edu device to another driver.
+fn replace_edu<D: Driver>(system: &mut System) -> Result<Option<Found<D>>, Failure> {
+    let Some(Found { function, device, .. }) = system.devices.edus.pop() else { return Ok(None) };
+    drop(device);
+    let taken = system.machine.take(function).ok_or(Failure::NoDevice)?;
+    Ok(Some(Found { function, driver: D::NAME, device: attach::<D>(taken)? }))
+}
+
+async fn raise(raisers: &mut [Found<Box<dyn Raise>>], count: u64) -> Result<(), Failure> {
+    if raisers.is_empty() {
+        return Err(Failure::NoDevice);
+    }
+    for number in 0..count {
+        for Found { device, .. } in &mut *raisers {
+            let lane = usize::try_from(number).unwrap_or(0) % device.lanes();
+            while let Err(error) = device.raise(lane) {
+                if error != RaiseError::Busy {
+                    return Err(error.into());
+                }
+                yield_now().await;
+            }
+        }
+        if number % BURST == BURST - 1 {
+            yield_now().await;
+        }
+    }
+    let start = Instant::now();
+    while raisers.iter().any(|found| outstanding(&*found.device) > 0) && start.elapsed() < PATIENCE {
+        Timer::after(TICK).await;
+    }
+    tell(raisers.iter().map(|found| (found, &*found.device)))
+}
+
+async fn listen(system: System) -> Result<(), Failure> {
+    let devices = &system.devices.ivshmems;
+    if devices.is_empty() {
+        return Err(Failure::NoDevice);
+    }
+    for Found { function, device, .. } in devices {
+        say!("listen {function}: peer {}, {} vectors by {}", device.position(), device.lanes(), device.mode());
+    }
+    while devices.iter().any(|found| !found.device.is_finished()) {
+        Timer::after(TICK).await;
+    }
+    let start = Instant::now();
+    while devices.iter().any(|found| outstanding(&found.device) > 0) && start.elapsed() < PATIENCE {
+        Timer::after(TICK).await;
+    }
+    tell(devices.iter().map(|found| (found, &found.device as &dyn Raise)))
+}
+
+fn outstanding(device: &dyn Raise) -> u64 {
+    (0..device.lanes()).map(|lane| device.count(lane).outstanding()).sum()
+}
+
+/// One line for each lane. What is outstanding by now is lost.
+fn tell<'a, D: 'a>(devices: impl Iterator<Item = (&'a Found<D>, &'a dyn Raise)>) -> Result<(), Failure> {
+    let mut lost = 0;
+    for (Found { function, driver, .. }, device) in devices {
+        lost += outstanding(device);
+        for lane in 0..device.lanes() {
+            let count = device.count(lane);
+            say!(
+                "lane {driver} {function} {} {lane} raised {} handled {} coalesced {} idle {} lost {}",
+                device.mode(),
+                count.raised,
+                count.handled,
+                count.coalesced,
+                count.idle,
+                count.outstanding()
+            );
+        }
+    }
+    if lost == 0 { Ok(()) } else { Err(Failure::Lost(lost)) }
+}
+
+async fn storm(mut system: System) -> Outcome {
+    let deaf: Found<DeafEdu> = replace_edu(&mut system)?.ok_or(Failure::NoDevice)?;
+    deaf.device.pull();
+    say!("storm: {} pulls GSI {}, and nobody claims it", deaf.function, deaf.device.gsi());
+    web::run(system).await
+}
