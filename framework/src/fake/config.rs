@@ -123,6 +123,13 @@ impl FakeConfig {
         Self { functions: IrqLock::new(functions.into_iter().map(|function| (function.address, function)).collect()) }
     }
 
+    /// Sets a word, read-only bits included.
+    pub(super) fn set(&self, address: Address, offset: u16, value: u16) {
+        if let Some(function) = self.functions.lock().get_mut(&address) {
+            function.bytes[usize::from(offset)..usize::from(offset) + 2].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+
     /// Takes a function off the bus: from now on it reads all ones.
     pub(super) fn remove(&self, address: Address) {
         self.functions.lock().remove(&address);

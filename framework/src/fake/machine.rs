@@ -86,6 +86,17 @@ impl FakeMachine {
         self.memory.lent()
     }
 
+    /// Sets a word of configuration space as the device would, read-only bits included: a reset, say.
+    pub fn set_config(&self, address: Address, offset: u16, value: u16) {
+        self.config.set(address, offset, value);
+    }
+
+    /// Where the capability of that kind is.
+    #[must_use]
+    pub fn find_capability(&self, address: Address, id: u8) -> Option<u16> {
+        self.capability(address, id)
+    }
+
     /// Takes a function off the bus: it reads all ones from now on.
     pub fn remove(&self, address: Address) {
         self.config.remove(address);

@@ -192,6 +192,11 @@ impl Claimed {
         update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE);
     }
 
+    /// What messages need of Command, also after a reset took it away: to master the bus, and the pin silent.
+    pub(crate) fn prepare_messages(&self) {
+        update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE | Command::INTERRUPT_DISABLE);
+    }
+
     fn quiet(&self) {
         update_command(self.space(), |command| (command | Command::INTERRUPT_DISABLE) - Command::BUS_MASTER_ENABLE);
         let clear = |register: u16, bits: u16| {

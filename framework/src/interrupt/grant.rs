@@ -39,11 +39,6 @@ impl MessageGrant {
         let vectors = allocate(claimed, granted, 1)?;
         let entries = enough(vectors.count(), least)?;
         let first = table.take(entries).ok_or(GrantError::NoEntry { entries: table.entries() })?;
-        for index in 0..entries {
-            if let Some(vector) = vectors.vector(index) {
-                table.program(first + index, claimed.machine().controller.message(vector));
-            }
-        }
         Ok(Self::new(claimed, Source::Msix(table), first, entries, vectors))
     }
 
@@ -58,8 +53,8 @@ impl MessageGrant {
     }
 
     fn new(claimed: &Arc<Claimed>, source: Source, first: usize, entries: usize, vectors: VectorBlock) -> Self {
-        // Messages are memory writes: without this the function drops them and says nothing.
-        claimed.master_bus();
+        // Messages are memory writes: unless it masters the bus, the function drops them and says nothing.
+        claimed.prepare_messages();
         Self { source, first, entries, rows: Vec::new(), vectors, claimed: claimed.clone() }
     }
 
@@ -104,18 +99,26 @@ impl MessageGrant {
         self.vectors.replace(entry, Some(handler));
     }
 
+    /// Lets messages through. All that the function must know is told again: a registration that was masked for a
+    /// reset of its function comes back.
     pub(super) fn unmask(&self) {
+        self.claimed.prepare_messages();
+        let controller = self.claimed.machine().controller;
+        let vectors = (0..self.entries).filter_map(|entry| self.vectors.vector(entry));
         match &self.source {
             Source::Msi(msi) => {
                 if msi.unmask() {
                     // What the function would have sent meanwhile is lost: call every handler once instead.
-                    let controller = self.claimed.machine().controller;
-                    (0..self.entries).filter_map(|entry| self.vectors.vector(entry)).for_each(|vector| {
-                        controller.raise(vector);
-                    });
+                    vectors.for_each(|vector| controller.raise(vector));
                 }
             }
-            Source::Msix(_) => (0..self.entries).for_each(|entry| self.unmask_one(entry)),
+            Source::Msix(table) => {
+                table.enable();
+                for (entry, vector) in (self.first..).zip(vectors) {
+                    table.program(entry, controller.message(vector));
+                }
+                (0..self.entries).for_each(|entry| self.unmask_one(entry));
+            }
         }
     }
 

@@ -6,12 +6,16 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::{GrantError, Mode, VectorBlock};
 use crate::config::{MsiCapability, Space};
 use crate::function::Claimed;
+use crate::machine::MessageTarget;
 
 /// A programmed MSI capability. Dropping turns it off.
 pub(super) struct Msi {
     space: Space,
     capability: MsiCapability,
     claimed: Arc<Claimed>,
+    target: MessageTarget,
+    /// Multiple Message Enable, in its place in the control register.
+    granted: u16,
     /// It was live once, so silence may have swallowed something.
     was_live: AtomicBool,
 }
@@ -22,27 +26,32 @@ impl Msi {
         let stuck = GrantError::Stuck { mode: Mode::Msi };
         let (space, capability) = (claimed.space(), claimed.record().msi.ok_or(stuck)?);
         let target = claimed.machine().controller.message(vectors.vector(0).ok_or(stuck)?);
-        let this = Self { space, capability, claimed: claimed.clone(), was_live: AtomicBool::new(false) };
         let granted = u16::from(vectors.count().trailing_zeros().to_le_bytes()[0] & 7) << 4;
-        this.control(|control| control & !(MsiCapability::ENABLE | MsiCapability::GRANTED) | granted);
-        if space.read_u16(capability.offset + MsiCapability::CONTROL) & MsiCapability::GRANTED != granted {
+        let was_live = AtomicBool::new(false);
+        let this = Self { space, capability, claimed: claimed.clone(), target, granted, was_live };
+        this.program();
+        let taken = space.read_u16(capability.offset + MsiCapability::CONTROL) & MsiCapability::GRANTED == granted;
+        if !taken || (target.address >> 32 != 0 && !capability.is_64bit) {
             return Err(stuck);
         }
-        let [low, high] = [(target.address & 0xffff_ffff) as u32, (target.address >> 32) as u32];
-        space.write_u32(capability.offset + 4, low);
-        if capability.is_64bit {
-            space.write_u32(capability.offset + 8, high);
-        } else if high != 0 {
-            return Err(stuck);
-        }
-        space.write_u16(capability.data(), (target.data & 0xffff) as u16);
         claimed.record().update(|status| status.mode = Some(Mode::Msi));
         Ok(this)
+    }
+
+    fn program(&self) {
+        let offset = self.capability.offset;
+        self.control(|control| control & !(MsiCapability::ENABLE | MsiCapability::GRANTED) | self.granted);
+        self.space.write_u32(offset + 4, (self.target.address & 0xffff_ffff) as u32);
+        if self.capability.is_64bit {
+            self.space.write_u32(offset + 8, (self.target.address >> 32) as u32);
+        }
+        self.space.write_u16(self.capability.data(), (self.target.data & 0xffff) as u16);
     }
 
     /// Lets messages through. Says whether some may have been swallowed by the silence before.
     pub(super) fn unmask(&self) -> bool {
         let was_live = self.was_live.swap(true, Ordering::Relaxed);
+        self.program();
         self.control(|control| control | MsiCapability::ENABLE);
         if let Some(mask) = self.capability.mask() {
             self.space.write_u32(mask, 0);

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{GrantError, Mode};
 use crate::bar::{BarKind, Window};
@@ -28,6 +29,8 @@ pub(super) struct Msix {
     table: Window,
     pending: Window,
     taken: IrqLock<Vec<bool>>,
+    /// We turned it on; firmware may have left it so.
+    is_on: AtomicBool,
     claimed: Arc<Claimed>,
 }
 
@@ -42,19 +45,28 @@ impl Msix {
         let table = map(claimed, capability.table, capability.table_length())?;
         let pending = map(claimed, capability.pending, capability.pending_length())?;
         let taken = IrqLock::new(vec![false; usize::from(capability.count)]);
-        let this = Self { space, capability, table, pending, taken, claimed: claimed.clone() };
-        let silent = MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK;
-        this.control(|control| control | silent);
-        if space.read_u16(capability.offset + MsixCapability::CONTROL) & silent != silent {
+        let this =
+            Self { space, capability, table, pending, taken, is_on: AtomicBool::new(false), claimed: claimed.clone() };
+        this.enable();
+        if this.read_control() & MsixCapability::ENABLE == 0 {
             return Err(stuck);
         }
-        for entry in 0..this.entries() {
-            this.write(entry, VECTOR_CONTROL, MASKED);
-        }
-        this.flush();
-        this.control(|control| control & !MsixCapability::FUNCTION_MASK);
         claimed.record().update(|status| status.mode = Some(Mode::Msix));
         Ok(this)
+    }
+
+    /// Masks every entry and turns MSI-X on, unless it is on.
+    pub(super) fn enable(&self) {
+        if self.read_control() & MsixCapability::ENABLE != 0 && self.is_on.load(Ordering::Relaxed) {
+            return;
+        }
+        self.control(|control| control | MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK);
+        for entry in 0..self.entries() {
+            self.write(entry, VECTOR_CONTROL, MASKED);
+        }
+        self.flush();
+        self.control(|control| control & !MsixCapability::FUNCTION_MASK);
+        self.is_on.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn entries(&self) -> usize {
@@ -116,9 +128,13 @@ impl Msix {
         let _: Option<u32> = self.table.read(VECTOR_CONTROL);
     }
 
+    fn read_control(&self) -> u16 {
+        self.space.read_u16(self.capability.offset + MsixCapability::CONTROL)
+    }
+
     fn control(&self, change: impl FnOnce(u16) -> u16) {
         let register = self.capability.offset + MsixCapability::CONTROL;
-        self.space.write_u16(register, change(self.space.read_u16(register)));
+        self.space.write_u16(register, change(self.read_control()));
     }
 }
 

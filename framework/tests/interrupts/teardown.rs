@@ -31,6 +31,32 @@ fn nothing_is_served_during_a_synchronised_call_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_registration_outlives_a_reset_of_its_function() {
+    for (function, id) in [(nic().msix(4, 1, 0, 0x800), 0x11), (nic().msi(4), 0x05)] {
+        let fake = FakeMachine::new([function]);
+        let shared = Shared::raising(0);
+        let live = port(&fake, 3).grant_messages::<3, _>().unwrap().register(shared.clone()).unmask();
+        let masked = live.mask();
+        // The reset: Command, the capability's control and address, and the table are as after power-on.
+        let capability = fake.find_capability(address(3), id).expect("there");
+        let control = if id == 0x11 { 3 } else { 0x84 };
+        for (offset, value) in [(4, 0), (capability + 2, control)] {
+            fake.set_config(address(3), offset, value);
+        }
+        if id == 0x11 {
+            (0..16).for_each(|word| fake.write_register(address(3), 1, 4 * word, u32::from(word % 4 == 3)));
+        } else {
+            (4..14).step_by(2).for_each(|offset| fake.set_config(address(3), capability + offset, 0));
+        }
+        assert!(fake.send(address(3), 1).is_none());
+        let live = masked.unmask();
+        fake.send(address(3), 1).expect("sent");
+        assert_eq!(shared.messages(), [Nic::Tx]);
+        drop(live);
+    }
+}
+
+#[test]
 fn dropping_gives_everything_back_in_every_mode_and_state() {
     for function in [nic().msix(4, 1, 0, 0x800), nic().msi(4), nic()] {
         let fake = FakeMachine::new([function]);
