@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +46,7 @@ impl Guest {
         let command = arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
         let mut child = Command::new(&arguments[0])
             .args(&arguments[1..])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -158,6 +159,17 @@ impl Guest {
             Ok(interrupts) => interrupts,
             Err(error) => panic!("{error} in {}", String::from_utf8_lossy(&body)),
         }
+    }
+
+    /// Has QEMU's monitor carry out a command, as `nmi` or `set_link net0 off`; its answer is among the console lines.
+    ///
+    /// # Panics
+    /// When QEMU no longer takes input.
+    #[track_caller]
+    pub fn monitor(&self, command: &str) {
+        // Ctrl-A c switches standard input between the serial port and the monitor.
+        let keys = format!("\x01c{command}\n\x01c");
+        lock(&self.child).stdin.as_mut().expect("stdin is a pipe").write_all(keys.as_bytes()).expect("QEMU listens");
     }
 
     /// Whether it still runs.

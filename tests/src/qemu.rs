@@ -42,6 +42,7 @@ pub enum Irq {
 #[derive(Debug, Clone)]
 pub struct Qemu {
     machine: Machine,
+    cpu: String,
     memory: String,
     arguments: Vec<String>,
     command_line: Vec<String>,
@@ -57,6 +58,7 @@ impl Qemu {
     pub fn new(machine: Machine) -> Self {
         Self {
             machine,
+            cpu: "max".to_owned(),
             memory: "128M".to_owned(),
             arguments: Vec::new(),
             command_line: Vec::new(),
@@ -140,6 +142,13 @@ impl Qemu {
         self
     }
 
+    /// Sets the CPU model, as QEMU's `-cpu` takes it.
+    #[must_use]
+    pub fn cpu(mut self, cpu: &str) -> Self {
+        cpu.clone_into(&mut self.cpu);
+        self
+    }
+
     /// Sets the memory, as QEMU's `-m` takes it.
     #[must_use]
     pub fn memory(mut self, memory: &str) -> Self {
@@ -178,14 +187,14 @@ impl Qemu {
             Machine::Pc => "pc",
         };
         let image = built_image();
-        let mut words: Vec<String> =
-            ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-nodefaults", "-no-user-config"]
-                .into_iter()
-                .chain(["-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"])
-                .chain(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"])
-                .chain(["-machine", machine, "-m", &self.memory, "-kernel", &image.to_string_lossy()])
-                .map(str::to_owned)
-                .collect();
+        let mut words: Vec<String> = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config"]
+            .into_iter()
+            .chain(["-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"])
+            .chain(["-chardev", "stdio,id=console,mux=on,signal=off"])
+            .chain(["-serial", "chardev:console", "-mon", "chardev=console"])
+            .chain(["-machine", machine, "-cpu", &self.cpu, "-m", &self.memory, "-kernel", &image.to_string_lossy()])
+            .map(str::to_owned)
+            .collect();
         if !self.command_line.is_empty() {
             words.extend(["-append".to_owned(), self.command_line.join(" ")]);
         }

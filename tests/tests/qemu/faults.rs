@@ -70,6 +70,26 @@ fn without_a_free_vector_a_function_stays_without_a_driver() {
 }
 
 #[test]
+fn a_panic_prints_a_backtrace_and_fails() {
+    let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).start();
+    serves(&guest);
+    // A non-maskable interrupt means broken hardware: there is nothing to go on with.
+    guest.monitor("nmi");
+    assert_eq!(guest.exit(), Exit::Failure);
+    guest.wait_for("panicked at");
+    guest.wait_for("non-maskable interrupt");
+    guest.wait_for("  at 0x");
+}
+
+#[test]
+fn little_memory_is_enough() {
+    let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).files().memory("16M").start();
+    serves(&guest);
+    let file = guest.client().get("/files/1mib.bin").expect("the file");
+    assert_eq!((file.status, file.body.len()), (200, 1 << 20));
+}
+
+#[test]
 fn too_little_memory_is_said() {
     // With less, the firmware cannot load the image.
     let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).files().memory("4M").start();

@@ -7,6 +7,7 @@ mod faults;
 mod load;
 mod make;
 mod matrix;
+mod network;
 mod protocol;
 mod redzone;
 mod services;

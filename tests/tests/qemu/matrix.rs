@@ -97,6 +97,23 @@ serves! {
     pc_e1000_intx: Pc E1000 Intx is "intx";
 }
 
+#[test]
+fn an_older_cpu_serves() {
+    // QEMU's default: no x2APIC, no RDRAND, nothing that came after 2008.
+    let guest = Qemu::new(Machine::Pc).nic(Nic::Virtio).cpu("qemu64").start();
+    assert_eq!(guest.client().get("/hello").expect("an answer").status, 200);
+}
+
+#[test]
+fn further_cpus_do_no_harm() {
+    let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).argument("-smp", "2").start();
+    let mut client = guest.client();
+    for request in 0..1000 {
+        let hello = client.get("/hello").unwrap_or_else(|error| panic!("request {request}: {error}"));
+        assert_eq!(hello.status, 200, "request {request}");
+    }
+}
+
 /// A mode that the network device cannot do: it stays without a driver, the console says why, and the rest works.
 fn refuses(machine: Machine, nic: Nic, irq: Irq, working: &str) {
     let guest = boot(machine, nic, irq);

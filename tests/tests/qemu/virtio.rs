@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use switchboard_tests::{Guest, InterruptsReport, Irq, Machine, Nic, Qemu};
+use switchboard_tests::{Guest, InterruptsReport, Irq, Machine, Nic, Qemu, ScratchDisk};
 
 /// Asks for the small page a hundred times.
 fn hundred_requests(guest: &Guest) {
@@ -99,6 +99,17 @@ fn two_network_devices_serve_at_once() {
             }
         }
     }
+}
+
+#[test]
+fn two_disks_at_once() {
+    let second = ScratchDisk::new(64, |_| 0);
+    let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).files().disk(second.path()).start();
+    let file = guest.client().get("/files/1mib.bin").expect("the file");
+    assert_eq!((file.status, file.body.len()), (200, 1 << 20));
+    let interrupts = guest.interrupts();
+    let functions: BTreeSet<_> = interrupts.of("virtio-blk").map(|row| &row.function).collect();
+    assert_eq!(functions.len(), 2, "each has vectors of its own: {:#?}", interrupts.vectors);
 }
 
 #[test]
