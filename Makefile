@@ -49,7 +49,7 @@ run: ## Build, boot in QEMU, print the page's address; Ctrl-C ends it
 qemu-cmd: ## Print the QEMU command of `make run` (with make -s: nothing else)
 	@tools/qemu-cmd
 
-debug: ## Boot halted, with gdb attached; the console goes to target/console.log
+debug: ## Boot halted, with gdb attached; the console goes to a file under target/
 	@tools/install cargo cc qemu gdb
 	@$(MAKE) --no-print-directory build
 	@tools/debug

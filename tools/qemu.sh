@@ -45,7 +45,7 @@ netdev() {
     done
 }
 
-# qemu_command: sets `qemu`, the command as an array, `port`, and `qemu_log`.
+# qemu_command: sets `qemu`, the command as an array, `port`, `qemu_log` and `console_log`.
 qemu_command() {
     one_of MACHINE "$MACHINE" q35 pc
     one_of NIC "$NIC" virtio e1000 none
@@ -58,13 +58,15 @@ qemu_command() {
 
     # QEMU ends with status 0 both on a triple fault and when the user ends it: its log tells them apart.
     qemu_log=$TARGET/qemu-$port.log
+    # What the guest says, for the names in a backtrace.
+    console_log=$TARGET/console-$port.log
     local cpu=max command_line
     [[ $ACCEL == tcg ]] || cpu=host
     qemu=(qemu-system-x86_64 -accel "$ACCEL" -machine "$MACHINE" -cpu "$cpu" -smp "$SMP" -m "$MEM"
         -nodefaults -no-user-config -display none -no-reboot -d cpu_reset -D "$qemu_log"
         -device isa-debug-exit,iobase=0xf4,iosize=0x04
         # Unlike `-serial mon:stdio`, this leaves Ctrl-C a signal; Ctrl-A x works too.
-        -chardev stdio,id=console,mux=on,signal=on -serial chardev:console -mon chardev=console
+        -chardev "stdio,id=console,mux=on,signal=on,logfile=$console_log" -serial chardev:console -mon chardev=console
         -kernel "$IMAGE")
     command_line=
     [[ $IRQ == auto ]] || command_line+=" irq=$IRQ"
