@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::msi::Msi;
 use super::msix::Msix;
 use super::vectors::Row;
-use super::{Bound, GrantError, Mode, VectorBlock};
+use super::{Bound, GrantError, MessageMask, Mode, VectorBlock};
 use crate::function::Claimed;
 
 /// Dropping silences the source, takes the handlers out, and frees the vectors, in this order.
@@ -38,7 +38,7 @@ impl MessageGrant {
         // Any vectors would do for MSI-X; neighbours are simplest to own.
         let vectors = allocate(claimed, granted, 1)?;
         let entries = enough(vectors.count(), least)?;
-        let first = table.take(entries).ok_or(GrantError::NoEntry { entries: table.entries() })?;
+        let first = table.take(entries).ok_or(GrantError::NoEntry { entries: table.count() })?;
         Ok(Self::new(claimed, Source::Msix(table), first, entries, vectors))
     }
 
@@ -117,7 +117,10 @@ impl MessageGrant {
                 for (entry, vector) in (self.first..).zip(vectors) {
                     table.program(entry, controller.message(vector));
                 }
-                (0..self.entries).for_each(|entry| self.unmask_one(entry));
+                for entry in 0..self.entries {
+                    self.count_if_pending(entry, true);
+                    table.unmask(self.first + entry);
+                }
             }
         }
     }
@@ -131,21 +134,27 @@ impl MessageGrant {
         self.vectors.wait_idle();
     }
 
-    pub(super) fn mask_one(&self, index: usize) {
+    pub(super) fn poll_one(&self, index: usize, polled: bool) {
         if let Source::Msix(table) = &self.source {
-            let entry = self.first + self.entry(index);
-            table.mask(entry..entry + 1);
+            self.count_if_pending(index, !polled);
+            table.set_polled(self.first + self.entry(index), polled);
         }
     }
 
-    pub(super) fn unmask_one(&self, index: usize) {
-        if let Source::Msix(table) = &self.source {
-            if self.is_pending(index)
-                && let Some(row) = self.rows.get(self.entry(index))
-            {
-                row.count_masked_while_pending();
-            }
-            table.unmask(self.first + self.entry(index));
+    /// A mask of one message that its ISR and its task share; `None` where messages have none of their own.
+    pub(super) fn mask_of(&self, index: usize) -> Option<MessageMask> {
+        match &self.source {
+            Source::Msix(table) => Some(MessageMask::new(table.clone(), self.first + self.entry(index))),
+            Source::Msi(_) => None,
+        }
+    }
+
+    fn count_if_pending(&self, index: usize, unmasking: bool) {
+        if unmasking
+            && self.is_pending(index)
+            && let Some(row) = self.rows.get(self.entry(index))
+        {
+            row.count_masked_while_pending();
         }
     }
 

@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::line::Line;
 use super::messages::Messages;
-use super::{Claim, InIsr, LineIsr, MessageIsr, MessageSet, Mode};
+use super::{Claim, InIsr, LineIsr, MessageIsr, MessageMask, MessageSet, Mode};
 
 /// Granted: nothing is registered, nothing can be called.
 #[derive(Debug)]
@@ -57,6 +57,15 @@ impl<const N: usize, I: MessageIsr<N>, S> Interrupts<N, I, S> {
 }
 
 impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Granted> {
+    /// A mask for `message` that its handler and its task share; see [`Messages::mask_of`]. `None` for a line.
+    #[must_use]
+    pub fn mask_of(&self, message: I::Message) -> Option<MessageMask> {
+        match self {
+            Self::Line(_) => None,
+            Self::Messages(messages) => messages.mask_of(message),
+        }
+    }
+
     /// Registers the context that the handlers are called with. It is owned by the registration from here on.
     pub fn register(self, isr: Arc<I>) -> Interrupts<N, I, Masked> {
         match self {

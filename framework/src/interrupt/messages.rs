@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use super::grant::MessageGrant;
 use super::interrupts::{Granted, Live, Masked};
 use super::vectors::Row;
-use super::{Bound, Claim, GrantError, InIsr, MessageIsr, MessageSet, Mode, Serve};
+use super::{Bound, Claim, GrantError, InIsr, MessageIsr, MessageMask, MessageSet, Mode, Serve};
 
 /// `N` messages for the handlers of `I`, in the state `S`.
 pub struct Messages<const N: usize, I: 'static, S = Granted> {
@@ -47,6 +47,13 @@ impl<const N: usize, I: MessageIsr<N>, S> Messages<N, I, S> {
     #[must_use]
     pub fn entry(&self, message: I::Message) -> u16 {
         self.grant.table_entry(message.index())
+    }
+
+    /// A mask for `message` that its handler and its task share, to poll while there is much to do. `None` where
+    /// messages have no mask of their own: by MSI.
+    #[must_use]
+    pub fn mask_of(&self, message: I::Message) -> Option<MessageMask> {
+        self.grant.mask_of(message.index())
     }
 
     /// Which messages share which entry, entry by entry.
@@ -126,12 +133,12 @@ pub struct MsixMessages<'a, const N: usize, I: 'static> {
 impl<const N: usize, I: MessageIsr<N>> MsixMessages<'_, N, I> {
     /// Masks the entry of one message, and of those folded with it. What it would send stays pending.
     pub fn mask(&mut self, message: I::Message) {
-        self.messages.grant.mask_one(message.index());
+        self.messages.grant.poll_one(message.index(), true);
     }
 
     /// Unmasks the entry of one message; a pending one is sent at once.
     pub fn unmask(&mut self, message: I::Message) {
-        self.messages.grant.unmask_one(message.index());
+        self.messages.grant.poll_one(message.index(), false);
     }
 
     /// Whether the function holds the message back behind its mask.

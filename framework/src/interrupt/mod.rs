@@ -11,6 +11,7 @@ mod interrupts;
 mod isr;
 mod line;
 mod lines;
+mod mask;
 mod messages;
 mod mode;
 mod msi;
@@ -23,6 +24,7 @@ pub use exclusive::{Each, Exclusive, LineRoutine, MessageRoutine, RoutineTuple, 
 pub use interrupts::{Either, Granted, Interrupts, Live, Masked, TheMessage};
 pub use isr::{Claim, InIsr, LineIsr, MessageIsr, MessageSet};
 pub use line::Line;
+pub use mask::MessageMask;
 pub use messages::{Messages, MsixMessages};
 pub use mode::{Gsi, Mode, ModePolicy, Pin, Vector};
 pub use port::{GrantError, InterruptPort, Offers, Permitted};

@@ -22,13 +22,24 @@ const DATA: u64 = 8;
 const VECTOR_CONTROL: u64 = 12;
 const MASKED: u32 = 1;
 
+/// Who wants an entry masked.
+#[derive(Debug, Clone, Copy, Default)]
+struct Entry {
+    is_taken: bool,
+    /// Its registration is not live.
+    is_held: bool,
+    /// Its driver polls.
+    is_polled: bool,
+    owner: u64,
+}
+
 /// A mapped table, enabled. Dropping masks it and turns it off.
 pub(super) struct Msix {
     space: Space,
     capability: MsixCapability,
     table: Window,
     pending: Window,
-    taken: IrqLock<Vec<bool>>,
+    entries: IrqLock<Vec<Entry>>,
     /// We turned it on; firmware may have left it so.
     is_on: AtomicBool,
     claimed: Arc<Claimed>,
@@ -44,9 +55,16 @@ impl Msix {
         let (space, capability) = (claimed.space(), claimed.record().msix.ok_or(stuck)?);
         let table = map(claimed, capability.table, capability.table_length())?;
         let pending = map(claimed, capability.pending, capability.pending_length())?;
-        let taken = IrqLock::new(vec![false; usize::from(capability.count)]);
-        let this =
-            Self { space, capability, table, pending, taken, is_on: AtomicBool::new(false), claimed: claimed.clone() };
+        let entries = IrqLock::new(vec![Entry::default(); usize::from(capability.count)]);
+        let this = Self {
+            space,
+            capability,
+            table,
+            pending,
+            entries,
+            is_on: AtomicBool::new(false),
+            claimed: claimed.clone(),
+        };
         this.enable();
         if this.read_control() & MsixCapability::ENABLE == 0 {
             return Err(stuck);
@@ -61,7 +79,7 @@ impl Msix {
             return;
         }
         self.control(|control| control | MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK);
-        for entry in 0..self.entries() {
+        for entry in 0..self.count() {
             self.write(entry, VECTOR_CONTROL, MASKED);
         }
         self.flush();
@@ -69,26 +87,30 @@ impl Msix {
         self.is_on.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn entries(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         usize::from(self.capability.count)
     }
 
     /// Entries that nobody has.
     pub(super) fn free(&self) -> usize {
-        self.taken.lock().iter().filter(|taken| !**taken).count()
+        self.entries.lock().iter().filter(|entry| !entry.is_taken).count()
     }
 
     /// Takes neighbouring entries; `None` when no run of free ones is long enough.
     pub(super) fn take(&self, count: usize) -> Option<usize> {
-        let mut taken = self.taken.lock();
-        let first = taken.windows(count).position(|run| run.iter().all(|taken| !taken))?;
-        taken[first..first + count].fill(true);
+        let mut entries = self.entries.lock();
+        let first = entries.windows(count).position(|run| run.iter().all(|entry| !entry.is_taken))?;
+        for entry in &mut entries[first..first + count] {
+            *entry = Entry { is_taken: true, is_held: true, is_polled: false, owner: entry.owner + 1 };
+        }
         Some(first)
     }
 
     /// Gives masked entries back.
     pub(super) fn give_back(&self, entries: Range<usize>) {
-        self.taken.lock()[entries].fill(false);
+        for entry in &mut self.entries.lock()[entries] {
+            *entry = Entry { owner: entry.owner + 1, ..Entry::default() };
+        }
     }
 
     /// Points a masked entry at its vector.
@@ -98,17 +120,40 @@ impl Msix {
         self.write(entry, DATA, target.data);
     }
 
-    /// Masks entries; once this returns, nothing of them is under way.
+    /// Masks entries for their registration; once this returns, nothing of them is under way.
     pub(super) fn mask(&self, entries: Range<usize>) {
         for entry in entries {
-            self.write(entry, VECTOR_CONTROL, MASKED);
+            self.change(entry, |state| state.is_held = true);
         }
         self.flush();
     }
 
-    /// Unmasks an entry; what is pending is sent.
+    /// Unmasks an entry for its registration; what is pending is sent.
     pub(super) fn unmask(&self, entry: usize) {
-        self.write(entry, VECTOR_CONTROL, 0);
+        self.change(entry, |state| state.is_held = false);
+    }
+
+    /// Masks or unmasks an entry for its driver, who polls meanwhile.
+    pub(super) fn set_polled(&self, entry: usize, polled: bool) {
+        self.change(entry, |state| state.is_polled = polled);
+    }
+
+    /// As [`set_polled`](Self::set_polled), if the entry still belongs to that owner.
+    pub(super) fn set_polled_by(&self, entry: usize, owner: u64, polled: bool) {
+        self.change(entry, |state| state.is_polled = if state.owner == owner { polled } else { state.is_polled });
+    }
+
+    /// Who has the entry; a number that no two owners share.
+    pub(super) fn owner(&self, entry: usize) -> u64 {
+        self.entries.lock()[entry].owner
+    }
+
+    /// Changes what is known of an entry and tells its mask bit, as one: an ISR may be at the same entry.
+    fn change(&self, entry: usize, change: impl FnOnce(&mut Entry)) {
+        let mut entries = self.entries.lock();
+        change(&mut entries[entry]);
+        let masked = entries[entry].is_held || entries[entry].is_polled || !entries[entry].is_taken;
+        self.write(entry, VECTOR_CONTROL, if masked { MASKED } else { 0 });
     }
 
     /// Whether the function holds the entry's message back.

@@ -70,6 +70,31 @@ fn a_masked_message_stays_pending_and_comes_with_the_unmask() {
 }
 
 #[test]
+fn a_driver_may_hold_a_message_back_while_it_polls() {
+    let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
+    let shared = Shared::raising(0);
+    let granted = port(&fake, 3).grant_messages::<3, Shared>().unwrap();
+    let rx = granted.mask_of(Nic::Rx).expect("MSI-X");
+    rx.unmask();
+    let masked = granted.register(shared.clone());
+    assert!(fake.send(address(3), 0).is_none(), "not live yet, whatever the driver wants");
+    let live = masked.unmask();
+    rx.mask();
+    assert!(fake.send(address(3), 0).is_none() && fake.send(address(3), 1).is_some());
+    let live = live.mask().unmask();
+    assert!(fake.send(address(3), 0).is_none(), "it still polls");
+    rx.unmask();
+    fake.send(address(3), 0).expect("sent");
+    assert_eq!(shared.messages(), [Nic::Tx, Nic::Rx]);
+    drop(live);
+    rx.unmask();
+    assert!(fake.send(address(3), 0).is_none(), "the registration is gone");
+
+    let fake = FakeMachine::new([nic().msi(4)]);
+    assert!(port(&fake, 3).grant_messages::<3, Shared>().unwrap().mask_of(Nic::Rx).is_none());
+}
+
+#[test]
 fn one_more_message_can_be_bound_after_the_fact() {
     let fake = FakeMachine::new([nic().msix(5, 1, 0, 0x800)]);
     let (shared, later) = (Shared::raising(0), Arc::new(Either(Shared { mine: 9.into(), ..Shared::default() })));
