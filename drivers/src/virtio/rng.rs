@@ -137,6 +137,7 @@ impl VirtioRng {
         let error = error.into();
         if error != RngError::Queue(QueueError::Dead) {
             self.device.quarantine(error);
+            self.queue.abandon();
         }
         error
     }
@@ -215,6 +216,8 @@ mod tests {
             machine.send(address, 0).expect("messages are on");
         });
         assert_eq!(outcome, Err(RngError::Nothing));
+        let outcome = testing::run(rng.fill(&mut [0]), || panic!("the device was asked"));
+        assert_eq!(outcome, Err(RngError::Queue(QueueError::Dead)));
         assert_eq!(machine.read_register(address, 0, testing::COMMON + 20) & 0xff, 0, "it was reset");
     }
 }

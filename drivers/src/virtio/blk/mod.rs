@@ -51,7 +51,11 @@ impl MessageIsr<2> for Shared {
         }
         match message {
             BlkMessage::Done => self.waiting.wake_all(),
-            BlkMessage::Config => self.is_config_changed.store(true, Ordering::Release),
+            BlkMessage::Config => {
+                self.is_config_changed.store(true, Ordering::Release);
+                // It may be to say that nothing will be done any more.
+                self.waiting.wake_all();
+            }
         }
     }
 }
@@ -151,11 +155,19 @@ impl VirtioBlk {
     ) -> Result<(), BlockError> {
         let waiting = &self.shared.waiting;
         let quarantined = |error| self.set_aside(error, sector);
-        let mut held = poll_fn(|context| self.requests.poll_idle(context, waiting)).await.map_err(quarantined)?;
+        let idle = poll_fn(|context| {
+            self.follow_config();
+            self.requests.poll_idle(context, waiting)
+        });
+        let mut held = idle.await.map_err(quarantined)?;
         held.request().prepare(kind, sector, length);
         fill(&mut held.request().data[..length]);
         let mut pending = held.submit().map_err(quarantined)?;
-        let (mut held, written) = poll_fn(|context| pending.poll(context)).await.map_err(quarantined)?;
+        let done = poll_fn(|context| {
+            self.follow_config();
+            pending.poll(context)
+        });
+        let (mut held, written) = done.await.map_err(quarantined)?;
         self.finished.fetch_add(1, Ordering::Relaxed);
         held.request().outcome(sector, written)?;
         take(&held.request().data[..length]);
@@ -167,6 +179,22 @@ impl VirtioBlk {
             self.device.quarantine(error);
         }
         BlockError::Quarantined { sector }
+    }
+
+    /// Looks at what the device has announced, if anything: another capacity, or that it cannot go on.
+    fn follow_config(&self) {
+        if !self.shared.is_config_changed.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        if self.device.needs_reset() {
+            self.device.quarantine("it says that it needs a reset");
+            self.requests.abandon(&self.shared.waiting);
+            return;
+        }
+        match self.device.read_config(|| read_capacity(&self.config)) {
+            Ok(capacity) => self.capacity.store(capacity, Ordering::Relaxed),
+            Err(error) => log::warn!("{}: {error}", self.device.address()),
+        }
     }
 
     /// Checks the place of a request on the disk.
@@ -190,12 +218,7 @@ impl VirtioBlk {
 impl BlockDevice for VirtioBlk {
     /// Follows the disk when the host resizes it.
     fn capacity(&self) -> u64 {
-        if self.shared.is_config_changed.swap(false, Ordering::AcqRel) {
-            match self.device.read_config(|| read_capacity(&self.config)) {
-                Ok(capacity) => self.capacity.store(capacity, Ordering::Relaxed),
-                Err(error) => log::warn!("{}: {error}", self.device.address()),
-            }
-        }
+        self.follow_config();
         self.capacity.load(Ordering::Relaxed)
     }
 

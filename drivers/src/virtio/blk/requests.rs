@@ -81,6 +81,12 @@ impl Requests {
         self.inner.lock().queue.kicks()
     }
 
+    /// Gives the queue up; all who wait hear of it.
+    pub(super) fn abandon(&self, waiting: &Waiting) {
+        self.inner.lock().queue.abandon();
+        waiting.wake_all();
+    }
+
     /// What `take` finds, as soon as it finds something.
     fn poll<R>(
         &self,

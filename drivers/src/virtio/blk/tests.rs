@@ -206,6 +206,18 @@ fn a_device_that_breaks_the_rules_is_set_aside_and_everyone_hears_of_it() {
 }
 
 #[test]
+fn a_device_that_cannot_go_on_leaves_nobody_waiting() {
+    let (driver, disk) = disk(0);
+    let outcome = run(driver.read(1, &mut [0; SECTOR_SIZE]), || {
+        let status = disk.machine.read_register(disk.address, 0, COMMON + 20);
+        disk.machine.write_register(disk.address, 0, COMMON + 20, status | 64);
+        disk.machine.send(disk.address, 1).expect("messages are on");
+    });
+    assert_eq!(outcome, Err(BlockError::Quarantined { sector: 1 }));
+    assert_eq!(disk.machine.read_register(disk.address, 0, COMMON + 20) & 0xff, 0, "it was reset");
+}
+
+#[test]
 fn a_disk_that_grows_says_so() {
     let (driver, disk) = disk(0);
     assert_eq!(driver.capacity(), SECTORS as u64);

@@ -40,12 +40,25 @@ const MTU: Reg<NetConfig, u16, ReadOnly> = Reg::at(10);
 const LINK_UP: u16 = 1;
 
 /// The device's address; where it has none, one made from its place on the bus and marked as locally administered.
-pub(super) fn read_mac(config: &Bar<NetConfig>, features: NetFeatures, address: Address) -> [u8; 6] {
-    if features.contains(NetFeatures::MAC) {
-        return MAC.map(|register| config.read(&register));
+pub(super) fn read_mac(
+    config: &Bar<NetConfig>,
+    features: NetFeatures,
+    address: Address,
+) -> Result<[u8; 6], ProbeError> {
+    if !features.contains(NetFeatures::MAC) {
+        let function = (address.device() << 3) | address.function();
+        return Ok([0x02, b'v', b'n', b'e', address.bus(), function]);
     }
-    let function = (address.device() << 3) | address.function();
-    [0x02, b'v', b'n', b'e', address.bus(), function]
+    let mac = MAC.map(|register| config.read(&register));
+    // The lowest bit of the first byte makes a group of it, which nobody can be.
+    match mac[0] & 1 {
+        0 => Ok(mac),
+        _ => Err(ProbeError::Unexpected {
+            what: "first byte of the MAC address of a virtio network device",
+            wanted: (mac[0] & !1).into(),
+            found: mac[0].into(),
+        }),
+    }
 }
 
 /// The largest frame, header included.

@@ -123,7 +123,7 @@ impl Driver for VirtioNet {
             let mac = config::read_mac(&config, features, address);
             (mac, config::read_largest_frame(&config, features), config::read_link(&config, features))
         })?;
-        let largest_frame = largest_frame?;
+        let (mac, largest_frame) = (mac?, largest_frame?);
         let shared = Arc::new(Shared {
             signals: setup.signals(),
             receive: AtomicWaker::new(),

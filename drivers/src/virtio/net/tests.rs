@@ -49,6 +49,33 @@ fn deliver(peer: &mut Peer, frame: &[u8]) -> bool {
     peer.give(chain.head.into(), testing::size(HEADER + frame.len()))
 }
 
+/// What probing says of a device with that configuration: address, status and MTU.
+fn probed(mac: [u8; 6], status: u16, mtu: u16) -> Result<VirtioNet, ProbeError> {
+    let features = OFFERED | 1 << 3 | 1 << 5 | 1 << 16;
+    let (machine, function) = machine(testing::function(0x1041), features, 2);
+    let (status, mtu) = (status.to_le_bytes(), mtu.to_le_bytes());
+    let words = [[mac[0], mac[1], mac[2], mac[3]], [mac[4], mac[5], status[0], status[1]], [0, 0, mtu[0], mtu[1]]];
+    for (offset, word) in (0..).step_by(4).zip(words) {
+        machine.write_register(function.address(), 0, testing::DEVICE + offset, u32::from_le_bytes(word));
+    }
+    VirtioNet::probe(function)
+}
+
+#[test]
+fn what_the_device_says_of_itself_is_checked_and_told() {
+    use embassy_net_driver::Driver as _;
+    let mac = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+    let (waker, _) = waker();
+    for (status, link) in [(1, LinkState::Up), (0, LinkState::Down)] {
+        let mut device = probed(mac, status, 1000).expect("a good device");
+        assert_eq!(device.hardware_address(), HardwareAddress::Ethernet(mac));
+        assert_eq!(device.capabilities().max_transmission_unit, 1014);
+        assert!(device.link_state(&mut Context::from_waker(&waker)) == link);
+    }
+    assert!(probed([0x53, 0, 0, 0, 0, 1], 1, 1500).is_err_and(|error| alloc::format!("{error}").contains("MAC")));
+    assert!(probed(mac, 1, 67).is_err_and(|error| alloc::format!("{error}").contains("MTU")));
+}
+
 #[test]
 fn frames_come_in_and_their_buffers_go_back() {
     let (mut receiver, mut peer, ..) = receiver();

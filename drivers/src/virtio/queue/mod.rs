@@ -88,6 +88,11 @@ impl<C: Chain> Queue<C> {
         self.split.disable_notifications();
     }
 
+    /// As [`SplitQueue::abandon`].
+    pub fn abandon(&mut self) {
+        self.split.abandon();
+    }
+
     /// Chains that the device has.
     #[must_use]
     pub fn in_flight(&self) -> u16 {

@@ -197,6 +197,11 @@ impl<C: Chain> SplitQueue<C> {
         self.notices.undecided(&self.available)
     }
 
+    /// Gives the queue up, as if the device had broken its rules: nothing goes in or comes out any more.
+    pub fn abandon(&mut self) {
+        self.failure = Some(QueueError::Dead);
+    }
+
     fn alive(&self) -> Result<(), QueueError> {
         match self.failure {
             Some(_) => Err(QueueError::Dead),
