@@ -12,3 +12,4 @@ mod protocol;
 mod redzone;
 mod services;
 mod virtio;
+mod web;

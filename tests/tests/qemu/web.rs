@@ -1,0 +1,86 @@
+//! What the default app serves besides the reports: the page, the metrics, and files whole, in part and many at once.
+
+use std::thread;
+
+use switchboard_tests::{Client, Guest, Machine, Nic, Qemu, Response, mebibyte_file, sha256};
+
+fn boot() -> Guest {
+    Qemu::new(Machine::Q35).nic(Nic::Virtio).files().start()
+}
+
+/// A request with one more header.
+fn get_with(client: &mut Client, path: &str, header: &str) -> Response {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: switchboard\r\n{header}\r\n\r\n");
+    client.send(request.as_bytes()).expect("a request is sent");
+    client.response().unwrap_or_else(|error| panic!("{path} with {header}: {error}"))
+}
+
+#[test]
+fn the_page_needs_nothing_from_outside() {
+    let guest = boot();
+    let page = guest.client().get("/").expect("the page");
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{:?}", page.headers);
+    let text = String::from_utf8(page.body).expect("the page is UTF-8");
+    for outside in ["src=\"http", "src=\"//", "url(http", "@import", "<link rel=\"stylesheet\" href=\"http"] {
+        assert!(!text.contains(outside), "the page asks for `{outside}`");
+    }
+}
+
+#[test]
+fn the_metrics_are_prometheus_text() {
+    let guest = boot();
+    let metrics = guest.client().get("/metrics").expect("the metrics");
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")), "{:?}", metrics.headers);
+    let text = String::from_utf8(metrics.body).expect("the metrics are UTF-8");
+    assert!(text.ends_with('\n') && text.contains("virtio-net"), "{text}");
+    let mut typed = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split(' ').next()) {
+            typed.push(name);
+        }
+        if line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value in `{line}`"));
+        let name = name.split('{').next().unwrap_or_default();
+        assert!(value.parse::<f64>().is_ok(), "no number in `{line}`");
+        assert!(typed.contains(&name), "no type is given for `{line}`");
+    }
+}
+
+#[test]
+fn a_part_of_a_file_is_that_part() {
+    let guest = boot();
+    let mut client = guest.client();
+    let file = mebibyte_file();
+    for (range, part) in [("0-15", 0..16), ("1000-70000", 1000..70_001), ("1048575-", 1_048_575..1 << 20)] {
+        let answer = get_with(&mut client, "/files/1mib.bin", &format!("Range: bytes={range}"));
+        assert_eq!(answer.status, 206, "{range}");
+        assert!(answer.body == file[part], "{range}: {} bytes, or others", answer.body.len());
+    }
+    let beyond = get_with(&mut client, "/files/1mib.bin", "Range: bytes=1048576-");
+    assert_eq!(beyond.status, 416);
+    // The connection is still in step.
+    assert_eq!(client.get("/hello").expect("an answer").body.len(), 13);
+}
+
+#[test]
+fn many_files_at_once_arrive_whole() {
+    let guest = boot();
+    // Connected one by one: QEMU lets a single connection wait on a forwarded port.
+    let clients: Vec<Client> = (0..8).map(|_| guest.client()).collect();
+    let wanted = sha256(&mebibyte_file());
+    thread::scope(|scope| {
+        for mut client in clients {
+            let wanted = &wanted;
+            scope.spawn(move || {
+                for _ in 0..4 {
+                    let file = client.get("/files/1mib.bin").expect("the file");
+                    assert_eq!((file.status, &sha256(&file.body)), (200, wanted));
+                }
+            });
+        }
+    });
+}
