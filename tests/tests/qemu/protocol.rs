@@ -68,6 +68,18 @@ fn cut_requests_leave_room_for_others() {
     works(&guest);
 }
 
+/// Connections that say nothing are ended after a while, so they shut nobody out for long.
+#[test]
+fn silent_connections_make_room_for_others() {
+    let guest = boot();
+    drop(guest.client());
+    let connect = |_| Client::connect(guest.http_port(), PATIENCE).expect("a connection");
+    let silent: Vec<Client> = (0..48).map(connect).collect();
+    works(&guest);
+    drop(silent);
+    works(&guest);
+}
+
 /// The page is still there for everybody else.
 fn works(guest: &Guest) {
     let hello = guest.client().get("/hello").expect("an answer");
