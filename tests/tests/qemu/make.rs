@@ -22,12 +22,12 @@ fn make(arguments: &[&str]) -> Command {
     make
 }
 
-/// Ends it as a shell's `kill` does: so it can end its QEMU.
+/// Ends it politely, so that it can end its QEMU. By a shell's own `kill`: a small system has no program of that name.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(Command::new("kill").arg(self.0.id().to_string()).status());
+        drop(Command::new("sh").args(["-c", &format!("kill {}", self.0.id())]).status());
         drop(self.0.wait());
     }
 }
