@@ -16,19 +16,21 @@ pub trait BlockDevice {
     /// Reads whole sectors into `buffer`, from `sector` on.
     ///
     /// # Errors
-    /// [`BlockError`], naming the first sector of the request.
+    /// [`BlockError`], naming the first sector of the request; for an error of the device, of the part that failed,
+    /// since a large request is cut into several.
     fn read(&self, sector: u64, buffer: &mut [u8]) -> impl Future<Output = Result<(), BlockError>>;
 
     /// Writes whole sectors.
     ///
     /// # Errors
-    /// [`BlockError`], naming the first sector of the request.
+    /// [`BlockError`], naming the first sector of the request; for an error of the device, of the part that failed,
+    /// since a large request is cut into several.
     fn write(&self, sector: u64, buffer: &[u8]) -> impl Future<Output = Result<(), BlockError>>;
 
     /// Makes what was written durable.
     ///
     /// # Errors
-    /// [`BlockError::Device`] when the device says so.
+    /// [`BlockError::Io`] when the device could not.
     fn flush(&self) -> impl Future<Output = Result<(), BlockError>>;
 }
 
