@@ -25,7 +25,7 @@ export TARGET IMAGE FILES
 
 HOST_CRATES := -p switchboard -p switchboard-drivers
 
-.PHONY: help doctor build run qemu-cmd debug test test-host test-ui test-qemu bench-interrupts lint clean
+.PHONY: help doctor build run qemu-cmd debug test test-host test-ui test-qemu test-load bench-interrupts lint clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -69,6 +69,11 @@ test-qemu: ## Boot the image in QEMU, once for each device, mode and machine; TE
 	@tools/install cargo cc qemu objdump
 	@$(MAKE) --no-print-directory build
 	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
+
+test-load: ## The long QEMU tests, a million interrupts each; TEST=name for some
+	@tools/install cargo cc qemu
+	@$(MAKE) --no-print-directory build
+	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --ignored --nocapture --test-threads=1 $(TEST)
 
 bench-interrupts: ## What an interrupt costs, in instructions, counted exactly
 	@tools/install cargo cc qemu

@@ -27,16 +27,13 @@ pub mod place {
     pub const ANSWERED: u64 = 0x200;
     /// For each vector, the handler calls that found a new number.
     pub const HANDLED: u64 = 0x400;
-    /// [`READY_VALUE`](super::READY_VALUE) once the guest serves its vectors: those rung before are lost.
-    pub const READY: u64 = 0x600;
+    /// How many vectors the guest serves, the first ones. Zero until it does: what is rung before is lost.
+    pub const SERVED: u64 = 0x600;
     /// Not zero when the peer has raised all that it wants to.
     pub const FINISHED: u64 = 0x640;
     /// From one vector's value to the next: a cache line.
     pub const STRIDE: u64 = 0x40;
 }
-
-/// What [`place::READY`] holds when the guest serves: "ready" in ASCII.
-pub const READY_VALUE: u64 = 0x79_6461_6572;
 
 #[derive(Debug)]
 struct Registers;
@@ -102,7 +99,7 @@ impl Driver for Ivshmem {
         let position = u16::try_from(registers.read(&POSITION))
             .map_err(|_| ProbeError::Device("the device has no number: is its server there?"))?;
         let messages = irq.at_least(1).grant_messages()?.register(shared.clone()).unmask();
-        put(&shared.memory, place::READY, 0, READY_VALUE);
+        put(&shared.memory, place::SERVED, 0, messages.vectors() as u64);
         Ok(Self { messages, shared, registers, position })
     }
 }
@@ -137,13 +134,14 @@ impl Raise for Ivshmem {
         self.messages.mode()
     }
 
+    /// The device rings vector n by entry n, so one whose entry was not granted is not served.
     fn lanes(&self) -> usize {
-        VECTORS
+        self.messages.vectors()
     }
 
     /// Rings a vector of our own.
     fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
-        let lanes = VECTORS;
+        let lanes = self.lanes();
         let vector = u16::try_from(lane).ok().filter(|_| lane < lanes).ok_or(RaiseError::NoLane { lane, lanes })?;
         put(&self.shared.memory, place::RAISED, lane, get(&self.shared.memory, place::RAISED, lane) + 1);
         self.ring(self.position, vector);
@@ -160,7 +158,7 @@ impl Raise for Ivshmem {
 impl Drop for Ivshmem {
     /// The peers ring in vain from here on.
     fn drop(&mut self) {
-        put(&self.shared.memory, place::READY, 0, 0);
+        put(&self.shared.memory, place::SERVED, 0, 0);
     }
 }
 
@@ -203,7 +201,7 @@ mod tests {
     fn a_vector_answers_for_the_number_that_its_peer_wrote() {
         let fake = fake(ModePolicy::all());
         let device = device(&fake).expect("it probes");
-        assert_eq!(u64::from(low(&fake, place::READY, 0)), READY_VALUE & 0xffff_ffff);
+        assert_eq!(low(&fake, place::SERVED, 0), 8);
         fake.write_register(here(), 2, place::RAISED + place::STRIDE * 5, 3);
         assert_eq!(device.count(5).outstanding(), 3);
         fake.send(here(), 5).expect("sent");
@@ -232,9 +230,9 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_gone_is_not_ready() {
+    fn a_device_that_is_gone_serves_nothing() {
         let fake = fake(ModePolicy::all());
         drop(device(&fake).expect("it probes"));
-        assert_eq!(low(&fake, place::READY, 0), 0);
+        assert_eq!(low(&fake, place::SERVED, 0), 0);
     }
 }

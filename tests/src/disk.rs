@@ -1,16 +1,17 @@
 //! Disks for the guest, and the file whose bytes are known.
 
 use core::fmt::Write;
-use core::sync::atomic::{AtomicU32, Ordering};
-use std::path::{Path, PathBuf};
-use std::{env, fs, process};
+use std::fs;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
+
+use crate::scratch::ScratchPath;
 
 /// A raw disk of its own for one test, deleted with it.
 #[derive(Debug)]
 pub struct ScratchDisk {
-    path: PathBuf,
+    path: ScratchPath,
 }
 
 impl ScratchDisk {
@@ -20,18 +21,16 @@ impl ScratchDisk {
     /// When the file cannot be written.
     #[must_use]
     pub fn new(sectors: u32, byte_of: impl Fn(u32) -> u8) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("switchboard-{}-{}.img", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = env::temp_dir().join(name);
+        let path = ScratchPath::new("img");
         let bytes: Vec<u8> = (0..sectors).flat_map(|sector| [byte_of(sector); 512]).collect();
-        fs::write(&path, bytes).expect("a scratch disk can be written");
+        fs::write(path.path(), bytes).expect("a scratch disk can be written");
         Self { path }
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.path.path()
     }
 
     /// The 512 bytes of `sector`.
@@ -40,15 +39,8 @@ impl ScratchDisk {
     /// When the file cannot be read, or ends before.
     #[must_use]
     pub fn sector(&self, sector: usize) -> Vec<u8> {
-        let bytes = fs::read(&self.path).expect("the scratch disk can be read");
+        let bytes = fs::read(self.path()).expect("the scratch disk can be read");
         bytes[sector * 512..][..512].to_vec()
-    }
-}
-
-impl Drop for ScratchDisk {
-    fn drop(&mut self) {
-        // A file left behind in the temporary folder is no reason to fail a test.
-        drop(fs::remove_file(&self.path));
     }
 }
 

@@ -8,21 +8,30 @@ mod console;
 mod disk;
 mod guest;
 mod http;
+mod ivshmem;
+mod lanes;
 mod load;
 mod ports;
 mod qemu;
+mod qtest;
 mod redzone;
 mod report;
+mod scratch;
+mod trace;
 
 pub use built::{built_disk, built_image};
 pub use console::Console;
 pub use disk::{ScratchDisk, mebibyte_file, sha256};
 pub use guest::{Exit, Guest};
 pub use http::{Client, HttpError, Response, exchange};
+pub use ivshmem::IvshmemServer;
+pub use lanes::{Lane, lanes};
 pub use load::{Load, LoadError, LoadReport};
 pub use ports::Protocol;
 pub use qemu::{Irq, Machine, Nic, Qemu};
+pub use qtest::Qtest;
 pub use redzone::reaches_below_stack;
 pub use report::{
     BarReport, FunctionReport, InterruptsReport, Offers, VectorReport, parse_functions, parse_interrupts,
 };
+pub use trace::Trace;

@@ -1,0 +1,82 @@
+//! Interrupts raised by another process: the host rings vectors through an ivshmem server, and both sides count.
+
+use core::time::Duration;
+use std::thread;
+
+use switchboard_tests::{Exit, Irq, IvshmemServer, Lane, Machine, Qemu, lanes};
+
+/// Rings `count` times over all vectors, from a thread for each, and checks both sides' accounts.
+fn conserved(machine: Machine, vectors: usize, count: u64) -> Vec<Lane> {
+    let server = IvshmemServer::start(vectors);
+    let qemu = server.attach(Qemu::new(machine)).option("app=interrupts -- listen");
+    let guest = qemu.limit(Duration::from_secs(if count > 100_000 { 600 } else { 60 })).start();
+    assert_eq!(server.wait_served(), vectors);
+    guest.wait_for(&format!("{vectors} vectors by msix"));
+
+    let each = count / vectors as u64;
+    thread::scope(|scope| {
+        for vector in 0..vectors {
+            let server = &server;
+            scope.spawn(move || (0..each).for_each(|_| server.raise(vector)));
+        }
+    });
+    server.finish();
+    assert_eq!(guest.exit(), Exit::Success);
+
+    let lanes = lanes(&guest);
+    assert_eq!(lanes.len(), vectors, "{lanes:#?}");
+    for (vector, lane) in lanes.iter().enumerate() {
+        assert_eq!((lane.lane, lane.mode.as_str(), lane.lost), (vector, "msix", 0), "{lane:?}");
+        assert_eq!((lane.raised, lane.handled + lane.coalesced), (each, each), "{lane:?}");
+        // The host's own count, and what the handler left in the shared memory.
+        assert_eq!((server.raised(vector), server.answered(vector)), (each, each), "vector {vector}");
+        assert_eq!(server.handled(vector), lane.handled, "vector {vector}");
+    }
+    lanes
+}
+
+#[test]
+fn q35_eight_vectors() {
+    conserved(Machine::Q35, 8, 80_000);
+}
+
+#[test]
+fn pc_eight_vectors() {
+    conserved(Machine::Pc, 8, 80_000);
+}
+
+#[test]
+fn few_vectors() {
+    for vectors in [1, 3] {
+        conserved(Machine::Q35, vectors, 3_000);
+    }
+}
+
+#[test]
+#[ignore = "long: run by `make test-load`"]
+fn million_on_eight_vectors() {
+    let lanes = conserved(Machine::Q35, 8, 1_000_000);
+    let (handled, coalesced) = lanes.iter().fold((0, 0), |sum, lane| (sum.0 + lane.handled, sum.1 + lane.coalesced));
+    println!("1,000,000 rung: {handled} handled, {coalesced} coalesced, 0 lost");
+}
+
+/// The guest rings itself: the doorbell, and the way back through the host.
+#[test]
+fn own_doorbell() {
+    let server = IvshmemServer::start(8);
+    let guest = server.attach(Qemu::new(Machine::Q35)).option("app=interrupts -- raise 8000 ivshmem").start();
+    assert_eq!(guest.exit(), Exit::Success);
+    let lanes = lanes(&guest);
+    assert_eq!(lanes.len(), 8, "{lanes:#?}");
+    assert!(lanes.iter().all(|lane| lane.raised == 1000 && lane.lost == 0), "{lanes:#?}");
+}
+
+/// It has no register that would tell whose line it is, so no line is asked for.
+#[test]
+fn refuses_the_line() {
+    let server = IvshmemServer::start(8);
+    let guest = server.attach(Qemu::new(Machine::Q35)).irq(Irq::Intx).option("app=hello").start();
+    let row = guest.wait_for("1af4:1110");
+    assert!(row.contains("no interrupt mode fits"), "{row}");
+    assert_eq!(guest.exit(), Exit::Success);
+}
