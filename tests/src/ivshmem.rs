@@ -106,6 +106,20 @@ impl IvshmemServer {
         rustix::io::write(&self.shared.vectors[vector], &1_u64.to_ne_bytes()).expect("a ring");
     }
 
+    /// Waits until the guest has answered for everything raised on the vector.
+    ///
+    /// # Panics
+    /// When it does not in time: an interrupt is lost.
+    #[track_caller]
+    pub fn wait_answered(&self, vector: usize) {
+        let start = Instant::now();
+        while self.answered(vector) < self.raised(vector) {
+            let (answered, raised) = (self.answered(vector), self.raised(vector));
+            assert!(start.elapsed() < PATIENCE, "vector {vector}: {raised} raised, {answered} answered");
+            thread::yield_now();
+        }
+    }
+
     /// Tells the guest that nothing more is raised.
     pub fn finish(&self) {
         self.word(place::FINISHED, 0).store(1, Ordering::SeqCst);

@@ -32,7 +32,7 @@ const USAGE: &str = "the verbs are: raise COUNT [DRIVER ...], listen, storm";
 /// What is raised is served in microseconds; a device that holds interrupts apart takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(2);
-/// Raised in a row before other tasks have their turn.
+/// Raised in a row. All of a burst must be answered before the next, so that none can hide behind a later one.
 const BURST: u64 = 64;
 
 #[derive(Debug, thiserror::Error)]
@@ -101,15 +101,24 @@ async fn raise(raisers: &mut [Found<Box<dyn Raise>>], count: u64) -> Result<(), 
                 yield_now().await;
             }
         }
-        if number % BURST == BURST - 1 {
-            yield_now().await;
+        let is_last = number % BURST == BURST - 1 || number == count - 1;
+        if is_last && !answered(raisers).await {
+            break;
         }
     }
-    let start = Instant::now();
-    while raisers.iter().any(|found| outstanding(&*found.device) > 0) && start.elapsed() < PATIENCE {
-        Timer::after(TICK).await;
-    }
     tell(raisers.iter().map(|found| (found, &*found.device)))
+}
+
+/// Waits until all that was raised is answered; `false` when it is not in time.
+async fn answered(raisers: &[Found<Box<dyn Raise>>]) -> bool {
+    let start = Instant::now();
+    while raisers.iter().any(|found| outstanding(&*found.device) > 0) {
+        if start.elapsed() > PATIENCE {
+            return false;
+        }
+        yield_now().await;
+    }
+    true
 }
 
 async fn listen(system: System) -> Result<(), Failure> {
