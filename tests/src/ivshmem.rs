@@ -6,21 +6,22 @@
 
 #![expect(unsafe_code, reason = "memory that the guest writes at any time is mapped, and read by atomic accesses")]
 
-use core::mem::MaybeUninit;
-use core::ptr::{self, NonNull};
+use core::num::NonZeroUsize;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::unistd::ftruncate;
 use switchboard_drivers::ivshmem::place;
 
 use crate::Qemu;
@@ -42,7 +43,7 @@ pub struct IvshmemServer {
 #[derive(Debug)]
 struct Shared {
     memory: OwnedFd,
-    vectors: Vec<OwnedFd>,
+    vectors: Vec<EventFd>,
     pages: Pages,
 }
 
@@ -53,11 +54,12 @@ impl IvshmemServer {
     /// When the host has no descriptors or memory left.
     #[must_use]
     pub fn start(vectors: usize) -> Self {
-        let memory = memfd_create("ivshmem", MemfdFlags::CLOEXEC).expect("a file in memory");
-        ftruncate(&memory, LENGTH as u64).expect("a page for it");
+        let memory = memfd_create(c"ivshmem", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
+        ftruncate(&memory, LENGTH as i64).expect("a page for it");
         let pages = Pages::map(memory.as_fd()).expect("its mapping");
         // Not blocking: QEMU reads until there is nothing.
-        let eventfd = |_| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).expect("an eventfd");
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let eventfd = |_| EventFd::from_value_and_flags(0, flags).expect("an eventfd");
         let shared = Arc::new(Shared { memory, vectors: (0..vectors).map(eventfd).collect(), pages });
 
         let socket = ScratchPath::new("sock");
@@ -103,7 +105,7 @@ impl IvshmemServer {
     pub fn raise(&self, vector: usize) {
         self.word(place::RAISED, vector).fetch_add(1, Ordering::SeqCst);
         // An eventfd only refuses when its 64 bits are full.
-        rustix::io::write(&self.shared.vectors[vector], &1_u64.to_ne_bytes()).expect("a ring");
+        self.shared.vectors[vector].write(1).expect("a ring");
     }
 
     /// Waits until the guest has answered for everything raised on the vector.
@@ -161,13 +163,10 @@ impl Shared {
 /// Sends a number, and a descriptor beside it.
 fn send(client: &UnixStream, number: i64, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let bytes = number.to_le_bytes();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut beside = SendAncillaryBuffer::new(&mut space);
-    let descriptors = descriptor.as_slice();
-    if descriptor.is_some() {
-        assert!(beside.push(SendAncillaryMessage::ScmRights(descriptors)), "there is space for one");
-    }
-    let sent = sendmsg(client, &[IoSlice::new(&bytes)], &mut beside, SendFlags::NOSIGNAL)?;
+    let descriptors: Vec<RawFd> = descriptor.iter().map(AsRawFd::as_raw_fd).collect();
+    let beside = [ControlMessage::ScmRights(&descriptors)];
+    let beside = if descriptors.is_empty() { &[] } else { &beside[..] };
+    let sent = sendmsg::<()>(client.as_raw_fd(), &[IoSlice::new(&bytes)], beside, MsgFlags::MSG_NOSIGNAL, None)?;
     if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
@@ -187,10 +186,11 @@ unsafe impl Sync for Pages {}
 
 impl Pages {
     fn map(memory: BorrowedFd<'_>) -> io::Result<Self> {
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping, at a place that the kernel chooses, touches no other memory of ours.
-        let start = unsafe { mmap(ptr::null_mut(), LENGTH, protection, MapFlags::SHARED, memory, 0) }?;
-        NonNull::new(start.cast()).map(|start| Self { start }).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+        let start = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, memory, 0) }?;
+        Ok(Self { start: start.cast() })
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
@@ -205,7 +205,7 @@ impl Pages {
 impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours (invariant), and nothing borrows it any more.
-        let result = unsafe { munmap(self.start.cast().as_ptr(), LENGTH) };
+        let result = unsafe { munmap(self.start.cast(), LENGTH) };
         debug_assert!(result.is_ok(), "the mapping was there");
     }
 }
