@@ -2,12 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 
 use switchboard::config::Address;
 use switchboard::driver::attach;
 use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::interrupt::ModePolicy;
 
+use super::registers::{CRCR_LOW, HCSPARAMS1, PAGESIZE};
 use super::rings::{BLOCK_BYTES, BLOCKS, Trb};
 use super::*;
 
@@ -196,4 +199,19 @@ fn a_controller_that_never_halts_or_has_no_interrupter_is_refused() {
     let fake = machine(ModePolicy::all());
     fake.write_register(place(), 0, HCSPARAMS1.offset(), 0x40);
     assert!(matches!(probe(fake), Err(ProbeError::Device(_))));
+}
+
+#[test]
+fn nothing_is_done_when_its_completion_came_with_an_interrupt() {
+    let fake = machine(ModePolicy::all());
+    let mut xhci = probe(fake).expect("it probes");
+    let mut controller = Controller::new(fake);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut no_op = pin!(xhci.no_op());
+    assert!(no_op.as_mut().poll(&mut context).is_pending());
+    fake.send(place(), 0).expect("sent");
+    assert!(no_op.as_mut().poll(&mut context).is_pending(), "an interrupt alone is no completion");
+    controller.complete_one();
+    fake.send(place(), 0).expect("sent");
+    assert_eq!(no_op.as_mut().poll(&mut context), Poll::Ready(Ok(())));
 }

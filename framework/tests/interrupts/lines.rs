@@ -1,6 +1,8 @@
 //! Lines: sharers, storms, routes.
 
+use core::pin::pin;
 use core::sync::atomic::Ordering;
+use core::task::{Context, Waker};
 use std::sync::Arc;
 
 use switchboard::fake::FakeMachine;
@@ -49,15 +51,21 @@ fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
     let fake = FakeMachine::new([nic(), nic().at("00:07.0")]);
     let shared = Shared::raising(1);
     let _live = port(&fake, 3).grant_line().unwrap().register(shared.clone()).unmask();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut storm = pin!(fake.machine().storm());
+    assert!(storm.as_mut().poll(&mut context).is_pending() && !fake.machine().has_storm());
     let delivered = (0..10_000).take_while(|_| fake.pull(11)).count();
     assert_eq!((delivered, shared.calls()), (1_001, 1_001), "one claimed, then a thousand unclaimed");
     assert_eq!(fake.machine().vectors.storms(), 1);
+    assert!(storm.as_mut().poll(&mut context).is_ready());
     for _ in 0..5 {
         fake.machine().tend_lines();
         assert_eq!((0..100).take_while(|_| fake.pull(11)).count(), 10, "polled slowly");
     }
     fake.machine().tend_lines();
+    assert!(fake.machine().has_storm(), "it is on trial");
     fake.machine().tend_lines();
+    assert!(!fake.machine().has_storm());
     assert_eq!((0..100).take_while(|_| fake.pull(11)).count(), 100, "it behaved for a while");
     assert_eq!(fake.machine().vectors.storms(), 1, "reported once");
     let _ = (0..10_000).take_while(|_| fake.pull(11)).count();

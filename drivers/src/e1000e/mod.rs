@@ -4,6 +4,9 @@
 //! Section numbers are those of Intel's 82574 datasheet (2.5). Frames are not sent or received: the causes are set
 //! by software, which the card allows for testing (10.2.4.3).
 
+#[cfg(test)]
+mod tests;
+
 use alloc::sync::Arc;
 
 use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
@@ -185,89 +188,5 @@ impl Drop for E1000e {
     fn drop(&mut self) {
         self.shared.registers.write(&IMC, u32::MAX);
         self.shared.registers.write(&CTRL, self.shared.registers.read(&CTRL) | RESET);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use alloc::boxed::Box;
-
-    use switchboard::config::Address;
-    use switchboard::driver::attach;
-    use switchboard::fake::{FakeFunction, FakeMachine};
-    use switchboard::interrupt::ModePolicy;
-
-    use super::*;
-
-    fn place() -> Address {
-        Address::new(0, 0, 3, 0)
-    }
-    const GSI: u8 = 10;
-
-    /// A card of memory that ends its resets, and is probed in the best mode of `policy`.
-    fn card(policy: ModePolicy) -> (&'static FakeMachine, E1000e) {
-        let function = FakeFunction::new(0x8086, 0x10d3).at("00:03.0").bar(0, 0x2_0000).bar(3, 0x4000);
-        let function = function.pin(1, GSI).msi(1).msix(5, 3, 0, 0x2000);
-        let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::with_policy(policy, [function])));
-        fake.on_tick(move || fake.write_register(place(), 0, CTRL.offset(), 0));
-        let card = attach(fake.machine().take_all().remove(0)).expect("it probes");
-        (fake, card)
-    }
-
-    /// Sets the causes that the driver asked for, as the card does.
-    fn set_causes(fake: &FakeMachine) {
-        let causes = fake.read_register(place(), 0, ICS.offset());
-        fake.write_register(place(), 0, ICR.offset(), causes);
-    }
-
-    fn handled(card: &E1000e) -> [u64; CAUSES] {
-        core::array::from_fn(|lane| card.count(lane).handled)
-    }
-
-    #[test]
-    fn each_cause_has_the_entry_of_its_message() {
-        assert_eq!(entries(|message| u16::try_from(message.index()).ok()), 0xc_ba98);
-        assert_eq!(entries(|_| Some(1)), 0x9_9999);
-        assert_eq!(entries(|_| None), 0);
-    }
-
-    #[test]
-    fn by_msix_each_message_answers_for_its_cause() {
-        let (fake, mut card) = card(ModePolicy::all());
-        assert_eq!(card.mode(), Mode::Msix);
-        card.raise(3).expect("raised");
-        set_causes(fake);
-        fake.send(place(), 3).expect("sent");
-        assert_eq!(handled(&card), [0, 0, 0, 1, 0]);
-        assert_eq!(fake.read_register(place(), 0, ICR.offset()), bit(3), "written back, which clears it");
-        fake.send(place(), 2).expect("sent");
-        assert_eq!(handled(&card), [0, 0, 0, 1, 0], "not its cause");
-    }
-
-    #[test]
-    fn by_msi_one_message_answers_for_all_causes() {
-        let (fake, mut card) = card(ModePolicy::MSI);
-        card.raise(1).expect("raised");
-        card.raise(4).expect("raised");
-        fake.write_register(place(), 0, ICR.offset(), bit(1) | bit(4));
-        fake.send(place(), 0).expect("sent");
-        assert_eq!(handled(&card), [0, 1, 0, 0, 1]);
-    }
-
-    #[test]
-    fn a_line_without_a_cause_is_somebody_elses() {
-        let (fake, card) = card(ModePolicy::INTX);
-        for value in [0, !ALL, u32::MAX] {
-            fake.write_register(place(), 0, ICR.offset(), value);
-            assert!(fake.pull(GSI.into()));
-        }
-        assert_eq!(fake.machine().vectors.report()[0].unclaimed, 3);
-        assert_eq!(handled(&card), [0; CAUSES]);
-    }
-
-    #[test]
-    fn lanes_end_at_the_last_cause() {
-        let (_, mut card) = card(ModePolicy::all());
-        assert_eq!(card.raise(CAUSES), Err(RaiseError::NoLane { lane: CAUSES, lanes: CAUSES }));
     }
 }
