@@ -56,10 +56,11 @@ debug: ## Boot halted, with gdb attached; the console goes to a file under targe
 
 test: test-host test-ui test-qemu ## Everything that CI runs
 
-test-host: ## Unit and property tests, on the host
+test-host: ## Unit and property tests, and models of every interleaving, on the host
 	@tools/install cargo cc
 	cargo test $(HOST_CRATES)
 	cargo test -p switchboard-image -p switchboard-tests --lib
+	cargo test -p switchboard-loom
 
 test-ui: ## Programs that must not compile, each beside one that must
 	@tools/install cargo cc
@@ -83,7 +84,7 @@ bench-interrupts: ## What an interrupt costs, in instructions, counted exactly
 
 lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check
-	cargo clippy $(HOST_CRATES) -p switchboard-tests --all-targets -- -D warnings
+	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom --all-targets -- -D warnings
 	cargo clippy --release -p switchboard-image -- -D warnings
 
 clean: ## Delete what was built

@@ -1,0 +1,46 @@
+//! As `switchboard::bar`, of what the MSI-X table needs: a window that leads to the [device](super::device).
+
+use core::convert::Infallible;
+
+use super::device::Device;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BarKind {
+    Memory,
+    Io,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BarFacts {
+    pub(crate) kind: BarKind,
+    pub(crate) address: u64,
+    pub(crate) size: u64,
+}
+
+/// The BAR of the device.
+pub(crate) const BAR: BarFacts = BarFacts { kind: BarKind::Memory, address: 0x8000_0000, size: 0x1000 };
+
+/// Mapping never fails here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not here")]
+pub(crate) struct MapError(#[from] Infallible);
+
+pub(crate) struct Window {
+    device: &'static Device,
+    offset: u64,
+}
+
+impl Window {
+    pub(crate) fn map(device: &'static Device, physical: u64, _length: u64) -> Result<Self, Infallible> {
+        Ok(Self { device, offset: physical - BAR.address })
+    }
+
+    pub(crate) fn read(&self, offset: u64) -> Option<u32> {
+        Some(self.device.read_bar(self.offset + offset))
+    }
+
+    pub(crate) fn write(&self, offset: u64, value: u32) -> Option<()> {
+        self.device.write_bar(self.offset + offset, value);
+        Some(())
+    }
+}
