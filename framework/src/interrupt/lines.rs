@@ -83,11 +83,14 @@ impl LineHold {
         self.machine.controller.unmask(self.gsi);
     }
 
-    /// Removes a sharer, whose handler is not running afterwards. A line without sharers is masked.
+    /// Removes a sharer, whose handler is not running afterwards. A line without sharers is masked; one with
+    /// sharers is opened: the breaker may have masked it, for what has left.
     pub(super) fn leave(&self, sharer: &Sharer) {
         let last = self.change(|sharers| sharers.retain(|other| !other.is(sharer)));
         if last {
             self.machine.controller.mask(self.gsi);
+        } else {
+            self.machine.controller.unmask(self.gsi);
         }
     }
 

@@ -74,6 +74,20 @@ fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
 }
 
 #[test]
+fn whoever_leaves_in_a_storm_leaves_the_line_open_for_the_others() {
+    let fake = FakeMachine::new([nic(), nic().at("00:07.0")]);
+    let stays = Shared::raising(1);
+    let _live = port(&fake, 3).grant_line().unwrap().register(stays.clone()).unmask();
+    let leaves = port(&fake, 7).grant_line().unwrap().register(Shared::raising(0)).unmask();
+    let _ = (0..10_000).take_while(|_| fake.pull(11)).count();
+    assert!(!fake.pull(11), "the breaker tripped");
+    drop(leaves);
+    let calls = stays.calls();
+    assert!(fake.pull(11), "a sharer is left");
+    assert_eq!(stays.calls(), calls + 1);
+}
+
+#[test]
 fn a_line_without_a_route_says_so() {
     let fake = FakeMachine::new([nic().pin(1, 255), nic().at("00:07.0").pin(0, 11), nic().at("00:09.0").pin(1, 99)]);
     let error = |device| port(&fake, device).grant_line::<Shared>().unwrap_err().0.to_string();
