@@ -51,12 +51,18 @@ impl Msi {
     /// Lets messages through. Says whether some may have been swallowed by the silence before.
     pub(super) fn unmask(&self) -> bool {
         let was_live = self.was_live.swap(true, Ordering::Relaxed);
-        self.program();
-        self.control(|control| control | MsiCapability::ENABLE);
+        let control = self.space.read_u16(self.capability.offset + MsiCapability::CONTROL);
+        let was_off = control & MsiCapability::ENABLE == 0;
+        // Programming turns it off, and what is off keeps nothing pending: only where it is off already, after a
+        // reset or without mask bits.
+        if was_off {
+            self.program();
+            self.control(|control| control | MsiCapability::ENABLE);
+        }
         if let Some(mask) = self.capability.mask() {
             self.space.write_u32(mask, 0);
         }
-        was_live && !self.capability.is_maskable
+        was_live && was_off
     }
 
     /// Stops messages: by the mask bits, behind which they stay pending. Where there are none, by the enable bit;
