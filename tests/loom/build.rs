@@ -1,8 +1,7 @@
 //! Takes the framework's own source for the models: the files as they are, with the words for atomics and memory
 //! turned to loom's, and with every planted bug behind its switch.
 //!
-//! Each replaced text must be there: a change to the framework that moves one fails this build, not the meaning of
-//! a model.
+//! Each replaced text must be there: where a change to the framework moved one, a test says so.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ mod planted;
 /// The modules, below `framework/src`.
 const MODULES: &[(&str, &[&str])] = &[
     ("config", &["access", "capability"]),
-    ("interrupt", &["grant", "isr", "mode", "msi", "msix", "slot", "vectors"]),
+    ("interrupt", &["grant", "isr", "mask", "mode", "msi", "msix", "slot", "vectors"]),
     ("sync", &["event"]),
 ];
 
@@ -43,17 +42,22 @@ fn main() {
             files.insert(file, text);
         }
     }
+    let mut moved = Vec::new();
     for (index, planted) in planted::PLANTED.iter().enumerate() {
         let text = files.get_mut(planted.file).unwrap_or_else(|| panic!("{} is in no model", planted.file));
-        let places = text.matches(planted.from).count();
-        assert_eq!(places, 1, "{} has {places} places to plant {:?}: {}", planted.file, planted.bug, planted.from);
-        *text = text.replacen(planted.from, &switched(index, planted.from, planted.to), 1);
+        if text.matches(planted.from).count() == 1 {
+            *text = text.replacen(planted.from, &switched(index, planted.from, planted.to), 1);
+        } else {
+            moved.push(format!("{} has not exactly one {:?}", planted.file, planted.from));
+        }
     }
     for (word, stand_in) in WORDS {
-        let used = files.values().any(|text| text.contains(word));
-        assert!(used, "no file of the models has {word}");
+        if !files.values().any(|text| text.contains(word)) {
+            moved.push(format!("no file has {word:?}"));
+        }
         files.values_mut().for_each(|text| *text = text.replace(word, stand_in));
     }
+    fs::write(out.join("moved.rs"), format!("&{moved:?}")).expect("the directory can be written to");
     for (area, names) in MODULES {
         let mut modules = String::new();
         for name in *names {

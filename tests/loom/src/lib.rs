@@ -35,6 +35,7 @@ mod interrupt {
     pub(crate) use crate::stand_in::function::{GrantError, lines};
     pub(crate) use grant::MessageGrant;
     pub(crate) use isr::{Claim, InIsr};
+    pub(crate) use mask::MessageMask;
     pub(crate) use mode::{Gsi, Mode, Vector};
     pub(crate) use slot::{Bound, Serve, Slot};
     pub(crate) use vectors::{VectorBlock, VectorTable, VectorsExhausted};
@@ -62,6 +63,9 @@ mod sync {
     pub(crate) use crate::stand_in::lock::{IrqLock, IrqLockGuard};
     pub(crate) use event::event;
 }
+
+/// What `build.rs` did not find in the source.
+const MOVED: &[&str] = include!(concat!(env!("OUT_DIR"), "/moved.rs"));
 
 /// Names the bug that is in the source of this run, by its place in [`planted::PLANTED`].
 const PLANT: &str = "SWITCHBOARD_PLANT";

@@ -9,8 +9,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::env;
 use std::process::Command;
 
-use crate::PLANT;
 use crate::planted::PLANTED;
+use crate::{MOVED, PLANT};
 
 /// Runs a model in all orders, or in those with so many preemptions: almost all bugs need two.
 fn check(model: fn(), preemptions: Option<usize>) {
@@ -62,6 +62,11 @@ macro_rules! models {
     };
 }
 use models;
+
+#[test]
+fn the_source_is_where_the_models_expect_it() {
+    assert!(MOVED.is_empty(), "planted.rs or build.rs must follow the framework: {MOVED:#?}");
+}
 
 #[test]
 fn every_planted_bug_has_a_model_and_every_model_a_bug() {

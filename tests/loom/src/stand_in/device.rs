@@ -15,7 +15,8 @@ pub(crate) const CAPABILITY: u16 = 0x40;
 /// Where the BAR holds the pending bits, behind a table of one entry.
 pub(crate) const PENDING: u32 = 0x10;
 const DATA: u64 = 8;
-const VECTOR_CONTROL: u64 = 12;
+/// Where the BAR holds the mask bit.
+pub(crate) const VECTOR_CONTROL: u64 = 12;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -65,8 +65,8 @@ impl Claimed {
         self.record.space
     }
 
-    /// Always on.
-    pub(crate) fn master_bus(&self) {}
+    /// It always masters the bus, and has no pin.
+    pub(crate) fn prepare_messages(&self) {}
 }
 
 impl Record {

@@ -2,17 +2,34 @@
 
 use core::fmt;
 use core::task::Waker;
+use std::sync::OnceLock;
 
-#[derive(Default)]
-pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
+/// Made at the first use, or by `default`.
+pub(crate) struct AtomicWaker(OnceLock<loom::future::AtomicWaker>);
 
 impl AtomicWaker {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn made(&self) -> &loom::future::AtomicWaker {
+        self.0.get_or_init(loom::future::AtomicWaker::new)
+    }
+
     pub(crate) fn register(&self, waker: &Waker) {
-        self.0.register_by_ref(waker);
+        self.made().register_by_ref(waker);
     }
 
     pub(crate) fn wake(&self) {
-        self.0.wake();
+        self.made().wake();
+    }
+}
+
+impl Default for AtomicWaker {
+    fn default() -> Self {
+        let this = Self::new();
+        this.made();
+        this
     }
 }
 
