@@ -29,6 +29,8 @@ fn kernel_main(boot: BootInfo) -> ! {
     if let Some(count) = options.vectors {
         machine.vectors.limit(count);
     }
+    // No handler here allocates; a fork that adds one is told.
+    arch::forbid_allocation_in_handlers();
     time_driver::start();
     executor::run(|spawner| tasks::spawn(spawner, system::run(spawner, machine, options)))
 }

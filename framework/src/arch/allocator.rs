@@ -4,20 +4,33 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::heap::{SizeClassHeap, class_of};
+use super::stacks;
 
 /// The machine's heap.
 pub(super) static HEAP: SizeClassHeap = SizeClassHeap::new();
 
-/// The machine's heap as an image's `#[global_allocator]`. Empty until the machine has been brought up;
-/// safe to use in ISRs, though none should.
+static STRICT: AtomicBool = AtomicBool::new(false);
+
+/// From now on a handler that allocates is a panic. The heap is safe to use there, but takes a lock and may walk a
+/// list: an image whose handlers promise to do without has the promise kept.
+pub fn forbid_allocation_in_handlers() {
+    STRICT.store(true, Ordering::Relaxed);
+}
+
+/// The machine's heap as an image's `#[global_allocator]`. Empty until the machine has been brought up.
 #[derive(Debug, Clone, Copy)]
 pub struct Allocator;
 
 // SAFETY: `SizeClassHeap` hands out blocks that do not overlap, at least as large and as aligned as asked.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if STRICT.load(Ordering::Relaxed) && stacks::in_interrupt() {
+            STRICT.store(false, Ordering::Relaxed);
+            panic!("an interrupt handler allocated {} bytes", layout.size());
+        }
         HEAP.allocate(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 

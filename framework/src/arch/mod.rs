@@ -28,7 +28,7 @@ pub mod window;
 
 use alloc::boxed::Box;
 
-pub use allocator::Allocator;
+pub use allocator::{Allocator, forbid_allocation_in_handlers};
 pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, ImageLayout};
 pub use clock::now;

@@ -52,6 +52,13 @@ pub(super) fn holding(address: u64) -> Option<Range<u64>> {
     ranges.into_iter().find(|range| range.contains(&address)).map(|range| range.start + PAGE..range.end)
 }
 
+/// Whether this code runs in an interrupt handler: its stack tells.
+pub(super) fn in_interrupt() -> bool {
+    let here = 0_u8;
+    let base = IST[Ist::Interrupt as usize].0.get().addr();
+    (base..base + STACK).contains(&(&raw const here).addr())
+}
+
 /// Loads the GDT and the TSS of the boot CPU, and takes the stacks' guard pages out of the map.
 pub(super) fn init() {
     let tss = TSS.call_once(|| {
