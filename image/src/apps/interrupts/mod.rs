@@ -32,7 +32,8 @@ const USAGE: &str = "the verbs are: raise COUNT [DRIVER ...], listen, storm";
 /// What is raised is served in microseconds; a device that holds interrupts apart takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(2);
-/// Raised in a row. All of a burst must be answered before the next, so that none can hide behind a later one.
+/// So many are raised one by one, each answered before the next, so that none that is lost can hide behind a later
+/// one; and then so many in a row, so that they merge.
 const BURST: u64 = 64;
 
 #[derive(Debug, thiserror::Error)]
@@ -101,8 +102,9 @@ async fn raise(raisers: &mut [Found<Box<dyn Raise>>], count: u64) -> Result<(), 
                 yield_now().await;
             }
         }
+        let is_alone = (number / BURST).is_multiple_of(2);
         let is_last = number % BURST == BURST - 1 || number == count - 1;
-        if is_last && !answered(raisers).await {
+        if (is_alone || is_last) && !answered(raisers).await {
             break;
         }
     }
