@@ -23,7 +23,7 @@ const WORDS: &[(&str, &str)] = &[
     ("core::hint::spin_loop()", "loom::hint::spin_loop()"),
     ("alloc::boxed::Box", "crate::stand_in::memory::Box"),
     ("atomic_waker::AtomicWaker", "crate::stand_in::waker::AtomicWaker"),
-    ("(&raw const marker).addr()", "crate::stand_in::stack::pointer(&raw const marker)"),
+    ("crate::sync::stack_pointer()", "crate::stand_in::stack::pointer()"),
     ("pub(super)", "pub(crate)"),
     // Fewer vectors: the stacks of loom's threads are small.
     ("; 256]", "; 64]"),

@@ -8,10 +8,12 @@ use super::breaker::Breaker;
 use super::vectors::Row;
 use super::{Bound, Claim, GrantError, Gsi, Serve, Vector, VectorBlock};
 use crate::machine::Machine;
+use crate::sync::ticks;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Poll;
 
 /// One handler of a line, and its row in the report.
@@ -100,10 +102,17 @@ impl LineHold {
         let Some(line) = lines.iter_mut().find(|line| line.gsi == self.gsi) else { return true };
         change(&mut line.sharers);
         line.breaker.reset();
-        let sharers = line.sharers.clone().into_boxed_slice();
-        let list = List { machine: self.machine, gsi: self.gsi, sharers, breaker: line.breaker.clone() };
-        let old = line.vector.replace(0, Some(Bound::new(list)));
-        let last = line.sharers.is_empty();
+        let list = line.sharers.split_first().map(|(first, others)| List {
+            first: first.clone(),
+            others: others.into(),
+            breaker: line.breaker.clone(),
+            began: AtomicU32::new(0),
+            longest: AtomicU32::new(0),
+            machine: self.machine,
+            gsi: self.gsi,
+        });
+        let last = list.is_none();
+        let old = line.vector.replace(0, list.map(Bound::new));
         // What the old list owned is freed with interrupts as they were.
         drop(lines);
         drop(old);
@@ -125,33 +134,52 @@ impl Drop for LineHold {
     }
 }
 
-/// What the slot of a line serves.
+/// What the slot of a line serves. The first sharer is apart: most lines have no other.
 struct List {
+    first: Sharer,
+    others: Box<[Sharer]>,
+    breaker: Arc<Breaker>,
+    began: AtomicU32,
+    longest: AtomicU32,
     machine: &'static Machine,
     gsi: Gsi,
-    sharers: Box<[Sharer]>,
-    breaker: Arc<Breaker>,
 }
 
 impl Serve for List {
     fn serve(&self) -> Claim {
-        let mut claimed = false;
+        // In memory: a register kept across the calls would cost more.
+        self.began.store(ticks(), Ordering::Relaxed);
         // All are asked: two functions may pull the wire at once, and a level that stays asserted comes again anyway.
-        for sharer in &self.sharers {
-            claimed |= sharer.handler.serve() == Claim::Mine;
+        let mut nobody = self.first.handler.serve() == Claim::NotMine;
+        for sharer in &self.others {
+            nobody &= sharer.handler.serve() == Claim::NotMine;
         }
-        if claimed {
+        let took = ticks().wrapping_sub(self.began.load(Ordering::Relaxed));
+        if took > self.longest.load(Ordering::Relaxed) {
+            self.note(took);
+        }
+        if !nobody {
             self.breaker.claimed();
-            return Claim::Mine;
-        }
-        if self.breaker.unclaimed() {
+        } else if self.breaker.unclaimed() {
             self.storm();
         }
-        Claim::NotMine
+        Claim::Mine
     }
 }
 
 impl List {
+    /// The longest call so far, of all handlers together.
+    #[cold]
+    #[inline(never)]
+    fn note(&self, took: u32) {
+        self.longest.store(took, Ordering::Relaxed);
+        self.sharers().for_each(|sharer| sharer.row.note(took));
+    }
+
+    fn sharers(&self) -> impl Iterator<Item = &Sharer> {
+        core::iter::once(&self.first).chain(&self.others)
+    }
+
     #[cold]
     fn storm(&self) {
         self.machine.controller.mask(self.gsi);
@@ -162,7 +190,7 @@ impl List {
                 "GSI {}: a storm that no handler claims; the line is masked and polled. Its functions:",
                 self.gsi
             );
-            for row in self.sharers.iter().map(Sharer::row) {
+            for row in self.sharers().map(Sharer::row) {
                 log::error!("GSI {}: {} ({})", self.gsi, row.function, row.driver);
             }
         }

@@ -9,6 +9,7 @@ use super::grant::MessageGrant;
 use super::interrupts::{Granted, Live, Masked};
 use super::vectors::Row;
 use super::{Bound, Claim, GrantError, InIsr, MessageIsr, MessageMask, MessageSet, Mode, Serve};
+use crate::sync::ticks;
 
 /// `N` messages for the handlers of `I`, in the state `S`.
 pub struct Messages<const N: usize, I: 'static, S = Granted> {
@@ -167,7 +168,9 @@ impl<const N: usize, I: MessageIsr<N>> Serve for One<N, I> {
     #[inline]
     fn serve(&self) -> Claim {
         self.row.count();
+        let began = ticks();
         self.isr.on_message(self.message, &InIsr::new(&self.row));
+        self.row.note(ticks().wrapping_sub(began));
         Claim::Mine
     }
 }
@@ -182,9 +185,11 @@ struct Folded<const N: usize, I: MessageIsr<N>> {
 impl<const N: usize, I: MessageIsr<N>> Serve for Folded<N, I> {
     fn serve(&self) -> Claim {
         self.row.count();
+        let began = ticks();
         for message in &self.messages {
             self.isr.on_message(*message, &InIsr::new(&self.row));
         }
+        self.row.note(ticks().wrapping_sub(began));
         Claim::Mine
     }
 }

@@ -144,7 +144,7 @@ impl Slot {
 
     /// Waits until its handler is not being called; `false`, at once, when it is the caller.
     pub(crate) fn wait_idle(&self) -> bool {
-        let here = stack_pointer();
+        let here = crate::sync::stack_pointer();
         loop {
             match self.running.load(Ordering::SeqCst) {
                 0 => return true,
@@ -165,7 +165,7 @@ impl Slot {
     /// Deliveries of one slot do not overlap: only the CPU that owns the vector calls this, with interrupts off.
     #[inline]
     pub(crate) unsafe fn dispatch(&self) {
-        self.running.swap(stack_pointer(), Ordering::SeqCst);
+        self.running.swap(crate::sync::stack_pointer(), Ordering::SeqCst);
         match NonNull::new(self.bound.load(Ordering::SeqCst)) {
             Some(node) => {
                 // SAFETY: `replace` frees a node only after it saw `running` clear; we set it before we loaded
@@ -179,11 +179,4 @@ impl Slot {
         }
         self.running.store(0, Ordering::Release);
     }
-}
-
-/// About where the stack is; the stack grows down, so a caller's is above.
-#[inline(always)]
-fn stack_pointer() -> usize {
-    let marker = 0_u8;
-    (&raw const marker).addr()
 }

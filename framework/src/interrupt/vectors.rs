@@ -5,7 +5,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use atomic_waker::AtomicWaker;
 
@@ -218,6 +218,7 @@ pub(crate) struct Row {
     count: AtomicU64,
     unclaimed: AtomicU64,
     held_back: AtomicU64,
+    longest: AtomicU32,
 }
 
 impl Row {
@@ -239,6 +240,7 @@ impl Row {
             count: AtomicU64::new(0),
             unclaimed: AtomicU64::new(0),
             held_back: AtomicU64::new(0),
+            longest: AtomicU32::new(0),
         }
     }
 
@@ -251,6 +253,14 @@ impl Row {
     #[inline]
     pub(crate) fn count_unclaimed(&self) {
         self.unclaimed.store(self.unclaimed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Notes how long a call took, in ticks. Only the vector's CPU writes.
+    #[inline]
+    pub(crate) fn note(&self, ticks: u32) {
+        if ticks > self.longest.load(Ordering::Relaxed) {
+            self.longest.store(ticks, Ordering::Relaxed);
+        }
     }
 
     /// Counts an unmask that found the message pending.
@@ -269,6 +279,7 @@ impl Row {
             count: self.count.load(Ordering::Relaxed),
             unclaimed: self.unclaimed.load(Ordering::Relaxed),
             masked_while_pending: self.held_back.load(Ordering::Relaxed),
+            longest: self.longest.load(Ordering::Relaxed),
         }
     }
 }
@@ -294,4 +305,6 @@ pub struct InterruptRow {
     pub unclaimed: u64,
     /// Times that its message was pending behind the mask when it was unmasked.
     pub masked_while_pending: u64,
+    /// The longest call, in ticks of the time stamp counter; of a line, the longest of all its handlers together.
+    pub longest: u32,
 }
