@@ -178,14 +178,15 @@ impl Drop for MessageGrant {
     }
 }
 
-/// `wanted` vectors, or half, a quarter, ... of that where the machine runs short.
+/// `wanted` vectors, or what there is where the machine runs short: as many as are free, for MSI a power of two.
 fn allocate(claimed: &Claimed, wanted: usize, align: usize) -> Result<VectorBlock, GrantError> {
     let table = claimed.machine().vectors;
     let (mut count, mut align) = (wanted, align);
     loop {
         match table.allocate(count, align) {
             Ok(vectors) => return Ok(vectors),
-            Err(_) if count > 1 => (count, align) = (count.div_ceil(2), align.div_ceil(2)),
+            Err(short) if count > 1 && align == 1 => count = short.free.clamp(1, count - 1),
+            Err(_) if count > 1 => (count, align) = (count / 2, align / 2),
             Err(error) => return Err(error.into()),
         }
     }
