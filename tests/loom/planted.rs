@@ -19,8 +19,8 @@ pub const PLANTED: &[Planted] = &[
     Planted {
         bug: "the slot is marked running by a plain store, which the load behind it overtakes",
         file: "interrupt/slot.rs",
-        from: "self.running.swap(stack_pointer(), Ordering::SeqCst);",
-        to: "self.running.store(stack_pointer(), Ordering::Release);",
+        from: "self.running.swap(crate::sync::stack_pointer(), Ordering::SeqCst);",
+        to: "self.running.store(crate::sync::stack_pointer(), Ordering::Release);",
         caught: ("slot::replaced_under_fire", "Causality violation"),
     },
     Planted {
