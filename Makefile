@@ -76,11 +76,10 @@ test-load: ## The long QEMU tests, a million interrupts each; TEST=name for some
 	@$(MAKE) --no-print-directory build
 	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --ignored --nocapture --test-threads=1 $(TEST)
 
-bench-interrupts: ## What an interrupt costs, in instructions, counted exactly
-	@tools/install cargo cc qemu
+bench-interrupts: ## What an interrupt costs, in instructions, counted exactly, and where they go
+	@tools/install cargo cc qemu objdump
 	@$(MAKE) --no-print-directory build
-	@NIC=none DISK=none APP=bench-interrupts \
-		QEMU_ARGS='-icount shift=0 -device edu,addr=6 -device edu,addr=0xa' tools/run </dev/null
+	@tools/bench-interrupts
 
 lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check

@@ -30,7 +30,7 @@ describe() {
         cargo) echo 'builds everything' ;;
         cc) echo 'links what cargo builds' ;;
         qemu) echo 'boots the image' ;;
-        objdump) echo 'disassembles the image in the tests' ;;
+        objdump) echo 'takes the image apart, in tests and in the bench' ;;
         gdb) echo 'make debug' ;;
         tar) echo "makes the image's disk" ;;
         *) echo 'used by the scripts' ;;
