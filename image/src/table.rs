@@ -99,6 +99,7 @@ mod tests {
             count: 0,
             unclaimed: 0,
             masked_while_pending: 0,
+            longest: 0,
         }
     }
 

@@ -85,6 +85,14 @@ pub struct VectorReport {
     pub count: u64,
     /// Those of them that it did not claim.
     pub unclaimed: u64,
+    /// Those of them that it did.
+    pub claimed: u64,
+    /// Those of them for several messages at once.
+    pub folded: u64,
+    /// Messages found pending when their source was unmasked.
+    pub masked_while_pending: u64,
+    /// The longest call, in ticks of the CPU's time stamp counter.
+    pub longest_ticks: u32,
 }
 
 impl InterruptsReport {
@@ -96,15 +104,7 @@ impl InterruptsReport {
     /// How many interrupts were a driver's own.
     #[must_use]
     pub fn claimed(&self, driver: &str) -> u64 {
-        self.of(driver).map(VectorReport::claimed).sum()
-    }
-}
-
-impl VectorReport {
-    /// The calls that were for it.
-    #[must_use]
-    pub fn claimed(&self) -> u64 {
-        self.count - self.unclaimed
+        self.of(driver).map(|row| row.claimed).sum()
     }
 }
 
@@ -145,7 +145,8 @@ mod tests {
         let functions = parse_functions(FUNCTION.as_bytes()).expect("the documented shape");
         assert_eq!(functions[0].offers, Offers { intx: Some("A".into()), msi: 0, msix: 4 });
         let interrupts = br#"{"spurious":0,"vectors":[{"vector":49,"cpu":0,"mode":"msix","function":"0000:00:03.0",
-            "driver":"virtio-net","names":["Rx"],"gsi":null,"count":123,"unclaimed":0}]}"#;
+            "driver":"virtio-net","names":["Rx"],"gsi":null,"count":123,"unclaimed":0,
+            "claimed":123,"folded":0,"masked_while_pending":0,"longest_ticks":4567}]}"#;
         assert_eq!(parse_interrupts(interrupts).expect("the documented shape").claimed("virtio-net"), 123);
     }
 

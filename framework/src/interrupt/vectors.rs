@@ -308,3 +308,17 @@ pub struct InterruptRow {
     /// The longest call, in ticks of the time stamp counter; of a line, the longest of all its handlers together.
     pub longest: u32,
 }
+
+impl InterruptRow {
+    /// Calls that were its own.
+    #[must_use]
+    pub fn claimed(&self) -> u64 {
+        self.count.saturating_sub(self.unclaimed)
+    }
+
+    /// Calls that stood for several messages at once: all of them, if its vector is shared by messages.
+    #[must_use]
+    pub fn folded(&self) -> u64 {
+        if self.names.len() > 1 { self.count } else { 0 }
+    }
+}

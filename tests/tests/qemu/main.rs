@@ -15,5 +15,6 @@ mod protocol;
 mod redzone;
 mod services;
 mod storm;
+mod teardown;
 mod virtio;
 mod web;

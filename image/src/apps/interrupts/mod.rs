@@ -1,16 +1,17 @@
 //! Raises interrupts, and tells what became of each: for tests, and to see a mode or a shared line at work.
 //!
 //! ```text
-//! app=interrupts -- raise COUNT [DRIVER ...] | listen | storm
+//! app=interrupts -- raise COUNT [DRIVER ...] | listen | storm | teardown ROUNDS DRIVER
 //! ```
 //!
 //! `raise` has the devices interrupt COUNT times each, in turn. `listen` serves what the host raises through
 //! ivshmem until it says that it is done. `storm` has the first edu device pull its line for ever, with nobody to
-//! claim it, and serves the page of the `web` app meanwhile.
+//! claim it, and serves the page of the `web` app meanwhile. `teardown` has its own module.
 //!
 //! A lane's result is one line: `lane DRIVER FUNCTION MODE LANE raised R handled H coalesced C idle I lost L`.
 
 mod deaf;
+mod teardown;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -23,12 +24,13 @@ use switchboard_drivers::edu::EduRaiser;
 use switchboard_drivers::raise::{Raise, RaiseError};
 
 use self::deaf::DeafEdu;
+use self::teardown::Free;
 use super::web;
 use crate::devices::Found;
 use crate::say;
 use crate::system::{Outcome, System};
 
-const USAGE: &str = "the verbs are: raise COUNT [DRIVER ...], listen, storm";
+const USAGE: &str = "the verbs are: raise COUNT [DRIVER ...], listen, storm, teardown ROUNDS DRIVER";
 /// What is raised is served in microseconds; a device that holds interrupts apart takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(2);
@@ -44,6 +46,12 @@ enum Failure {
     NoDevice,
     #[error("{0} interrupts are lost")]
     Lost(u64),
+    #[error("{late} calls of a handler whose registration was dropped, {kept} contexts that outlived theirs")]
+    Late { late: u64, kept: u64 },
+    #[error("not all was given back: before, {before}; after, {after}")]
+    NotFreed { before: Free, after: Free },
+    #[error("the device under fire does not interrupt")]
+    Silent,
     #[error(transparent)]
     Probe(#[from] ProbeError),
     #[error(transparent)]
@@ -63,6 +71,11 @@ pub(super) async fn run(mut system: System) -> Outcome {
         }
         Some("listen") => Ok(listen(system).await?),
         Some("storm") => storm(system).await,
+        Some("teardown") => {
+            let rounds = words.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
+            let driver = words.next().ok_or_else(usage)?;
+            Ok(teardown::run(system, rounds, driver).await?)
+        }
         _ => Err(usage().into()),
     }
 }

@@ -28,10 +28,15 @@ struct Row {
     gsi: Option<u32>,
     count: u64,
     unclaimed: u64,
+    claimed: u64,
+    folded: u64,
+    masked_while_pending: u64,
+    longest_ticks: u32,
 }
 
 impl Row {
     fn new(row: InterruptRow) -> Self {
+        let (claimed, folded) = (row.claimed(), row.folded());
         Self {
             vector: row.vector.number,
             cpu: row.vector.cpu,
@@ -42,6 +47,10 @@ impl Row {
             gsi: row.gsi.map(|gsi| gsi.0),
             count: row.count,
             unclaimed: row.unclaimed,
+            claimed,
+            folded,
+            masked_while_pending: row.masked_while_pending,
+            longest_ticks: row.longest,
         }
     }
 }

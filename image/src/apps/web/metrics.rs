@@ -53,6 +53,9 @@ impl Text {
     }
 }
 
+/// A figure of every row: name, kind, help, and the figure.
+type Family = (&'static str, &'static str, &'static str, fn(&InterruptRow) -> u64);
+
 fn interrupts(text: &mut Text, machine: &Machine) {
     let rows = machine.vectors.report();
     let labels = |row: &InterruptRow| {
@@ -63,22 +66,30 @@ fn interrupts(text: &mut Text, machine: &Machine) {
             "cpu=\"{cpu}\",vector=\"{vector}\",mode=\"{mode}\",function=\"{function}\",driver=\"{driver}\",names=\"{names}\""
         )
     };
-    text.family("switchboard_interrupts_total", "counter", "Calls of an interrupt handler.");
-    for row in &rows {
-        text.sample(format_args!("switchboard_interrupts_total{{{}}} {}", labels(row), row.count));
-    }
-    text.family("switchboard_interrupts_unclaimed_total", "counter", "Calls of a handler for nothing of its own.");
-    for row in &rows {
-        text.sample(format_args!("switchboard_interrupts_unclaimed_total{{{}}} {}", labels(row), row.unclaimed));
-    }
-    text.family(
-        "switchboard_interrupts_masked_while_pending_total",
-        "counter",
-        "Messages found pending when their source was unmasked.",
-    );
-    for row in &rows {
-        let (labels, value) = (labels(row), row.masked_while_pending);
-        text.sample(format_args!("switchboard_interrupts_masked_while_pending_total{{{labels}}} {value}"));
+    let families: [Family; 6] = [
+        ("interrupts_total", "counter", "Calls of an interrupt handler.", |row| row.count),
+        ("interrupts_unclaimed_total", "counter", "Calls of a handler for nothing of its own.", |row| row.unclaimed),
+        ("interrupts_claimed_total", "counter", "Calls of a handler for what was its own.", InterruptRow::claimed),
+        ("interrupts_folded_total", "counter", "Calls for a vector that several messages share.", InterruptRow::folded),
+        (
+            "interrupts_masked_while_pending_total",
+            "counter",
+            "Messages found pending when their source was unmasked.",
+            |row| row.masked_while_pending,
+        ),
+        (
+            "interrupts_longest_ticks",
+            "gauge",
+            "The longest call of a handler, in ticks of the time stamp counter.",
+            |row| row.longest.into(),
+        ),
+    ];
+    for (name, kind, help, value) in families {
+        let name = format!("switchboard_{name}");
+        text.family(&name, kind, help);
+        for row in &rows {
+            text.sample(format_args!("{name}{{{}}} {}", labels(row), value(row)));
+        }
     }
     let vectors = machine.vectors;
     let free = vectors.free() as u64;

@@ -1,0 +1,100 @@
+//! Handlers that come and go while their device interrupts: none is called once it is dropped, no other device's
+//! interrupt is lost, and what was free before is free after.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::thread;
+
+use switchboard_tests::{Exit, Guest, Irq, IvshmemServer, Machine, Qemu, lanes};
+
+const ROUNDS: u64 = 2_000;
+const MANY: u64 = 10_000;
+
+fn start(qemu: Qemu, rounds: u64, driver: &str) -> Guest {
+    let limit = Duration::from_secs(if rounds > ROUNDS { 600 } else { 60 });
+    qemu.option(&format!("app=interrupts -- teardown {rounds} {driver}")).limit(limit).start()
+}
+
+/// Checks what the app says of its rounds, and of the devices beside: each was raised twice a round, on each lane.
+fn ended_well(guest: &Guest, rounds: u64, driver: &str, mode: &str, others: &[&str]) {
+    assert_eq!(guest.exit(), Exit::Success);
+    let line = guest.wait_for(&format!("teardown {driver} "));
+    assert!(line.contains(&format!(" {mode} rounds {rounds} ")) && line.contains(" late 0 kept 0 "), "{line}");
+    let calls = line.split(" calls ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|n| n.parse().ok());
+    // A round waits for none to seven of them.
+    assert!(calls.is_some_and(|calls: u64| calls >= rounds * 7 / 2), "{line}");
+
+    let lanes = lanes(guest);
+    for other in others {
+        assert!(lanes.iter().any(|lane| lane.driver == *other), "no {other} in {lanes:#?}");
+    }
+    for lane in &lanes {
+        assert_eq!((lane.lost, lane.handled + lane.coalesced), (0, lane.raised), "{lane:?}");
+        assert!(lane.raised >= rounds, "{lane:?}");
+    }
+}
+
+/// The devices beside are of two kinds, and on the line share the wire of the first: their slots' pins are routed alike.
+fn torn_down(device: &str, irq: Irq, mode: &str, rounds: u64) {
+    let (driver, other) = if device == "edu" { ("edu", "e1000e") } else { ("e1000e", "edu") };
+    let qemu = Qemu::new(Machine::Q35)
+        .device(&format!("{device},addr=4"))
+        .device(&format!("{other},addr=8"))
+        .device("nec-usb-xhci,addr=0xc");
+    let guest = start(qemu.irq(irq), rounds, driver);
+    ended_well(&guest, rounds, driver, mode, &[other, "xhci"]);
+}
+
+/// The host rings all vectors without a pause, whether anybody is there or not.
+fn torn_down_by_the_host(rounds: u64) {
+    let server = IvshmemServer::start(8);
+    let qemu = server.attach(Qemu::new(Machine::Q35)).device("edu").device("nec-usb-xhci");
+    let guest = start(qemu, rounds, "ivshmem");
+    assert_eq!(server.wait_served(), 8);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                (0..8).for_each(|vector| server.raise(vector));
+                thread::yield_now();
+            }
+        });
+        let exit = guest.exit();
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(exit, Exit::Success);
+    });
+    ended_well(&guest, rounds, "ivshmem", "msix", &["edu", "xhci"]);
+}
+
+#[test]
+fn edu_intx() {
+    torn_down("edu", Irq::Intx, "intx", ROUNDS);
+}
+
+#[test]
+fn edu_msi() {
+    torn_down("edu", Irq::Msi, "msi", ROUNDS);
+}
+
+#[test]
+fn e1000e_intx() {
+    torn_down("e1000e", Irq::Intx, "intx", ROUNDS);
+}
+
+#[test]
+fn e1000e_msi() {
+    torn_down("e1000e", Irq::Msi, "msi", ROUNDS);
+}
+
+#[test]
+fn ivshmem_msix() {
+    torn_down_by_the_host(ROUNDS);
+}
+
+#[test]
+#[ignore = "long: run by `make test-load`"]
+fn ten_thousand() {
+    torn_down("edu", Irq::Intx, "intx", MANY);
+    torn_down("edu", Irq::Msi, "msi", MANY);
+    torn_down_by_the_host(MANY);
+}
