@@ -86,6 +86,12 @@ fn e1000e_msi() {
     torn_down("e1000e", Irq::Msi, "msi", ROUNDS);
 }
 
+/// One entry comes and goes; the four others of the table are among the lanes.
+#[test]
+fn e1000e_msix() {
+    torn_down("e1000e", Irq::Auto, "msix", ROUNDS);
+}
+
 #[test]
 fn ivshmem_msix() {
     torn_down_by_the_host(ROUNDS);
@@ -96,5 +102,6 @@ fn ivshmem_msix() {
 fn ten_thousand() {
     torn_down("edu", Irq::Intx, "intx", MANY);
     torn_down("edu", Irq::Msi, "msi", MANY);
+    torn_down("e1000e", Irq::Auto, "msix", MANY);
     torn_down_by_the_host(MANY);
 }

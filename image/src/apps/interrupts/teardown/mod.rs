@@ -6,16 +6,17 @@
 //!
 //! DRIVER is `edu`, `e1000e` or `ivshmem`; the first such device is torn down, and everything else that can be
 //! raised is raised meanwhile and must lose nothing. A round is a whole life: the function is taken, claimed and
-//! granted its interrupts, the handler is registered and called, and all of it is dropped while the device fires.
+//! granted its interrupts, the handler is registered and called, and all of it is dropped while the device fires. Of
+//! e1000e by MSI-X, one entry comes and goes beside others of the same table.
 //!
 //! What must hold: no handler is called after the drop of its registration has returned, its context is freed by
 //! then, and everything that is counted as free is at the end what it was at the beginning.
 
+mod entry;
 mod target;
 mod weapons;
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -29,7 +30,7 @@ use switchboard::interrupt::Mode;
 use switchboard::machine::Machine;
 use switchboard_drivers::raise::{Raise, RaiseError};
 
-use self::target::{Target, Weapon};
+use self::target::{Target, Weapon, Witness};
 use self::weapons::{E1000eCauses, EduFactorials, IvshmemDoorbells};
 use super::{Failure, PATIENCE, answered, raisers, tell};
 use crate::devices::Found;
@@ -46,8 +47,10 @@ pub(super) async fn run(mut system: System, rounds: u64, driver: &str) -> Result
     let place = others.iter().position(|found| found.driver == driver).ok_or(Failure::NoDevice)?;
     let found = others.remove(place);
     let mut range = Range { machine: system.machine, others, function: found.function, driver: found.driver };
+    let mode = found.device.mode();
     drop(found.device);
     match driver {
+        "e1000e" if mode == Mode::Msix => entry::rounds(&mut range, rounds).await?,
         "edu" => range.rounds::<1, EduFactorials>(rounds).await?,
         "e1000e" => range.rounds::<5, E1000eCauses>(rounds).await?,
         "ivshmem" => range.rounds::<8, IvshmemDoorbells>(rounds).await?,
@@ -62,6 +65,26 @@ struct Tally {
     calls: u64,
     late: u64,
     kept: u64,
+}
+
+impl Tally {
+    fn add(&mut self, witness: &Witness, is_kept: bool) {
+        self.calls += witness.calls();
+        self.late += witness.late();
+        self.kept += u64::from(is_kept);
+    }
+}
+
+/// Lets a round's handler be called a few times, and other code run.
+async fn until_called(witness: &Witness, round: u64) -> Result<(), Failure> {
+    let start = Instant::now();
+    while witness.calls() < round % CALLS {
+        if start.elapsed() > PATIENCE {
+            return Err(Failure::Silent);
+        }
+        yield_now().await;
+    }
+    Ok(())
 }
 
 /// The device that is shot at, and those beside it.
@@ -84,22 +107,21 @@ impl Range {
         for round in 0..rounds {
             mode = Some(self.round::<N, W>(round, &mut tally).await?);
         }
-        let elapsed = start.elapsed().as_millis();
-        let after = Free::now(self.machine);
-        let mode = mode.map_or("none".into(), |mode| mode.to_string());
+        self.account(mode.ok_or(Failure::Silent)?, rounds, &tally, before, start)
+    }
+
+    /// Tells what was seen, and judges it.
+    fn account(&self, mode: Mode, rounds: u64, tally: &Tally, before: Free, start: Instant) -> Result<(), Failure> {
+        let (after, elapsed) = (Free::now(self.machine), start.elapsed().as_millis());
+        let Self { driver, function, .. } = self;
+        let Tally { calls, late, kept } = *tally;
         say!(
-            "teardown {} {} {mode} rounds {rounds} calls {} late {} kept {} in {elapsed} ms, {after}",
-            self.driver,
-            self.function,
-            tally.calls,
-            tally.late,
-            tally.kept
+            "teardown {driver} {function} {mode} rounds {rounds} calls {calls} late {late} kept {kept} in {elapsed} ms, {after}"
         );
-        match tally {
-            Tally { late: 0, kept: 0, .. } if before == after => Ok(()),
-            Tally { late: 0, kept: 0, .. } => Err(Failure::NotFreed { before, after }),
-            Tally { late, kept, .. } => Err(Failure::Late { late, kept }),
+        if late > 0 || kept > 0 {
+            return Err(Failure::Late { late, kept });
         }
+        if before == after { Ok(()) } else { Err(Failure::NotFreed { before, after }) }
     }
 
     async fn round<const N: usize, W: Weapon<N>>(&mut self, round: u64, tally: &mut Tally) -> Result<Mode, Failure> {
@@ -107,13 +129,7 @@ impl Range {
         let target: Target<N, W> = attach(function)?;
         let (witness, mode) = (target.witness(), target.mode());
         self.raise_others()?;
-        let start = Instant::now();
-        while witness.calls() < round % CALLS {
-            if start.elapsed() > PATIENCE {
-                return Err(Failure::Silent);
-            }
-            yield_now().await;
-        }
+        until_called(&witness, round).await?;
         // Asserted, or sent, in the instructions before the drop, besides what the device does by itself.
         target.fire();
         let device = target.drop_registration();
@@ -129,9 +145,7 @@ impl Range {
             // What is outstanding is counted as lost, and told.
             return tell(self.others.iter().map(|found| (found, &*found.device))).map(|()| mode);
         }
-        tally.calls += witness.calls();
-        tally.late += witness.late();
-        tally.kept += u64::from(is_kept);
+        tally.add(&witness, is_kept);
         Ok(mode)
     }
 

@@ -52,13 +52,13 @@ pub(super) struct Witness {
 
 impl Witness {
     /// Called first of all, before it is known whose interrupt it is: a call too late is too late for anybody.
-    fn called(&self) {
+    pub(super) fn called(&self) {
         if self.is_dropped.load(Ordering::SeqCst) {
             self.late.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    fn served(&self) {
+    pub(super) fn served(&self) {
         self.calls.fetch_add(1, Ordering::SeqCst);
     }
 

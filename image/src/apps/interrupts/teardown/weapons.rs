@@ -77,12 +77,14 @@ impl RegisterBlock for E1000eRegisters {
     const SIZE: u64 = 0x6000;
 }
 
-const ICR: Reg<E1000eRegisters, u32> = Reg::at(0xc0);
-const ICS: Reg<E1000eRegisters, u32, WriteOnly> = Reg::at(0xc8);
-const IMS: Reg<E1000eRegisters, u32, WriteOnly> = Reg::at(0xd0);
-const IMC: Reg<E1000eRegisters, u32, WriteOnly> = Reg::at(0xd8);
-const EIAC: Reg<E1000eRegisters, u32> = Reg::at(0xdc);
-const IVAR: Reg<E1000eRegisters, u32> = Reg::at(0xe4);
+pub(super) const CTRL: Reg<E1000eRegisters, u32> = Reg::at(0x00);
+pub(super) const ICR: Reg<E1000eRegisters, u32> = Reg::at(0xc0);
+pub(super) const ICS: Reg<E1000eRegisters, u32, WriteOnly> = Reg::at(0xc8);
+pub(super) const IMS: Reg<E1000eRegisters, u32, WriteOnly> = Reg::at(0xd0);
+pub(super) const IMC: Reg<E1000eRegisters, u32, WriteOnly> = Reg::at(0xd8);
+pub(super) const EIAC: Reg<E1000eRegisters, u32> = Reg::at(0xdc);
+pub(super) const IVAR: Reg<E1000eRegisters, u32> = Reg::at(0xe4);
+pub(super) const RESET: u32 = 1 << 26;
 /// The five causes of MSI-X, which interrupt on one message or on the line too.
 const ALL: u32 = 0x1f << 20;
 
