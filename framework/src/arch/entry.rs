@@ -47,7 +47,9 @@ pub(super) fn stub(vector: u8) -> VirtAddr {
 
 // The CPU has pushed SS, RSP, RFLAGS, CS and RIP (40 bytes) on a stack aligned to 16; with `rdi` and eight more
 // registers that makes 112, so the 512 bytes for `fxsave` and the call are aligned again. The exceptions that
-// push an error code are 8, 10 to 14, 17, 21, 29 and 30 (SDM vol. 3, 6.15; AMD64 vol. 2, 8.2).
+// push an error code are 8, 10 to 14, 17, 21, 29 and 30 (SDM vol. 3, 6.15; AMD64 vol. 2, 8.2); the others get a zero in
+// its place. `exception` comes back only from a message with such a vector, which pushes none: what is to be discarded
+// before `iretq` is the vector, and that zero.
 global_asm!(
     r#"
     .pushsection .text.switchboard_entry, "ax", @progbits
@@ -96,19 +98,8 @@ switchboard_interrupt_stubs:
 2:  save_and_call {own_interrupt}
     .purgem save_and_call
 
-    .balign 16
-switchboard_exception_stubs:
-    .set vector, 0
-    .rept {first_interrupt}
-    .if ((0x60227d00 >> vector) & 1) == 0
-    pushq $0
-    .endif
-    pushq $vector
-    jmp 3f
-    .balign 16
-    .set vector, vector + 1
-    .endr
-3:  pushq %rax
+    .macro save_and_report discard
+    pushq %rax
     pushq %rbx
     pushq %rcx
     pushq %rdx
@@ -124,10 +115,51 @@ switchboard_exception_stubs:
     pushq %r14
     pushq %r15
     movq %rsp, %rdi
+    movq %rsp, %rbx
     andq $-16, %rsp
+    subq $512, %rsp
+    fxsave64 (%rsp)
     cld
     call {exception}
-    ud2
+    fxrstor64 (%rsp)
+    movq %rbx, %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rbp
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rbx
+    popq %rax
+    addq $\discard, %rsp
+    iretq
+    .endm
+
+    .balign 16
+switchboard_exception_stubs:
+    .set vector, 0
+    .rept {first_interrupt}
+    .if ((0x60227d00 >> vector) & 1) == 0
+    pushq $0
+    pushq $vector
+    jmp 3f
+    .else
+    pushq $vector
+    jmp 4f
+    .endif
+    .balign 16
+    .set vector, vector + 1
+    .endr
+3:  save_and_report 16
+4:  save_and_report 8
+    .purgem save_and_report
     .popsection
     "#,
     first_interrupt = const FIRST_INTERRUPT,
@@ -138,7 +170,7 @@ switchboard_exception_stubs:
     options(att_syntax)
 );
 
-/// Serves one interrupt of a function. EOIs are sent here, and below for the machine's own: nowhere else.
+/// Serves one interrupt of a function. EOIs are sent here, and below for what is no function's: nowhere else.
 extern "sysv64" fn interrupt(vector: u64) {
     dispatch(vector);
     local::end_of_interrupt();
@@ -148,10 +180,22 @@ extern "sysv64" fn interrupt(vector: u64) {
 fn dispatch(vector: u64) {
     // SAFETY: interrupts are turned on after the table is there.
     let vectors = unsafe { VECTORS.get_unchecked() };
-    // The stubs pass 32 to 255.
+    // The stubs pass 0 to 255.
     let vector = (vector & 0xff) as u8;
     // SAFETY: this is the interrupt entry of the CPU whose table it is, behind an interrupt gate.
     unsafe { vectors.dispatch(vector) };
+}
+
+/// Serves what arrived with the vector of an exception and is none: a message that a device wrote with a vector below
+/// 32. An exception is not in service at the local APIC; a message is, and there would block others. Says whether
+/// it was one.
+pub(super) fn serve_message(vector: u64) -> bool {
+    let is_message = VECTORS.get().is_some() && local::is_in_service((vector & 0xff) as u8);
+    if is_message {
+        dispatch(vector);
+        local::end_of_interrupt();
+    }
+    is_message
 }
 
 /// Serves the machine's own vectors.
