@@ -13,7 +13,7 @@ mod planted;
 /// The modules, below `framework/src`.
 const MODULES: &[(&str, &[&str])] = &[
     ("config", &["access", "capability"]),
-    ("interrupt", &["grant", "isr", "mask", "mode", "msi", "msix", "slot", "vectors"]),
+    ("interrupt", &["grant", "isr", "mask", "mode", "msi", "msix", "row", "slot", "vectors"]),
     ("sync", &["event"]),
 ];
 

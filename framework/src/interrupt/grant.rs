@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::msi::Msi;
 use super::msix::Msix;
-use super::vectors::Row;
+use super::row::Row;
 use super::{Bound, GrantError, MessageMask, Mode, VectorBlock};
 use crate::function::Claimed;
 

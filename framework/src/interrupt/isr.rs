@@ -3,7 +3,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::vectors::Row;
+use super::row::Row;
 
 /// What a shared, level-triggered line calls.
 ///

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 
 use super::interrupts::{Granted, Live, Masked};
 use super::lines::{LineHold, Sharer};
-use super::vectors::Row;
+use super::row::Row;
 use super::{Claim, GrantError, Gsi, InIsr, LineIsr, Mode, Serve};
 use crate::config::{Command, update_command};
 use crate::function::Claimed;

@@ -5,7 +5,7 @@
 //! path of an interrupt takes no lock.
 
 use super::breaker::Breaker;
-use super::vectors::Row;
+use super::row::Row;
 use super::{Bound, Claim, GrantError, Gsi, Serve, Vector, VectorBlock};
 use crate::machine::Machine;
 use crate::sync::ticks;

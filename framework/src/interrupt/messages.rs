@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 
 use super::grant::MessageGrant;
 use super::interrupts::{Granted, Live, Masked};
-use super::vectors::Row;
+use super::row::Row;
 use super::{Bound, Claim, GrantError, InIsr, MessageIsr, MessageMask, MessageSet, Mode, Serve};
 use crate::sync::ticks;
 

@@ -17,6 +17,7 @@ mod mode;
 mod msi;
 mod msix;
 mod port;
+mod row;
 mod slot;
 mod vectors;
 
@@ -28,6 +29,7 @@ pub use mask::MessageMask;
 pub use messages::{Messages, MsixMessages};
 pub use mode::{Gsi, Mode, ModePolicy, Pin, Vector};
 pub use port::{GrantError, InterruptPort, Offers, Permitted};
-pub use vectors::{InterruptRow, VectorBlock, VectorTable, VectorsExhausted};
+pub use row::InterruptRow;
+pub use vectors::{VectorBlock, VectorTable, VectorsExhausted};
 
 pub(crate) use slot::{Bound, Serve, Slot};

@@ -37,6 +37,7 @@ mod interrupt {
     pub(crate) use isr::{Claim, InIsr};
     pub(crate) use mask::MessageMask;
     pub(crate) use mode::{Gsi, Mode, Vector};
+    pub(crate) use row::InterruptRow;
     pub(crate) use slot::{Bound, Serve, Slot};
     pub(crate) use vectors::{VectorBlock, VectorTable, VectorsExhausted};
 }
