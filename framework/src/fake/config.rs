@@ -66,13 +66,28 @@ impl FakeFunction {
         self
     }
 
-    /// A 64-bit MSI capability for `count` messages, a power of two.
+    /// A 64-bit MSI capability without mask bits, for `count` messages, a power of two.
     #[must_use]
-    pub fn msi(mut self, count: u8) -> Self {
-        let offset = self.capability(0x05, 16);
-        self.bytes[offset + 2] = 0x80 | count.trailing_zeros().to_le_bytes()[0] << 1;
+    pub fn msi(self, count: u8) -> Self {
+        self.msi_with(count, true, false)
+    }
+
+    /// An MSI capability for `count` messages, a power of two: its address of 32 or 64 bits, and with a mask and a
+    /// pending bit for each message or without.
+    #[must_use]
+    pub fn msi_with(mut self, count: u8, is_64bit: bool, is_maskable: bool) -> Self {
+        let data = if is_64bit { 12 } else { 8 };
+        let offset = self.capability(0x05, if is_maskable { data + 12 } else { data + 2 });
+        self.bytes[offset + 2] = u8::from(is_64bit) << 7 | count.trailing_zeros().to_le_bytes()[0] << 1;
+        self.bytes[offset + 3] = u8::from(is_maskable);
         self.writable[offset + 2] = 0x71;
-        self.writable[offset + 4..offset + 14].fill(0xff);
+        self.writable[offset + 4..offset + data + 2].fill(0xff);
+        // The low bits of an address are zeros.
+        self.writable[offset + 4] = 0xfc;
+        if is_maskable {
+            let implemented = u32::MAX >> (32 - u32::from(count));
+            self.writable[offset + data + 4..offset + data + 8].copy_from_slice(&implemented.to_le_bytes());
+        }
         self
     }
 

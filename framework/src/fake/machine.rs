@@ -213,10 +213,38 @@ impl FakeMachine {
     }
 
     fn msi_vector(&self, address: Address, entry: u16) -> Option<u8> {
+        let (control, data, mask) = self.msi(address)?;
+        if u32::from(entry) >= 1 << (control >> 4 & 7) {
+            return None;
+        }
+        if let Some(mask) = mask
+            && self.config.read(address, mask, Width::Dword) & 1 << entry != 0
+        {
+            let half = mask + 4 + entry / 16 * 2;
+            let pending = self.config.read(address, half, Width::Word) | 1 << (entry % 16);
+            self.config.set(address, half, u16::try_from(pending).ok()?);
+            return None;
+        }
+        u8::try_from(self.config.read(address, data, Width::Word) | u32::from(entry)).ok()
+    }
+
+    /// The MSI capability: its control register, where its data is, and where its mask bits are if it has them.
+    fn msi(&self, address: Address) -> Option<(u32, u16, Option<u16>)> {
         let offset = self.capability(address, 0x05)?;
-        let granted = 1 << (self.config.read(address, offset + 2, Width::Word) >> 4 & 7);
-        let data = self.config.read(address, offset + 12, Width::Word);
-        (u32::from(entry) < granted).then(|| u8::try_from(data | u32::from(entry)).ok()).flatten()
+        let control = self.config.read(address, offset + 2, Width::Word);
+        let data = offset + if control & 1 << 7 != 0 { 12 } else { 8 };
+        Some((control, data, (control & 1 << 8 != 0).then_some(data + 4)))
+    }
+
+    /// Sends the MSI messages that are pending and no longer masked, as the function would at once. Says how many.
+    pub fn send_pending(&self, address: Address) -> usize {
+        let Some((_, _, Some(mask))) = self.msi(address) else { return 0 };
+        let pending = |half: u16| self.config.read(address, mask + 4 + 2 * half, Width::Word);
+        let waiting = pending(0) | pending(1) << 16;
+        self.config.set(address, mask + 4, 0);
+        self.config.set(address, mask + 6, 0);
+        // What is masked still becomes pending again.
+        (0..32).filter(|entry| waiting & 1 << entry != 0 && self.send(address, *entry).is_some()).count()
     }
 
     fn msix_vector(&self, address: Address, entry: u16) -> Option<u8> {

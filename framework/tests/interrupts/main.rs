@@ -4,6 +4,7 @@ mod ladder;
 mod lines;
 mod messages;
 mod teardown;
+mod widths;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
