@@ -44,6 +44,8 @@ enum Failure {
     Usage(String),
     #[error("no such device: no function has a driver of that name")]
     NoDevice,
+    #[error("the function was not given back: something of its last driver is left")]
+    NotGivenBack,
     #[error("{0} interrupts are lost")]
     Lost(u64),
     #[error("{late} calls of a handler whose registration was dropped, {kept} contexts that outlived theirs")]

@@ -138,7 +138,7 @@ impl Drop for Card {
 }
 
 pub(super) async fn rounds(range: &mut Range, rounds: u64) -> Result<(), Failure> {
-    let function = range.machine.take(range.function).ok_or(Failure::NoDevice)?;
+    let function = range.machine.take(range.function).ok_or(Failure::NotGivenBack)?;
     let mut card: Card = attach(function)?;
     let mut tally = Tally::default();
     for number in 0..WARM_UP {

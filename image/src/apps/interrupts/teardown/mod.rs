@@ -125,7 +125,7 @@ impl Range {
     }
 
     async fn round<const N: usize, W: Weapon<N>>(&mut self, round: u64, tally: &mut Tally) -> Result<Mode, Failure> {
-        let function = self.machine.take(self.function).ok_or(Failure::NoDevice)?;
+        let function = self.machine.take(self.function).ok_or(Failure::NotGivenBack)?;
         let target: Target<N, W> = attach(function)?;
         let (witness, mode) = (target.witness(), target.mode());
         self.raise_others()?;
