@@ -142,6 +142,14 @@ pub enum MemoryError {
         /// Bytes asked for.
         wanted: usize,
     },
+    /// The range is not a device's: some of it is RAM, which a driver could then write as if it were registers.
+    #[error("{length:#x} bytes at physical {physical:#x} are not device memory: RAM is there")]
+    Ram {
+        /// Where the range begins.
+        physical: u64,
+        /// Its bytes.
+        length: u64,
+    },
     /// The range is beyond what the page tables here address, or wraps.
     #[error("{length:#x} bytes at physical {physical:#x} cannot be mapped")]
     Unreachable {

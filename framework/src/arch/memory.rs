@@ -6,11 +6,12 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use linked_list_allocator::Heap;
+use spin::Once;
 
 use super::allocator::HEAP;
 use super::boot_info::BootInfo;
 use super::heap::HeapFigures;
-use super::memory_map::{self, PAGE};
+use super::memory_map::{self, PAGE, Ranges};
 use super::{paging, to_usize};
 use crate::dma::DmaBlock;
 use crate::machine::{Memory, MemoryError};
@@ -20,6 +21,9 @@ const PAGE_BYTES: usize = to_usize(PAGE);
 
 /// Whole pages, as low in memory as possible. All blocks are whole pages, so holes stay page-aligned.
 static POOL: IrqLock<Heap> = IrqLock::new(Heap::empty());
+
+/// What is ours: the image, and the memory it may use.
+static RAM: Once<Ranges> = Once::new();
 
 /// Why there is no memory to run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +54,12 @@ pub(super) fn init(boot: &BootInfo) -> Result<(), MemorySetupError> {
     // later; the plan gives it to nobody else.
     unsafe { POOL.lock().init(core::ptr::with_exposed_provenance_mut(pool.start), pool.len()) };
     paging::init(boot)?;
+    RAM.call_once(|| {
+        let mut ranges = boot.usable.clone();
+        // What does not fit is left unprotected: there are 32 places, and machines have some five.
+        let _ = ranges.try_push(boot.image.text.start..boot.image.data.end);
+        ranges
+    });
     let heap = to_usize(plan.heap.start)..to_usize(plan.heap.end);
     // SAFETY: usable memory, mapped just now, and the plan gives it to nobody else.
     unsafe { HEAP.add_memory(core::ptr::with_exposed_provenance_mut(heap.start), heap.len()) };
@@ -97,6 +107,11 @@ pub(super) struct MachineMemory;
 
 impl Memory for MachineMemory {
     fn map(&self, physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
+        // A BAR, a table or an ECAM region that lies about where it is would make our memory look like a device's.
+        let end = physical.saturating_add(length);
+        if RAM.get().is_some_and(|ranges| ranges.iter().any(|ram| ram.start < end && physical < ram.end)) {
+            return Err(MemoryError::Ram { physical, length });
+        }
         let address = paging::map_device(physical, length)?;
         NonNull::new(address.as_mut_ptr()).ok_or(MemoryError::Unreachable { physical, length })
     }
