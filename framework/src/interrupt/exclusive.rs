@@ -62,7 +62,7 @@ pub struct Each<M, R: RoutineTuple> {
     _message: core::marker::PhantomData<fn() -> M>,
 }
 
-/// Tuples of message routines, two to eight.
+/// Tuples of message routines, one to eight.
 pub trait RoutineTuple: Send + 'static {
     /// The routines, each in a cell.
     #[doc(hidden)]
@@ -115,6 +115,7 @@ macro_rules! routines {
     };
 }
 
+routines!(1: A 0);
 routines!(2: A 0, B 1);
 routines!(3: A 0, B 1, C 2);
 routines!(4: A 0, B 1, C 2, D 3);
