@@ -10,8 +10,6 @@ use crate::function::Claimed;
 use crate::machine::{Memory, MemoryError};
 use crate::sync::IrqLock;
 
-const PAGE: usize = 4096;
-
 /// An address as a device sees it: not assumed to be the physical one, so that an IOMMU may come between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BusAddress(u64);
@@ -85,7 +83,7 @@ impl DmaPort {
     pub fn buffers(&self, count: usize, length: usize) -> Result<Vec<DmaBuffer>, DmaError> {
         let stride = length.next_multiple_of(64);
         // Runs of at most 64 KiB, so that a machine whose memory is in pieces can still serve.
-        let per_run = (16 * PAGE / stride.max(1)).max(1);
+        let per_run = (16 * DmaBlock::PAGE / stride.max(1)).max(1);
         let mut buffers = Vec::with_capacity(count);
         while buffers.len() < count {
             let run = per_run.min(count - buffers.len());
@@ -107,8 +105,8 @@ impl DmaPort {
         if length == 0 {
             return Err(DmaError::Empty);
         }
-        let block = self.claimed.pool().take(length.div_ceil(PAGE))?;
-        let end = block.bus().saturating_add((block.pages() * PAGE) as u64 - 1);
+        let block = self.claimed.pool().take(length.div_ceil(DmaBlock::PAGE))?;
+        let end = block.bus().saturating_add(block.bytes() as u64 - 1);
         let pages = Pages { block: Some(block), claimed: self.claimed.clone() };
         if self.bits < 64 && end >> self.bits != 0 {
             return Err(DmaError::OutOfReach { address: end, bits: self.bits });

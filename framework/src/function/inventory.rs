@@ -18,12 +18,6 @@ pub struct Inventory {
     records: IrqLock<Vec<Arc<Record>>>,
 }
 
-impl Default for IrqLock<Vec<Arc<Record>>> {
-    fn default() -> Self {
-        Self::new(Vec::new())
-    }
-}
-
 impl Inventory {
     /// An empty inventory.
     #[must_use]

@@ -118,7 +118,7 @@ impl MessageGrant {
                     table.program(entry, controller.message(vector));
                 }
                 for entry in 0..self.entries {
-                    self.count_if_pending(entry, true);
+                    self.count_if_pending(entry);
                     table.unmask(self.first + entry);
                 }
             }
@@ -134,11 +134,13 @@ impl MessageGrant {
         self.vectors.wait_idle();
     }
 
-    pub(super) fn poll_one(&self, index: usize, polled: bool) {
-        if let Source::Msix(table) = &self.source {
-            self.count_if_pending(index, !polled);
-            table.set_polled(self.first + self.entry(index), polled);
-        }
+    pub(super) fn mask_one(&self, index: usize) {
+        self.mask_of(index).inspect(MessageMask::mask);
+    }
+
+    pub(super) fn unmask_one(&self, index: usize) {
+        self.count_if_pending(index);
+        self.mask_of(index).inspect(MessageMask::unmask);
     }
 
     /// A mask of one message that its ISR and its task share; `None` where messages have none of their own.
@@ -149,9 +151,9 @@ impl MessageGrant {
         }
     }
 
-    fn count_if_pending(&self, index: usize, unmasking: bool) {
-        if unmasking
-            && self.is_pending(index)
+    /// Counts a message that is about to be unmasked and was held back.
+    fn count_if_pending(&self, index: usize) {
+        if self.is_pending(index)
             && let Some(row) = self.rows.get(self.entry(index))
         {
             row.count_masked_while_pending();

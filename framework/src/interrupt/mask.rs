@@ -28,12 +28,12 @@ impl MessageMask {
 
     /// Holds the message back. From an ISR or a task; one that was sent already is still delivered.
     pub fn mask(&self) {
-        self.table.set_polled_by(self.entry, self.owner, true);
+        self.table.set_polled(self.entry, self.owner, true);
     }
 
     /// Lets the message through; a pending one is sent at once.
     pub fn unmask(&self) {
-        self.table.set_polled_by(self.entry, self.owner, false);
+        self.table.set_polled(self.entry, self.owner, false);
     }
 }
 

@@ -134,12 +134,12 @@ pub struct MsixMessages<'a, const N: usize, I: 'static> {
 impl<const N: usize, I: MessageIsr<N>> MsixMessages<'_, N, I> {
     /// Masks the entry of one message, and of those folded with it. What it would send stays pending.
     pub fn mask(&mut self, message: I::Message) {
-        self.messages.grant.poll_one(message.index(), true);
+        self.messages.grant.mask_one(message.index());
     }
 
     /// Unmasks the entry of one message; a pending one is sent at once.
     pub fn unmask(&mut self, message: I::Message) {
-        self.messages.grant.poll_one(message.index(), false);
+        self.messages.grant.unmask_one(message.index());
     }
 
     /// Whether the function holds the message back behind its mask.

@@ -133,14 +133,13 @@ impl Msix {
         self.change(entry, |state| state.is_held = false);
     }
 
-    /// Masks or unmasks an entry for its driver, who polls meanwhile.
-    pub(super) fn set_polled(&self, entry: usize, polled: bool) {
-        self.change(entry, |state| state.is_polled = polled);
-    }
-
-    /// As [`set_polled`](Self::set_polled), if the entry still belongs to that owner.
-    pub(super) fn set_polled_by(&self, entry: usize, owner: u64, polled: bool) {
-        self.change(entry, |state| state.is_polled = if state.owner == owner { polled } else { state.is_polled });
+    /// Masks or unmasks an entry for its driver, who polls meanwhile; if it still belongs to that owner.
+    pub(super) fn set_polled(&self, entry: usize, owner: u64, polled: bool) {
+        self.change(entry, |state| {
+            if state.owner == owner {
+                state.is_polled = polled;
+            }
+        });
     }
 
     /// Who has the entry; a number that no two owners share.

@@ -61,7 +61,7 @@ impl VectorTable {
     /// [`VectorsExhausted`], saying how many there were.
     pub fn allocate(&'static self, count: usize, align: usize) -> Result<VectorBlock, VectorsExhausted> {
         let mut used = self.used.lock();
-        let free = self.limit.load(Ordering::Relaxed).saturating_sub(used.iter().filter(|used| **used).count());
+        let free = self.free_of(&used[..]);
         let exhausted = VectorsExhausted { wanted: count, free };
         if count == 0 || count > free {
             return Err(exhausted);
@@ -74,8 +74,11 @@ impl VectorTable {
 
     /// Vectors that are still free.
     pub fn free(&self) -> usize {
-        let used = self.used.lock().iter().filter(|used| **used).count();
-        self.limit.load(Ordering::Relaxed).saturating_sub(used)
+        self.free_of(&self.used.lock()[..])
+    }
+
+    fn free_of(&self, used: &[bool]) -> usize {
+        self.limit.load(Ordering::Relaxed).saturating_sub(used.iter().filter(|used| **used).count())
     }
 
     /// Serves one delivery of `vector`. The caller sends the EOI afterwards.

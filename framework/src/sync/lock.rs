@@ -30,6 +30,12 @@ impl<T> IrqLock<T> {
     }
 }
 
+impl<T: Default> Default for IrqLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T> fmt::Debug for IrqLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IrqLock").finish_non_exhaustive()
