@@ -11,6 +11,7 @@ mod http;
 mod ivshmem;
 mod lanes;
 mod load;
+mod machine;
 mod ports;
 mod qemu;
 mod qtest;
@@ -27,8 +28,9 @@ pub use http::{Client, HttpError, Response, exchange};
 pub use ivshmem::IvshmemServer;
 pub use lanes::{Lane, lanes};
 pub use load::{Load, LoadError, LoadReport};
+pub use machine::Machine;
 pub use ports::Protocol;
-pub use qemu::{Irq, Machine, Nic, Qemu};
+pub use qemu::{Irq, Nic, Qemu};
 pub use qtest::Qtest;
 pub use redzone::reaches_below_stack;
 pub use report::{

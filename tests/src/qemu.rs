@@ -5,16 +5,8 @@ use std::path::Path;
 
 use crate::built::{built_disk, built_image};
 use crate::guest::{Guest, Ports};
+use crate::machine::Machine;
 use crate::ports::{Protocol, free_port};
-
-/// QEMU's machine models that the image is tested on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
-    /// PCI Express, ECAM announced by ACPI.
-    Q35,
-    /// Conventional PCI, ports only.
-    Pc,
-}
 
 /// The network devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,17 +174,14 @@ impl Qemu {
 
     /// The command, the program first, with the ports it forwards, which are free now.
     fn arguments(&self) -> (Vec<String>, Vec<Ports>) {
-        let machine = match self.machine {
-            Machine::Q35 => "q35",
-            Machine::Pc => "pc",
-        };
         let image = built_image();
         let mut words: Vec<String> = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config"]
             .into_iter()
             .chain(["-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"])
             .chain(["-chardev", "stdio,id=console,mux=on,signal=off"])
             .chain(["-serial", "chardev:console", "-mon", "chardev=console"])
-            .chain(["-machine", machine, "-cpu", &self.cpu, "-m", &self.memory, "-kernel", &image.to_string_lossy()])
+            .chain(self.machine.words().iter().copied())
+            .chain(["-cpu", &self.cpu, "-m", &self.memory, "-kernel", &image.to_string_lossy()])
             .map(str::to_owned)
             .collect();
         if !self.command_line.is_empty() {

@@ -13,7 +13,7 @@ use acpi::rsdp::Rsdp;
 use acpi::sdt::{SdtHeader, Signature};
 
 use super::madt::Madt;
-use super::to_usize;
+use super::{dsdt, to_usize};
 use crate::config::EcamRegion;
 use crate::machine::Memory;
 
@@ -24,8 +24,10 @@ const BIOS_AREA: core::ops::Range<u64> = 0xe0000..0x100000;
 /// Bytes of an MCFG before its first allocation, and of an allocation (PCI firmware 3.2, 4.1.2).
 const MCFG_HEADER: usize = 44;
 const MCFG_ENTRY: usize = 16;
-/// Where the FADT names the power management timer's port (ACPI 6.5, 5.2.9).
+/// Where the FADT names the DSDT, the power management timer's port, and the DSDT by 64 bits (ACPI 6.5, 5.2.9).
+const FADT_DSDT: usize = 40;
 const FADT_PM_TIMER: usize = 76;
+const FADT_X_DSDT: usize = 140;
 
 /// What the tables say.
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ pub(super) fn read(rsdp: Option<u64>, memory: &dyn Memory) -> Tables {
         log::warn!("no ACPI tables: lines have no route");
         return tables;
     };
+    let mut dsdt = None;
     for address in root {
         let Some(header) = read_header(address, memory) else { continue };
         let table = |signature| table(address, header, signature, memory);
@@ -53,9 +56,17 @@ pub(super) fn read(rsdp: Option<u64>, memory: &dyn Memory) -> Tables {
             Signature::MCFG => {
                 tables.ecam = table(Signature::MCFG).map(|bytes| allocations(&bytes)).unwrap_or_default();
             }
-            Signature::FADT => tables.pm_timer = table(Signature::FADT).and_then(|bytes| pm_timer(&bytes)),
+            Signature::FADT => {
+                let fadt = table(Signature::FADT).unwrap_or_default();
+                tables.pm_timer = pm_timer(&fadt);
+                dsdt = dsdt_address(&fadt);
+            }
             _ => {}
         }
+    }
+    if let Some(at) = dsdt.filter(|_| tables.ecam.is_empty()) {
+        let bytes = read_header(at, memory).and_then(|header| table(at, header, Signature::DSDT, memory));
+        tables.ecam.extend(bytes.and_then(|bytes| dsdt::ecam(&bytes)));
     }
     if tables.madt.io_apics.is_empty() {
         log::warn!("no MADT with an I/O APIC: lines have no route");
@@ -149,6 +160,15 @@ fn pm_timer(fadt: &[u8]) -> Option<u16> {
     Some(u16::from_le_bytes([port[0], port[1]])).filter(|port| *port != 0)
 }
 
+/// Where the DSDT is: by the wider field where there is one, since the other is then obsolete.
+fn dsdt_address(fadt: &[u8]) -> Option<u64> {
+    let field = |at: usize, width: usize| {
+        let bytes = fadt.get(at..at + width)?;
+        Some(bytes.iter().rev().fold(0, |address, byte| address << 8 | u64::from(*byte))).filter(|at| *at != 0)
+    };
+    field(FADT_X_DSDT, 8).or_else(|| field(FADT_DSDT, 4))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +191,17 @@ mod tests {
         let unaligned = [4, 0, 0, 0xb0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0];
         assert_eq!(allocations(&mcfg(&[backwards, unaligned, [0; MCFG_ENTRY]])), []);
         assert_eq!(allocations(&[0; 10]), []);
+    }
+
+    #[test]
+    fn the_dsdt_is_where_the_wider_field_says() {
+        let mut fadt = vec![0; FADT_X_DSDT + 8];
+        assert_eq!(dsdt_address(&fadt), None);
+        fadt[FADT_DSDT + 1] = 0x80;
+        assert_eq!(dsdt_address(&fadt), Some(0x8000));
+        assert_eq!(dsdt_address(&fadt[..FADT_X_DSDT + 4]), Some(0x8000));
+        fadt[FADT_X_DSDT + 4] = 1;
+        assert_eq!(dsdt_address(&fadt), Some(1 << 32));
     }
 
     #[test]

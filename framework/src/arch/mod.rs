@@ -12,6 +12,7 @@ mod calibrate;
 mod clock;
 mod config_space;
 mod cpu;
+mod dsdt;
 mod entry;
 mod exceptions;
 mod heap;
