@@ -36,4 +36,5 @@ pub use redzone::reaches_below_stack;
 pub use report::{
     BarReport, FunctionReport, InterruptsReport, Offers, VectorReport, parse_functions, parse_interrupts,
 };
+pub use scratch::ScratchPath;
 pub use trace::Trace;

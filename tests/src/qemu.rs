@@ -42,6 +42,7 @@ pub struct Qemu {
     forwards: Vec<(Protocol, u16)>,
     limit: Duration,
     disks: usize,
+    has_exit: bool,
 }
 
 impl Qemu {
@@ -58,6 +59,7 @@ impl Qemu {
             forwards: vec![(Protocol::Tcp, 80)],
             limit: Duration::from_secs(60),
             disks: 0,
+            has_exit: true,
         }
     }
 
@@ -162,6 +164,13 @@ impl Qemu {
         self
     }
 
+    /// Leaves out the device by which a guest ends: it halts for good then, and can be looked at.
+    #[must_use]
+    pub fn without_exit(mut self) -> Self {
+        self.has_exit = false;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -177,13 +186,16 @@ impl Qemu {
         let image = built_image();
         let mut words: Vec<String> = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config"]
             .into_iter()
-            .chain(["-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"])
+            .chain(["-display", "none", "-no-reboot"])
             .chain(["-chardev", "stdio,id=console,mux=on,signal=off"])
             .chain(["-serial", "chardev:console", "-mon", "chardev=console"])
             .chain(self.machine.words().iter().copied())
             .chain(["-cpu", &self.cpu, "-m", &self.memory, "-kernel", &image.to_string_lossy()])
             .map(str::to_owned)
             .collect();
+        if self.has_exit {
+            words.extend(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"].map(str::to_owned));
+        }
         if !self.command_line.is_empty() {
             words.extend(["-append".to_owned(), self.command_line.join(" ")]);
         }

@@ -1,4 +1,4 @@
-//! Memory accesses from outside: QEMU's qtest protocol, beside a guest that runs as always.
+//! Memory and configuration space from outside: QEMU's qtest protocol, beside a guest that runs as always.
 
 use core::time::Duration;
 use std::io::{BufRead, BufReader, Write};
@@ -38,18 +38,46 @@ impl Qtest {
     /// # Panics
     /// When the guest does not listen, or refuses.
     pub fn write_words(&self, address: u64, values: impl IntoIterator<Item = u32>) {
+        self.carry_out(values.into_iter().map(|value| format!("writel {address:#x} {value:#x}\n")));
+    }
+
+    /// Reads two bytes of configuration space, by the ports.
+    ///
+    /// # Panics
+    /// When the guest does not listen, or refuses.
+    #[must_use]
+    pub fn read_config(&self, function: (u8, u8, u8), offset: u8) -> u16 {
+        let read = format!("inw {:#x}\n", 0xcfc + u16::from(offset & 2));
+        let answers = self.carry_out([select(function, offset), read]);
+        let value = answers[1].strip_prefix("OK 0x").map(|digits| u16::from_str_radix(digits, 16));
+        value.expect("a value").expect("a number")
+    }
+
+    /// Writes two bytes of configuration space, by the ports.
+    ///
+    /// # Panics
+    /// When the guest does not listen, or refuses.
+    pub fn write_config(&self, function: (u8, u8, u8), offset: u8, value: u16) {
+        let write = format!("outw {:#x} {value:#x}\n", 0xcfc + u16::from(offset & 2));
+        self.carry_out([select(function, offset), write]);
+    }
+
+    /// Has the commands carried out, in their order, and returns the answers.
+    fn carry_out(&self, commands: impl IntoIterator<Item = String>) -> Vec<String> {
         let stream = self.connect();
-        let mut answers = BufReader::new(&stream).lines();
-        let mut values = values.into_iter().peekable();
-        while values.peek().is_some() {
-            let commands: Vec<_> =
-                values.by_ref().take(BATCH).map(|value| format!("writel {address:#x} {value:#x}\n")).collect();
-            (&stream).write_all(commands.concat().as_bytes()).expect("commands are sent");
-            for command in commands {
-                let answer = answers.next().expect("an answer").expect("a line");
-                assert_eq!(answer, "OK", "{command}");
+        let mut lines = BufReader::new(&stream).lines();
+        let mut commands = commands.into_iter().peekable();
+        let mut answers = Vec::new();
+        while commands.peek().is_some() {
+            let batch: Vec<_> = commands.by_ref().take(BATCH).collect();
+            (&stream).write_all(batch.concat().as_bytes()).expect("commands are sent");
+            for command in batch {
+                let answer = lines.next().expect("an answer").expect("a line");
+                assert!(answer.starts_with("OK"), "{command}: {answer}");
+                answers.push(answer);
             }
         }
+        answers
     }
 
     fn connect(&self) -> UnixStream {
@@ -65,4 +93,11 @@ impl Qtest {
             thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Points the address port at a dword of configuration space.
+fn select((bus, device, function): (u8, u8, u8), offset: u8) -> String {
+    let address =
+        1 << 31 | u32::from(bus) << 16 | u32::from(device) << 11 | u32::from(function) << 8 | u32::from(offset & 0xfc);
+    format!("outl 0xcf8 {address:#x}\n")
 }

@@ -6,19 +6,22 @@ use std::{env, fs, process};
 
 /// A place for a file or a socket, deleted with this.
 #[derive(Debug)]
-pub(crate) struct ScratchPath {
+pub struct ScratchPath {
     path: PathBuf,
 }
 
 impl ScratchPath {
     /// A path that nobody uses, ending in `.kind`.
-    pub(crate) fn new(kind: &str) -> Self {
+    #[must_use]
+    pub fn new(kind: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("switchboard-{}-{}.{kind}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self { path: env::temp_dir().join(name) }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// The place.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -9,7 +9,7 @@ use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::PageFaultErrorCode;
 
 use super::backtrace::Backtrace;
-use super::{entry, serial};
+use super::{entry, power, serial};
 
 /// What the entry stub saved, lowest address first.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub(super) extern "sysv64" fn exception(frame: &ExceptionFrame) {
     if entry::serve_message(frame.vector) {
         return;
     }
+    power::silence();
     serial::print_emergency(format_args!("\n{frame}\n{}", Backtrace::of(frame.rsp)));
     panic!("{} at {:#x}", name(frame.vector), frame.rip);
 }

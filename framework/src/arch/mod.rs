@@ -91,6 +91,7 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
         policy,
         inventory: Inventory::new(),
     }));
+    power::init(machine);
     x86_64::instructions::interrupts::enable();
     Ok(machine)
 }

@@ -48,6 +48,17 @@ pub trait ConfigAccess: Send + Sync {
     /// Writes; dropped when nothing answers.
     fn write(&self, address: Address, offset: u16, width: Width, value: u32);
 
+    /// As [`read`](Self::read), and waits for no lock. Only for a machine that is coming to its end: whoever holds a
+    /// lock then never lets go of it.
+    fn read_unlocked(&self, address: Address, offset: u16, width: Width) -> u32 {
+        self.read(address, offset, width)
+    }
+
+    /// As [`write`](Self::write), and waits for no lock; see [`read_unlocked`](Self::read_unlocked).
+    fn write_unlocked(&self, address: Address, offset: u16, width: Width, value: u32) {
+        self.write(address, offset, width, value);
+    }
+
     /// Bytes of configuration space that can be reached: 256 by ports, 4,096 by ECAM, 0 for a function that
     /// is out of reach.
     fn size(&self, address: Address) -> u16;

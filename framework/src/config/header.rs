@@ -11,7 +11,7 @@ use crate::interrupt::Pin;
 pub(crate) use pci_types::CommandRegister as Command;
 
 /// Offset of the Command register, 16 bits wide. Status is beside it and is cleared by ones: never write both.
-const COMMAND: u16 = 0x04;
+pub(crate) const COMMAND: u16 = 0x04;
 const HEADER_TYPE: u16 = 0x0e;
 const SECONDARY_BUS: u16 = 0x19;
 const SUBSYSTEM: u16 = 0x2c;

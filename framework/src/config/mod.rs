@@ -15,4 +15,4 @@ pub use ports::Ports;
 
 pub(crate) use access::Space;
 pub(crate) use capability::{BarOffset, MsiCapability, MsixCapability, capabilities};
-pub(crate) use header::{Command, update_command};
+pub(crate) use header::{COMMAND, Command, update_command};

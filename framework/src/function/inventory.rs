@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::claim::Function;
 use super::record::{Record, State, Taken};
+use super::silence::Buses;
 use super::walk::walk;
 use crate::bar::BarFacts;
 use crate::config::{Address, Class};
@@ -16,13 +17,14 @@ use crate::sync::IrqLock;
 #[derive(Debug, Default)]
 pub struct Inventory {
     records: IrqLock<Vec<Arc<Record>>>,
+    pub(super) buses: Buses,
 }
 
 impl Inventory {
     /// An empty inventory.
     #[must_use]
     pub const fn new() -> Self {
-        Self { records: IrqLock::new(Vec::new()) }
+        Self { records: IrqLock::new(Vec::new()), buses: Buses::new() }
     }
 }
 
@@ -31,6 +33,7 @@ impl Machine {
     /// are, whoever has them.
     pub fn scan(&self) {
         for (space, header) in walk(self.config) {
+            self.inventory.buses.add(space.address().bus());
             if self.find(space.address()).is_none() {
                 // Outside the lock: sizing BARs takes a while.
                 let record = Arc::new(Record::read(space, header));

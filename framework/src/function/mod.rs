@@ -3,6 +3,7 @@
 mod claim;
 mod inventory;
 mod record;
+mod silence;
 mod walk;
 
 pub use claim::{ClaimError, Config, Function, Resources};

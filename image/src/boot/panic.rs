@@ -1,4 +1,5 @@
-//! The end: a readable message on the console, and a failure for whoever started the machine.
+//! The end: no device writes to memory any more, a readable message on the console, and a failure for whoever started
+//! the machine.
 
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use switchboard::arch::{self, Backtrace};
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     static PANICKING: AtomicBool = AtomicBool::new(false);
+    arch::power::silence();
     // A panic while reporting one must not report for ever.
     if !PANICKING.swap(true, Ordering::Relaxed) {
         arch::serial::print_emergency(format_args!("\n{info}\n{}", Backtrace::here()));

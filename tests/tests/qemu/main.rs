@@ -11,6 +11,7 @@ mod load;
 mod make;
 mod matrix;
 mod network;
+mod panic;
 mod protocol;
 mod redzone;
 mod services;

@@ -1,0 +1,58 @@
+//! The end: every function is taken off the bus, so that no device writes into the memory of a machine that died.
+//!
+//! A panic may strike anywhere: in the middle of an access by ports, with the inventory locked, with the heap in
+//! pieces. So nothing here waits for a lock, allocates, or follows a pointer that somebody may be changing: which
+//! buses there are is kept in a few atomic words, and each of them is gone through function by function.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::config::{Address, COMMAND, Command, ConfigAccess, Width};
+use crate::machine::Machine;
+
+/// The buses of segment 0 on which something was found. One is never taken out again.
+#[derive(Debug, Default)]
+pub(super) struct Buses {
+    words: [AtomicU64; 4],
+}
+
+impl Buses {
+    pub(super) const fn new() -> Self {
+        Self { words: [const { AtomicU64::new(0) }; 4] }
+    }
+
+    pub(super) fn add(&self, bus: u8) {
+        self.words[usize::from(bus / 64)].fetch_or(1 << (bus % 64), Ordering::Relaxed);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).filter(|bus| self.words[usize::from(bus / 64)].load(Ordering::Relaxed) & 1 << (bus % 64) != 0)
+    }
+}
+
+impl Machine {
+    /// Takes bus mastering and the pin from every function, bridges included, on every bus that was found. Messages
+    /// are memory writes, so these end too. What the functions decode stays, since the console may be among it.
+    ///
+    /// For the last moments of a machine, from whatever context: it goes past the locks. Other CPUs must stand still.
+    pub fn silence(&self) {
+        for bus in self.inventory.buses.iter() {
+            // Lower buses first: a bridge that does not master its bus passes nothing on from those behind it.
+            for slot in 0..=u8::MAX {
+                silence(self.config, Address::new(0, bus, slot >> 3, slot & 7));
+            }
+        }
+    }
+}
+
+fn silence(config: &dyn ConfigAccess, address: Address) {
+    let read = |offset| (config.read_unlocked(address, offset, Width::Word) & 0xffff) as u16;
+    // 0xffff: nothing there. A function that is there may have any other vendor; its Command takes what it takes.
+    if read(0) == u16::MAX {
+        return;
+    }
+    let command = Command::from_bits_retain(read(COMMAND));
+    let quiet = (command | Command::INTERRUPT_DISABLE) - Command::BUS_MASTER_ENABLE;
+    config.write_unlocked(address, COMMAND, Width::Word, quiet.bits().into());
+    // A read cannot overtake what the function wrote before it: nothing of it is under way to memory now.
+    read(0);
+}

@@ -1,0 +1,87 @@
+//! The end of a machine: every function off the bus, whoever holds whatever lock.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use switchboard::config::{Address, ConfigAccess, Width};
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard::function::Inventory;
+use switchboard::machine::Machine;
+
+const COMMAND: u16 = 4;
+const DECODE: u32 = 3;
+const BUS_MASTER: u32 = 4;
+const INTX_DISABLE: u32 = 0x400;
+
+/// A configuration space whose lock is held by somebody who never lets go of it, once `is_held`.
+struct Locked {
+    inner: &'static dyn ConfigAccess,
+    is_held: AtomicBool,
+}
+
+impl Locked {
+    fn enter(&self) -> &'static dyn ConfigAccess {
+        assert!(!self.is_held.load(Ordering::Relaxed), "this waits for ever");
+        self.inner
+    }
+}
+
+impl ConfigAccess for Locked {
+    fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
+        self.enter().read(address, offset, width)
+    }
+
+    fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
+        self.enter().write(address, offset, width, value);
+    }
+
+    fn read_unlocked(&self, address: Address, offset: u16, width: Width) -> u32 {
+        self.inner.read(address, offset, width)
+    }
+
+    fn write_unlocked(&self, address: Address, offset: u16, width: Width, value: u32) {
+        self.inner.write(address, offset, width, value);
+    }
+
+    fn size(&self, address: Address) -> u16 {
+        self.inner.size(address)
+    }
+}
+
+fn functions() -> [FakeFunction; 3] {
+    // One of them is not the first of its device, as where that was pulled.
+    ["00:01.0", "00:02.0", "00:02.3"].map(|at| {
+        // The device has several functions.
+        FakeFunction::new(0x1234, 0x11e8).at(at).byte(0x0e, 0x80).bar(0, 0x1000).pin(1, 10)
+    })
+}
+
+#[test]
+fn every_function_is_off_the_bus_and_decodes_on() {
+    let fake = FakeMachine::new(functions());
+    let config = Box::leak(Box::new(Locked { inner: fake.machine().config, is_held: AtomicBool::new(false) }));
+    let Machine { controller, memory, clock, vectors, policy, .. } = *fake.machine();
+    let inventory = Inventory::new();
+    let machine: &Machine =
+        Box::leak(Box::new(Machine { config, controller, memory, clock, vectors, policy, inventory }));
+    machine.scan();
+    let claimed: Vec<_> =
+        machine.take_all().into_iter().map(|function| function.claim().expect("an endpoint")).collect();
+    let buffers: Vec<_> = claimed.iter().map(|resources| resources.dma.buffer(64).expect("memory")).collect();
+    let command = |address| fake.machine().config.read(address, COMMAND, Width::Word);
+    let addresses: Vec<_> = claimed.iter().map(|resources| resources.config.address()).collect();
+    assert_eq!(addresses.len(), 3);
+    for address in &addresses {
+        assert_eq!(command(*address), DECODE | BUS_MASTER | INTX_DISABLE);
+        // As a driver's on the line has it.
+        fake.set_config(*address, COMMAND, 7);
+    }
+    // Between the walk and the end one of a pair goes away; the other is silenced all the same.
+    fake.remove(addresses[1]);
+    config.is_held.store(true, Ordering::Relaxed);
+    machine.silence();
+    config.is_held.store(false, Ordering::Relaxed);
+    for address in [addresses[0], addresses[2]] {
+        assert_eq!(command(address), DECODE | INTX_DISABLE);
+    }
+    drop((claimed, buffers));
+}

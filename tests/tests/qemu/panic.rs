@@ -1,0 +1,107 @@
+//! After a panic no device writes to memory: all of it is compared while frames keep coming in.
+
+use core::net::Ipv4Addr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::time::Instant;
+use std::{fs, thread};
+
+use switchboard_tests::{Guest, Machine, Nic, Protocol, Qemu, Qtest, ScratchPath, sha256};
+
+const COMMAND: u8 = 4;
+const BUS_MASTER: u16 = 4;
+const INTX_DISABLE: u16 = 0x400;
+/// Where the frames go: nobody need listen there.
+const PORT: u16 = 9;
+const MEMORY: usize = 32 << 20;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at memory: hundreds of frames.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A digest of all the guest's memory, as its CPU would find it.
+fn memory(guest: &Guest) -> String {
+    let file = ScratchPath::new("memory");
+    guest.monitor(&format!("pmemsave 0 {MEMORY:#x} \"{}\"", file.path().display()));
+    let start = Instant::now();
+    while length(file.path()) != MEMORY as u64 {
+        assert!(start.elapsed() < PATIENCE, "QEMU has not saved memory");
+        thread::sleep(Duration::from_millis(20));
+    }
+    sha256(&fs::read(file.path()).expect("what QEMU wrote"))
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Sends small frames to a port of the guest's first two network functions until it is done.
+fn flood(ports: [u16; 2], is_done: &AtomicBool) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    while !is_done.load(Ordering::Relaxed) {
+        for port in ports {
+            // What the host refuses is one frame fewer.
+            drop(socket.send_to(&[0xa5; 200], (Ipv4Addr::LOCALHOST, port)));
+        }
+        thread::sleep(Duration::from_micros(500));
+    }
+}
+
+fn panics(machine: Machine) {
+    let qtest = Qtest::default();
+    let qemu = Qemu::new(machine).memory("32M").nic(Nic::Virtio).nic(Nic::E1000).device("virtio-rng-pci").files();
+    let guest = qtest.attach(qemu).forward(Protocol::Udp, PORT).without_exit().start();
+    let functions = guest.functions();
+    // Both have an address by now, and the network knows theirs.
+    drop((guest.client_on(0), guest.client_on(1)));
+    let ports = [0, 1].map(|nic| guest.port(nic, Protocol::Udp, PORT));
+    let places: Vec<_> = functions.iter().map(|function| place(&function.address)).collect();
+    let command = |place| qtest.read_config(place, COMMAND);
+    let masters = || places.iter().filter(|place| command(**place) & BUS_MASTER != 0).count();
+    assert!(masters() >= 4, "four drivers run");
+
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| flood(ports, &is_done));
+        thread::sleep(PAUSE);
+        // In the middle of whatever the guest is doing.
+        guest.monitor("nmi");
+        guest.wait_for("panicked at");
+        guest.wait_for("  at 0x");
+        let before = memory(&guest);
+        thread::sleep(PAUSE);
+        assert_eq!(memory(&guest), before, "a device has written into the dead");
+        assert_eq!(masters(), 0);
+
+        // The frames were there all the time: a function that is let onto the bus again does write.
+        let e1000 = functions.iter().find(|function| function.driver.as_deref() == Some("e1000")).expect("an e1000");
+        let e1000 = place(&e1000.address);
+        assert_eq!(command(e1000) & INTX_DISABLE, INTX_DISABLE);
+        qtest.write_config(e1000, COMMAND, command(e1000) | BUS_MASTER);
+        thread::sleep(PAUSE);
+        assert_ne!(memory(&guest), before, "nothing was sent");
+        is_done.store(true, Ordering::Relaxed);
+        sender.join().expect("it sends to the end");
+    });
+    assert!(guest.is_running());
+}
+
+/// Bus, device and function of an address.
+fn place(address: &str) -> (u8, u8, u8) {
+    let numbers: Vec<_> =
+        address.split([':', '.']).map(|digits| u8::from_str_radix(digits, 16).expect("hexadecimal digits")).collect();
+    let [.., bus, device, function] = numbers[..] else { panic!("{address} is no address") };
+    (bus, device, function)
+}
+
+#[test]
+fn q35() {
+    panics(Machine::Q35);
+}
+
+#[test]
+fn pc() {
+    panics(Machine::Pc);
+}
