@@ -12,7 +12,7 @@ mod planted;
 
 /// The modules, below `framework/src`.
 const MODULES: &[(&str, &[&str])] = &[
-    ("config", &["access", "capability"]),
+    ("config", &["access", "msi", "msix"]),
     ("interrupt", &["grant", "isr", "mask", "mode", "msi", "msix", "row", "slot", "vectors"]),
     ("sync", &["event"]),
 ];

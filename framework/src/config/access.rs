@@ -80,6 +80,11 @@ impl Space {
         self.address
     }
 
+    /// Whether all of `length` bytes at `offset` can be read.
+    pub(crate) fn reaches(self, offset: u16, length: u16) -> bool {
+        offset.checked_add(length).is_some_and(|end| end <= self.access.size(self.address))
+    }
+
     pub(crate) fn read_u8(self, offset: u16) -> u8 {
         (self.access.read(self.address, offset, Width::Byte) & 0xff) as u8
     }

@@ -5,7 +5,7 @@ use core::fmt;
 use pci_types::device_type::DeviceType;
 use pci_types::{HeaderType, PciHeader};
 
-use super::Space;
+use super::{BridgeHeader, BusNumbers, Space};
 use crate::interrupt::Pin;
 
 pub(crate) use pci_types::CommandRegister as Command;
@@ -13,8 +13,6 @@ pub(crate) use pci_types::CommandRegister as Command;
 /// Offset of the Command register, 16 bits wide. Status is beside it and is cleared by ones: never write both.
 pub(crate) const COMMAND: u16 = 0x04;
 const HEADER_TYPE: u16 = 0x0e;
-const SECONDARY_BUS: u16 = 0x19;
-const SUBSYSTEM: u16 = 0x2c;
 const INTERRUPT: u16 = 0x3c;
 
 /// What a function says of itself in its header.
@@ -32,8 +30,6 @@ pub struct Header {
     pub kind: HeaderKind,
     /// Whether the device has more functions (meaningful in function 0).
     pub is_multifunction: bool,
-    /// The subsystem's vendor and device, for endpoints.
-    pub subsystem: Option<(u16, u16)>,
     /// The pin that the function drives.
     pub pin: Option<Pin>,
     /// What firmware wrote into Interrupt Line.
@@ -77,13 +73,10 @@ impl fmt::Display for Class {
 pub enum HeaderKind {
     /// Type 0.
     Endpoint,
-    /// Type 1, and the bus behind it.
-    Bridge {
-        /// Secondary Bus Number.
-        secondary: u8,
-    },
-    /// Type 2: CardBus, not driven here.
-    CardBus,
+    /// Type 1: a bridge to more PCI buses.
+    Bridge(BridgeHeader),
+    /// Type 2: a bridge to CardBus, not driven here, and its buses.
+    CardBus(BusNumbers),
     /// A reserved type.
     Unknown(u8),
 }
@@ -91,41 +84,41 @@ pub enum HeaderKind {
 impl Header {
     /// Reads the header, or `None` where nothing answers.
     pub(crate) fn read(space: Space) -> Option<Self> {
+        let (vendor, _) = PciHeader::new(space.address()).id(space);
+        // 0xffff: nothing there. 0x0000 is no vendor either, and some bridges answer it.
+        (!matches!(vendor, 0xffff | 0)).then(|| Self::decode(space))
+    }
+
+    /// Reads the header, whatever answers.
+    pub(crate) fn decode(space: Space) -> Self {
         let header = PciHeader::new(space.address());
         let (vendor, device) = header.id(space);
-        // 0xffff: nothing there. 0x0000 is no vendor either, and some bridges answer it.
-        if matches!(vendor, 0xffff | 0) {
-            return None;
-        }
         let kind = match header.header_type(space) {
             HeaderType::Endpoint => HeaderKind::Endpoint,
-            HeaderType::PciPciBridge => HeaderKind::Bridge { secondary: space.read_u8(SECONDARY_BUS) },
-            HeaderType::CardBusBridge => HeaderKind::CardBus,
+            HeaderType::PciPciBridge => HeaderKind::Bridge(BridgeHeader::read(space)),
+            HeaderType::CardBusBridge => HeaderKind::CardBus(BusNumbers::read(space)),
             _ => HeaderKind::Unknown(space.read_u8(HEADER_TYPE) & 0x7f),
         };
         let (revision, base, sub, interface) = header.revision_and_class(space);
-        let subsystem =
-            (kind == HeaderKind::Endpoint).then(|| (space.read_u16(SUBSYSTEM), space.read_u16(SUBSYSTEM + 2)));
         let [interrupt_line, pin] = space.read_u16(INTERRUPT).to_le_bytes();
-        Some(Self {
+        Self {
             vendor,
             device,
             revision,
             class: Class { base, sub, interface },
             kind,
             is_multifunction: header.has_multiple_functions(space),
-            subsystem,
             pin: Pin::from_register(pin),
             interrupt_line,
-        })
+        }
     }
 
     /// How many BARs a header of this kind has.
     pub(crate) fn bar_count(&self) -> u8 {
         match self.kind {
             HeaderKind::Endpoint => 6,
-            HeaderKind::Bridge { .. } => 2,
-            HeaderKind::CardBus => 1,
+            HeaderKind::Bridge(_) => 2,
+            HeaderKind::CardBus(_) => 1,
             HeaderKind::Unknown(_) => 0,
         }
     }

@@ -1,18 +1,39 @@
 //! Configuration space: how it is reached and what it says.
+//!
+//! Reading and judging are apart: [`Facts`] holds what a function says, each capability a value of its own type, and
+//! beside them the [defects](Defect): what of it is not believed, and why. Every walk here ends on every input.
 
 mod access;
+mod bridge;
 mod capability;
+mod defect;
 mod ecam;
+mod express;
+mod extended;
+mod facts;
 mod header;
+mod msi;
+mod msix;
 mod ports;
+mod power;
+mod virtio;
 
 pub use access::{ConfigAccess, Width};
-pub use capability::Capability;
+pub use bridge::{BridgeHeader, BridgeWindow, BusNumbers, WindowRange};
+pub use capability::{Capability, CapabilityList, ChainEnd};
+pub use defect::Defect;
 pub use ecam::{Ecam, EcamRegion};
+pub use express::{ExpressCapability, PortType, SlotCapabilities};
+pub use extended::{ExtendedCapability, ExtendedList};
+pub use facts::Facts;
 pub use header::{Class, Header, HeaderKind};
+pub use msi::MsiCapability;
+pub use msix::{BarOffset, MsixCapability};
 pub use pci_types::PciAddress as Address;
 pub use ports::Ports;
+pub use power::PowerCapability;
+pub use virtio::VirtioCapability;
 
 pub(crate) use access::Space;
-pub(crate) use capability::{BarOffset, MsiCapability, MsixCapability, capabilities};
+pub(crate) use facts::virtio_capabilities;
 pub(crate) use header::{COMMAND, Command, update_command};

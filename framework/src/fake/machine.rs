@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 use super::config::{FakeConfig, FakeFunction};
 use super::controller::{FakeClock, FakeController};
 use super::memory::FakeMemory;
-use crate::config::{Address, ConfigAccess, Space, Width, capabilities};
+use crate::config::{Address, CapabilityList, ConfigAccess, HeaderKind, Space, Width};
 use crate::dma::BusAddress;
 use crate::function::Inventory;
 use crate::interrupt::{Gsi, Mode, ModePolicy, VectorTable};
@@ -208,8 +208,7 @@ impl FakeMachine {
     }
 
     fn capability(&self, address: Address, id: u8) -> Option<u16> {
-        let list = capabilities(Space::new(self.config, address));
-        list.into_iter().find(|capability| capability.id == id).map(|capability| capability.offset)
+        CapabilityList::read(Space::new(self.config, address), HeaderKind::Endpoint).find(id)
     }
 
     fn msi_vector(&self, address: Address, entry: u16) -> Option<u8> {

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use super::record::{Record, Taken};
 use crate::bar::BarSlot;
 use crate::config::{
-    Address, Capability, Class, Command, HeaderKind, MsiCapability, MsixCapability, Space, update_command,
+    Address, Capability, Class, Command, ExpressCapability, ExtendedCapability, Header, HeaderKind, MsiCapability,
+    MsixCapability, PowerCapability, Space, VirtioCapability, update_command,
 };
 use crate::dma::{DmaPort, Pool};
 use crate::interrupt::{InterruptPort, Offers};
@@ -33,13 +34,13 @@ impl Function {
     /// Vendor ID and Device ID.
     #[must_use]
     pub fn id(&self) -> (u16, u16) {
-        (self.record().header.vendor, self.record().header.device)
+        (self.record().header().vendor, self.record().header().device)
     }
 
     /// Class code.
     #[must_use]
     pub fn class(&self) -> Class {
-        self.record().header.class
+        self.record().header().class
     }
 
     /// The interrupt modes that it offers.
@@ -61,10 +62,10 @@ impl Function {
     /// [`ClaimError`] for bridges and for functions that no longer answer.
     pub fn claim(self) -> Result<Resources, ClaimError> {
         let record = self.taken.record();
-        if record.header.kind != HeaderKind::Endpoint {
+        if record.header().kind != HeaderKind::Endpoint {
             return Err(ClaimError::NotAnEndpoint { address: record.address() });
         }
-        if record.space.read_u16(0) != record.header.vendor {
+        if record.space.read_u16(0) != record.header().vendor {
             return Err(ClaimError::Gone { address: record.address() });
         }
         let claimed =
@@ -132,13 +133,43 @@ impl Config {
     /// The subsystem's vendor and device.
     #[must_use]
     pub fn subsystem(&self) -> Option<(u16, u16)> {
-        self.claimed.record().header.subsystem
+        self.claimed.record().facts.subsystem
     }
 
     /// Its capability list.
     #[must_use]
     pub fn capabilities(&self) -> Vec<Capability> {
-        self.claimed.record().capabilities.clone()
+        self.claimed.record().facts.capabilities.entries.clone()
+    }
+
+    /// Its extended capability list.
+    #[must_use]
+    pub fn extended_capabilities(&self) -> Vec<ExtendedCapability> {
+        self.claimed.record().facts.extended.entries.clone()
+    }
+
+    /// Its header, as it was when the function was found.
+    #[must_use]
+    pub fn header(&self) -> Header {
+        *self.claimed.record().header()
+    }
+
+    /// Its PCI Express capability.
+    #[must_use]
+    pub fn express(&self) -> Option<ExpressCapability> {
+        self.claimed.record().facts.express
+    }
+
+    /// Its power management capability.
+    #[must_use]
+    pub fn power(&self) -> Option<PowerCapability> {
+        self.claimed.record().facts.power
+    }
+
+    /// Its virtio capabilities, in the order of the list; none for a device that is not of virtio's vendor.
+    #[must_use]
+    pub fn virtio_capabilities(&self) -> Vec<VirtioCapability> {
+        crate::config::virtio_capabilities(self.claimed.space(), &self.claimed.record().facts)
     }
 
     /// Reads one byte.

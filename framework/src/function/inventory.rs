@@ -97,9 +97,9 @@ impl FunctionReport {
         let status = record.status();
         Self {
             address: record.address(),
-            vendor: record.header.vendor,
-            device: record.header.device,
-            class: record.header.class,
+            vendor: record.header().vendor,
+            device: record.header().device,
+            class: record.header().class,
             driver: status.driver,
             state: status.state,
             offers: record.offers(),

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::bar::{BarFacts, read_bars};
-use crate::config::{Address, BarOffset, Capability, Header, MsiCapability, MsixCapability, Space, capabilities};
+use crate::config::{Address, BarOffset, Defect, Facts, Header, MsiCapability, MsixCapability, Space};
 use crate::interrupt::{Mode, Offers};
 use crate::sync::IrqLock;
 
@@ -14,9 +14,11 @@ use crate::sync::IrqLock;
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) space: Space,
-    pub(crate) header: Header,
-    pub(crate) capabilities: Vec<Capability>,
+    /// What it says of itself.
+    pub(crate) facts: Facts,
+    /// Its MSI capability, if that can be used.
     pub(crate) msi: Option<MsiCapability>,
+    /// Its MSI-X capability, if that can be used.
     pub(crate) msix: Option<MsixCapability>,
     pub(crate) bars: Vec<BarFacts>,
     taken: AtomicBool,
@@ -51,13 +53,13 @@ pub(crate) struct Hole {
 
 impl Record {
     pub(crate) fn read(space: Space, header: Header) -> Self {
-        let capabilities = capabilities(space);
+        let facts = Facts::read(space, header);
+        facts.defects.iter().for_each(|defect| log::warn!("{}: {defect}", space.address()));
         Self {
             space,
-            header,
-            msi: MsiCapability::read(space, &capabilities),
-            msix: MsixCapability::read(space, &capabilities),
-            capabilities,
+            msi: facts.msi.filter(|msi| Defect::check_msi(*msi).is_ok()),
+            msix: facts.msix.filter(|msix| Defect::check_msix(*msix).is_ok()),
+            facts,
             bars: read_bars(space, &header),
             taken: AtomicBool::new(false),
             status: IrqLock::new(Status { driver: None, state: State::Unclaimed, mode: None }),
@@ -68,13 +70,17 @@ impl Record {
         self.space.address()
     }
 
+    pub(crate) fn header(&self) -> &Header {
+        &self.facts.header
+    }
+
     pub(crate) fn bar(&self, index: u8) -> Option<BarFacts> {
         self.bars.iter().find(|bar| bar.index == index).copied()
     }
 
     pub(crate) fn offers(&self) -> Offers {
         Offers {
-            intx: self.header.pin,
+            intx: self.header().pin,
             msi: self.msi.map_or(0, |msi| msi.count),
             msix: self.msix.map_or(0, |msix| msix.count),
         }

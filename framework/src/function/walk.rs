@@ -16,7 +16,8 @@ pub(crate) fn walk(access: &'static dyn ConfigAccess) -> Vec<(Space, Header)> {
     seen[0] = true;
     while let Some(bus) = pending.pop() {
         for (space, header) in walk_bus(access, bus) {
-            if let HeaderKind::Bridge { secondary } = header.kind {
+            if let HeaderKind::Bridge(bridge) = header.kind {
+                let secondary = bridge.buses.secondary;
                 // 0 is a bridge that nobody set up; a bus met twice is a bridge that lies, or a loop.
                 if secondary != 0 && !core::mem::replace(&mut seen[usize::from(secondary)], true) {
                     pending.push(secondary);

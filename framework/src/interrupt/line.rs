@@ -91,7 +91,7 @@ pub(super) struct LineGrant {
 
 impl LineGrant {
     pub(super) fn new(claimed: &Arc<Claimed>) -> Result<Self, GrantError> {
-        let (machine, header) = (claimed.machine(), &claimed.record().header);
+        let (machine, header) = (claimed.machine(), claimed.record().header());
         let interrupt_line = header.interrupt_line;
         let pin = header.pin.ok_or(RouteError::NotRouted { interrupt_line })?;
         let route = machine.controller.route(claimed.record().address(), pin, interrupt_line)?;

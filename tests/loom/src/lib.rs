@@ -24,7 +24,8 @@ mod config {
     include!(concat!(env!("OUT_DIR"), "/config.rs"));
 
     pub(crate) use access::{ConfigAccess, Space, Width};
-    pub(crate) use capability::{BarOffset, MsiCapability, MsixCapability};
+    pub(crate) use msi::MsiCapability;
+    pub(crate) use msix::{BarOffset, MsixCapability};
     pub(crate) use pci_types::PciAddress as Address;
 }
 

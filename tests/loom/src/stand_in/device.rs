@@ -112,7 +112,8 @@ impl Device {
 
     pub(crate) fn msi(&self) -> Option<MsiCapability> {
         let Kind::Msi { is_maskable } = self.kind else { return None };
-        Some(MsiCapability { offset: CAPABILITY, count: 1, is_64bit: true, is_maskable })
+        let (count, granted, is_enabled, is_64bit) = (1, 1, false, true);
+        Some(MsiCapability { offset: CAPABILITY, count, granted, is_enabled, is_64bit, is_maskable })
     }
 }
 

@@ -121,7 +121,8 @@ pub(crate) fn with_function(kind: Kind, work: impl FnOnce(&'static Cpu, &'static
     // SAFETY: as above.
     let device: &'static Device = unsafe { &*device_place };
     let place = |offset| BarOffset { bar: 0, offset };
-    let msix = MsixCapability { offset: CAPABILITY, count: 1, table: place(0), pending: place(PENDING) };
+    let (offset, count, table, pending) = (CAPABILITY, 1, place(0), place(PENDING));
+    let msix = MsixCapability { offset, count, is_enabled: false, is_masked: false, table, pending };
     let msix = (kind == Kind::Msix).then_some(msix);
     let record = Record { space: Space::new(device, Address::new(0, 0, 3, 0)), msi: device.msi(), msix };
     let machine = Machine { controller: Controller(cpu), memory: device, vectors: &cpu.vectors };

@@ -1,0 +1,83 @@
+//! The extended capability list of PCI Express: the 3,840 bytes behind the first 256 (PCIe 4.0, 7.6).
+
+use alloc::vec::Vec;
+
+use super::{Capability, CapabilityList, ChainEnd, Space};
+
+/// Where the first entry is, if there is one.
+const FIRST: u16 = 0x100;
+/// The entries' dwords, of which each is looked at once.
+const DWORDS: usize = (4096 - FIRST as usize) / 4;
+
+/// One entry of a function's extended capability list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtendedCapability {
+    /// What it is (PCI Code and ID Assignment, 3); 0 is none, though in the list.
+    pub id: u16,
+    /// Version of its layout.
+    pub version: u8,
+    /// Where it is in configuration space.
+    pub offset: u16,
+}
+
+/// An extended capability list, up to where it ends or breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExtendedList {
+    /// What is in it, in the order of the list.
+    pub entries: Vec<ExtendedCapability>,
+    /// How it ends.
+    pub end: ChainEnd,
+}
+
+impl ExtendedList {
+    /// Walks it, if the function is of PCI Express or PCI-X, which alone have extended space. A first entry that
+    /// reads zero or ones, or that is out of reach, is no list.
+    pub(crate) fn read(space: Space, capabilities: &CapabilityList) -> Self {
+        let mut list = Self::default();
+        let is_extended = |entry: &Capability| matches!(entry.id, Capability::EXPRESS | Capability::PCI_X);
+        if !space.reaches(FIRST, 4) || !capabilities.entries.iter().any(is_extended) {
+            return list;
+        }
+        let mut seen = [0_u64; DWORDS.div_ceil(64)];
+        let mut offset = FIRST;
+        loop {
+            if offset < FIRST {
+                list.end = ChainEnd::Outside(offset);
+                break;
+            }
+            if !space.reaches(offset, 4) {
+                list.end = ChainEnd::Unreadable(offset);
+                break;
+            }
+            let header = space.read_u32(offset);
+            if header == 0 || header == u32::MAX {
+                // Nothing at the start is an empty list; nothing where an entry points is a broken one.
+                if offset != FIRST {
+                    list.end = ChainEnd::Broken(offset);
+                }
+                break;
+            }
+            let dword = usize::from((offset - FIRST) / 4);
+            let bit = 1 << (dword % 64);
+            if seen[dword / 64] & bit != 0 {
+                list.end = ChainEnd::Looped(offset);
+                break;
+            }
+            seen[dword / 64] |= bit;
+            let [id_low, id_high, version, _] = header.to_le_bytes();
+            let id = u16::from_le_bytes([id_low, id_high]);
+            list.entries.push(ExtendedCapability { id, version: version & 0xf, offset });
+            offset = (header >> 20) as u16 & !3;
+            if offset == 0 {
+                break;
+            }
+        }
+        list
+    }
+
+    /// Where the first capability of that kind is.
+    #[must_use]
+    pub fn find(&self, id: u16) -> Option<u16> {
+        self.entries.iter().find(|entry| entry.id == id).map(|entry| entry.offset)
+    }
+}

@@ -1,0 +1,91 @@
+//! All that a function's configuration space says, read without a write.
+
+use alloc::vec::Vec;
+
+use super::{
+    Address, Capability, CapabilityList, ChainEnd, ConfigAccess, Defect, ExpressCapability, ExtendedList, Header,
+    HeaderKind, MsiCapability, MsixCapability, PowerCapability, Space, VirtioCapability,
+};
+
+const SUBSYSTEM: u16 = 0x2c;
+const SUBSYSTEM_CARDBUS: u16 = 0x40;
+/// In a bridge's capability for it.
+const SUBSYSTEM_BRIDGE: u16 = 4;
+const VENDOR_VIRTIO: u16 = 0x1af4;
+
+/// What a function says of itself: its header, its capabilities, and what is wrong with them.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The header.
+    pub header: Header,
+    /// The subsystem's vendor and device. Endpoints and CardBus bridges have it in their header, PCI bridges in a
+    /// capability.
+    pub subsystem: Option<(u16, u16)>,
+    /// The capability list.
+    pub capabilities: CapabilityList,
+    /// The extended capability list.
+    pub extended: ExtendedList,
+    /// The MSI capability, as it is: see [`Self::defects`] for whether it can be used.
+    pub msi: Option<MsiCapability>,
+    /// The MSI-X capability, as it is.
+    pub msix: Option<MsixCapability>,
+    /// The PCI Express capability.
+    pub express: Option<ExpressCapability>,
+    /// The power management capability.
+    pub power: Option<PowerCapability>,
+    /// What is not believed.
+    pub defects: Vec<Defect>,
+}
+
+impl Facts {
+    /// Reads the function at `address`, whether or not one answers there: a function that is not there says that its
+    /// vendor is 0xffff.
+    #[must_use]
+    pub fn decode(access: &'static dyn ConfigAccess, address: Address) -> Self {
+        let space = Space::new(access, address);
+        Self::read(space, Header::decode(space))
+    }
+
+    pub(crate) fn read(space: Space, header: Header) -> Self {
+        let capabilities = CapabilityList::read(space, header.kind);
+        let extended = ExtendedList::read(space, &capabilities);
+        let mut defects = Vec::new();
+        if capabilities.end != ChainEnd::Complete {
+            defects.push(Defect::CapabilityList(capabilities.end));
+        }
+        if extended.end != ChainEnd::Complete {
+            defects.push(Defect::ExtendedList(extended.end));
+        }
+        let msi = capabilities.find(Capability::MSI).map(|offset| MsiCapability::read(space, offset));
+        let msix = capabilities.find(Capability::MSIX).map(|offset| MsixCapability::read(space, offset));
+        defects.extend(msi.and_then(|msi| Defect::check_msi(msi).err()));
+        defects.extend(msix.and_then(|msix| Defect::check_msix(msix).err()));
+        let mut whole = |id, length| {
+            let offset = capabilities.find(id)?;
+            Defect::check_length(id, offset, length).map_err(|defect| defects.push(defect)).ok().map(|()| offset)
+        };
+        let express =
+            whole(Capability::EXPRESS, ExpressCapability::LEAST).map(|offset| ExpressCapability::read(space, offset));
+        let power =
+            whole(Capability::POWER, PowerCapability::LENGTH).map(|offset| PowerCapability::read(space, offset));
+        let subsystem = subsystem(space, header.kind, &capabilities);
+        Self { header, subsystem, capabilities, extended, msi, msix, express, power, defects }
+    }
+}
+
+fn subsystem(space: Space, kind: HeaderKind, capabilities: &CapabilityList) -> Option<(u16, u16)> {
+    let register = match kind {
+        HeaderKind::Endpoint => SUBSYSTEM,
+        HeaderKind::CardBus(_) => SUBSYSTEM_CARDBUS,
+        HeaderKind::Bridge(_) => capabilities.find(Capability::SUBSYSTEM)? + SUBSYSTEM_BRIDGE,
+        HeaderKind::Unknown(_) => return None,
+    };
+    space.reaches(register, 4).then(|| (space.read_u16(register), space.read_u16(register + 2)))
+}
+
+/// The virtio vendor capabilities of a list: of a virtio device, whose others are not its vendor's.
+pub(crate) fn virtio_capabilities(space: Space, facts: &Facts) -> Vec<VirtioCapability> {
+    let is_virtio = facts.header.vendor == VENDOR_VIRTIO;
+    let entries = facts.capabilities.entries.iter().filter(|entry| is_virtio && entry.id == Capability::VENDOR);
+    entries.filter_map(|entry| VirtioCapability::read(space, entry.offset)).collect()
+}

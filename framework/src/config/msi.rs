@@ -1,0 +1,58 @@
+//! The MSI capability (PCI 3.0, 6.8.1).
+
+use super::Space;
+
+/// What the MSI capability says. Read once, when the function was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MsiCapability {
+    /// Where it is in configuration space.
+    pub offset: u16,
+    /// Messages that the function can send, a power of two. More than 32 is a reserved value.
+    pub count: u8,
+    /// Messages that firmware granted, a power of two.
+    pub granted: u8,
+    /// Whether firmware left it on.
+    pub is_enabled: bool,
+    /// Whether messages may go to addresses above 4 GiB.
+    pub is_64bit: bool,
+    /// Whether each message has a mask bit.
+    pub is_maskable: bool,
+}
+
+impl MsiCapability {
+    pub(crate) const CONTROL: u16 = 2;
+    pub(crate) const ENABLE: u16 = 1;
+    pub(crate) const GRANTED: u16 = 7 << 4;
+
+    /// Reads the capability at `offset`: what is there, not whether it is sensible.
+    pub(crate) fn read(space: Space, offset: u16) -> Self {
+        let control = space.read_u16(offset + Self::CONTROL);
+        Self {
+            offset,
+            count: 1 << (control >> 1 & 7),
+            granted: 1 << (control >> 4 & 7),
+            is_enabled: control & Self::ENABLE != 0,
+            is_64bit: control & 1 << 7 != 0,
+            is_maskable: control & 1 << 8 != 0,
+        }
+    }
+
+    /// Where the data register is: after a 32- or a 64-bit address.
+    #[must_use]
+    pub fn data(self) -> u16 {
+        self.offset + if self.is_64bit { 12 } else { 8 }
+    }
+
+    /// Where the mask register is, when there is one.
+    #[must_use]
+    pub fn mask(self) -> Option<u16> {
+        self.is_maskable.then_some(self.offset + if self.is_64bit { 16 } else { 12 })
+    }
+
+    /// Bytes of the capability.
+    #[must_use]
+    pub fn length(self) -> u16 {
+        let registers = if self.is_64bit { 14 } else { 10 };
+        if self.is_maskable { registers + 10 } else { registers }
+    }
+}

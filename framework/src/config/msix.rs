@@ -1,0 +1,69 @@
+//! The MSI-X capability (PCI 3.0, 6.8.2).
+
+use super::Space;
+
+/// What the MSI-X capability says. Read once, when the function was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MsixCapability {
+    /// Where it is in configuration space.
+    pub offset: u16,
+    /// Entries in the table, 1 to 2,048.
+    pub count: u16,
+    /// Whether firmware left it on.
+    pub is_enabled: bool,
+    /// Whether firmware left all of it masked.
+    pub is_masked: bool,
+    /// Where the table is.
+    pub table: BarOffset,
+    /// Where the pending bits are.
+    pub pending: BarOffset,
+}
+
+/// A place in one of the function's BARs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BarOffset {
+    /// The BAR, 0 to 5; 6 and 7 are reserved.
+    pub bar: u8,
+    /// Bytes from its start.
+    pub offset: u32,
+}
+
+impl MsixCapability {
+    pub(crate) const CONTROL: u16 = 2;
+    pub(crate) const ENABLE: u16 = 1 << 15;
+    pub(crate) const FUNCTION_MASK: u16 = 1 << 14;
+    /// Bytes of a table entry: address, upper address, data, vector control.
+    pub(crate) const ENTRY: u64 = 16;
+    /// Bytes of the capability.
+    pub(crate) const LENGTH: u16 = 12;
+
+    /// Reads the capability at `offset`: what is there, not whether it is sensible.
+    pub(crate) fn read(space: Space, offset: u16) -> Self {
+        let control = space.read_u16(offset + Self::CONTROL);
+        let place = |register: u16| {
+            let value = space.read_u32(offset + register);
+            BarOffset { bar: (value & 7) as u8, offset: value & !7 }
+        };
+        Self {
+            offset,
+            // Eleven bits hold the size less one: a table may have 2,048 entries, and ten bits lose half of them.
+            count: (control & 0x7ff) + 1,
+            is_enabled: control & Self::ENABLE != 0,
+            is_masked: control & Self::FUNCTION_MASK != 0,
+            table: place(4),
+            pending: place(8),
+        }
+    }
+
+    /// Bytes of the table.
+    #[must_use]
+    pub fn table_length(self) -> u64 {
+        u64::from(self.count) * Self::ENTRY
+    }
+
+    /// Bytes of the pending bit array: a bit an entry, in qwords.
+    #[must_use]
+    pub fn pending_length(self) -> u64 {
+        u64::from(self.count).div_ceil(64) * 8
+    }
+}
