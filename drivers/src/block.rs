@@ -74,6 +74,12 @@ pub enum BlockError {
         /// First sector of the request.
         sector: u64,
     },
+    /// The device was taken out of the machine; nothing can be asked of it any more.
+    #[error("the device is gone (request at sector {sector})")]
+    Gone {
+        /// First sector of the request.
+        sector: u64,
+    },
     /// The device broke its own rules and was set aside; nothing more will be asked of it.
     #[error("the device misbehaved and was set aside (request at sector {sector})")]
     Quarantined {

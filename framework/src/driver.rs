@@ -2,7 +2,7 @@
 
 use crate::bar::{BarSlot, MapError};
 use crate::dma::DmaError;
-use crate::function::{ClaimError, Function, State};
+use crate::function::{ClaimError, Function, Gone, State};
 use crate::interrupt::{GrantError, InterruptPort};
 
 /// A driver for functions of some kind. Each instance owns its function; nothing is global, so any number of
@@ -48,18 +48,21 @@ impl Id {
 /// Probes a function with driver `D` and keeps the inventory's record of how it went.
 ///
 /// # Errors
-/// What the probe said.
+/// What the probe said; [`ProbeError::Gone`] instead, when the function went away meanwhile: whatever its driver made
+/// of the ones that it read then.
 pub fn attach<D: Driver>(function: Function) -> Result<D, ProbeError> {
-    let record = function.record().clone();
+    let (record, presence) = (function.record().clone(), function.presence());
     record.update(|status| {
         status.driver = Some(D::NAME);
         status.state = State::Live;
     });
-    D::probe(function).inspect_err(|error| {
+    D::probe(function).map_err(|error| {
+        let error = presence.confirm().map_or_else(ProbeError::Gone, |()| error);
         record.update(|status| {
             status.driver = None;
             status.state = State::Failed(alloc::format!("{}: {error}", D::NAME));
         });
+        error
     })
 }
 
@@ -67,6 +70,9 @@ pub fn attach<D: Driver>(function: Function) -> Result<D, ProbeError> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProbeError {
+    /// The function went away.
+    #[error(transparent)]
+    Gone(#[from] Gone),
     /// The function could not be claimed.
     #[error(transparent)]
     Claim(#[from] ClaimError),

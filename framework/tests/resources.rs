@@ -5,7 +5,7 @@ use switchboard::config::Address;
 use switchboard::dma::DmaError;
 use switchboard::driver::{Driver, Id, ProbeError, attach};
 use switchboard::fake::{FakeFunction, FakeMachine};
-use switchboard::function::{ClaimError, Function, Resources, State};
+use switchboard::function::{ClaimError, Function, Gone, Resources, State};
 
 struct Block;
 impl RegisterBlock for Block {
@@ -143,7 +143,8 @@ fn a_function_that_went_away_is_not_claimed() {
     let address = Address::new(0, 0, 3, 0);
     let taken = fake.machine().take(address).expect("free");
     fake.remove(address);
-    assert_eq!(taken.claim().err(), Some(ClaimError::Gone { address }));
+    assert_eq!(taken.claim().err(), Some(ClaimError::Gone(Gone { address })));
+    assert!(fake.machine().functions().is_empty());
 }
 
 fn bridge(at: &str, secondary: u8) -> FakeFunction {

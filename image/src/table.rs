@@ -25,6 +25,7 @@ fn line(function: &FunctionReport, interrupts: &[InterruptRow]) -> String {
         State::Live => granted(function, interrupts),
         State::Unclaimed => String::from("-"),
         State::Failed(reason) => format!("failed: {reason}"),
+        State::Gone => String::from("gone"),
     };
     format!(
         "{}  {:04x}:{:04x}  {}  {:11}  {:24}  {granted}",

@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 
 use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::Function;
+use switchboard::function::{Function, Gone};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
 use switchboard::messages;
 use switchboard::sync::{Notifier, Waiter, event};
@@ -40,7 +40,12 @@ impl MessageIsr<1> for Shared {
 
 impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.signals.take() else { return Claim::NotMine };
+        let Some(cause) = self.signals.take() else {
+            if self.signals.is_gone() {
+                self.done.notify(isr);
+            }
+            return Claim::NotMine;
+        };
         if cause.contains(Cause::QUEUE) {
             self.done.notify(isr);
         }
@@ -105,6 +110,7 @@ impl VirtioRng {
 
     /// Has the device fill the buffer, and waits until it did.
     fn poll_refill(&mut self, context: &Context<'_>) -> Poll<Result<(), RngError>> {
+        self.device.presence().check()?;
         if let Some(buffer) = self.idle.take() {
             if let Err((error, buffer)) = self.queue.submit(buffer) {
                 self.idle = Some(buffer);
@@ -130,6 +136,7 @@ impl VirtioRng {
             if self.done.poll_wait(context).is_pending() {
                 return Poll::Pending;
             }
+            self.device.presence().check()?;
         }
     }
 
@@ -150,6 +157,9 @@ pub enum RngError {
     /// The device broke the rules of the queue.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The device was taken out of the machine.
+    #[error(transparent)]
+    Gone(#[from] Gone),
     /// The device gave a buffer back without a single byte (5.4.6.2 forbids it).
     #[error("the device returned no bytes")]
     Nothing,

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use alloc::sync::Arc;
 
 use switchboard::bar::Bar;
+use switchboard::function::Presence;
 
 use super::registers::{Cause, ISR_STATUS, IsrStatus};
 
@@ -20,12 +21,13 @@ pub struct Signals {
 #[derive(Debug)]
 struct Inner {
     status: Bar<IsrStatus>,
+    presence: Presence,
     is_live: AtomicBool,
 }
 
 impl Signals {
-    pub(super) fn new(status: Bar<IsrStatus>) -> Self {
-        Self { inner: Arc::new(Inner { status, is_live: AtomicBool::new(false) }) }
+    pub(super) fn new(status: Bar<IsrStatus>, presence: Presence) -> Self {
+        Self { inner: Arc::new(Inner { status, presence, is_live: AtomicBool::new(false) }) }
     }
 
     /// Why the line was raised, and lets go of it; `None` when it was not this device. For line handlers only: with
@@ -36,8 +38,9 @@ impl Signals {
             return None;
         }
         let value = self.inner.status.read(&ISR_STATUS);
-        // All ones: the device is gone, and did not raise anything.
+        // All ones: if the device is gone, it did not raise anything; the wire is somebody else's either way.
         if value == u8::MAX {
+            let _ = self.inner.presence.confirm();
             return None;
         }
         let cause = Cause::from_bits_truncate(value);
@@ -49,6 +52,19 @@ impl Signals {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.inner.is_live.load(Ordering::Acquire)
+    }
+
+    /// Whether the device is known to be gone. A handler that finds this wakes whoever waits for it.
+    #[inline]
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.inner.presence.is_gone()
+    }
+
+    /// Whether the device is still there.
+    #[must_use]
+    pub fn presence(&self) -> &Presence {
+        &self.inner.presence
     }
 
     pub(super) fn set_live(&self, is_live: bool) {

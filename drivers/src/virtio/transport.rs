@@ -11,7 +11,7 @@ use switchboard::bar::{Bar, RegisterBlock};
 use switchboard::config::Address;
 use switchboard::dma::DmaPort;
 use switchboard::driver::ProbeError;
-use switchboard::function::{Function, Resources};
+use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::InterruptPort;
 
 use super::device::Device;
@@ -42,9 +42,9 @@ impl Transport {
     /// [`ProbeError`]; for a device without the modern interface among others.
     pub fn open(function: Function) -> Result<(Self, InterruptPort, DmaPort), ProbeError> {
         let machine = function.machine();
-        let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, config } = function.claim()?;
+        let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, config, presence } = function.claim()?;
         let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5])?;
-        let signals = Signals::new(structures.isr()?);
+        let signals = Signals::new(structures.isr()?, presence);
         let device = Device { common: structures.common()?, structures, signals, machine, address: config.address() };
         device.reset()?;
         device.add_status(Status::ACKNOWLEDGE);
@@ -203,10 +203,20 @@ impl Running {
         self.device.read_config(read)
     }
 
-    /// Whether the device says that it cannot go on (2.1.1).
+    /// Whether the device says that it cannot go on (2.1.1). One that is gone says nothing.
     #[must_use]
     pub fn needs_reset(&self) -> bool {
-        self.device.status().contains(Status::NEEDS_RESET)
+        let status = self.device.status();
+        if status.bits() == u8::MAX && self.presence().confirm().is_err() {
+            return false;
+        }
+        status.contains(Status::NEEDS_RESET)
+    }
+
+    /// Whether it is still there.
+    #[must_use]
+    pub fn presence(&self) -> &Presence {
+        self.device.signals.presence()
     }
 
     /// Sets aside a device that broke the rules: resets it, so that it touches nothing any more.

@@ -5,7 +5,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::{BarFacts, BarKind, Readable, Reg, RegisterBlock, RegisterValue, Window, Writable};
-use crate::function::Claimed;
+use crate::function::{Claimed, Gone};
 use crate::machine::MemoryError;
 
 /// A BAR that is not mapped yet. Each comes out of [`Resources`](crate::function::Resources) once.
@@ -74,6 +74,9 @@ impl Windows {
 }
 
 fn check(claimed: &Claimed, index: u8) -> Result<BarFacts, MapError> {
+    if claimed.is_gone() {
+        return Err(Gone { address: claimed.record().address() }.into());
+    }
     let bar = claimed.record().bar(index).ok_or(MapError::Missing { index })?;
     if bar.kind == BarKind::Io {
         return Err(MapError::Io { index });
@@ -212,4 +215,7 @@ pub enum MapError {
     /// The machine could not map it.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// The function is known to be gone.
+    #[error(transparent)]
+    Gone(#[from] Gone),
 }

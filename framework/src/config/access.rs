@@ -101,6 +101,15 @@ impl Space {
         self.access.write(self.address, offset, Width::Word, value.into());
     }
 
+    /// Reads, changes and writes back two bytes. What reads all ones is not written back: nothing answers there, and
+    /// no register that is changed this way can hold them.
+    pub(crate) fn update_u16(self, offset: u16, change: impl FnOnce(u16) -> u16) {
+        let value = self.read_u16(offset);
+        if value != u16::MAX {
+            self.write_u16(offset, change(value));
+        }
+    }
+
     pub(crate) fn write_u32(self, offset: u16, value: u32) {
         self.access.write(self.address, offset, Width::Dword, value);
     }

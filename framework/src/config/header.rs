@@ -124,9 +124,17 @@ impl Header {
     }
 }
 
-/// Changes Command by a 16-bit write, and returns what it was.
+/// Changes Command by a 16-bit write, and returns what it was. One that reads all ones, as no Command does, belongs
+/// to a function that is gone, and is not written.
 pub(crate) fn update_command(space: Space, change: impl FnOnce(Command) -> Command) -> Command {
     let before = Command::from_bits_retain(space.read_u16(COMMAND));
-    space.write_u16(COMMAND, change(before).bits());
+    if before.bits() != u16::MAX {
+        write_command(space, change(before));
+    }
     before
+}
+
+/// Sets Command, whatever it was, by a 16-bit write.
+pub(crate) fn write_command(space: Space, command: Command) {
+    space.write_u16(COMMAND, command.bits());
 }

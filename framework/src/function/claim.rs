@@ -3,11 +3,12 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::presence::{Gone, Presence};
 use super::record::{Record, Taken};
 use crate::bar::BarSlot;
 use crate::config::{
     Address, Capability, Class, Command, ExpressCapability, ExtendedCapability, Header, HeaderKind, MsiCapability,
-    MsixCapability, PowerCapability, Space, VirtioCapability, update_command,
+    MsixCapability, PowerCapability, Space, VirtioCapability, update_command, write_command,
 };
 use crate::dma::{DmaPort, Pool};
 use crate::interrupt::{InterruptPort, Offers};
@@ -16,13 +17,12 @@ use crate::machine::Machine;
 /// A function that was found and that nobody drives. There is one of these for each function at a time.
 #[derive(Debug)]
 pub struct Function {
-    machine: &'static Machine,
     taken: Taken,
 }
 
 impl Function {
-    pub(crate) fn new(machine: &'static Machine, taken: Taken) -> Self {
-        Self { machine, taken }
+    pub(crate) fn new(taken: Taken) -> Self {
+        Self { taken }
     }
 
     /// Where it is.
@@ -52,7 +52,13 @@ impl Function {
     /// The machine that it is part of.
     #[must_use]
     pub fn machine(&self) -> &'static Machine {
-        self.machine
+        self.taken.machine()
+    }
+
+    /// Whether it is still there, for whoever wants to know later.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        Presence::new(self.machine(), self.record())
     }
 
     /// Makes the function quiet and hands out its resources: no interrupt in any mode, no bus mastering,
@@ -65,11 +71,8 @@ impl Function {
         if record.header().kind != HeaderKind::Endpoint {
             return Err(ClaimError::NotAnEndpoint { address: record.address() });
         }
-        if record.space.read_u16(0) != record.header().vendor {
-            return Err(ClaimError::Gone { address: record.address() });
-        }
-        let claimed =
-            Arc::new(Claimed { pool: Pool::new(self.machine.memory), machine: self.machine, taken: self.taken });
+        self.machine().confirm(record)?;
+        let claimed = Arc::new(Claimed { pool: Pool::new(self.machine().memory), taken: self.taken });
         claimed.quiet();
         let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
         update_command(claimed.space(), |command| command | decode);
@@ -83,6 +86,7 @@ impl Function {
             bar5: bar(5),
             irq: InterruptPort::new(claimed.clone()),
             dma: DmaPort::new(claimed.clone()),
+            presence: claimed.presence(),
             config: Config { claimed },
         })
     }
@@ -114,6 +118,8 @@ pub struct Resources {
     pub dma: DmaPort,
     /// Its configuration space, to read.
     pub config: Config,
+    /// Whether it is still there.
+    pub presence: Presence,
 }
 
 /// The configuration space of a claimed function. To read only: what may be written there (Command, BARs, the
@@ -195,14 +201,28 @@ impl Config {
 /// back to the machine, and it can be taken anew; in this order, by the order of the fields.
 #[derive(Debug)]
 pub(crate) struct Claimed {
-    machine: &'static Machine,
     pool: Pool,
     taken: Taken,
 }
 
 impl Claimed {
     pub(crate) fn machine(&self) -> &'static Machine {
-        self.machine
+        self.taken.machine()
+    }
+
+    pub(crate) fn presence(&self) -> Presence {
+        Presence::new(self.machine(), self.taken.record())
+    }
+
+    /// Whether the function is known to be gone. Its configuration space is not written then: another function may
+    /// sit there by now.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.record().presence.is_gone()
+    }
+
+    /// Asks the function whether it is still there.
+    pub(crate) fn confirm(&self) -> Result<(), Gone> {
+        self.machine().confirm(self.taken.record())
     }
 
     pub(crate) fn record(&self) -> &Record {
@@ -230,10 +250,7 @@ impl Claimed {
 
     fn quiet(&self) {
         update_command(self.space(), |command| (command | Command::INTERRUPT_DISABLE) - Command::BUS_MASTER_ENABLE);
-        let clear = |register: u16, bits: u16| {
-            let control = self.space().read_u16(register);
-            self.space().write_u16(register, control & !bits);
-        };
+        let clear = |register: u16, bits: u16| self.space().update_u16(register, |control| control & !bits);
         if let Some(msi) = self.record().msi {
             clear(msi.offset + MsiCapability::CONTROL, MsiCapability::ENABLE);
         }
@@ -245,6 +262,12 @@ impl Claimed {
 
 impl Drop for Claimed {
     fn drop(&mut self) {
+        if self.is_gone() {
+            // Nothing is read and put back. This one value silences a function that only plays dead, is dropped
+            // where there is none, and leaves one that has come since as it was found: without any right.
+            write_command(self.space(), Command::INTERRUPT_DISABLE);
+            return;
+        }
         self.quiet();
         // A read cannot overtake what the function wrote before it: nothing of it is under way to memory now.
         let _ = self.space().read_u16(0);
@@ -262,9 +285,6 @@ pub enum ClaimError {
         address: Address,
     },
     /// It answers no longer, or as something else.
-    #[error("{address} no longer answers")]
-    Gone {
-        /// The function.
-        address: Address,
-    },
+    #[error(transparent)]
+    Gone(#[from] Gone),
 }

@@ -39,7 +39,12 @@ impl Machine {
                 let record = Arc::new(Record::read(space, header));
                 let mut records = self.inventory.records.lock();
                 let place = records.partition_point(|other| other.address() < record.address());
-                records.insert(place, record);
+                records.insert(place, record.clone());
+                drop(records);
+                // It may have gone while it was looked at, and what was read of it be worth nothing.
+                if self.confirm(&record).is_err() {
+                    log::warn!("{}: left out: it went away while it was looked at", record.address());
+                }
             }
         }
     }
@@ -47,24 +52,33 @@ impl Machine {
     /// The function at `address`, to be claimed; `None` when there is none or somebody has it.
     #[must_use]
     pub fn take(&'static self, address: Address) -> Option<Function> {
-        Taken::take(&self.find(address)?).map(|taken| Function::new(self, taken))
+        Taken::take(self, &self.find(address)?).map(Function::new)
     }
 
     /// Every function that nobody has, to be claimed.
     #[must_use]
     pub fn take_all(&'static self) -> Vec<Function> {
-        let records = self.inventory.records.lock().clone();
-        records.iter().filter_map(Taken::take).map(|taken| Function::new(self, taken)).collect()
+        self.records().iter().filter_map(|record| Taken::take(self, record)).map(Function::new).collect()
     }
 
     /// What is known of every function.
     #[must_use]
     pub fn functions(&self) -> Vec<FunctionReport> {
-        let records = self.inventory.records.lock().clone();
-        records.iter().map(|record| FunctionReport::new(record)).collect()
+        self.records().iter().map(|record| FunctionReport::new(record)).collect()
     }
 
-    fn find(&self, address: Address) -> Option<Arc<Record>> {
+    pub(super) fn records(&self) -> Vec<Arc<Record>> {
+        self.inventory.records.lock().clone()
+    }
+
+    /// Removes the record of a function that is gone and that nobody has.
+    pub(super) fn forget_if_gone(&self, record: &Arc<Record>) {
+        if record.presence.is_gone() && !record.is_taken() {
+            self.inventory.records.lock().retain(|other| !Arc::ptr_eq(other, record));
+        }
+    }
+
+    pub(super) fn find(&self, address: Address) -> Option<Arc<Record>> {
         self.inventory.records.lock().iter().find(|record| record.address() == address).cloned()
     }
 }

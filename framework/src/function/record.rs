@@ -5,9 +5,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::presence::Watch;
 use crate::bar::{BarFacts, read_bars};
 use crate::config::{Address, BarOffset, Defect, Facts, Header, MsiCapability, MsixCapability, Space};
 use crate::interrupt::{Mode, Offers};
+use crate::machine::Machine;
 use crate::sync::IrqLock;
 
 /// A function of the machine: the facts of its configuration space, and its state.
@@ -21,6 +23,7 @@ pub(crate) struct Record {
     /// Its MSI-X capability, if that can be used.
     pub(crate) msix: Option<MsixCapability>,
     pub(crate) bars: Vec<BarFacts>,
+    pub(super) presence: Watch,
     taken: AtomicBool,
     status: IrqLock<Status>,
 }
@@ -34,6 +37,8 @@ pub enum State {
     Live,
     /// A driver gave it up, and why.
     Failed(String),
+    /// It was taken out of the machine, and its driver has not let go of it yet.
+    Gone,
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +66,7 @@ impl Record {
             msix: facts.msix.filter(|msix| Defect::check_msix(*msix).is_ok()),
             facts,
             bars: read_bars(space, &header),
+            presence: Watch::default(),
             taken: AtomicBool::new(false),
             status: IrqLock::new(Status { driver: None, state: State::Unclaimed, mode: None }),
         }
@@ -100,7 +106,13 @@ impl Record {
     }
 
     pub(crate) fn status(&self) -> Status {
-        self.status.lock().clone()
+        let status = self.status.lock().clone();
+        if self.presence.is_gone() { Status { state: State::Gone, ..status } } else { status }
+    }
+
+    /// Whether somebody has it.
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::SeqCst)
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
@@ -108,16 +120,23 @@ impl Record {
     }
 }
 
-/// The right to be the one user of a function. Dropping gives it back.
+/// The right to be the one user of a function. Dropping gives it back, and lets go of the record of one that is
+/// gone: another may come up in its place then.
 #[derive(Debug)]
 pub(crate) struct Taken {
+    machine: &'static Machine,
     record: Arc<Record>,
 }
 
 impl Taken {
-    pub(crate) fn take(record: &Arc<Record>) -> Option<Self> {
-        let free = record.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        free.then(|| Self { record: record.clone() })
+    pub(super) fn take(machine: &'static Machine, record: &Arc<Record>) -> Option<Self> {
+        let free = record.taken.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        let taken = free.then(|| Self { machine, record: record.clone() });
+        taken.filter(|taken| !taken.record.presence.is_gone())
+    }
+
+    pub(crate) fn machine(&self) -> &'static Machine {
+        self.machine
     }
 
     pub(crate) fn record(&self) -> &Arc<Record> {
@@ -132,6 +151,9 @@ impl Drop for Taken {
                 *status = Status { driver: None, state: State::Unclaimed, mode: None };
             }
         });
-        self.record.taken.store(false, Ordering::Release);
+        // Given back, then looked whether it is gone; `mark_gone` does the two the other way round. So one of us
+        // sees the other.
+        self.record.taken.store(false, Ordering::SeqCst);
+        self.machine.forget_if_gone(&self.record);
     }
 }

@@ -111,9 +111,12 @@ impl LineGrant {
 
     /// Takes the function and its handler off the line; the handler is not running afterwards.
     fn pause(&self) {
-        update_command(self.claimed.space(), |command| command | Command::INTERRUPT_DISABLE);
-        // Read back, so that the function has let go of the wire before its handler goes.
-        let _ = self.claimed.space().read_u16(0);
+        // One that is gone holds no wire.
+        if !self.claimed.is_gone() {
+            update_command(self.claimed.space(), |command| command | Command::INTERRUPT_DISABLE);
+            // Read back, so that the function has let go of the wire before its handler goes.
+            let _ = self.claimed.space().read_u16(0);
+        }
         if let Some(sharer) = &self.joined {
             self.hold.leave(sharer);
         }
@@ -123,7 +126,9 @@ impl LineGrant {
         if let Some(sharer) = &self.joined {
             self.hold.join(sharer.clone());
         }
-        update_command(self.claimed.space(), |command| command - Command::INTERRUPT_DISABLE);
+        if !self.claimed.is_gone() {
+            update_command(self.claimed.space(), |command| command - Command::INTERRUPT_DISABLE);
+        }
     }
 
     fn leave(&mut self) {

@@ -50,6 +50,9 @@ impl Msi {
 
     /// Lets messages through. Says whether some may have been swallowed by the silence before.
     pub(super) fn unmask(&self) -> bool {
+        if self.claimed.is_gone() {
+            return false;
+        }
         let was_live = self.was_live.swap(true, Ordering::Relaxed);
         let control = self.space.read_u16(self.capability.offset + MsiCapability::CONTROL);
         let was_off = control & MsiCapability::ENABLE == 0;
@@ -68,6 +71,9 @@ impl Msi {
     /// Stops messages: by the mask bits, behind which they stay pending. Where there are none, by the enable bit;
     /// with INTx disabled, the function has then nobody to tell.
     pub(super) fn mask(&self) {
+        if self.claimed.is_gone() {
+            return;
+        }
         match self.capability.mask() {
             Some(mask) => self.space.write_u32(mask, u32::MAX),
             None => self.control(|control| control & !MsiCapability::ENABLE),
@@ -77,17 +83,19 @@ impl Msi {
     }
 
     fn control(&self, change: impl FnOnce(u16) -> u16) {
-        let register = self.capability.offset + MsiCapability::CONTROL;
-        self.space.write_u16(register, change(self.space.read_u16(register)));
+        self.space.update_u16(self.capability.offset + MsiCapability::CONTROL, change);
     }
 }
 
 impl Drop for Msi {
     fn drop(&mut self) {
+        self.claimed.record().update(|status| status.mode = None);
+        if self.claimed.is_gone() {
+            return;
+        }
         self.control(|control| control & !MsiCapability::ENABLE);
         if let Some(mask) = self.capability.mask() {
             self.space.write_u32(mask, 0);
         }
-        self.claimed.record().update(|status| status.mode = None);
     }
 }

@@ -66,7 +66,9 @@ impl Msix {
             claimed: claimed.clone(),
         };
         this.enable();
-        if this.read_control() & MsixCapability::ENABLE == 0 {
+        let control = this.read_control();
+        // All ones have the bit set, too: nothing answers.
+        if control & MsixCapability::ENABLE == 0 || control == u16::MAX {
             return Err(stuck);
         }
         claimed.record().update(|status| status.mode = Some(Mode::Msix));
@@ -75,6 +77,9 @@ impl Msix {
 
     /// Masks every entry and turns MSI-X on, unless it is on.
     pub(super) fn enable(&self) {
+        if self.claimed.is_gone() {
+            return;
+        }
         if self.read_control() & MsixCapability::ENABLE != 0 && self.is_on.load(Ordering::Relaxed) {
             return;
         }
@@ -177,17 +182,19 @@ impl Msix {
     }
 
     fn control(&self, change: impl FnOnce(u16) -> u16) {
-        let register = self.capability.offset + MsixCapability::CONTROL;
-        self.space.write_u16(register, change(self.read_control()));
+        self.space.update_u16(self.capability.offset + MsixCapability::CONTROL, change);
     }
 }
 
 impl Drop for Msix {
     fn drop(&mut self) {
+        self.claimed.record().update(|status| status.mode = None);
+        if self.claimed.is_gone() {
+            return;
+        }
         self.control(|control| control | MsixCapability::FUNCTION_MASK);
         self.flush();
         self.control(|control| control & !(MsixCapability::ENABLE | MsixCapability::FUNCTION_MASK));
-        self.claimed.record().update(|status| status.mode = None);
     }
 }
 

@@ -14,7 +14,7 @@ use super::line::{Line, LineGrant};
 use super::messages::Messages;
 use super::{Either, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin, VectorsExhausted};
 use crate::bar::MapError;
-use crate::function::Claimed;
+use crate::function::{Claimed, Gone};
 use crate::machine::RouteError;
 
 /// The interrupt modes that a function offers.
@@ -114,7 +114,7 @@ impl InterruptPort {
         };
         match granted {
             Ok(grant) => Ok(Messages::new(grant)),
-            Err(error) => Err((error, self)),
+            Err(error) => Err(self.refuse(error)),
         }
     }
 
@@ -125,7 +125,7 @@ impl InterruptPort {
     pub fn grant_line<I: LineIsr>(self) -> Result<Line<I>, (GrantError, Self)> {
         match self.permit(Mode::Intx).and_then(|()| LineGrant::new(&self.claimed)) {
             Ok(grant) => Ok(Line::new(grant)),
-            Err(error) => Err((error, self)),
+            Err(error) => Err(self.refuse(error)),
         }
     }
 
@@ -138,7 +138,15 @@ impl InterruptPort {
         self.grant()
     }
 
+    /// What a refusal was about: a function that is gone looks like one that is broken.
+    fn refuse(self, error: GrantError) -> (GrantError, Self) {
+        (self.claimed.confirm().map_or_else(GrantError::Gone, |()| error), self)
+    }
+
     fn permit(&self, mode: Mode) -> Result<(), GrantError> {
+        if self.claimed.is_gone() {
+            return Err(Gone { address: self.claimed.record().address() }.into());
+        }
         let (offers, policy) = (self.offers(), self.claimed.machine().policy);
         match (offers.has(mode), policy.permits(mode)) {
             (true, true) => Ok(()),
@@ -189,7 +197,10 @@ pub enum GrantError {
         /// The bytes needed.
         length: u64,
     },
-    /// The capability takes no writes: the function is gone, or broken.
+    /// The function is no longer there.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The function is there, and its capability takes no writes.
     #[error("the {mode} capability ignores writes")]
     Stuck {
         /// Whose capability.

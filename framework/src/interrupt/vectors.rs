@@ -12,6 +12,7 @@ use atomic_waker::AtomicWaker;
 use super::lines::LineState;
 use super::row::Row;
 use super::{Bound, InterruptRow, Slot, Vector};
+use crate::config::Address;
 use crate::sync::{IrqLock, IrqLockGuard};
 
 /// The first vector that is not an exception (SDM vol. 3, 6.2).
@@ -130,6 +131,14 @@ impl VectorTable {
     /// Wakes whoever tends the lines.
     pub(super) fn storm_waker(&self) -> &AtomicWaker {
         &self.storm_waker
+    }
+
+    /// Calls `act` with every vector that serves the function at `address`.
+    pub(crate) fn each_of(&self, address: Address, act: impl FnMut(Vector)) {
+        let rows = self.rows.lock();
+        let vectors = rows.iter().filter(|row| row.function == address).map(|row| row.vector);
+        // What was not allocated reports vector 0.
+        vectors.filter(|vector| usize::from(vector.number) >= FIRST).for_each(act);
     }
 
     pub(crate) fn add_row(&self, row: Arc<Row>) {

@@ -62,7 +62,12 @@ impl MessageIsr<2> for Shared {
 
 impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.signals.take() else { return Claim::NotMine };
+        let Some(cause) = self.signals.take() else {
+            if self.signals.is_gone() {
+                self.waiting.wake_all();
+            }
+            return Claim::NotMine;
+        };
         if cause.contains(Cause::QUEUE) {
             self.on_message(BlkMessage::Done, isr);
         }
@@ -175,14 +180,22 @@ impl VirtioBlk {
     }
 
     fn set_aside(&self, error: QueueError, sector: u64) -> BlockError {
+        if self.device.presence().is_gone() {
+            return BlockError::Gone { sector };
+        }
         if error != QueueError::Dead {
             self.device.quarantine(error);
         }
         BlockError::Quarantined { sector }
     }
 
-    /// Looks at what the device has announced, if anything: another capacity, or that it cannot go on.
+    /// Looks at what the device has announced, if anything: another capacity, or that it cannot go on. From one that
+    /// is gone nothing is expected any more.
     fn follow_config(&self) {
+        if self.device.presence().is_gone() {
+            self.requests.abandon(&self.shared.waiting);
+            return;
+        }
         if !self.shared.is_config_changed.swap(false, Ordering::AcqRel) {
             return;
         }
@@ -192,6 +205,8 @@ impl VirtioBlk {
             return;
         }
         match self.device.read_config(|| read_capacity(&self.config)) {
+            // All ones may be a capacity, and are what a device reads that went away meanwhile.
+            Ok(u64::MAX) if self.device.presence().confirm().is_err() => self.requests.abandon(&self.shared.waiting),
             Ok(capacity) => self.capacity.store(capacity, Ordering::Relaxed),
             Err(error) => log::warn!("{}: {error}", self.device.address()),
         }

@@ -61,6 +61,12 @@ impl Shared {
         self.is_config_changed.store(true, Ordering::Release);
         self.link.wake();
     }
+
+    fn wake_all(&self) {
+        self.receive.wake();
+        self.send.wake();
+        self.link.wake();
+    }
 }
 
 impl MessageIsr<3> for Shared {
@@ -75,12 +81,21 @@ impl MessageIsr<3> for Shared {
             NetMessage::Tx => self.send.wake(),
             NetMessage::Config => self.config_changed(),
         }
+        // Called once more for all of a card that has gone, on whatever vectors there are.
+        if self.signals.is_gone() {
+            self.link.wake();
+        }
     }
 }
 
 impl LineIsr for Shared {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.signals.take() else { return Claim::NotMine };
+        let Some(cause) = self.signals.take() else {
+            if self.signals.is_gone() {
+                self.wake_all();
+            }
+            return Claim::NotMine;
+        };
         if cause.contains(Cause::QUEUE) {
             // Which queue, the line does not say.
             self.receive.wake();
@@ -181,6 +196,11 @@ impl VirtioNet {
         }
     }
 
+    /// Whether nothing is to be had from the card any more: it broke the rules, or is gone.
+    fn is_out(&self) -> bool {
+        self.is_quarantined || self.device.presence().is_gone()
+    }
+
     /// Whether a frame can be sent.
     fn can_send(&mut self, context: &Context<'_>) -> bool {
         self.sender.poll(context).unwrap_or_else(|error| {
@@ -196,6 +216,8 @@ impl VirtioNet {
         }
         match self.device.read_config(|| config::read_link(&self.config, self.features)) {
             Ok(is_up) => self.is_up = is_up,
+            // One that went away while it was read reads ones that never stand still, or do.
+            Err(_) if self.device.presence().confirm().is_err() => {}
             Err(error) => self.quarantine(error),
         }
     }
@@ -206,7 +228,7 @@ impl embassy_net_driver::Driver for VirtioNet {
     type TxToken<'a> = Slot<'a>;
 
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(Frame<'_>, Slot<'_>)> {
-        if self.is_quarantined || !self.can_send(context) {
+        if self.is_out() || !self.can_send(context) {
             return None;
         }
         // Not `?` on the error: the card would still be lent to the result.
@@ -222,7 +244,7 @@ impl embassy_net_driver::Driver for VirtioNet {
     }
 
     fn transmit(&mut self, context: &mut Context<'_>) -> Option<Slot<'_>> {
-        let can_send = !self.is_quarantined && self.can_send(context);
+        let can_send = !self.is_out() && self.can_send(context);
         can_send.then_some(Slot { sender: &mut self.sender })
     }
 
@@ -231,10 +253,10 @@ impl embassy_net_driver::Driver for VirtioNet {
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         self.sender.kick();
         self.shared.link.register(context.waker());
-        if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_quarantined {
+        if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_out() {
             self.refresh_link();
         }
-        if self.is_up && !self.is_quarantined { LinkState::Up } else { LinkState::Down }
+        if self.is_up && !self.is_out() { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {

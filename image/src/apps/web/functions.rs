@@ -58,6 +58,7 @@ impl Function {
                 function::State::Live => "live".into(),
                 function::State::Unclaimed => "unclaimed".into(),
                 function::State::Failed(reason) => format!("failed: {reason}"),
+                function::State::Gone => "gone".into(),
             },
             offers: Offers {
                 intx: report.offers.intx.map(|pin| pin.letter()),

@@ -65,6 +65,11 @@ impl Claimed {
         self.record.space
     }
 
+    /// It stays.
+    pub(crate) fn is_gone(&self) -> bool {
+        false
+    }
+
     /// It always masters the bus, and has no pin.
     pub(crate) fn prepare_messages(&self) {}
 }

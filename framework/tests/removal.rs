@@ -1,0 +1,118 @@
+//! A function that goes away: who hears of it, and what becomes of what it held.
+
+use core::pin::pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::Wake;
+
+use switchboard::bar::MapError;
+use switchboard::config::Address;
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard::function::{Gone, Resources, State};
+use switchboard::interrupt::{GrantError, InIsr, MessageIsr};
+use switchboard::messages;
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+messages! {
+    enum OnlyMessage { Only }
+}
+
+impl MessageIsr<1> for Count {
+    type Message = OnlyMessage;
+
+    fn on_message(&self, OnlyMessage::Only: OnlyMessage, _isr: &InIsr<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn here() -> Address {
+    Address::new(0, 0, 3, 0)
+}
+
+fn machine() -> FakeMachine {
+    let function = FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).bar(1, 0x1000).pin(1, 11);
+    FakeMachine::new([function.msix(4, 1, 0, 0x800)])
+}
+
+#[test]
+fn whoever_waits_hears_of_it_and_the_handlers_are_called_once_more() {
+    let fake = machine();
+    let free = fake.machine().vectors.free();
+    let function = fake.machine().take(here()).expect("free");
+    let presence = function.presence();
+    let Resources { irq, dma, config, .. } = function.claim().expect("a claim");
+    let calls = Arc::new(Count::default());
+    let messages = irq.grant_messages().expect("messages").register(calls.clone()).unmask();
+    let memory = dma.buffer(4096).expect("memory");
+    let woken = Arc::new(Count::default());
+    let waker = woken.clone().into();
+    let mut gone = pin!(presence.gone());
+    assert_eq!(gone.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
+    assert_eq!(presence.confirm(), Ok(()));
+
+    fake.remove(here());
+    assert!(!presence.is_gone(), "nobody has said so yet");
+    assert_eq!(presence.confirm(), Err(Gone { address: here() }));
+    assert_eq!((presence.is_gone(), presence.check().is_err()), (true, true));
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    assert_eq!(gone.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(()));
+    fake.settle();
+    assert_eq!(calls.0.load(Ordering::SeqCst), 1);
+    // Told again, it is no news.
+    assert!(fake.machine().withdraw(here()));
+    fake.settle();
+    assert_eq!(calls.0.load(Ordering::SeqCst), 1);
+    assert_eq!(fake.machine().functions()[0].state, State::Gone);
+
+    drop((messages, memory, dma));
+    assert_eq!((fake.machine().vectors.free(), fake.machine().vectors.report().len()), (free, 0));
+    assert_eq!(fake.machine().functions().len(), 1, "its configuration is still held");
+    drop(config);
+    assert_eq!((fake.machine().functions().len(), fake.lent_pages()), (0, 0));
+    assert!(!fake.machine().withdraw(here()));
+}
+
+#[test]
+fn one_that_is_gone_maps_and_grants_nothing() {
+    let fake = machine();
+    let resources = fake.machine().take(here()).expect("free").claim().expect("a claim");
+    fake.remove(here());
+    let gone = Gone { address: here() };
+    let Err((error, port)) = resources.irq.grant_messages::<1, Count>() else { panic!("it was granted") };
+    assert_eq!(error, GrantError::Gone(gone));
+    assert!(matches!(port.grant_messages::<1, Count>(), Err((GrantError::Gone(_), _))));
+    assert!(matches!(resources.bar0.windows(), Err((MapError::Gone(found), _)) if found == gone));
+}
+
+#[test]
+fn nobody_has_it_and_it_leaves_at_once() {
+    let fake = machine();
+    fake.remove(here());
+    assert_eq!(fake.machine().check_presence(), 1);
+    assert!(fake.machine().functions().is_empty());
+    assert!(fake.machine().take(here()).is_none());
+}
+
+#[test]
+fn what_is_there_in_its_place_is_another_function() {
+    let fake = machine();
+    let function = fake.machine().take(here()).expect("free");
+    let presence = function.presence();
+    // The same slot, another card: it answers, and not as the one that was found.
+    fake.set_config(here(), 2, 0x5678);
+    assert!(function.claim().is_err());
+    fake.machine().scan();
+    assert_eq!(fake.machine().functions()[0].device, 0x5678);
+    let other = fake.machine().take(here()).expect("the new one");
+    assert!(presence.is_gone() && !other.presence().is_gone());
+    assert!(other.claim().is_ok());
+}
