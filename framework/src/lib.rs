@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod arch;
+pub mod assign;
 pub mod bar;
 pub mod config;
 pub mod dma;

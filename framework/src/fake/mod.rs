@@ -15,6 +15,8 @@ mod config;
 mod controller;
 mod machine;
 mod memory;
+mod tree;
 
 pub use config::FakeFunction;
 pub use machine::FakeMachine;
+pub use tree::{assign_any, tree_of};

@@ -1,0 +1,87 @@
+//! What a BAR wants, and what came of it.
+
+use core::ops::Range;
+
+use super::Window;
+
+/// Which addresses something decodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// I/O ports.
+    Io,
+    /// Memory where reads may have side effects.
+    Memory,
+    /// Memory that may be read ahead.
+    Prefetchable,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Io, Self::Memory, Self::Prefetchable];
+
+    /// What it is called in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Io => "I/O ports",
+            Self::Memory => "memory",
+            Self::Prefetchable => "prefetchable memory",
+        }
+    }
+}
+
+/// A BAR's wish, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// What it decodes.
+    pub kind: Kind,
+    /// Whether it takes addresses from 4 GiB on.
+    pub is_64bit: bool,
+    /// Its bytes, a power of two; its address is a multiple of them.
+    pub size: u64,
+    /// Where it begins, or why it is nowhere.
+    pub address: Result<u64, Unassigned>,
+}
+
+impl Request {
+    /// The first address that it cannot decode.
+    pub(super) fn ceiling(&self) -> u64 {
+        match self.kind {
+            Kind::Io => Window::IO_CEILING,
+            _ if self.is_64bit => u64::MAX,
+            _ => Window::LOW_CEILING,
+        }
+    }
+
+    /// What it decodes, if it has an address.
+    #[must_use]
+    pub fn range(&self) -> Option<Range<u64>> {
+        let start = self.address.ok()?;
+        Some(start..start.checked_add(self.size)?)
+    }
+}
+
+/// Why a BAR is nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unassigned {
+    /// Firmware gave it no address, or one that does not reach it, and nobody has looked for a better one yet.
+    #[error("it was given no address")]
+    Unset,
+    /// There is no hole for it.
+    #[error("no room: {size:#x} bytes of {} wanted, the largest hole has {largest:#x}", .kind.name())]
+    NoRoom {
+        /// What it decodes.
+        kind: Kind,
+        /// Its bytes.
+        size: u64,
+        /// Bytes of the largest hole where it could have gone, bridges above it included.
+        largest: u64,
+    },
+    /// A bridge above it does not forward that.
+    #[error("the bridge above forwards no {}", .kind.name())]
+    NotForwarded {
+        /// What it decodes.
+        kind: Kind,
+    },
+}

@@ -1,0 +1,128 @@
+//! Machines met: what firmware leaves, and what comes of it.
+
+use alloc::string::ToString;
+use alloc::vec;
+
+use super::super::proof::check;
+use super::super::{Failure, Kind, Standing, Tree, Unassigned};
+use super::{GIB, HIGH, LOW, MIB, apertures, bar, function, port};
+
+/// As `virtio-net-pci` has them: I/O, the MSI-X table, the virtio structures.
+fn virtio() -> [super::Request; 3] {
+    [bar(Kind::Io, false, 0x20), bar(Kind::Memory, false, 0x1000), bar(Kind::Prefetchable, true, 0x4000)]
+}
+
+#[test]
+fn nothing_assigned_and_a_port_with_a_card() {
+    let mut tree = Tree::new();
+    let card = tree.add(None, function(&virtio())).unwrap();
+    let upstream = tree.add(None, port(false)).unwrap();
+    let behind = tree.add(Some(upstream), function(&virtio())).unwrap();
+    assert_eq!(tree.assign(&apertures()), []);
+    check(&tree, &apertures());
+    let bridge = tree.node(upstream).unwrap().bridge.clone().unwrap();
+    assert_eq!(bridge.io.range, Some(0x1000..0x2000));
+    assert_eq!(bridge.memory.range, Some(LOW.start..LOW.start + MIB));
+    // What may go high goes low as long as there is room.
+    assert_eq!(bridge.prefetchable.range, Some(LOW.start + 2 * MIB..LOW.start + 3 * MIB));
+    assert!(tree.node(behind).unwrap().bars.iter().all(|bar| bar.address.is_ok()));
+    assert_eq!(tree.node(card).unwrap().bars[1].address, Ok(LOW.start + MIB));
+}
+
+#[test]
+fn eight_gibibytes_go_above_four() {
+    let mut tree = Tree::new();
+    let big = [bar(Kind::Prefetchable, true, 8 * GIB)];
+    let plain = tree.add(None, function(&big)).unwrap();
+    let upstream = tree.add(None, port(true)).unwrap();
+    let behind = tree.add(Some(upstream), function(&big)).unwrap();
+    assert_eq!(tree.assign(&apertures()), []);
+    check(&tree, &apertures());
+    let address = |id| tree.node(id).unwrap().bars[0].address;
+    assert_eq!((address(plain), address(behind)), (Ok(HIGH.start), Ok(HIGH.start + 8 * GIB)));
+}
+
+#[test]
+fn what_does_not_fit_is_said_so_and_the_rest_is_served() {
+    let mut tree = Tree::new();
+    let upstream = tree.add(None, port(true)).unwrap();
+    // Not prefetchable, so it has to be below 4 GiB behind a bridge.
+    let hungry =
+        tree.add(Some(upstream), function(&[bar(Kind::Memory, true, 8 * GIB), bar(Kind::Memory, false, 0x1000)]));
+    let modest = tree.add(Some(upstream), function(&virtio())).unwrap();
+    let reason = Unassigned::NoRoom { kind: Kind::Memory, size: 8 * GIB, largest: LOW.end - LOW.start };
+    assert_eq!(tree.assign(&apertures()), [Failure { node: hungry.unwrap(), bar: 0, reason }]);
+    assert_eq!(reason.to_string(), "no room: 0x200000000 bytes of memory wanted, the largest hole has 0x20000000");
+    check(&tree, &apertures());
+    assert!(tree.node(modest).unwrap().bars.iter().all(|bar| bar.address.is_ok()));
+}
+
+#[test]
+fn of_two_at_one_place_the_one_that_decodes_stays() {
+    let mut tree = Tree::new();
+    let at = |address| super::Request { address: Ok(address), ..bar(Kind::Memory, false, 16 * MIB) };
+    let silent = tree.add(None, function(&[at(0xd000_0000)])).unwrap();
+    let console = tree.add(None, super::Node { standing: Standing::Decoding, ..function(&[at(0xd000_0000)]) }).unwrap();
+    let on_ram = tree.add(None, super::Node { standing: Standing::Decoding, ..function(&[at(0x4000_0000)]) }).unwrap();
+    // Outside of where new ones would go, and in nobody's way.
+    let firmwares = tree.add(None, function(&[at(0xf100_0000)])).unwrap();
+    assert_eq!(tree.assign(&apertures()), []);
+    check(&tree, &apertures());
+    let address = |id| tree.node(id).unwrap().bars[0].address;
+    assert_eq!((address(console), address(firmwares)), (Ok(0xd000_0000), Ok(0xf100_0000)));
+    assert!(LOW.contains(&address(silent).unwrap()) && LOW.contains(&address(on_ram).unwrap()));
+}
+
+#[test]
+fn a_switch_below_a_port_and_a_card_that_comes_later() {
+    let mut tree = Tree::new();
+    let root_port = tree.add(None, port(true)).unwrap();
+    let upstream = tree.add(Some(root_port), port(false)).unwrap();
+    let [first, second] = [(); 2].map(|()| tree.add(Some(upstream), port(true)).unwrap());
+    let early = tree.add(Some(first), function(&virtio())).unwrap();
+    assert_eq!(tree.assign(&apertures()), []);
+    check(&tree, &apertures());
+    let before = tree.clone();
+    let late = tree.add(Some(second), function(&virtio()[1..])).unwrap();
+    assert_eq!(tree.assign(&apertures()), []);
+    check(&tree, &apertures());
+    assert!(tree.node(late).unwrap().bars.iter().all(|bar| bar.address.is_ok()));
+    for id in [root_port, upstream, first, second, early] {
+        assert_eq!(tree.node(id), before.node(id));
+    }
+}
+
+#[test]
+fn a_bridge_that_forwards_no_ports() {
+    let mut tree = Tree::new();
+    let mut bridge = port(false);
+    bridge.bridge.as_mut().unwrap().io.ceiling = 0;
+    let upstream = tree.add(None, bridge).unwrap();
+    let behind = tree.add(Some(upstream), function(&virtio())).unwrap();
+    let reason = Unassigned::NotForwarded { kind: Kind::Io };
+    assert_eq!(tree.assign(&apertures()), vec![Failure { node: behind, bar: 0, reason }]);
+    check(&tree, &apertures());
+    assert!(tree.node(behind).unwrap().bars[1..].iter().all(|bar| bar.address.is_ok()));
+}
+
+#[test]
+fn a_window_that_is_empty_and_too_small_is_made_anew() {
+    let mut tree = Tree::new();
+    let mut bridge = port(true);
+    bridge.bridge.as_mut().unwrap().prefetchable.range = Some(0xc800_0000..0xc820_0000);
+    let slot = tree.add(None, bridge).unwrap();
+    let card = tree.add(Some(slot), function(&[bar(Kind::Prefetchable, true, 256 * MIB)])).unwrap();
+    assert_eq!(tree.assign(&apertures()), []);
+    check(&tree, &apertures());
+    assert!(tree.node(card).unwrap().bars[0].address.is_ok());
+}
+
+#[test]
+fn sizes_that_are_none_get_nothing() {
+    let mut tree = Tree::new();
+    let odd = [bar(Kind::Memory, true, 0), bar(Kind::Memory, true, 3), bar(Kind::Memory, true, 1 << 63)];
+    let id = tree.add(None, function(&odd)).unwrap();
+    assert_eq!(tree.assign(&apertures()).len(), 3);
+    assert!(tree.node(id).unwrap().bars.iter().all(|bar| bar.address.is_err()));
+    assert_eq!(tree.add(Some(id), function(&[])), None);
+}

@@ -1,0 +1,43 @@
+//! What must hold of every assignment, on machines made up and on machines met.
+
+mod machines;
+mod properties;
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::{Apertures, Bridge, Kind, Node, Request, Standing, Unassigned, Window};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const PORTS: Range<u64> = 0x1000..0x1_0000;
+const LOW: Range<u64> = 0xc000_0000..0xe000_0000;
+const HIGH: Range<u64> = 256 * GIB..512 * GIB;
+
+fn apertures() -> Apertures {
+    Apertures {
+        io: Vec::from([PORTS]),
+        memory: vec![LOW, HIGH],
+        taken: vec![0..2 * GIB, 0xe000_0000..0xf000_0000, 0xfec0_0000..0xff00_0000],
+    }
+}
+
+fn bar(kind: Kind, is_64bit: bool, size: u64) -> Request {
+    Request { kind, is_64bit, size, address: Err(Unassigned::Unset) }
+}
+
+fn function(bars: &[Request]) -> Node {
+    Node { bars: bars.to_vec(), bridge: None, standing: Standing::Silent }
+}
+
+/// A bridge as PCI Express has them, with nothing set up.
+fn port(takes_hotplug: bool) -> Node {
+    let bridge = Bridge {
+        io: Window::closed(Window::IO_CEILING),
+        memory: Window::closed(Window::LOW_CEILING),
+        prefetchable: Window::closed(u64::MAX),
+        takes_hotplug,
+    };
+    Node { bars: vec![], bridge: Some(bridge), standing: Standing::Silent }
+}

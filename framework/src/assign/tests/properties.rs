@@ -1,0 +1,190 @@
+//! What holds for any tree.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+
+use super::super::proof::check;
+use super::super::{Bridge, Kind, Node, NodeId, Request, Standing, Tree, Unassigned, Window};
+use super::{GIB, HIGH, LOW, apertures};
+
+/// Where things crowd, and where nothing may be.
+fn address() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => LOW,
+        2 => HIGH,
+        1 => 0..4 * GIB,
+        2 => 0x1000..0x3000_u64,
+        1 => any::<u64>(),
+    ]
+}
+
+fn request(largest: u32) -> impl Strategy<Value = Request> {
+    let kind = prop_oneof![Just(Kind::Io), Just(Kind::Memory), Just(Kind::Prefetchable)];
+    (kind, any::<bool>(), 0..=largest, option::of(address())).prop_map(|(kind, is_64bit, order, address)| {
+        let size = if kind == Kind::Io { 4 << (order % 7) } else { 16 << order };
+        // Mostly aligned: what is not is given up at once.
+        let address = address.map(|address| if address % 16 == 3 { address } else { address / size * size });
+        Request { kind, is_64bit, size, address: address.ok_or(Unassigned::Unset) }
+    })
+}
+
+fn window(ceilings: &'static [u64], granule: u64) -> impl Strategy<Value = Window> {
+    (0..ceilings.len(), option::of((address(), 1..64_u64))).prop_map(move |(ceiling, range)| {
+        let range = range.map(|(start, length)| {
+            let start = start.min(1 << 46) / granule * granule;
+            start..start + length * granule
+        });
+        Window { ceiling: ceilings[ceiling], range: range.filter(|_| ceilings[ceiling] != 0) }
+    })
+}
+
+fn bridge() -> impl Strategy<Value = Bridge> {
+    let io = window(&[0, Window::IO_CEILING], 0x1000);
+    let memory = window(&[Window::LOW_CEILING], 1 << 20);
+    let prefetchable = window(&[0, Window::LOW_CEILING, u64::MAX], 1 << 20);
+    (io, memory, prefetchable, any::<bool>()).prop_map(|(io, memory, prefetchable, takes_hotplug)| Bridge {
+        io,
+        memory,
+        prefetchable,
+        takes_hotplug,
+    })
+}
+
+fn node(largest: u32) -> impl Strategy<Value = Node> {
+    let standing = prop_oneof![Just(Standing::Decoding), Just(Standing::Silent)];
+    (vec(request(largest), 0..6), option::weighted(0.4, bridge()), standing).prop_map(|(bars, bridge, standing)| Node {
+        bars,
+        bridge,
+        standing,
+    })
+}
+
+/// Nodes, each behind one of the bridges before it or on a root bus.
+fn tree(largest: u32) -> impl Strategy<Value = Tree> {
+    vec((any::<usize>(), node(largest)), 0..24).prop_map(|nodes| {
+        let mut tree = Tree::new();
+        for (parent, node) in nodes {
+            tree.add(pick(&tree, parent), node);
+        }
+        tree
+    })
+}
+
+/// A bridge of the tree, or its root.
+fn pick(tree: &Tree, choice: usize) -> Option<NodeId> {
+    let bridges: Vec<_> = tree.iter().filter(|(_, _, node)| node.bridge.is_some()).map(|(id, ..)| id).collect();
+    bridges.get(choice % (bridges.len() + 1)).copied()
+}
+
+fn is_behind(tree: &Tree, node: NodeId, bridge: NodeId) -> bool {
+    let parent = tree.iter().find(|(id, ..)| *id == node).and_then(|(_, parent, _)| parent);
+    parent.is_some_and(|parent| parent == bridge || is_behind(tree, parent, bridge))
+}
+
+/// The same tree with nothing assigned.
+fn bare(tree: &Tree) -> Tree {
+    let mut bare = Tree::new();
+    for (_, parent, node) in tree.iter() {
+        let mut node = node.clone();
+        node.bars.iter_mut().for_each(|bar| bar.address = Err(Unassigned::Unset));
+        if let Some(bridge) = &mut node.bridge {
+            Kind::ALL.into_iter().for_each(|kind| bridge.window_mut(kind).range = None);
+        }
+        bare.add(parent, node);
+    }
+    bare
+}
+
+proptest! {
+    /// No overlap, aligned, in the windows above: whatever firmware left, and however much is wanted.
+    #[test]
+    fn what_comes_out_can_run(mut tree in tree(40)) {
+        tree.assign(&apertures());
+        check(&tree, &apertures());
+    }
+
+    #[test]
+    fn the_same_tree_gives_the_same_answer(tree in tree(30)) {
+        let (mut first, mut second) = (tree.clone(), tree);
+        prop_assert_eq!(first.assign(&apertures()), second.assign(&apertures()));
+        prop_assert_eq!(first, second);
+    }
+
+    /// Every BAR has an address or a failure.
+    #[test]
+    fn nothing_is_forgotten(mut tree in tree(40)) {
+        let failures = tree.assign(&apertures());
+        for (id, _, node) in tree.iter() {
+            for (index, bar) in node.bars.iter().enumerate() {
+                let failure = failures.iter().find(|failure| failure.node == id && failure.bar == index);
+                prop_assert_eq!(failure.map(|failure| failure.reason), bar.address.err());
+                prop_assert!(bar.address != Err(Unassigned::Unset));
+            }
+        }
+    }
+
+    /// What has a good address keeps it, when a function comes and when nothing does.
+    #[test]
+    fn good_addresses_stay(mut tree in tree(26), choice in any::<usize>(), new in node(22)) {
+        tree.assign(&apertures());
+        let before = tree.clone();
+        tree.add(pick(&before, choice), new);
+        tree.assign(&apertures());
+        check(&tree, &apertures());
+        for (id, _, node) in before.iter() {
+            let now = tree.node(id).expect("nodes stay");
+            for (bar, was) in now.bars.iter().zip(&node.bars).filter(|(_, was)| was.address.is_ok()) {
+                prop_assert_eq!(bar, was);
+            }
+            // An empty window may be made anew; one with a BAR in it, however deep, is where it was.
+            let is_used = |range: &Range<u64>, io: bool| {
+                let behind = before.iter().filter(|(other, ..)| is_behind(&before, *other, id));
+                behind.flat_map(|(_, _, other)| &other.bars).any(|bar| {
+                    let inside = |bar: Range<u64>| range.start <= bar.start && bar.end <= range.end;
+                    (bar.kind == Kind::Io) == io && bar.range().is_some_and(inside)
+                })
+            };
+            for kind in Kind::ALL {
+                let was = node.bridge.as_ref().and_then(|bridge| bridge.window(kind).range.clone());
+                if let Some(was) = was.filter(|range| is_used(range, kind == Kind::Io)) {
+                    let now = now.bridge.as_ref().and_then(|bridge| bridge.window(kind).range.clone());
+                    prop_assert_eq!(now, Some(was));
+                }
+            }
+        }
+    }
+
+    /// On one bus, sizes that are powers of two are packed without loss: what fails to fit cannot fit.
+    #[test]
+    fn a_root_bus_is_filled_to_the_brim(orders in vec(20..29_u32, 1..40)) {
+        let bars: Vec<_> = orders.iter().map(|order| super::bar(Kind::Memory, false, 1 << order)).collect();
+        let wanted: u64 = bars.iter().map(|bar| bar.size).sum();
+        let mut tree = Tree::new();
+        tree.add(None, super::function(&bars));
+        let failures = tree.assign(&apertures());
+        prop_assert_eq!(failures.is_empty(), wanted <= LOW.end - LOW.start, "{:#x} bytes", wanted);
+    }
+
+    /// Behind bridges a window may round up, but with four times the room nothing fails.
+    #[test]
+    fn a_quarter_always_fits(tree in tree(20)) {
+        let mut tree = bare(&tree);
+        // A window may have to begin at a multiple of the largest BAR in it, and ends at one of 1 MiB.
+        let wanted: u64 = tree.iter().map(|(_, _, node)| {
+            let windows = if node.bridge.is_some() { 8 << 20 } else { 0 };
+            let bars = node.bars.iter().filter(|bar| bar.kind != Kind::Io);
+            bars.map(|bar| bar.size).sum::<u64>() + windows
+        }).sum();
+        let is_small = wanted <= (LOW.end - LOW.start) / 4;
+        let failures = tree.assign(&apertures());
+        let has_room = |failure: &super::super::Failure| match failure.reason {
+            Unassigned::NoRoom { kind, .. } => kind != Kind::Io,
+            _ => false,
+        };
+        prop_assert!(!is_small || !failures.iter().any(has_room), "{:?}", failures);
+    }
+}
