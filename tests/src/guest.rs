@@ -2,12 +2,16 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
+
+use nix::fcntl::FcntlArg::F_SETFD;
+use nix::fcntl::{FdFlag, fcntl};
 
 use crate::{Client, Console, FunctionReport, InterruptsReport, Protocol, parse_functions, parse_interrupts};
 
@@ -42,14 +46,9 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn start(arguments: &[String], ports: Vec<Ports>, limit: Duration) -> Self {
+    pub(crate) fn start(arguments: &[String], inherited: &[Arc<OwnedFd>], ports: Vec<Ports>, limit: Duration) -> Self {
         let command = arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-        let mut child = Command::new(&arguments[0])
-            .args(&arguments[1..])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        let mut child = spawn(arguments, inherited)
             .unwrap_or_else(|error| panic!("{} cannot be started ({error}); see `make doctor`", arguments[0]));
         let console = Console::default();
         console.follow(child.stdout.take().expect("stdout is a pipe"));
@@ -218,6 +217,23 @@ impl Drop for Guest {
 
 fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a process that has these descriptors, by their numbers here.
+fn spawn(arguments: &[String], inherited: &[Arc<OwnedFd>]) -> io::Result<Child> {
+    // A descriptor that is open for one child is open for all that start meanwhile.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _only = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let set = |flags| inherited.iter().try_for_each(|descriptor| fcntl(descriptor, F_SETFD(flags)).map(drop));
+    set(FdFlag::empty())?;
+    let child = Command::new(&arguments[0])
+        .args(&arguments[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    set(FdFlag::FD_CLOEXEC)?;
+    child
 }
 
 /// Ends the process if it runs, and collects it. An error here means that it is gone already.

@@ -1,12 +1,15 @@
 //! A QEMU command line, built up and started.
 
 use core::time::Duration;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::built::{built_disk, built_image};
 use crate::guest::{Guest, Ports};
 use crate::machine::Machine;
 use crate::ports::{Protocol, free_port};
+use crate::proxy::GuestMemory;
 
 /// The network devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub struct Qemu {
     limit: Duration,
     disks: usize,
     has_exit: bool,
+    /// Descriptors that QEMU gets from us.
+    inherited: Vec<Arc<OwnedFd>>,
 }
 
 impl Qemu {
@@ -60,6 +65,7 @@ impl Qemu {
             limit: Duration::from_secs(60),
             disks: 0,
             has_exit: true,
+            inherited: Vec::new(),
         }
     }
 
@@ -118,6 +124,13 @@ impl Qemu {
         self
     }
 
+    /// Adds an option of QEMU without a value.
+    #[must_use]
+    pub fn flag(mut self, option: &str) -> Self {
+        self.arguments.push(option.to_owned());
+        self
+    }
+
     /// Asks for an interrupt mode; nothing is said on the command line for [`Irq::Auto`].
     #[must_use]
     pub fn irq(self, irq: Irq) -> Self {
@@ -150,6 +163,24 @@ impl Qemu {
         self
     }
 
+    /// Has the guest run in memory that the host reaches too.
+    #[must_use]
+    pub fn shared_memory(self, memory: &GuestMemory) -> Self {
+        let (number, mut this) = self.inherit(memory.descriptor());
+        this.memory = memory.size();
+        let size = &this.memory;
+        let object = format!("memory-backend-file,id=memory,size={size},mem-path=/proc/self/fd/{number},share=on");
+        this.argument("-object", &object).argument("-machine", "memory-backend=memory")
+    }
+
+    /// Gives QEMU a descriptor; its number there.
+    #[must_use]
+    pub fn inherit(mut self, descriptor: OwnedFd) -> (RawFd, Self) {
+        let number = descriptor.as_raw_fd();
+        self.inherited.push(Arc::new(descriptor));
+        (number, self)
+    }
+
     /// Forwards a port of the guest's, on every network device; TCP 80 always is.
     #[must_use]
     pub fn forward(mut self, protocol: Protocol, port: u16) -> Self {
@@ -178,7 +209,7 @@ impl Qemu {
     #[must_use]
     pub fn start(&self) -> Guest {
         let (arguments, ports) = self.arguments();
-        Guest::start(&arguments, ports, self.limit)
+        Guest::start(&arguments, &self.inherited, ports, self.limit)
     }
 
     /// The command, the program first, with the ports it forwards, which are free now.

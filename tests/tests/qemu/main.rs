@@ -13,6 +13,7 @@ mod matrix;
 mod network;
 mod panic;
 mod protocol;
+mod proxy;
 mod redzone;
 mod services;
 mod storm;

@@ -1,0 +1,27 @@
+//! PCI functions that live in the test: QEMU's `x-pci-proxy-dev` asks a thread of ours for everything.
+//!
+//! So a function can be any real one, read from a dump, or one that lies: about its size, its ids, its registers, or
+//! about being there at all. Every access that the guest makes is written down. What this cannot do: extended
+//! configuration space, interrupts, and BARs above 4 GiB.
+
+mod behaviour;
+mod log;
+mod memory;
+mod placed;
+mod registers;
+mod serve;
+mod sketch;
+mod space;
+mod wire;
+mod writable;
+
+pub use behaviour::Behaviour;
+pub use log::{Access, ConfigWrite};
+pub use memory::GuestMemory;
+pub use registers::{Garbage, Ones, Registers, Stored};
+pub use serve::Proxy;
+pub use sketch::Sketch;
+pub use space::Space;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Where QEMU believes the BARs of a proxied function to be.
+//!
+//! QEMU sizes them when it starts, as a guest would, and ends at once when a size is no power of two. So it gets an
+//! honest answer then, whatever the guest will be told. From then on it watches the writes, and decodes by them.
+
+use super::space::{BARS, FIRST_BAR};
+
+/// The registers that QEMU looks at when it starts: the BARs, and one more.
+const REGISTERS: usize = BARS + 1;
+/// The largest BAR that QEMU takes: its sizes have 31 bits.
+const LARGEST: u32 = 1 << 30;
+const LARGEST_IO: u32 = 0x100;
+
+/// The BARs as QEMU has them.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    masks: [u32; REGISTERS],
+    values: [u32; REGISTERS],
+}
+
+impl Placed {
+    /// From what each BAR of the function reads after ones were written to it.
+    pub(super) fn new(readbacks: [Option<u32>; BARS]) -> Self {
+        let mut masks = [0; REGISTERS];
+        let mut index = 0;
+        while index < BARS {
+            let readback = readbacks[index].unwrap_or(0);
+            masks[index] = honest(readback);
+            // The upper half of a 64-bit BAR would pass for a BAR of its own.
+            index += if readback & 7 == 4 { 2 } else { 1 };
+        }
+        Self { masks, values: [0; REGISTERS] }
+    }
+
+    /// What QEMU finds there while it looks at the function; `None` where the function itself answers.
+    pub(super) fn read(&self, offset: usize) -> Option<u32> {
+        let index = offset.checked_sub(FIRST_BAR)? / 4;
+        self.values.get(index).copied()
+    }
+
+    /// A write of QEMU's, or of the guest's.
+    pub(super) fn write(&mut self, offset: usize, width: usize, value: u32) {
+        for (place, byte) in (offset..).zip(value.to_le_bytes()).take(width) {
+            let Some(from) = place.checked_sub(FIRST_BAR) else { continue };
+            let Some(&mask) = self.masks.get(from / 4) else { continue };
+            let shift = from % 4 * 8;
+            let register = &mut self.values[from / 4];
+            *register = *register & !(0xff << shift) | u32::from(byte) << shift;
+            // An I/O BAR says so in bit 0.
+            *register = *register & mask & !3 | mask & 1;
+        }
+    }
+
+    /// The BAR that decodes an address, and the place in it.
+    pub(super) fn find(&self, address: u64, is_memory: bool) -> Option<(usize, u64)> {
+        (0..BARS).find_map(|index| {
+            let mask = self.masks[index];
+            if mask == 0 || (mask & 1 == 0) != is_memory {
+                return None;
+            }
+            let flags = if is_memory { 0xf } else { 3 };
+            let size = u64::from(!(mask & !flags)) + 1;
+            let offset = address.checked_sub(u64::from(self.values[index] & mask & !flags))?;
+            (offset < size).then_some((index, offset))
+        })
+    }
+}
+
+/// A readback that means a size which QEMU takes: that of its lowest bit, the flags as they are.
+fn honest(readback: u32) -> u32 {
+    let is_io = readback & 1 != 0;
+    // QEMU takes no port BAR smaller than 16 bytes either, as it looks at the bits of a memory BAR.
+    let address = readback & !0xf;
+    let size = address & address.wrapping_neg();
+    match size {
+        0 => 0,
+        _ if is_io => !(size.min(LARGEST_IO) - 1) | 1,
+        _ => !(size.min(LARGEST) - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn qemu_gets_an_honest_answer() {
+        assert_eq!(honest(0xfff0_f000), 0xffff_f000, "a mask with holes");
+        assert_eq!(honest(0x0000_ffe1), 0xffff_ffe1, "ports of 16 bits");
+        assert_eq!(honest(0x8000_0000), 0xc000_0000, "2 GiB");
+        assert_eq!(honest(0xffff_0001), 0xffff_ff01, "64 Ki ports");
+        assert_eq!(honest(0xc), 0, "the lower half of a BAR of 4 GiB and more");
+    }
+
+    #[test]
+    fn an_address_is_found_in_its_bar() {
+        let mut placed =
+            Placed::new([Some(0xffff_ffe1), Some(0xffff_f000), None, None, Some(0xffff_c00c), Some(u32::MAX)]);
+        for (offset, value) in [(0x10, 0xc001), (0x14, 0xfebd_1000), (0x20, 0xfe00_000c), (0x24, 0)] {
+            placed.write(offset, 4, value);
+        }
+        assert_eq!(placed.find(0xc01f, false), Some((0, 0x1f)));
+        assert_eq!(placed.find(0xc01f, true), None);
+        assert_eq!(placed.find(0xfebd_1ffc, true), Some((1, 0xffc)));
+        assert_eq!(placed.find(0xfe00_3000, true), Some((4, 0x3000)));
+        assert_eq!(placed.find(0xfe00_4000, true), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! A proxied function: the thread that answers for it, and what the test sees and does meanwhile.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::log::{Access, ConfigWrite, Log};
+use super::placed::Placed;
+use super::registers::{Ones, Registers};
+use super::space::Space;
+use super::wire::{Request, answer, receive};
+use crate::Qemu;
+
+/// A function of the guest's whose every access comes here. The guest needs [shared memory](Qemu::shared_memory).
+#[derive(Debug)]
+pub struct Proxy {
+    state: Arc<Mutex<State>>,
+    /// Our end, to hang up by.
+    stream: UnixStream,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    space: Space,
+    placed: Placed,
+    registers: Box<dyn Registers>,
+    log: Log,
+}
+
+/// Who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// QEMU, which looks at the function when it starts.
+    Qemu,
+    /// The firmware.
+    Firmware,
+    /// The image.
+    Image,
+}
+
+impl Proxy {
+    /// Gives the guest a function with this space and these registers at `place`, as `addr=5`.
+    ///
+    /// # Panics
+    /// When the host has no descriptors left.
+    #[must_use]
+    pub fn attach(qemu: Qemu, place: &str, space: Space, registers: Box<dyn Registers>) -> (Self, Qemu) {
+        let (stream, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let placed = Placed::new(space.readbacks());
+        let state = State { phase: Phase::Qemu, space, placed, registers, log: Log::default() };
+        let state = Arc::new(Mutex::new(state));
+        let (mut serving, shared) = (stream.try_clone().expect("a second descriptor"), Arc::clone(&state));
+        let thread = thread::spawn(move || {
+            while let Some(request) = receive(&mut serving)? {
+                let value = lock(&shared).carry_out(request);
+                answer(&mut serving, value)?;
+            }
+            Ok(())
+        });
+        let (number, qemu) = qemu.inherit(OwnedFd::from(theirs));
+        (Self { state, stream, thread: Some(thread) }, qemu.device(&format!("x-pci-proxy-dev,fd={number},{place}")))
+    }
+
+    /// From here on it is the image that asks: what came before is forgotten, and the counts of
+    /// [`Behaviour`](super::Behaviour) begin.
+    pub fn hand_over(&self) {
+        let mut state = lock(&self.state);
+        state.phase = Phase::Image;
+        state.space.hand_over();
+        state.log = Log::default();
+    }
+
+    /// Takes the function out by surprise: from now on it reads all ones.
+    pub fn remove(&self) {
+        let mut state = lock(&self.state);
+        state.space.remove();
+        state.registers = Box::new(Ones);
+    }
+
+    /// What the image did to it, in order.
+    ///
+    /// # Panics
+    /// When it did more than is kept.
+    #[must_use]
+    #[track_caller]
+    pub fn accesses(&self) -> Vec<Access> {
+        let state = lock(&self.state);
+        assert_eq!(state.phase, Phase::Image, "the image has not been handed the function");
+        assert_eq!(state.log.beyond, 0, "accesses beyond those kept");
+        state.log.accesses.clone()
+    }
+
+    /// What the image wrote to its configuration space, in order.
+    #[must_use]
+    #[track_caller]
+    pub fn config_writes(&self) -> Vec<ConfigWrite> {
+        let write = |access| if let Access::ConfigWrite(write) = access { Some(write) } else { None };
+        self.accesses().into_iter().filter_map(write).collect()
+    }
+
+    /// How often the image has accessed it, kept or not.
+    #[must_use]
+    pub fn access_count(&self) -> u64 {
+        let state = lock(&self.state);
+        state.log.accesses.len() as u64 + state.log.beyond
+    }
+
+    /// Its space as it is now.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        lock(&self.state).space.clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // QEMU may be gone already, and then the thread is too.
+        drop(self.stream.shutdown(Shutdown::Both));
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !thread::panicking() {
+            assert!(matches!(ended, Some(Ok(_))), "the thread of a proxied function panicked");
+        }
+    }
+}
+
+impl State {
+    fn carry_out(&mut self, request: Request) -> u64 {
+        match request {
+            Request::ConfigRead { offset, width } => self.read_config(offset, width).into(),
+            Request::ConfigWrite { offset, width, value } => {
+                self.placed.write(offset, width, value);
+                if self.phase != Phase::Qemu {
+                    self.space.write(offset, width, value);
+                    self.note(Access::ConfigWrite(ConfigWrite { offset, width, value }));
+                }
+                0
+            }
+            Request::BarRead { address, width, is_memory } => {
+                let Some((bar, offset)) = self.placed.find(address, is_memory) else { return u64::MAX };
+                let value = if self.space.is_gone() { u64::MAX } else { self.registers.read(bar, offset, width) };
+                self.note(Access::BarRead { bar, offset, width, value });
+                value
+            }
+            Request::BarWrite { address, width, value, is_memory } => {
+                if let Some((bar, offset)) = self.placed.find(address, is_memory) {
+                    if !self.space.is_gone() {
+                        self.registers.write(bar, offset, width, value);
+                    }
+                    self.note(Access::BarWrite { bar, offset, width, value });
+                }
+                0
+            }
+            Request::Reset => {
+                if self.phase == Phase::Qemu {
+                    self.phase = Phase::Firmware;
+                }
+                self.space.reset();
+                0
+            }
+        }
+    }
+
+    fn read_config(&mut self, offset: usize, width: usize) -> u32 {
+        let value = match self.phase {
+            Phase::Qemu => self.placed.read(offset).unwrap_or_else(|| self.space.read(offset, width)),
+            Phase::Firmware => self.space.read_by_firmware(offset, width),
+            Phase::Image => self.space.read(offset, width),
+        };
+        self.note(Access::ConfigRead { offset, width, value });
+        value
+    }
+
+    fn note(&mut self, access: Access) {
+        if self.phase == Phase::Image {
+            self.log.push(access);
+        }
+    }
+}
+
+/// A test that failed must not hide what the guest did, so a poisoned lock is as good as any.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

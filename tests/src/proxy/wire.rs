@@ -1,0 +1,136 @@
+//! The messages of multi-process QEMU, as QEMU 7.2 sends them (its `include/hw/remote/mpqemu-link.h`).
+//!
+//! A header of 16 bytes (command, four bytes of nothing, length of what follows), all in the machine's byte order.
+//! File descriptors come beside some messages: they are not received, and the kernel closes them. The guest's memory
+//! is a file of ours already, and nobody takes the interrupts that the others are for.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+
+/// No message is longer: eight memory regions, of 24 bytes each.
+const LONGEST: usize = 192;
+
+/// What QEMU asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Request {
+    /// A read of configuration space.
+    ConfigRead { offset: usize, width: usize },
+    /// A write to configuration space.
+    ConfigWrite { offset: usize, width: usize, value: u32 },
+    /// A read at an address that a BAR of the function decodes.
+    BarRead { address: u64, width: usize, is_memory: bool },
+    /// A write to such an address.
+    BarWrite { address: u64, width: usize, value: u64, is_memory: bool },
+    /// The machine is reset. The first one comes when QEMU is done with looking at the function.
+    Reset,
+}
+
+/// The next message that wants an answer; `None` once QEMU is gone.
+pub(super) fn receive(stream: &mut UnixStream) -> io::Result<Option<Request>> {
+    loop {
+        let mut header = [0; 16];
+        match stream.read_exact(&mut header) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+            other => other?,
+        }
+        let length = usize::try_from(number(&header, 8, 8)).unwrap_or(usize::MAX);
+        let mut body = [0; LONGEST];
+        let body = body.get_mut(..length).ok_or(ErrorKind::InvalidData)?;
+        stream.read_exact(body)?;
+        if let Some(request) = parse(number(&header, 0, 4), body)? {
+            return Ok(Some(request));
+        }
+    }
+}
+
+/// Answers the last request; the value counts for reads.
+pub(super) fn answer(stream: &mut UnixStream, value: u64) -> io::Result<()> {
+    const RETURN: u32 = 1;
+    let mut message = [0; 24];
+    message[..4].copy_from_slice(&RETURN.to_le_bytes());
+    message[8..16].copy_from_slice(&8_u64.to_le_bytes());
+    message[16..].copy_from_slice(&value.to_le_bytes());
+    stream.write_all(&message)
+}
+
+/// `None` for what wants no answer: where memory is, and interrupts.
+fn parse(command: u64, body: &[u8]) -> io::Result<Option<Request>> {
+    let enough = |length: usize| if body.len() < length { Err(ErrorKind::InvalidData) } else { Ok(()) };
+    let width =
+        |width: u64| [1, 2, 4, 8].into_iter().find(|&known| known as u64 == width).ok_or(ErrorKind::InvalidData);
+    match command {
+        2 | 3 => {
+            enough(12)?;
+            let offset = usize::try_from(number(body, 0, 4)).map_err(|_| ErrorKind::InvalidData)?;
+            let width = width(number(body, 8, 4))?;
+            let value = u32::from_le_bytes([body[4], body[5], body[6], body[7]]);
+            Ok(Some(if command == 2 {
+                Request::ConfigWrite { offset, width, value }
+            } else {
+                Request::ConfigRead { offset, width }
+            }))
+        }
+        4 | 5 => {
+            enough(21)?;
+            let (address, value) = (number(body, 0, 8), number(body, 8, 8));
+            let (width, is_memory) = (width(number(body, 16, 4))?, body[20] != 0);
+            Ok(Some(if command == 4 {
+                Request::BarWrite { address, width, value, is_memory }
+            } else {
+                Request::BarRead { address, width, is_memory }
+            }))
+        }
+        7 => Ok(Some(Request::Reset)),
+        0 | 6 => Ok(None),
+        _ => Err(ErrorKind::InvalidData.into()),
+    }
+}
+
+fn number(bytes: &[u8], offset: usize, width: usize) -> u64 {
+    let mut value = [0; 8];
+    value[..width].copy_from_slice(&bytes[offset..offset + width]);
+    u64::from_le_bytes(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(command: u32, body: &[u8]) -> Vec<u8> {
+        let mut message = vec![0; 16];
+        message[..4].copy_from_slice(&command.to_le_bytes());
+        message[8..16].copy_from_slice(&(body.len() as u64).to_le_bytes());
+        message.extend_from_slice(body);
+        message
+    }
+
+    #[test]
+    fn requests_are_read_and_the_rest_is_passed_over() {
+        let (mut ours, mut theirs) = UnixStream::pair().expect("two ends");
+        theirs.write_all(&message(0, &[0; 192])).expect("memory regions");
+        theirs.write_all(&message(6, &[])).expect("an interrupt");
+        theirs.write_all(&message(3, &[0x3c, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0])).expect("a read");
+        let mut bar = [0; 24];
+        bar[..4].copy_from_slice(&0xfebd_1010_u32.to_le_bytes());
+        bar[8] = 7;
+        bar[16] = 4;
+        bar[20] = 1;
+        theirs.write_all(&message(4, &bar)).expect("a write");
+        theirs.write_all(&message(7, &[])).expect("a reset");
+        drop(theirs);
+        let mut next = || receive(&mut ours).expect("a request");
+        assert_eq!(next(), Some(Request::ConfigRead { offset: 0x3c, width: 2 }));
+        assert_eq!(next(), Some(Request::BarWrite { address: 0xfebd_1010, width: 4, value: 7, is_memory: true }));
+        assert_eq!(next(), Some(Request::Reset));
+        assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn what_qemu_never_sends_is_an_error() {
+        for bad in [message(99, &[]), message(3, &[0; 4]), message(3, &[9; 12]), message(0, &[0; 193])] {
+            let (mut ours, mut theirs) = UnixStream::pair().expect("two ends");
+            theirs.write_all(&bad).expect("a message");
+            assert!(receive(&mut ours).is_err(), "{bad:?}");
+        }
+    }
+}

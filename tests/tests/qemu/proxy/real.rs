@@ -1,0 +1,231 @@
+//! Real functions, as many as there are slots: the guest sees what they are, and writes nothing to them that it has no
+//! business to write.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use switchboard_tests::FunctionReport;
+use switchboard_tests::proxy::{ConfigWrite, Proxy, Sketch, Space};
+
+use super::{SLOTS, boot, machine, serves};
+
+/// Functions that the image has drivers for.
+const DRIVEN: [(u16, u16); 12] = [
+    (0x1af4, 0x1000),
+    (0x1af4, 0x1001),
+    (0x1af4, 0x1005),
+    (0x1af4, 0x1041),
+    (0x1af4, 0x1042),
+    (0x1af4, 0x1044),
+    (0x1af4, 0x1110),
+    (0x1234, 0x11e8),
+    (0x8086, 0x100e),
+    (0x8086, 0x100f),
+    (0x8086, 0x10d3),
+    (0x1033, 0x0194),
+];
+
+/// What a function says of itself, read by the shortest code there is.
+#[derive(Debug)]
+struct Facts {
+    bytes: Vec<u8>,
+}
+
+impl Facts {
+    fn word(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
+    }
+
+    fn long(&self, at: usize) -> u32 {
+        u32::from(self.word(at)) | u32::from(self.word(at + 2)) << 16
+    }
+
+    /// Where a capability is. Real lists end.
+    fn find(&self, id: u8) -> Option<usize> {
+        let mut at = if self.bytes[6] & 0x10 == 0 { 0 } else { usize::from(self.bytes[0x34] & !3) };
+        while at != 0 && self.bytes[at] != id {
+            at = usize::from(self.bytes[at + 1] & !3);
+        }
+        (at != 0).then_some(at)
+    }
+
+    fn msi(&self) -> u32 {
+        self.find(0x05).map_or(0, |at| 1 << (self.word(at + 2) >> 1 & 7))
+    }
+
+    fn msix(&self) -> u32 {
+        self.find(0x11).map_or(0, |at| u32::from(self.word(at + 2) & 0x7ff) + 1)
+    }
+
+    /// The BARs' kinds and sizes, by what they read after ones were written: `(index, kind, readback, upper half)`.
+    fn bars(&self) -> Vec<Bar> {
+        let mut bars = Vec::new();
+        let mut index = 0;
+        while index < 6 {
+            let value = self.long(0x10 + 4 * index);
+            let is_64bit = value & 7 == 4;
+            let kind = if value & 1 != 0 {
+                "io"
+            } else if is_64bit {
+                "mem64"
+            } else {
+                "mem32"
+            };
+            let flags = if value & 1 != 0 { 3 } else { 0xf };
+            if value != 0 {
+                // A dump does not say how large they are. What its address is aligned to, and not so large that
+                // all of them do not fit.
+                let address = value & !flags;
+                let aligned = if address == 0 { u32::MAX } else { address & address.wrapping_neg() };
+                let most = if value & 1 != 0 { 0x100 } else { 0x1_0000 };
+                let size = aligned.min(most).max(0x10).max(self.msix_end(index));
+                bars.push(Bar { index, kind, size, type_bits: value & flags });
+            }
+            index += if is_64bit { 2 } else { 1 };
+        }
+        bars
+    }
+
+    /// How large a BAR must be for what MSI-X has in it.
+    fn msix_end(&self, bar: usize) -> u32 {
+        let Some(at) = self.find(0x11) else { return 0 };
+        let end = |register: usize, length: u32| {
+            let place = self.long(at + register);
+            if place as usize & 7 == bar { (place & !7) + length } else { 0 }
+        };
+        let table = end(4, self.msix() * 16);
+        table.max(end(8, self.msix().div_ceil(64) * 8)).next_power_of_two()
+    }
+
+    fn space(&self) -> Space {
+        let space = Space::new(&self.bytes);
+        let space = if self.long(0x30) == 0 { space } else { space.rom(0x1_0000) };
+        self.bars().into_iter().fold(space, |space, bar| {
+            let space = space.bar(bar.index, !(bar.size - 1) | bar.type_bits);
+            if bar.kind == "mem64" { space.bar(bar.index + 1, u32::MAX) } else { space }
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Bar {
+    index: usize,
+    kind: &'static str,
+    size: u32,
+    type_bits: u32,
+}
+
+/// The BARs that the guest has to report. A host bridge may decode memory by its own: they are left alone.
+fn reported_bars(facts: &Facts) -> Vec<Bar> {
+    if facts.word(0x0a) == 0x0600 { Vec::new() } else { facts.bars() }
+}
+
+/// Compares what the guest reports with what the function is.
+fn check(report: &FunctionReport, facts: &Facts) {
+    let class = facts.long(8) >> 8;
+    assert_eq!(report.vendor, format!("{:04x}", facts.word(0)), "{report:?}");
+    assert_eq!(report.device, format!("{:04x}", facts.word(2)), "{report:?}");
+    assert_eq!(report.class, format!("{class:06x}"), "{report:?}");
+    // Its registers are not those of the device, which is for its driver to find out.
+    if DRIVEN.contains(&(facts.word(0), facts.word(2))) {
+        assert!(report.driver.is_none() && report.state.starts_with("failed: "), "{report:?}");
+    } else {
+        assert_eq!(report.state, "unclaimed", "{report:?}");
+    }
+    let pin = [None, Some("A"), Some("B"), Some("C"), Some("D")].get(usize::from(facts.bytes[0x3d])).copied().flatten();
+    assert_eq!(report.offers.intx.as_deref(), pin, "{report:?}");
+    assert_eq!((report.offers.msi, report.offers.msix), (facts.msi(), facts.msix()), "{report:?}");
+    let bars: Vec<_> = report.bars.iter().map(|bar| (bar.index as usize, bar.kind.as_str(), bar.size)).collect();
+    let known: Vec<_> = reported_bars(facts).iter().map(|bar| (bar.index, bar.kind, u64::from(bar.size))).collect();
+    assert_eq!(bars, known, "{report:?}");
+}
+
+/// Whether there is a reason to write there: Command, the BARs and the one of the ROM, and what turns MSI and MSI-X
+/// on.
+fn is_allowed(write: ConfigWrite, facts: &Facts) -> bool {
+    let control = |id| facts.find(id).is_some_and(|at| write.offset == at + 2 && write.width == 2);
+    match write.offset {
+        0x04 => write.width == 2,
+        0x10..0x28 | 0x30 => write.width == 4 && write.offset.is_multiple_of(4),
+        _ => control(0x05) || control(0x11),
+    }
+}
+
+/// Boots with one function in each slot, and compares.
+fn enumerated(all: &[Facts]) {
+    assert!(all.len() <= SLOTS.count(), "more functions than slots");
+    let placed = SLOTS.zip(all).map(|(slot, facts)| (format!("addr={slot:#x}"), facts.space()));
+    let (guest, proxies): (_, Vec<Proxy>) = boot(machine(), placed);
+    serves(&guest);
+    let reports = guest.functions();
+    for ((slot, facts), proxy) in SLOTS.zip(all).zip(&proxies) {
+        let address = format!("0000:00:{slot:02x}.0");
+        let report = reports.iter().find(|report| report.address == address);
+        check(report.unwrap_or_else(|| panic!("nothing at {address}: {facts:x?}")), facts);
+        let writes = proxy.config_writes();
+        let (right, stray): (Vec<_>, Vec<_>) = writes.into_iter().partition(|&write| is_allowed(write, facts));
+        assert!(stray.is_empty(), "{address}: {stray:x?}");
+        // Two for each BAR register, to size it and to put it back, or there was nothing to see here.
+        let sized = reported_bars(facts).iter().map(|bar| if bar.kind == "mem64" { 4 } else { 2 }).sum();
+        assert!(right.len() >= sized, "{address}: {right:x?}");
+        // It was sized with decoding off, and is as the firmware left it: on.
+        assert_eq!(proxy.space().bytes()[4] & 3, 3, "{address}: Command");
+    }
+}
+
+#[test]
+fn functions_of_every_make_are_seen_as_they_are() {
+    let made = [
+        Sketch::new(0x10ec, 0x8139, 0x02_00_00).ports(0, 0x100).memory(1, 0x100),
+        Sketch::new(0x8086, 0x2922, 0x01_06_01).ports(4, 0x20).memory(5, 0x1000).msi(1),
+        Sketch::new(0x15b3, 0x1003, 0x02_00_00)
+            .memory64(0, 0x10_0000)
+            .memory64(2, 0x80_0000)
+            .msix(128, 0, 0x1000)
+            .express(),
+        Sketch::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080),
+        Sketch::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x4000).msi(32).express().msix(33, 0, 0x2000),
+        Sketch::new(0x1af4, 0xffff, 0xff_00_00),
+    ];
+    enumerated(&made.map(|sketch| Facts { bytes: sketch.bytes().to_vec() }));
+}
+
+/// Every distinct endpoint of the dumps, in the order of their names.
+fn dumped() -> Option<Vec<Facts>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/config-dumps");
+    let mut files: Vec<_> = fs::read_dir(&folder).ok()?.map(|entry| entry.expect("a file").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    files.sort();
+    let mut seen = BTreeSet::new();
+    let functions = files.iter().flat_map(|path| parse(&fs::read_to_string(path).expect("text")));
+    let endpoint = |facts: &Facts| facts.bytes.len() >= 256 && facts.bytes[0x0e] & 0x7f == 0 && facts.word(0) != 0xffff;
+    Some(functions.map(|bytes| Facts { bytes }).filter(endpoint).filter(|facts| seen.insert(facts.long(0))).collect())
+}
+
+fn parse(text: &str) -> Vec<Vec<u8>> {
+    let mut functions: Vec<Vec<u8>> = Vec::new();
+    for line in text.lines() {
+        match line.split_once(": ") {
+            Some((offset, bytes)) if usize::from_str_radix(offset, 16).is_ok() => {
+                let bytes = bytes.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).expect("a byte"));
+                functions.last_mut().expect("a function").extend(bytes);
+            }
+            _ if line.starts_with(|c: char| c.is_ascii_hexdigit()) => functions.push(Vec::new()),
+            _ => {}
+        }
+    }
+    functions
+}
+
+#[test]
+fn functions_of_real_machines_are_seen_as_they_are() {
+    let Some(all) = dumped() else {
+        return println!("skipped: no dumps in ../shared/config-dumps");
+    };
+    println!("{} functions", all.len());
+    for (round, some) in all.chunks(SLOTS.count()).enumerate() {
+        println!("round {round}: {}", some.len());
+        enumerated(some);
+    }
+}
