@@ -60,6 +60,8 @@ test-host: ## Unit and property tests, and models of every interleaving, on the 
 	@tools/install cargo cc
 	cargo test $(HOST_CRATES)
 	cargo test -p switchboard-image -p switchboard-tests --lib
+	@tools/install python3 lspci || echo 'dumps are not compared with lspci'
+	cargo test -p switchboard-tests --test dumps -- --nocapture
 	cargo test -p switchboard-loom
 
 test-ui: ## Programs that must not compile, each beside one that must

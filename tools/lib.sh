@@ -32,6 +32,8 @@ describe() {
         qemu) echo 'boots the image' ;;
         objdump) echo 'takes the image apart, in tests and in the bench' ;;
         gdb) echo 'make debug' ;;
+        python3) echo 'asks lspci about dumps, in tests' ;;
+        lspci) echo 'decodes dumps too, in tests' ;;
         tar) echo "makes the image's disk" ;;
         *) echo 'used by the scripts' ;;
     esac
@@ -60,6 +62,7 @@ packages() {
             qemu:dnf) echo qemu-system-x86-core ;;
             qemu:zypper) echo qemu-x86 ;;
             objdump:*) echo binutils ;;
+            lspci:*) echo pciutils ;;
             *) echo "$tool" ;;
         esac
     done | tr '\n' ' '

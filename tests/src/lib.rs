@@ -6,6 +6,7 @@
 mod built;
 mod console;
 mod disk;
+mod dump;
 mod entry;
 mod guest;
 mod http;
@@ -25,6 +26,7 @@ mod trace;
 pub use built::{built_disk, built_image};
 pub use console::Console;
 pub use disk::{ScratchDisk, mebibyte_file, sha256};
+pub use dump::{DumpAccess, DumpError, DumpedFunction, FunctionName, describe, parse_dump};
 pub use entry::Entry;
 pub use guest::{Exit, Guest};
 pub use http::{Client, HttpError, Response, exchange};

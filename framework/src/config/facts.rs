@@ -3,9 +3,11 @@
 use alloc::vec::Vec;
 
 use super::{
-    Address, Capability, CapabilityList, ChainEnd, ConfigAccess, Defect, ExpressCapability, ExtendedList, Header,
-    HeaderKind, MsiCapability, MsixCapability, PowerCapability, Space, VirtioCapability,
+    Address, BarRegister, Capability, CapabilityList, ChainEnd, ConfigAccess, Defect, ExpressCapability, ExtendedList,
+    Header, HeaderKind, MsiCapability, MsixCapability, PowerCapability, RomRegister, Space, VirtioCapability,
 };
+
+use super::header::COMMAND;
 
 const SUBSYSTEM: u16 = 0x2c;
 const SUBSYSTEM_CARDBUS: u16 = 0x40;
@@ -21,6 +23,12 @@ pub struct Facts {
     /// The subsystem's vendor and device. Endpoints and CardBus bridges have it in their header, PCI bridges in a
     /// capability.
     pub subsystem: Option<(u16, u16)>,
+    /// The Command register.
+    pub command: u16,
+    /// The BARs whose registers hold anything.
+    pub bars: Vec<BarRegister>,
+    /// The expansion ROM, if its register holds anything.
+    pub rom: Option<RomRegister>,
     /// The capability list.
     pub capabilities: CapabilityList,
     /// The extended capability list.
@@ -68,8 +76,20 @@ impl Facts {
             whole(Capability::EXPRESS, ExpressCapability::LEAST).map(|offset| ExpressCapability::read(space, offset));
         let power =
             whole(Capability::POWER, PowerCapability::LENGTH).map(|offset| PowerCapability::read(space, offset));
-        let subsystem = subsystem(space, header.kind, &capabilities);
-        Self { header, subsystem, capabilities, extended, msi, msix, express, power, defects }
+        Self {
+            header,
+            subsystem: subsystem(space, header.kind, &capabilities),
+            command: space.read_u16(COMMAND),
+            bars: BarRegister::read_set(space, header.kind),
+            rom: RomRegister::read(space, header.kind),
+            capabilities,
+            extended,
+            msi,
+            msix,
+            express,
+            power,
+            defects,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! beside them the [defects](Defect): what of it is not believed, and why. Every walk here ends on every input.
 
 mod access;
+mod base_address;
 mod bridge;
 mod capability;
 mod defect;
@@ -19,6 +20,7 @@ mod power;
 mod virtio;
 
 pub use access::{ConfigAccess, Width};
+pub use base_address::{BarRegister, Decodes, MemoryPlace, RomRegister};
 pub use bridge::{BridgeHeader, BridgeWindow, BusNumbers, WindowRange};
 pub use capability::{Capability, CapabilityList, ChainEnd};
 pub use defect::Defect;

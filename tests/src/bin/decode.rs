@@ -1,0 +1,46 @@
+//! `decode FILE...`: what the framework reads in dumps of configuration space, a JSON object for each function.
+//!
+//! Ends with 0; with 2 for a file that cannot be read or is no dump, whose functions are then not printed.
+
+use std::process::ExitCode;
+use std::{env, fs, io};
+
+use switchboard_tests::{DumpAccess, describe, parse_dump};
+
+fn main() -> ExitCode {
+    let files: Vec<_> = env::args_os().skip(1).collect();
+    if files.is_empty() {
+        eprintln!("usage: decode FILE...\nFILE is what `lspci -xxxx` writes.");
+        return ExitCode::from(2);
+    }
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        let functions = fs::read(&file).map_err(|error| error.to_string());
+        match functions.and_then(|text| parse_dump(&text).map_err(|error| error.to_string())) {
+            Ok(functions) => match print(DumpAccess::leak(functions), &file.to_string_lossy()) {
+                Ok(()) => {}
+                // Whoever reads has read enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return code,
+                Err(error) => {
+                    eprintln!("standard output: {error}");
+                    return ExitCode::FAILURE;
+                }
+            },
+            Err(error) => {
+                eprintln!("{}: {error}", file.to_string_lossy());
+                code = ExitCode::from(2);
+            }
+        }
+    }
+    code
+}
+
+fn print(access: &'static DumpAccess, file: &str) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for (address, function) in access.functions() {
+        let mut value = describe(access, address, &function.name.to_string());
+        value["file"] = file.into();
+        io::Write::write_fmt(&mut out, format_args!("{value}\n"))?;
+    }
+    io::Write::flush(&mut out)
+}
