@@ -1,6 +1,6 @@
 //! The end of a machine: every function off the bus, whoever holds whatever lock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::fake::{FakeFunction, FakeMachine};
