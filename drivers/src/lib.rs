@@ -8,6 +8,7 @@ pub mod block;
 pub mod e1000;
 pub mod e1000e;
 pub mod edu;
+pub mod hotplug;
 pub mod ivshmem;
 pub mod raise;
 pub mod virtio;

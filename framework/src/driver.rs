@@ -1,6 +1,7 @@
 //! What a driver is: ids that it matches, and a probe that makes an instance out of a function.
 
 use crate::bar::{BarSlot, MapError};
+use crate::config::SlotCapabilities;
 use crate::dma::DmaError;
 use crate::function::{ClaimError, Function, Gone, State};
 use crate::interrupt::{GrantError, InterruptPort};
@@ -24,24 +25,36 @@ pub trait Driver: Sized {
     fn probe(function: Function) -> Result<Self, ProbeError>;
 }
 
-/// A vendor and device that a driver knows.
+/// A kind of function that a driver knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Id {
-    vendor: u16,
-    device: u16,
+pub struct Id(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ids(u16, u16),
+    HotPlugPort,
 }
 
 impl Id {
     /// That vendor, that device.
     #[must_use]
     pub const fn new(vendor: u16, device: u16) -> Self {
-        Self { vendor, device }
+        Self(Kind::Ids(vendor, device))
+    }
+
+    /// Any PCI Express port with a slot whose functions come and go: these are all alike.
+    #[must_use]
+    pub const fn hot_plug_port() -> Self {
+        Self(Kind::HotPlugPort)
     }
 
     /// Whether the function is one.
     #[must_use]
     pub fn matches(self, function: &Function) -> bool {
-        function.id() == (self.vendor, self.device)
+        match self.0 {
+            Kind::Ids(vendor, device) => function.id() == (vendor, device),
+            Kind::HotPlugPort => function.slot().is_some_and(SlotCapabilities::is_hot_plug_capable),
+        }
     }
 }
 

@@ -71,9 +71,7 @@ impl Function {
         if record.header().kind != HeaderKind::Endpoint {
             return Err(ClaimError::NotAnEndpoint { address: record.address() });
         }
-        self.machine().confirm(record)?;
-        let claimed = Arc::new(Claimed { pool: Pool::new(self.machine().memory), taken: self.taken });
-        claimed.quiet();
+        let claimed = self.into_claimed()?;
         let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
         update_command(claimed.space(), |command| command | decode);
         let bar = |index| BarSlot::new(claimed.clone(), index);
@@ -87,8 +85,16 @@ impl Function {
             irq: InterruptPort::new(claimed.clone()),
             dma: DmaPort::new(claimed.clone()),
             presence: claimed.presence(),
-            config: Config { claimed },
+            config: Config::new(claimed),
         })
+    }
+
+    /// Claims the function, whatever it is, and makes it quiet.
+    pub(super) fn into_claimed(self) -> Result<Arc<Claimed>, ClaimError> {
+        self.machine().confirm(self.record())?;
+        let claimed = Arc::new(Claimed { pool: Pool::new(self.machine().memory), taken: self.taken });
+        claimed.quiet();
+        Ok(claimed)
     }
 
     pub(crate) fn record(&self) -> &Arc<Record> {
@@ -130,6 +136,10 @@ pub struct Config {
 }
 
 impl Config {
+    pub(super) fn new(claimed: Arc<Claimed>) -> Self {
+        Self { claimed }
+    }
+
     /// Where the function is.
     #[must_use]
     pub fn address(&self) -> Address {
@@ -249,7 +259,12 @@ impl Claimed {
     }
 
     fn quiet(&self) {
-        update_command(self.space(), |command| (command | Command::INTERRUPT_DISABLE) - Command::BUS_MASTER_ENABLE);
+        // A bridge's right to master the bus is that of all that is behind it.
+        let master = match self.record().header().kind {
+            HeaderKind::Bridge(_) => Command::empty(),
+            _ => Command::BUS_MASTER_ENABLE,
+        };
+        update_command(self.space(), |command| (command | Command::INTERRUPT_DISABLE) - master);
         let clear = |register: u16, bits: u16| self.space().update_u16(register, |control| control & !bits);
         if let Some(msi) = self.record().msi {
             clear(msi.offset + MsiCapability::CONTROL, MsiCapability::ENABLE);
@@ -281,6 +296,12 @@ pub enum ClaimError {
     /// Only functions with a type 0 header have what a driver claims.
     #[error("{address} is a bridge, not an endpoint")]
     NotAnEndpoint {
+        /// The function.
+        address: Address,
+    },
+    /// It is no PCI Express port with a slot.
+    #[error("{address} has no slot")]
+    NoSlot {
         /// The function.
         address: Address,
     },

@@ -107,7 +107,7 @@ pub struct FunctionReport {
 }
 
 impl FunctionReport {
-    fn new(record: &Record) -> Self {
+    pub(super) fn new(record: &Record) -> Self {
         let status = record.status();
         Self {
             address: record.address(),

@@ -20,7 +20,7 @@ use crate::sync::IrqLock;
 
 /// What a read of the vendor and device ids gives while a function asks for more time after a reset
 /// (PCIe 5.0, 2.3.2): no id, and no sign of absence.
-const RETRY: u16 = 0x0001;
+pub(super) const RETRY: u16 = 0x0001;
 
 /// The function is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,121 @@
+//! PCI Express native hot-plug: functions that come and go behind a port with a slot (PCIe 4.0, 6.7).
+//!
+//! The port announces what happens at its slot by an interrupt. A [`Runner`] reacts: it powers what was put in, passes
+//! on wishes, and [withdraws](switchboard::function::SecondaryBus::withdraw) what was pulled, so that its drivers
+//! hear `Gone`. What there is to do about the functions themselves is left to the holder of the [`HotplugSlot`]: to
+//! scan and probe what came, to drop the drivers of what is to go.
+
+mod handle;
+mod policy;
+mod runner;
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU16, Ordering};
+
+use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::function::{Function, PortResources, Presence, SecondaryBus, Slot, SlotEvents, SlotSignals};
+use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
+use switchboard::machine::Machine;
+use switchboard::messages;
+
+use handle::Desk;
+pub use handle::{HotplugSlot, SlotChange};
+pub use runner::Runner;
+
+/// How long a wish at the attention button can be taken back, in milliseconds (PCIe 4.0, 6.7.1.5: five seconds).
+pub const GRACE: u32 = 5_000;
+
+messages! {
+    /// All that the port has to say.
+    pub enum PortMessage { Event }
+}
+
+/// What the handler shares with the runner.
+#[derive(Debug)]
+struct Shared {
+    signals: SlotSignals,
+    /// Events that the runner has not seen.
+    events: AtomicU16,
+    desk: Arc<Desk>,
+}
+
+impl Shared {
+    fn collect(&self) -> SlotEvents {
+        let events = self.signals.take();
+        self.events.fetch_or(events.bits(), Ordering::AcqRel);
+        // With no event, too: it may be the last call of a port that is gone.
+        self.desk.runner.wake();
+        events
+    }
+
+    fn has_events(&self) -> bool {
+        self.events.load(Ordering::Acquire) & !SlotEvents::COMMAND_COMPLETED.bits() != 0
+    }
+
+    /// Takes those of `events` that have happened.
+    fn take(&self, events: SlotEvents) -> SlotEvents {
+        let found = self.events.fetch_and(!events.bits(), Ordering::AcqRel);
+        SlotEvents::from_bits_truncate(found) & events
+    }
+}
+
+impl MessageIsr<1> for Shared {
+    type Message = PortMessage;
+
+    fn on_message(&self, PortMessage::Event: PortMessage, _isr: &InIsr<'_>) {
+        self.collect();
+    }
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        if self.collect().is_empty() { Claim::NotMine } else { Claim::Mine }
+    }
+}
+
+/// A port with a slot, claimed and ready to run.
+#[derive(Debug)]
+pub struct HotplugPort {
+    _interrupts: Interrupts<1, Shared, Live>,
+    shared: Arc<Shared>,
+    slot: Slot,
+    bus: SecondaryBus,
+    presence: Presence,
+    machine: &'static Machine,
+}
+
+impl Driver for HotplugPort {
+    const NAME: &'static str = "hotplug";
+    const MATCHES: &'static [Id] = &[Id::hot_plug_port()];
+
+    fn probe(function: Function) -> Result<Self, ProbeError> {
+        let machine = function.machine();
+        let PortResources { irq, message, slot, bus, presence, .. } = function.claim_port()?;
+        if bus.numbers().is_none() {
+            return Err(ProbeError::Device("the buses behind the port have no numbers"));
+        }
+        // By MSI the port takes the only message that it is granted; by MSI-X it names an entry, which may be another
+        // than the first.
+        let irq = if message == 0 { irq } else { irq.prefer(Mode::Msi) };
+        let granted: Interrupts<1, Shared> = irq.grant()?;
+        if granted.mode() == Mode::Msix && message != 0 {
+            let what = "MSI-X entry of a port's events";
+            return Err(ProbeError::Unexpected { what, wanted: 0, found: message.into() });
+        }
+        let signals = slot.signals();
+        let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), desk: Arc::default() });
+        let interrupts = granted.register(shared.clone()).unmask();
+        Ok(Self { _interrupts: interrupts, shared, slot, bus, presence, machine })
+    }
+}
+
+impl HotplugPort {
+    /// What runs the port, to be spawned, and what its users hold. A wish at the attention button can be taken back
+    /// within `grace` milliseconds: [`GRACE`], or less where there is no button that a person presses.
+    #[must_use]
+    pub fn split(self, grace: u32) -> (Runner, HotplugSlot) {
+        let (desk, bus) = (self.shared.desk.clone(), self.bus.clone());
+        let number = self.slot.capabilities().number();
+        (Runner::new(self, grace), HotplugSlot { desk, bus, number })
+    }
+}
