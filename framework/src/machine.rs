@@ -7,10 +7,10 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use crate::config::{Address, ConfigAccess};
+use crate::config::ConfigAccess;
 use crate::dma::DmaBlock;
 use crate::function::Inventory;
-use crate::interrupt::{Gsi, ModePolicy, Pin, Vector, VectorTable};
+use crate::interrupt::{Gsi, ModePolicy, Route, RouteError, Vector, VectorTable, Wire};
 
 /// The seams of one machine.
 pub struct Machine {
@@ -44,11 +44,11 @@ pub trait InterruptController: Send + Sync {
     /// Raises `vector` on its CPU from software, as a message to it would.
     fn raise(&self, vector: Vector);
 
-    /// The line that `pin` of the function at `address` drives, given what firmware wrote into Interrupt Line.
+    /// The line that a wire ends at, given what firmware wrote into Interrupt Line of the function that drives it.
     ///
     /// # Errors
     /// [`RouteError`] when nothing on this machine knows the wire.
-    fn route(&self, address: Address, pin: Pin, interrupt_line: u8) -> Result<Route, RouteError>;
+    fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError>;
 
     /// Points the line at `vector`: level-triggered, active low unless firmware says otherwise, left masked.
     ///
@@ -70,44 +70,6 @@ pub struct MessageTarget {
     pub address: u64,
     /// What it writes; the low bits carry the message number in multi-message MSI.
     pub data: u32,
-}
-
-/// A line, and who said so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Route {
-    /// The global system interrupt: an I/O APIC input.
-    pub gsi: Gsi,
-    /// Where the knowledge came from; shown in the boot table.
-    pub source: RouteSource,
-}
-
-/// Who knew the route of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouteSource {
-    /// Firmware's Interrupt Line register, through the MADT's overrides.
-    InterruptLine,
-    /// Knowledge of the chipset.
-    Chipset,
-    /// A fake machine's table.
-    Fake,
-}
-
-/// Why a line has no route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RouteError {
-    /// Firmware left the Interrupt Line register at a value that means "none" here.
-    #[error("firmware left no route: Interrupt Line is {interrupt_line}")]
-    NotRouted {
-        /// What the register held.
-        interrupt_line: u8,
-    },
-    /// No I/O APIC serves that number.
-    #[error("no I/O APIC has an input for GSI {gsi}")]
-    NoSuchGsi {
-        /// The number that was wanted.
-        gsi: u32,
-    },
 }
 
 /// Device memory and DMA memory.

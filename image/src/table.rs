@@ -47,7 +47,7 @@ fn offers(offers: Offers) -> String {
     if parts.is_empty() { String::from("-") } else { parts.join(", ") }
 }
 
-/// What it interrupts by, as `msix 48 Config, 49 Rx Tx` or `intx 50 gsi 11`.
+/// What it interrupts by, as `msix 48 Config, 49 Rx Tx` or `intx 50 gsi 22 by chipset`.
 fn granted(function: &FunctionReport, interrupts: &[InterruptRow]) -> String {
     let Some(mode) = function.mode else { return String::from("no interrupt") };
     let mut text = format!("{mode}");
@@ -57,6 +57,9 @@ fn granted(function: &FunctionReport, interrupts: &[InterruptRow]) -> String {
         match (mode, row.gsi) {
             (Mode::Intx, Some(gsi)) => {
                 let _ = write!(text, " gsi {gsi}");
+                if let Some(route) = function.route {
+                    let _ = write!(text, " by {}", route.source);
+                }
             }
             _ => {
                 for name in &row.names {
@@ -71,7 +74,7 @@ fn granted(function: &FunctionReport, interrupts: &[InterruptRow]) -> String {
 #[cfg(test)]
 mod tests {
     use switchboard::config::{Address, Class};
-    use switchboard::interrupt::{Pin, Vector};
+    use switchboard::interrupt::{Gsi, Pin, Route, RouteSource, Vector};
 
     use super::*;
 
@@ -85,6 +88,7 @@ mod tests {
             state,
             offers: Offers { intx: Some(Pin::A), msi: 0, msix: 4 },
             mode,
+            route: None,
             bars: Vec::new(),
         }
     }
@@ -111,6 +115,15 @@ mod tests {
             line(&function(State::Live, Some(Mode::Msix)), &rows),
             "0000:00:03.0  1af4:1041  020000  virtio-net   INTA, MSI-X 4             msix 48 Config, 49 Rx Tx"
         );
+    }
+
+    #[test]
+    fn a_line_shows_who_knew_its_route() {
+        let gsi = Gsi(22);
+        let route = Some(Route { gsi, source: RouteSource::Chipset });
+        let function = FunctionReport { route, ..function(State::Live, Some(Mode::Intx)) };
+        let row = InterruptRow { mode: Mode::Intx, gsi: Some(gsi), ..row(50, &["line"]) };
+        assert!(line(&function, &[row]).ends_with("intx 50 gsi 22 by chipset"));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub use qemu::{Irq, Nic, Qemu};
 pub use qtest::Qtest;
 pub use redzone::reaches_below_stack;
 pub use report::{
-    BarReport, FunctionReport, InterruptsReport, Offers, VectorReport, parse_functions, parse_interrupts,
+    BarReport, FunctionReport, InterruptsReport, Offers, RouteReport, VectorReport, parse_functions, parse_interrupts,
 };
 pub use scratch::ScratchPath;
 pub use trace::Trace;

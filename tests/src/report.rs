@@ -23,6 +23,8 @@ pub struct FunctionReport {
     pub offers: Offers,
     /// The mode granted: `msix`, `msi`, `intx` or `none`.
     pub mode: String,
+    /// Where its line leads, when that is the mode.
+    pub route: Option<RouteReport>,
     /// Its BARs.
     pub bars: Vec<BarReport>,
 }
@@ -37,6 +39,16 @@ pub struct Offers {
     pub msi: u32,
     /// How many MSI-X entries.
     pub msix: u32,
+}
+
+/// Where a line leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteReport {
+    /// The line's number.
+    pub gsi: u32,
+    /// Who knew it: `chipset` or `firmware`.
+    pub source: String,
 }
 
 /// One BAR.
@@ -137,7 +149,7 @@ mod tests {
     use super::*;
 
     const FUNCTION: &str = r#"[{"address":"0000:00:03.0","vendor":"1af4","device":"1041","class":"020000",
-        "driver":"virtio-net","state":"live","offers":{"intx":"A","msi":0,"msix":4},"mode":"msix",
+        "driver":"virtio-net","state":"live","offers":{"intx":"A","msi":0,"msix":4},"mode":"msix","route":null,
         "bars":[{"index":4,"kind":"mem64","address":"0xfe000000","size":16384}]}]"#;
 
     #[test]

@@ -22,6 +22,7 @@ mod memory;
 mod memory_map;
 mod paging;
 pub mod power;
+mod routing;
 pub mod serial;
 mod stacks;
 pub mod timer;
@@ -41,6 +42,7 @@ use self::acpi::Tables;
 use apic::{Controller, IoApics, local};
 use clock::TscClock;
 use memory::MachineMemory;
+use routing::Chipset;
 
 use crate::function::Inventory;
 use crate::interrupt::{ModePolicy, VectorTable};
@@ -82,9 +84,11 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     let Tables { madt, ecam, .. } = tables;
     let io_apics = IoApics::new(&madt, &MachineMemory);
     log::info!("interrupts: {} CPUs, {} lines", madt.cpus.max(1), io_apics.inputs());
+    let config = config_space::access(ecam, &boot.usable);
+    let chipset = Chipset::find(config, &MachineMemory);
     let machine = Box::leak(Box::new(Machine {
-        config: config_space::access(ecam, &boot.usable),
-        controller: Box::leak(Box::new(Controller::new(madt, io_apics))),
+        config,
+        controller: Box::leak(Box::new(Controller::new(madt, io_apics, chipset, config))),
         memory: &MachineMemory,
         clock: &TscClock,
         vectors: entry::VECTORS.call_once(|| VectorTable::new(cpu)),

@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::Address;
-use crate::interrupt::{Gsi, Pin, Vector};
-use crate::machine::{Clock, InterruptController, MessageTarget, Route, RouteError, RouteSource};
+use crate::interrupt::{ChipsetAnswer, Gsi, Route, RouteError, RouteSource, Vector, Wire};
+use crate::machine::{Clock, InterruptController, MessageTarget};
 use crate::sync::IrqLock;
+
+/// Lines that there are.
+const INPUTS: usize = 24;
 
 #[derive(Debug)]
 pub(super) struct FakeController {
@@ -54,15 +56,18 @@ impl InterruptController for FakeController {
         self.raised.lock().push(vector);
     }
 
-    fn route(&self, _address: Address, _pin: Pin, interrupt_line: u8) -> Result<Route, RouteError> {
+    fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {
         match interrupt_line {
-            0 | 255 => Err(RouteError::NotRouted { interrupt_line }),
+            0 | 255 => {
+                let chipset = ChipsetAnswer::NotToldOf { device: wire.device };
+                Err(RouteError::NotRouted { wire, chipset, interrupt_line, inputs: INPUTS })
+            }
             _ => Ok(Route { gsi: Gsi(interrupt_line.into()), source: RouteSource::Fake }),
         }
     }
 
     fn connect(&self, gsi: Gsi, vector: Vector) -> Result<(), RouteError> {
-        if gsi.0 >= 24 {
+        if gsi.0 as usize >= INPUTS {
             return Err(RouteError::NoSuchGsi { gsi: gsi.0 });
         }
         self.lines.lock().insert(gsi, Input { vector, masked: true });

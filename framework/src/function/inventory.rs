@@ -8,8 +8,8 @@ use super::record::{Record, State, Taken};
 use super::silence::Buses;
 use super::walk::walk;
 use crate::bar::BarFacts;
-use crate::config::{Address, Class};
-use crate::interrupt::{Mode, Offers};
+use crate::config::{Address, Class, HeaderKind};
+use crate::interrupt::{Mode, Offers, Route};
 use crate::machine::Machine;
 use crate::sync::IrqLock;
 
@@ -78,6 +78,17 @@ impl Machine {
         }
     }
 
+    /// The bridge whose secondary bus that function is on; none on a root bus.
+    pub(crate) fn bridge_above(&self, function: Address) -> Option<Address> {
+        let records = self.inventory.records.lock();
+        let is_above = |record: &&Arc<Record>| {
+            record.address().segment() == function.segment()
+                && matches!(record.header().kind, HeaderKind::Bridge(bridge) if bridge.buses.secondary == function.bus())
+        };
+        // A bridge that says 0 was set up by nobody: bus 0 is a root bus.
+        records.iter().find(is_above).map(|record| record.address()).filter(|_| function.bus() != 0)
+    }
+
     pub(super) fn find(&self, address: Address) -> Option<Arc<Record>> {
         self.inventory.records.lock().iter().find(|record| record.address() == address).cloned()
     }
@@ -102,6 +113,8 @@ pub struct FunctionReport {
     pub offers: Offers,
     /// The mode that its driver was granted.
     pub mode: Option<Mode>,
+    /// Where its line leads, and who said so, when the mode is INTx.
+    pub route: Option<Route>,
     /// Its BARs.
     pub bars: Vec<BarFacts>,
 }
@@ -118,6 +131,7 @@ impl FunctionReport {
             state: status.state,
             offers: record.offers(),
             mode: status.mode,
+            route: status.route,
             bars: record.bars.clone(),
         }
     }

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::presence::Watch;
 use crate::bar::{BarFacts, read_bars};
 use crate::config::{Address, BarOffset, Defect, Facts, Header, MsiCapability, MsixCapability, Space};
-use crate::interrupt::{Mode, Offers};
+use crate::interrupt::{Mode, Offers, Route};
 use crate::machine::Machine;
 use crate::sync::IrqLock;
 
@@ -46,6 +46,12 @@ pub(crate) struct Status {
     pub(crate) driver: Option<&'static str>,
     pub(crate) state: State,
     pub(crate) mode: Option<Mode>,
+    /// Of the line, when that is the mode.
+    pub(crate) route: Option<Route>,
+}
+
+impl Status {
+    const UNCLAIMED: Self = Self { driver: None, state: State::Unclaimed, mode: None, route: None };
 }
 
 /// A part of a BAR that only the framework may touch.
@@ -68,7 +74,7 @@ impl Record {
             bars: read_bars(space, &header),
             presence: Watch::default(),
             taken: AtomicBool::new(false),
-            status: IrqLock::new(Status { driver: None, state: State::Unclaimed, mode: None }),
+            status: IrqLock::new(Status::UNCLAIMED),
         }
     }
 
@@ -148,7 +154,7 @@ impl Drop for Taken {
     fn drop(&mut self) {
         self.record.update(|status| {
             if status.state == State::Live {
-                *status = Status { driver: None, state: State::Unclaimed, mode: None };
+                *status = Status::UNCLAIMED;
             }
         });
         // Given back, then looked whether it is gone; `mark_gone` does the two the other way round. So one of us

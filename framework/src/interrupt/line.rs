@@ -8,10 +8,9 @@ use core::marker::PhantomData;
 use super::interrupts::{Granted, Live, Masked};
 use super::lines::{LineHold, Sharer};
 use super::row::Row;
-use super::{Claim, GrantError, Gsi, InIsr, LineIsr, Mode, Serve};
+use super::{Claim, GrantError, Gsi, InIsr, LineIsr, Mode, RouteError, RouteSource, Serve, Wire};
 use crate::config::{Command, update_command};
 use crate::function::Claimed;
-use crate::machine::{RouteError, RouteSource};
 
 /// A line for the handler `I`, in the state `S`.
 pub struct Line<I: 'static, S = Granted> {
@@ -92,11 +91,11 @@ pub(super) struct LineGrant {
 impl LineGrant {
     pub(super) fn new(claimed: &Arc<Claimed>) -> Result<Self, GrantError> {
         let (machine, header) = (claimed.machine(), claimed.record().header());
-        let interrupt_line = header.interrupt_line;
-        let pin = header.pin.ok_or(RouteError::NotRouted { interrupt_line })?;
-        let route = machine.controller.route(claimed.record().address(), pin, interrupt_line)?;
+        let pin = header.pin.ok_or(RouteError::NoPin)?;
+        let wire = Wire::follow(claimed.record().address(), pin, |function| machine.bridge_above(function))?;
+        let route = machine.controller.route(wire, header.interrupt_line)?;
         let hold = LineHold::new(machine, route.gsi)?;
-        claimed.record().update(|status| status.mode = Some(Mode::Intx));
+        claimed.record().update(|status| (status.mode, status.route) = (Some(Mode::Intx), Some(route)));
         Ok(Self { claimed: claimed.clone(), source: route.source, joined: None, hold })
     }
 
@@ -142,7 +141,7 @@ impl LineGrant {
 impl Drop for LineGrant {
     fn drop(&mut self) {
         self.leave();
-        self.claimed.record().update(|status| status.mode = None);
+        self.claimed.record().update(|status| (status.mode, status.route) = (None, None));
     }
 }
 

@@ -17,6 +17,7 @@ mod mode;
 mod msi;
 mod msix;
 mod port;
+mod route;
 mod row;
 mod slot;
 mod vectors;
@@ -29,6 +30,7 @@ pub use mask::MessageMask;
 pub use messages::{Messages, MsixMessages};
 pub use mode::{Gsi, Mode, ModePolicy, Pin, Vector};
 pub use port::{GrantError, InterruptPort, Offers, Permitted};
+pub use route::{ChipsetAnswer, Route, RouteError, RouteSource, Wire};
 pub use row::InterruptRow;
 pub use vectors::{VectorBlock, VectorTable, VectorsExhausted};
 

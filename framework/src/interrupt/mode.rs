@@ -76,6 +76,28 @@ impl Pin {
         }
     }
 
+    /// Its place, 0 for INTA to 3 for INTD.
+    #[must_use]
+    pub const fn index(self) -> u8 {
+        match self {
+            Self::A => 0,
+            Self::B => 1,
+            Self::C => 2,
+            Self::D => 3,
+        }
+    }
+
+    /// The pin that a bridge makes of this one, driven by the device of that number behind it.
+    #[must_use]
+    pub const fn turned_by(self, device: u8) -> Self {
+        match (self.index() + device % 4) % 4 {
+            0 => Self::A,
+            1 => Self::B,
+            2 => Self::C,
+            _ => Self::D,
+        }
+    }
+
     /// The pin's letter.
     #[must_use]
     pub const fn letter(self) -> char {

@@ -12,10 +12,9 @@ use core::fmt;
 use super::grant::MessageGrant;
 use super::line::{Line, LineGrant};
 use super::messages::Messages;
-use super::{Either, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin, VectorsExhausted};
+use super::{Either, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin, RouteError, VectorsExhausted};
 use crate::bar::MapError;
 use crate::function::{Claimed, Gone};
-use crate::machine::RouteError;
 
 /// The interrupt modes that a function offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -91,7 +91,11 @@ fn whoever_leaves_in_a_storm_leaves_the_line_open_for_the_others() {
 fn a_line_without_a_route_says_so() {
     let fake = FakeMachine::new([nic().pin(1, 255), nic().at("00:07.0").pin(0, 11), nic().at("00:09.0").pin(1, 99)]);
     let error = |device| port(&fake, device).grant_line::<Shared>().unwrap_err().0.to_string();
-    assert_eq!(error(3), "firmware left no route: Interrupt Line is 255");
+    assert_eq!(
+        error(3),
+        "no route for INTA of 0000:00:03.0: nothing is known of the chipset's wires at 0000:00:03.0; firmware's \
+         Interrupt Line is 255; the I/O APICs have 24 inputs"
+    );
     assert!(error(7).starts_with("no interrupt mode fits: the function offers no pin"));
     assert_eq!(error(9), "no I/O APIC has an input for GSI 99");
 }

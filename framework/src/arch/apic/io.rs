@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use x2apic::ioapic::{IoApic, IrqFlags, RedirectionTableEntry};
 
 use crate::arch::madt::{Madt, Polarity};
-use crate::interrupt::{Gsi, Vector};
-use crate::machine::{Memory, RouteError};
+use crate::interrupt::{Gsi, RouteError, Vector};
+use crate::machine::Memory;
 
 /// All of the machine's I/O APICs.
 #[derive(Debug)]
@@ -47,6 +47,11 @@ impl IoApics {
     /// How many lines there are.
     pub(crate) fn inputs(&self) -> usize {
         self.units.iter().map(|unit| usize::from(unit.last_input) + 1).sum()
+    }
+
+    /// Whether one of them has that line.
+    pub(crate) fn has(&mut self, gsi: Gsi) -> bool {
+        self.find(gsi).is_some()
     }
 
     fn find(&mut self, gsi: Gsi) -> Option<(&mut IoApic, u8)> {

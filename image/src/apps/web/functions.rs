@@ -22,6 +22,7 @@ struct Function {
     state: String,
     offers: Offers,
     mode: String,
+    route: Option<Route>,
     bars: Vec<Bar>,
 }
 
@@ -30,6 +31,12 @@ struct Offers {
     intx: Option<char>,
     msi: u8,
     msix: u16,
+}
+
+#[derive(Serialize)]
+struct Route {
+    gsi: u32,
+    source: String,
 }
 
 #[derive(Serialize)]
@@ -66,6 +73,7 @@ impl Function {
                 msix: report.offers.msix,
             },
             mode: report.mode.map_or_else(|| "none".into(), |mode| mode.to_string()),
+            route: report.route.map(|route| Route { gsi: route.gsi.0, source: route.source.to_string() }),
             bars: report.bars.into_iter().map(bar).collect(),
         }
     }
