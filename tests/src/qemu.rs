@@ -39,6 +39,7 @@ pub struct Qemu {
     machine: Machine,
     cpu: String,
     memory: String,
+    bridges: Vec<String>,
     arguments: Vec<String>,
     command_line: Vec<String>,
     nics: Vec<String>,
@@ -58,6 +59,7 @@ impl Qemu {
             machine,
             cpu: "max".to_owned(),
             memory: "128M".to_owned(),
+            bridges: Vec::new(),
             arguments: Vec::new(),
             command_line: Vec::new(),
             nics: Vec::new(),
@@ -67,6 +69,13 @@ impl Qemu {
             has_exit: true,
             inherited: Vec::new(),
         }
+    }
+
+    /// Adds a bridge by QEMU's name and options: before every other device, so that any can be put behind it.
+    #[must_use]
+    pub fn bridge(mut self, device: &str) -> Self {
+        self.bridges.push(device.to_owned());
+        self
     }
 
     /// Adds a network device, without options.
@@ -230,6 +239,7 @@ impl Qemu {
         if !self.command_line.is_empty() {
             words.extend(["-append".to_owned(), self.command_line.join(" ")]);
         }
+        words.extend(self.bridges.iter().flat_map(|device| ["-device".to_owned(), device.clone()]));
         let mut ports = Vec::new();
         for (index, device) in self.nics.iter().enumerate() {
             let forwarded: Ports =

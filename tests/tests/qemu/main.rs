@@ -8,6 +8,7 @@ mod forged;
 mod interrupts;
 mod ivshmem;
 mod load;
+mod machines;
 mod make;
 mod matrix;
 mod network;
