@@ -59,8 +59,11 @@ pub struct BarReport {
     pub index: u32,
     /// `mem32`, `mem64` or `io`.
     pub kind: String,
-    /// `0x` and hexadecimal digits.
-    pub address: String,
+    /// `0x` and hexadecimal digits; nothing for one that is nowhere.
+    pub address: Option<String>,
+    /// Why it is nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unassigned: Option<String>,
     /// Bytes.
     pub size: u64,
 }

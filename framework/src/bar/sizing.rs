@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use crate::assign::Unassigned;
 use crate::config::{Command, Header, Space, update_command};
 
 const FIRST_BAR: u16 = 0x10;
@@ -17,8 +18,8 @@ pub struct BarFacts {
     pub index: u8,
     /// What kind of addresses.
     pub kind: BarKind,
-    /// Where it begins; 0 when firmware left it unset.
-    pub address: u64,
+    /// Where it begins, or why it is nowhere.
+    pub address: Result<u64, Unassigned>,
     /// Its bytes, a power of two.
     pub size: u64,
 }
@@ -89,8 +90,9 @@ fn read_bar(space: Space, index: u8, last: bool) -> (Result<Option<BarFacts>, u6
         let mask = u64::from(low_mask & !3);
         // The upper half of an I/O BAR may be hard-wired to zero.
         let mask = if mask >> 16 == 0 { mask | 0xffff_0000 } else { mask };
-        let bar = bar_of(mask, 32)
-            .map(|size| size.map(|size| BarFacts { index, kind: BarKind::Io, address: u64::from(low & !3), size }));
+        let bar = bar_of(mask, 32).map(|size| {
+            size.map(|size| BarFacts { index, kind: BarKind::Io, address: place(u64::from(low & !3)), size })
+        });
         return (if low_mask & !3 == 0 { Ok(None) } else { bar }, 1);
     }
     let prefetchable = low & 8 != 0;
@@ -99,17 +101,23 @@ fn read_bar(space: Space, index: u8, last: bool) -> (Result<Option<BarFacts>, u6
     match (low >> 1) & 3 {
         0 | 1 => {
             let kind = BarKind::Memory32 { prefetchable };
+            let address = place(address);
             (bar_of(mask, 32).map(|size| size.map(|size| BarFacts { index, kind, address, size })), 1)
         }
         2 if !last => {
             let high = space.read_u32(offset + 4);
             let mask = mask | u64::from(size_register(space, offset + 4, high)) << 32;
-            let (kind, address) = (BarKind::Memory64 { prefetchable }, address | u64::from(high) << 32);
+            let (kind, address) = (BarKind::Memory64 { prefetchable }, place(address | u64::from(high) << 32));
             (bar_of(mask, 64).map(|size| size.map(|size| BarFacts { index, kind, address, size })), 2)
         }
         // A 64-bit BAR in the last register, or the reserved type.
         _ => (Err(low.into()), 1),
     }
+}
+
+/// What the address bits of a BAR mean: firmware leaves those at zero that it gives no address.
+fn place(address: u64) -> Result<u64, Unassigned> {
+    if address == 0 { Err(Unassigned::Unset) } else { Ok(address) }
 }
 
 fn size_register(space: Space, offset: u16, value: u32) -> u32 {

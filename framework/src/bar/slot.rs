@@ -5,6 +5,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::{BarFacts, BarKind, Readable, Reg, RegisterBlock, RegisterValue, Window, Writable};
+use crate::assign::Unassigned;
 use crate::function::{Claimed, Gone};
 use crate::machine::MemoryError;
 
@@ -73,18 +74,14 @@ impl Windows {
     }
 }
 
-fn check(claimed: &Claimed, index: u8) -> Result<BarFacts, MapError> {
-    if claimed.is_gone() {
-        return Err(Gone { address: claimed.record().address() }.into());
-    }
+/// What the BAR decodes, and where.
+fn check(claimed: &Claimed, index: u8) -> Result<(BarFacts, u64), MapError> {
     let bar = claimed.record().bar(index).ok_or(MapError::Missing { index })?;
     if bar.kind == BarKind::Io {
         return Err(MapError::Io { index });
     }
-    if bar.address == 0 {
-        return Err(MapError::Unassigned { index });
-    }
-    Ok(bar)
+    let address = bar.address.map_err(|reason| MapError::Unassigned { index, reason })?;
+    Ok((bar, address))
 }
 
 fn map_block<B: RegisterBlock>(
@@ -93,7 +90,7 @@ fn map_block<B: RegisterBlock>(
     offset: u64,
     length: u64,
 ) -> Result<Bar<B>, MapError> {
-    let bar = check(claimed, index)?;
+    let (bar, address) = check(claimed, index)?;
     let end = offset.saturating_add(length);
     if end > bar.size {
         return Err(MapError::TooSmall { index, wanted: end, size: bar.size });
@@ -103,7 +100,7 @@ fn map_block<B: RegisterBlock>(
             return Err(MapError::MsixTable { index, start: hole.start, end: hole.end });
         }
     }
-    let physical = bar.address.checked_add(offset).ok_or(MapError::TooSmall { index, wanted: end, size: bar.size })?;
+    let physical = address.checked_add(offset).ok_or(MapError::TooSmall { index, wanted: end, size: bar.size })?;
     if !physical.is_multiple_of(B::ALIGN) {
         return Err(MapError::Askew { index, offset, align: B::ALIGN });
     }
@@ -175,11 +172,13 @@ pub enum MapError {
         /// Its index.
         index: u8,
     },
-    /// Firmware gave it no address.
-    #[error("BAR {index} was given no address")]
+    /// It has no address.
+    #[error("BAR {index} is nowhere: {reason}")]
     Unassigned {
         /// Its index.
         index: u8,
+        /// Why.
+        reason: Unassigned,
     },
     /// It ends before the window does.
     #[error("BAR {index} is too small: {wanted} bytes wanted, {size} there")]

@@ -203,9 +203,9 @@ fn map(claimed: &Claimed, place: BarOffset, length: u64) -> Result<Window, Grant
     let refused = GrantError::TablePlace { bar: place.bar, offset: place.offset, length };
     let bar = claimed.record().bar(place.bar).ok_or(refused)?;
     let end = u64::from(place.offset) + length;
-    if bar.kind == BarKind::Io || bar.address == 0 || end > bar.size {
+    if bar.kind == BarKind::Io || end > bar.size {
         return Err(refused);
     }
-    let physical = bar.address.checked_add(place.offset.into()).ok_or(refused)?;
+    let physical = bar.address.ok().and_then(|start| start.checked_add(place.offset.into())).ok_or(refused)?;
     Ok(Window::map(claimed.machine().memory, physical, length).map_err(crate::bar::MapError::from)?)
 }

@@ -43,7 +43,11 @@ struct Route {
 struct Bar {
     index: u8,
     kind: &'static str,
-    address: String,
+    /// Where it begins; nothing for one that is nowhere.
+    address: Option<String>,
+    /// Why it is nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unassigned: Option<String>,
     size: u64,
 }
 
@@ -52,7 +56,8 @@ impl Function {
         let bar = |bar: switchboard::bar::BarFacts| Bar {
             index: bar.index,
             kind: bar.kind.name(),
-            address: format!("{:#x}", bar.address),
+            address: bar.address.ok().map(|address| format!("{address:#x}")),
+            unassigned: bar.address.err().map(|reason| reason.to_string()),
             size: bar.size,
         };
         Self {

@@ -13,12 +13,14 @@ pub(crate) enum BarKind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BarFacts {
     pub(crate) kind: BarKind,
-    pub(crate) address: u64,
+    pub(crate) address: Result<u64, Infallible>,
     pub(crate) size: u64,
 }
 
+const PLACE: u64 = 0x8000_0000;
+
 /// The BAR of the device.
-pub(crate) const BAR: BarFacts = BarFacts { kind: BarKind::Memory, address: 0x8000_0000, size: 0x1000 };
+pub(crate) const BAR: BarFacts = BarFacts { kind: BarKind::Memory, address: Ok(PLACE), size: 0x1000 };
 
 /// Mapping never fails here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +34,7 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn map(device: &'static Device, physical: u64, _length: u64) -> Result<Self, Infallible> {
-        Ok(Self { device, offset: physical - BAR.address })
+        Ok(Self { device, offset: physical - PLACE })
     }
 
     pub(crate) fn read(&self, offset: u64) -> Option<u32> {
