@@ -7,6 +7,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
+use crate::assign::Apertures;
 use crate::config::ConfigAccess;
 use crate::dma::DmaBlock;
 use crate::function::Inventory;
@@ -16,6 +17,8 @@ use crate::interrupt::{Gsi, ModePolicy, Route, RouteError, Vector, VectorTable, 
 pub struct Machine {
     /// Configuration space, by ports or by memory.
     pub config: &'static dyn ConfigAccess,
+    /// Where BARs and bridge windows may be put that firmware put nowhere.
+    pub apertures: Apertures,
     /// Interrupt delivery: where a message goes, how a line is routed.
     pub controller: &'static dyn InterruptController,
     /// Device memory and DMA memory.

@@ -59,10 +59,11 @@ fn functions() -> [FakeFunction; 3] {
 fn every_function_is_off_the_bus_and_decodes_on() {
     let fake = FakeMachine::new(functions());
     let config = Box::leak(Box::new(Locked { inner: fake.machine().config, is_held: AtomicBool::new(false) }));
-    let Machine { controller, memory, clock, vectors, policy, .. } = *fake.machine();
+    let Machine { controller, memory, clock, vectors, policy, ref apertures, .. } = *fake.machine();
+    let apertures = apertures.clone();
     let inventory = Inventory::new();
     let machine: &Machine =
-        Box::leak(Box::new(Machine { config, controller, memory, clock, vectors, policy, inventory }));
+        Box::leak(Box::new(Machine { config, apertures, controller, memory, clock, vectors, policy, inventory }));
     machine.scan();
     let claimed: Vec<_> =
         machine.take_all().into_iter().map(|function| function.claim().expect("an endpoint")).collect();

@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use pvh::start_info::{MemmapTableEntry, MemmapType, START_MAGIC_VALUE, StartInfo};
 use spin::Once;
 
-use super::memory_map::{self, Ranges, Region};
+use super::memory_map::{self, Purpose, Ranges, Region, Survey};
 use super::to_usize;
 
 /// The boot page tables map the first 4 GiB one to one.
@@ -24,6 +24,8 @@ const COMMAND_LINE_LIMIT: usize = 4096;
 pub struct BootInfo {
     /// Memory that is free to use: whole pages, sorted, apart from each other and from the image.
     pub(super) usable: Ranges,
+    /// All memory, and what firmware reserves.
+    pub(super) survey: Survey,
     /// The physical address of ACPI's root pointer, if the loader gave one.
     pub(super) rsdp: Option<u64>,
     pub(super) command_line: &'static str,
@@ -92,15 +94,20 @@ impl BootInfo {
         });
         let regions = entries.map(|entry| Region {
             range: entry.addr..entry.addr.saturating_add(entry.size),
-            is_ram: entry.ty() == MemmapType::Ram,
+            purpose: match entry.ty() {
+                MemmapType::Ram => Purpose::Ram,
+                MemmapType::Reserved => Purpose::Reserved,
+                _ => Purpose::Firmware,
+            },
         });
         let image_range = image.text.start..image.data.end;
+        let survey = Survey::of(regions.clone());
         let usable = memory_map::usable(regions, image_range);
 
         let rsdp = Some(info.rsdp_paddr).filter(|address| *address != 0);
         // SAFETY: the caller's promise.
         let command_line = unsafe { copy_command_line(info.cmdline_paddr) };
-        Ok(Self { usable, rsdp, command_line, image })
+        Ok(Self { usable, survey, rsdp, command_line, image })
     }
 
     /// The kernel command line.

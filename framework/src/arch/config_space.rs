@@ -7,14 +7,18 @@ use core::ops::Range;
 use super::memory::MachineMemory;
 use crate::config::{Address, ConfigAccess, Ecam, EcamRegion, Ports, Width};
 
-/// Reaches configuration space by the MCFG's `regions` if they can be believed, or else by ports. `ram` is memory
-/// that no region may lie in.
-pub(super) fn access(regions: Vec<EcamRegion>, ram: &[Range<u64>]) -> &'static dyn ConfigAccess {
+/// Those of the MCFG's `regions` that can be believed. `ram` is memory that none may lie in.
+pub(super) fn credible(regions: Vec<EcamRegion>, ram: &[Range<u64>]) -> Vec<EcamRegion> {
     let (credible, wild): (Vec<_>, Vec<_>) = regions.into_iter().partition(|region| is_apart(region, ram));
     wild.iter().for_each(|region| log::warn!("MCFG: left out {region:x?}, which is in memory"));
+    credible
+}
+
+/// Reaches configuration space by the MCFG's `regions` if there are any that work, or else by ports.
+pub(super) fn access(regions: &[EcamRegion]) -> &'static dyn ConfigAccess {
     let ports = Ports::new();
-    if !credible.is_empty() {
-        match Ecam::new(&credible, &MachineMemory) {
+    if !regions.is_empty() {
+        match Ecam::new(regions, &MachineMemory) {
             Ok(ecam) if agree(&ecam, &ports) => return Box::leak(Box::new(ecam)),
             Ok(_) => log::warn!("no ECAM: the host bridge is not where the MCFG says"),
             Err(error) => log::warn!("no ECAM: {error}"),
@@ -25,9 +29,8 @@ pub(super) fn access(regions: Vec<EcamRegion>, ram: &[Range<u64>]) -> &'static d
 
 /// Whether what a region decodes lies outside of memory. A store to configuration space must not land there.
 fn is_apart(region: &EcamRegion, ram: &[Range<u64>]) -> bool {
-    let bus = |number: u8| region.base.saturating_add(u64::from(number) << 20);
-    let (start, end) = (bus(region.first_bus), bus(region.last_bus).saturating_add(1 << 20));
-    ram.iter().all(|range| end <= range.start || range.end <= start)
+    let decoded = region.decoded();
+    ram.iter().all(|range| decoded.end <= range.start || range.end <= decoded.start)
 }
 
 /// Whether both ways lead to the same host bridge. A machine without the ports reads ones there; an ECAM that

@@ -21,6 +21,11 @@ pub(super) fn has_tsc_deadline() -> bool {
     cpuid().get_feature_info().is_some_and(|features| features.has_tsc_deadline())
 }
 
+/// How wide physical addresses are, in bits (SDM vol. 2, CPUID leaf 0x8000_0008); 36 for a CPU that does not say.
+pub(super) fn address_bits() -> u8 {
+    cpuid().get_processor_capacity_feature_info().map_or(36, |info| info.physical_address_bits())
+}
+
 /// Whether QEMU's own code generator runs this CPU, rather than hardware: it signs CPUID leaf 0x40000000 with
 /// "TCGTCGTCGTCG".
 pub(super) fn is_tcg() -> bool {

@@ -22,7 +22,40 @@ pub(super) type Ranges = ArrayVec<Range<u64>, 32>;
 #[derive(Debug, Clone)]
 pub(super) struct Region {
     pub(super) range: Range<u64>,
-    pub(super) is_ram: bool,
+    pub(super) purpose: Purpose,
+}
+
+/// What an entry says of its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Memory to use.
+    Ram,
+    /// Memory that firmware keeps things in.
+    Firmware,
+    /// Not to be used: memory or not.
+    Reserved,
+}
+
+/// What of the address space somebody has, used or not.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Survey {
+    /// Memory: nothing else can be there.
+    pub(super) memory: Ranges,
+    /// What firmware warns of. Devices that it set up itself may well be there.
+    pub(super) reserved: Ranges,
+}
+
+impl Survey {
+    pub(super) fn of(map: impl Iterator<Item = Region>) -> Self {
+        let mut survey = Self::default();
+        for Region { range, purpose } in map {
+            let ranges = if purpose == Purpose::Reserved { &mut survey.reserved } else { &mut survey.memory };
+            // With no room for another, the last one grows: better too much than too little.
+            let last = if ranges.is_full() { ranges.pop() } else { None };
+            add(ranges, last.map_or(range.clone(), |last| last.start.min(range.start)..last.end.max(range.end)));
+        }
+        survey
+    }
 }
 
 /// The RAM of `map` that is free: not below 1 MiB, not in the image, and not in any entry that says it is
@@ -30,8 +63,8 @@ pub(super) struct Region {
 pub(super) fn usable(map: impl Iterator<Item = Region>, image: Range<u64>) -> Ranges {
     let (mut ram, mut taken) = (Ranges::new(), ArrayVec::<Range<u64>, 256>::new());
     taken.extend([0..FLOOR, image, CEILING..u64::MAX]);
-    for Region { range, is_ram } in map {
-        match is_ram {
+    for Region { range, purpose } in map {
+        match purpose == Purpose::Ram {
             true => add(&mut ram, range),
             // With no room to remember what must not be used, nothing above it is.
             false if taken.try_push(range.clone()).is_err() => taken[2].start = taken[2].start.min(range.start),
@@ -62,7 +95,7 @@ fn add(ranges: &mut Ranges, mut new: Range<u64>) {
 }
 
 /// What is left of `range` when `hole` is taken out: up to two pieces.
-fn without(range: &Range<u64>, hole: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
+pub(super) fn without(range: &Range<u64>, hole: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
     let pieces = if hole.start < hole.end {
         [range.start..range.end.min(hole.start), range.start.max(hole.end)..range.end]
     } else {
@@ -111,11 +144,11 @@ mod tests {
     const IMAGE: Range<u64> = 2 * MIB..3 * MIB;
 
     fn ram(range: Range<u64>) -> Region {
-        Region { range, is_ram: true }
+        Region { range, purpose: Purpose::Ram }
     }
 
     fn reserved(range: Range<u64>) -> Region {
-        Region { range, is_ram: false }
+        Region { range, purpose: Purpose::Reserved }
     }
 
     fn usable_of(map: &[Region]) -> Vec<Range<u64>> {
@@ -149,6 +182,17 @@ mod tests {
         let holes = (0..500).map(|index| reserved(index * 2 * MIB..(index * 2 + 1) * MIB));
         let free = usable(holes.chain([ram(0..1000 * MIB)]), IMAGE);
         assert!(free.iter().all(|range| range.start / MIB % 2 == 1 && range.end - range.start <= MIB), "{free:?}");
+    }
+
+    #[test]
+    fn a_survey_forgets_nothing() {
+        let survey = Survey::of((0..100).flat_map(|index| {
+            [ram(index * 4 * MIB..(index * 4 + 1) * MIB), reserved((index * 4 + 2) * MIB..(index * 4 + 3) * MIB)]
+        }));
+        let holds = |ranges: &Ranges, at: u64| ranges.iter().any(|range| range.contains(&at));
+        assert!((0..100).all(|index| holds(&survey.memory, index * 4 * MIB)));
+        assert!((0..100).all(|index| holds(&survey.reserved, (index * 4 + 2) * MIB)));
+        assert!(!holds(&survey.memory, 2 * MIB));
     }
 
     #[test]

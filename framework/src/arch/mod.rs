@@ -5,6 +5,7 @@
 
 mod acpi;
 mod allocator;
+mod apertures;
 mod apic;
 mod backtrace;
 mod boot_info;
@@ -84,10 +85,14 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     let Tables { madt, ecam, .. } = tables;
     let io_apics = IoApics::new(&madt, &MachineMemory);
     log::info!("interrupts: {} CPUs, {} lines", madt.cpus.max(1), io_apics.inputs());
-    let config = config_space::access(ecam, &boot.usable);
+    let ecam = config_space::credible(ecam, &boot.usable);
+    let config = config_space::access(&ecam);
+    let host_bridge = apertures::host_bridge(config);
+    let apertures = apertures::apertures(&boot.survey, &ecam, &madt, cpu::address_bits(), host_bridge);
     let chipset = Chipset::find(config, &MachineMemory);
     let machine = Box::leak(Box::new(Machine {
         config,
+        apertures,
         controller: Box::leak(Box::new(Controller::new(madt, io_apics, chipset, config))),
         memory: &MachineMemory,
         clock: &TscClock,

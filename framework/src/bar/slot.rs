@@ -76,6 +76,9 @@ impl Windows {
 
 /// What the BAR decodes, and where.
 fn check(claimed: &Claimed, index: u8) -> Result<(BarFacts, u64), MapError> {
+    if claimed.is_gone() {
+        return Err(Gone { address: claimed.record().address() }.into());
+    }
     let bar = claimed.record().bar(index).ok_or(MapError::Missing { index })?;
     if bar.kind == BarKind::Io {
         return Err(MapError::Io { index });

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use super::{Address, ConfigAccess, Width};
@@ -20,6 +21,15 @@ pub struct EcamRegion {
     pub first_bus: u8,
     /// Last bus that the range decodes.
     pub last_bus: u8,
+}
+
+impl EcamRegion {
+    /// The addresses that it decodes.
+    #[must_use]
+    pub fn decoded(&self) -> Range<u64> {
+        let bus = |number: u8| self.base.saturating_add(u64::from(number) << 20);
+        bus(self.first_bus)..bus(self.last_bus).saturating_add(1 << 20)
+    }
 }
 
 /// Reaches all 4,096 bytes of every function in its regions.

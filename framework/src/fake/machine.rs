@@ -6,11 +6,13 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use super::config::{FakeConfig, FakeFunction};
 use super::controller::{FakeClock, FakeController};
 use super::memory::FakeMemory;
+use crate::assign::Apertures;
 use crate::config::{Address, CapabilityList, ConfigAccess, HeaderKind, Space, Width};
 use crate::dma::BusAddress;
 use crate::function::Inventory;
@@ -20,6 +22,9 @@ use crate::sync::IrqLock;
 
 /// Where BARs are assigned from.
 const BAR_BASE: u32 = 0x8000_0000;
+/// Where the framework may put others.
+const PORTS: Range<u64> = 0xc000..0x1_0000;
+const HOLE: Range<u64> = 0xc000_0000..0xe000_0000;
 
 /// A machine made of memory. It is leaked: machines live for ever.
 pub struct FakeMachine {
@@ -58,6 +63,7 @@ impl FakeMachine {
         let clock: &FakeClock = Box::leak(Box::new(FakeClock::new()));
         let machine: &Machine = Box::leak(Box::new(Machine {
             config,
+            apertures: Apertures { io: Vec::from([PORTS]), memory: Vec::from([HOLE]), taken: Vec::new() },
             controller,
             memory,
             clock,
