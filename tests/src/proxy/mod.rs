@@ -5,6 +5,7 @@
 //! configuration space, interrupts, and BARs above 4 GiB.
 
 mod behaviour;
+mod catalogue;
 mod log;
 mod memory;
 mod placed;
@@ -16,6 +17,7 @@ mod wire;
 mod writable;
 
 pub use behaviour::Behaviour;
+pub use catalogue::{Case, Expect, Limits};
 pub use log::{Access, ConfigWrite};
 pub use memory::GuestMemory;
 pub use registers::{Garbage, Ones, Registers, Stored};

@@ -1,5 +1,6 @@
 //! Functions that the test itself is: real ones from dumps, and all kinds of liars, beside a machine that works.
 
+mod hostile;
 mod real;
 
 use switchboard_tests::proxy::{GuestMemory, Ones, Proxy, Space};
@@ -26,10 +27,10 @@ fn boot(mut qemu: Qemu, functions: impl IntoIterator<Item = (String, Space)>) ->
 }
 
 /// Starts the guest, and counts from its entry on.
-fn start(qemu: Qemu, proxies: &[Proxy]) -> Guest {
+fn start<'a>(qemu: Qemu, proxies: impl IntoIterator<Item = &'a Proxy>) -> Guest {
     let entry = Entry::default();
     let guest = entry.attach(qemu).start();
-    entry.reached(&guest, || proxies.iter().for_each(Proxy::hand_over));
+    entry.reached(&guest, || proxies.into_iter().for_each(Proxy::hand_over));
     guest
 }
 

@@ -1,0 +1,152 @@
+//! Hostile functions: whatever they are, the guest does to them only what it may, and everything else works.
+
+use std::path::Path;
+use std::{env, fs, process};
+
+use switchboard_tests::FunctionReport;
+use switchboard_tests::proxy::{Access, Case, ConfigWrite, Expect, Ones, Proxy, Registers, Sketch, Space, Stored};
+
+use super::{SLOTS, machine, serves, start};
+
+/// The cases that can be booted; `None` where there is no generator.
+fn cases() -> Option<Vec<Case>> {
+    let generator = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/hostile.py");
+    if !generator.is_file() {
+        println!("skipped: there is no ../shared/tools/hostile.py");
+        return None;
+    }
+    let folder = env::temp_dir().join(format!("switchboard-{}-hostile", process::id()));
+    let cases = Case::generate(&generator, &folder);
+    fs::remove_dir_all(&folder).expect("the folder was made");
+    Some(cases.into_iter().filter(Case::is_live).collect())
+}
+
+/// A case in a slot of its own.
+struct Placed<'a> {
+    case: &'a Case,
+    slot: usize,
+    functions: Vec<(String, Proxy)>,
+}
+
+impl Placed<'_> {
+    /// The slot and function number on this machine of an address of the case.
+    fn place(case: &Case, slot: usize, address: &str) -> (usize, usize) {
+        let number = |text: &str| usize::from_str_radix(text, 16).expect("a number");
+        let (device, function) = (number(&address[3..5]), number(&address[6..]));
+        let first = case.functions().map(|(address, _)| number(&address[3..5])).min().expect("a function");
+        (slot + device - first, function)
+    }
+
+    fn address(&self, address: &str) -> String {
+        let (slot, function) = Self::place(self.case, self.slot, address);
+        format!("0000:00:{slot:02x}.{function}")
+    }
+
+    fn check(&self, reports: &[FunctionReport]) -> Vec<String> {
+        let mut complaints = Vec::new();
+        let find = |address: &str| reports.iter().find(|report| report.address == self.address(address));
+        let target = find(&self.case.target);
+        let is_right = match self.case.expect {
+            Expect::Absent => target.is_none(),
+            Expect::Reject => target.is_none_or(|report| report.driver.is_none()),
+            Expect::Ok | Expect::Degraded => target.is_some(),
+        };
+        if !is_right {
+            complaints.push(format!("{:?} wanted: {target:?}", self.case.expect));
+        }
+        complaints
+            .extend(self.case.hidden().iter().filter_map(|address| find(address)).map(|seen| format!("{seen:?}")));
+        for (address, proxy) in &self.functions {
+            let accesses = proxy.accesses();
+            let reads = accesses.iter().filter(|access| matches!(access, Access::ConfigRead { .. })).count();
+            if reads > self.case.limits.reads {
+                complaints.push(format!("{address}: {reads} reads"));
+            }
+            complaints
+                .extend(stray(&proxy.space(), &proxy.config_writes()).map(|write| format!("{address}: {write:x?}")));
+        }
+        complaints.into_iter().map(|complaint| format!("{}: {complaint}", self.case.name)).collect()
+    }
+}
+
+/// The writes that there was no business for: other registers than Command, the BARs with decoding off, and those
+/// that turn MSI and MSI-X on.
+fn stray(space: &Space, writes: &[ConfigWrite]) -> impl Iterator<Item = ConfigWrite> {
+    let mut command = 0;
+    writes.iter().copied().filter(move |write| {
+        let is_fine = match (write.offset, write.width) {
+            (0x04, 2) => {
+                command = write.value;
+                true
+            }
+            (0x10..0x28 | 0x30, 4) => command & 3 == 0,
+            (0x40.., 2) => matches!(space.bytes()[write.offset - 2], 0x05 | 0x11),
+            _ => false,
+        };
+        !is_fine
+    })
+}
+
+/// The slot of a function that does nothing wrong, behind all others.
+const BYSTANDER: usize = *SLOTS.end();
+
+/// Boots with all these cases, and returns what was wrong.
+fn booted(cases: &[&Case]) -> Vec<String> {
+    let honest = Sketch::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
+    let place = format!("addr={BYSTANDER:#x}");
+    let (bystander, mut qemu) = Proxy::attach(machine(), &place, honest.space(), Box::new(Ones));
+    let mut slots = *SLOTS.start()..BYSTANDER;
+    let mut placed = Vec::new();
+    for &case in cases {
+        let slot = slots.next().expect("a slot");
+        let mut functions = Vec::new();
+        for (address, space) in case.functions() {
+            let (device, function) = Placed::place(case, slot, address);
+            let registers: Box<dyn Registers> =
+                if case.is_dead() { Box::new(Ones) } else { Box::new(Stored::default()) };
+            let place = format!("addr={device:#x}.{function},multifunction=on");
+            let (proxy, with) = Proxy::attach(qemu, &place, space.hidden(), registers);
+            functions.push((address.to_owned(), proxy));
+            qemu = with;
+            slots = device + 1..BYSTANDER;
+        }
+        placed.push(Placed { case, slot, functions });
+    }
+    let hostile = placed.iter().flat_map(|placed| placed.functions.iter().map(|(_, proxy)| proxy));
+    let guest = start(qemu, hostile.chain([&bystander]));
+    serves(&guest);
+    let reports = guest.functions();
+    let mut complaints: Vec<_> = placed.iter().flat_map(|placed| placed.check(&reports)).collect();
+    let address = format!("0000:00:{BYSTANDER:02x}.0");
+    let unhurt = reports.iter().find(|report| report.address == address).is_some_and(|report| {
+        let bars = report.bars.iter().map(|bar| (bar.index, bar.size));
+        report.state == "unclaimed" && (report.offers.msi, report.offers.msix) == (8, 8) && bars.eq([(0, 0x2000)])
+    });
+    if !unhurt || stray(&bystander.space(), &bystander.config_writes()).next().is_some() {
+        complaints.push(format!("the bystander was hurt: {reports:#?}"));
+    }
+    complaints
+}
+
+/// Boots all cases, so many at once, and complains of everything that was wrong.
+fn all_booted(cases: &[Case], at_once: usize) {
+    let cases: Vec<&Case> = cases.iter().collect();
+    let complaints: Vec<String> = cases.chunks(at_once).flat_map(booted).collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn no_hostile_function_hurts_the_machine_or_another() {
+    let Some(cases) = cases() else { return };
+    println!("{} cases", cases.len());
+    // One slot is the bystander's, and some cases take two.
+    all_booted(&cases, SLOTS.count() - 3);
+}
+
+#[test]
+#[ignore = "long: run by `make test-load`"]
+fn each_hostile_function_alone() {
+    let Some(cases) = cases() else { return };
+    println!("{} cases", cases.len());
+    all_booted(&cases, 1);
+}
