@@ -33,7 +33,7 @@ impl<D: Driver + 'static> Nic for D {
         let traffic: &'static Traffic = Box::leak(Box::default());
         let mac = Mac::of(self.hardware_address());
         let resources = Box::leak(Box::new(StackResources::<SOCKETS>::new()));
-        let (stack, runner) = embassy_net::new(Counted { driver: *self, traffic }, config, resources, seed);
+        let (stack, runner) = embassy_net::new(Counted::new(*self, traffic), config, resources, seed);
         spawn(spawner, run(runner));
         (stack, traffic, mac)
     }

@@ -14,6 +14,10 @@ use crate::virtio::queue::{Queue, QueueError};
 /// is needed, costs more than handling a frame.
 const BATCH: u16 = 32;
 
+/// Buffers without a frame in them that are passed over before other tasks have their turn. A device may give them back
+/// as fast as they are posted, for ever.
+const PATIENCE: u16 = 64;
+
 /// The receive queue.
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -51,16 +55,21 @@ impl Receiver {
 
     /// The next frame; or `None`, and the task is woken when there is one.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Result<Option<Frame<'_>>, QueueError> {
-        if let Some((buffer, end)) = self.next()? {
+        let mut patience = PATIENCE;
+        if let Some((buffer, end)) = self.next(&mut patience)? {
             return Ok(Some(self.frame(buffer, end)));
         }
         // The waker first, then the request for an interrupt, then the last look: in any other order a frame could
         // slip in between and wake nobody.
         self.shared.receive.register(context.waker());
-        while self.queue.enable_notifications() {
-            if let Some((buffer, end)) = self.next()? {
+        while patience > 0 && self.queue.enable_notifications() {
+            if let Some((buffer, end)) = self.next(&mut patience)? {
                 return Ok(Some(self.frame(buffer, end)));
             }
+        }
+        if patience == 0 {
+            // There may be more, and no interrupt for it: the others come first, and then this task again.
+            context.waker().wake_by_ref();
         }
         self.kick();
         Ok(None)
@@ -71,9 +80,12 @@ impl Receiver {
         Frame { receiver: self, buffer: Some(buffer), end }
     }
 
-    /// Takes the next frame that is one out of the queue: the buffer, and where the frame ends in it.
-    fn next(&mut self) -> Result<Option<(DmaBuffer, usize)>, QueueError> {
-        while let Some((buffer, length)) = self.queue.complete()? {
+    /// Takes the next frame that is one out of the queue: the buffer, and where the frame ends in it. What is none
+    /// costs patience.
+    fn next(&mut self, patience: &mut u16) -> Result<Option<(DmaBuffer, usize)>, QueueError> {
+        while *patience > 0
+            && let Some((buffer, length)) = self.queue.complete()?
+        {
             // No more than the buffer: the queue has checked it.
             let end = length as usize;
             if end > HEADER {
@@ -82,6 +94,7 @@ impl Receiver {
             }
             self.counters.dropped.add(1);
             self.post(buffer);
+            *patience -= 1;
         }
         Ok(None)
     }

@@ -27,9 +27,13 @@ fn shared() -> Arc<Shared> {
 }
 
 fn receiver() -> (Receiver, Peer, Arc<Shared>, Arc<NetCounters>) {
-    let (queue, peer, dma) = testing::queue(FEATURES, SMALL);
+    receiver_of(SMALL, LENGTHS.0)
+}
+
+fn receiver_of(shape: Shape, buffers: usize) -> (Receiver, Peer, Arc<Shared>, Arc<NetCounters>) {
+    let (queue, peer, dma) = testing::queue(FEATURES, shape);
     let (shared, counters) = (shared(), Arc::new(NetCounters::default()));
-    let receiver = Receiver::new(queue, shared.clone(), counters.clone(), &dma, LENGTHS).expect("memory");
+    let receiver = Receiver::new(queue, shared.clone(), counters.clone(), &dma, (buffers, LENGTHS.1)).expect("memory");
     (receiver, peer, shared, counters)
 }
 
@@ -110,6 +114,24 @@ fn frames_that_are_none_are_dropped_and_counted() {
     drop(receiver.poll(&Context::from_waker(&waker)));
     assert_eq!(counters.dropped.get(), 4);
     assert_eq!(core::iter::from_fn(|| peer.take()).count(), 4, "all buffers are with the device");
+}
+
+#[test]
+fn a_device_that_gives_back_nothing_for_ever_lets_others_have_their_turn() {
+    let (mut receiver, mut peer, _, counters) = receiver_of(Shape { size: 128, longest: 1 }, 128);
+    let (waker, wakes) = waker();
+    for round in 1..100 {
+        // More than it has patience for.
+        while let Some(chain) = peer.take() {
+            peer.give(chain.head.into(), 0);
+        }
+        assert!(receiver.poll(&Context::from_waker(&waker)).expect("a lawful device").is_none());
+        assert_eq!(
+            (counters.dropped.get(), wakes.count()),
+            (64 * round, usize::try_from(round).expect("few")),
+            "it comes back for more"
+        );
+    }
 }
 
 #[test]
