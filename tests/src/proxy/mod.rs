@@ -13,6 +13,7 @@ mod registers;
 mod serve;
 mod sketch;
 mod space;
+mod virtio;
 mod wire;
 mod writable;
 
@@ -24,6 +25,7 @@ pub use registers::{Garbage, Ones, Registers, Stored};
 pub use serve::Proxy;
 pub use sketch::Sketch;
 pub use space::Space;
+pub use virtio::{Kind, Lie, VirtioLiar};
 
 #[cfg(test)]
 mod tests;

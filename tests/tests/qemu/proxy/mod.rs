@@ -1,6 +1,7 @@
 //! Functions that the test itself is: real ones from dumps, and all kinds of liars, beside a machine that works.
 
 mod hostile;
+mod queues;
 mod real;
 
 use switchboard_tests::proxy::{GuestMemory, Ones, Proxy, Space};
@@ -9,10 +10,17 @@ use switchboard_tests::{Entry, Guest, Machine, Qemu, mebibyte_file, sha256};
 /// The slots of q35's first bus that nobody else has.
 const SLOTS: core::ops::RangeInclusive<usize> = 3..=0x1e;
 
+/// MiB of the guest.
+const MEMORY: u64 = 128;
+
 /// A machine with a network card and a disk, and then proxied functions.
 fn machine() -> Qemu {
-    let memory = GuestMemory::mebibytes(128);
-    Qemu::new(Machine::Q35).shared_memory(&memory).nic_device("virtio-net-pci,addr=1").files_on("virtio-blk-pci,addr=2")
+    machine_with(&GuestMemory::mebibytes(MEMORY))
+}
+
+/// The same, with memory that the test reaches too.
+fn machine_with(memory: &GuestMemory) -> Qemu {
+    Qemu::new(Machine::Q35).shared_memory(memory).nic_device("virtio-net-pci,addr=1").files_on("virtio-blk-pci,addr=2")
 }
 
 /// Boots the machine with functions at these places, as `addr=5`, none of whose registers answers.

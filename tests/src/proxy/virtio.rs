@@ -1,0 +1,254 @@
+//! A modern virtio device (virtio 1.2, 4.1) whose queues lie: for drivers that must not believe what comes back.
+//!
+//! It interrupts by nothing but its ISR status. The driver looks there when another function of the same line
+//! interrupts: so the guest must use lines, and a busy function must share this one's.
+
+use super::memory::GuestMemory;
+use super::registers::Registers;
+use super::sketch::Sketch;
+
+/// The BAR of all structures, and where they are.
+const BAR: usize = 4;
+const ISR: u64 = 0x1000;
+const CONFIG: u64 = 0x2000;
+const NOTIFY: u64 = 0x3000;
+/// Bytes of the common configuration.
+const COMMON: usize = 56;
+const COMMON_END: u64 = 56;
+/// Descriptors of each queue, unless the driver wants fewer.
+const SIZE: u16 = 64;
+
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A network card.
+    Net,
+    /// A disk of a mebibyte.
+    Blk,
+    /// A source of randomness.
+    Rng,
+}
+
+/// How the device gives back the first chain that it is given. But for the last, it does nothing more then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// With the id of a descriptor that begins no chain it has.
+    UnknownId,
+    /// With an id that no queue can have.
+    WildId,
+    /// With more bytes written than there was room for.
+    Overlong,
+    /// With an index that says thousands more were used.
+    IndexJump,
+    /// With an index that goes backwards.
+    IndexBack,
+    /// With no byte written, and so each one, at once.
+    Nothing,
+}
+
+/// The device.
+#[derive(Debug)]
+pub struct VirtioLiar {
+    memory: GuestMemory,
+    kind: Kind,
+    lie: Lie,
+    feature_select: u32,
+    status: u8,
+    selected: u16,
+    queues: [Ring; 2],
+    isr: u8,
+    is_told: bool,
+}
+
+/// One queue: what the driver said of it, and how far the device is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ring {
+    size: u16,
+    is_enabled: bool,
+    /// Descriptors, available ring, used ring.
+    places: [u64; 3],
+    taken: u16,
+    used: u16,
+}
+
+impl Kind {
+    const fn id(self) -> u16 {
+        match self {
+            Self::Net => 0x1041,
+            Self::Blk => 0x1042,
+            Self::Rng => 0x1044,
+        }
+    }
+
+    const fn class(self) -> u32 {
+        match self {
+            Self::Net => 0x02_00_00,
+            Self::Blk => 0x01_00_00,
+            Self::Rng => 0xff_00_00,
+        }
+    }
+
+    /// A function with the structures in [one BAR](BAR), and no messages.
+    #[must_use]
+    pub fn sketch(self) -> Sketch {
+        let capability = |kind: u8, at: u64, length: u32| {
+            let mut body = vec![if kind == 2 { 20 } else { 16 }, kind, 4, 0, 0, 0];
+            body.extend(u32::try_from(at).unwrap_or(u32::MAX).to_le_bytes());
+            body.extend(length.to_le_bytes());
+            body
+        };
+        let mut notify = capability(2, NOTIFY, 0x1000);
+        notify.extend(4_u32.to_le_bytes());
+        Sketch::new(0x1af4, self.id(), self.class())
+            .memory(BAR, 0x4000)
+            .capability(0x09, &capability(1, 0, 56))
+            .capability(0x09, &capability(3, ISR, 1))
+            .capability(0x09, &capability(4, CONFIG, 0x100))
+            .capability(0x09, &notify)
+    }
+}
+
+impl VirtioLiar {
+    /// A device that lies so, in a guest with this memory.
+    #[must_use]
+    pub fn new(memory: &GuestMemory, kind: Kind, lie: Lie) -> Self {
+        let queues = [Ring { size: SIZE, ..Ring::default() }; 2];
+        Self {
+            memory: memory.clone(),
+            kind,
+            lie,
+            feature_select: 0,
+            status: 0,
+            selected: 0,
+            queues,
+            isr: 0,
+            is_told: false,
+        }
+    }
+
+    /// The common configuration as it reads now.
+    fn common(&self) -> [u8; COMMON] {
+        let mut bytes = [0; COMMON];
+        let queue = self.queues.get(usize::from(self.selected)).copied().unwrap_or_default();
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        put(0, &self.feature_select.to_le_bytes());
+        // VIRTIO_F_VERSION_1, bit 32, and nothing else.
+        put(4, &u32::from(self.feature_select == 1).to_le_bytes());
+        put(18, &2_u16.to_le_bytes());
+        put(20, &[self.status]);
+        put(22, &self.selected.to_le_bytes());
+        put(24, &queue.size.to_le_bytes());
+        put(28, &u16::from(queue.is_enabled).to_le_bytes());
+        put(30, &self.selected.to_le_bytes());
+        for (at, place) in (32..).step_by(8).zip(queue.places) {
+            put(at, &place.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn write_common(&mut self, at: u64, value: u32) {
+        let [low, high, ..] = value.to_le_bytes();
+        let half = u16::from_le_bytes([low, high]);
+        match at {
+            0 => self.feature_select = value,
+            20 if low == 0 => *self = Self { is_told: self.is_told, ..Self::new(&self.memory, self.kind, self.lie) },
+            20 => self.status = low,
+            22 => self.selected = half,
+            _ => {}
+        }
+        let Some(queue) = self.queues.get_mut(usize::from(self.selected)) else { return };
+        match at {
+            24 => queue.size = half,
+            28 => queue.is_enabled = half == 1,
+            32..COMMON_END => {
+                let which = usize::from(at >= 40) + usize::from(at >= 48);
+                let place = &mut queue.places[which];
+                let shift = (at % 8) * 8;
+                *place = *place & !(0xffff_ffff << shift) | u64::from(value) << shift;
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes what the driver offers on a queue, and gives it back in its way.
+    fn serve(&mut self, index: u16) -> std::io::Result<()> {
+        let Some(mut queue) = self.queues.get(usize::from(index)).copied() else { return Ok(()) };
+        // Nothing is posted before DRIVER_OK.
+        if !queue.is_enabled || queue.size == 0 || self.status & 4 == 0 {
+            return Ok(());
+        }
+        let [_, available, used] = queue.places;
+        while !self.is_told && self.half(available + 2)? != queue.taken {
+            let head = self.half(available + 4 + 2 * u64::from(queue.taken % queue.size))?;
+            queue.taken = queue.taken.wrapping_add(1);
+            let mut give = |id: u32, length: u32, step: u16| {
+                let element = used + 4 + 8 * u64::from(queue.used % queue.size);
+                self.memory.write(element, &id.to_le_bytes())?;
+                self.memory.write(element + 4, &length.to_le_bytes())?;
+                queue.used = queue.used.wrapping_add(step);
+                self.memory.write(used + 2, &queue.used.to_le_bytes())
+            };
+            let id = u32::from(head);
+            match self.lie {
+                Lie::UnknownId => give(u32::from(queue.size) - 1 - id, 1, 1),
+                Lie::WildId => give(0xffff_0000 | id, 1, 1),
+                Lie::Overlong => give(id, u32::MAX, 1),
+                Lie::IndexJump => give(id, 1, 0x4000),
+                Lie::IndexBack => give(id, 1, u16::MAX),
+                Lie::Nothing => give(id, 0, 1),
+            }?;
+            self.is_told = self.lie != Lie::Nothing;
+        }
+        self.queues[usize::from(index)] = queue;
+        self.isr |= 1;
+        Ok(())
+    }
+
+    fn half(&self, address: u64) -> std::io::Result<u16> {
+        let mut bytes = [0; 2];
+        self.memory.read(address, &mut bytes)?;
+        Ok(u16::from_le_bytes(bytes))
+    }
+
+    /// The device's own configuration.
+    fn config(&self) -> [u8; 8] {
+        match self.kind {
+            // 2,048 sectors.
+            Kind::Blk => 2048_u64.to_le_bytes(),
+            Kind::Net | Kind::Rng => [0; 8],
+        }
+    }
+}
+
+impl Registers for VirtioLiar {
+    fn read(&mut self, bar: usize, offset: u64, width: usize) -> u64 {
+        let from = |bytes: &[u8], at: u64| {
+            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            let mut value = [0; 8];
+            for (byte, from) in value.iter_mut().take(width).zip(bytes.iter().skip(at)) {
+                *byte = *from;
+            }
+            u64::from_le_bytes(value)
+        };
+        match offset {
+            _ if bar != BAR => u64::MAX,
+            0..COMMON_END => from(&self.common(), offset),
+            ISR => core::mem::take(&mut self.isr).into(),
+            CONFIG..NOTIFY => from(&self.config(), offset - CONFIG),
+            _ => 0,
+        }
+    }
+
+    fn write(&mut self, bar: usize, offset: u64, width: usize, value: u64) {
+        if bar != BAR {
+            return;
+        }
+        let [a, b, c, d, ..] = value.to_le_bytes();
+        match offset {
+            0..COMMON_END if width <= 4 => self.write_common(offset, u32::from_le_bytes([a, b, c, d])),
+            // A driver that says nonsense about its memory gets nothing done.
+            NOTIFY.. => drop(self.serve(u16::from_le_bytes([a, b]))),
+            _ => {}
+        }
+    }
+}
