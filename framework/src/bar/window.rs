@@ -37,6 +37,8 @@ impl Window {
     #[inline]
     pub(crate) fn read<T: RegisterValue>(&self, offset: u64) -> Option<T> {
         let register = self.locate::<T>(offset)?;
+        #[cfg(feature = "fake")]
+        let _ = crate::fake::touch(register.cast());
         // SAFETY: `locate` gives an aligned place inside the window, and any bits are a `T`.
         let value = unsafe { register.read_volatile() };
         // A register that says "done" stands for memory that the device wrote before: look there only now.
@@ -48,6 +50,10 @@ impl Window {
     #[inline]
     pub(crate) fn write<T: RegisterValue>(&self, offset: u64, value: T) -> Option<()> {
         let register = self.locate::<T>(offset)?;
+        #[cfg(feature = "fake")]
+        if !crate::fake::touch(register.cast()) {
+            return Some(());
+        }
         // A register that says "go" stands for memory that the device will read: have that written by now.
         fence(Ordering::Release);
         // SAFETY: `locate` gives an aligned place inside the window. What the device does on a write is its

@@ -1,8 +1,10 @@
 //! Configuration spaces in arrays.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::departure::Stay;
 use crate::config::{Address, ConfigAccess, Width};
 use crate::sync::IrqLock;
 
@@ -12,6 +14,8 @@ pub struct FakeFunction {
     pub(super) address: Address,
     bytes: [u8; 256],
     writable: [u8; 256],
+    /// Bits that are cleared by writing ones.
+    clearable: [u8; 256],
     next_capability: u8,
     pub(super) bars: Vec<(u8, u64)>,
 }
@@ -21,7 +25,14 @@ impl FakeFunction {
     #[must_use]
     pub fn new(vendor: u16, device: u16) -> Self {
         let address = Address::new(0, 0, 1, 0);
-        let mut this = Self { address, bytes: [0; 256], writable: [0; 256], next_capability: 0x40, bars: Vec::new() };
+        let mut this = Self {
+            address,
+            bytes: [0; 256],
+            writable: [0; 256],
+            clearable: [0; 256],
+            next_capability: 0x40,
+            bars: Vec::new(),
+        };
         this.bytes[0..2].copy_from_slice(&vendor.to_le_bytes());
         this.bytes[2..4].copy_from_slice(&device.to_le_bytes());
         // I/O, memory, bus master; INTx Disable.
@@ -102,6 +113,23 @@ impl FakeFunction {
         self
     }
 
+    /// Makes it a PCI Express root port: a bridge to bus `secondary` with a slot, whose Slot Capabilities are
+    /// `capabilities`, and which reports its link.
+    #[must_use]
+    pub fn port(mut self, secondary: u8, capabilities: u32) -> Self {
+        self.bytes[0x0a..0x0c].copy_from_slice(&[4, 6]);
+        self.bytes[0x0e] = 1;
+        self.bytes[0x19..0x1b].fill(secondary);
+        let offset = self.capability(0x10, 0x3c);
+        // Version 2, a root port, with a slot.
+        self.bytes[offset + 2..offset + 4].copy_from_slice(&0x0142_u16.to_le_bytes());
+        self.bytes[offset + 0x0e] = 0x10;
+        self.bytes[offset + 0x14..offset + 0x18].copy_from_slice(&capabilities.to_le_bytes());
+        self.writable[offset + 0x18..offset + 0x1a].copy_from_slice(&0x1fff_u16.to_le_bytes());
+        self.clearable[offset + 0x1a..offset + 0x1c].copy_from_slice(&0x011f_u16.to_le_bytes());
+        self
+    }
+
     /// Adds a capability of `id` and any `body`.
     #[must_use]
     pub fn vendor_capability(mut self, id: u8, body: &[u8]) -> Self {
@@ -130,41 +158,56 @@ impl FakeFunction {
 /// The configuration spaces of a machine.
 #[derive(Debug)]
 pub(super) struct FakeConfig {
-    functions: IrqLock<BTreeMap<Address, FakeFunction>>,
+    functions: IrqLock<BTreeMap<Address, (FakeFunction, Arc<Stay>)>>,
 }
 
 impl FakeConfig {
-    pub(super) fn new(functions: Vec<FakeFunction>) -> Self {
-        Self { functions: IrqLock::new(functions.into_iter().map(|function| (function.address, function)).collect()) }
+    pub(super) const fn new() -> Self {
+        Self { functions: IrqLock::new(BTreeMap::new()) }
+    }
+
+    /// Puts a function where none is.
+    pub(super) fn insert(&self, function: FakeFunction, stay: Arc<Stay>) {
+        let before = self.functions.lock().insert(function.address, (function, stay));
+        assert!(before.is_none_or(|(_, stay)| stay.is_gone()), "two functions at one address");
+    }
+
+    /// How long the function stays.
+    pub(super) fn stay(&self, address: Address) -> Option<Arc<Stay>> {
+        self.functions.lock().get(&address).map(|(_, stay)| stay.clone())
+    }
+
+    /// Reads as the device itself does: not counted, and also when it is gone.
+    pub(super) fn peek(&self, address: Address, offset: u16, width: Width) -> u32 {
+        let functions = self.functions.lock();
+        let range = usize::from(offset)..usize::from(offset + width.bytes());
+        let bytes = functions.get(&address).and_then(|(function, _)| function.bytes.get(range));
+        bytes.map_or(width.ones(), |bytes| bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     }
 
     /// Sets a word, read-only bits included.
     pub(super) fn set(&self, address: Address, offset: u16, value: u16) {
-        if let Some(function) = self.functions.lock().get_mut(&address) {
+        if let Some((function, _)) = self.functions.lock().get_mut(&address) {
             function.bytes[usize::from(offset)..usize::from(offset) + 2].copy_from_slice(&value.to_le_bytes());
         }
-    }
-
-    /// Takes a function off the bus: from now on it reads all ones.
-    pub(super) fn remove(&self, address: Address) {
-        self.functions.lock().remove(&address);
     }
 }
 
 impl ConfigAccess for FakeConfig {
     fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
-        let functions = self.functions.lock();
-        let range = usize::from(offset)..usize::from(offset + width.bytes());
-        let bytes = functions.get(&address).and_then(|function| function.bytes.get(range));
-        bytes.map_or(width.ones(), |bytes| bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+        let is_there = self.stay(address).is_some_and(|stay| stay.arrive());
+        if is_there { self.peek(address, offset, width) } else { width.ones() }
     }
 
     fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
         let mut functions = self.functions.lock();
-        let Some(function) = functions.get_mut(&address) else { return };
+        let Some((function, stay)) = functions.get_mut(&address) else { return };
+        if !stay.arrive() {
+            return;
+        }
         for (place, byte) in (usize::from(offset)..256).zip(value.to_le_bytes()).take(usize::from(width.bytes())) {
-            let writable = function.writable[place];
-            function.bytes[place] = function.bytes[place] & !writable | byte & writable;
+            let (writable, clearable) = (function.writable[place], function.clearable[place]);
+            function.bytes[place] = function.bytes[place] & !writable & !(byte & clearable) | byte & writable;
         }
     }
 

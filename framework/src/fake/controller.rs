@@ -97,6 +97,10 @@ impl FakeClock {
         Self { now: AtomicU64::new(0), tick: IrqLock::new(None) }
     }
 
+    pub(super) fn advance(&self, nanoseconds: u64) {
+        self.now.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
     pub(super) fn on_tick(&self, tick: Arc<Tick>) {
         *self.tick.lock() = Some(tick);
     }

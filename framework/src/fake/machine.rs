@@ -11,9 +11,10 @@ use core::ptr::NonNull;
 
 use super::config::{FakeConfig, FakeFunction};
 use super::controller::{FakeClock, FakeController};
+use super::departure::Stay;
 use super::memory::FakeMemory;
 use crate::assign::Apertures;
-use crate::config::{Address, CapabilityList, ConfigAccess, HeaderKind, Space, Width};
+use crate::config::{Address, CapabilityList, HeaderKind, Space, Width};
 use crate::dma::BusAddress;
 use crate::function::Inventory;
 use crate::interrupt::{Gsi, Mode, ModePolicy, VectorTable};
@@ -34,6 +35,7 @@ pub struct FakeMachine {
     controller: &'static FakeController,
     clock: &'static FakeClock,
     delivery: IrqLock<()>,
+    next_bar: IrqLock<u32>,
 }
 
 impl FakeMachine {
@@ -47,18 +49,7 @@ impl FakeMachine {
     #[must_use]
     pub fn with_policy(policy: ModePolicy, functions: impl IntoIterator<Item = FakeFunction>) -> Self {
         let memory: &FakeMemory = Box::leak(Box::new(FakeMemory::new()));
-        let mut functions: Vec<_> = functions.into_iter().collect();
-        let mut next = BAR_BASE;
-        for function in &mut functions {
-            for (index, size) in function.bars.clone() {
-                let step = u32::try_from(size).unwrap_or(0).max(0x1000);
-                next = next.next_multiple_of(step);
-                function.assign(index, next);
-                memory.add(next.into(), size);
-                next += step;
-            }
-        }
-        let config: &FakeConfig = Box::leak(Box::new(FakeConfig::new(functions)));
+        let config: &FakeConfig = Box::leak(Box::new(FakeConfig::new()));
         let controller: &FakeController = Box::leak(Box::new(FakeController::new()));
         let clock: &FakeClock = Box::leak(Box::new(FakeClock::new()));
         let machine: &Machine = Box::leak(Box::new(Machine {
@@ -71,8 +62,34 @@ impl FakeMachine {
             policy,
             inventory: Inventory::new(),
         }));
+        let this = Self {
+            machine,
+            config,
+            memory,
+            controller,
+            clock,
+            delivery: IrqLock::new(()),
+            next_bar: IrqLock::new(BAR_BASE),
+        };
+        functions.into_iter().for_each(|function| this.insert(function));
         machine.scan();
-        Self { machine, config, memory, controller, clock, delivery: IrqLock::new(()) }
+        this
+    }
+
+    /// Puts a function in while the machine runs, with its BARs assigned. It is found by the next scan.
+    ///
+    /// # Panics
+    /// When one is there already.
+    pub fn insert(&self, mut function: FakeFunction) {
+        let (stay, mut next) = (Stay::new(), self.next_bar.lock());
+        for (index, size) in function.bars.clone() {
+            let step = u32::try_from(size).unwrap_or(0).max(0x1000);
+            *next = next.next_multiple_of(step);
+            function.assign(index, *next);
+            self.memory.add((*next).into(), size, &stay);
+            *next += step;
+        }
+        self.config.insert(function, stay);
     }
 
     /// The machine, for the framework.
@@ -105,7 +122,28 @@ impl FakeMachine {
 
     /// Takes a function off the bus: it reads all ones from now on.
     pub fn remove(&self, address: Address) {
-        self.config.remove(address);
+        if let Some(stay) = self.config.stay(address) {
+            stay.leave();
+        }
+    }
+
+    /// Takes a function off the bus after so many more accesses of the framework and its driver, to its configuration
+    /// space and its registers.
+    pub fn remove_after(&self, address: Address, accesses: usize) {
+        if let Some(stay) = self.config.stay(address) {
+            stay.schedule(accesses);
+        }
+    }
+
+    /// Whether there is no function at that address any more.
+    #[must_use]
+    pub fn is_removed(&self, address: Address) -> bool {
+        self.config.stay(address).is_none_or(|stay| stay.is_gone())
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, nanoseconds: u64) {
+        self.clock.advance(nanoseconds);
     }
 
     /// Raises a vector, as a local APIC would.
@@ -131,7 +169,10 @@ impl FakeMachine {
     /// Sends a message as the function would. `None` when it may not: no such mode on, no bus mastering, or the
     /// entry masked, which sets its pending bit.
     pub fn send(&self, address: Address, entry: u16) -> Option<()> {
-        let command = self.config.read(address, 4, Width::Word);
+        if self.is_removed(address) {
+            return None;
+        }
+        let command = self.config.peek(address, 4, Width::Word);
         let vector = match self.mode(address)? {
             Mode::Intx => None,
             Mode::Msi => self.msi_vector(address, entry),
@@ -146,10 +187,10 @@ impl FakeMachine {
     /// When more than one is on at once.
     #[must_use]
     pub fn mode(&self, address: Address) -> Option<Mode> {
-        let line = self.config.read(address, 4, Width::Word) & 0x400 == 0;
+        let line = self.config.peek(address, 4, Width::Word) & 0x400 == 0;
         let on = |id, register, bit| {
             let offset = self.capability(address, id);
-            offset.is_some_and(|offset| self.config.read(address, offset + register, Width::Word) & bit != 0)
+            offset.is_some_and(|offset| self.config.peek(address, offset + register, Width::Word) & bit != 0)
         };
         match (line, on(0x05, 2, 1), on(0x11, 2, 0x8000)) {
             (false, false, false) => None,
@@ -210,7 +251,7 @@ impl FakeMachine {
     }
 
     fn bar(&self, address: Address, index: u8) -> u64 {
-        u64::from(self.config.read(address, 0x10 + 4 * u16::from(index), Width::Dword) & !0xf)
+        u64::from(self.config.peek(address, 0x10 + 4 * u16::from(index), Width::Dword) & !0xf)
     }
 
     fn capability(&self, address: Address, id: u8) -> Option<u16> {
@@ -223,20 +264,20 @@ impl FakeMachine {
             return None;
         }
         if let Some(mask) = mask
-            && self.config.read(address, mask, Width::Dword) & 1 << entry != 0
+            && self.config.peek(address, mask, Width::Dword) & 1 << entry != 0
         {
             let half = mask + 4 + entry / 16 * 2;
-            let pending = self.config.read(address, half, Width::Word) | 1 << (entry % 16);
+            let pending = self.config.peek(address, half, Width::Word) | 1 << (entry % 16);
             self.config.set(address, half, u16::try_from(pending).ok()?);
             return None;
         }
-        u8::try_from(self.config.read(address, data, Width::Word) | u32::from(entry)).ok()
+        u8::try_from(self.config.peek(address, data, Width::Word) | u32::from(entry)).ok()
     }
 
     /// The MSI capability: its control register, where its data is, and where its mask bits are if it has them.
     fn msi(&self, address: Address) -> Option<(u32, u16, Option<u16>)> {
         let offset = self.capability(address, 0x05)?;
-        let control = self.config.read(address, offset + 2, Width::Word);
+        let control = self.config.peek(address, offset + 2, Width::Word);
         let data = offset + if control & 1 << 7 != 0 { 12 } else { 8 };
         Some((control, data, (control & 1 << 8 != 0).then_some(data + 4)))
     }
@@ -244,7 +285,7 @@ impl FakeMachine {
     /// Sends the MSI messages that are pending and no longer masked, as the function would at once. Says how many.
     pub fn send_pending(&self, address: Address) -> usize {
         let Some((_, _, Some(mask))) = self.msi(address) else { return 0 };
-        let pending = |half: u16| self.config.read(address, mask + 4 + 2 * half, Width::Word);
+        let pending = |half: u16| self.config.peek(address, mask + 4 + 2 * half, Width::Word);
         let waiting = pending(0) | pending(1) << 16;
         self.config.set(address, mask + 4, 0);
         self.config.set(address, mask + 6, 0);
@@ -254,11 +295,11 @@ impl FakeMachine {
 
     fn msix_vector(&self, address: Address, entry: u16) -> Option<u8> {
         let offset = self.capability(address, 0x11)?;
-        let last = self.config.read(address, offset + 2, Width::Word) & 0x7ff;
+        let last = self.config.peek(address, offset + 2, Width::Word) & 0x7ff;
         if u32::from(entry) > last {
             return None;
         }
-        let place = |register| self.config.read(address, offset + register, Width::Dword);
+        let place = |register| self.config.peek(address, offset + register, Width::Dword);
         let table = self.bar(address, place(4).to_le_bytes()[0] & 7) + u64::from(place(4) & !7);
         let row = table + 16 * u64::from(entry);
         if self.memory.read_device(row + 12)? & 1 != 0 {

@@ -3,10 +3,12 @@
 #![expect(unsafe_code, reason = "a test plays the device, and so reads and writes what a driver shares with one")]
 
 use alloc::alloc::{alloc_zeroed, dealloc};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
+use super::departure::{Stay, register};
 use crate::dma::DmaBlock;
 use crate::machine::{Memory, MemoryError};
 use crate::sync::IrqLock;
@@ -25,6 +27,7 @@ struct Range {
     physical: u64,
     length: u64,
     pointer: NonNull<u8>,
+    stay: Arc<Stay>,
 }
 
 // SAFETY: the memory is leaked heap, and belongs to no thread.
@@ -41,16 +44,23 @@ impl FakeMemory {
         Self { ranges: IrqLock::new(Vec::new()), blocks: IrqLock::new(Vec::new()) }
     }
 
-    /// Makes `length` bytes of device memory at `physical`.
-    pub(super) fn add(&self, physical: u64, length: u64) {
-        let count = usize::try_from(length).expect("a BAR that fits memory").div_ceil(DmaBlock::PAGE);
-        let pointer = pages(count.max(1)).expect("memory for a BAR");
-        self.ranges.lock().push(Range { physical, length, pointer });
+    /// Makes `length` bytes of registers at `physical`, of a function that stays for as long as `stay` says.
+    pub(super) fn add(&self, physical: u64, length: u64, stay: &Arc<Stay>) {
+        let bytes = usize::try_from(length).expect("a BAR that fits memory");
+        let pointer = pages(bytes.div_ceil(DmaBlock::PAGE).max(1)).expect("memory for a BAR");
+        register(pointer, bytes, stay.clone());
+        self.ranges.lock().push(Range { physical, length, pointer, stay: stay.clone() });
     }
 
     /// Pages that are lent out.
     pub(super) fn lent(&self) -> usize {
         self.blocks.lock().iter().map(|(_, pages)| pages).sum()
+    }
+
+    /// Whether the function whose registers are there is gone.
+    fn is_dead(&self, physical: u64) -> bool {
+        let holds = |range: &Range| (range.physical..range.physical + range.length).contains(&physical);
+        self.ranges.lock().iter().any(|range| holds(range) && range.stay.is_gone())
     }
 
     fn device(&self, physical: u64, length: u64) -> Option<NonNull<u8>> {
@@ -79,6 +89,9 @@ impl FakeMemory {
 
     pub(super) fn write_device(&self, physical: u64, value: u32) -> Option<()> {
         let place = self.device(physical, 4)?.cast::<u32>();
+        if self.is_dead(physical) {
+            return Some(());
+        }
         // SAFETY: mapped heap; the tests' addresses are aligned to four.
         unsafe { place.write_volatile(value) };
         Some(())

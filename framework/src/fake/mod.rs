@@ -13,10 +13,13 @@
 
 mod config;
 mod controller;
+mod departure;
 mod machine;
 mod memory;
 mod tree;
 
 pub use config::FakeFunction;
 pub use machine::FakeMachine;
+
+pub(crate) use departure::touch;
 pub use tree::{assign_any, tree_of};
