@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 
 use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{Function, Resources};
+use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{InIsr, Live, MessageIsr, MessageSet, Messages, Mode};
 use switchboard::messages;
 
@@ -64,6 +64,7 @@ messages! {
 #[derive(Debug)]
 struct Shared {
     memory: Bar<SharedMemory>,
+    presence: Presence,
     answers: [Answers; VECTORS],
 }
 
@@ -72,7 +73,12 @@ impl MessageIsr<VECTORS> for Shared {
 
     fn on_message(&self, vector: Vector, _isr: &InIsr<'_>) {
         let answers = &self.answers[vector.index()];
-        answers.answer(get(&self.memory, place::RAISED, vector.index()));
+        let number = get(&self.memory, place::RAISED, vector.index());
+        // A number may be anything; of one that is gone it is nothing.
+        if number == u64::MAX && self.presence.confirm().is_err() {
+            return;
+        }
+        answers.answer(number);
         put(&self.memory, place::ANSWERED, vector.index(), answers.last());
         put(&self.memory, place::HANDLED, vector.index(), answers.count(0).handled);
     }
@@ -92,9 +98,9 @@ impl Driver for Ivshmem {
     const MATCHES: &'static [Id] = &[Id::new(0x1af4, 0x1110)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
-        let Resources { bar0, bar2, irq, .. } = function.claim()?;
+        let Resources { bar0, bar2, irq, presence, .. } = function.claim()?;
         let registers: Bar<Registers> = bar0.map()?;
-        let shared = Arc::new(Shared { memory: bar2.map()?, answers: Default::default() });
+        let shared = Arc::new(Shared { memory: bar2.map()?, presence, answers: Default::default() });
         // Above 65,535 it is the -1 of a device that no server has spoken to.
         let position = u16::try_from(registers.read(&POSITION))
             .map_err(|_| ProbeError::Device("the device has no number: is its server there?"))?;
@@ -141,6 +147,7 @@ impl Raise for Ivshmem {
 
     /// Rings a vector of our own.
     fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+        self.shared.presence.check()?;
         let lanes = self.lanes();
         let vector = u16::try_from(lane).ok().filter(|_| lane < lanes).ok_or(RaiseError::NoLane { lane, lanes })?;
         put(&self.shared.memory, place::RAISED, lane, get(&self.shared.memory, place::RAISED, lane) + 1);

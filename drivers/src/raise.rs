@@ -6,6 +6,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use switchboard::function::Gone;
 use switchboard::interrupt::Mode;
 
 /// A device that interrupts when it is told to.
@@ -62,6 +63,9 @@ pub enum RaiseError {
     /// The device has not taken what it was given before; it is worth another try later.
     #[error("the device is busy")]
     Busy,
+    /// The device was taken out of the machine.
+    #[error(transparent)]
+    Gone(#[from] Gone),
     /// The device said what cannot be, and is set aside.
     #[error("the device answered out of turn, and is set aside")]
     Broken,

@@ -10,7 +10,7 @@ use switchboard::bar::MapError;
 use switchboard::config::Address;
 use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::function::{Gone, Resources, State};
-use switchboard::interrupt::{GrantError, InIsr, MessageIsr};
+use switchboard::interrupt::{Claim, Either, GrantError, InIsr, LineIsr, MessageIsr, Mode};
 use switchboard::messages;
 
 #[derive(Default)]
@@ -115,4 +115,47 @@ fn what_is_there_in_its_place_is_another_function() {
     let other = fake.machine().take(here()).expect("the new one");
     assert!(presence.is_gone() && !other.presence().is_gone());
     assert!(other.claim().is_ok());
+}
+
+/// Every dword of a function's configuration space.
+fn configuration(fake: &FakeMachine) -> Vec<u16> {
+    (0..128).map(|word| fake.read_config(here(), 2 * word)).collect()
+}
+
+#[test]
+fn letting_go_of_one_that_is_gone_does_not_touch_the_one_in_its_place() {
+    for mode in [Mode::Intx, Mode::Msi, Mode::Msix] {
+        let function = || FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).bar(1, 0x1000).pin(1, 11);
+        let offered = || function().msi_with(4, true, true).msix(4, 1, 0, 0x800);
+        let fake = FakeMachine::new([offered()]);
+        let Resources { irq, dma, .. } = fake.machine().take(here()).expect("free").claim().expect("a claim");
+        let handler = Arc::new(Count::default());
+        let interrupts =
+            irq.prefer(mode).grant_service().expect("granted").register(Arc::new(Either(Service(handler))));
+        let interrupts = interrupts.unmask();
+        assert_eq!(interrupts.mode(), mode);
+        let memory = dma.buffer(4096).expect("memory");
+        fake.remove(here());
+        fake.insert(offered().byte(2, 1));
+        assert_eq!(fake.machine().check_presence(), 1);
+        let before = configuration(&fake);
+        drop((interrupts, memory, dma));
+        fake.machine().scan();
+        let mut after = configuration(&fake);
+        // What it is told of itself: no interrupts by the pin.
+        assert_eq!(core::mem::replace(&mut after[2], before[2]), 0x400, "{mode}");
+        assert_eq!(before, after, "{mode}");
+        assert_eq!((fake.machine().functions()[0].device, fake.lent_pages()), (0x1101, 0));
+        assert_eq!(fake.machine().vectors.report().len(), 0);
+    }
+}
+
+/// A handler of everything.
+struct Service(Arc<Count>);
+
+impl LineIsr for Service {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+        Claim::Mine
+    }
 }

@@ -6,6 +6,7 @@ use core::task::Waker;
 
 use atomic_waker::AtomicWaker;
 use switchboard::bar::Bar;
+use switchboard::function::Presence;
 use switchboard::interrupt::{Claim, InIsr, LineIsr};
 
 use super::counters::Counters;
@@ -17,6 +18,7 @@ const ALWAYS: Causes = Causes::RECEIVED.union(Causes::OVERRUN).union(Causes::LIN
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) registers: Bar<Registers>,
+    pub(super) presence: Presence,
     pub(super) counters: Arc<Counters>,
     link: AtomicBool,
     received: AtomicWaker,
@@ -25,9 +27,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(registers: Bar<Registers>) -> Self {
+    pub(super) fn new(registers: Bar<Registers>, presence: Presence) -> Self {
         Self {
             registers,
+            presence,
             counters: Arc::default(),
             link: AtomicBool::new(false),
             received: AtomicWaker::new(),
@@ -61,6 +64,13 @@ impl Shared {
         self.transmitted.register(waker);
     }
 
+    /// Wakes everybody who waits for the card, so that they find out that it is gone.
+    fn wake_all(&self) {
+        self.received.wake();
+        self.transmitted.wake();
+        self.link_changed.wake();
+    }
+
     fn read_link(&self) {
         self.link.store(self.registers.read(&STATUS) & STATUS_LINK_UP != 0, Ordering::Relaxed);
     }
@@ -73,7 +83,13 @@ impl LineIsr for Shared {
         let found = self.registers.read(&ICR);
         let causes = Causes::from_bits_truncate(found);
         // All ones: the card is gone, and the wire is somebody else's.
-        if found == u32::MAX || causes.is_empty() {
+        if found == u32::MAX {
+            if self.presence.confirm().is_err() {
+                self.wake_all();
+            }
+            return Claim::NotMine;
+        }
+        if causes.is_empty() {
             return Claim::NotMine;
         }
         if causes.contains(Causes::OVERRUN) {

@@ -70,8 +70,8 @@ impl Driver for E1000 {
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let (clock, address) = (function.machine().clock, function.address());
-        let Resources { bar0, irq, dma, .. } = function.claim()?;
-        let shared = Arc::new(Shared::new(bar0.map()?));
+        let Resources { bar0, irq, dma, presence, .. } = function.claim()?;
+        let shared = Arc::new(Shared::new(bar0.map()?, presence));
         reset(&shared.registers, clock)?;
         let mac = read_mac(&shared.registers, clock)?;
         let (rx, tx) = set_up_rings(&shared, &dma)?;
@@ -92,6 +92,11 @@ impl E1000 {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         self.shared.counters.clone()
+    }
+
+    /// Whether nothing is to be had from the card any more: it said what cannot be, or is gone.
+    fn is_out(&self) -> bool {
+        self.is_quarantined || self.shared.presence.is_gone()
     }
 
     /// Sets the card aside after it said what cannot be: it is silent from here on, and its link is down for good.

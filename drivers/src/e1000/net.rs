@@ -37,7 +37,7 @@ impl Driver for E1000 {
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         tell(&mut self.tx, &self.shared);
         self.shared.wake_on_link_change(context.waker());
-        if self.shared.is_link_up() && !self.is_quarantined { LinkState::Up } else { LinkState::Down }
+        if self.shared.is_link_up() && !self.is_out() { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -62,7 +62,7 @@ impl E1000 {
     }
 
     fn poll_frame(&mut self) -> Option<usize> {
-        if self.is_quarantined {
+        if self.is_out() {
             return None;
         }
         match self.rx.poll() {
@@ -80,7 +80,7 @@ impl E1000 {
 
     /// Whether a frame can be built, or a promise to wake.
     fn has_room(&mut self, waker: &Waker) -> bool {
-        if self.is_quarantined {
+        if self.is_out() {
             return false;
         }
         if self.tx.is_full() {

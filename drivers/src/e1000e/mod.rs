@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 
 use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{Function, Resources};
+use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
 use switchboard::machine::Clock;
 use switchboard::messages;
@@ -61,6 +61,7 @@ const fn bit(message: usize) -> u32 {
 #[derive(Debug)]
 struct Shared {
     registers: Bar<Registers>,
+    presence: Presence,
     lanes: [Lane; CAUSES],
     /// Each message has an entry, and causes stay until they are cleared.
     is_msix: bool,
@@ -71,6 +72,7 @@ impl Shared {
     fn take(&self, mask: u32) -> u32 {
         let found = self.registers.read(&ICR);
         if found == u32::MAX {
+            let _ = self.presence.confirm();
             return 0;
         }
         let found = found & mask;
@@ -124,13 +126,13 @@ impl Driver for E1000e {
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let clock = function.machine().clock;
-        let Resources { bar0, irq, .. } = function.claim()?;
+        let Resources { bar0, irq, presence, .. } = function.claim()?;
         let registers = bar0.map()?;
         reset(&registers, clock)?;
 
         let granted: Interrupts<CAUSES, Shared> = irq.grant()?;
         let is_msix = granted.mode() == Mode::Msix;
-        let shared = Arc::new(Shared { registers, lanes: Default::default(), is_msix });
+        let shared = Arc::new(Shared { registers, presence, lanes: Default::default(), is_msix });
         let interrupts = granted.register(shared.clone()).unmask();
         shared.registers.write(&EIAC, 0);
         shared.registers.write(&IVAR, entries(|message| interrupts.entry(message)));
@@ -174,6 +176,7 @@ impl Raise for E1000e {
     }
 
     fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+        self.shared.presence.check()?;
         lane_of(&self.shared.lanes, lane)?.number();
         self.shared.registers.write(&ICS, bit(lane));
         Ok(())

@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{Function, Resources};
+use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
 use switchboard::messages;
 use switchboard::sync::{Notifier, Waiter, event};
@@ -54,7 +54,17 @@ messages! {
 #[derive(Debug)]
 struct Shared {
     registers: Bar<Registers>,
+    presence: Presence,
     done: Notifier,
+}
+
+impl Shared {
+    /// A register read all ones, which it never holds.
+    fn gone(&self) -> EduError {
+        // For whoever else wants to know.
+        let _ = self.presence.confirm();
+        EduError::Gone
+    }
 }
 
 impl MessageIsr<1> for Shared {
@@ -69,11 +79,17 @@ impl MessageIsr<1> for Shared {
 
 impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        // All ones: the device is gone, and the wire is somebody else's.
-        if matches!(self.registers.read(&CAUSES), 0 | u32::MAX) {
-            return Claim::NotMine;
+        match self.registers.read(&CAUSES) {
+            0 => return Claim::NotMine,
+            // The device is gone, and the wire is somebody else's. Whoever waits for it is to know.
+            u32::MAX => {
+                if self.presence.confirm().is_err() {
+                    self.done.notify(isr);
+                }
+                return Claim::NotMine;
+            }
+            _ => self.on_message(EduMessage::Done, isr),
         }
-        self.on_message(EduMessage::Done, isr);
         Claim::Mine
     }
 }
@@ -83,14 +99,14 @@ impl Driver for Edu {
     const MATCHES: &'static [Id] = &[Id::new(0x1234, 0x11e8)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
-        let Resources { bar0, irq, dma, .. } = function.claim()?;
+        let Resources { bar0, irq, dma, presence, .. } = function.claim()?;
         let registers = bar0.map()?;
         check(&registers)?;
         // The device drives 28 bits of an address.
         let buffer = dma.limit(28).buffer(BUFFER_SIZE)?;
 
         let (notifier, done) = event();
-        let shared = Arc::new(Shared { registers, done: notifier });
+        let shared = Arc::new(Shared { registers, presence, done: notifier });
         let interrupts = irq.grant()?.register(shared.clone()).unmask();
         shared.registers.write(&STATUS, INTERRUPT_WHEN_COMPUTED);
         Ok(Self { shared, interrupts, done, buffer })
@@ -136,7 +152,7 @@ impl Edu {
     async fn until_computed(&mut self) -> Result<(), EduError> {
         loop {
             match self.shared.registers.read(&STATUS) {
-                u32::MAX => return Err(EduError::Gone),
+                u32::MAX => return Err(self.shared.gone()),
                 status if status & COMPUTING == 0 => return Ok(()),
                 _ => self.done.wait().await,
             }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use switchboard::bar::{Bar, Reg, WriteOnly};
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{Function, Resources};
+use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
 
 use super::{ACKNOWLEDGE, CAUSES, Edu, EduMessage, Registers, check};
@@ -18,6 +18,7 @@ const RAISED: u32 = 0x100;
 #[derive(Debug)]
 struct Shared {
     registers: Bar<Registers>,
+    presence: Presence,
     lanes: [Lane; 1],
 }
 
@@ -32,10 +33,15 @@ impl MessageIsr<1> for Shared {
 
 impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        if matches!(self.registers.read(&CAUSES), 0 | u32::MAX) {
-            return Claim::NotMine;
+        match self.registers.read(&CAUSES) {
+            0 => return Claim::NotMine,
+            u32::MAX => {
+                // Gone or not, the wire is somebody else's.
+                let _ = self.presence.confirm();
+                return Claim::NotMine;
+            }
+            _ => self.on_message(EduMessage::Done, isr),
         }
-        self.on_message(EduMessage::Done, isr);
         Claim::Mine
     }
 }
@@ -52,10 +58,10 @@ impl Driver for EduRaiser {
     const MATCHES: &'static [Id] = Edu::MATCHES;
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
-        let Resources { bar0, irq, .. } = function.claim()?;
+        let Resources { bar0, irq, presence, .. } = function.claim()?;
         let registers = bar0.map()?;
         check(&registers)?;
-        let shared = Arc::new(Shared { registers, lanes: Default::default() });
+        let shared = Arc::new(Shared { registers, presence, lanes: Default::default() });
         let interrupts = irq.grant()?.register(shared.clone()).unmask();
         Ok(Self { interrupts, shared })
     }
@@ -71,6 +77,7 @@ impl Raise for EduRaiser {
     }
 
     fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+        self.shared.presence.check()?;
         lane_of(&self.shared.lanes, lane)?.number();
         self.shared.registers.write(&RAISE, RAISED);
         Ok(())

@@ -57,7 +57,7 @@ impl Edu {
     async fn until_copied(&mut self) -> Result<(), EduError> {
         loop {
             match self.shared.registers.read(&COMMAND) {
-                u64::MAX => return Err(EduError::Gone),
+                u64::MAX => return Err(self.shared.gone()),
                 command if command & START == 0 => return Ok(()),
                 _ => self.done.wait().await,
             }

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use switchboard::bar::Bar;
 use switchboard::dma::BusAddress;
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{Function, Resources};
+use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
 use switchboard::messages;
 use switchboard::sync::{Notifier, Waiter, event};
@@ -40,6 +40,7 @@ messages! {
 struct Shared {
     operational: Bar<Operational>,
     runtime: Bar<Runtime>,
+    presence: Presence,
     /// Where each interrupter's event ring begins: where one that nothing is ever written to is read to.
     starts: Vec<BusAddress>,
     /// One for each interrupter in use.
@@ -79,7 +80,14 @@ impl MessageIsr<INTERRUPTERS> for Shared {
 impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
         let status = self.operational.read(&USBSTS);
-        if status == u32::MAX || read(&self.runtime, 0, interrupter::IMAN) & interrupter::PENDING == 0 {
+        if status == u32::MAX {
+            // Gone, and the wire is somebody else's. Whoever waits for it is to know.
+            if self.presence.confirm().is_err() {
+                self.completed.notify(isr);
+            }
+            return Claim::NotMine;
+        }
+        if read(&self.runtime, 0, interrupter::IMAN) & interrupter::PENDING == 0 {
             return Claim::NotMine;
         }
         self.operational.write(&USBSTS, Status::EVENT.bits());
@@ -108,7 +116,7 @@ impl Driver for Xhci {
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let clock = function.machine().clock;
-        let Resources { bar0, irq, dma, .. } = function.claim()?;
+        let Resources { bar0, irq, dma, presence, .. } = function.claim()?;
         let blocks = Blocks::map(bar0)?;
         reset(&blocks.operational, clock)?;
         let memory = Memory::new(&blocks, &dma)?;
@@ -125,6 +133,7 @@ impl Driver for Xhci {
             lanes: (0..used).map(|_| Lane::default()).collect(),
             operational: blocks.operational,
             runtime: blocks.runtime,
+            presence,
             completed: notifier,
         });
         start(&shared, &memory, &commands, &events);
@@ -147,11 +156,12 @@ impl Xhci {
     /// Has the controller do nothing, and waits until it says that it has.
     ///
     /// # Errors
-    /// [`RaiseError::Busy`], [`RaiseError::Broken`].
+    /// [`RaiseError::Busy`], [`RaiseError::Broken`], [`RaiseError::Gone`].
     pub async fn no_op(&mut self) -> Result<(), RaiseError> {
         self.raise(0)?;
         while self.commands.are_under_way() {
             self.completed.wait().await;
+            self.shared.presence.check()?;
             self.take_completions()?;
         }
         Ok(())
@@ -186,6 +196,7 @@ impl Raise for Xhci {
 
     /// Lane 0 by a command that does nothing, the others by their event rings.
     fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+        self.shared.presence.check()?;
         if self.is_broken {
             return Err(RaiseError::Broken);
         }

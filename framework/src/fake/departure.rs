@@ -8,14 +8,17 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::controller::Tick;
 use crate::sync::IrqLock;
 
 /// How long one function stays.
-#[derive(Debug)]
 pub(super) struct Stay {
+    /// What the device does before each access to its registers.
+    act: IrqLock<Option<Arc<Tick>>>,
     accesses: AtomicUsize,
     /// Leaves instead of taking more accesses than these.
     most: AtomicUsize,
@@ -25,7 +28,11 @@ pub(super) struct Stay {
 impl Stay {
     pub(super) fn new() -> Arc<Self> {
         let (accesses, most) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Arc::new(Self { accesses, most, is_gone: AtomicBool::new(false) })
+        Arc::new(Self { act: IrqLock::new(None), accesses, most, is_gone: AtomicBool::new(false) })
+    }
+
+    pub(super) fn on_access(&self, act: Arc<Tick>) {
+        *self.act.lock() = Some(act);
     }
 
     /// Counts an access of the framework. Says whether the function is there to take it.
@@ -49,6 +56,12 @@ impl Stay {
 
     pub(super) fn is_gone(&self) -> bool {
         self.is_gone.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for Stay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stay").field("accesses", &self.accesses).field("is_gone", &self.is_gone).finish_non_exhaustive()
     }
 }
 
@@ -77,7 +90,13 @@ pub(crate) fn touch(pointer: NonNull<u8>) -> bool {
     let place = pointer.addr().get();
     let mut all = REGISTERS.lock();
     let Some((start, registers)) = all.range_mut(..=place).next_back() else { return true };
-    if place - start >= registers.length || registers.stay.arrive() {
+    if place - start >= registers.length {
+        return true;
+    }
+    if registers.stay.arrive() {
+        let act = registers.stay.act.lock().clone();
+        drop(all);
+        act.inspect(|act| act());
         return true;
     }
     if !registers.is_wiped {

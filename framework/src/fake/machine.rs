@@ -103,6 +103,18 @@ impl FakeMachine {
         self.clock.on_tick(Arc::new(act));
     }
 
+    /// Has a device act before each access of its driver to its registers: answer what was written before, say.
+    pub fn on_access(&self, address: Address, act: impl Fn() + Send + Sync + 'static) {
+        if let Some(stay) = self.config.stay(address) {
+            stay.on_access(Arc::new(act));
+        }
+    }
+
+    /// Has DMA memory begin at `bus` from now on: for devices that do not reach far.
+    pub fn lend_from(&self, bus: u64) {
+        self.memory.lend_from(bus);
+    }
+
     /// DMA pages that are lent out.
     #[must_use]
     pub fn lent_pages(&self) -> usize {
@@ -112,6 +124,12 @@ impl FakeMachine {
     /// Sets a word of configuration space as the device would, read-only bits included: a reset, say.
     pub fn set_config(&self, address: Address, offset: u16, value: u16) {
         self.config.set(address, offset, value);
+    }
+
+    /// Reads a word of configuration space as the device has it.
+    #[must_use]
+    pub fn read_config(&self, address: Address, offset: u16) -> u16 {
+        (self.config.peek(address, offset, Width::Word) & 0xffff) as u16
     }
 
     /// Where the capability of that kind is.

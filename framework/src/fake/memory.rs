@@ -13,14 +13,27 @@ use crate::dma::DmaBlock;
 use crate::machine::{Memory, MemoryError};
 use crate::sync::IrqLock;
 
-/// Where DMA memory begins for devices: not where the CPU finds it, so that a driver that mixes the two fails.
-const BUS_OFFSET: u64 = 0x10_0000_0000;
+/// Where DMA memory begins for devices: not where the CPU finds it, so that a driver that mixes the two fails; and
+/// where addresses have an upper half.
+const BUS_BASE: u64 = 0x10_0000_0000;
 
 #[derive(Debug)]
 pub(super) struct FakeMemory {
     ranges: IrqLock<Vec<Range>>,
-    blocks: IrqLock<Vec<(u64, usize)>>,
+    blocks: IrqLock<Vec<Block>>,
+    next_bus: IrqLock<u64>,
 }
+
+/// DMA memory that is lent out.
+#[derive(Debug)]
+struct Block {
+    bus: u64,
+    pages: usize,
+    pointer: NonNull<u8>,
+}
+
+// SAFETY: the memory is heap, and belongs to no thread.
+unsafe impl Send for Block {}
 
 #[derive(Debug)]
 struct Range {
@@ -41,7 +54,7 @@ fn pages(pages: usize) -> Option<NonNull<u8>> {
 
 impl FakeMemory {
     pub(super) const fn new() -> Self {
-        Self { ranges: IrqLock::new(Vec::new()), blocks: IrqLock::new(Vec::new()) }
+        Self { ranges: IrqLock::new(Vec::new()), blocks: IrqLock::new(Vec::new()), next_bus: IrqLock::new(BUS_BASE) }
     }
 
     /// Makes `length` bytes of registers at `physical`, of a function that stays for as long as `stay` says.
@@ -54,7 +67,7 @@ impl FakeMemory {
 
     /// Pages that are lent out.
     pub(super) fn lent(&self) -> usize {
-        self.blocks.lock().iter().map(|(_, pages)| pages).sum()
+        self.blocks.lock().iter().map(|block| block.pages).sum()
     }
 
     /// Whether the function whose registers are there is gone.
@@ -77,8 +90,16 @@ impl FakeMemory {
     pub(super) fn dma(&self, bus: u64, length: usize) -> Option<NonNull<u8>> {
         let blocks = self.blocks.lock();
         let end = bus.checked_add(length as u64)?;
-        blocks.iter().find(|(start, pages)| *start <= bus && end <= start + (pages * DmaBlock::PAGE) as u64)?;
-        NonNull::new(core::ptr::with_exposed_provenance_mut(usize::try_from(bus - BUS_OFFSET).ok()?))
+        let holds = |block: &&Block| block.bus <= bus && end <= block.bus + (block.pages * DmaBlock::PAGE) as u64;
+        let block = blocks.iter().find(holds)?;
+        let offset = usize::try_from(bus - block.bus).ok()?;
+        // SAFETY: the offset lies within the block.
+        Some(unsafe { block.pointer.add(offset) })
+    }
+
+    /// Has the memory that is lent from now on begin at `bus` for devices.
+    pub(super) fn lend_from(&self, bus: u64) {
+        *self.next_bus.lock() = bus;
     }
 
     pub(super) fn read_device(&self, physical: u64) -> Option<u32> {
@@ -106,14 +127,17 @@ impl Memory for FakeMemory {
     fn allocate(&self, count: usize) -> Result<DmaBlock, MemoryError> {
         let wanted = count.saturating_mul(DmaBlock::PAGE);
         let pointer = (count > 0).then(|| pages(count)).flatten().ok_or(MemoryError::OutOfMemory { wanted })?;
-        let bus = pointer.as_ptr().expose_provenance() as u64 + BUS_OFFSET;
-        self.blocks.lock().push((bus, count));
+        let mut next = self.next_bus.lock();
+        let bus = *next;
+        // A page apart: what runs past a block's end is seen.
+        *next += ((count + 1) * DmaBlock::PAGE) as u64;
+        self.blocks.lock().push(Block { bus, pages: count, pointer });
         // SAFETY: fresh, zeroed, page-aligned, and handed out once.
         Ok(unsafe { DmaBlock::new(pointer, bus, count) })
     }
 
     fn release(&self, block: DmaBlock) {
-        self.blocks.lock().retain(|(bus, _)| *bus != block.bus());
+        self.blocks.lock().retain(|lent| lent.bus != block.bus());
         let layout = Layout::from_size_align(block.bytes(), DmaBlock::PAGE).expect("the layout it was made with");
         // SAFETY: `allocate` made it with this layout, and the block was its only owner.
         unsafe { dealloc(block.pointer().as_ptr(), layout) };

@@ -1,0 +1,104 @@
+//! Devices made of memory that are good enough to be probed, one of each kind that there is a driver for.
+
+use switchboard::config::Address;
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard::interrupt::ModePolicy;
+
+/// Where the device is that goes away.
+pub(crate) fn here() -> Address {
+    Address::new(0, 0, 3, 0)
+}
+
+/// A machine with that device, and another beside it that stays.
+fn machine(policy: ModePolicy, function: FakeFunction) -> &'static FakeMachine {
+    let neighbour = FakeFunction::new(0x1af4, 0x1110).at("00:04.0").bar(0, 0x100).bar(2, 0x1000).pin(1, 10);
+    Box::leak(Box::new(FakeMachine::with_policy(policy, [function.at("00:03.0"), neighbour])))
+}
+
+fn set(fake: &FakeMachine, registers: &[(u64, u32)]) {
+    registers.iter().for_each(|(offset, value)| fake.write_register(here(), 0, *offset, *value));
+}
+
+/// A virtio device with two queues of 256, offering what makes queues complicated.
+pub(crate) fn virtio(policy: ModePolicy, device: u16) -> &'static FakeMachine {
+    let place = |kind: u8, offset: u32, length: u32| {
+        let mut body = vec![if kind == 2 { 20 } else { 16 }, kind, 0, 0, 0, 0];
+        body.extend([offset, length].into_iter().flat_map(u32::to_le_bytes));
+        if kind == 2 {
+            body.extend(4_u32.to_le_bytes());
+        }
+        body
+    };
+    let function = FakeFunction::new(0x1af4, device).pin(1, 11).bar(0, 0x4000).bar(1, 0x1000).msix(4, 1, 0, 0x800);
+    let places = [place(1, 0, 56), place(2, 0x3000, 0x1000), place(3, 0x1000, 1), place(4, 0x2000, 0x100)];
+    let function = places.iter().fold(function, |function, body| function.vendor_capability(9, body));
+    let fake = machine(policy, function);
+    // Version 1, indirect descriptors, event indices; a disk of 256 sectors, or a card with some address.
+    set(fake, &[(4, 1 | 1 << 28 | 1 << 29), (16, 2 << 16), (24, 256), (0x2000, 256)]);
+    fake
+}
+
+/// QEMU's e1000, that ends its resets and reads its EEPROM.
+pub(crate) fn e1000(policy: ModePolicy) -> &'static FakeMachine {
+    let fake = machine(policy, FakeFunction::new(0x8086, 0x100e).bar(0, 0x20000).pin(1, 10));
+    let mut words = [0_u16; 256];
+    words[..3].copy_from_slice(&[0x5452, 0x1200, 0x5634]);
+    words[63] = words[..63].iter().fold(0xbaba, |rest, word| rest.wrapping_sub(*word));
+    fake.on_access(here(), move || {
+        let (control, asked) = (fake.read_register(here(), 0, 0), fake.read_register(here(), 0, 0x14));
+        let word = words[usize::from(asked.to_le_bytes()[1])];
+        set(fake, &[(0, control & !(1 << 26)), (8, 2)]);
+        if asked & 0x11 == 1 {
+            set(fake, &[(0x14, u32::from(word) << 16 | 0x10)]);
+        }
+    });
+    fake
+}
+
+/// QEMU's edu, that inverts what it is told.
+pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
+    let fake = machine(policy, FakeFunction::new(0x1234, 0x11e8).bar(0, 0x10_0000).pin(1, 10).msi(1));
+    fake.lend_from(0x10_0000);
+    set(fake, &[(0, 0x0100_00ed)]);
+    fake.on_access(here(), move || {
+        if fake.read_register(here(), 0, 4) == 0x1234_5678 {
+            set(fake, &[(4, !0x1234_5678)]);
+        }
+    });
+    fake
+}
+
+/// Intel's 82574, that ends its resets.
+pub(crate) fn e1000e(policy: ModePolicy) -> &'static FakeMachine {
+    let function = FakeFunction::new(0x8086, 0x10d3).bar(0, 0x2_0000).bar(3, 0x4000);
+    let fake = machine(policy, function.pin(1, 10).msi(1).msix(5, 3, 0, 0x2000));
+    fake.on_access(here(), move || set(fake, &[(0, 0)]));
+    fake
+}
+
+/// NEC's xHCI controller, that halts and ends its resets.
+pub(crate) fn xhci(policy: ModePolicy) -> &'static FakeMachine {
+    let function = FakeFunction::new(0x1033, 0x0194).bar(0, 0x4000);
+    let fake = machine(policy, function.pin(1, 11).msi(16).msix(16, 0, 0x3000, 0x3800));
+    set(fake, &[(0x00, 0x0100_0040), (0x04, 0x0800_1040), (0x14, 0x2000), (0x18, 0x1000), (0x44, 1), (0x48, 1)]);
+    fake.on_access(here(), move || set(fake, &[(0x40, fake.read_register(here(), 0, 0x40) & !2)]));
+    fake
+}
+
+/// An ivshmem device that a server has spoken to.
+pub(crate) fn ivshmem(policy: ModePolicy) -> &'static FakeMachine {
+    let function = FakeFunction::new(0x1af4, 0x1110).bar(0, 0x100).bar(1, 0x1000).bar(2, 0x1000);
+    machine(policy, function.msix(8, 1, 0, 0x800))
+}
+
+/// A port whose slot has all there is and takes no time for commands; with a function behind it.
+pub(crate) fn port(policy: ModePolicy) -> &'static FakeMachine {
+    let port = FakeFunction::new(0x1b36, 0x000c).pin(1, 10).msi(1).port(1, 5 << 19 | 1 << 18 | 0x7f);
+    let fake = machine(policy, port);
+    fake.insert(FakeFunction::new(0x1234, 0x11e8).at("01:00.0"));
+    fake.machine().scan();
+    let express = fake.find_capability(here(), 0x10).expect("it was made with one");
+    fake.set_config(here(), express + 0x1a, 1 << 6);
+    fake.set_config(here(), express + 0x12, 1 << 13);
+    fake
+}
