@@ -78,6 +78,18 @@ pub enum Unassigned {
         /// Bytes of the largest hole where it could have gone, bridges above it included.
         largest: u64,
     },
+    /// It does not hold the address that was written to it.
+    #[error("it does not take {address:#x}")]
+    Refused {
+        /// What was written.
+        address: u64,
+    },
+    /// It shares its switch with one that there is no place for.
+    #[error("it cannot be decoded without BAR {with}, which is nowhere")]
+    SwitchedOff {
+        /// That BAR.
+        with: u8,
+    },
     /// A bridge above it does not forward that.
     #[error("the bridge above forwards no {}", .kind.name())]
     NotForwarded {

@@ -9,5 +9,5 @@ pub use register::{ReadOnly, ReadWrite, Readable, Reg, RegisterBlock, RegisterVa
 pub use sizing::{BarFacts, BarKind};
 pub use slot::{Bar, BarSlot, MapError, Windows};
 
-pub(crate) use sizing::read_bars;
+pub(crate) use sizing::{read_bars, write_bar};
 pub(crate) use window::Window;

@@ -115,6 +115,23 @@ fn read_bar(space: Space, index: u8, last: bool) -> (Result<Option<BarFacts>, u6
     }
 }
 
+/// Gives a BAR an address; decoding is off. Says whether it holds it.
+pub(crate) fn write_bar(space: Space, bar: BarFacts, address: u64) -> bool {
+    let offset = FIRST_BAR + 4 * u16::from(bar.index);
+    let flags = if bar.kind == BarKind::Io { 3 } else { 0xf };
+    let (low, high) = ((address & 0xffff_ffff) as u32, (address >> 32) as u32);
+    space.write_u32(offset, low);
+    let is_low = space.read_u32(offset) & !flags == low;
+    let is_high = match bar.kind {
+        BarKind::Memory64 { .. } => {
+            space.write_u32(offset + 4, high);
+            space.read_u32(offset + 4) == high
+        }
+        BarKind::Io | BarKind::Memory32 { .. } => high == 0,
+    };
+    is_low && is_high
+}
+
 /// What the address bits of a BAR mean: firmware leaves those at zero that it gives no address.
 fn place(address: u64) -> Result<u64, Unassigned> {
     if address == 0 { Err(Unassigned::Unset) } else { Ok(address) }

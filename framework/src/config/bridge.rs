@@ -76,7 +76,68 @@ impl WindowRange {
     }
 }
 
+/// A window that is closed: its base is above its limit.
+const CLOSED_BYTES: (u8, u8) = (0xf0, 0x00);
+const CLOSED_WORDS: (u16, u16) = (0xfff0, 0x0000);
+
+impl Space {
+    /// Writes a bridge's bus numbers, and leaves the latency timer beside them as it is.
+    pub(crate) fn write_bus_numbers(self, numbers: BusNumbers) {
+        let [.., timer] = self.read_u32(PRIMARY_BUS).to_le_bytes();
+        let BusNumbers { primary, secondary, subordinate } = numbers;
+        self.write_u32(PRIMARY_BUS, u32::from_le_bytes([primary, secondary, subordinate, timer]));
+    }
+
+    /// Has a bridge forward `ports`, in steps of 4 KiB, or none. The window is closed while its halves change.
+    pub(crate) fn write_io_window(self, ports: Option<WindowRange>) {
+        let write = |(base, limit): (u8, u8)| self.write_u16(IO_BASE, u16::from_le_bytes([base, limit]));
+        write(CLOSED_BYTES);
+        let Some(WindowRange { first, last }) = ports else { return };
+        if self.read_u8(IO_BASE) & 0xf == 1 {
+            self.write_u32(IO_BASE_UPPER, (last & 0xffff_0000) as u32 | (first >> 16 & 0xffff) as u32);
+        }
+        write(((first >> 8 & 0xf0) as u8, (last >> 8 & 0xf0) as u8));
+    }
+
+    /// Has a bridge forward memory below 4 GiB, in steps of 1 MiB, or none.
+    pub(crate) fn write_memory_window(self, memory: Option<WindowRange>) {
+        self.write_pair(MEMORY_BASE, memory);
+    }
+
+    /// Has a bridge forward prefetchable memory, in steps of 1 MiB, or none. The window is closed while its halves
+    /// change.
+    pub(crate) fn write_prefetchable_window(self, memory: Option<WindowRange>) {
+        self.write_pair(PREFETCHABLE_BASE, None);
+        // Whatever the upper halves are meanwhile, the base must not come below the limit.
+        self.write_u32(PREFETCHABLE_LIMIT_UPPER, 0);
+        let Some(range) = memory else { return };
+        self.write_u32(PREFETCHABLE_BASE_UPPER, (range.first >> 32) as u32);
+        self.write_u32(PREFETCHABLE_LIMIT_UPPER, (range.last >> 32) as u32);
+        self.write_pair(PREFETCHABLE_BASE, Some(range));
+    }
+
+    /// Both ends of a window at once.
+    fn write_pair(self, register: u16, memory: Option<WindowRange>) {
+        let end = |address: u64| (address >> 16 & 0xfff0) as u16;
+        let (base, limit) = memory.map_or(CLOSED_WORDS, |range| (end(range.first), end(range.last)));
+        self.write_u32(register, u32::from(limit) << 16 | u32::from(base));
+    }
+}
+
 impl BridgeHeader {
+    /// As [`read`](Self::read), with the optional windows tried where their registers read zero: a closed window is
+    /// written, which stays if there is one.
+    pub(crate) fn probe(space: Space) -> Self {
+        let header = Self::read(space);
+        if !header.io.is_implemented {
+            space.write_io_window(None);
+        }
+        if !header.prefetchable.is_implemented {
+            space.write_pair(PREFETCHABLE_BASE, None);
+        }
+        Self::read(space)
+    }
+
     pub(crate) fn read(space: Space) -> Self {
         Self {
             buses: BusNumbers::read(space),

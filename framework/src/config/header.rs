@@ -138,3 +138,8 @@ pub(crate) fn update_command(space: Space, change: impl FnOnce(Command) -> Comma
 pub(crate) fn write_command(space: Space, command: Command) {
     space.write_u16(COMMAND, command.bits());
 }
+
+/// What Command says.
+pub(crate) fn read_command(space: Space) -> Command {
+    Command::from_bits_retain(space.read_u16(COMMAND))
+}

@@ -38,4 +38,4 @@ pub use virtio::VirtioCapability;
 
 pub(crate) use access::Space;
 pub(crate) use facts::virtio_capabilities;
-pub(crate) use header::{COMMAND, Command, update_command, write_command};
+pub(crate) use header::{COMMAND, Command, read_command, update_command, write_command};

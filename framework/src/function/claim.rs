@@ -72,7 +72,7 @@ impl Function {
             return Err(ClaimError::NotAnEndpoint { address: record.address() });
         }
         let claimed = self.into_claimed()?;
-        let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
+        let decode = claimed.record().decodable();
         update_command(claimed.space(), |command| command | decode);
         let bar = |index| BarSlot::new(claimed.clone(), index);
         Ok(Resources {

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use super::claim::Function;
 use super::record::{Record, State, Taken};
 use super::silence::Buses;
-use super::walk::walk;
 use crate::bar::BarFacts;
 use crate::config::{Address, Class, HeaderKind};
 use crate::interrupt::{Mode, Offers, Route};
@@ -26,29 +25,16 @@ impl Inventory {
     pub const fn new() -> Self {
         Self { records: IrqLock::new(Vec::new()), buses: Buses::new() }
     }
+
+    pub(super) fn insert(&self, record: Arc<Record>) {
+        self.buses.add(record.address().bus());
+        let mut records = self.records.lock();
+        let place = records.partition_point(|other| other.address() < record.address());
+        records.insert(place, record);
+    }
 }
 
 impl Machine {
-    /// Walks configuration space and adds what it finds to the inventory. Functions already there stay as they
-    /// are, whoever has them.
-    pub fn scan(&self) {
-        for (space, header) in walk(self.config) {
-            self.inventory.buses.add(space.address().bus());
-            if self.find(space.address()).is_none() {
-                // Outside the lock: sizing BARs takes a while.
-                let record = Arc::new(Record::read(space, header));
-                let mut records = self.inventory.records.lock();
-                let place = records.partition_point(|other| other.address() < record.address());
-                records.insert(place, record.clone());
-                drop(records);
-                // It may have gone while it was looked at, and what was read of it be worth nothing.
-                if self.confirm(&record).is_err() {
-                    log::warn!("{}: left out: it went away while it was looked at", record.address());
-                }
-            }
-        }
-    }
-
     /// The function at `address`, to be claimed; `None` when there is none or somebody has it.
     #[must_use]
     pub fn take(&'static self, address: Address) -> Option<Function> {

@@ -1,10 +1,13 @@
 //! Functions: found by the walk, claimed by a driver, taken apart into resources that each move out once.
 
+mod assignment;
 mod claim;
 mod inventory;
+mod numbering;
 mod port;
 mod presence;
 mod record;
+mod scan;
 mod silence;
 mod slot;
 mod walk;

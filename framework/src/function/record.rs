@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::presence::Watch;
-use crate::bar::{BarFacts, read_bars};
-use crate::config::{Address, BarOffset, Defect, Facts, Header, MsiCapability, MsixCapability, Space};
+use crate::assign::Unassigned;
+use crate::bar::{BarFacts, BarKind, read_bars};
+use crate::config::{Address, BarOffset, Command, Defect, Facts, Header, MsiCapability, MsixCapability, Space};
 use crate::interrupt::{Mode, Offers, Route};
 use crate::machine::Machine;
 use crate::sync::IrqLock;
@@ -80,6 +81,36 @@ impl Record {
 
     pub(crate) fn address(&self) -> Address {
         self.space.address()
+    }
+
+    /// Segment and number of the bus that it is on.
+    pub(super) fn bus(&self) -> (u16, u8) {
+        (self.address().segment(), self.address().bus())
+    }
+
+    /// Whether it is known to be gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.presence.is_gone()
+    }
+
+    /// What it may be told to decode. A function has one switch for its ports and one for its memory: a BAR that is
+    /// nowhere would decode whatever its register happens to say. One of 64 bits is put out of reach instead.
+    pub(crate) fn decodable(&self) -> Command {
+        let is_stray = |bar: &&BarFacts| bar.address.is_err() && !matches!(bar.kind, BarKind::Memory64 { .. });
+        self.bars.iter().filter(is_stray).fold(Command::IO_ENABLE | Command::MEMORY_ENABLE, |command, bar| {
+            command - if bar.kind == BarKind::Io { Command::IO_ENABLE } else { Command::MEMORY_ENABLE }
+        })
+    }
+
+    /// Takes their addresses from BARs whose switch has to stay off.
+    pub(super) fn switch_off_what_is_nowhere(&mut self) {
+        let decodable = self.decodable();
+        let is_stray = |bar: &&BarFacts| bar.address.is_err() && matches!(bar.kind, BarKind::Memory32 { .. });
+        let Some(stray) = self.bars.iter().find(is_stray).map(|bar| bar.index) else { return };
+        let is_off = |bar: &BarFacts| bar.kind != BarKind::Io && !decodable.contains(Command::MEMORY_ENABLE);
+        for bar in self.bars.iter_mut().filter(|bar| is_off(bar)) {
+            bar.address = bar.address.and(Err(Unassigned::SwitchedOff { with: stray }));
+        }
     }
 
     pub(crate) fn header(&self) -> &Header {

@@ -1,0 +1,210 @@
+//! Bus numbers for bridges that have none, or none that make sense: depth first, around those that do.
+//!
+//! What is behind a bridge can only be seen once its bus has a number. So a bridge gets all the numbers that are
+//! free where it is, what is behind it is numbered, and what was not needed is taken back. Ranges lie inside the
+//! range of the bridge above and apart from each other, so numbers rise with depth and every bus is met once.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::RangeInclusive;
+
+use crate::config::{
+    Address, BridgeHeader, BusNumbers, Capability, CapabilityList, ConfigAccess, ExpressCapability, Header, HeaderKind,
+    Space,
+};
+
+/// A slot gets one in this many of the numbers that are left, for a bridge or a switch that may be put into it.
+/// So a few slots get several, many get one or none, and the numbers do not run out on their account.
+const SPARE_SHARE: u8 = 32;
+
+/// Numbers the buses behind `root`, a root bus that may use numbers up to `last`. Returns how many bridges got new
+/// numbers; those that there was no number for are left without.
+pub(super) fn number(access: &'static dyn ConfigAccess, segment: u16, root: u8, last: u8) -> usize {
+    let numbering = |spare| Numbering { access, segment, spare, numbered: Vec::new(), unnumbered: 0 };
+    let first = numbering(true).run(root, last);
+    if first.unnumbered == 0 || first.numbered.is_empty() {
+        return first.report();
+    }
+    // Without any to spare they may suffice.
+    first.numbered.iter().for_each(|space| space.write_bus_numbers(CLOSED));
+    numbering(false).run(root, last).report()
+}
+
+/// The base class of bridges. A function of another that has the header of one is not what it says.
+const CLASS_BRIDGE: u8 = 6;
+const CLOSED: BusNumbers = BusNumbers { primary: 0, secondary: 0, subordinate: 0 };
+
+struct Numbering {
+    access: &'static dyn ConfigAccess,
+    segment: u16,
+    spare: bool,
+    numbered: Vec<Space>,
+    unnumbered: usize,
+}
+
+/// One bus on the way down.
+struct Level {
+    /// Its number.
+    bus: u8,
+    /// The highest number that may be behind it.
+    last: u8,
+    /// The highest number that is.
+    highest: u8,
+    /// What its bridges have.
+    taken: Vec<RangeInclusive<u8>>,
+    /// Bridges that are still to be looked behind.
+    waiting: Vec<Bridge>,
+    /// The one that is being looked behind.
+    open: Option<Bridge>,
+}
+
+#[derive(Clone)]
+struct Bridge {
+    space: Space,
+    /// What is behind it.
+    buses: Option<RangeInclusive<u8>>,
+    is_new: bool,
+}
+
+impl Numbering {
+    fn report(self) -> usize {
+        if self.unnumbered > 0 {
+            log::warn!("{} bridges found no bus number: what is behind them is out of reach", self.unnumbered);
+        }
+        self.numbered.len()
+    }
+
+    fn run(mut self, root: u8, last: u8) -> Self {
+        let mut levels = vec![self.level(root, last, false)];
+        while let Some(level) = levels.last_mut() {
+            if let Some(mut bridge) = level.waiting.pop() {
+                if bridge.buses.is_none() && !self.open(level, &mut bridge) {
+                    self.unnumbered += 1;
+                    continue;
+                }
+                let Some(buses) = bridge.buses.clone() else { continue };
+                let is_link = express(bridge.space).is_some_and(|express| express.port.leads_to_link());
+                level.open = Some(bridge);
+                let below = self.level(*buses.start(), *buses.end(), is_link);
+                levels.push(below);
+            } else {
+                let highest = level.highest;
+                levels.pop();
+                if let Some(above) = levels.last_mut() {
+                    self.close(above, highest);
+                }
+            }
+        }
+        self
+    }
+
+    /// Reads the bridges of a bus. Those whose numbers make no sense lose them, so that they forward nothing that is
+    /// meant for others.
+    fn level(&self, bus: u8, last: u8, is_link: bool) -> Level {
+        let mut level = Level { bus, last, highest: bus, taken: Vec::new(), waiting: Vec::new(), open: None };
+        for space in self.bridges(bus, is_link) {
+            let BusNumbers { secondary, subordinate, .. } = BusNumbers::read(space);
+            let buses = secondary..=subordinate;
+            let is_inside = bus < *buses.start() && buses.start() <= buses.end() && *buses.end() <= last;
+            let is_good = is_inside && level.taken.iter().all(|taken| !meet(taken, &buses));
+            if is_good {
+                level.taken.push(buses.clone());
+            } else if (secondary, subordinate) != (0, 0) {
+                space.write_bus_numbers(CLOSED);
+            }
+            level.waiting.push(Bridge { space, buses: is_good.then_some(buses), is_new: !is_good });
+        }
+        // The last is served first.
+        level.waiting.reverse();
+        level
+    }
+
+    /// The bridges on a bus. At the end of a link is device 0; other numbers may show it again.
+    fn bridges(&self, bus: u8, is_link: bool) -> Vec<Space> {
+        let mut found = Vec::new();
+        for device in 0..if is_link { 1 } else { 32 } {
+            let mut functions = 1;
+            let mut function = 0;
+            while function < functions {
+                let space = Space::new(self.access, Address::new(self.segment, bus, device, function));
+                function += 1;
+                if matches!(space.read_u16(0), 0 | u16::MAX) {
+                    continue;
+                }
+                let header = Header::decode(space);
+                if function == 1 && header.is_multifunction {
+                    functions = 8;
+                }
+                if matches!(header.kind, HeaderKind::Bridge(_)) && header.class.base == CLASS_BRIDGE {
+                    found.push(space);
+                }
+            }
+        }
+        found
+    }
+
+    /// Gives a bridge all that is free in one piece. Says whether it took it.
+    fn open(&mut self, level: &Level, bridge: &mut Bridge) -> bool {
+        let Some(gap) = level.gap() else { return false };
+        let wanted = BusNumbers { primary: level.bus, secondary: *gap.start(), subordinate: *gap.end() };
+        bridge.space.write_bus_numbers(wanted);
+        // Numbers that do not stick are no bridge's.
+        if BusNumbers::read(bridge.space) != wanted {
+            bridge.space.write_bus_numbers(CLOSED);
+            return false;
+        }
+        bridge.buses = Some(gap);
+        self.numbered.push(bridge.space);
+        true
+    }
+
+    /// Takes back what the bridge that was looked behind does not need.
+    fn close(&self, level: &mut Level, highest: u8) {
+        let Some(Bridge { space, buses: Some(buses), is_new }) = level.open.take() else { return };
+        let mut end = *buses.end();
+        if is_new {
+            let left = end - highest;
+            let spare = if self.spare && takes_hotplug(space) { left / SPARE_SHARE } else { 0 };
+            end = highest + spare;
+            space.write_bus_numbers(BusNumbers { primary: level.bus, secondary: *buses.start(), subordinate: end });
+            level.taken.push(*buses.start()..=end);
+        }
+        level.highest = level.highest.max(end);
+    }
+}
+
+impl Level {
+    /// The most numbers that are free in one piece.
+    fn gap(&self) -> Option<RangeInclusive<u8>> {
+        let is_free = |bus: &u8| self.taken.iter().all(|taken| !taken.contains(bus));
+        let mut gaps: Vec<RangeInclusive<u8>> = Vec::new();
+        for bus in (self.bus..=self.last).skip(1).filter(is_free) {
+            match gaps.last_mut() {
+                Some(gap) if *gap.end() == bus - 1 => *gap = *gap.start()..=bus,
+                _ => gaps.push(bus..=bus),
+            }
+        }
+        gaps.into_iter().rev().max_by_key(|gap| gap.len())
+    }
+}
+
+fn meet(a: &RangeInclusive<u8>, b: &RangeInclusive<u8>) -> bool {
+    a.start() <= b.end() && b.start() <= a.end()
+}
+
+/// Whether it is a port whose slot functions may come and go in.
+pub(super) fn takes_hotplug(space: Space) -> bool {
+    let slot = express(space).and_then(|express| express.slot);
+    slot.is_some_and(|slot| slot.is_hot_plug_capable())
+}
+
+fn express(bridge: Space) -> Option<ExpressCapability> {
+    let kind = HeaderKind::Bridge(BridgeHeader::read(bridge));
+    let offset = CapabilityList::read(bridge, kind).find(Capability::EXPRESS)?;
+    (offset <= 256 - ExpressCapability::LEAST).then(|| ExpressCapability::read(bridge, offset))
+}
+
+/// The highest bus of segment 0 whose configuration space can be reached.
+pub(super) fn last_reachable(access: &dyn ConfigAccess) -> u8 {
+    (0..=u8::MAX).rev().find(|bus| access.size(Address::new(0, *bus, 0, 0)) > 0).unwrap_or(0)
+}
