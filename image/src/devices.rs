@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use switchboard::config::Address;
+use switchboard::function::Function;
 use switchboard::machine::Machine;
 use switchboard_drivers::edu::Edu;
 use switchboard_drivers::ivshmem::Ivshmem;
@@ -33,7 +34,7 @@ pub enum Device {
 
 impl From<VirtioBlk> for Device {
     fn from(disk: VirtioBlk) -> Self {
-        Self::Disk(Disk::Virtio(disk))
+        Self::Disk(disk.into())
     }
 }
 
@@ -71,7 +72,7 @@ impl<D> fmt::Debug for Found<D> {
     }
 }
 
-/// The devices that came up, each kind in order of address.
+/// The devices that are up, each kind in order of address. They come and go.
 #[derive(Debug, Default)]
 pub struct Devices {
     /// Network cards.
@@ -89,34 +90,65 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Walks configuration space and offers each function to the drivers. A probe that fails leaves its
-    /// function without a driver and the others as they are; the inventory keeps the reason.
+    /// Walks configuration space and offers each function to the drivers.
     pub fn probe(machine: &'static Machine) -> Self {
         machine.scan();
         let mut devices = Self::default();
         for function in machine.take_all() {
-            let address = function.address();
-            let Some(entry) = DRIVERS.iter().find(|entry| entry.matches.iter().any(|id| id.matches(&function))) else {
-                continue;
-            };
-            match (entry.probe)(function) {
-                Ok(device) => devices.add(address, entry.name, device),
-                Err(error) => log::error!("{address}: {}: {error}", entry.name),
-            }
+            devices.attach(function);
         }
         devices
     }
 
+    /// Offers a function to the drivers, and says whether one took it. A probe that fails leaves its function without
+    /// a driver and the others as they are; the inventory keeps the reason.
+    pub fn attach(&mut self, function: Function) -> bool {
+        let address = function.address();
+        let Some(entry) = DRIVERS.iter().find(|entry| entry.matches.iter().any(|id| id.matches(&function))) else {
+            return false;
+        };
+        match (entry.probe)(function) {
+            Ok(device) => self.add(address, entry.name, device),
+            Err(error) => log::error!("{address}: {}: {error}", entry.name),
+        }
+        true
+    }
+
     fn add(&mut self, function: Address, driver: &'static str, device: Device) {
         match device {
-            Device::Nic(device) => self.nics.push(Found { function, driver, device }),
-            Device::Disk(device) => self.disks.push(Found { function, driver, device }),
-            Device::Rng(device) => self.rngs.push(Found { function, driver, device }),
-            Device::Edu(device) => self.edus.push(Found { function, driver, device }),
-            Device::Ivshmem(device) => self.ivshmems.push(Found { function, driver, device }),
-            Device::Raiser(device) => self.raisers.push(Found { function, driver, device }),
+            Device::Nic(device) => insert(&mut self.nics, Found { function, driver, device }),
+            Device::Disk(device) => insert(&mut self.disks, Found { function, driver, device }),
+            Device::Rng(device) => insert(&mut self.rngs, Found { function, driver, device }),
+            Device::Edu(device) => insert(&mut self.edus, Found { function, driver, device }),
+            Device::Ivshmem(device) => insert(&mut self.ivshmems, Found { function, driver, device }),
+            Device::Raiser(device) => insert(&mut self.raisers, Found { function, driver, device }),
         }
     }
+
+    /// Takes the device of a function away from all who use it, and drops its driver. Says whether there was one; a
+    /// network card whose interface was started is no longer here.
+    pub async fn detach(&mut self, function: Address) -> bool {
+        if let Some(found) = remove(&mut self.disks, function) {
+            found.device.close().await;
+            return true;
+        }
+        remove(&mut self.nics, function).is_some()
+            || remove(&mut self.rngs, function).is_some()
+            || remove(&mut self.edus, function).is_some()
+            || remove(&mut self.ivshmems, function).is_some()
+            || remove(&mut self.raisers, function).is_some()
+    }
+}
+
+/// Keeps the order of addresses, whenever a device comes.
+fn insert<D>(devices: &mut Vec<Found<D>>, found: Found<D>) {
+    let place = devices.partition_point(|other| other.function < found.function);
+    devices.insert(place, found);
+}
+
+fn remove<D>(devices: &mut Vec<Found<D>>, function: Address) -> Option<Found<D>> {
+    let place = devices.iter().position(|found| found.function == function)?;
+    Some(devices.remove(place))
 }
 
 impl fmt::Debug for Device {

@@ -1,43 +1,107 @@
-//! A disk, whichever driver it has.
+//! A disk, whichever driver it has, that may go away while it is read.
 
+use alloc::rc::Rc;
+use core::cell::RefCell;
+use core::fmt;
+
+use embassy_futures::yield_now;
 use switchboard_drivers::block::{BlockDevice, BlockError};
 use switchboard_drivers::virtio::VirtioBlk;
 
+use crate::tasks::Revoked;
+
 /// The disks that this image has drivers for. Apps and the file system see a [`BlockDevice`].
 #[derive(Debug)]
-pub enum Disk {
-    /// A virtio disk.
+enum Kind {
     Virtio(VirtioBlk),
 }
 
+/// A handle on a disk. Any number of users have one; when one of them closes the disk, what the others ask of it
+/// fails with [`BlockError::Gone`], also what they are in the middle of.
+#[derive(Clone)]
+pub struct Disk(Rc<Shared>);
+
+struct Shared {
+    /// Nothing once the disk was closed. Whoever is in the middle of a request holds it a little longer.
+    kind: RefCell<Option<Rc<Kind>>>,
+    closed: Revoked,
+}
+
+impl From<VirtioBlk> for Disk {
+    fn from(disk: VirtioBlk) -> Self {
+        Self(Rc::new(Shared { kind: RefCell::new(Some(Rc::new(Kind::Virtio(disk)))), closed: Revoked::default() }))
+    }
+}
+
+impl Disk {
+    /// Takes the disk away from all its users. When this is ready, its driver is dropped.
+    pub async fn close(&self) {
+        let Some(kind) = self.0.kind.take() else { return };
+        self.0.closed.revoke();
+        // Whoever is in the middle of a request was woken, and lets go when it is polled.
+        while Rc::strong_count(&kind) > 1 {
+            yield_now().await;
+        }
+    }
+
+    fn kind(&self) -> Option<Rc<Kind>> {
+        self.0.kind.borrow().clone()
+    }
+
+    /// Has the driver do something, unless or until the disk is closed.
+    async fn ask(&self, sector: u64, ask: impl AsyncFnOnce(&Kind) -> Result<(), BlockError>) -> Result<(), BlockError> {
+        let kind = self.kind().ok_or(BlockError::Gone { sector })?;
+        self.0.closed.guard(ask(&kind)).await.unwrap_or(Err(BlockError::Gone { sector }))
+    }
+}
+
 impl BlockDevice for Disk {
+    /// None once it is closed.
     fn capacity(&self) -> u64 {
-        match self {
-            Self::Virtio(disk) => disk.capacity(),
+        match self.kind().as_deref() {
+            Some(Kind::Virtio(disk)) => disk.capacity(),
+            None => 0,
         }
     }
 
     fn is_read_only(&self) -> bool {
-        match self {
-            Self::Virtio(disk) => disk.is_read_only(),
+        match self.kind().as_deref() {
+            Some(Kind::Virtio(disk)) => disk.is_read_only(),
+            None => true,
         }
     }
 
     async fn read(&self, sector: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
-        match self {
-            Self::Virtio(disk) => disk.read(sector, buffer).await,
-        }
+        self.ask(sector, async |kind| match kind {
+            Kind::Virtio(disk) => disk.read(sector, buffer).await,
+        })
+        .await
     }
 
     async fn write(&self, sector: u64, buffer: &[u8]) -> Result<(), BlockError> {
-        match self {
-            Self::Virtio(disk) => disk.write(sector, buffer).await,
-        }
+        self.ask(sector, async |kind| match kind {
+            Kind::Virtio(disk) => disk.write(sector, buffer).await,
+        })
+        .await
     }
 
     async fn flush(&self) -> Result<(), BlockError> {
-        match self {
-            Self::Virtio(disk) => disk.flush().await,
-        }
+        self.ask(0, async |kind| match kind {
+            Kind::Virtio(disk) => disk.flush().await,
+        })
+        .await
+    }
+}
+
+/// Handles on one disk are equal.
+impl PartialEq for Disk {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Disk").field(&self.kind()).finish()
     }
 }

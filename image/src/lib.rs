@@ -14,6 +14,7 @@ pub mod devices;
 pub mod disk;
 pub mod drivers;
 pub mod files;
+pub mod free;
 pub mod http;
 pub mod network;
 pub mod system;

@@ -10,7 +10,8 @@ mod executor;
 mod time_driver;
 
 use switchboard::arch::{self, BootInfo};
-use switchboard_image::{command_line, say, system, tasks};
+use switchboard_image::tasks::Tasks;
+use switchboard_image::{command_line, say, system};
 
 /// Everything after the entry: the machine, then what runs on it.
 fn kernel_main(boot: BootInfo) -> ! {
@@ -32,5 +33,8 @@ fn kernel_main(boot: BootInfo) -> ! {
     // No handler here allocates; a fork that adds one is told.
     arch::forbid_allocation_in_handlers();
     time_driver::start();
-    executor::run(|spawner| tasks::spawn(spawner, system::run(spawner, machine, options)))
+    executor::run(|spawner| {
+        let tasks = Tasks::new(spawner);
+        tasks.spawn(system::run(tasks, machine, options));
+    })
 }

@@ -1,19 +1,22 @@
 //! What an app gets: the machine, its devices, and what the command line says.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt;
 
-use embassy_executor::Spawner;
 use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use switchboard::arch;
+use switchboard::config::Address;
 use switchboard::machine::Machine;
 
 use crate::apps;
 use crate::command_line::{AddressSource, Options};
-use crate::devices::Devices;
-use crate::network::{self, Interface};
-use crate::{say, table, tasks};
+use crate::devices::{Devices, Found};
+use crate::network::{Interface, Nic, Services};
+use crate::tasks::Tasks;
+use crate::{say, table};
 
 /// A source of randomness may run dry; the network does not wait for it longer.
 const RANDOM_PATIENCE: Duration = Duration::from_millis(500);
@@ -21,18 +24,27 @@ const RANDOM_PATIENCE: Duration = Duration::from_millis(500);
 /// How often lines are looked after that were masked because nobody claimed them.
 const TENDING: Duration = Duration::from_millis(100);
 
+/// The interfaces that are up, in order of address. Who shows them has a copy, and sees them come and go.
+pub type Interfaces = Rc<RefCell<Vec<Interface>>>;
+
 /// Everything an app works with. It owns the devices.
 pub struct System {
     /// Starts tasks.
-    pub spawner: Spawner,
+    pub tasks: Tasks,
     /// The machine.
     pub machine: &'static Machine,
-    /// The devices that came up.
+    /// The devices that are up; network cards only until their interfaces are started.
     pub devices: Devices,
-    /// Where the IPv4 address comes from.
+    /// The interfaces that are up.
+    pub interfaces: Interfaces,
+    /// Where the IPv4 address of the first interface comes from.
     pub address: AddressSource,
     /// The app's own words of the command line.
     pub arguments: &'static str,
+    /// What each interface serves, once the network was started.
+    services: Option<Services>,
+    /// The function whose interface has the address of the command line: the first that was started.
+    addressed: Option<Address>,
 }
 
 impl fmt::Debug for System {
@@ -42,8 +54,8 @@ impl fmt::Debug for System {
 }
 
 /// Brings the devices up and runs the app; the machine ends when the app does.
-pub async fn run(spawner: Spawner, machine: &'static Machine, options: Options<'static>) {
-    tasks::spawn(spawner, tend_lines(machine));
+pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'static>) {
+    tasks.spawn(tend_lines(machine));
     let devices = Devices::probe(machine);
     table::print(machine);
     let Some(app) = apps::find(options.app) else {
@@ -51,7 +63,9 @@ pub async fn run(spawner: Spawner, machine: &'static Machine, options: Options<'
         arch::power::exit(false);
     };
     let (address, arguments) = (options.address, options.arguments);
-    let system = System { spawner, machine, devices, address, arguments };
+    let interfaces = Interfaces::default();
+    let (services, addressed) = (None, None);
+    let system = System { tasks, machine, devices, interfaces, address, arguments, services, addressed };
     match (app.run)(system).await {
         Ok(()) => arch::power::exit(true),
         Err(error) => {
@@ -73,21 +87,58 @@ async fn tend_lines(machine: &'static Machine) {
 }
 
 impl System {
-    /// Starts a stack on each network function. An address of the command line goes to the first; the others
-    /// ask by DHCP.
-    pub async fn start_network(&mut self) -> Vec<Interface> {
-        let mut interfaces = Vec::new();
-        let mut address = self.address;
-        for nic in core::mem::take(&mut self.devices.nics) {
-            let seed = self.random().await;
-            let place = (nic.function, nic.driver);
-            interfaces.push(network::start(self.spawner, nic.device, place, address, seed));
-            address = AddressSource::Dhcp;
-        }
-        if interfaces.is_empty() {
+    /// Starts a stack on each network function, there and to come, with these services on it. An address of the command
+    /// line goes to the first; the others ask by DHCP.
+    pub async fn start_network(&mut self, services: Services) {
+        self.services = Some(services);
+        self.start_interfaces().await;
+        if self.interfaces.borrow().is_empty() {
             say!("no network: no function has a network driver");
         }
-        interfaces
+    }
+
+    /// Offers a function to the drivers: one that has come, or that was detached. Its interface is started if it is a
+    /// network card. Says whether a driver took it.
+    pub async fn attach(&mut self, function: Address) -> bool {
+        let Some(function) = self.machine.take(function) else { return false };
+        let is_taken = self.devices.attach(function);
+        self.start_interfaces().await;
+        is_taken
+    }
+
+    /// Takes a function's device away from whoever uses it. When this is ready, its driver is dropped, and what it
+    /// had is back. Says whether there was one.
+    pub async fn detach(&mut self, function: Address) -> bool {
+        let interface = {
+            let mut interfaces = self.interfaces.borrow_mut();
+            let place = interfaces.iter().position(|interface| interface.function == function);
+            place.map(|place| interfaces.remove(place))
+        };
+        match interface {
+            Some(interface) => {
+                interface.stop().await;
+                true
+            }
+            None => self.devices.detach(function).await,
+        }
+    }
+
+    /// Starts interfaces on the network cards that have none, once it is known what to serve there.
+    async fn start_interfaces(&mut self) {
+        let Some(services) = self.services.clone() else { return };
+        for found in core::mem::take(&mut self.devices.nics) {
+            let interface = self.start_interface(found, &services).await;
+            let mut interfaces = self.interfaces.borrow_mut();
+            let place = interfaces.partition_point(|other| other.function < interface.function);
+            interfaces.insert(place, interface);
+        }
+    }
+
+    async fn start_interface(&mut self, nic: Found<Box<dyn Nic>>, services: &Services) -> Interface {
+        let seed = self.random().await;
+        let is_addressed = *self.addressed.get_or_insert(nic.function) == nic.function;
+        let source = if is_addressed { self.address } else { AddressSource::Dhcp };
+        Interface::start(self.tasks, nic, source, seed, services)
     }
 
     /// Random bits: the CPU's, and those of every device that has some.

@@ -5,6 +5,7 @@ mod disk;
 mod edu;
 mod hello;
 mod interrupts;
+mod removal;
 mod web;
 
 use alloc::boxed::Box;
@@ -21,6 +22,7 @@ pub const APPS: &[App] = &[
     App { name: "disk", run: |system| Box::pin(disk::run(system)) },
     App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
     App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },
+    App { name: "removal", run: |system| Box::pin(removal::run(system)) },
     App { name: "hello", run: |system| Box::pin(hello::run(system)) },
 ];
 

@@ -1,5 +1,6 @@
 //! What the responses on a connection share with the socket below them.
 
+use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -59,12 +60,12 @@ impl Connection {
 
     /// Lends the connection's buffer to the one response that is being written. Made on first use, kept from
     /// then on.
-    pub fn buffer(&self) -> Lent<'_> {
+    pub fn buffer(self: &Rc<Self>) -> Lent {
         let mut buffer = self.buffer.take();
         if buffer.is_empty() {
             buffer = vec![0; BUFFER];
         }
-        Lent { home: &self.buffer, buffer }
+        Lent { home: self.clone(), buffer }
     }
 }
 
@@ -76,32 +77,32 @@ impl fmt::Debug for Connection {
 }
 
 /// A buffer on loan: goes back when dropped, also when the response is cut short.
-pub struct Lent<'a> {
-    home: &'a Cell<Vec<u8>>,
+pub struct Lent {
+    home: Rc<Connection>,
     buffer: Vec<u8>,
 }
 
-impl fmt::Debug for Lent<'_> {
+impl fmt::Debug for Lent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lent").field("length", &self.buffer.len()).finish()
     }
 }
 
-impl Deref for Lent<'_> {
+impl Deref for Lent {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
         &self.buffer
     }
 }
 
-impl DerefMut for Lent<'_> {
+impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.buffer
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Lent {
     fn drop(&mut self) {
-        self.home.set(core::mem::take(&mut self.buffer));
+        self.home.buffer.set(core::mem::take(&mut self.buffer));
     }
 }

@@ -4,12 +4,11 @@ mod connection;
 mod strict;
 mod wire;
 
-use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec;
 use core::cell::Cell;
 use core::fmt;
 
-use embassy_executor::Spawner;
 use embassy_net::Stack;
 use picoserve::routing::PathRouter;
 use picoserve::time::Duration;
@@ -20,7 +19,7 @@ use strict::Strict;
 use wire::{Clock, Wire};
 
 use crate::network::{Turns, accept};
-use crate::tasks::spawn;
+use crate::tasks::Crew;
 
 const PORT: u16 = 80;
 /// Connections at once on each stack.
@@ -65,16 +64,14 @@ pub struct Worker<S: 'static> {
     /// What the app serves.
     pub site: &'static S,
     /// The connection.
-    pub connection: &'static Connection,
+    pub connection: Rc<Connection>,
 }
 
 impl<S> Clone for Worker<S> {
     fn clone(&self) -> Self {
-        *self
+        Self { site: self.site, connection: self.connection.clone() }
     }
 }
-
-impl<S> Copy for Worker<S> {}
 
 impl<S> fmt::Debug for Worker<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,38 +79,39 @@ impl<S> fmt::Debug for Worker<S> {
     }
 }
 
-/// Serves `site` by `router` on port 80 of a stack.
-pub fn serve<S: 'static, P: PathRouter<Worker<S>> + 'static>(
-    spawner: Spawner,
-    stack: Stack<'static>,
+/// Adds workers to a stack's crew, which serve `site` by `router` on port 80.
+pub fn serve<'a, S: 'static, P: PathRouter<Worker<S>> + 'static>(
+    crew: &mut Crew<'a>,
+    stack: Stack<'a>,
     site: &'static S,
     router: &'static Router<P, Worker<S>>,
     counters: &'static Counters,
 ) {
-    let turns = Box::leak(Box::new(Turns::new(WAITING)));
+    let turns = Rc::new(Turns::new(WAITING));
     for _ in 0..WORKERS {
-        let connection = Box::leak(Box::new(Connection::new(counters)));
-        spawn(spawner, work(stack, turns, router, Worker { site, connection }));
+        let connection = Rc::new(Connection::new(counters));
+        crew.add(work(stack, turns.clone(), router, Worker { site, connection }));
     }
 }
 
 async fn work<S: 'static, P: PathRouter<Worker<S>>>(
-    stack: Stack<'static>,
-    turns: &'static Turns<WORKERS>,
+    stack: Stack<'_>,
+    turns: Rc<Turns<WORKERS>>,
     router: &'static Router<P, Worker<S>>,
     worker: Worker<S>,
 ) {
+    let connection = worker.connection.clone();
     let app = router.shared().layer(Strict).with_state::<()>(worker);
     let (mut receive, mut transmit) = (vec![0; RECEIVE_BUFFER], vec![0; TRANSMIT_BUFFER]);
     let mut request = vec![0; REQUEST_BUFFER];
     loop {
-        let Ok(socket) = accept(stack, PORT, turns, &mut receive, &mut transmit).await else { continue };
-        worker.connection.open();
+        let Ok(socket) = accept(stack, PORT, &turns, &mut receive, &mut transmit).await else { continue };
+        connection.open();
         let peer = socket.remote_endpoint();
-        let wire = Wire::new(socket, worker.connection);
+        let wire = Wire::new(socket, &connection);
         if let Err(error) = Server::custom(&app, Clock, &CONFIG, &mut request).serve(wire).await {
             if matches!(error, Error::BadRequest) {
-                Counters::add(&worker.connection.counters().malformed);
+                Counters::add(&connection.counters().malformed);
             }
             log::debug!("http {peer:?}: {error}");
         }

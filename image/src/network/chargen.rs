@@ -1,11 +1,11 @@
 //! Character generator (RFC 864): lines of text, for as long as somebody reads. TCP, port 19.
 
-use embassy_executor::Spawner;
 use embassy_futures::select::select;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 
 use super::tcp::Service;
+use crate::tasks::Crew;
 
 const PORT: u16 = 19;
 /// Connections at once.
@@ -45,8 +45,8 @@ const fn pattern() -> [u8; COUNT * LINE] {
     text
 }
 
-pub(super) fn start(spawner: Spawner, stack: Stack<'static>) {
-    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(spawner, stack, generate);
+pub(super) fn start<'a>(crew: &mut Crew<'a>, stack: Stack<'a>) {
+    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(crew, stack, generate);
 }
 
 async fn generate(socket: &mut TcpSocket<'_>) {

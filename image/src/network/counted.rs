@@ -1,9 +1,12 @@
 //! A network driver that counts what goes through it, and lets other tasks have their turn.
 
+use alloc::rc::Rc;
 use core::cell::Cell;
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+
+use super::interface::State;
 
 /// Frames and bytes, as they go to and come from a driver.
 #[derive(Debug, Default)]
@@ -25,21 +28,21 @@ const TURN: u32 = 256;
 /// Counts what goes through the driver `D`.
 pub(super) struct Counted<D> {
     driver: D,
-    traffic: &'static Traffic,
+    state: Rc<State>,
     /// Frames taken in this turn.
     taken: u32,
 }
 
 impl<D> Counted<D> {
-    pub(super) fn new(driver: D, traffic: &'static Traffic) -> Self {
-        Self { driver, traffic, taken: 0 }
+    pub(super) fn new(driver: D, state: Rc<State>) -> Self {
+        Self { driver, state, taken: 0 }
     }
 }
 
 /// Counts a frame when it is consumed: a token that is not used moved nothing.
-pub(super) struct CountedToken<T> {
+pub(super) struct CountedToken<'t, T> {
     token: T,
-    traffic: &'static Traffic,
+    traffic: &'t Traffic,
 }
 
 fn count(frames: &Cell<u64>, bytes: &Cell<u64>, length: usize) {
@@ -49,11 +52,11 @@ fn count(frames: &Cell<u64>, bytes: &Cell<u64>, length: usize) {
 
 impl<D: Driver> Driver for Counted<D> {
     type RxToken<'a>
-        = CountedToken<D::RxToken<'a>>
+        = CountedToken<'a, D::RxToken<'a>>
     where
         Self: 'a;
     type TxToken<'a>
-        = CountedToken<D::TxToken<'a>>
+        = CountedToken<'a, D::TxToken<'a>>
     where
         Self: 'a;
 
@@ -62,14 +65,14 @@ impl<D: Driver> Driver for Counted<D> {
             context.waker().wake_by_ref();
             return None;
         }
-        let traffic = self.traffic;
+        let traffic = &self.state.traffic;
         let (receive, transmit) = self.driver.receive(context)?;
         self.taken += 1;
         Some((CountedToken { token: receive, traffic }, CountedToken { token: transmit, traffic }))
     }
 
     fn transmit(&mut self, context: &mut Context<'_>) -> Option<Self::TxToken<'_>> {
-        let traffic = self.traffic;
+        let traffic = &self.state.traffic;
         self.driver.transmit(context).map(|token| CountedToken { token, traffic })
     }
 
@@ -88,7 +91,7 @@ impl<D: Driver> Driver for Counted<D> {
     }
 }
 
-impl<T: RxToken> RxToken for CountedToken<T> {
+impl<T: RxToken> RxToken for CountedToken<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, read: F) -> R {
         self.token.consume(|frame| {
             count(&self.traffic.received_frames, &self.traffic.received_bytes, frame.len());
@@ -97,7 +100,7 @@ impl<T: RxToken> RxToken for CountedToken<T> {
     }
 }
 
-impl<T: TxToken> TxToken for CountedToken<T> {
+impl<T: TxToken> TxToken for CountedToken<'_, T> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         count(&self.traffic.sent_frames, &self.traffic.sent_bytes, length);
         self.token.consume(length, write)

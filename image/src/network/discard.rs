@@ -1,10 +1,10 @@
 //! Discard (RFC 863): what comes is thrown away. TCP, port 9.
 
-use embassy_executor::Spawner;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 
 use super::tcp::Service;
+use crate::tasks::Crew;
 
 const PORT: u16 = 9;
 /// Connections at once.
@@ -14,8 +14,8 @@ pub(super) const SOCKETS: usize = CONNECTIONS;
 /// Bytes buffered each way on a connection; the receive buffer is the window that senders fill.
 const BUFFER: usize = 16 * 1024;
 
-pub(super) fn start(spawner: Spawner, stack: Stack<'static>) {
-    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(spawner, stack, discard);
+pub(super) fn start<'a>(crew: &mut Crew<'a>, stack: Stack<'a>) {
+    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(crew, stack, discard);
 }
 
 async fn discard(socket: &mut TcpSocket<'_>) {

@@ -2,13 +2,12 @@
 
 use alloc::vec;
 
-use embassy_executor::Spawner;
 use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 
 use super::tcp::Service;
-use crate::tasks::spawn;
+use crate::tasks::Crew;
 
 const PORT: u16 = 7;
 /// TCP connections at once.
@@ -21,9 +20,9 @@ const BUFFER: usize = 4096;
 const PACKETS: usize = 16;
 const PACKET_BYTES: usize = 16 * 1024;
 
-pub(super) fn start(spawner: Spawner, stack: Stack<'static>) {
-    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(spawner, stack, echo);
-    spawn(spawner, echo_packets(stack));
+pub(super) fn start<'a>(crew: &mut Crew<'a>, stack: Stack<'a>) {
+    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(crew, stack, echo);
+    crew.add(echo_packets(stack));
 }
 
 /// Copies from the receive buffer straight into the transmit buffer, as much as fits there.
@@ -39,7 +38,7 @@ async fn echo(socket: &mut TcpSocket<'_>) {
     }
 }
 
-async fn echo_packets(stack: Stack<'static>) {
+async fn echo_packets(stack: Stack<'_>) {
     let (mut receive_meta, mut transmit_meta) = ([PacketMetadata::EMPTY; PACKETS], [PacketMetadata::EMPTY; PACKETS]);
     let (mut receive, mut transmit) = (vec![0; PACKET_BYTES], vec![0; PACKET_BYTES]);
     let mut socket = UdpSocket::new(stack, &mut receive_meta, &mut receive, &mut transmit_meta, &mut transmit);

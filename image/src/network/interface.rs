@@ -1,20 +1,30 @@
-//! A network function with a stack on it: how it gets its address, and what it says about it.
+//! A network function with a stack on it: one life, from its start until it is stopped.
+//!
+//! The driver, the stack, its sockets and the services are all part of one future. When that ends, all of it is gone,
+//! whatever the services were in the middle of, and the memory is back.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::ops::Deref;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 
-use embassy_executor::Spawner;
 use embassy_futures::select::{Either, select};
-use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+use embassy_futures::yield_now;
+use embassy_net::{Config, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
 use embassy_net_driver::{Driver, HardwareAddress};
 use embassy_time::{Duration, with_timeout};
+use self_cell::{MutBorrow, self_cell};
 use switchboard::config::Address;
 
 use super::counted::{Counted, Traffic};
 use super::{chargen, discard, echo};
 use crate::command_line::AddressSource;
+use crate::devices::Found;
 use crate::http;
-use crate::tasks::spawn;
+use crate::tasks::{Crew, Tasks};
 
 /// Sockets of a stack: those of the services, and one for DHCP.
 pub const SOCKETS: usize = http::WORKERS + echo::SOCKETS + discard::SOCKETS + chargen::SOCKETS + 1;
@@ -22,25 +32,48 @@ pub const SOCKETS: usize = http::WORKERS + echo::SOCKETS + discard::SOCKETS + ch
 /// How long a link may take to come up before that is said.
 const LINK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Adds to a stack's crew what an app serves there, besides the simple services that each stack has.
+pub type Services = Rc<dyn for<'a> Fn(&mut Crew<'a>, Stack<'a>)>;
+
 /// A network driver whose type is forgotten until its stack is made. Every embassy network driver is one.
 pub trait Nic {
-    /// Makes a stack on the driver and keeps it running.
-    fn start(self: Box<Self>, spawner: Spawner, config: Config, seed: u64) -> (Stack<'static>, &'static Traffic, Mac);
+    /// Its Ethernet address.
+    fn mac(&self) -> Mac;
+
+    /// Makes a stack on the driver, with services on it; nothing runs yet.
+    fn staff(self: Box<Self>, state: Rc<State>, seed: u64, services: &Services) -> StaffedStack;
 }
 
 impl<D: Driver + 'static> Nic for D {
-    fn start(self: Box<Self>, spawner: Spawner, config: Config, seed: u64) -> (Stack<'static>, &'static Traffic, Mac) {
-        let traffic: &'static Traffic = Box::leak(Box::default());
-        let mac = Mac::of(self.hardware_address());
-        let resources = Box::leak(Box::new(StackResources::<SOCKETS>::new()));
-        let (stack, runner) = embassy_net::new(Counted::new(*self, traffic), config, resources, seed);
-        spawn(spawner, run(runner));
-        (stack, traffic, mac)
+    fn mac(&self) -> Mac {
+        Mac::of(self.hardware_address())
+    }
+
+    fn staff(self: Box<Self>, state: Rc<State>, seed: u64, services: &Services) -> StaffedStack {
+        StaffedStack::new(MutBorrow::new(Box::new(StackResources::new())), |memory| {
+            let counted = Counted::new(*self, state.clone());
+            let (stack, mut runner) = embassy_net::new(counted, state.wanted_config(), memory.borrow_mut(), seed);
+            let mut crew = Crew::default();
+            crew.add(async move {
+                runner.run().await;
+            });
+            echo::start(&mut crew, stack);
+            discard::start(&mut crew, stack);
+            chargen::start(&mut crew, stack);
+            crew.add(async move { state.follow(stack).await });
+            services(&mut crew, stack);
+            crew
+        })
     }
 }
 
-async fn run<D: Driver>(mut runner: Runner<'static, D>) {
-    runner.run().await;
+self_cell! {
+    /// A stack's memory, and all who borrow the stack: the driver among them, in the hands of the one who runs it.
+    pub struct StaffedStack {
+        owner: MutBorrow<Box<StackResources<SOCKETS>>>,
+        #[not_covariant]
+        dependent: Crew,
+    }
 }
 
 /// An Ethernet address.
@@ -64,9 +97,70 @@ impl fmt::Display for Mac {
     }
 }
 
-/// One stack, and what it stands on.
-#[derive(Clone, Copy)]
+/// A network function with a stack on it. Dropping it ends it all: connections break off, the driver is dropped.
 pub struct Interface {
+    state: Rc<State>,
+    stack: Rc<StaffedStack>,
+}
+
+impl Interface {
+    /// Starts a stack on a network function, with the simple services (echo, discard, chargen) and the app's.
+    #[must_use]
+    pub fn start(
+        tasks: Tasks,
+        Found { function, driver, device }: Found<Box<dyn Nic>>,
+        source: AddressSource,
+        seed: u64,
+        services: &Services,
+    ) -> Self {
+        let state = Rc::new(State::new(function, driver, device.mac(), source));
+        log::info!("net {function}: {driver}, mac {}", state.mac);
+        let stack = Rc::new(device.staff(state.clone(), seed, services));
+        for index in 0..stack.with_dependent(|_, crew| crew.len()) {
+            tasks.spawn(StandIn { stack: stack.clone(), index });
+        }
+        Self { state, stack }
+    }
+
+    /// Ends it, and waits until all that it had is given back.
+    pub async fn stop(self) {
+        self.stack.with_dependent(|_, crew| crew.end());
+        // The tasks were woken, and let go of it when they are polled.
+        while Rc::strong_count(&self.stack) > 1 {
+            yield_now().await;
+        }
+        log::info!("net {}: ended", self.function);
+    }
+}
+
+impl Drop for Interface {
+    fn drop(&mut self) {
+        self.stack.with_dependent(|_, crew| crew.end());
+    }
+}
+
+impl Deref for Interface {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+/// The task of one member of a stack's crew.
+struct StandIn {
+    stack: Rc<StaffedStack>,
+    index: usize,
+}
+
+impl Future for StandIn {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.stack.with_dependent(|_, crew| crew.poll(self.index, context))
+    }
+}
+
+/// What is known of an interface.
+pub struct State {
     /// The network function.
     pub function: Address,
     /// Its driver.
@@ -76,70 +170,81 @@ pub struct Interface {
     /// Whether its address comes from DHCP or from the command line.
     pub source: AddressSource,
     /// What went through.
-    pub traffic: &'static Traffic,
-    /// The stack.
-    pub stack: Stack<'static>,
+    pub traffic: Traffic,
+    is_up: Cell<bool>,
+    config: RefCell<Option<StaticConfigV4>>,
 }
 
-impl fmt::Debug for Interface {
+impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.function, self.driver, self.mac)
     }
 }
 
-/// Starts a stack with the simple services (echo, discard, chargen) on a network function.
-pub fn start(
-    spawner: Spawner,
-    nic: Box<dyn Nic>,
-    (function, driver): (Address, &'static str),
-    source: AddressSource,
-    seed: u64,
-) -> Interface {
-    let config = match source {
-        AddressSource::Dhcp => Config::dhcpv4(embassy_net::DhcpConfig::default()),
-        AddressSource::Static { address, prefix, gateway } => Config::ipv4_static(StaticConfigV4 {
-            address: Ipv4Cidr::new(address, prefix),
-            gateway,
-            dns_servers: Default::default(),
-        }),
-    };
-    let (stack, traffic, mac) = nic.start(spawner, config, seed);
-    let interface = Interface { function, driver, mac, source, traffic, stack };
-    log::info!("net {function}: {driver}, mac {mac}");
-    echo::start(spawner, stack);
-    discard::start(spawner, stack);
-    chargen::start(spawner, stack);
-    spawn(spawner, report(interface));
-    interface
+impl fmt::Debug for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.fmt(f)
+    }
 }
 
-/// Says when the link and the address come and go. The only task that waits for a stack's state: there is room
-/// for one waker.
-async fn report(interface: Interface) {
-    let Interface { function, stack, source, .. } = interface;
-    let by = if source == AddressSource::Dhcp { "dhcp" } else { "command line" };
-    // Cards take a moment to report their link; only one that is really down is worth a line.
-    if with_timeout(LINK_PATIENCE, stack.wait_link_up()).await.is_err() {
-        log::warn!("net {function}: link down");
+impl State {
+    fn new(function: Address, driver: &'static str, mac: Mac, source: AddressSource) -> Self {
+        let (traffic, is_up, config) = (Traffic::default(), Cell::new(false), RefCell::default());
+        Self { function, driver, mac, source, traffic, is_up, config }
     }
-    loop {
-        stack.wait_link_up().await;
-        log::info!("net {function}: link up");
-        loop {
-            if let Either::First(()) = select(stack.wait_link_down(), stack.wait_config_up()).await {
-                break;
-            }
-            if let Some(config) = stack.config_v4() {
-                log::info!("net {function}: address {} by {by}", config.address);
-                if let Some(gateway) = config.gateway {
-                    log::info!("net {function}: gateway {gateway}");
-                }
-            }
-            if let Either::First(()) = select(stack.wait_link_down(), stack.wait_config_down()).await {
-                break;
-            }
-            log::warn!("net {function}: address lost");
+
+    /// Whether the link is up.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.is_up.get()
+    }
+
+    /// Its address and gateway, once it has them.
+    #[must_use]
+    pub fn config(&self) -> Option<StaticConfigV4> {
+        self.config.borrow().clone()
+    }
+
+    /// What the stack is told about its address.
+    fn wanted_config(&self) -> Config {
+        match self.source {
+            AddressSource::Dhcp => Config::dhcpv4(embassy_net::DhcpConfig::default()),
+            AddressSource::Static { address, prefix, gateway } => Config::ipv4_static(StaticConfigV4 {
+                address: Ipv4Cidr::new(address, prefix),
+                gateway,
+                dns_servers: Default::default(),
+            }),
         }
-        log::warn!("net {function}: link down");
+    }
+
+    /// Follows the link and the address, and says when they come and go. The only one who waits for a stack's state:
+    /// there is room for one waker.
+    async fn follow(&self, stack: Stack<'_>) {
+        let function = self.function;
+        let by = if self.source == AddressSource::Dhcp { "dhcp" } else { "command line" };
+        // Cards take a moment to report their link; only one that is really down is worth a line.
+        if with_timeout(LINK_PATIENCE, stack.wait_link_up()).await.is_err() {
+            log::warn!("net {function}: link down");
+        }
+        loop {
+            stack.wait_link_up().await;
+            self.is_up.set(true);
+            log::info!("net {function}: link up");
+            while let Either::Second(()) = select(stack.wait_link_down(), stack.wait_config_up()).await {
+                let config = stack.config_v4();
+                if let Some(config) = &config {
+                    log::info!("net {function}: address {} by {by}", config.address);
+                    if let Some(gateway) = config.gateway {
+                        log::info!("net {function}: gateway {gateway}");
+                    }
+                }
+                self.config.replace(config);
+                let Either::Second(()) = select(stack.wait_link_down(), stack.wait_config_down()).await else { break };
+                self.config.replace(None);
+                log::warn!("net {function}: address lost");
+            }
+            self.is_up.set(false);
+            log::warn!("net {function}: link down");
+        }
     }
 }

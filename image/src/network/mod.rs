@@ -8,5 +8,5 @@ mod interface;
 mod tcp;
 
 pub use counted::Traffic;
-pub use interface::{Interface, Nic, SOCKETS, start};
+pub use interface::{Interface, Mac, Nic, SOCKETS, Services, StaffedStack, State};
 pub use tcp::{Turns, accept, finish};

@@ -1,16 +1,15 @@
 //! What every TCP service does: accept, serve one connection, close it properly, accept the next.
 
-use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec;
 
-use embassy_executor::Spawner;
 use embassy_net::Stack;
 use embassy_net::tcp::{AcceptError, TcpSocket};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::semaphore::{FairSemaphore, Semaphore};
 use embassy_time::{Duration, with_timeout};
 
-use crate::tasks::spawn;
+use crate::tasks::Crew;
 
 /// A peer that answers nothing for this long is gone.
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,29 +70,29 @@ pub(super) struct Service<const CONNECTIONS: usize> {
 }
 
 impl<const CONNECTIONS: usize> Service<CONNECTIONS> {
-    /// Starts the service on a stack.
-    pub(super) fn start<F>(self, spawner: Spawner, stack: Stack<'static>, serve: F)
+    /// Adds the service to a stack's crew.
+    pub(super) fn start<'a, F>(self, crew: &mut Crew<'a>, stack: Stack<'a>, serve: F)
     where
-        F: AsyncFn(&mut TcpSocket<'_>) + Copy + 'static,
+        F: AsyncFn(&mut TcpSocket<'_>) + Copy + 'a,
     {
-        let turns: &'static Turns<CONNECTIONS> = Box::leak(Box::new(Turns::new(1)));
+        let turns: Rc<Turns<CONNECTIONS>> = Rc::new(Turns::new(1));
         for _ in 0..CONNECTIONS {
-            spawn(spawner, work(stack, self.port, self.buffer, turns, serve));
+            crew.add(work(stack, self.port, self.buffer, turns.clone(), serve));
         }
     }
 }
 
 /// Serves connections, one at a time, for ever.
 async fn work<const CONNECTIONS: usize>(
-    stack: Stack<'static>,
+    stack: Stack<'_>,
     port: u16,
     buffer: usize,
-    turns: &'static Turns<CONNECTIONS>,
+    turns: Rc<Turns<CONNECTIONS>>,
     serve: impl AsyncFn(&mut TcpSocket<'_>),
 ) {
     let (mut receive, mut transmit) = (vec![0; buffer], vec![0; buffer]);
     loop {
-        if let Ok(mut socket) = accept(stack, port, turns, &mut receive, &mut transmit).await {
+        if let Ok(mut socket) = accept(stack, port, &turns, &mut receive, &mut transmit).await {
             serve(&mut socket).await;
             finish(&mut socket).await;
         }

@@ -24,9 +24,9 @@ use switchboard_drivers::edu::EduRaiser;
 use switchboard_drivers::raise::{Raise, RaiseError};
 
 use self::deaf::DeafEdu;
-use self::teardown::Free;
 use super::web;
 use crate::devices::Found;
+use crate::free::Free;
 use crate::say;
 use crate::system::{Outcome, System};
 

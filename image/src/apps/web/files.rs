@@ -51,6 +51,7 @@ enum Answer {
     List(String),
     NotModified { tag: String },
     NoSuchRange(RangeError),
+    DiskGone,
     DiskError(String),
     Content { status: StatusCode, size: u64, bytes: Range<u64>, tag: String, body: Body },
 }
@@ -67,7 +68,8 @@ pub(super) async fn serve(
 
 async fn answer(path: RestOfPath, worker: Worker<Site>, conditions: &Conditions) -> Answer {
     let Some(path) = path else { return Answer::BadPath };
-    let Some(files) = &worker.site.files else { return Answer::NoArchive };
+    // A disk that goes away meanwhile takes the archive off the site, not out of our hands.
+    let Some(files) = worker.site.files.borrow().clone() else { return Answer::NoArchive };
     let Some(inside) = path.strip_prefix('/') else { return Answer::ToDirectory("/files/".into()) };
     let Some(entry) = files.archive.file(inside) else {
         return directory(&files.archive, inside);
@@ -83,8 +85,9 @@ async fn answer(path: RestOfPath, worker: Worker<Site>, conditions: &Conditions)
         Ok(Some(range)) => (StatusCode::PARTIAL_CONTENT, range),
         Err(error) => return Answer::NoSuchRange(error),
     };
-    match Body::open(worker, &files.disk, inside, entry, bytes.clone()).await {
+    match Body::open(worker, files.disk.clone(), inside, entry, bytes.clone()).await {
         Ok(body) => Answer::Content { status, size: entry.size, bytes, tag, body },
+        Err(BlockError::Gone { .. }) => Answer::DiskGone,
         Err(error) => Answer::DiskError(error.to_string()),
     }
 }
@@ -148,6 +151,9 @@ impl Answer {
                 let range = ("Content-Range", format!("bytes */{}", error.size));
                 (Code::RANGE_NOT_SATISFIABLE, range, "No such bytes\n").write_to(connection, writer).await
             }
+            Self::DiskGone => {
+                (Code::SERVICE_UNAVAILABLE, "The disk was taken away\n").write_to(connection, writer).await
+            }
             Self::DiskError(error) => {
                 (Code::INTERNAL_SERVER_ERROR, format_args!("{error}\n")).write_to(connection, writer).await
             }
@@ -166,11 +172,11 @@ impl Answer {
 /// File content on its way from the disk to the socket, through the connection's buffer.
 struct Body {
     worker: Worker<Site>,
-    disk: &'static Disk,
+    disk: Disk,
     content_type: &'static str,
     length: usize,
     reader: Reader,
-    buffer: Lent<'static>,
+    buffer: Lent,
     /// Where in the buffer the first part is: read before anything is promised to the client.
     first: Range<usize>,
 }
@@ -179,14 +185,14 @@ impl Body {
     /// Reads the first part.
     async fn open(
         worker: Worker<Site>,
-        disk: &'static Disk,
+        disk: Disk,
         path: &str,
         entry: Entry,
         bytes: Range<u64>,
     ) -> Result<Self, BlockError> {
         let length = usize::try_from(bytes.end - bytes.start).unwrap_or(usize::MAX);
         let (mut reader, mut buffer) = (Reader::new(entry, bytes), worker.connection.buffer());
-        let first = reader.read(disk, &mut buffer).await?;
+        let first = reader.read(&disk, &mut buffer).await?;
         Ok(Self { worker, disk, content_type: content_type(path), length, reader, buffer, first })
     }
 }
@@ -204,7 +210,7 @@ impl Content for Body {
         let mut part = self.first;
         while !part.is_empty() {
             writer.write_all(&self.buffer[part]).await?;
-            part = match self.reader.read(self.disk, &mut self.buffer).await {
+            part = match self.reader.read(&self.disk, &mut self.buffer).await {
                 Ok(part) => part,
                 Err(error) => {
                     log::error!("file cut short: {error}");

@@ -106,7 +106,7 @@ fn interrupts(text: &mut Text, machine: &Machine) {
 fn network(text: &mut Text, site: &Site) {
     let labels = |interface: &Interface| format!("function=\"{}\",driver=\"{}\"", interface.function, interface.driver);
     text.family("switchboard_network_frames_total", "counter", "Ethernet frames.");
-    for interface in &site.interfaces {
+    for interface in site.interfaces.borrow().iter() {
         for (direction, value) in
             [("received", &interface.traffic.received_frames), ("sent", &interface.traffic.sent_frames)]
         {
@@ -115,7 +115,7 @@ fn network(text: &mut Text, site: &Site) {
         }
     }
     text.family("switchboard_network_bytes_total", "counter", "Bytes in Ethernet frames.");
-    for interface in &site.interfaces {
+    for interface in site.interfaces.borrow().iter() {
         for (direction, value) in
             [("received", &interface.traffic.received_bytes), ("sent", &interface.traffic.sent_bytes)]
         {

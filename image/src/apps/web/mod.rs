@@ -10,6 +10,8 @@ mod path;
 mod status;
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::RefCell;
 
 use picoserve::Router;
 use picoserve::response::IntoResponse;
@@ -17,30 +19,28 @@ use picoserve::routing::{PathRouter, get};
 use switchboard::machine::Machine;
 
 use self::content::Html;
+use self::files::Files;
 use self::path::Rest;
+use crate::devices::Found;
+use crate::disk::Disk;
 use crate::files::Archive;
 use crate::http::{self, Counters, Worker};
-use crate::network::Interface;
 use crate::say;
-use crate::system::{Outcome, System};
+use crate::system::{Interfaces, Outcome, System};
 
 /// What the handlers work with.
-struct Site {
+pub(super) struct Site {
     machine: &'static Machine,
-    interfaces: alloc::vec::Vec<Interface>,
+    interfaces: Interfaces,
     counters: &'static Counters,
-    files: Option<files::Files>,
+    /// The first disk, once it was looked at.
+    disk: RefCell<Option<Disk>>,
+    /// The files there, if there are any.
+    files: RefCell<Option<Rc<Files>>>,
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    let interfaces = system.start_network().await;
-    let files = mount(&mut system).await;
-    let counters: &'static Counters = Box::leak(Box::default());
-    let site: &'static Site = Box::leak(Box::new(Site { machine: system.machine, interfaces, counters, files }));
-    let router = Box::leak(Box::new(router()));
-    for interface in &site.interfaces {
-        http::serve(system.spawner, interface.stack, site, router, counters);
-    }
+    Site::open(&mut system).await;
     // The rest is up to the workers. What the app owns lives as long as it runs.
     core::future::pending().await
 }
@@ -66,19 +66,49 @@ async fn hello() -> impl IntoResponse {
     "Hello, world!"
 }
 
-/// Indexes the archive on the first disk, if there are such.
-async fn mount(system: &mut System) -> Option<files::Files> {
-    if system.devices.disks.is_empty() {
-        say!("no files: no function has a disk driver");
-        return None;
+impl Site {
+    /// Opens the site on every interface, there and to come.
+    pub(super) async fn open(system: &mut System) -> &'static Self {
+        let counters: &'static Counters = Box::leak(Box::default());
+        let site: &'static Self = Box::leak(Box::new(Self {
+            machine: system.machine,
+            interfaces: system.interfaces.clone(),
+            counters,
+            disk: RefCell::default(),
+            files: RefCell::default(),
+        }));
+        let router = &*Box::leak(Box::new(router()));
+        system.start_network(Rc::new(move |crew, stack| http::serve(crew, stack, site, router, counters))).await;
+        if system.devices.disks.is_empty() {
+            say!("no files: no function has a disk driver");
+        }
+        site.mount(&system.devices.disks).await;
+        site
     }
-    let disk = system.devices.disks.remove(0);
-    let (archive, error) = Archive::scan(&disk.device).await;
+
+    /// Serves the files of the first disk: indexes the archive there, if that has not been done. Without a disk there
+    /// are none.
+    pub(super) async fn mount(&self, disks: &[Found<Disk>]) {
+        let first = disks.first();
+        let disk = first.map(|found| found.device.clone());
+        if self.disk.replace(disk.clone()) != disk {
+            self.files.replace(None);
+            if let Some(found) = first {
+                let files = index(found).await;
+                self.files.replace(files.map(Rc::new));
+            }
+        }
+    }
+}
+
+/// Indexes the archive on a disk, if there is one.
+async fn index(Found { function, device: disk, .. }: &Found<Disk>) -> Option<Files> {
+    let (archive, error) = Archive::scan(disk).await;
     match error {
-        Some(error) if archive.is_empty() => say!("no files: {}: no archive on the disk: {error}", disk.function),
-        Some(error) => say!("files: {}: {} files, then {error}", disk.function, archive.len()),
-        None if archive.is_empty() => say!("no files: {}: the disk is empty", disk.function),
-        None => log::info!("files: {}: {} files", disk.function, archive.len()),
+        Some(error) if archive.is_empty() => say!("no files: {function}: no archive on the disk: {error}"),
+        Some(error) => say!("files: {function}: {} files, then {error}", archive.len()),
+        None if archive.is_empty() => say!("no files: {function}: the disk is empty"),
+        None => log::info!("files: {function}: {} files", archive.len()),
     }
-    (!archive.is_empty()).then_some(files::Files { disk: disk.device, archive })
+    (!archive.is_empty()).then(|| Files { disk: disk.clone(), archive })
 }

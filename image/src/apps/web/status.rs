@@ -46,12 +46,12 @@ struct Heap {
 
 impl Interface {
     fn new(interface: &network::Interface) -> Self {
-        let config = interface.stack.config_v4();
+        let config = interface.config();
         Self {
             function: interface.function.to_string(),
             driver: interface.driver,
             mac: interface.mac.to_string(),
-            link: interface.stack.is_link_up(),
+            link: interface.is_up(),
             address: config.as_ref().map(|config| config.address.to_string()),
             gateway: config.and_then(|config| config.gateway).map(|gateway| gateway.to_string()),
             source: if interface.source == AddressSource::Dhcp { "dhcp" } else { "static" },
@@ -67,10 +67,10 @@ pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoRespon
     Json(Status {
         uptime_ms: Instant::now().as_millis(),
         idle_ms: tasks::idle() / 1_000_000,
-        interfaces: site.interfaces.iter().map(Interface::new).collect(),
+        interfaces: site.interfaces.borrow().iter().map(Interface::new).collect(),
         heap: Heap { total: heap.total, used: heap.used },
         requests: site.counters.requests.get(),
         unexpected_interrupts: site.machine.vectors.unexpected(),
-        files: site.files.as_ref().map(|files| files.archive.len()),
+        files: site.files.borrow().as_ref().map(|files| files.archive.len()),
     })
 }

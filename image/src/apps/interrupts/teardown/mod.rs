@@ -19,11 +19,9 @@ mod weapons;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 use embassy_futures::yield_now;
 use embassy_time::Instant;
-use switchboard::arch;
 use switchboard::config::Address;
 use switchboard::driver::attach;
 use switchboard::interrupt::Mode;
@@ -34,6 +32,7 @@ use self::target::{Target, Weapon, Witness};
 use self::weapons::{E1000eCauses, EduFactorials, IvshmemDoorbells};
 use super::{Failure, PATIENCE, answered, raisers, tell};
 use crate::devices::Found;
+use crate::free::Free;
 use crate::say;
 use crate::system::System;
 
@@ -160,34 +159,5 @@ impl Range {
             }
         }
         Ok(())
-    }
-}
-
-/// What is free, of everything that a registration takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Free {
-    vectors: usize,
-    heap_bytes: usize,
-    dma_pages: usize,
-    rows: usize,
-}
-
-impl Free {
-    fn now(machine: &Machine) -> Self {
-        let rows = machine.vectors.report().len();
-        let figures = arch::memory_figures();
-        Self {
-            vectors: machine.vectors.free(),
-            heap_bytes: figures.heap.free,
-            dma_pages: figures.dma_pages.saturating_sub(figures.dma_pages_used),
-            rows,
-        }
-    }
-}
-
-impl fmt::Display for Free {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { vectors, heap_bytes, dma_pages, rows } = self;
-        write!(f, "free: {vectors} vectors, {heap_bytes} heap bytes, {dma_pages} DMA pages; {rows} rows")
     }
 }

@@ -1,0 +1,81 @@
+//! Takes devices away and brings them back, over and over, by software alone, and serves the page meanwhile.
+//!
+//! ```text
+//! app=removal -- ROUNDS FUNCTION ...
+//! ```
+//!
+//! A round detaches each function, as 0000:00:04.0, and attaches it again; its driver and all who use it end, and start
+//! anew. What is free must be at the end what it was at the beginning.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use embassy_time::{Duration, Timer};
+use switchboard::config::Address;
+
+use super::web::Site;
+use crate::free::Free;
+use crate::say;
+use crate::system::{Outcome, System};
+
+/// So many rounds come first: lists grow to the length that they keep.
+const WARM_UP: u64 = 4;
+/// Between two rounds: enough for frames to come and go, not for an address.
+const PAUSE: Duration = Duration::from_millis(5);
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("`{0}` is not understood: a number of rounds is wanted, and functions that have drivers")]
+    Usage(String),
+    #[error("{0} has no driver to take away")]
+    NoDevice(Address),
+    #[error("{0} was not given back")]
+    NotGivenBack(Address),
+    #[error("not all was given back: before, {before}; after, {after}")]
+    NotFreed { before: Free, after: Free },
+}
+
+pub(super) async fn run(mut system: System) -> Outcome {
+    let site = Site::open(&mut system).await;
+    let (rounds, functions) = parse(&system).ok_or_else(|| Failure::Usage(system.arguments.into()))?;
+    for _ in 0..WARM_UP {
+        round(&mut system, site, &functions).await?;
+    }
+    let before = Free::now(system.machine);
+    for _ in 0..rounds {
+        round(&mut system, site, &functions).await?;
+    }
+    let after = Free::now(system.machine);
+    say!("removal: {rounds} rounds of {} functions, {after}", functions.len());
+    if before != after {
+        return Err(Failure::NotFreed { before, after }.into());
+    }
+    core::future::pending().await
+}
+
+async fn round(system: &mut System, site: &Site, functions: &[Address]) -> Result<(), Failure> {
+    for function in functions {
+        if !system.detach(*function).await {
+            return Err(Failure::NoDevice(*function));
+        }
+        site.mount(&system.devices.disks).await;
+    }
+    for function in functions {
+        if !system.attach(*function).await {
+            return Err(Failure::NotGivenBack(*function));
+        }
+        site.mount(&system.devices.disks).await;
+    }
+    Timer::after(PAUSE).await;
+    Ok(())
+}
+
+/// The functions are looked up by their names among those of the machine.
+fn parse(system: &System) -> Option<(u64, Vec<Address>)> {
+    let mut words = system.arguments.split_ascii_whitespace();
+    let rounds = words.next()?.parse().ok()?;
+    let known: Vec<Address> = system.machine.functions().iter().map(|function| function.address).collect();
+    let find = |word: &str| known.iter().copied().find(|address| address.to_string() == word);
+    let functions: Option<Vec<_>> = words.map(find).collect();
+    functions.filter(|functions| !functions.is_empty()).map(|functions| (rounds, functions))
+}

@@ -1,0 +1,73 @@
+//! Tasks of any type, any number of them, that come and go; and how much of the time there is nothing for them to do.
+
+mod crew;
+mod revoked;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use embassy_executor::Spawner;
+use embassy_executor::raw::{AvailableTask, TaskStorage};
+
+pub use crew::Crew;
+pub use revoked::Revoked;
+
+/// What a task does.
+type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Starts tasks.
+///
+/// What a task works with goes back to the heap when it ends. The executor's own few words about it do not, since
+/// wakers may still point there: they are used again for the next task that is started. So there are as many of those
+/// as there ever were tasks at once.
+#[derive(Clone, Copy)]
+pub struct Tasks {
+    spawner: Spawner,
+    storages: &'static RefCell<Vec<&'static TaskStorage<Work>>>,
+}
+
+impl Tasks {
+    /// Starts tasks on the executor of that spawner. One is made, at boot, and copied from then on.
+    #[must_use]
+    pub fn new(spawner: Spawner) -> Self {
+        Self { spawner, storages: Box::leak(Box::default()) }
+    }
+
+    /// Starts a task.
+    pub fn spawn(self, future: impl Future<Output = ()> + 'static) {
+        let work: Work = Box::pin(future);
+        let storages = &mut *self.storages.borrow_mut();
+        let idle = storages.iter().find_map(|storage| AvailableTask::claim(storage));
+        let task = idle.or_else(|| {
+            let storage = Box::leak(Box::new(TaskStorage::new()));
+            storages.push(storage);
+            AvailableTask::claim(storage)
+        });
+        // There always is one: nobody else has the new storage.
+        if let Some(task) = task {
+            self.spawner.spawn(task.initialize(|| work));
+        }
+    }
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tasks").field("most", &self.storages.borrow().len()).finish_non_exhaustive()
+    }
+}
+
+static IDLE: AtomicU64 = AtomicU64::new(0);
+
+/// Counts nanoseconds that the CPU was halted. For the executor.
+pub fn add_idle(nanoseconds: u64) {
+    IDLE.fetch_add(nanoseconds, Ordering::Relaxed);
+}
+
+/// Nanoseconds that the CPU was halted since it was brought up; interrupt handlers that ended a halt included.
+pub fn idle() -> u64 {
+    IDLE.load(Ordering::Relaxed)
+}
