@@ -23,7 +23,7 @@ pub enum Device {
     /// A disk.
     Disk(Disk),
     /// A source of randomness.
-    Rng(VirtioRng),
+    Rng(Box<VirtioRng>),
     /// QEMU's device for learning.
     Edu(Edu),
     /// Memory and interrupts shared with the host.
@@ -40,7 +40,7 @@ impl From<VirtioBlk> for Device {
 
 impl From<VirtioRng> for Device {
     fn from(rng: VirtioRng) -> Self {
-        Self::Rng(rng)
+        Self::Rng(Box::new(rng))
     }
 }
 
@@ -118,7 +118,7 @@ impl Devices {
         match device {
             Device::Nic(device) => insert(&mut self.nics, Found { function, driver, device }),
             Device::Disk(device) => insert(&mut self.disks, Found { function, driver, device }),
-            Device::Rng(device) => insert(&mut self.rngs, Found { function, driver, device }),
+            Device::Rng(device) => insert(&mut self.rngs, Found { function, driver, device: *device }),
             Device::Edu(device) => insert(&mut self.edus, Found { function, driver, device }),
             Device::Ivshmem(device) => insert(&mut self.ivshmems, Found { function, driver, device }),
             Device::Raiser(device) => insert(&mut self.raisers, Found { function, driver, device }),

@@ -69,6 +69,7 @@ fn check(request: &RequestParts<'_>) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use alloc::boxed::Box;
+    use alloc::rc::Rc;
     use alloc::string::String;
     use alloc::vec::Vec;
 
@@ -82,7 +83,7 @@ mod tests {
 
     /// The status of each answer of a worker that is sent these bytes on one connection.
     fn statuses(input: &str) -> Vec<String> {
-        let connection = Box::leak(Box::new(Connection::new(Box::leak(Box::default()))));
+        let connection = Rc::new(Connection::new(Box::leak(Box::default())));
         let app = Router::new().route("/", get(async || "root")).layer(Strict);
         let app = app.with_state::<()>(Worker { site: &(), connection });
         let (socket, output) = CannedSocket::new(input);

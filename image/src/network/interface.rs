@@ -1,80 +1,28 @@
 //! A network function with a stack on it: one life, from its start until it is stopped.
 //!
-//! The driver, the stack, its sockets and the services are all part of one future. When that ends, all of it is gone,
-//! whatever the services were in the middle of, and the memory is back.
+//! The driver, the stack, its sockets and the services end together, whatever they are in the middle of, and all the
+//! memory comes back.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::ops::Deref;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 
 use embassy_futures::select::{Either, select};
-use embassy_futures::yield_now;
-use embassy_net::{Config, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
-use embassy_net_driver::{Driver, HardwareAddress};
+use embassy_net::{Config, Ipv4Cidr, Stack, StaticConfigV4};
+use embassy_net_driver::HardwareAddress;
 use embassy_time::{Duration, with_timeout};
-use self_cell::{MutBorrow, self_cell};
 use switchboard::config::Address;
 
-use super::counted::{Counted, Traffic};
-use super::{chargen, discard, echo};
+use super::counted::Traffic;
+use super::staffed::{Nic, Services, StaffedStack};
 use crate::command_line::AddressSource;
 use crate::devices::Found;
-use crate::http;
-use crate::tasks::{Crew, Tasks};
-
-/// Sockets of a stack: those of the services, and one for DHCP.
-pub const SOCKETS: usize = http::WORKERS + echo::SOCKETS + discard::SOCKETS + chargen::SOCKETS + 1;
+use crate::tasks::Tasks;
 
 /// How long a link may take to come up before that is said.
 const LINK_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Adds to a stack's crew what an app serves there, besides the simple services that each stack has.
-pub type Services = Rc<dyn for<'a> Fn(&mut Crew<'a>, Stack<'a>)>;
-
-/// A network driver whose type is forgotten until its stack is made. Every embassy network driver is one.
-pub trait Nic {
-    /// Its Ethernet address.
-    fn mac(&self) -> Mac;
-
-    /// Makes a stack on the driver, with services on it; nothing runs yet.
-    fn staff(self: Box<Self>, state: Rc<State>, seed: u64, services: &Services) -> StaffedStack;
-}
-
-impl<D: Driver + 'static> Nic for D {
-    fn mac(&self) -> Mac {
-        Mac::of(self.hardware_address())
-    }
-
-    fn staff(self: Box<Self>, state: Rc<State>, seed: u64, services: &Services) -> StaffedStack {
-        StaffedStack::new(MutBorrow::new(Box::new(StackResources::new())), |memory| {
-            let counted = Counted::new(*self, state.clone());
-            let (stack, mut runner) = embassy_net::new(counted, state.wanted_config(), memory.borrow_mut(), seed);
-            let mut crew = Crew::default();
-            crew.add(async move {
-                runner.run().await;
-            });
-            echo::start(&mut crew, stack);
-            discard::start(&mut crew, stack);
-            chargen::start(&mut crew, stack);
-            crew.add(async move { state.follow(stack).await });
-            services(&mut crew, stack);
-            crew
-        })
-    }
-}
-
-self_cell! {
-    /// A stack's memory, and all who borrow the stack: the driver among them, in the hands of the one who runs it.
-    pub struct StaffedStack {
-        owner: MutBorrow<Box<StackResources<SOCKETS>>>,
-        #[not_covariant]
-        dependent: Crew,
-    }
-}
 
 /// An Ethernet address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +30,7 @@ pub struct Mac([u8; 6]);
 
 impl Mac {
     /// The address of an Ethernet driver; others have none, shown as zeros.
-    fn of(address: HardwareAddress) -> Self {
+    pub(super) fn of(address: HardwareAddress) -> Self {
         match address {
             HardwareAddress::Ethernet(bytes) => Self(bytes),
             _ => Self([0; 6]),
@@ -116,26 +64,21 @@ impl Interface {
         let state = Rc::new(State::new(function, driver, device.mac(), source));
         log::info!("net {function}: {driver}, mac {}", state.mac);
         let stack = Rc::new(device.staff(state.clone(), seed, services));
-        for index in 0..stack.with_dependent(|_, crew| crew.len()) {
-            tasks.spawn(StandIn { stack: stack.clone(), index });
-        }
+        stack.start(tasks);
         Self { state, stack }
     }
 
     /// Ends it, and waits until all that it had is given back.
     pub async fn stop(self) {
-        self.stack.with_dependent(|_, crew| crew.end());
-        // The tasks were woken, and let go of it when they are polled.
-        while Rc::strong_count(&self.stack) > 1 {
-            yield_now().await;
-        }
+        self.stack.end();
+        self.stack.ended().await;
         log::info!("net {}: ended", self.function);
     }
 }
 
 impl Drop for Interface {
     fn drop(&mut self) {
-        self.stack.with_dependent(|_, crew| crew.end());
+        self.stack.end();
     }
 }
 
@@ -143,19 +86,6 @@ impl Deref for Interface {
     type Target = State;
     fn deref(&self) -> &State {
         &self.state
-    }
-}
-
-/// The task of one member of a stack's crew.
-struct StandIn {
-    stack: Rc<StaffedStack>,
-    index: usize,
-}
-
-impl Future for StandIn {
-    type Output = ();
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.stack.with_dependent(|_, crew| crew.poll(self.index, context))
     }
 }
 
@@ -206,7 +136,7 @@ impl State {
     }
 
     /// What the stack is told about its address.
-    fn wanted_config(&self) -> Config {
+    pub(super) fn wanted_config(&self) -> Config {
         match self.source {
             AddressSource::Dhcp => Config::dhcpv4(embassy_net::DhcpConfig::default()),
             AddressSource::Static { address, prefix, gateway } => Config::ipv4_static(StaticConfigV4 {
@@ -219,7 +149,7 @@ impl State {
 
     /// Follows the link and the address, and says when they come and go. The only one who waits for a stack's state:
     /// there is room for one waker.
-    async fn follow(&self, stack: Stack<'_>) {
+    pub(super) async fn follow(&self, stack: Stack<'_>) {
         let function = self.function;
         let by = if self.source == AddressSource::Dhcp { "dhcp" } else { "command line" };
         // Cards take a moment to report their link; only one that is really down is worth a line.

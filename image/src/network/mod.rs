@@ -5,8 +5,10 @@ mod counted;
 mod discard;
 mod echo;
 mod interface;
+mod staffed;
 mod tcp;
 
 pub use counted::Traffic;
-pub use interface::{Interface, Mac, Nic, SOCKETS, Services, StaffedStack, State};
+pub use interface::{Interface, Mac, State};
+pub use staffed::{Nic, SOCKETS, Services, StaffedStack};
 pub use tcp::{Turns, accept, finish};
