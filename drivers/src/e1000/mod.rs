@@ -20,7 +20,7 @@ use switchboard::bar::Bar;
 use switchboard::config::Address;
 use switchboard::dma::{DmaPort, DmaShared};
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{Function, Resources};
+use switchboard::function::{BusPort, Function, Resources};
 use switchboard::interrupt::{Line, Live};
 use switchboard::machine::Clock;
 use zerocopy::{FromBytes, IntoBytes};
@@ -56,6 +56,7 @@ pub struct E1000 {
     // Dropped first: the handler is gone before the rings are.
     line: Line<Shared, Live>,
     shared: Arc<Shared>,
+    bus: BusPort,
     rx: RxRing,
     tx: TxRing,
     address: Address,
@@ -70,14 +71,14 @@ impl Driver for E1000 {
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let (clock, address) = (function.machine().clock, function.address());
-        let Resources { bar0, irq, dma, presence, .. } = function.claim()?;
+        let Resources { bar0, irq, dma, bus, presence, .. } = function.claim()?;
         let shared = Arc::new(Shared::new(bar0.map()?, presence));
         reset(&shared.registers, clock)?;
         let mac = read_mac(&shared.registers, clock)?;
         let (rx, tx) = set_up_rings(&shared, &dma)?;
         let line = irq.grant_line()?.register(shared.clone()).unmask();
         start(&shared, mac, &rx);
-        Ok(Self { line, shared, rx, tx, address, mac, is_quarantined: false })
+        Ok(Self { line, shared, bus, rx, tx, address, mac, is_quarantined: false })
     }
 }
 
@@ -99,10 +100,11 @@ impl E1000 {
         self.is_quarantined || self.shared.presence.is_gone()
     }
 
-    /// Sets the card aside after it said what cannot be: it is silent from here on, and its link is down for good.
+    /// Sets the card aside after it said what cannot be: it is off the bus from here on, and its link is down for good.
     fn quarantine(&mut self, fault: &dyn fmt::Display) {
         log::error!("{}: e1000: {fault}; the card is set aside", self.address);
         self.is_quarantined = true;
+        self.bus.cut();
         silence(&self.shared.registers);
     }
 }

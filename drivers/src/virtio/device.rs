@@ -5,6 +5,7 @@ use core::fmt;
 use switchboard::bar::Bar;
 use switchboard::config::Address;
 use switchboard::driver::ProbeError;
+use switchboard::function::BusPort;
 use switchboard::machine::Machine;
 
 use super::registers::{CONFIG_GENERATION, Common, DEVICE_STATUS, Status};
@@ -21,6 +22,7 @@ pub(super) struct Device {
     pub(super) common: Bar<Common>,
     pub(super) structures: Structures,
     pub(super) signals: Signals,
+    pub(super) bus: BusPort,
     pub(super) machine: &'static Machine,
     pub(super) address: Address,
 }

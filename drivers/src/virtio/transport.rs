@@ -42,10 +42,11 @@ impl Transport {
     /// [`ProbeError`]; for a device without the modern interface among others.
     pub fn open(function: Function) -> Result<(Self, InterruptPort, DmaPort), ProbeError> {
         let machine = function.machine();
-        let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, config, presence } = function.claim()?;
+        let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, presence } = function.claim()?;
         let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5])?;
         let signals = Signals::new(structures.isr()?, presence);
-        let device = Device { common: structures.common()?, structures, signals, machine, address: config.address() };
+        let (common, address) = (structures.common()?, config.address());
+        let device = Device { common, structures, signals, bus, machine, address };
         device.reset()?;
         device.add_status(Status::ACKNOWLEDGE);
         device.add_status(Status::DRIVER);
@@ -151,6 +152,12 @@ impl Setup {
         }
         let size = shape.size.min(most);
         common.write(&QUEUE_SIZE, size);
+        let taken = common.read(&QUEUE_SIZE);
+        if taken != size {
+            // It would go on reading and writing where the rings have ended.
+            let (wanted, found) = (size.into(), taken.into());
+            return Err(ProbeError::Unexpected { what: "size of a virtio queue, as it was set", wanted, found });
+        }
         if let Some(entry) = entry {
             common.write(&QUEUE_MSIX_VECTOR, entry);
             accepted("MSI-X entry for a virtio queue", entry, common.read(&QUEUE_MSIX_VECTOR))?;
@@ -219,9 +226,10 @@ impl Running {
         self.device.signals.presence()
     }
 
-    /// Sets aside a device that broke the rules: resets it, so that it touches nothing any more.
+    /// Sets aside a device that broke the rules: cuts it off the bus, which needs nothing of it, and resets it.
     pub fn quarantine(&self, reason: impl fmt::Display) {
         log::error!("{}: set aside: {reason}", self.device.address);
+        self.device.bus.cut();
         self.device.stop();
     }
 

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use switchboard::bar::Bar;
 use switchboard::dma::BusAddress;
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{Function, Presence, Resources};
+use switchboard::function::{BusPort, Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
 use switchboard::messages;
 use switchboard::sync::{Notifier, Waiter, event};
@@ -106,6 +106,7 @@ pub struct Xhci {
     events: Vec<EventRing>,
     completed: Waiter,
     is_broken: bool,
+    bus: BusPort,
     _memory: Memory,
 }
 
@@ -116,7 +117,7 @@ impl Driver for Xhci {
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let clock = function.machine().clock;
-        let Resources { bar0, irq, dma, presence, .. } = function.claim()?;
+        let Resources { bar0, irq, dma, bus, presence, .. } = function.claim()?;
         let blocks = Blocks::map(bar0)?;
         reset(&blocks.operational, clock)?;
         let memory = Memory::new(&blocks, &dma)?;
@@ -139,7 +140,7 @@ impl Driver for Xhci {
         start(&shared, &memory, &commands, &events);
         let interrupts = granted.register(shared.clone()).unmask();
         let (doorbells, is_broken) = (blocks.doorbells, false);
-        Ok(Self { interrupts, shared, doorbells, commands, events, completed, is_broken, _memory: memory })
+        Ok(Self { interrupts, shared, doorbells, commands, events, completed, is_broken, bus, _memory: memory })
     }
 }
 
@@ -176,6 +177,7 @@ impl Xhci {
             // Changes of ports come here too, and are nobody's business.
             if event.is(Kind::CommandCompletion) && !self.commands.complete(&event) {
                 self.is_broken = true;
+                self.bus.cut();
                 silence(&self.shared.operational);
                 return Err(RaiseError::Broken);
             }

@@ -132,6 +132,28 @@ impl SlotCapabilities {
 }
 
 impl ExpressCapability {
+    /// In Device Control: reset the function (PCIe 4.0, 7.5.3.4). Reads as zero.
+    pub(crate) const RESET: u16 = 1 << 15;
+    /// In Device Status: requests of the function are not answered yet (7.5.3.5).
+    pub(crate) const PENDING: u16 = 1 << 5;
+    /// Bytes up to Link Control 2, of those that have a second set of registers.
+    const WITH_CONTROL_2: u16 = 0x2c;
+
+    /// Where Device Control is.
+    pub(crate) const fn control(&self) -> u16 {
+        self.offset + 0x08
+    }
+
+    /// Where Device Status is.
+    pub(crate) const fn status(&self) -> u16 {
+        self.offset + 0x0a
+    }
+
+    /// Where Device Control 2 is, when there is one.
+    pub(crate) fn control_2(&self) -> Option<u16> {
+        (self.version >= 2 && self.offset + Self::WITH_CONTROL_2 <= 256).then_some(self.offset + 0x28)
+    }
+
     /// Bytes that every function's has: up to the device's registers.
     pub(crate) const LEAST: u16 = 12;
     /// Bytes up to the slot's registers.

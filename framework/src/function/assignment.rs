@@ -195,7 +195,7 @@ fn write_bars(record: &mut Record, was: &Node, is: &Node) -> usize {
 
 /// Puts a BAR that is nowhere where no CPU reaches: its neighbours can be decoded then, since it shares their switch.
 /// There is no such place among 32-bit addresses.
-fn park(space: Space, bar: BarFacts) {
+pub(super) fn park(space: Space, bar: BarFacts) {
     if matches!(bar.kind, BarKind::Memory64 { .. }) {
         write_bar(space, bar, bar.size.wrapping_neg());
     }

@@ -2,9 +2,14 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::bus::BusPort;
+use super::power::PowerState;
 use super::presence::{Gone, Presence};
 use super::record::{Record, Taken};
+use super::saved::{BarLost, restore_bars};
+use super::settle::{SettleError, Settling};
 use crate::bar::BarSlot;
 use crate::config::{
     Address, Capability, Class, Command, ExpressCapability, ExtendedCapability, Header, HeaderKind, MsiCapability,
@@ -62,10 +67,10 @@ impl Function {
     }
 
     /// Makes the function quiet and hands out its resources: no interrupt in any mode, no bus mastering,
-    /// decoding on.
+    /// decoding on. One that sleeps is woken first, which takes some 20 ms.
     ///
     /// # Errors
-    /// [`ClaimError`] for bridges and for functions that no longer answer.
+    /// [`ClaimError`] for bridges, for functions that no longer answer, and for those that do not wake.
     pub fn claim(self) -> Result<Resources, ClaimError> {
         let record = self.taken.record();
         if record.header().kind != HeaderKind::Endpoint {
@@ -84,15 +89,22 @@ impl Function {
             bar5: bar(5),
             irq: InterruptPort::new(claimed.clone()),
             dma: DmaPort::new(claimed.clone()),
+            bus: BusPort::new(claimed.clone()),
             presence: claimed.presence(),
             config: Config::new(claimed),
         })
     }
 
-    /// Claims the function, whatever it is, and makes it quiet.
+    /// Claims the function, whatever it is: awake, its BARs in their place, and quiet.
     pub(super) fn into_claimed(self) -> Result<Arc<Claimed>, ClaimError> {
         self.machine().confirm(self.record())?;
-        let claimed = Arc::new(Claimed { pool: Pool::new(self.machine().memory), taken: self.taken });
+        let this = match self.power_state() {
+            PowerState::D0 => self,
+            _ => Settling::wake(self).wait()?,
+        };
+        restore_bars(this.record())?;
+        let pool = Pool::new(this.machine().memory);
+        let claimed = Arc::new(Claimed { pool, is_cut: AtomicBool::new(false), taken: this.taken });
         claimed.quiet();
         Ok(claimed)
     }
@@ -122,6 +134,8 @@ pub struct Resources {
     pub irq: InterruptPort,
     /// Memory that it can reach.
     pub dma: DmaPort,
+    /// Its way onto the bus, to be cut if it breaks the rules.
+    pub bus: BusPort,
     /// Its configuration space, to read.
     pub config: Config,
     /// Whether it is still there.
@@ -212,6 +226,8 @@ impl Config {
 #[derive(Debug)]
 pub(crate) struct Claimed {
     pool: Pool,
+    /// It broke the rules: it is let onto the bus no more.
+    is_cut: AtomicBool,
     taken: Taken,
 }
 
@@ -248,14 +264,48 @@ impl Claimed {
     }
 
     /// Lets the function write and read memory: its data, and its messages, which are memory writes too. Stays
-    /// on until the function is given back, so nothing granted can lose it.
+    /// on until the function is given back or cut off, so nothing granted can lose it unawares.
     pub(crate) fn master_bus(&self) {
-        update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE);
+        if !self.is_cut() {
+            update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE);
+        }
     }
 
     /// What messages need of Command, also after a reset took it away: to master the bus, and the pin silent.
     pub(crate) fn prepare_messages(&self) {
-        update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE | Command::INTERRUPT_DISABLE);
+        if !self.is_cut() {
+            update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE | Command::INTERRUPT_DISABLE);
+        }
+    }
+
+    /// What the line needs of Command: the pin lets go, or may pull.
+    pub(crate) fn enable_pin(&self, is_enabled: bool) {
+        update_command(self.space(), |mut command| {
+            command.set(Command::INTERRUPT_DISABLE, !is_enabled || self.is_cut());
+            command
+        });
+    }
+
+    pub(super) fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        self.silence();
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::SeqCst)
+    }
+
+    /// Takes it off the bus. When this comes back, nothing of it is on its way to memory.
+    fn silence(&self) {
+        if self.is_gone() {
+            // Nothing is read and put back. This one value silences a function that only plays dead, is dropped
+            // where there is none, and leaves one that has come since as it was found: without any right.
+            write_command(self.space(), Command::INTERRUPT_DISABLE);
+            return;
+        }
+        self.quiet();
+        // A read cannot overtake what the function wrote before it.
+        let _ = self.space().read_u16(0);
     }
 
     fn quiet(&self) {
@@ -277,15 +327,7 @@ impl Claimed {
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        if self.is_gone() {
-            // Nothing is read and put back. This one value silences a function that only plays dead, is dropped
-            // where there is none, and leaves one that has come since as it was found: without any right.
-            write_command(self.space(), Command::INTERRUPT_DISABLE);
-            return;
-        }
-        self.quiet();
-        // A read cannot overtake what the function wrote before it: nothing of it is under way to memory now.
-        let _ = self.space().read_u16(0);
+        self.silence();
     }
 }
 
@@ -308,4 +350,10 @@ pub enum ClaimError {
     /// It answers no longer, or as something else.
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// It sleeps, and does not wake.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
+    /// It does not answer where it is to.
+    #[error(transparent)]
+    Lost(#[from] BarLost),
 }

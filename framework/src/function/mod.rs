@@ -1,22 +1,32 @@
 //! Functions: found by the walk, claimed by a driver, taken apart into resources that each move out once.
 
 mod assignment;
+mod bus;
 mod claim;
 mod inventory;
 mod numbering;
 mod port;
+mod power;
 mod presence;
 mod record;
+mod reset;
+mod saved;
 mod scan;
+mod settle;
 mod silence;
 mod slot;
 mod walk;
 
+pub use bus::BusPort;
 pub use claim::{ClaimError, Config, Function, Resources};
 pub use inventory::{FunctionReport, Inventory};
 pub use port::{PortResources, SecondaryBus};
+pub use power::{PowerState, SuspendError, Suspended};
 pub use presence::{Gone, Presence};
 pub use record::State;
+pub use reset::{ResetError, ResetMethod};
+pub use saved::BarLost;
+pub use settle::{SettleError, Settled, Settling};
 pub use slot::{Completion, Indicator, Slot, SlotCommand, SlotEvents, SlotSignals};
 
 pub(crate) use claim::Claimed;

@@ -96,6 +96,8 @@ impl fmt::Debug for Presence {
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     is_gone: AtomicBool,
+    /// On its way back from a reset: that it does not answer means nothing meanwhile.
+    is_away: AtomicBool,
     waiting: IrqLock<Vec<Waker>>,
 }
 
@@ -129,6 +131,25 @@ impl Watch {
     }
 }
 
+/// Its function is not asked whether it is there, while this lives.
+#[derive(Debug)]
+pub(super) struct Away {
+    record: Arc<Record>,
+}
+
+impl Away {
+    pub(super) fn new(record: &Arc<Record>) -> Self {
+        record.presence.is_away.store(true, Ordering::SeqCst);
+        Self { record: record.clone() }
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        self.record.presence.is_away.store(false, Ordering::SeqCst);
+    }
+}
+
 impl Machine {
     /// Says that the function at `address` is gone: for whoever knows from elsewhere, as the port in front of it
     /// does. Its driver hears [`Gone`]; the record leaves the inventory with the last part of the function, or at
@@ -149,7 +170,8 @@ impl Machine {
             return gone;
         }
         let (vendor, device) = (record.space.read_u16(0), record.space.read_u16(2));
-        if (vendor, device) == (record.header().vendor, record.header().device) || vendor == RETRY {
+        let is_there = (vendor, device) == (record.header().vendor, record.header().device);
+        if is_there || vendor == RETRY || record.presence.is_away.load(Ordering::SeqCst) {
             return Ok(());
         }
         self.mark_gone(record);

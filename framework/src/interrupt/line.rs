@@ -9,7 +9,6 @@ use super::interrupts::{Granted, Live, Masked};
 use super::lines::{LineHold, Sharer};
 use super::row::Row;
 use super::{Claim, GrantError, Gsi, InIsr, LineIsr, Mode, RouteError, RouteSource, Serve, Wire};
-use crate::config::{Command, update_command};
 use crate::function::Claimed;
 
 /// A line for the handler `I`, in the state `S`.
@@ -112,7 +111,7 @@ impl LineGrant {
     fn pause(&self) {
         // One that is gone holds no wire.
         if !self.claimed.is_gone() {
-            update_command(self.claimed.space(), |command| command | Command::INTERRUPT_DISABLE);
+            self.claimed.enable_pin(false);
             // Read back, so that the function has let go of the wire before its handler goes.
             let _ = self.claimed.space().read_u16(0);
         }
@@ -126,7 +125,7 @@ impl LineGrant {
             self.hold.join(sharer.clone());
         }
         if !self.claimed.is_gone() {
-            update_command(self.claimed.space(), |command| command - Command::INTERRUPT_DISABLE);
+            self.claimed.enable_pin(true);
         }
     }
 

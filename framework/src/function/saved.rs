@@ -1,0 +1,117 @@
+//! What a function loses when it is reset or wakes from its sleep, and how it gets it back.
+
+use super::assignment::park;
+use super::record::Record;
+use crate::bar::{BarFacts, BarKind, write_bar};
+use crate::config::{Address, Command, ExpressCapability, update_command};
+
+/// Cache Line Size and Latency Timer.
+const CACHE_LINE: u16 = 0x0c;
+const FIRST_BAR: u16 = 0x10;
+const ROM: u16 = 0x30;
+/// Interrupt Line, and Interrupt Pin, which takes no writes.
+const INTERRUPT_LINE: u16 = 0x3c;
+
+/// Low bits of a BAR, which say what it is.
+const IO_FLAGS: u32 = 3;
+const MEMORY_FLAGS: u32 = 0xf;
+
+/// What firmware or others wrote into a function and nobody writes again. Its BARs are not among it: the record
+/// knows where they are to be, whatever the function says by now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Saved {
+    command: Command,
+    cache_line: u16,
+    rom: u32,
+    interrupt_line: u16,
+    /// Device Control, and Device Control 2 where there is one.
+    express: Option<(u16, Option<u16>)>,
+}
+
+impl Saved {
+    /// Reads what is to be kept; the function is made quiet, and does not decode, after this.
+    pub(super) fn take(record: &Record) -> Self {
+        let space = record.space;
+        let quiet = Command::INTERRUPT_DISABLE;
+        let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
+        let command = update_command(space, |command| (command | quiet) - (decode | Command::BUS_MASTER_ENABLE));
+        let express = record.facts.express.map(|express| {
+            let second = express.control_2().map(|register| space.read_u16(register));
+            (space.read_u16(express.control()), second)
+        });
+        Self {
+            command: (command | quiet) - Command::BUS_MASTER_ENABLE,
+            cache_line: space.read_u16(CACHE_LINE),
+            rom: space.read_u32(ROM),
+            interrupt_line: space.read_u16(INTERRUPT_LINE),
+            express,
+        }
+    }
+
+    /// Writes it back, BARs before the decoding that goes by them.
+    pub(super) fn restore(self, record: &Record) -> Result<(), BarLost> {
+        let space = record.space;
+        restore_bars(record)?;
+        space.write_u32(ROM, self.rom);
+        space.write_u16(CACHE_LINE, self.cache_line);
+        space.write_u16(INTERRUPT_LINE, self.interrupt_line);
+        if let (Some(express), Some((first, second))) = (record.facts.express, self.express) {
+            space.write_u16(express.control(), first & !ExpressCapability::RESET);
+            if let (Some(register), Some(value)) = (express.control_2(), second) {
+                space.write_u16(register, value);
+            }
+        }
+        update_command(space, |_| self.command);
+        Ok(())
+    }
+}
+
+/// Puts BARs that are not where the record has them back there. One that does not take its address would answer
+/// where another function does, or nowhere.
+pub(super) fn restore_bars(record: &Record) -> Result<(), BarLost> {
+    let is_in_place = |bar: &BarFacts| bar.address.is_err() || bar.address == Ok(read_bar(record, bar));
+    if record.bars.iter().all(is_in_place) {
+        return Ok(());
+    }
+    let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
+    let before = update_command(record.space, |command| command - decode);
+    for bar in &record.bars {
+        let Ok(wanted) = bar.address else {
+            park(record.space, *bar);
+            continue;
+        };
+        if !write_bar(record.space, *bar, wanted) {
+            // Not decoding any more: it would do so in the wrong place.
+            let (address, found) = (record.address(), read_bar(record, bar));
+            return Err(BarLost { address, index: bar.index, wanted, found });
+        }
+    }
+    update_command(record.space, |_| before);
+    Ok(())
+}
+
+fn read_bar(record: &Record, bar: &BarFacts) -> u64 {
+    let register = FIRST_BAR + 4 * u16::from(bar.index);
+    let low = record.space.read_u32(register);
+    match bar.kind {
+        BarKind::Io => (low & !IO_FLAGS).into(),
+        BarKind::Memory32 { .. } => (low & !MEMORY_FLAGS).into(),
+        BarKind::Memory64 { .. } => {
+            u64::from(low & !MEMORY_FLAGS) | u64::from(record.space.read_u32(register + 4)) << 32
+        }
+    }
+}
+
+/// A BAR that is not where it was, and does not go back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("BAR {index} of {address} is at {found:#x} and does not go back to {wanted:#x}")]
+pub struct BarLost {
+    /// The function.
+    pub address: Address,
+    /// Which BAR.
+    pub index: u8,
+    /// Where it was.
+    pub wanted: u64,
+    /// Where it says it is.
+    pub found: u64,
+}
