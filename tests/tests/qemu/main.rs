@@ -1,5 +1,6 @@
 //! The image in QEMU: one boot for each device, mode and machine that makes a difference, driven from outside.
 
+mod assignment;
 mod budgets;
 mod disk;
 mod edu;

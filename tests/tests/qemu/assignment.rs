@@ -1,0 +1,145 @@
+//! Machines whose firmware gave BARs, bridge windows and buses nothing, or not all: what the image gives them works.
+
+use switchboard_tests::{BarReport, FunctionReport, Guest, Machine, Nic, Qemu, mebibyte_file, sha256};
+
+const GIB: u64 = 1 << 30;
+
+/// A switch, and conventional PCI behind a port, with the disk and the network card at their ends.
+fn behind_bridges(machine: Machine) -> Qemu {
+    let bridges = [
+        "pcie-root-port,id=near,addr=5,chassis=1",
+        "pcie-root-port,id=root,addr=6,chassis=2",
+        "x3130-upstream,id=up,bus=root",
+        "xio3130-downstream,id=first,bus=up,addr=0,chassis=3",
+        "xio3130-downstream,id=second,bus=up,addr=3,chassis=4",
+        "pcie-pci-bridge,id=conventional,bus=near",
+    ];
+    let qemu = bridges.iter().fold(Qemu::new(machine), |qemu, bridge| qemu.bridge(bridge));
+    qemu.nic_device("virtio-net-pci,bus=conventional,addr=3").files_on("virtio-blk-pci,bus=second")
+}
+
+/// A file comes from the disk and over the network: registers are reached, memory is written, messages arrive.
+#[track_caller]
+fn serves(guest: &Guest) {
+    let file = guest.client().get("/files/1mib.bin").expect("the file");
+    assert_eq!((file.status, sha256(&file.body)), (200, sha256(&mebibyte_file())));
+}
+
+fn address(bar: &BarReport) -> Option<u64> {
+    let digits = bar.address.as_ref()?.strip_prefix("0x").expect("a hexadecimal number");
+    Some(u64::from_str_radix(digits, 16).expect("a hexadecimal number"))
+}
+
+/// Every BAR has an address that is a multiple of its size, and no two meet. On a machine that decodes no ports, those
+/// for ports have none.
+#[track_caller]
+fn all_assigned(functions: &[FunctionReport], machine: Machine) {
+    let mut ranges = Vec::new();
+    for bar in functions.iter().flat_map(|function| &function.bars) {
+        match address(bar) {
+            Some(start) => {
+                assert_eq!(start % bar.size, 0, "{bar:?}");
+                ranges.push((bar.kind == "io", start, start + bar.size));
+            }
+            None => assert!(machine == Machine::Microvm && bar.kind == "io", "{bar:?} in {functions:#?}"),
+        }
+    }
+    assert!(ranges.len() >= 4, "{functions:#?}");
+    ranges.sort_unstable();
+    for pair in ranges.windows(2) {
+        let ((is_io, _, end), (next_is_io, start, _)) = (pair[0], pair[1]);
+        assert!(is_io != next_is_io || end <= start, "{pair:x?}");
+    }
+}
+
+fn boots(qemu: &Qemu, machine: Machine, said: &str) {
+    let guest = qemu.start();
+    guest.wait_for(said);
+    serves(&guest);
+    all_assigned(&guest.functions(), machine);
+}
+
+#[test]
+fn q35_qboot() {
+    let qemu = Qemu::new(Machine::Q35Qboot).nic(Nic::Virtio).files().device("VGA");
+    boots(&qemu, Machine::Q35Qboot, "assigned 11 BARs, 0 windows, 0 buses");
+}
+
+#[test]
+fn q35_qboot_e1000() {
+    boots(&Qemu::new(Machine::Q35Qboot).nic(Nic::E1000).files(), Machine::Q35Qboot, " BARs, 0 windows, 0 buses");
+}
+
+#[test]
+fn microvm() {
+    let qemu = Qemu::new(Machine::Microvm).nic(Nic::Virtio).files();
+    boots(&qemu, Machine::Microvm, "assigned 4 BARs, 0 windows, 0 buses");
+}
+
+/// Here firmware numbers the buses, and opens no window.
+#[test]
+fn q35_qboot_bridges() {
+    boots(&behind_bridges(Machine::Q35Qboot), Machine::Q35Qboot, " windows, 0 buses");
+}
+
+/// And here nobody has numbered a bus.
+#[test]
+fn microvm_bridges() {
+    boots(&behind_bridges(Machine::Microvm), Machine::Microvm, " windows, 6 buses");
+}
+
+/// What firmware did well is left alone.
+#[test]
+fn q35_bridges_stay() {
+    let guest = behind_bridges(Machine::Q35).device("VGA").start();
+    serves(&guest);
+    all_assigned(&guest.functions(), Machine::Q35);
+    let console = guest.console().text();
+    assert!(!console.contains(" BARs, "), "{console}");
+}
+
+/// A BAR of 8 GiB on a root bus and one behind a port.
+fn eight_gibibytes(machine: Machine) {
+    let guest = Qemu::new(machine)
+        .nic(Nic::Virtio)
+        .files()
+        .bridge("pcie-root-port,id=above,addr=9,chassis=1")
+        .device("pci-testdev,membar=8G")
+        .device("pci-testdev,membar=8G,bus=above")
+        .start();
+    serves(&guest);
+    let functions = guest.functions();
+    all_assigned(&functions, machine);
+    let large = functions.iter().flat_map(|function| &function.bars).filter(|bar| bar.size == 8 * GIB);
+    let places: Vec<_> = large.map(address).collect();
+    assert!(places.len() == 2 && places.iter().all(|place| place.is_some_and(|at| at >= 4 * GIB)), "{places:x?}");
+}
+
+#[test]
+fn q35_eight_gibibytes() {
+    eight_gibibytes(Machine::Q35);
+}
+
+#[test]
+fn q35_qboot_eight_gibibytes() {
+    eight_gibibytes(Machine::Q35Qboot);
+}
+
+#[test]
+fn microvm_eight_gibibytes() {
+    eight_gibibytes(Machine::Microvm);
+}
+
+/// Half of what the CPU can address, and not all of that is free: the function says so, and the others run.
+#[test]
+fn q35_qboot_too_large() {
+    let guest = Qemu::new(Machine::Q35Qboot).nic(Nic::Virtio).files().device("pci-testdev,membar=512G").start();
+    serves(&guest);
+    let functions = guest.functions();
+    let bars: Vec<_> = functions.iter().flat_map(|function| &function.bars).collect();
+    let large = bars.iter().find(|bar| bar.size == 512 * GIB).expect("the BAR");
+    let reason = large.unassigned.as_deref().unwrap_or_default();
+    let wanted = "no room: 0x8000000000 bytes of prefetchable memory wanted, the largest hole has 0x";
+    assert!(large.address.is_none() && reason.starts_with(wanted), "{large:?}");
+    assert!(bars.iter().filter(|bar| bar.size < GIB).all(|bar| bar.address.is_some()), "{bars:#?}");
+}
