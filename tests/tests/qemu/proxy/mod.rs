@@ -1,5 +1,6 @@
 //! Functions that the test itself is: real ones from dumps, and all kinds of liars, beside a machine that works.
 
+mod garbage;
 mod hostile;
 mod queues;
 mod real;

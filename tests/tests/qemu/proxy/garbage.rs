@@ -1,0 +1,64 @@
+//! Devices that every driver of the image knows, and whose registers answer anything: whatever comes of it, the page
+//! and the files are served.
+
+use switchboard_tests::Irq;
+use switchboard_tests::proxy::{Garbage, Kind, Proxy, Sketch};
+
+use super::{SLOTS, machine, serves, start};
+
+/// One of each kind that there is a driver for, with messages where the real one has them.
+fn known() -> [Sketch; 11] {
+    let virtio = |kind: Kind| kind.sketch().memory(1, 0x1000).msix(4, 1, 0x800);
+    [
+        Kind::Net.sketch(),
+        Kind::Blk.sketch(),
+        Kind::Rng.sketch(),
+        virtio(Kind::Net),
+        virtio(Kind::Blk),
+        virtio(Kind::Rng),
+        Sketch::new(0x8086, 0x100e, 0x02_00_00).memory(0, 0x2_0000).ports(1, 0x40),
+        Sketch::new(0x8086, 0x10d3, 0x02_00_00).memory(0, 0x2_0000).memory(3, 0x4000).msi(1).msix(5, 3, 0x2000),
+        Sketch::new(0x1033, 0x0194, 0x0c_03_30).memory64(0, 0x4000).msi(16).msix(16, 0, 0x3800),
+        Sketch::new(0x1234, 0x11e8, 0x00_ff_00).memory(0, 0x10_0000).msi(1),
+        Sketch::new(0x1af4, 0x1110, 0x05_00_00)
+            .memory(0, 0x100)
+            .memory(1, 0x1000)
+            .memory64(2, 0x1000)
+            .msix(8, 1, 0x800),
+    ]
+}
+
+/// Boots with two of each kind; no two of all have the same garbage.
+fn survives(round: u64, irq: Irq) {
+    let mut qemu = machine().irq(irq);
+    let mut proxies = Vec::new();
+    let seeds = round * 0x100..;
+    for ((slot, sketch), seed) in SLOTS.zip(known().iter().cycle()).take(22).zip(seeds) {
+        let (proxy, with) =
+            Proxy::attach(qemu, &format!("addr={slot:#x}"), sketch.space(), Box::new(Garbage::new(seed)));
+        proxies.push(proxy);
+        qemu = with;
+    }
+    let guest = start(qemu, &proxies);
+    serves(&guest);
+    let reached = proxies.iter().filter(|proxy| proxy.access_count() > 60).count();
+    let live = guest.functions().iter().filter(|function| function.state == "live").count();
+    println!("round {round}, {irq:?}: {reached} of {} were worked with, {live} functions live", proxies.len());
+    assert!(guest.is_running() && reached > 0);
+}
+
+#[test]
+fn registers_that_answer_anything_hurt_nobody() {
+    for round in 0..2 {
+        survives(round, Irq::Auto);
+        survives(round, Irq::Intx);
+    }
+}
+
+#[test]
+#[ignore = "long: run by `make test-load`"]
+fn registers_that_answer_anything_hurt_nobody_for_long() {
+    for round in 2..40 {
+        survives(round, if round % 2 == 0 { Irq::Auto } else { Irq::Intx });
+    }
+}
