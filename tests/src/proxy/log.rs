@@ -1,5 +1,7 @@
 //! What the guest did to a function, in order.
 
+use core::fmt;
+
 /// One access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -47,6 +49,13 @@ pub struct ConfigWrite {
     pub width: usize,
     /// What.
     pub value: u32,
+}
+
+/// As `4: 0007`: where, and as many digits as bytes were written.
+impl fmt::Display for ConfigWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}: {:0digits$x}", self.offset, self.value, digits = 2 * self.width)
+    }
 }
 
 /// More than any driver does in the life of a test; what comes later is only counted.

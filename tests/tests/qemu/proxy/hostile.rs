@@ -62,24 +62,29 @@ impl Placed<'_> {
             if reads > self.case.limits.reads {
                 complaints.push(format!("{address}: {reads} reads"));
             }
-            complaints
-                .extend(stray(&proxy.space(), &proxy.config_writes()).map(|write| format!("{address}: {write:x?}")));
+            let writes = proxy.config_writes();
+            if let Some(first) = stray(&proxy.space(), &writes).next() {
+                let all = writes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                complaints.push(format!("{address}: {first} in {all}"));
+            }
         }
         complaints.into_iter().map(|complaint| format!("{}: {complaint}", self.case.name)).collect()
     }
 }
 
-/// The writes that there was no business for: other registers than Command, the BARs with decoding off, and those
-/// that turn MSI and MSI-X on.
+/// The writes that there was no business for: other registers than Command, the BARs with decoding off, the bus numbers
+/// and windows of a bridge, and those that turn MSI and MSI-X on.
 fn stray(space: &Space, writes: &[ConfigWrite]) -> impl Iterator<Item = ConfigWrite> {
-    let mut command = 0;
+    let is_bridge = space.bytes()[0x0e] & 0x7f == 1;
+    let mut decodes = false;
     writes.iter().copied().filter(move |write| {
         let is_fine = match (write.offset, write.width) {
             (0x04, 2) => {
-                command = write.value;
+                decodes = write.value & 3 != 0;
                 true
             }
-            (0x10..0x28 | 0x30, 4) => command & 3 == 0,
+            (0x18..0x34, _) if is_bridge => true,
+            (0x10..0x28 | 0x30, 4) => !decodes,
             (0x40.., 2) => matches!(space.bytes()[write.offset - 2], 0x05 | 0x11),
             _ => false,
         };
