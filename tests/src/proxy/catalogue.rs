@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::behaviour::Behaviour;
 use super::space::Space;
+use crate::dump::{DumpedFunction, FunctionName, parse_dump};
 
 /// What has to become of the function that a case is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -34,19 +35,18 @@ pub struct Case {
     pub expect: Expect,
     /// Why.
     pub why: String,
-    /// The function that the case is about, as `00:03.0`.
-    pub target: String,
+    target: String,
     /// How much may be asked of the functions.
     pub limits: Limits,
     file: String,
     behaviour: Lies,
     #[serde(rename = "functions")]
-    _functions: u32,
+    _count: u32,
     #[serde(rename = "mcfg")]
     _mcfg: Option<String>,
     /// Filled in from the dump.
     #[serde(skip)]
-    dumps: Vec<(String, Vec<u8>)>,
+    functions: Vec<DumpedFunction>,
 }
 
 /// How much may be asked of a function.
@@ -87,7 +87,8 @@ impl Case {
         let json = fs::read(into.join("cases.json")).expect("the cases");
         let mut cases: Vec<Self> = serde_json::from_slice(&json).expect("cases as documented");
         for case in &mut cases {
-            case.dumps = parse(&fs::read_to_string(into.join(&case.file)).expect("a dump"));
+            let text = fs::read(into.join(&case.file)).expect("a dump");
+            case.functions = parse_dump(&text).unwrap_or_else(|error| panic!("{}: {error}", case.file));
         }
         cases
     }
@@ -95,7 +96,7 @@ impl Case {
     /// Whether proxied functions can be this: they are on bus 0, and have no say in ACPI tables.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        !self.behaviour.mcfg && self.dumps.iter().all(|(address, _)| address.starts_with("00:"))
+        !self.behaviour.mcfg && self.functions.iter().all(|function| function.name.bus == 0)
     }
 
     /// Whether every register of the target reads ones.
@@ -104,21 +105,28 @@ impl Case {
         !self.behaviour.bar_reads_ones.is_empty()
     }
 
-    /// Functions that are there and must not be looked at.
+    /// The function that the case is about: device and function number.
     #[must_use]
-    pub fn hidden(&self) -> &[String] {
-        &self.behaviour.hidden
+    pub fn target(&self) -> (u8, u8) {
+        number(&self.target)
     }
 
-    /// The functions: address, as `00:03.0`, and space.
-    pub fn functions(&self) -> impl Iterator<Item = (&str, Space)> {
-        self.dumps.iter().map(|(address, bytes)| (address.as_str(), self.space(address, bytes)))
+    /// Functions that are there and must not be looked at.
+    pub fn hidden(&self) -> impl Iterator<Item = (u8, u8)> {
+        self.behaviour.hidden.iter().map(|address| number(address))
     }
 
-    fn space(&self, address: &str, bytes: &[u8]) -> Space {
+    /// The functions: device and function number, and space.
+    pub fn functions(&self) -> impl Iterator<Item = (u8, u8, Space)> {
+        self.functions.iter().map(|function| (function.name.device, function.name.function, self.space(function)))
+    }
+
+    fn space(&self, function: &DumpedFunction) -> Space {
         let lies = &self.behaviour;
-        let mut space = Space::new(bytes);
-        for (&index, readback) in lies.bar_masks.get(address).into_iter().flatten() {
+        let FunctionName { bus, device, function: number, .. } = function.name;
+        let address = format!("{bus:02x}:{device:02x}.{number}");
+        let mut space = Space::new(&function.bytes);
+        for (&index, readback) in lies.bar_masks.get(&address).into_iter().flatten() {
             space = space.bar(index, hex(readback));
         }
         if address != self.target {
@@ -136,21 +144,14 @@ impl Case {
     }
 }
 
-fn hex(text: &str) -> u32 {
-    u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or_else(|_| panic!("`{text}` is no number"))
+/// Device and function number of an address like `00:03.0`.
+fn number(address: &str) -> (u8, u8) {
+    let parts = address.split_once(':').and_then(|(_, rest)| rest.split_once('.'));
+    let number = |text| u8::from_str_radix(text, 16).ok();
+    let found = parts.and_then(|(device, function)| Some((number(device)?, number(function)?)));
+    found.unwrap_or_else(|| panic!("`{address}` is no address"))
 }
 
-/// Reads the text of `lspci -x`: a line that begins with an address, and lines of bytes after it.
-fn parse(text: &str) -> Vec<(String, Vec<u8>)> {
-    let mut functions: Vec<(String, Vec<u8>)> = Vec::new();
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.split_once(": ").filter(|(offset, _)| u16::from_str_radix(offset, 16).is_ok()) {
-            Some((_, bytes)) => {
-                let bytes = bytes.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).expect("a byte"));
-                functions.last_mut().expect("a function").1.extend(bytes);
-            }
-            None => functions.push((line.split(' ').next().unwrap_or_default().to_owned(), Vec::new())),
-        }
-    }
-    functions
+fn hex(text: &str) -> u32 {
+    u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or_else(|_| panic!("`{text}` is no number"))
 }

@@ -9,7 +9,7 @@ use switchboard_tests::proxy::{GuestMemory, Ones, Proxy, Space};
 use switchboard_tests::{Entry, Guest, Machine, Qemu, mebibyte_file, sha256};
 
 /// The slots of q35's first bus that nobody else has.
-const SLOTS: core::ops::RangeInclusive<usize> = 3..=0x1e;
+const SLOTS: core::ops::RangeInclusive<u8> = 3..=0x1e;
 
 /// MiB of the guest.
 const MEMORY: u64 = 128;

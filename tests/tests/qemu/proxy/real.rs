@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use switchboard_tests::FunctionReport;
 use switchboard_tests::proxy::{ConfigWrite, Proxy, Sketch, Space};
+use switchboard_tests::{FunctionReport, parse_dump};
 
 use super::{SLOTS, boot, machine, serves};
 
@@ -198,24 +198,16 @@ fn dumped() -> Option<Vec<Facts>> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
     files.sort();
     let mut seen = BTreeSet::new();
-    let functions = files.iter().flat_map(|path| parse(&fs::read_to_string(path).expect("text")));
+    let read = |path| parse_dump(&fs::read(path).expect("a file")).unwrap_or_else(|error| panic!("{error}"));
+    let functions = files.iter().flat_map(read);
     let endpoint = |facts: &Facts| facts.bytes.len() >= 256 && facts.bytes[0x0e] & 0x7f == 0 && facts.word(0) != 0xffff;
-    Some(functions.map(|bytes| Facts { bytes }).filter(endpoint).filter(|facts| seen.insert(facts.long(0))).collect())
-}
-
-fn parse(text: &str) -> Vec<Vec<u8>> {
-    let mut functions: Vec<Vec<u8>> = Vec::new();
-    for line in text.lines() {
-        match line.split_once(": ") {
-            Some((offset, bytes)) if usize::from_str_radix(offset, 16).is_ok() => {
-                let bytes = bytes.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).expect("a byte"));
-                functions.last_mut().expect("a function").extend(bytes);
-            }
-            _ if line.starts_with(|c: char| c.is_ascii_hexdigit()) => functions.push(Vec::new()),
-            _ => {}
-        }
-    }
-    functions
+    Some(
+        functions
+            .map(|function| Facts { bytes: function.bytes })
+            .filter(endpoint)
+            .filter(|facts| seen.insert(facts.long(0)))
+            .collect(),
+    )
 }
 
 #[test]
