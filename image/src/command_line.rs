@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  app=NAME
-//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  -- WORDS FOR THE APP
+//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  grace=N  -- WORDS FOR THE APP
 //! ```
 //!
 //! A mistake never stops the machine: the option keeps its default, and a [`Warning`] says what is allowed.
@@ -12,14 +12,16 @@ use core::net::Ipv4Addr;
 
 use log::LevelFilter;
 use switchboard::interrupt::ModePolicy;
+use switchboard_drivers::hotplug::GRACE;
 
 /// Every option and what it takes, for warnings and help.
-const OPTIONS: [(&str, &str); 5] = [
+const OPTIONS: [(&str, &str); 6] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("app", "the name of an app"),
     ("ip", "dhcp or A.B.C.D/N[,GATEWAY] with N from 0 to 32"),
     ("vectors", "a number of interrupt vectors"),
+    ("grace", "milliseconds within which a second press of a slot's button takes back the first"),
 ];
 
 /// What the command line asks for.
@@ -35,6 +37,8 @@ pub struct Options<'a> {
     pub address: AddressSource,
     /// At most this many interrupt vectors for drivers.
     pub vectors: Option<usize>,
+    /// How long the removal of what is in a slot can be taken back at its attention button, in milliseconds.
+    pub grace: u32,
     /// What follows `--`, for the app to read.
     pub arguments: &'a str,
 }
@@ -47,6 +51,7 @@ impl Default for Options<'_> {
             app: "web",
             address: AddressSource::Dhcp,
             vectors: None,
+            grace: GRACE,
             arguments: "",
         }
     }
@@ -153,6 +158,7 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "app" if !value.is_empty() => options.app = value,
         "ip" => options.address = parse_address(value)?,
         "vectors" => options.vectors = Some(value.parse().ok()?),
+        "grace" => options.grace = value.parse().ok()?,
         _ => return None,
     }
     Some(())
@@ -192,7 +198,7 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let (options, warnings) =
-            parse("irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 -- write 7 two  words");
+            parse("irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 -- write 7 two  words");
         let gateway = Some(Ipv4Addr::new(192, 168, 7, 1));
         assert_eq!(warnings, []);
         assert_eq!(options.policy, ModePolicy::MSI);
@@ -203,6 +209,7 @@ mod tests {
             AddressSource::Static { address: Ipv4Addr::new(192, 168, 7, 2), prefix: 24, gateway }
         );
         assert_eq!(options.vectors, Some(3));
+        assert_eq!(options.grace, 0);
         assert_eq!(options.arguments, "write 7 two  words");
     }
 
@@ -222,6 +229,7 @@ mod tests {
             ("ip=10.0.0.1/33", "A.B.C.D/N"),
             ("ip=10.0.0.1/24,here", "GATEWAY"),
             ("vectors=-1", "a number"),
+            ("grace=long", "milliseconds"),
             ("colour=red", "irq= auto, msix, msi or intx; log="),
         ] {
             let (options, warnings) = parse(line);

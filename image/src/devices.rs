@@ -8,6 +8,7 @@ use switchboard::config::Address;
 use switchboard::function::Function;
 use switchboard::machine::Machine;
 use switchboard_drivers::edu::Edu;
+use switchboard_drivers::hotplug::HotplugPort;
 use switchboard_drivers::ivshmem::Ivshmem;
 use switchboard_drivers::raise::Raise;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioRng};
@@ -30,6 +31,8 @@ pub enum Device {
     Ivshmem(Ivshmem),
     /// A device that is there for its interrupts.
     Raiser(Box<dyn Raise>),
+    /// A port behind which functions come and go.
+    Port(Box<HotplugPort>),
 }
 
 impl From<VirtioBlk> for Device {
@@ -53,6 +56,12 @@ impl From<Edu> for Device {
 impl From<Ivshmem> for Device {
     fn from(device: Ivshmem) -> Self {
         Self::Ivshmem(device)
+    }
+}
+
+impl From<HotplugPort> for Device {
+    fn from(port: HotplugPort) -> Self {
+        Self::Port(Box::new(port))
     }
 }
 
@@ -87,6 +96,8 @@ pub struct Devices {
     pub ivshmems: Vec<Found<Ivshmem>>,
     /// Devices that are there for their interrupts.
     pub raisers: Vec<Found<Box<dyn Raise>>>,
+    /// Ports behind which functions come and go.
+    pub ports: Vec<Found<HotplugPort>>,
 }
 
 impl Devices {
@@ -122,11 +133,12 @@ impl Devices {
             Device::Edu(device) => insert(&mut self.edus, Found { function, driver, device }),
             Device::Ivshmem(device) => insert(&mut self.ivshmems, Found { function, driver, device }),
             Device::Raiser(device) => insert(&mut self.raisers, Found { function, driver, device }),
+            Device::Port(device) => insert(&mut self.ports, Found { function, driver, device: *device }),
         }
     }
 
-    /// Takes the device of a function away from all who use it, and drops its driver. Says whether there was one; a
-    /// network card whose interface was started is no longer here.
+    /// Takes the device of a function away from all who use it, and drops its driver. Says whether there was one; what
+    /// a [`System`](crate::system::System) runs, interfaces and ports, is no longer here.
     pub async fn detach(&mut self, function: Address) -> bool {
         if let Some(found) = remove(&mut self.disks, function) {
             found.device.close().await;
@@ -137,6 +149,7 @@ impl Devices {
             || remove(&mut self.edus, function).is_some()
             || remove(&mut self.ivshmems, function).is_some()
             || remove(&mut self.raisers, function).is_some()
+            || remove(&mut self.ports, function).is_some()
     }
 }
 
@@ -160,6 +173,7 @@ impl fmt::Debug for Device {
             Self::Edu(_) => "Edu",
             Self::Ivshmem(_) => "Ivshmem",
             Self::Raiser(_) => "Raiser",
+            Self::Port(_) => "Port",
         })
     }
 }

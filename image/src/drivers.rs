@@ -7,6 +7,7 @@ use switchboard::function::Function;
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::edu::Edu;
+use switchboard_drivers::hotplug::HotplugPort;
 use switchboard_drivers::ivshmem::Ivshmem;
 use switchboard_drivers::raise::Raise;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
@@ -24,6 +25,7 @@ pub const DRIVERS: &[Entry] = &[
     device::<Ivshmem>(),
     raiser::<E1000e>(),
     raiser::<Xhci>(),
+    device::<HotplugPort>(),
     // Yours: `nic` for a network card, `device` for what `Device` has a place for.
 ];
 

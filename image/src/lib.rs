@@ -17,6 +17,7 @@ pub mod files;
 pub mod free;
 pub mod http;
 pub mod network;
+mod slots;
 pub mod system;
 pub mod table;
 pub mod tasks;

@@ -10,11 +10,13 @@ use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use switchboard::arch;
 use switchboard::config::Address;
 use switchboard::machine::Machine;
+use switchboard_drivers::hotplug::SlotChange;
 
 use crate::apps;
 use crate::command_line::{AddressSource, Options};
 use crate::devices::{Devices, Found};
 use crate::network::{Interface, Nic, Services};
+use crate::slots::Slots;
 use crate::tasks::Tasks;
 use crate::{say, table};
 
@@ -43,6 +45,9 @@ pub struct System {
     pub arguments: &'static str,
     /// What each interface serves, once the network was started.
     services: Option<Services>,
+    slots: Slots,
+    /// Milliseconds within which a wish at a slot's attention button can be taken back.
+    grace: u32,
     /// The function whose interface has the address of the command line: the first that was started.
     addressed: Option<Address>,
 }
@@ -65,7 +70,8 @@ pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'stat
     let (address, arguments) = (options.address, options.arguments);
     let interfaces = Interfaces::default();
     let (services, addressed) = (None, None);
-    let system = System { tasks, machine, devices, interfaces, address, arguments, services, addressed };
+    let (slots, grace) = (Slots::default(), options.grace);
+    let system = System { tasks, machine, devices, interfaces, address, arguments, services, slots, grace, addressed };
     match (app.run)(system).await {
         Ok(()) => arch::power::exit(true),
         Err(error) => {
@@ -114,12 +120,38 @@ impl System {
             let place = interfaces.iter().position(|interface| interface.function == function);
             place.map(|place| interfaces.remove(place))
         };
-        match interface {
-            Some(interface) => {
-                interface.stop().await;
-                true
+        if let Some(interface) = interface {
+            interface.stop().await;
+            return true;
+        }
+        self.slots.remove(function).await || self.devices.detach(function).await
+    }
+
+    /// Waits until functions come or go at a slot, and has attached or detached their devices.
+    pub async fn change(&mut self) {
+        for port in core::mem::take(&mut self.devices.ports) {
+            self.slots.watch(self.tasks, port, self.grace);
+        }
+        let (port, change) = self.slots.next().await;
+        match change {
+            SlotChange::Added => {
+                self.machine.scan();
+                for function in self.slots.behind(port) {
+                    self.attach(function).await;
+                }
             }
-            None => self.devices.detach(function).await,
+            SlotChange::RemovalAsked => {
+                self.detach_behind(port).await;
+                self.slots.release(port);
+            }
+            SlotChange::Gone => self.detach_behind(port).await,
+        }
+    }
+
+    /// What is behind a bridge goes before the bridge.
+    async fn detach_behind(&mut self, port: Address) {
+        for function in self.slots.behind(port).into_iter().rev() {
+            self.detach(function).await;
         }
     }
 

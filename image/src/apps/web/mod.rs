@@ -40,9 +40,12 @@ pub(super) struct Site {
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    Site::open(&mut system).await;
-    // The rest is up to the workers. What the app owns lives as long as it runs.
-    core::future::pending().await
+    let site = Site::open(&mut system).await;
+    // The pages are up to the workers.
+    loop {
+        system.change().await;
+        site.mount(&system.devices.disks).await;
+    }
 }
 
 /// The routes. The last one is tried first.
