@@ -94,6 +94,13 @@ impl Driver for HotplugPort {
         if bus.numbers().is_none() {
             return Err(ProbeError::Device("the buses behind the port have no numbers"));
         }
+        // Where ACPI methods do the hot-plugging, as by default on QEMU's q35, ports do not tell what is in their slots.
+        // Taken at its word, this one would be powered off with all that is behind it.
+        if !slot.is_occupied() && !bus.functions().is_empty() {
+            return Err(ProbeError::Device(
+                "the slot is said to be empty, and is not: firmware does the hot-plugging here",
+            ));
+        }
         // By MSI the port takes the only message that it is granted; by MSI-X it names an entry, which may be another
         // than the first.
         let irq = if message == 0 { irq } else { irq.prefer(Mode::Msi) };
