@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # What `run`, `debug` and `qemu-cmd` put in front of the image. `tools/qemu.sh` checks the values.
-MACHINE   ?= q35#    q35 or pc
+MACHINE   ?= q35#    q35, pc or microvm
+BOOT      ?= pvh#    pvh (QEMU loads the image), or GRUB from the ISO: iso (BIOS) or uefi
 NIC       ?= virtio# virtio, e1000 or none
 IRQ       ?= auto#   auto, msix, msi or intx: the interrupt mode every function must take
 PORT      ?= auto#   host port of the page; auto takes the first free one from 8080 on
@@ -16,16 +17,20 @@ FORWARD   ?=#        further host ports, as tcp:HOST:GUEST or udp:HOST:GUEST, se
 ARGS      ?=#        further words of the kernel command line; those after -- go to the app
 QEMU_ARGS ?=#        further arguments of QEMU
 TEST      ?=#        run only the QEMU tests whose name contains this
-export MACHINE NIC IRQ PORT SMP MEM ACCEL APP DISK FORWARD ARGS QEMU_ARGS
+export MACHINE BOOT NIC IRQ PORT SMP MEM ACCEL APP DISK FORWARD ARGS QEMU_ARGS
 
 TARGET := $(CURDIR)/target
 IMAGE  := $(TARGET)/x86_64-unknown-linux-gnu/release/switchboard-image
 FILES  := $(TARGET)/disk.img
-export TARGET IMAGE FILES
+ISO    := $(TARGET)/switchboard.iso
+export TARGET IMAGE FILES ISO
+
+# What makes the ISO, and boots it on UEFI.
+ISO_TOOLS := grub xorriso mtools objdump
 
 HOST_CRATES := -p switchboard -p switchboard-drivers
 
-.PHONY: help doctor build run qemu-cmd debug test test-host test-ui test-qemu test-load bench-interrupts lint clean
+.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-load bench-interrupts lint clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -41,8 +46,13 @@ build: ## Build the image and its disk
 	cargo build --release -p switchboard-image
 	@tools/disk $(FILES)
 
+image: ## Build, and make the hybrid BIOS and UEFI ISO, its command line from IRQ, APP and ARGS
+	@tools/install cargo cc $(ISO_TOOLS)
+	@$(MAKE) --no-print-directory build
+	@tools/image
+
 run: ## Build, boot in QEMU, print the page's address; Ctrl-C ends it
-	@tools/install cargo cc qemu
+	@tools/install cargo cc qemu $(if $(filter-out pvh,$(BOOT)),$(ISO_TOOLS)) $(if $(filter uefi,$(BOOT)),ovmf)
 	@$(MAKE) --no-print-directory build
 	@tools/run
 
@@ -69,7 +79,7 @@ test-ui: ## Programs that must not compile, each beside one that must
 	cargo test -p switchboard-tests --test ui
 
 test-qemu: ## Boot the image in QEMU, once for each device, mode and machine; TEST=name for some
-	@tools/install cargo cc qemu objdump
+	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
 	@$(MAKE) --no-print-directory build
 	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
 

@@ -20,6 +20,9 @@ one_of() {
 has() {
     case $1 in
         qemu) command -v qemu-system-x86_64 >/dev/null ;;
+        grub) grub_mkrescue >/dev/null && grub_platform i386-pc && grub_platform x86_64-efi ;;
+        mtools) command -v mformat >/dev/null ;;
+        ovmf) ovmf CODE >/dev/null && ovmf VARS >/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -35,8 +38,29 @@ describe() {
         python3) echo 'asks lspci about dumps, in tests' ;;
         lspci) echo 'decodes dumps too, in tests' ;;
         tar) echo "makes the image's disk" ;;
+        grub | xorriso | mtools) echo 'makes the ISO' ;;
+        ovmf) echo 'UEFI in QEMU' ;;
         *) echo 'used by the scripts' ;;
     esac
+}
+
+# grub_mkrescue: its name, which some systems give a 2.
+grub_mkrescue() { command -v grub-mkrescue || command -v grub2-mkrescue; }
+
+# grub_platform NAME: GRUB's modules for it are here.
+grub_platform() { compgen -G "/usr/lib/grub*/$1/multiboot2.mod" >/dev/null; }
+
+# ovmf CODE|VARS: the file with UEFI's code, or with its variables as they are at first.
+ovmf() {
+    local file
+    for file in "/usr/share/OVMF/OVMF_$1_4M.fd" "/usr/share/OVMF/OVMF_$1.fd" "/usr/share/edk2/ovmf/OVMF_$1.fd" \
+        "/usr/share/edk2/x64/OVMF_$1.4m.fd" "/usr/share/qemu/ovmf-x86_64-4m-${1,,}.bin"; do
+        if [[ -r $file ]]; then
+            echo "$file"
+            return
+        fi
+    done
+    return 1
 }
 
 package_manager() {
@@ -62,6 +86,12 @@ packages() {
             qemu:dnf) echo qemu-system-x86-core ;;
             qemu:zypper) echo qemu-x86 ;;
             objdump:*) echo binutils ;;
+            grub:apt-get) echo grub-common grub-pc-bin grub-efi-amd64-bin ;;
+            grub:dnf) echo grub2-tools-extra grub2-pc-modules grub2-efi-x64-modules ;;
+            grub:zypper) echo grub2-i386-pc grub2-x86_64-efi ;;
+            xorriso:pacman) echo libisoburn ;;
+            ovmf:dnf | ovmf:pacman) echo edk2-ovmf ;;
+            ovmf:zypper) echo qemu-ovmf-x86_64 ;;
             lspci:*) echo pciutils ;;
             *) echo "$tool" ;;
         esac

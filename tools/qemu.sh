@@ -45,11 +45,51 @@ netdev() {
     done
 }
 
+# kernel_command_line: sets `command_line`.
+kernel_command_line() {
+    one_of IRQ "$IRQ" auto msix msi intx
+    command_line=
+    [[ $IRQ == auto ]] || command_line+=" irq=$IRQ"
+    command_line+="${APP:+ app=$APP}"
+    # Last, so that `-- WORDS` in it go to the app.
+    command_line+="${ARGS:+ $ARGS}"
+    command_line=${command_line# }
+}
+
+# machine: sets `machine`, the words for QEMU's model.
+machine() {
+    one_of MACHINE "$MACHINE" q35 pc microvm
+    case $MACHINE in
+        # With PCI Express, a serial port and a clock, none of which it has by itself.
+        microvm) machine=microvm,pcie=on,acpi=on,isa-serial=on,rtc=on,pit=on,pic=on,auto-kernel-cmdline=off ;;
+        *) machine=$MACHINE ;;
+    esac
+}
+
+# loader: sets `loader`, what brings the image into memory: QEMU itself, or GRUB from the ISO, on SeaBIOS or on UEFI.
+loader() {
+    one_of BOOT "$BOOT" pvh iso uefi
+    [[ $BOOT == pvh || $MACHINE != microvm ]] || fail "BOOT=$BOOT: microvm has no CD to boot from"
+    # Read-only, so that several can run at once.
+    local cd=(-drive "if=none,id=cd0,format=raw,media=cdrom,readonly=on,file=$ISO" -device ide-cd,drive=cd0,bootindex=0)
+    case $BOOT in
+        pvh)
+            loader=(-kernel "$IMAGE")
+            [[ -z $command_line ]] || loader+=(-append "$command_line")
+            ;;
+        iso) loader=("${cd[@]}") ;;
+        uefi)
+            has ovmf || fail "BOOT=uefi: no OVMF here; $(install_line ovmf)"
+            # A boot entry that was stored once would be tried first, so nothing is stored.
+            loader=(-drive "if=pflash,unit=0,format=raw,readonly=on,file=$(ovmf CODE)"
+                -drive "if=pflash,unit=1,format=raw,snapshot=on,file=$(ovmf VARS)" "${cd[@]}")
+            ;;
+    esac
+}
+
 # qemu_command: sets `qemu`, the command as an array, `port`, `qemu_log` and `console_log`.
 qemu_command() {
-    one_of MACHINE "$MACHINE" q35 pc
     one_of NIC "$NIC" virtio e1000 none
-    one_of IRQ "$IRQ" auto msix msi intx
     one_of ACCEL "$ACCEL" tcg kvm
     [[ $SMP =~ ^[1-9][0-9]*$ ]] || fail "SMP=$SMP is not a number of CPUs"
     [[ $MEM =~ ^[1-9][0-9]*[MG]?$ ]] || fail "MEM=$MEM is not a size; it is a number of MiB, or ends in M or G"
@@ -60,20 +100,17 @@ qemu_command() {
     qemu_log=$TARGET/qemu-$port.log
     # What the guest says, for the names in a backtrace.
     console_log=$TARGET/console-$port.log
-    local cpu=max command_line
+    local cpu=max
     [[ $ACCEL == tcg ]] || cpu=host
-    qemu=(qemu-system-x86_64 -accel "$ACCEL" -machine "$MACHINE" -cpu "$cpu" -smp "$SMP" -m "$MEM"
+    machine
+    kernel_command_line
+    loader
+    qemu=(qemu-system-x86_64 -accel "$ACCEL" -machine "$machine" -cpu "$cpu" -smp "$SMP" -m "$MEM"
         -nodefaults -no-user-config -display none -no-reboot -d cpu_reset -D "$qemu_log"
         -device isa-debug-exit,iobase=0xf4,iosize=0x04
         # Unlike `-serial mon:stdio`, this leaves Ctrl-C a signal; Ctrl-A x works too.
         -chardev "stdio,id=console,mux=on,signal=on,logfile=$console_log" -serial chardev:console -mon chardev=console
-        -kernel "$IMAGE")
-    command_line=
-    [[ $IRQ == auto ]] || command_line+=" irq=$IRQ"
-    command_line+="${APP:+ app=$APP}"
-    # Last, so that `-- WORDS` in it go to the app.
-    command_line+="${ARGS:+ $ARGS}"
-    [[ -z $command_line ]] || qemu+=(-append "${command_line# }")
+        "${loader[@]}")
 
     netdev
     # No option ROM: nobody boots from the network, and the firmware is done sooner.

@@ -29,6 +29,24 @@ const FADT_DSDT: usize = 40;
 const FADT_PM_TIMER: usize = 76;
 const FADT_X_DSDT: usize = 140;
 
+/// Where ACPI begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RootPointer {
+    /// At a physical address.
+    At(u64),
+    /// The loader's copy of it; the shorter one of ACPI 1.0 is followed by zeros.
+    Copy([u8; size_of::<Rsdp>()]),
+}
+
+impl RootPointer {
+    /// Keeps as much of the loader's copy as a root pointer has.
+    pub(super) fn copy(bytes: &[u8]) -> Self {
+        let mut copy = [0; size_of::<Rsdp>()];
+        copy.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        Self::Copy(copy)
+    }
+}
+
 /// What the tables say.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
@@ -38,10 +56,14 @@ pub(super) struct Tables {
     pub(super) pm_timer: Option<u16>,
 }
 
-/// Reads the tables, from the root pointer at `rsdp` or wherever a BIOS keeps one.
-pub(super) fn read(rsdp: Option<u64>, memory: &dyn Memory) -> Tables {
+/// Reads the tables, from the loader's root pointer or wherever a BIOS keeps one.
+pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn Memory) -> Tables {
     let mut tables = Tables::default();
-    let Some(root) = rsdp.and_then(|at| root_table(at, memory)).or_else(|| search(memory)) else {
+    let given = pointer.and_then(|pointer| match pointer {
+        RootPointer::At(address) => root_table(address, memory),
+        RootPointer::Copy(bytes) => listed(&bytes, memory),
+    });
+    let Some(root) = given.or_else(|| search(memory)) else {
         log::warn!("no ACPI tables: lines have no route");
         return tables;
     };
@@ -84,14 +106,19 @@ fn search(memory: &dyn Memory) -> Option<Vec<u64>> {
 /// The addresses in the table that a root pointer at `at` leads to.
 fn root_table(at: u64, memory: &dyn Memory) -> Option<Vec<u64>> {
     let bytes = copy(at, size_of::<Rsdp>() as u64, memory)?;
+    listed(bytes.first_chunk()?, memory)
+}
+
+/// The addresses in the table that a root pointer of these bytes leads to.
+fn listed(bytes: &[u8; size_of::<Rsdp>()], memory: &dyn Memory) -> Option<Vec<u64>> {
     // SAFETY: as many bytes as an `Rsdp` has, which is packed and valid whatever they are.
     let rsdp = unsafe { bytes.as_ptr().cast::<Rsdp>().read() };
     // The checksum is taken over as many bytes as the pointer says it has: no more than were copied.
     if rsdp.revision() > 0 && to_usize(u64::from(rsdp.length())) > bytes.len() {
-        log::warn!("ACPI root pointer at {at:#x}: {} bytes long", rsdp.length());
+        log::warn!("ACPI root pointer: {} bytes long", rsdp.length());
         return None;
     }
-    rsdp.validate().inspect_err(|error| log::warn!("ACPI root pointer at {at:#x}: {error:?}")).ok()?;
+    rsdp.validate().inspect_err(|error| log::warn!("ACPI root pointer: {error:?}")).ok()?;
     let (address, signature, width) = match rsdp.revision() {
         0 => (u64::from(rsdp.rsdt_address()), Signature::RSDT, 4),
         _ => (rsdp.xsdt_address(), Signature::XSDT, 8),

@@ -50,8 +50,9 @@ pub(super) fn init(boot: &BootInfo) -> Result<(), MemorySetupError> {
     let plan = memory_map::plan(&boot.usable)
         .map_err(|free| MemorySetupError::TooSmall { wanted: memory_map::least(), free })?;
     let pool = to_usize(plan.pool.start)..to_usize(plan.pool.end);
-    // SAFETY: there is one `BootInfo`, and `arch::init` took it, so this runs once. Usable memory, mapped by the boot tables (the lowest range begins far below 4 GiB) and by ours
-    // later; the plan gives it to nobody else.
+    // SAFETY: there is one `BootInfo`, and `arch::init` took it, so this runs once. Usable memory, mapped by the boot
+    // tables (it begins below 4 GiB, and pages are taken from its beginning) and by ours later; the plan gives it to
+    // nobody else.
     unsafe { POOL.lock().init(core::ptr::with_exposed_provenance_mut(pool.start), pool.len()) };
     paging::init(boot)?;
     RAM.call_once(|| {

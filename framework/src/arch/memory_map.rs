@@ -12,6 +12,8 @@ const FLOOR: u64 = 1 << 20;
 pub(super) const CEILING: u64 = 1 << 46;
 /// Of memory in one piece, the pool for page tables and DMA takes a quarter, but no more than this.
 const POOL_LIMIT: u64 = 64 << 20;
+/// The pool is in memory below: the boot page tables map it, and every device can address it.
+const LOW: u64 = 1 << 32;
 /// Less memory than this, after the image, and there is no point in starting.
 const LEAST: u64 = 3 << 20;
 
@@ -107,7 +109,7 @@ pub(super) fn without(range: &Range<u64>, hole: &Range<u64>) -> impl Iterator<It
 /// What the memory is used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Whole pages: page tables and DMA. As low as possible, for devices that cannot address much.
+    /// Whole pages: page tables and DMA. Low in memory, for devices that cannot address much.
     pub(super) pool: Range<u64>,
     /// Everything that is allocated by the byte.
     pub(super) heap: Range<u64>,
@@ -117,15 +119,16 @@ pub(super) struct Plan {
 pub(super) fn plan(usable: &[Range<u64>]) -> Result<Plan, u64> {
     let length = |range: &Range<u64>| range.end - range.start;
     let total: u64 = usable.iter().map(length).sum();
-    // Scraps at the bottom are not worth a pool.
-    let lowest = usable.iter().find(|range| length(range) >= LEAST).ok_or(total)?;
-    let largest_other = usable.iter().filter(|range| *range != lowest).max_by_key(|range| length(range));
-    // With memory above 4 GiB there is plenty: the pool gets all that is below.
-    if let Some(heap) = largest_other.filter(|range| length(range) >= length(lowest) / 2) {
-        return Ok(Plan { pool: lowest.clone(), heap: heap.clone() });
+    // UEFI leaves several pieces below 4 GiB, and the lowest of them may be small.
+    let low = usable.iter().filter(|range| range.start < LOW && length(range) >= LEAST);
+    let low = low.max_by_key(|range| length(range)).ok_or(total)?;
+    // With more memory above 4 GiB there is plenty: the pool gets all that is below.
+    let high = usable.iter().filter(|range| range.start >= LOW).max_by_key(|range| length(range));
+    if let Some(heap) = high.filter(|range| length(range) >= length(low) / 2) {
+        return Ok(Plan { pool: low.clone(), heap: heap.clone() });
     }
-    let pool = lowest.start..lowest.start + (length(lowest) / 4).min(POOL_LIMIT) / PAGE * PAGE;
-    Ok(Plan { heap: pool.end..lowest.end, pool })
+    let pool = low.start..low.start + (length(low) / 4).min(POOL_LIMIT) / PAGE * PAGE;
+    Ok(Plan { heap: pool.end..low.end, pool })
 }
 
 /// The least memory that [`plan`] accepts in one piece, in bytes.
@@ -207,6 +210,13 @@ mod tests {
     fn a_small_rest_elsewhere_goes_unused() {
         let plan = plan(&[4 * MIB..1024 * MIB, 4096 * MIB..4100 * MIB]).unwrap();
         assert_eq!(plan, Plan { pool: 4 * MIB..68 * MIB, heap: 68 * MIB..1024 * MIB });
+    }
+
+    #[test]
+    fn a_small_piece_at_the_bottom_goes_unused() {
+        // As OVMF leaves 128 MiB: its own data is at 8 MiB.
+        let plan = plan(&[4 * MIB..8 * MIB, 9 * MIB..121 * MIB, 122 * MIB..126 * MIB]).unwrap();
+        assert_eq!(plan, Plan { pool: 9 * MIB..37 * MIB, heap: 37 * MIB..121 * MIB });
     }
 
     #[test]

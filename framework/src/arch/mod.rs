@@ -33,7 +33,7 @@ use alloc::boxed::Box;
 
 pub use allocator::{Allocator, forbid_allocation_in_handlers};
 pub use backtrace::Backtrace;
-pub use boot_info::{BootError, BootInfo, ImageLayout};
+pub use boot_info::{BootError, BootInfo, BootProtocol, ImageLayout};
 pub use clock::now;
 pub use cpu::random_seed;
 pub use heap::HeapFigures;
@@ -71,11 +71,12 @@ pub enum InitError {
 /// [`InitError`] when it cannot run here at all. What is merely missing (a table, an I/O APIC, ECAM) is logged
 /// and done without.
 pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, InitError> {
+    log::info!("boot: by {}", boot.protocol);
     backtrace::init(&boot.image);
     memory::init(&boot)?;
     stacks::init();
     idt::init();
-    let tables = acpi::read(boot.rsdp, &MachineMemory);
+    let tables = acpi::read(boot.root_pointer, &MachineMemory);
     let cpu = init_interrupts()?;
     init_time(&tables);
     if cpu::is_tcg() {

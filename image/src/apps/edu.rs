@@ -46,7 +46,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
 
 async fn factorial(Found { function, device, .. }: &mut Found<Edu>) -> Result<(), Failure> {
     let result = with_timeout(PATIENCE, device.factorial(10)).await??;
-    if result != (1..=10).product() {
+    if result != (1..=10).product::<u32>() {
         return Err(Failure::WrongFactorial(result));
     }
     say!("edu {function}: 10! = {result}, by {}", device.mode());

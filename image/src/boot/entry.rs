@@ -1,9 +1,9 @@
-//! The way in: a 32-bit PVH entry, long mode, a stack, Rust.
+//! The way in: a 32-bit entry, long mode, a stack, Rust.
 //!
-//! The loader (QEMU's `-kernel`, and others that know Xen's PVH note) jumps here in 32-bit protected mode,
-//! without paging, with the physical address of the start info in `ebx`. The tables made here map the
-//! first 4 GiB one to one, all of it writable and executable: they live until the framework has read the
-//! memory map and made better ones.
+//! Loaders that know Xen's PVH note (QEMU's `-kernel`, among others) and those that find the Multiboot2 header (GRUB, on
+//! BIOS and on UEFI) both jump here, in 32-bit protected mode without paging. `ebx` has the physical address of what
+//! they tell, and `eax` says whether that is Multiboot2's. The tables made here map the first 4 GiB one to one, all of
+//! it writable and executable: they live until the framework has read the memory map and made better ones.
 
 #![expect(unsafe_code, reason = "assembly, and symbols that the linker script defines")]
 
@@ -11,11 +11,11 @@ use core::arch::global_asm;
 
 use switchboard::arch::{self, BootInfo, ImageLayout};
 
-pvh::xen_elfnote_phys32_entry!(pvh_start);
+pvh::xen_elfnote_phys32_entry!(boot_start);
 
 unsafe extern "C" {
     /// The entry point below.
-    fn pvh_start() -> !;
+    fn boot_start() -> !;
 
     // Where the linker script put things. Only their addresses mean something.
     static image_text_start: u8;
@@ -29,12 +29,22 @@ unsafe extern "C" {
 
 global_asm!(
     r#"
+    /* The Multiboot2 header (specification 2.0, 3.1): magic number, i386, its length, a sum of zero, and of tags only
+       the last. The loader takes sections and entry point from the ELF headers. */
+    .section .multiboot, "a", @progbits
+    .balign 8
+multiboot_header:
+    .long 0xe85250d6, 0, 24, 0x100000000 - (0xe85250d6 + 24)
+    .word 0, 0
+    .long 8
+
     .section .text.boot, "ax", @progbits
     .code32
-    .globl pvh_start
-pvh_start:
+    .globl boot_start
+boot_start:
     cli
     cld
+    movl %eax, %ebp
     movl %ebx, %esi
 
     /* A reboot finds memory as it was left, and not every loader clears .bss. */
@@ -90,9 +100,9 @@ pvh_start:
     movl %eax, %fs
     movl %eax, %gs
     movl $image_stack_top, %esp
-    xorl %ebp, %ebp
     fninit
-    movl %esi, %edi
+    movl %ebp, %edi
+    xorl %ebp, %ebp
     call {kernel_entry}
     ud2
 
@@ -121,10 +131,10 @@ boot_pd:
 );
 
 /// The first Rust to run: console, boot information, then the image proper.
-extern "sysv64" fn kernel_entry(start_info: u32) -> ! {
+extern "sysv64" fn kernel_entry(eax: u32, ebx: u32) -> ! {
     arch::serial::init(log::LevelFilter::Info);
-    // SAFETY: the entry above passes what the loader left in `ebx`, and maps the first 4 GiB one to one.
-    match unsafe { BootInfo::from_pvh(start_info, image_layout()) } {
+    // SAFETY: the entry above passes what the loader left in these registers, and maps the first 4 GiB one to one.
+    match unsafe { BootInfo::from_loader(eax, ebx, image_layout()) } {
         Ok(boot) => crate::kernel_main(boot),
         Err(error) => {
             log::error!("cannot boot: {error}");
