@@ -13,7 +13,9 @@ use std::time::Instant;
 use nix::fcntl::FcntlArg::F_SETFD;
 use nix::fcntl::{FdFlag, fcntl};
 
-use crate::{Client, Console, FunctionReport, InterruptsReport, Protocol, parse_functions, parse_interrupts};
+use crate::{
+    Client, Console, FunctionReport, InterruptsReport, Protocol, ScratchPath, parse_functions, parse_interrupts,
+};
 
 /// The host port of each forwarded guest port.
 pub(crate) type Ports = BTreeMap<(Protocol, u16), u16>;
@@ -41,12 +43,20 @@ pub struct Guest {
     console: Console,
     command: String,
     ports: Vec<Ports>,
+    _iso: Option<ScratchPath>,
     /// Dropped, it stops the watchdog.
     _watched: Sender<()>,
 }
 
 impl Guest {
-    pub(crate) fn start(arguments: &[String], inherited: &[Arc<OwnedFd>], ports: Vec<Ports>, limit: Duration) -> Self {
+    /// Starts the command. `iso` is deleted with the guest.
+    pub(crate) fn start(
+        arguments: &[String],
+        inherited: &[Arc<OwnedFd>],
+        ports: Vec<Ports>,
+        limit: Duration,
+        iso: Option<ScratchPath>,
+    ) -> Self {
         let command = arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
         let mut child = spawn(arguments, inherited)
             .unwrap_or_else(|error| panic!("{} cannot be started ({error}); see `make doctor`", arguments[0]));
@@ -62,7 +72,7 @@ impl Guest {
                 end(&target);
             }
         });
-        Self { child, console, command, ports, _watched: watched }
+        Self { child, console, command, ports, _iso: iso, _watched: watched }
     }
 
     /// What it has written.

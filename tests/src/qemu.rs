@@ -5,8 +5,9 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::built::{built_disk, built_image};
+use crate::built::built_disk;
 use crate::guest::{Guest, Ports};
+use crate::loader::Boot;
 use crate::machine::Machine;
 use crate::ports::{Protocol, free_port};
 use crate::proxy::GuestMemory;
@@ -37,6 +38,7 @@ pub enum Irq {
 #[derive(Debug, Clone)]
 pub struct Qemu {
     machine: Machine,
+    boot: Boot,
     cpu: String,
     memory: String,
     bridges: Vec<String>,
@@ -57,6 +59,7 @@ impl Qemu {
     pub fn new(machine: Machine) -> Self {
         Self {
             machine,
+            boot: Boot::Pvh,
             cpu: "max".to_owned(),
             memory: "128M".to_owned(),
             bridges: Vec::new(),
@@ -158,6 +161,13 @@ impl Qemu {
         self
     }
 
+    /// Sets how the image is booted; by QEMU itself if nothing is said.
+    #[must_use]
+    pub fn boot(mut self, boot: Boot) -> Self {
+        self.boot = boot;
+        self
+    }
+
     /// Sets the CPU model, as QEMU's `-cpu` takes it.
     #[must_use]
     pub fn cpu(mut self, cpu: &str) -> Self {
@@ -214,30 +224,28 @@ impl Qemu {
     /// Starts it.
     ///
     /// # Panics
-    /// When the image has not been built or QEMU cannot be started.
+    /// When the image has not been built, an ISO cannot be made, or QEMU cannot be started.
     #[must_use]
     pub fn start(&self) -> Guest {
-        let (arguments, ports) = self.arguments();
-        Guest::start(&arguments, &self.inherited, ports, self.limit)
+        let loaded = self.boot.load(&self.command_line.join(" "));
+        let (arguments, ports) = self.arguments(&loaded.words);
+        Guest::start(&arguments, &self.inherited, ports, self.limit, loaded.iso)
     }
 
     /// The command, the program first, with the ports it forwards, which are free now.
-    fn arguments(&self) -> (Vec<String>, Vec<Ports>) {
-        let image = built_image();
+    fn arguments(&self, loader: &[String]) -> (Vec<String>, Vec<Ports>) {
         let mut words: Vec<String> = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config"]
             .into_iter()
             .chain(["-display", "none", "-no-reboot"])
             .chain(["-chardev", "stdio,id=console,mux=on,signal=off"])
             .chain(["-serial", "chardev:console", "-mon", "chardev=console"])
             .chain(self.machine.words().iter().copied())
-            .chain(["-cpu", &self.cpu, "-m", &self.memory, "-kernel", &image.to_string_lossy()])
+            .chain(["-cpu", &self.cpu, "-m", &self.memory])
+            .chain(loader.iter().map(String::as_str))
             .map(str::to_owned)
             .collect();
         if self.has_exit {
             words.extend(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"].map(str::to_owned));
-        }
-        if !self.command_line.is_empty() {
-            words.extend(["-append".to_owned(), self.command_line.join(" ")]);
         }
         words.extend(self.bridges.iter().flat_map(|device| ["-device".to_owned(), device.clone()]));
         let mut ports = Vec::new();

@@ -1,6 +1,6 @@
 //! Machines and topologies: each boots, serves a file from its disk, and has its interrupts where it should.
 
-use switchboard_tests::{FunctionReport, Guest, Irq, Machine, Qemu, mebibyte_file, sha256};
+use switchboard_tests::{BarReport, Boot, FunctionReport, Guest, Irq, Machine, Nic, Qemu, mebibyte_file, sha256};
 
 /// Fetches the file, which the disk reads and the network carries.
 fn serves(guest: &Guest) {
@@ -14,6 +14,14 @@ fn function(guest: &Guest, driver: &str) -> FunctionReport {
     let functions = guest.functions();
     let found = functions.iter().find(|function| function.driver.as_deref() == Some(driver));
     found.unwrap_or_else(|| panic!("no {driver} in {functions:#?}")).clone()
+}
+
+/// Where a BAR is.
+#[track_caller]
+fn address(bar: &BarReport) -> u64 {
+    let digits = bar.address.as_deref().and_then(|address| address.strip_prefix("0x"));
+    let digits = digits.unwrap_or_else(|| panic!("no address: {bar:?}"));
+    u64::from_str_radix(digits, 16).expect("hexadecimal digits")
 }
 
 /// Its line, by what the chipset tells.
@@ -41,6 +49,50 @@ fn topology(machine: Machine, bridges: &[&str], (nic, nic_line): (&str, u32), (d
     let guest = qemu.irq(Irq::Intx).start();
     serves(&guest);
     assert_eq!((line(&guest, driver), line(&guest, "virtio-blk")), (nic_line, disk_line));
+}
+
+/// GRUB loads the image and hands over the command line.
+#[test]
+fn iso_on_bios() {
+    let guest = Qemu::new(Machine::Pc).boot(Boot::Iso).nic(Nic::Virtio).files().irq(Irq::Intx).start();
+    serves(&guest);
+    guest.wait_for("boot: by Multiboot2");
+    assert_eq!((line(&guest, "virtio-net"), line(&guest, "virtio-blk")), (10, 11));
+}
+
+/// UEFI puts 64-bit BARs where only 64 bits reach, and keeps some of the memory.
+#[test]
+fn iso_on_uefi() {
+    let qemu = Qemu::new(Machine::Q35).boot(Boot::Uefi).nic(Nic::Virtio).files().device("pci-testdev,membar=8G");
+    let guest = qemu.start();
+    serves(&guest);
+    guest.wait_for("boot: by Multiboot2 on UEFI");
+    for driver in ["virtio-net", "virtio-blk"] {
+        let function = function(&guest, driver);
+        assert_eq!(function.mode, "msix");
+        let is_high = |bar: &BarReport| bar.kind == "mem64" && address(bar) >= 1 << 32;
+        assert!(function.bars.iter().any(is_high), "{function:#?}");
+    }
+}
+
+#[test]
+fn iso_on_uefi_by_lines() {
+    let guest = Qemu::new(Machine::Q35).boot(Boot::Uefi).nic(Nic::E1000).files().irq(Irq::Intx).start();
+    serves(&guest);
+    line(&guest, "e1000");
+    line(&guest, "virtio-blk");
+}
+
+/// SeaBIOS moves the others' 64-bit BARs up with one that has no room below.
+#[test]
+fn q35_with_8_gib_of_device_memory() {
+    for memory in ["128M", "3G"] {
+        let qemu = Qemu::new(Machine::Q35).memory(memory).nic(Nic::Virtio).files().device("pci-testdev,membar=8G");
+        let guest = qemu.start();
+        serves(&guest);
+        let function = function(&guest, "virtio-net");
+        assert!(function.bars.iter().any(|bar| address(bar) >= 1 << 32), "{function:#?}");
+    }
 }
 
 #[test]

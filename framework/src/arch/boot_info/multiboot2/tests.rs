@@ -1,6 +1,7 @@
 //! Lists as GRUB makes them, and as nobody should.
 
 use alloc::vec::Vec;
+use core::slice;
 
 use super::*;
 
@@ -88,10 +89,8 @@ fn uefi_keeps_some_memory() {
         let told = told.expect("all that is needed");
         let free = [MIB..2 * MIB, 4 * MIB..8 * MIB, 9 * MIB..10 * MIB, 11 * MIB..12 * MIB, 14 * MIB..15 * MIB];
         assert_eq!(told.usable[..], free);
-        assert_eq!(
-            (&told.survey.memory[..], &told.survey.reserved[..]),
-            (&[MIB..15 * MIB][..], &[16 * MIB..17 * MIB][..])
-        );
+        let survey = (told.survey.memory.as_slice(), told.survey.reserved.as_slice());
+        assert_eq!(survey, (slice::from_ref(&(MIB..15 * MIB)), slice::from_ref(&(16 * MIB..17 * MIB))));
         assert_eq!(told.protocol, BootProtocol::Multiboot2Uefi);
         assert!(matches!(told.root_pointer, Some(RootPointer::Copy(copy)) if copy == [2; 36]));
     });

@@ -1,0 +1,60 @@
+//! What brings the image into a guest's memory.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::ScratchPath;
+use crate::built::built_image;
+
+/// How the image is booted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// QEMU loads it, by its PVH note.
+    Pvh,
+    /// GRUB loads it from the ISO, on SeaBIOS.
+    Iso,
+    /// GRUB loads it from the ISO, on UEFI.
+    Uefi,
+}
+
+/// QEMU's words for it, and what must be there as long as the guest is.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) words: Vec<String>,
+    pub(crate) iso: Option<ScratchPath>,
+}
+
+impl Boot {
+    /// Prepares a boot with that command line.
+    pub(crate) fn load(self, command_line: &str) -> Loaded {
+        if self == Self::Pvh {
+            let mut words = vec!["-kernel".to_owned(), built_image().display().to_string()];
+            if !command_line.is_empty() {
+                words.extend(["-append".to_owned(), command_line.to_owned()]);
+            }
+            return Loaded { words, iso: None };
+        }
+        let iso = ScratchPath::new("iso");
+        run(Command::new("tools/iso").arg(iso.path()).arg(command_line).env("IMAGE", built_image()));
+        let cd = format!("if=none,id=cd0,format=raw,media=cdrom,readonly=on,file={}", iso.path().display());
+        let mut words = ["-drive", &cd, "-device", "ide-cd,drive=cd0,bootindex=0"].map(str::to_owned).to_vec();
+        if self == Self::Uefi {
+            for (unit, part, access) in [(0, "CODE", "readonly=on"), (1, "VARS", "snapshot=on")] {
+                let file = run(Command::new("bash").args(["-c", &format!("source tools/lib.sh; ovmf {part}")]));
+                let file = String::from_utf8_lossy(&file.stdout).trim().to_owned();
+                let flash = format!("if=pflash,unit={unit},format=raw,{access},file={file}");
+                words.extend(["-drive".to_owned(), flash]);
+            }
+        }
+        Loaded { words, iso: Some(iso) }
+    }
+}
+
+/// Runs one of the project's tools, at the top of the repository.
+fn run(command: &mut Command) -> Output {
+    let command = command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed; see `make doctor`:\n{errors}");
+    output
+}
