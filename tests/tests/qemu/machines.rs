@@ -51,6 +51,20 @@ fn topology(machine: Machine, bridges: &[&str], (nic, nic_line): (&str, u32), (d
     assert_eq!((line(&guest, driver), line(&guest, "virtio-blk")), (nic_line, disk_line));
 }
 
+#[test]
+fn q35_with_nothing_assigned() {
+    let bridges = ["pcie-root-port,id=root,addr=5,chassis=1"];
+    topology(Machine::Q35Qboot, &bridges, ("virtio-net-pci,addr=4", 20), ("virtio-blk-pci,bus=root", 21));
+    topology(Machine::Q35Qboot, &[], ("e1000,addr=3", 23), ("virtio-blk-pci,addr=0x1d", 16));
+}
+
+#[test]
+fn microvm() {
+    let bridges = ["pcie-root-port,id=root,addr=6,chassis=1"];
+    topology(Machine::Microvm, &bridges, ("virtio-net-pci,addr=4", 16), ("virtio-blk-pci,bus=root", 18));
+    topology(Machine::Microvm, &[], ("e1000,addr=3", 19), ("virtio-blk-pci,addr=2", 18));
+}
+
 /// GRUB loads the image and hands over the command line.
 #[test]
 fn iso_on_bios() {
