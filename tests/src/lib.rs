@@ -4,6 +4,7 @@
 //! command line and console are printed, so that a person can run the same thing by hand.
 
 mod built;
+mod checks;
 mod console;
 mod disk;
 mod dump;
@@ -25,6 +26,7 @@ mod scratch;
 mod trace;
 
 pub use built::{built_disk, built_image};
+pub use checks::serves_the_file;
 pub use console::Console;
 pub use disk::{ScratchDisk, mebibyte_file, sha256};
 pub use dump::{DumpAccess, DumpError, DumpedFunction, FunctionName, describe, parse_dump};

@@ -68,6 +68,19 @@ pub struct BarReport {
     pub size: u64,
 }
 
+impl BarReport {
+    /// Where it is.
+    ///
+    /// # Panics
+    /// When the report is not as documented.
+    #[must_use]
+    #[track_caller]
+    pub fn place(&self) -> Option<u64> {
+        let digits = self.address.as_ref()?.strip_prefix("0x").expect("a hexadecimal number");
+        Some(u64::from_str_radix(digits, 16).expect("a hexadecimal number"))
+    }
+}
+
 /// All interrupt counters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! Machines whose firmware gave BARs, bridge windows and buses nothing, or not all: what the image gives them works.
 
-use switchboard_tests::{BarReport, FunctionReport, Guest, Machine, Nic, Qemu, mebibyte_file, sha256};
+use switchboard_tests::{BarReport, FunctionReport, Machine, Nic, Qemu, serves_the_file};
 
 const GIB: u64 = 1 << 30;
 
@@ -18,25 +18,13 @@ fn behind_bridges(machine: Machine) -> Qemu {
     qemu.nic_device("virtio-net-pci,bus=conventional,addr=3").files_on("virtio-blk-pci,bus=second")
 }
 
-/// A file comes from the disk and over the network: registers are reached, memory is written, messages arrive.
-#[track_caller]
-fn serves(guest: &Guest) {
-    let file = guest.client().get("/files/1mib.bin").expect("the file");
-    assert_eq!((file.status, sha256(&file.body)), (200, sha256(&mebibyte_file())));
-}
-
-fn address(bar: &BarReport) -> Option<u64> {
-    let digits = bar.address.as_ref()?.strip_prefix("0x").expect("a hexadecimal number");
-    Some(u64::from_str_radix(digits, 16).expect("a hexadecimal number"))
-}
-
 /// Every BAR has an address that is a multiple of its size, and no two meet. On a machine that decodes no ports, those
 /// for ports have none.
 #[track_caller]
 fn all_assigned(functions: &[FunctionReport], machine: Machine) {
     let mut ranges = Vec::new();
     for bar in functions.iter().flat_map(|function| &function.bars) {
-        match address(bar) {
+        match bar.place() {
             Some(start) => {
                 assert_eq!(start % bar.size, 0, "{bar:?}");
                 ranges.push((bar.kind == "io", start, start + bar.size));
@@ -55,7 +43,7 @@ fn all_assigned(functions: &[FunctionReport], machine: Machine) {
 fn boots(qemu: &Qemu, machine: Machine, said: &str) {
     let guest = qemu.start();
     guest.wait_for(said);
-    serves(&guest);
+    serves_the_file(&guest);
     all_assigned(&guest.functions(), machine);
 }
 
@@ -92,7 +80,7 @@ fn microvm_bridges() {
 #[test]
 fn q35_bridges_stay() {
     let guest = behind_bridges(Machine::Q35).device("VGA").start();
-    serves(&guest);
+    serves_the_file(&guest);
     all_assigned(&guest.functions(), Machine::Q35);
     let console = guest.console().text();
     assert!(!console.contains(" BARs, "), "{console}");
@@ -107,11 +95,11 @@ fn eight_gibibytes(machine: Machine) {
         .device("pci-testdev,membar=8G")
         .device("pci-testdev,membar=8G,bus=above")
         .start();
-    serves(&guest);
+    serves_the_file(&guest);
     let functions = guest.functions();
     all_assigned(&functions, machine);
     let large = functions.iter().flat_map(|function| &function.bars).filter(|bar| bar.size == 8 * GIB);
-    let places: Vec<_> = large.map(address).collect();
+    let places: Vec<_> = large.map(BarReport::place).collect();
     assert!(places.len() == 2 && places.iter().all(|place| place.is_some_and(|at| at >= 4 * GIB)), "{places:x?}");
 }
 
@@ -134,7 +122,7 @@ fn microvm_eight_gibibytes() {
 #[test]
 fn q35_qboot_too_large() {
     let guest = Qemu::new(Machine::Q35Qboot).nic(Nic::Virtio).files().device("pci-testdev,membar=512G").start();
-    serves(&guest);
+    serves_the_file(&guest);
     let functions = guest.functions();
     let bars: Vec<_> = functions.iter().flat_map(|function| &function.bars).collect();
     let large = bars.iter().find(|bar| bar.size == 512 * GIB).expect("the BAR");

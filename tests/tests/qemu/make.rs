@@ -12,7 +12,9 @@ fn make(arguments: &[&str]) -> Command {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     make.current_dir(top).args(arguments);
     // What the surrounding `make test` hands down is not what a person types.
-    for variable in ["MAKEFLAGS", "MAKELEVEL", "MACHINE", "NIC", "IRQ", "PORT", "SMP", "MEM", "ACCEL", "APP", "DISK"] {
+    for variable in
+        ["MAKEFLAGS", "MAKELEVEL", "MACHINE", "BOOT", "NIC", "IRQ", "PORT", "SMP", "MEM", "ACCEL", "APP", "DISK"]
+    {
         make.env_remove(variable);
     }
     for variable in ["FORWARD", "ARGS", "QEMU_ARGS"] {
@@ -62,7 +64,8 @@ fn qemu_cmd_prints_one_command() {
 #[test]
 fn wrong_values_name_the_allowed_ones() {
     for (variable, allowed) in [
-        ("MACHINE=vax", "q35 pc"),
+        ("MACHINE=vax", "q35 pc microvm"),
+        ("BOOT=floppy", "pvh iso uefi"),
         ("NIC=token-ring", "virtio e1000 none"),
         ("IRQ=loud", "auto msix msi intx"),
         ("ACCEL=warp", "tcg kvm"),
