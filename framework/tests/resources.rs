@@ -147,8 +147,9 @@ fn a_function_that_went_away_is_not_claimed() {
     assert!(fake.machine().functions().is_empty());
 }
 
-fn bridge(at: &str, secondary: u8) -> FakeFunction {
-    FakeFunction::new(0x1b36, 0x000c).at(at).byte(0x0e, 1).byte(0x0b, 6).byte(0x0a, 4).byte(0x19, secondary)
+fn bridge(at: &str, secondary: u8, subordinate: u8) -> FakeFunction {
+    let bridge = FakeFunction::new(0x1b36, 0x000c).at(at).byte(0x0e, 1).byte(0x0b, 6).byte(0x0a, 4);
+    bridge.byte(0x19, secondary).byte(0x1a, subordinate)
 }
 
 fn addresses(fake: &FakeMachine) -> Vec<String> {
@@ -158,33 +159,54 @@ fn addresses(fake: &FakeMachine) -> Vec<String> {
 #[test]
 fn the_walk_goes_behind_bridges_and_into_functions() {
     let fake = FakeMachine::new([
-        bridge("00:02.0", 1),
-        bridge("01:00.0", 5),
+        bridge("00:02.0", 1, 7),
+        bridge("01:00.0", 5, 5),
         FakeFunction::new(1, 1).at("05:1f.0").byte(0x0e, 0x80),
         FakeFunction::new(1, 2).at("05:1f.7"),
         // Not multifunction: what answers as function 3 is an echo.
         FakeFunction::new(1, 3).at("00:04.0"),
         FakeFunction::new(1, 4).at("00:04.3"),
-        // Nobody leads here.
-        FakeFunction::new(1, 5).at("09:00.0"),
+        // Spoken for, and nobody leads here.
+        FakeFunction::new(1, 5).at("06:00.0"),
+        // No bridge leads here: another root bus, and what is behind it.
+        bridge("80:00.0", 0x81, 0x81),
+        FakeFunction::new(1, 6).at("81:03.0"),
     ]);
-    assert_eq!(addresses(&fake), ["0000:00:02.0", "0000:00:04.0", "0000:01:00.0", "0000:05:1f.0", "0000:05:1f.7"]);
+    let (below, beside) = (["0000:01:00.0", "0000:05:1f.0", "0000:05:1f.7"], ["0000:80:00.0", "0000:81:03.0"]);
+    assert_eq!(addresses(&fake), [&["0000:00:02.0", "0000:00:04.0"][..], &below, &beside].concat());
     let taken = fake.machine().take(Address::new(0, 0, 2, 0)).expect("there");
     assert!(matches!(taken.claim(), Err(ClaimError::NotAnEndpoint { .. })));
 }
 
 #[test]
-fn bridges_that_lie_do_not_keep_the_walk() {
+fn bridges_that_lie_are_left_out_with_what_is_behind_them() {
     let fake = FakeMachine::new([
-        bridge("00:02.0", 1),
-        bridge("00:03.0", 1),
-        bridge("00:04.0", 0),
-        bridge("01:00.0", 0),
-        bridge("01:01.0", 1),
-        bridge("01:02.0", 2),
-        bridge("02:00.0", 1),
+        bridge("00:02.0", 1, 4),
+        bridge("00:03.0", 1, 1),
+        bridge("00:04.0", 0, 0),
+        bridge("00:05.0", 6, 5),
+        bridge("01:00.0", 0, 0),
+        bridge("01:01.0", 1, 1),
+        bridge("01:02.0", 2, 2),
+        bridge("01:03.0", 3, 5),
+        bridge("02:00.0", 1, 1),
+        FakeFunction::new(1, 1).at("03:00.0"),
     ]);
-    assert_eq!(addresses(&fake).len(), 7, "each once");
+    assert_eq!(addresses(&fake), ["0000:00:02.0", "0000:01:02.0"]);
+    let refusals: Vec<_> = fake.machine().refusals().iter().map(ToString::to_string).collect();
+    let reasons = [
+        "0000:00:03.0: left out: a bridge to buses 0x01 to 0x01, some of which are behind another bridge",
+        "0000:00:04.0: left out: a bridge without a bus behind it",
+        "0000:00:05.0: left out: a bridge from bus 0x00 to buses 0x06 to 0x05, where 0xff is the last",
+        "0000:01:00.0: left out: a bridge without a bus behind it",
+        "0000:01:01.0: left out: a bridge from bus 0x01 to buses 0x01 to 0x01, where 0x04 is the last",
+        "0000:01:03.0: left out: a bridge from bus 0x01 to buses 0x03 to 0x05, where 0x04 is the last",
+        "0000:02:00.0: left out: a bridge from bus 0x02 to buses 0x01 to 0x01, where 0x02 is the last",
+    ];
+    assert_eq!(refusals.len(), reasons.len(), "{refusals:#?}");
+    for (said, reason) in refusals.iter().zip(reasons) {
+        assert!(said.starts_with(reason), "{said}, not {reason}");
+    }
 }
 
 #[test]

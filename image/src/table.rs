@@ -90,6 +90,8 @@ mod tests {
             mode,
             route: None,
             bars: Vec::new(),
+            rom: None,
+            defects: Vec::new(),
         }
     }
 

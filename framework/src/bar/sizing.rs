@@ -1,123 +1,155 @@
 //! How big each BAR is: write ones, read back, restore (PCI 3.0, 6.2.5.1).
 //!
-//! Decoding is off meanwhile. A BAR of all ones decodes the top of memory for a moment, which on a PC holds
-//! the local APIC and the firmware: others have killed virtual machines that way. Nothing is printed either,
-//! since the console may sit behind the very BAR.
+//! Decoding is off meanwhile, and Command is written by words: Status is beside it, and ones clear it. A BAR of all
+//! ones decodes the top of memory for a moment, which on a PC holds the local APIC and the firmware: others have killed
+//! virtual machines that way, `pci_types` does it still. Nothing is printed either, since the console may sit behind
+//! the very BAR; and one that decodes the console's ports is not touched at all.
 
 use alloc::vec::Vec;
 
+use super::{BarFacts, BarKind};
 use crate::assign::Unassigned;
-use crate::config::{Command, Header, Space, update_command};
+use crate::config::{
+    BarDefect, BarRegister, Command, Decodes, Defect, Facts, MemoryPlace, RomRegister, Space, read_command,
+    write_command,
+};
+use crate::function::Reason;
 
-const FIRST_BAR: u16 = 0x10;
+/// No more memory than this can be addressed (SDM vol. 3, 4.1.4).
+const MOST_MEMORY: u64 = 1 << 52;
+/// There are twice as many ports, and a BAR with all of them would leave none to anybody else.
+const MOST_PORTS: u64 = 1 << 15;
+/// The address bits of a ROM's register.
+const ROM_ADDRESS: u32 = !0x7ff;
 
-/// What a BAR decodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BarFacts {
-    /// 0 to 5: its first register.
-    pub index: u8,
-    /// What kind of addresses.
-    pub kind: BarKind,
-    /// Where it begins, or why it is nowhere.
-    pub address: Result<u64, Unassigned>,
-    /// Its bytes, a power of two.
-    pub size: u64,
+/// What sizing finds.
+#[derive(Debug, Default)]
+pub(crate) struct Sizes {
+    /// The BARs that are as they should be.
+    pub(crate) bars: Vec<BarFacts>,
+    /// Bytes of the expansion ROM, a power of two.
+    pub(crate) rom: Option<u64>,
+    /// What is not believed.
+    pub(crate) defects: Vec<Defect>,
 }
 
-/// The address space of a BAR.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BarKind {
-    /// I/O ports.
-    Io,
-    /// Memory below 4 GiB.
-    Memory32 {
-        /// Reads have no side effects.
-        prefetchable: bool,
-    },
-    /// Memory anywhere; takes two registers.
-    Memory64 {
-        /// Reads have no side effects.
-        prefetchable: bool,
-    },
-}
-
-impl BarKind {
-    /// `io`, `mem32` or `mem64`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Io => "io",
-            Self::Memory32 { .. } => "mem32",
-            Self::Memory64 { .. } => "mem64",
-        }
-    }
-}
-
-/// Sizes every BAR. Those that are broken are left out, and said so once decoding is back on.
-pub(crate) fn read_bars(space: Space, header: &Header) -> Vec<BarFacts> {
+/// Sizes every BAR, and the ROM.
+///
+/// # Errors
+/// [`Reason`] for a function that does not stop decoding, or whose BARs read as if it were gone.
+pub(crate) fn size_bars(space: Space, facts: &Facts) -> Result<Sizes, Reason> {
+    let mut sizes = Sizes::default();
     // The host bridge may decode memory itself through its BARs.
-    if header.class.is_host_bridge() {
-        return Vec::new();
+    if facts.header.class.is_host_bridge() {
+        return Ok(sizes);
+    }
+    if let Some(console) = facts.bars.iter().find(|bar| is_console(bar)) {
+        sizes.defects.push(Defect::Bar { index: console.index, defect: BarDefect::Console });
+        return Ok(sizes);
+    }
+    let before = read_command(space);
+    if before.bits() == u16::MAX {
+        sizes.defects.push(Defect::Command);
+        return Ok(sizes);
     }
     let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
-    let before = update_command(space, |command| command - decode);
-    let mut bars = Vec::new();
-    let mut broken = Vec::new();
-    let mut index = 0;
-    while index < header.bar_count() {
-        let last = index + 1 == header.bar_count();
-        let (bar, slots) = read_bar(space, index, last);
-        match bar {
-            Ok(Some(bar)) => bars.push(bar),
-            Ok(None) => {}
-            Err(mask) => broken.push((index, mask)),
-        }
-        index += slots;
+    write_command(space, before - decode);
+    let still = read_command(space) & decode;
+    if still.is_empty() {
+        let sized = size_all(space, facts, &mut sizes);
+        write_command(space, before);
+        return sized.map(|()| sizes);
     }
-    update_command(space, |_| before);
-    for (index, mask) in broken {
-        log::warn!("{}: BAR {index} refused: it reads {mask:#x} after ones were written", space.address());
+    write_command(space, before);
+    // What has no BAR may well decode what it likes: bridges to ISA do.
+    if facts.bars.is_empty() {
+        return Ok(sizes);
     }
-    bars
+    Err(Reason::Command { wanted: (before - decode).bits(), found: (before | still).bits() })
 }
 
-/// One BAR and the registers it takes; `Err` with what it read back when that is no size.
-fn read_bar(space: Space, index: u8, last: bool) -> (Result<Option<BarFacts>, u64>, u8) {
-    let offset = FIRST_BAR + 4 * u16::from(index);
+/// Whether the console's ports are in it.
+fn is_console(bar: &BarRegister) -> bool {
+    // A BAR of ports begins at a multiple of its size, which is not known yet: no real one has more than 1,024.
+    const CONSOLE: u64 = 0x3f8;
+    bar.decodes == Decodes::Io && bar.address != 0 && bar.address <= CONSOLE && CONSOLE < bar.address + 1024
+}
+
+fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), Reason> {
+    let count = BarRegister::count(facts.header.kind);
+    let mut index = 0;
+    while index < count {
+        let register = BarRegister::read(space, index, count);
+        match size_bar(space, register)? {
+            Ok(Some((kind, size))) => {
+                let (address, defect) = place(register.address, size);
+                sizes.bars.push(BarFacts { index, kind, address, size });
+                sizes.defects.extend(defect.map(|defect| Defect::Bar { index, defect }));
+            }
+            Ok(None) => {}
+            Err(defect) => sizes.defects.push(Defect::Bar { index, defect }),
+        }
+        index += register.registers();
+    }
+    if let Some(offset) = RomRegister::offset(facts.header.kind) {
+        match size_rom(space, offset) {
+            Ok(rom) => sizes.rom = rom,
+            Err(value) => sizes.defects.push(Defect::Rom { value }),
+        }
+    }
+    Ok(())
+}
+
+/// What one BAR decodes and its bytes: `None` where there is none.
+fn size_bar(space: Space, register: BarRegister) -> Result<Result<Option<(BarKind, u64)>, BarDefect>, Reason> {
+    let offset = BarRegister::offset(register.index);
     let low = space.read_u32(offset);
     let low_mask = size_register(space, offset, low);
-    if low & 1 != 0 {
-        let mask = u64::from(low_mask & !3);
-        // The upper half of an I/O BAR may be hard-wired to zero.
-        let mask = if mask >> 16 == 0 { mask | 0xffff_0000 } else { mask };
-        let bar = bar_of(mask, 32).map(|size| {
-            size.map(|size| BarFacts { index, kind: BarKind::Io, address: place(u64::from(low & !3)), size })
-        });
-        return (if low_mask & !3 == 0 { Ok(None) } else { bar }, 1);
+    if low_mask == u32::MAX {
+        return Err(Reason::BarOnes { index: register.index });
     }
-    let prefetchable = low & 8 != 0;
-    let address = u64::from(low & !0xf);
-    let mask = u64::from(low_mask & !0xf);
-    match (low >> 1) & 3 {
-        0 | 1 => {
-            let kind = BarKind::Memory32 { prefetchable };
-            let address = place(address);
-            (bar_of(mask, 32).map(|size| size.map(|size| BarFacts { index, kind, address, size })), 1)
+    let (kind, mask, most) = match register.decodes {
+        Decodes::Io => {
+            let ports = low_mask & !3;
+            // The upper half may be hard-wired to zero.
+            let ports = if ports != 0 && ports >> 16 == 0 { ports | 0xffff_0000 } else { ports };
+            (BarKind::Io, widen(ports), MOST_PORTS)
         }
-        2 if !last => {
-            let high = space.read_u32(offset + 4);
-            let mask = mask | u64::from(size_register(space, offset + 4, high)) << 32;
-            let (kind, address) = (BarKind::Memory64 { prefetchable }, place(address | u64::from(high) << 32));
-            (bar_of(mask, 64).map(|size| size.map(|size| BarFacts { index, kind, address, size })), 2)
-        }
-        // A 64-bit BAR in the last register, or the reserved type.
-        _ => (Err(low.into()), 1),
+        Decodes::Memory { place, is_prefetchable: prefetchable } => match place {
+            MemoryPlace::Bits32 => (BarKind::Memory32 { prefetchable }, widen(low_mask & !0xf), MOST_MEMORY),
+            MemoryPlace::Bits64 => {
+                let high = space.read_u32(offset + 4);
+                let mask = u64::from(size_register(space, offset + 4, high)) << 32 | u64::from(low_mask & !0xf);
+                (BarKind::Memory64 { prefetchable }, mask, MOST_MEMORY)
+            }
+            MemoryPlace::Bits20 => return Ok(Err(BarDefect::BelowOneMib)),
+            MemoryPlace::Bits64Cut => return Ok(Err(BarDefect::NoUpperHalf)),
+            MemoryPlace::Reserved => return Ok(Err(BarDefect::Reserved)),
+        },
+    };
+    Ok(match size_of_mask(mask) {
+        // Nothing can be written: there is no BAR, unless something is there to read.
+        Ok(None) if low == 0 => Ok(None),
+        Ok(None) => Err(BarDefect::NoSize),
+        Ok(Some(size)) if size > most => Err(BarDefect::TooLarge { size }),
+        Ok(Some(size)) => Ok(Some((kind, size))),
+        Err(mask) => Err(BarDefect::Holes { mask }),
+    })
+}
+
+/// Where a BAR of `size` bytes begins. Firmware leaves the address at zero where it gives none; and one that is no
+/// multiple of the size is none either, since the BAR has no bits for the rest.
+fn place(address: u64, size: u64) -> (Result<u64, Unassigned>, Option<BarDefect>) {
+    match address {
+        0 => (Err(Unassigned::Unset), None),
+        _ if address.is_multiple_of(size) => (Ok(address), None),
+        _ => (Err(Unassigned::Unset), Some(BarDefect::Askew { address, size })),
     }
 }
 
 /// Gives a BAR an address; decoding is off. Says whether it holds it.
 pub(crate) fn write_bar(space: Space, bar: BarFacts, address: u64) -> bool {
-    let offset = FIRST_BAR + 4 * u16::from(bar.index);
+    let offset = BarRegister::offset(bar.index);
     let flags = if bar.kind == BarKind::Io { 3 } else { 0xf };
     let (low, high) = ((address & 0xffff_ffff) as u32, (address >> 32) as u32);
     space.write_u32(offset, low);
@@ -132,9 +164,22 @@ pub(crate) fn write_bar(space: Space, bar: BarFacts, address: u64) -> bool {
     is_low && is_high
 }
 
-/// What the address bits of a BAR mean: firmware leaves those at zero that it gives no address.
-fn place(address: u64) -> Result<u64, Unassigned> {
-    if address == 0 { Err(Unassigned::Unset) } else { Ok(address) }
+/// The mask of a BAR whose addresses have 32 bits, as if they had 64.
+fn widen(mask: u32) -> u64 {
+    if mask == 0 { 0 } else { 0xffff_ffff << 32 | u64::from(mask) }
+}
+
+/// The ROM's bytes; `Err` with what its register holds when that is not a ROM's.
+fn size_rom(space: Space, offset: u16) -> Result<Option<u64>, u32> {
+    let before = space.read_u32(offset);
+    if before == u32::MAX {
+        return Err(before);
+    }
+    // All address bits, and not the lowest, which would turn it on.
+    space.write_u32(offset, ROM_ADDRESS);
+    let mask = space.read_u32(offset) & ROM_ADDRESS;
+    space.write_u32(offset, before);
+    size_of_mask(widen(mask)).map_err(|_| mask)
 }
 
 fn size_register(space: Space, offset: u16, value: u32) -> u32 {
@@ -145,31 +190,30 @@ fn size_register(space: Space, offset: u16, value: u32) -> u32 {
 }
 
 /// The size that a mask of writable address bits means: `None` for no BAR, `Err` for a mask with holes.
-fn bar_of(mask: u64, bits: u32) -> Result<Option<u64>, u64> {
+fn size_of_mask(mask: u64) -> Result<Option<u64>, u64> {
     if mask == 0 {
         return Ok(None);
     }
     let size = mask & mask.wrapping_neg();
-    let top = if bits == 64 { u64::MAX } else { u64::from(u32::MAX) };
-    if mask == top & !(size - 1) { Ok(Some(size)) } else { Err(mask) }
+    if mask == !(size - 1) { Ok(Some(size)) } else { Err(mask) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::bar_of;
+    use super::{size_of_mask, widen};
 
     #[test]
     fn masks_mean_sizes() {
-        assert_eq!(bar_of(0, 32), Ok(None));
-        assert_eq!(bar_of(0xffff_f000, 32), Ok(Some(0x1000)));
-        assert_eq!(bar_of(0xffff_ffff_ffff_c000, 64), Ok(Some(0x4000)));
-        assert_eq!(bar_of(0xffff_fffe_0000_0000, 64), Ok(Some(0x2_0000_0000)));
+        assert_eq!(size_of_mask(widen(0)), Ok(None));
+        assert_eq!(size_of_mask(widen(0xffff_f000)), Ok(Some(0x1000)));
+        assert_eq!(size_of_mask(0xffff_ffff_ffff_c000), Ok(Some(0x4000)));
+        assert_eq!(size_of_mask(0xffff_ffff_0000_0000), Ok(Some(0x1_0000_0000)));
     }
 
     #[test]
     fn masks_with_holes_are_refused() {
-        assert_eq!(bar_of(0xfff0_f000, 32), Err(0xfff0_f000));
+        assert_eq!(size_of_mask(widen(0xfff0_f000)), Err(widen(0xfff0_f000)));
         // A 64-bit BAR whose upper half ignores writes decodes no power of two.
-        assert_eq!(bar_of(0xffff_f000, 64), Err(0xffff_f000));
+        assert_eq!(size_of_mask(0xffff_f000), Err(0xffff_f000));
     }
 }

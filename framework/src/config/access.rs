@@ -62,6 +62,16 @@ pub trait ConfigAccess: Send + Sync {
     /// Bytes of configuration space that can be reached: 256 by ports, 4,096 by ECAM, 0 for a function that
     /// is out of reach.
     fn size(&self, address: Address) -> u16;
+
+    /// The highest PCI segment group that it reaches; 0 is the only one that ports reach.
+    fn last_segment(&self) -> u16 {
+        0
+    }
+
+    /// Whether it reaches that bus.
+    fn has_bus(&self, segment: u16, _bus: u8) -> bool {
+        segment == 0
+    }
 }
 
 /// The configuration space of one function.
@@ -80,9 +90,14 @@ impl Space {
         self.address
     }
 
-    /// Whether all of `length` bytes at `offset` can be read.
+    /// Bytes that can be reached.
+    pub(crate) fn size(self) -> u16 {
+        self.access.size(self.address)
+    }
+
+    /// Whether all of `length` bytes at `offset` can be reached.
     pub(crate) fn reaches(self, offset: u16, length: u16) -> bool {
-        offset.checked_add(length).is_some_and(|end| end <= self.access.size(self.address))
+        offset.checked_add(length).is_some_and(|end| end <= self.size())
     }
 
     pub(crate) fn read_u8(self, offset: u16) -> u8 {

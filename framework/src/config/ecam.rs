@@ -63,15 +63,19 @@ impl Ecam {
         Ok(Self { regions: regions.iter().map(map).collect::<Result<_, _>>()? })
     }
 
+    fn find(&self, segment: u16, bus: u8) -> Option<&Mapped> {
+        self.regions.iter().find(|mapped| {
+            let region = &mapped.region;
+            region.segment == segment && (region.first_bus..=region.last_bus).contains(&bus)
+        })
+    }
+
     /// Where a register is, when it is in a region and does not straddle its dword.
     fn locate(&self, address: Address, offset: u16, width: Width) -> Option<NonNull<u8>> {
         if offset >= 4096 || !offset.is_multiple_of(width.bytes()) {
             return None;
         }
-        let mapped = self.regions.iter().find(|mapped| {
-            let region = &mapped.region;
-            region.segment == address.segment() && (region.first_bus..=region.last_bus).contains(&address.bus())
-        })?;
+        let mapped = self.find(address.segment(), address.bus())?;
         let function = usize::from(address.bus() - mapped.region.first_bus) << 20
             | usize::from(address.device()) << 15
             | usize::from(address.function()) << 12;
@@ -108,6 +112,14 @@ impl ConfigAccess for Ecam {
 
     fn size(&self, address: Address) -> u16 {
         if self.locate(address, 0, Width::Dword).is_some() { 4096 } else { 0 }
+    }
+
+    fn last_segment(&self) -> u16 {
+        self.regions.iter().map(|mapped| mapped.region.segment).max().unwrap_or(0)
+    }
+
+    fn has_bus(&self, segment: u16, bus: u8) -> bool {
+        self.find(segment, bus).is_some()
     }
 }
 

@@ -64,6 +64,23 @@ impl PortType {
         }
     }
 
+    /// The number in the register.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Endpoint => 0,
+            Self::LegacyEndpoint => 1,
+            Self::RootPort => 4,
+            Self::UpstreamPort => 5,
+            Self::DownstreamPort => 6,
+            Self::ToPci => 7,
+            Self::FromPci => 8,
+            Self::IntegratedEndpoint => 9,
+            Self::EventCollector => 10,
+            Self::Reserved(number) => number,
+        }
+    }
+
     /// Whether a link is right behind it. What is behind a link is device 0, whatever answers elsewhere (PCIe 4.0, 7.3.1).
     #[must_use]
     pub const fn leads_to_link(self) -> bool {

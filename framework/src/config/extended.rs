@@ -4,10 +4,8 @@ use alloc::vec::Vec;
 
 use super::{Capability, CapabilityList, ChainEnd, Space};
 
-/// Where the first entry is, if there is one.
-const FIRST: u16 = 0x100;
 /// The entries' dwords, of which each is looked at once.
-const DWORDS: usize = (4096 - FIRST as usize) / 4;
+const DWORDS: usize = (4096 - ExtendedList::FIRST as usize) / 4;
 
 /// One entry of a function's extended capability list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +18,21 @@ pub struct ExtendedCapability {
     pub offset: u16,
 }
 
+impl ExtendedCapability {
+    /// The least bytes that a capability of this kind has; a header's for those that are not known here.
+    pub(crate) const fn least(self) -> u16 {
+        match self.id {
+            // Errors, virtual channels, serial number, access control, alternative routing, virtual functions.
+            0x01 => 44,
+            0x02 | 0x09 => 28,
+            0x03 => 12,
+            0x0d | 0x0e => 8,
+            0x10 => 64,
+            _ => 4,
+        }
+    }
+}
+
 /// An extended capability list, up to where it ends or breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExtendedList {
@@ -30,18 +43,21 @@ pub struct ExtendedList {
 }
 
 impl ExtendedList {
+    /// Where the first entry is, if there is one.
+    pub(crate) const FIRST: u16 = 0x100;
+
     /// Walks it, if the function is of PCI Express or PCI-X, which alone have extended space. A first entry that
     /// reads zero or ones, or that is out of reach, is no list.
     pub(crate) fn read(space: Space, capabilities: &CapabilityList) -> Self {
         let mut list = Self::default();
         let is_extended = |entry: &Capability| matches!(entry.id, Capability::EXPRESS | Capability::PCI_X);
-        if !space.reaches(FIRST, 4) || !capabilities.entries.iter().any(is_extended) {
+        if !space.reaches(Self::FIRST, 4) || !capabilities.entries.iter().any(is_extended) {
             return list;
         }
         let mut seen = [0_u64; DWORDS.div_ceil(64)];
-        let mut offset = FIRST;
+        let mut offset = Self::FIRST;
         loop {
-            if offset < FIRST {
+            if offset < Self::FIRST {
                 list.end = ChainEnd::Outside(offset);
                 break;
             }
@@ -52,12 +68,12 @@ impl ExtendedList {
             let header = space.read_u32(offset);
             if header == 0 || header == u32::MAX {
                 // Nothing at the start is an empty list; nothing where an entry points is a broken one.
-                if offset != FIRST {
+                if offset != Self::FIRST {
                     list.end = ChainEnd::Broken(offset);
                 }
                 break;
             }
-            let dword = usize::from((offset - FIRST) / 4);
+            let dword = usize::from((offset - Self::FIRST) / 4);
             let bit = 1 << (dword % 64);
             if seen[dword / 64] & bit != 0 {
                 list.end = ChainEnd::Looped(offset);

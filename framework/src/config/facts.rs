@@ -2,13 +2,14 @@
 
 use alloc::vec::Vec;
 
+use super::header::COMMAND;
 use super::{
-    Address, BarRegister, Capability, CapabilityList, ChainEnd, ConfigAccess, Defect, ExpressCapability, ExtendedList,
-    Header, HeaderKind, MsiCapability, MsixCapability, PowerCapability, RomRegister, Space, VirtioCapability,
+    Address, BarRegister, Capability, CapabilityList, ChainEnd, ConfigAccess, Defect, ExpressCapability,
+    ExtendedCapability, ExtendedList, Header, HeaderKind, MsiCapability, MsixCapability, PowerCapability, RomRegister,
+    Space, VirtioCapability,
 };
 
-use super::header::COMMAND;
-
+const PIN: u16 = 0x3d;
 const SUBSYSTEM: u16 = 0x2c;
 const SUBSYSTEM_CARDBUS: u16 = 0x40;
 /// In a bridge's capability for it.
@@ -58,24 +59,24 @@ impl Facts {
         let capabilities = CapabilityList::read(space, header.kind);
         let extended = ExtendedList::read(space, &capabilities);
         let mut defects = Vec::new();
+        check_header(space, &header, &mut defects);
         if capabilities.end != ChainEnd::Complete {
             defects.push(Defect::CapabilityList(capabilities.end));
         }
-        if extended.end != ChainEnd::Complete {
-            defects.push(Defect::ExtendedList(extended.end));
-        }
+        check_extended(space, &capabilities, &extended, &mut defects);
         let msi = capabilities.find(Capability::MSI).map(|offset| MsiCapability::read(space, offset));
         let msix = capabilities.find(Capability::MSIX).map(|offset| MsixCapability::read(space, offset));
-        defects.extend(msi.and_then(|msi| Defect::check_msi(msi).err()));
-        defects.extend(msix.and_then(|msix| Defect::check_msix(msix).err()));
+        defects.extend(msi.and_then(|msi| Defect::check_msi(msi, &capabilities).err()));
+        defects.extend(msix.and_then(|msix| Defect::check_msix(msix, &capabilities).err()));
         let mut whole = |id, length| {
             let offset = capabilities.find(id)?;
             Defect::check_length(id, offset, length).map_err(|defect| defects.push(defect)).ok().map(|()| offset)
         };
-        let express =
-            whole(Capability::EXPRESS, ExpressCapability::LEAST).map(|offset| ExpressCapability::read(space, offset));
-        let power =
-            whole(Capability::POWER, PowerCapability::LENGTH).map(|offset| PowerCapability::read(space, offset));
+        let express = whole(Capability::EXPRESS, ExpressCapability::LEAST);
+        let power = whole(Capability::POWER, PowerCapability::LENGTH);
+        let express = express.map(|offset| ExpressCapability::read(space, offset)).and_then(|express| {
+            Defect::check_express(express).map_err(|defect| defects.push(defect)).ok().map(|()| express)
+        });
         Self {
             header,
             subsystem: subsystem(space, header.kind, &capabilities),
@@ -87,9 +88,46 @@ impl Facts {
             msi,
             msix,
             express,
-            power,
+            power: power.map(|offset| PowerCapability::read(space, offset)),
             defects,
         }
+    }
+
+    /// The extended capabilities that can be used.
+    pub(crate) fn extended_capabilities(&self) -> Vec<ExtendedCapability> {
+        if self.defects.contains(&Defect::Aliased) {
+            return Vec::new();
+        }
+        let usable = self.extended.entries.iter().filter(|entry| Defect::check_extended(**entry).is_ok());
+        usable.copied().collect()
+    }
+}
+
+fn check_header(space: Space, header: &Header, defects: &mut Vec<Defect>) {
+    if matches!(header.kind, HeaderKind::Unknown(_)) {
+        return;
+    }
+    let pin = space.read_u8(PIN);
+    if header.pin.is_none() && pin != 0 {
+        defects.push(Defect::Pin { pin });
+    }
+    if header.class.is_pci_bridge() && header.kind == HeaderKind::Endpoint {
+        defects.push(Defect::Class { class: header.class });
+    }
+}
+
+fn check_extended(space: Space, capabilities: &CapabilityList, extended: &ExtendedList, defects: &mut Vec<Defect>) {
+    let reached = space.size();
+    if capabilities.find(Capability::EXPRESS).is_some() && reached < 4096 {
+        defects.push(Defect::NoExtendedSpace { reached });
+    }
+    if extended.end != ChainEnd::Complete {
+        defects.push(Defect::ExtendedList(extended.end));
+    }
+    defects.extend(extended.entries.iter().filter_map(|entry| Defect::check_extended(*entry).err()));
+    // Some bridges pass on eight bits of an offset and drop the rest.
+    if !extended.entries.is_empty() && space.read_u32(ExtendedList::FIRST) == space.read_u32(0) {
+        defects.push(Defect::Aliased);
     }
 }
 

@@ -59,6 +59,18 @@ impl Class {
     pub fn is_host_bridge(self) -> bool {
         (self.base, self.sub) == (6, 0)
     }
+
+    /// Whether it is a bridge of any kind.
+    #[must_use]
+    pub fn is_bridge(self) -> bool {
+        self.base == 6
+    }
+
+    /// Whether it is a bridge to more PCI buses.
+    #[must_use]
+    pub fn is_pci_bridge(self) -> bool {
+        (self.base, self.sub) == (6, 4)
+    }
 }
 
 /// As six hexadecimal digits.
@@ -82,11 +94,9 @@ pub enum HeaderKind {
 }
 
 impl Header {
-    /// Reads the header, or `None` where nothing answers.
-    pub(crate) fn read(space: Space) -> Option<Self> {
-        let (vendor, _) = PciHeader::new(space.address()).id(space);
-        // 0xffff: nothing there. 0x0000 is no vendor either, and some bridges answer it.
-        (!matches!(vendor, 0xffff | 0)).then(|| Self::decode(space))
+    /// Device and vendor, as one register has them.
+    pub(crate) fn ids(&self) -> u32 {
+        u32::from(self.device) << 16 | u32::from(self.vendor)
     }
 
     /// Reads the header, whatever answers.
@@ -112,22 +122,12 @@ impl Header {
             interrupt_line,
         }
     }
-
-    /// How many BARs a header of this kind has.
-    pub(crate) fn bar_count(&self) -> u8 {
-        match self.kind {
-            HeaderKind::Endpoint => 6,
-            HeaderKind::Bridge(_) => 2,
-            HeaderKind::CardBus(_) => 1,
-            HeaderKind::Unknown(_) => 0,
-        }
-    }
 }
 
 /// Changes Command by a 16-bit write, and returns what it was. One that reads all ones, as no Command does, belongs
 /// to a function that is gone, and is not written.
 pub(crate) fn update_command(space: Space, change: impl FnOnce(Command) -> Command) -> Command {
-    let before = Command::from_bits_retain(space.read_u16(COMMAND));
+    let before = read_command(space);
     if before.bits() != u16::MAX {
         write_command(space, change(before));
     }

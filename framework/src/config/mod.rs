@@ -23,7 +23,7 @@ pub use access::{ConfigAccess, Width};
 pub use base_address::{BarRegister, Decodes, MemoryPlace, RomRegister};
 pub use bridge::{BridgeHeader, BridgeWindow, BusNumbers, WindowRange};
 pub use capability::{Capability, CapabilityList, ChainEnd};
-pub use defect::Defect;
+pub use defect::{BarDefect, Defect};
 pub use ecam::{Ecam, EcamRegion};
 pub use express::{ExpressCapability, PortType, SlotCapabilities};
 pub use extended::{ExtendedCapability, ExtendedList};

@@ -175,7 +175,7 @@ impl Config {
     /// Its extended capability list.
     #[must_use]
     pub fn extended_capabilities(&self) -> Vec<ExtendedCapability> {
-        self.claimed.record().facts.extended.entries.clone()
+        self.claimed.record().facts.extended_capabilities()
     }
 
     /// Its header, as it was when the function was found.

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use super::claim::Function;
 use super::record::{Record, State, Taken};
+use super::refusal::Refusal;
 use super::silence::Buses;
 use crate::bar::BarFacts;
-use crate::config::{Address, Class, HeaderKind};
+use crate::config::{Address, Class, Defect, HeaderKind};
 use crate::interrupt::{Mode, Offers, Route};
 use crate::machine::Machine;
 use crate::sync::IrqLock;
@@ -16,6 +17,7 @@ use crate::sync::IrqLock;
 #[derive(Debug, Default)]
 pub struct Inventory {
     records: IrqLock<Vec<Arc<Record>>>,
+    refusals: IrqLock<Vec<Refusal>>,
     pub(super) buses: Buses,
 }
 
@@ -23,11 +25,11 @@ impl Inventory {
     /// An empty inventory.
     #[must_use]
     pub const fn new() -> Self {
-        Self { records: IrqLock::new(Vec::new()), buses: Buses::new() }
+        Self { records: IrqLock::new(Vec::new()), refusals: IrqLock::new(Vec::new()), buses: Buses::new() }
     }
 
     pub(super) fn insert(&self, record: Arc<Record>) {
-        self.buses.add(record.address().bus());
+        self.buses.add(record.address());
         let mut records = self.records.lock();
         let place = records.partition_point(|other| other.address() < record.address());
         records.insert(place, record);
@@ -35,6 +37,19 @@ impl Inventory {
 }
 
 impl Machine {
+    /// Takes down what was left out, and tells of what is news.
+    pub(super) fn refuse(&self, refusals: Vec<Refusal>) {
+        refusals.iter().for_each(|refusal| self.inventory.buses.add(refusal.address));
+        let known = core::mem::replace(&mut *self.inventory.refusals.lock(), refusals.clone());
+        refusals.iter().filter(|refusal| !known.contains(refusal)).for_each(|refusal| log::warn!("{refusal}"));
+    }
+
+    /// The functions that were left out at the last scan, and why.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.inventory.refusals.lock().clone()
+    }
+
     /// The function at `address`, to be claimed; `None` when there is none or somebody has it.
     #[must_use]
     pub fn take(&'static self, address: Address) -> Option<Function> {
@@ -103,6 +118,10 @@ pub struct FunctionReport {
     pub route: Option<Route>,
     /// Its BARs.
     pub bars: Vec<BarFacts>,
+    /// Bytes of its expansion ROM, which is given no address.
+    pub rom: Option<u64>,
+    /// What it says of itself that is not believed.
+    pub defects: Vec<Defect>,
 }
 
 impl FunctionReport {
@@ -119,6 +138,8 @@ impl FunctionReport {
             mode: status.mode,
             route: status.route,
             bars: record.bars.clone(),
+            rom: record.rom,
+            defects: record.defects.clone(),
         }
     }
 }

@@ -30,8 +30,6 @@ pub(super) fn number(access: &'static dyn ConfigAccess, segment: u16, root: u8, 
     numbering(false).run(root, last).report()
 }
 
-/// The base class of bridges. A function of another that has the header of one is not what it says.
-const CLASS_BRIDGE: u8 = 6;
 const CLOSED: BusNumbers = BusNumbers { primary: 0, secondary: 0, subordinate: 0 };
 
 struct Numbering {
@@ -135,7 +133,7 @@ impl Numbering {
                 if function == 1 && header.is_multifunction {
                     functions = 8;
                 }
-                if matches!(header.kind, HeaderKind::Bridge(_)) && header.class.base == CLASS_BRIDGE {
+                if matches!(header.kind, HeaderKind::Bridge(_)) && header.class.is_bridge() {
                     found.push(space);
                 }
             }

@@ -6,9 +6,14 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::presence::Watch;
+use super::refusal::Reason;
+use super::table::check_table;
+use super::walk::same_ids;
 use crate::assign::Unassigned;
-use crate::bar::{BarFacts, BarKind, read_bars};
-use crate::config::{Address, BarOffset, Command, Defect, Facts, Header, MsiCapability, MsixCapability, Space};
+use crate::bar::{BarFacts, BarKind, size_bars};
+use crate::config::{
+    Address, BarOffset, Command, Defect, Facts, Header, HeaderKind, MsiCapability, MsixCapability, Space,
+};
 use crate::interrupt::{Mode, Offers, Route};
 use crate::machine::Machine;
 use crate::sync::IrqLock;
@@ -24,6 +29,10 @@ pub(crate) struct Record {
     /// Its MSI-X capability, if that can be used.
     pub(crate) msix: Option<MsixCapability>,
     pub(crate) bars: Vec<BarFacts>,
+    /// Bytes of its expansion ROM.
+    pub(crate) rom: Option<u64>,
+    /// What of all that is not believed.
+    pub(crate) defects: Vec<Defect>,
     pub(super) presence: Watch,
     taken: AtomicBool,
     status: IrqLock<Status>,
@@ -64,19 +73,39 @@ pub(crate) struct Hole {
 }
 
 impl Record {
-    pub(crate) fn read(space: Space, header: Header) -> Self {
+    /// Looks at a function that the walk found.
+    ///
+    /// # Errors
+    /// [`Reason`] for one that is to be left out.
+    pub(super) fn read(space: Space, header: Header) -> Result<Self, Reason> {
         let facts = Facts::read(space, header);
-        facts.defects.iter().for_each(|defect| log::warn!("{}: {defect}", space.address()));
-        Self {
+        let sizes = size_bars(space, &facts)?;
+        // All of the above may have been read of a function on its way out, or of one that makes it up as it goes.
+        same_ids(header.ids(), space.read_u32(0))?;
+        let mut defects = facts.defects.clone();
+        defects.extend(sizes.defects);
+        if let HeaderKind::Bridge(bridge) = header.kind
+            && bridge.buses.primary != space.address().bus()
+        {
+            defects.push(Defect::PrimaryBus { says: bridge.buses.primary });
+        }
+        let msi = facts.msi.filter(|msi| Defect::check_msi(*msi, &facts.capabilities).is_ok());
+        let msix = facts.msix.filter(|msix| Defect::check_msix(*msix, &facts.capabilities).is_ok());
+        let place = msix.map_or(Ok(()), |msix| check_table(msix, &sizes.bars));
+        defects.extend(place.err());
+        defects.iter().for_each(|defect| log::warn!("{}: {defect}", space.address()));
+        Ok(Self {
             space,
-            msi: facts.msi.filter(|msi| Defect::check_msi(*msi).is_ok()),
-            msix: facts.msix.filter(|msix| Defect::check_msix(*msix).is_ok()),
             facts,
-            bars: read_bars(space, &header),
+            msi,
+            msix: msix.filter(|_| place.is_ok()),
+            bars: sizes.bars,
+            rom: sizes.rom,
+            defects,
             presence: Watch::default(),
             taken: AtomicBool::new(false),
             status: IrqLock::new(Status::UNCLAIMED),
-        }
+        })
     }
 
     pub(crate) fn address(&self) -> Address {

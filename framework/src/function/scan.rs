@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use super::assignment::assign;
 use super::numbering::{last_reachable, number};
 use super::record::Record;
-use super::walk::walk;
+use super::refusal::Refusal;
+use super::walk::{Found, walk};
 use crate::machine::Machine;
 
 impl Machine {
@@ -18,11 +19,15 @@ impl Machine {
         let bridges = number(self.config, 0, 0, last_reachable(self.config));
         let known = self.records();
         let is_new = |address| known.iter().all(|record| record.address() != address);
-        let mut new: Vec<Record> = walk(self.config)
-            .into_iter()
-            .filter(|(space, _)| is_new(space.address()))
-            .map(|(space, header)| Record::read(space, header))
-            .collect();
+        let Found { functions, mut refusals } = walk(self.config, self.clock);
+        let mut new = Vec::new();
+        for (space, header) in functions.into_iter().filter(|(space, _)| is_new(space.address())) {
+            match Record::read(space, header) {
+                Ok(record) => new.push(record),
+                Err(reason) => refusals.push(Refusal { address: space.address(), reason }),
+            }
+        }
+        self.refuse(refusals);
         let done = assign(self, &known, &mut new);
         if bridges + done.bars + done.windows > 0 {
             log::info!("assigned {} BARs, {} windows, {bridges} buses", done.bars, done.windows);

@@ -20,8 +20,11 @@ impl Buses {
         Self { words: [const { AtomicU64::new(0) }; 4] }
     }
 
-    pub(super) fn add(&self, bus: u8) {
-        self.words[usize::from(bus / 64)].fetch_or(1 << (bus % 64), Ordering::Relaxed);
+    pub(super) fn add(&self, address: Address) {
+        let bus = address.bus();
+        if address.segment() == 0 {
+            self.words[usize::from(bus / 64)].fetch_or(1 << (bus % 64), Ordering::Relaxed);
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = u8> {
@@ -35,13 +38,18 @@ impl Machine {
     ///
     /// For the last moments of a machine, from whatever context: it goes past the locks. Other CPUs must stand still.
     pub fn silence(&self) {
-        for bus in self.inventory.buses.iter() {
-            // Lower buses first: a bridge that does not master its bus passes nothing on from those behind it.
-            for slot in 0..=u8::MAX {
-                silence(self.config, Address::new(0, bus, slot >> 3, slot & 7));
-            }
+        self.inventory.buses.iter().for_each(|bus| silence_bus(self.config, 0, bus));
+        // Of other segments, which few machines have, nothing is kept.
+        for segment in 1..=self.config.last_segment() {
+            let buses = (0..=u8::MAX).filter(|bus| self.config.has_bus(segment, *bus));
+            buses.for_each(|bus| silence_bus(self.config, segment, bus));
         }
     }
+}
+
+/// Lower buses come first: a bridge that does not master its bus passes nothing on from those behind it.
+fn silence_bus(config: &dyn ConfigAccess, segment: u16, bus: u8) {
+    (0..=u8::MAX).for_each(|slot| silence(config, Address::new(segment, bus, slot >> 3, slot & 7)));
 }
 
 fn silence(config: &dyn ConfigAccess, address: Address) {

@@ -14,6 +14,7 @@ use super::line::{Line, LineGrant};
 use super::messages::Messages;
 use super::{Either, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin, RouteError, VectorsExhausted};
 use crate::bar::MapError;
+use crate::config::{Capability, Defect};
 use crate::function::{Claimed, Gone};
 
 /// The interrupt modes that a function offers.
@@ -149,8 +150,24 @@ impl InterruptPort {
         let (offers, policy) = (self.offers(), self.claimed.machine().policy);
         match (offers.has(mode), policy.permits(mode)) {
             (true, true) => Ok(()),
-            _ => Err(GrantError::NoMode { offers, permitted: Permitted(policy) }),
+            (false, true) => {
+                let defect = self.claimed.record().defects.iter().find(|defect| denies(**defect, mode));
+                Err(defect
+                    .map_or(GrantError::NoMode { offers, permitted: Permitted(policy) }, |defect| (*defect).into()))
+            }
+            (_, false) => Err(GrantError::NoMode { offers, permitted: Permitted(policy) }),
         }
+    }
+}
+
+/// Whether `defect` is why a function does not offer `mode`.
+fn denies(defect: Defect, mode: Mode) -> bool {
+    match (defect, mode) {
+        (Defect::Pin { .. }, Mode::Intx) | (Defect::Msix { .. }, Mode::Msix) => true,
+        (Defect::MsiCount { .. } | Defect::MsiGranted { .. }, Mode::Msi) => true,
+        (Defect::Truncated { id, .. } | Defect::Overlap { id, .. }, Mode::Msi) => id == Capability::MSI,
+        (Defect::Truncated { id, .. } | Defect::Overlap { id, .. }, Mode::Msix) => id == Capability::MSIX,
+        _ => false,
     }
 }
 
@@ -166,6 +183,9 @@ pub enum GrantError {
         /// What may be granted here.
         permitted: Permitted,
     },
+    /// The function says that it offers the mode, and says something about it that cannot be.
+    #[error(transparent)]
+    Defect(#[from] Defect),
     /// There are no vectors left.
     #[error(transparent)]
     Vectors(#[from] VectorsExhausted),

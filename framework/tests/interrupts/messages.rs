@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use switchboard::config::Defect;
 use switchboard::fake::FakeMachine;
 use switchboard::interrupt::{Either, GrantError, Mode, Pin, TheMessage};
 
@@ -143,7 +144,7 @@ fn a_table_that_lies_is_refused_and_the_line_serves() {
     for (bar, table) in [(5, 0), (1, 0xff0), (7, 0)] {
         let fake = FakeMachine::new([nic().msix(4, bar, table, 0x800)]);
         let (error, port) = port(&fake, 3).grant_messages::<3, Shared>().unwrap_err();
-        assert!(matches!(error, GrantError::TablePlace { .. }), "{error}");
+        assert!(matches!(error, GrantError::Defect(Defect::Msix { .. })), "{error}");
         assert_eq!(port.grant::<3, Shared>().unwrap().mode(), Mode::Intx);
     }
     assert_eq!(Pin::from_register(5), None);

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 use switchboard::config::{
-    BarRegister, ChainEnd, ConfigAccess, Decodes, Facts, HeaderKind, MemoryPlace, MsiCapability, MsixCapability, Width,
+    Address, BarRegister, ChainEnd, ConfigAccess, Decodes, Facts, Header, HeaderKind, MemoryPlace, MsiCapability,
+    MsixCapability, Width,
 };
+use switchboard::function::Reason;
 
 use super::DumpAccess;
-use switchboard::config::Address;
 
 const COMMAND_IO: u16 = 1;
 const COMMAND_MEMORY: u16 = 2;
@@ -50,8 +51,18 @@ pub fn describe(access: &'static DumpAccess, address: Address, name: &str) -> Va
         "bars": facts.bars.iter().map(|bar| bar_value(*bar, facts.command)).collect::<Value>(),
         "rom": facts.rom.map(|rom| json!({ "addr": rom.address, "off": !rom.is_enabled })),
         "bytes": access.size(address),
-        "errors": facts.defects.iter().map(|defect| Value::from(defect.to_string())).collect::<Value>(),
+        // What is not believed; and, under the other name, what keeps the whole function from being so.
+        "defects": facts.defects.iter().map(|defect| Value::from(defect.to_string())).collect::<Value>(),
+        "errors": error(header).into_iter().collect::<Vec<_>>(),
     })
+}
+
+/// Why nothing of a function is believed. A slot that is empty is none.
+fn error(header: &Header) -> Option<String> {
+    match header.kind {
+        HeaderKind::Unknown(layout) if header.vendor != 0xffff => Some(Reason::Layout { layout }.to_string()),
+        _ => None,
+    }
 }
 
 /// Pin and line; nothing where both say nothing. Where the pin is, only a known layout tells.
