@@ -1,8 +1,9 @@
 //! Bus numbers for bridges that have none, or none that make sense: depth first, around those that do.
 //!
 //! What is behind a bridge can only be seen once its bus has a number. So a bridge gets all the numbers that are
-//! free where it is, what is behind it is numbered, and what was not needed is taken back. Ranges lie inside the
-//! range of the bridge above and apart from each other, so numbers rise with depth and every bus is met once.
+//! free where it is, what is behind it is numbered, and what was not needed is taken back. A bridge that has numbers,
+//! but too few, gets the free ones that follow. Ranges lie inside the range of the bridge above and apart from each
+//! other, so numbers rise with depth and every bus is met once.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -61,6 +62,8 @@ struct Bridge {
     space: Space,
     /// What is behind it.
     buses: Option<RangeInclusive<u8>>,
+    /// The highest bus that it forwards at the moment.
+    forwards: u8,
     is_new: bool,
 }
 
@@ -73,18 +76,26 @@ impl Numbering {
     }
 
     fn run(mut self, root: u8, last: u8) -> Self {
-        let mut levels = vec![self.level(root, last, false)];
+        let mut levels = vec![self.level(root..=last, last, false)];
         while let Some(level) = levels.last_mut() {
             if let Some(mut bridge) = level.waiting.pop() {
-                if bridge.buses.is_none() && !self.open(level, &mut bridge) {
-                    self.unnumbered += 1;
-                    continue;
+                if bridge.buses.is_none() {
+                    let Some(gap) = level.gap() else {
+                        self.unnumbered += 1;
+                        continue;
+                    };
+                    let bus = level.bus;
+                    widen(&mut levels, *gap.end());
+                    if !self.open(bus, gap, &mut bridge) {
+                        self.unnumbered += 1;
+                        continue;
+                    }
                 }
-                let Some(buses) = bridge.buses.clone() else { continue };
+                let (Some(level), Some(buses)) = (levels.last_mut(), bridge.buses.clone()) else { continue };
                 let is_link = express(bridge.space).is_some_and(|express| express.port.leads_to_link());
                 level.open = Some(bridge);
-                let below = self.level(*buses.start(), *buses.end(), is_link);
-                levels.push(below);
+                let last = level.limit(&buses);
+                levels.push(self.level(buses, last, is_link));
             } else {
                 let highest = level.highest;
                 levels.pop();
@@ -98,19 +109,25 @@ impl Numbering {
 
     /// Reads the bridges of a bus. Those whose numbers make no sense lose them, so that they forward nothing that is
     /// meant for others.
-    fn level(&self, bus: u8, last: u8, is_link: bool) -> Level {
+    fn level(&self, own: RangeInclusive<u8>, last: u8, is_link: bool) -> Level {
+        let bus = *own.start();
         let mut level = Level { bus, last, highest: bus, taken: Vec::new(), waiting: Vec::new(), open: None };
         for space in self.bridges(bus, is_link) {
             let BusNumbers { secondary, subordinate, .. } = BusNumbers::read(space);
             let buses = secondary..=subordinate;
-            let is_inside = bus < *buses.start() && buses.start() <= buses.end() && *buses.end() <= last;
+            let is_inside = bus < secondary && secondary <= subordinate && subordinate <= *own.end();
             let is_good = is_inside && level.taken.iter().all(|taken| !meet(taken, &buses));
             if is_good {
                 level.taken.push(buses.clone());
             } else if (secondary, subordinate) != (0, 0) {
                 space.write_bus_numbers(CLOSED);
             }
-            level.waiting.push(Bridge { space, buses: is_good.then_some(buses), is_new: !is_good });
+            level.waiting.push(Bridge {
+                space,
+                buses: is_good.then_some(buses),
+                forwards: subordinate,
+                is_new: !is_good,
+            });
         }
         // The last is served first.
         level.waiting.reverse();
@@ -141,16 +158,16 @@ impl Numbering {
         found
     }
 
-    /// Gives a bridge all that is free in one piece. Says whether it took it.
-    fn open(&mut self, level: &Level, bridge: &mut Bridge) -> bool {
-        let Some(gap) = level.gap() else { return false };
-        let wanted = BusNumbers { primary: level.bus, secondary: *gap.start(), subordinate: *gap.end() };
+    /// Gives a bridge on `bus` all that is free in one piece. Says whether it took it.
+    fn open(&mut self, bus: u8, gap: RangeInclusive<u8>, bridge: &mut Bridge) -> bool {
+        let wanted = BusNumbers { primary: bus, secondary: *gap.start(), subordinate: *gap.end() };
         bridge.space.write_bus_numbers(wanted);
         // Numbers that do not stick are no bridge's.
         if BusNumbers::read(bridge.space) != wanted {
             bridge.space.write_bus_numbers(CLOSED);
             return false;
         }
+        bridge.forwards = wanted.subordinate;
         bridge.buses = Some(gap);
         self.numbered.push(bridge.space);
         true
@@ -158,20 +175,28 @@ impl Numbering {
 
     /// Takes back what the bridge that was looked behind does not need.
     fn close(&self, level: &mut Level, highest: u8) {
-        let Some(Bridge { space, buses: Some(buses), is_new }) = level.open.take() else { return };
-        let mut end = *buses.end();
-        if is_new {
-            let left = end - highest;
-            let spare = if self.spare && takes_hotplug(space) { left / SPARE_SHARE } else { 0 };
-            end = highest + spare;
-            space.write_bus_numbers(BusNumbers { primary: level.bus, secondary: *buses.start(), subordinate: end });
-            level.taken.push(*buses.start()..=end);
+        let Some(Bridge { space, buses: Some(buses), forwards, is_new }) = level.open.take() else { return };
+        let end = if is_new {
+            let left = *buses.end() - highest;
+            highest + if self.spare && takes_hotplug(space) { left / SPARE_SHARE } else { 0 }
+        } else {
+            highest.max(*buses.end())
+        };
+        if end != forwards {
+            space.write_bus_numbers(BusNumbers { subordinate: end, ..BusNumbers::read(space) });
         }
+        level.taken.push(*buses.start()..=end);
         level.highest = level.highest.max(end);
     }
 }
 
 impl Level {
+    /// The highest number that may be behind a bridge here: up to its own last one, and whatever is free from there.
+    fn limit(&self, buses: &RangeInclusive<u8>) -> u8 {
+        let others = self.taken.iter().map(|taken| *taken.start()).filter(|start| start > buses.end());
+        others.min().map_or(self.last, |next| next - 1)
+    }
+
     /// The most numbers that are free in one piece.
     fn gap(&self) -> Option<RangeInclusive<u8>> {
         let is_free = |bus: &u8| self.taken.iter().all(|taken| !taken.contains(bus));
@@ -183,6 +208,14 @@ impl Level {
             }
         }
         gaps.into_iter().rev().max_by_key(|gap| gap.len())
+    }
+}
+
+/// Has the bridges above forward buses up to `last`, to see what is there.
+fn widen(levels: &mut [Level], last: u8) {
+    for bridge in levels.iter_mut().filter_map(|level| level.open.as_mut()).filter(|bridge| bridge.forwards < last) {
+        bridge.space.write_bus_numbers(BusNumbers { subordinate: last, ..BusNumbers::read(bridge.space) });
+        bridge.forwards = last;
     }
 }
 
