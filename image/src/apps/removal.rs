@@ -58,13 +58,13 @@ async fn round(system: &mut System, site: &Site, functions: &[Address]) -> Resul
         if !system.detach(*function).await {
             return Err(Failure::NoDevice(*function));
         }
-        site.mount(&system.devices.disks).await;
+        site.follow(system).await;
     }
     for function in functions {
         if !system.attach(*function).await {
             return Err(Failure::NotGivenBack(*function));
         }
-        site.mount(&system.devices.disks).await;
+        site.follow(system).await;
     }
     Timer::after(PAUSE).await;
     Ok(())

@@ -58,8 +58,13 @@ impl Connection {
         self.broken.get()
     }
 
-    /// Lends the connection's buffer to the one response that is being written. Made on first use, kept from
-    /// then on.
+    /// Gives the buffer back: the connection is over.
+    pub(super) fn end(&self) {
+        self.buffer.take();
+    }
+
+    /// Lends the connection's buffer to the one response that is being written. Made on first use, kept until the
+    /// connection is over.
     pub fn buffer(self: &Rc<Self>) -> Lent {
         let mut buffer = self.buffer.take();
         if buffer.is_empty() {

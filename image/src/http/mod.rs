@@ -115,5 +115,6 @@ async fn work<S: 'static, P: PathRouter<Worker<S>>>(
             }
             log::debug!("http {peer:?}: {error}");
         }
+        connection.end();
     }
 }

@@ -17,15 +17,10 @@ use super::Site;
 use super::content::Html;
 use super::escape;
 use super::path::RestOfPath;
+use super::volumes::Volumes;
 use crate::disk::Disk;
-use crate::files::{Archive, Entry, RangeError, Reader, content_type, parse_range};
+use crate::files::{Entry, RangeError, Reader, content_type, parse_range};
 use crate::http::{Lent, Worker};
-
-/// An archive, and the disk that it is on.
-pub(super) struct Files {
-    pub(super) disk: Disk,
-    pub(super) archive: Archive,
-}
 
 /// What a client may want less than the whole file for.
 pub(super) struct Conditions {
@@ -68,11 +63,9 @@ pub(super) async fn serve(
 
 async fn answer(path: RestOfPath, worker: Worker<Site>, conditions: &Conditions) -> Answer {
     let Some(path) = path else { return Answer::BadPath };
-    // A disk that goes away meanwhile takes the archive off the site, not out of our hands.
-    let Some(files) = worker.site.files.borrow().clone() else { return Answer::NoArchive };
     let Some(inside) = path.strip_prefix('/') else { return Answer::ToDirectory("/files/".into()) };
-    let Some(entry) = files.archive.file(inside) else {
-        return directory(&files.archive, inside);
+    let Some((disk, entry)) = worker.site.volumes.file(inside) else {
+        return directory(&worker.site.volumes, inside);
     };
     // The archive does not change while it is served; another archive has other times or sizes.
     let tag = format!("\"{:x}-{:x}-{:x}\"", entry.modified, entry.size, entry.sector);
@@ -85,17 +78,20 @@ async fn answer(path: RestOfPath, worker: Worker<Site>, conditions: &Conditions)
         Ok(Some(range)) => (StatusCode::PARTIAL_CONTENT, range),
         Err(error) => return Answer::NoSuchRange(error),
     };
-    match Body::open(worker, files.disk.clone(), inside, entry, bytes.clone()).await {
+    match Body::open(worker, disk, inside, entry, bytes.clone()).await {
         Ok(body) => Answer::Content { status, size: entry.size, bytes, tag, body },
         Err(BlockError::Gone { .. }) => Answer::DiskGone,
         Err(error) => Answer::DiskError(error.to_string()),
     }
 }
 
-fn directory(archive: &Archive, path: &str) -> Answer {
+fn directory(volumes: &Volumes, path: &str) -> Answer {
+    if volumes.count().is_none() {
+        return Answer::NoArchive;
+    }
     let is_directory = path.is_empty() || path.ends_with('/');
     let prefix = if is_directory { String::from(path) } else { format!("{path}/") };
-    let content = archive.list(&prefix);
+    let content = volumes.list(&prefix);
     if content.is_empty() {
         return Answer::NotFound;
     }
@@ -111,7 +107,7 @@ fn directory(archive: &Archive, path: &str) -> Answer {
     for (name, entry) in content {
         let slash = if entry.is_none() { "/" } else { "" };
         let size = entry.map_or_else(String::new, |entry| entry.size.to_string());
-        let (link, text) = (escape::Segment(name), escape::Html(name));
+        let (link, text) = (escape::Segment(&name), escape::Html(&name));
         let _ = write!(rows, "<tr><td><a href=\"{link}{slash}\">{text}{slash}</a><td>{size}");
     }
     let title = escape::Html(path);

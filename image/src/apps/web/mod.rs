@@ -8,10 +8,10 @@ mod interrupts;
 mod metrics;
 mod path;
 mod status;
+mod volumes;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::RefCell;
 
 use picoserve::Router;
 use picoserve::response::IntoResponse;
@@ -19,11 +19,8 @@ use picoserve::routing::{PathRouter, get};
 use switchboard::machine::Machine;
 
 use self::content::Html;
-use self::files::Files;
 use self::path::Rest;
-use crate::devices::Found;
-use crate::disk::Disk;
-use crate::files::Archive;
+use self::volumes::Volumes;
 use crate::http::{self, Counters, Worker};
 use crate::say;
 use crate::system::{Interfaces, Outcome, System};
@@ -33,10 +30,7 @@ pub(super) struct Site {
     machine: &'static Machine,
     interfaces: Interfaces,
     counters: &'static Counters,
-    /// The first disk, once it was looked at.
-    disk: RefCell<Option<Disk>>,
-    /// The files there, if there are any.
-    files: RefCell<Option<Rc<Files>>>,
+    volumes: Volumes,
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
@@ -44,7 +38,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
     // The pages are up to the workers.
     loop {
         system.change().await;
-        site.mount(&system.devices.disks).await;
+        site.follow(&system).await;
     }
 }
 
@@ -77,41 +71,19 @@ impl Site {
             machine: system.machine,
             interfaces: system.interfaces.clone(),
             counters,
-            disk: RefCell::default(),
-            files: RefCell::default(),
+            volumes: Volumes::default(),
         }));
         let router = &*Box::leak(Box::new(router()));
         system.start_network(Rc::new(move |crew, stack| http::serve(crew, stack, site, router, counters))).await;
         if system.devices.disks.is_empty() {
             say!("no files: no function has a disk driver");
         }
-        site.mount(&system.devices.disks).await;
+        site.follow(system).await;
         site
     }
 
-    /// Serves the files of the first disk: indexes the archive there, if that has not been done. Without a disk there
-    /// are none.
-    pub(super) async fn mount(&self, disks: &[Found<Disk>]) {
-        let first = disks.first();
-        let disk = first.map(|found| found.device.clone());
-        if self.disk.replace(disk.clone()) != disk {
-            self.files.replace(None);
-            if let Some(found) = first {
-                let files = index(found).await;
-                self.files.replace(files.map(Rc::new));
-            }
-        }
+    /// Serves the files of the disks that are there now.
+    pub(super) async fn follow(&self, system: &System) {
+        self.volumes.follow(&system.devices.disks).await;
     }
-}
-
-/// Indexes the archive on a disk, if there is one.
-async fn index(Found { function, device: disk, .. }: &Found<Disk>) -> Option<Files> {
-    let (archive, error) = Archive::scan(disk).await;
-    match error {
-        Some(error) if archive.is_empty() => say!("no files: {function}: no archive on the disk: {error}"),
-        Some(error) => say!("files: {function}: {} files, then {error}", archive.len()),
-        None if archive.is_empty() => say!("no files: {function}: the disk is empty"),
-        None => log::info!("files: {function}: {} files", archive.len()),
-    }
-    (!archive.is_empty()).then(|| Files { disk: disk.clone(), archive })
 }

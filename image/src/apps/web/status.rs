@@ -71,6 +71,6 @@ pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoRespon
         heap: Heap { total: heap.total, used: heap.used },
         requests: site.counters.requests.get(),
         unexpected_interrupts: site.machine.vectors.unexpected(),
-        files: site.files.borrow().as_ref().map(|files| files.archive.len()),
+        files: site.volumes.count(),
     })
 }
