@@ -10,7 +10,7 @@ use core::task::{Context, Poll, Waker};
 #[derive(Debug, Default)]
 pub struct Revoked {
     is_revoked: Cell<bool>,
-    /// Each task is here once at most, so the list is as long as there ever were tasks that used it at once.
+    /// The tasks that are in the middle of something, each once for each thing.
     users: RefCell<Vec<Waker>>,
 }
 
@@ -18,30 +18,55 @@ impl Revoked {
     /// From now on it is gone, and all who are in the middle of something are woken.
     pub fn revoke(&self) {
         self.is_revoked.set(true);
-        self.users.take().into_iter().for_each(Waker::wake);
+        self.users.borrow().iter().for_each(Waker::wake_by_ref);
     }
 
     /// Does something, unless and until it is gone: then `None`, and what was being done is dropped half-way.
     pub async fn guard<F: Future>(&self, work: F) -> Option<F::Output> {
         let mut work = pin!(work);
+        let mut user = User { revoked: self, waker: None };
         poll_fn(|context| {
             if self.is_revoked.get() {
                 return Poll::Ready(None);
             }
             let poll = work.as_mut().poll(context);
             if poll.is_pending() {
-                self.remember(context);
+                user.enter(context);
             }
             poll.map(Some)
         })
         .await
     }
+}
 
-    fn remember(&self, context: &Context<'_>) {
-        let mut users = self.users.borrow_mut();
-        if !users.iter().any(|user| user.will_wake(context.waker())) {
-            users.push(context.waker().clone());
+/// Somebody in the middle of something; leaves the list when dropped.
+struct User<'a> {
+    revoked: &'a Revoked,
+    waker: Option<Waker>,
+}
+
+impl User<'_> {
+    fn enter(&mut self, context: &Context<'_>) {
+        if self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            return;
         }
+        self.leave();
+        self.waker = Some(context.waker().clone());
+        self.revoked.users.borrow_mut().push(context.waker().clone());
+    }
+
+    fn leave(&mut self) {
+        let Some(waker) = self.waker.take() else { return };
+        let mut users = self.revoked.users.borrow_mut();
+        if let Some(place) = users.iter().position(|user| user.will_wake(&waker)) {
+            users.swap_remove(place);
+        }
+    }
+}
+
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -61,5 +86,6 @@ mod tests {
         let (cut, ()) = block_on(join(revoked.guard(pending::<()>()), async { revoked.revoke() }));
         assert_eq!(cut, None);
         assert_eq!(block_on(revoked.guard(ready(1))), None);
+        assert!(revoked.users.borrow().is_empty());
     }
 }

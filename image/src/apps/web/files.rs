@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use core::fmt::Write as _;
 use core::ops::Range;
 
+use log::Level;
 use picoserve::ResponseSent;
 use picoserve::extract::{FromRequestParts, State};
 use picoserve::io::{Read, Write};
@@ -209,7 +210,9 @@ impl Content for Body {
             part = match self.reader.read(&self.disk, &mut self.buffer).await {
                 Ok(part) => part,
                 Err(error) => {
-                    log::error!("file cut short: {error}");
+                    // A disk that was taken away is no fault.
+                    let level = if matches!(error, BlockError::Gone { .. }) { Level::Info } else { Level::Error };
+                    log::log!(level, "file cut short: {error}");
                     self.worker.connection.give_up();
                     // Fails now, and so ends the connection.
                     return writer.flush().await;
