@@ -20,6 +20,19 @@ fn line(guest: &Guest, driver: &str) -> u32 {
     route.gsi
 }
 
+/// The e1000, which has no messages, has no driver for that reason.
+#[track_caller]
+fn stranded(guest: &Guest, reason: &str) {
+    let functions = guest.functions();
+    let card =
+        functions.iter().find(|function| (function.vendor.as_str(), function.device.as_str()) == ("8086", "100e"));
+    let card = card.unwrap_or_else(|| panic!("no e1000 in {functions:#?}"));
+    assert!(
+        card.driver.is_none() && card.state.starts_with("failed: e1000: ") && card.state.contains(reason),
+        "{card:#?}"
+    );
+}
+
 /// A network card and a disk, behind bridges.
 struct Topology {
     qemu: Qemu,
@@ -89,10 +102,11 @@ fn iso_on_uefi() {
 
 #[test]
 fn iso_on_uefi_by_lines() {
-    let guest = Qemu::new(Machine::Q35).boot(Boot::Uefi).nic(Nic::E1000).files().irq(Irq::Intx).start();
+    let qemu = Qemu::new(Machine::Q35).boot(Boot::Uefi).irq(Irq::Intx);
+    let guest = qemu.nic_device("e1000,addr=5").files_on("virtio-blk-pci,addr=0x1d").start();
     serves_the_file(&guest);
-    line(&guest, "e1000");
-    line(&guest, "virtio-blk");
+    // The second slot is one of those that the chipset's registers route.
+    assert_eq!((line(&guest, "e1000"), line(&guest, "virtio-blk")), (21, 16));
 }
 
 /// SeaBIOS moves the others' 64-bit BARs up with one that has no room below; here above memory that is above 4 GiB.
@@ -118,6 +132,50 @@ fn q35_switch() {
     topology.by_lines(21, 20);
 }
 
+/// A root bus that no bridge of bus 0 leads to.
+#[test]
+fn q35_expander() {
+    let bridges = [
+        "pxb-pcie,id=expander,bus_nr=128,addr=5",
+        "pcie-root-port,id=first,bus=expander,addr=0,chassis=1",
+        "pcie-root-port,id=second,bus=expander,addr=1,chassis=2",
+    ];
+    let topology = Topology::new(Machine::Q35, &bridges, "virtio-net-pci,bus=first", "virtio-blk-pci,bus=second");
+    topology.by_messages();
+    topology.by_lines(22, 20);
+}
+
+/// Expanders route differently, and with two of them nothing tells which one leads to a bus: the function behind says
+/// so, and the others run.
+#[test]
+fn q35_two_expanders() {
+    let bridges = [
+        "pxb-pcie,id=near,bus_nr=64,addr=4",
+        "pxb-pcie,id=far,bus=pcie.0,bus_nr=128,addr=5",
+        "pcie-root-port,id=root,bus=far,chassis=1",
+        "pcie-pci-bridge,id=conventional,bus=root",
+        "pcie-root-port,id=other,bus=near,chassis=2",
+    ];
+    let qemu = bridges.iter().fold(Qemu::new(Machine::Q35), |qemu, bridge| qemu.bridge(bridge));
+    let qemu = qemu.nic_device("virtio-net-pci,bus=other").files_on("virtio-blk-pci,bus=pcie.0");
+    let guest = qemu.device("e1000,bus=conventional,addr=4,romfile=").start();
+    serves_the_file(&guest);
+    stranded(&guest, "no route for INTA of 0000:80:00.0: which of 2 expander bridges it came through is not known");
+}
+
+/// Without ACPI nothing tells of an I/O APIC.
+#[test]
+fn without_an_io_apic() {
+    let qemu = Qemu::new(Machine::Q35Qboot).argument("-machine", "acpi=off").nic(Nic::Virtio).files();
+    let guest = qemu.device("e1000,addr=9,romfile=").start();
+    serves_the_file(&guest);
+    stranded(
+        &guest,
+        "no route for INTA of 0000:00:09.0: the chipset leads to GSI 21; firmware's Interrupt Line is 11; the I/O APICs \
+         have 0 inputs",
+    );
+}
+
 #[test]
 fn q35_conventional_bridges_behind_express() {
     let bridges = [
@@ -126,6 +184,8 @@ fn q35_conventional_bridges_behind_express() {
         "pci-bridge,id=far,bus=near,addr=3,chassis_nr=2",
     ];
     Topology::new(Machine::Q35, &bridges, "e1000,bus=far,addr=7", "virtio-blk-pci,bus=near,addr=5").by_lines(20, 23);
+    Topology::new(Machine::Q35, &bridges, "e1000,bus=near,addr=6", "virtio-blk-pci,bus=pcie.0,addr=0x1b")
+        .by_lines(20, 16);
 }
 
 #[test]

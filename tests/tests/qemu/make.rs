@@ -62,6 +62,23 @@ fn qemu_cmd_prints_one_command() {
 }
 
 #[test]
+fn qemu_cmd_boots_as_it_is_told() {
+    let command = |words: &[&str]| {
+        let output = make(&[&["-s", "qemu-cmd"], words].concat()).output().expect("make");
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (made, text) = command(&["BOOT=uefi", "IRQ=msi"]);
+    assert!(made && text.contains("if=pflash,unit=0,") && text.contains("/switchboard.iso "), "{text}");
+    assert!(!text.contains("-kernel") && !text.contains("irq=msi"), "the command line is in the ISO: {text}");
+    let (made, text) = command(&["BOOT=iso"]);
+    assert!(made && !text.contains("if=pflash") && text.contains("/switchboard.iso "), "{text}");
+    let (made, text) = command(&["MACHINE=microvm"]);
+    assert!(made && text.contains(" -machine microvm,pcie=on,") && text.contains(" -kernel "), "{text}");
+    let (made, text) = command(&["MACHINE=microvm", "BOOT=iso"]);
+    assert!(!made && text.contains("microvm has no CD"), "{text}");
+}
+
+#[test]
 fn wrong_values_name_the_allowed_ones() {
     for (variable, allowed) in [
         ("MACHINE=vax", "q35 pc microvm"),

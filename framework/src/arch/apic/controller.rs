@@ -36,24 +36,12 @@ impl InterruptController for Controller {
         local::send(vector);
     }
 
-    /// The chipset comes first: what its registers say is where the wire ends. Interrupt Line is a note that firmware
-    /// left, written for the 8259 pair, and 0 where firmware wrote none. It counts where the chipset is not known.
     fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {
         let mut io_apics = self.io_apics.lock();
         let inputs = io_apics.inputs();
         let chipset = self.chipset.answer(self.config, wire, inputs);
-        let (gsi, source) = match chipset {
-            ChipsetAnswer::Line(gsi) => (Some(gsi), RouteSource::Chipset),
-            ChipsetAnswer::Isa(input) => (self.madt.gsi_of(input), RouteSource::Chipset),
-            ChipsetAnswer::Unknown { .. } | ChipsetAnswer::NotToldOf { .. } => {
-                (self.madt.gsi_of(interrupt_line), RouteSource::InterruptLine)
-            }
-            // Whatever firmware noted, the wire does not end there.
-            ChipsetAnswer::Disconnected { .. } | ChipsetAnswer::Ambiguous { .. } => (None, RouteSource::Chipset),
-        };
-        let gsi = gsi.filter(|gsi| io_apics.has(*gsi));
-        let gsi = gsi.ok_or(RouteError::NotRouted { wire, chipset, interrupt_line, inputs })?;
-        Ok(Route { gsi, source })
+        let route = choose(chipset, interrupt_line, &self.madt).filter(|route| io_apics.has(route.gsi));
+        route.ok_or(RouteError::NotRouted { wire, chipset, interrupt_line, inputs })
     }
 
     fn connect(&self, gsi: Gsi, vector: Vector) -> Result<(), RouteError> {
@@ -66,5 +54,53 @@ impl InterruptController for Controller {
 
     fn unmask(&self, gsi: Gsi) {
         self.io_apics.lock().set_masked(gsi, false);
+    }
+}
+
+/// Whom to believe. The chipset comes first: what its registers say is where the wire ends. Interrupt Line is a note that
+/// firmware left, written for the 8259 pair, and 0 where firmware wrote none. It counts where the chipset is not known.
+fn choose(chipset: ChipsetAnswer, interrupt_line: u8, madt: &Madt) -> Option<Route> {
+    let (gsi, source) = match chipset {
+        ChipsetAnswer::Line(gsi) => (Some(gsi), RouteSource::Chipset),
+        ChipsetAnswer::Isa(input) => (madt.gsi_of(input), RouteSource::Chipset),
+        ChipsetAnswer::Unknown { .. } | ChipsetAnswer::NotToldOf { .. } => {
+            (madt.gsi_of(interrupt_line), RouteSource::InterruptLine)
+        }
+        // Whatever firmware noted, the wire does not end there.
+        ChipsetAnswer::Disconnected { .. } | ChipsetAnswer::Ambiguous { .. } => (None, RouteSource::Chipset),
+    };
+    gsi.map(|gsi| Route { gsi, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One I/O APIC, and ISA's interrupt 11 moved to line 30.
+    fn madt() -> Madt {
+        let mut table = [0; 44].to_vec();
+        table.extend([1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
+        table.extend([2, 10, 0, 11, 30, 0, 0, 0, 0, 0]);
+        Madt::parse(&table)
+    }
+
+    fn chosen(chipset: ChipsetAnswer, interrupt_line: u8) -> Option<(u32, RouteSource)> {
+        choose(chipset, interrupt_line, &madt()).map(|route| (route.gsi.0, route.source))
+    }
+
+    #[test]
+    fn a_chipset_that_is_known_is_believed() {
+        assert_eq!(chosen(ChipsetAnswer::Line(Gsi(21)), 10), Some((21, RouteSource::Chipset)));
+        assert_eq!(chosen(ChipsetAnswer::Isa(11), 10), Some((30, RouteSource::Chipset)));
+        assert_eq!(chosen(ChipsetAnswer::Disconnected { register: 0x60, value: 0x80 }, 10), None);
+        assert_eq!(chosen(ChipsetAnswer::Ambiguous { expanders: 2 }, 10), None);
+    }
+
+    #[test]
+    fn firmware_is_where_it_is_not() {
+        let unknown = ChipsetAnswer::Unknown { vendor: 0x1022, device: 0x1480 };
+        assert_eq!(chosen(unknown, 10), Some((10, RouteSource::InterruptLine)));
+        assert_eq!(chosen(unknown, 11), Some((30, RouteSource::InterruptLine)));
+        assert_eq!((chosen(unknown, 0), chosen(unknown, 255)), (None, None));
     }
 }
