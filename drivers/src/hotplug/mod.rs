@@ -76,7 +76,7 @@ impl LineIsr for Shared {
 /// A port with a slot, claimed and ready to run.
 #[derive(Debug)]
 pub struct HotplugPort {
-    _interrupts: Interrupts<1, Shared, Live>,
+    interrupts: Interrupts<1, Shared, Live>,
     shared: Arc<Shared>,
     slot: Slot,
     bus: SecondaryBus,
@@ -112,11 +112,17 @@ impl Driver for HotplugPort {
         let signals = slot.signals();
         let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), desk: Arc::default() });
         let interrupts = granted.register(shared.clone()).unmask();
-        Ok(Self { _interrupts: interrupts, shared, slot, bus, presence, machine })
+        Ok(Self { interrupts, shared, slot, bus, presence, machine })
     }
 }
 
 impl HotplugPort {
+    /// How the port interrupts.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.interrupts.mode()
+    }
+
     /// What runs the port, to be spawned, and what its users hold. A wish at the attention button can be taken back
     /// within `grace` milliseconds: [`GRACE`], or less where there is no button that a person presses.
     #[must_use]

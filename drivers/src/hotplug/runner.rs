@@ -41,6 +41,15 @@ impl Runner {
     /// Runs until the port itself is gone. `delay` is the executor's way to wait.
     pub async fn run(mut self, mut delay: impl DelayNs) {
         self.open(&mut delay).await;
+        log::info!(
+            "{}: slot {}: watched, {}",
+            self.address(),
+            self.number(),
+            match self.phase {
+                Phase::Empty => "empty",
+                _ => "in use",
+            }
+        );
         while !self.port.presence.is_gone() {
             self.wait(&mut delay).await;
             self.turn(&mut delay).await;
@@ -101,6 +110,9 @@ impl Runner {
             self.on(Cause::Kept, delay).await;
         }
         let events = self.port.shared.take(SlotEvents::all() - SlotEvents::COMMAND_COMPLETED);
+        if !events.is_empty() {
+            log::debug!("{}: slot {}: {:?}, {events:?}", self.address(), self.number(), self.phase);
+        }
         if events.contains(SlotEvents::POWER_FAULT) {
             log::error!("{}: the power controller of slot {} found a fault", self.address(), self.number());
             self.on(Cause::Fault, delay).await;
@@ -139,7 +151,12 @@ impl Runner {
                 let command = SlotCommand { power_indicator: Some(light), ..SlotCommand::default() };
                 self.command(command, delay).await;
             }
-            Act::Start => return Some(Cause::Started(self.start(delay).await)),
+            Act::Start => {
+                let is_up = self.start(delay).await;
+                // A press meanwhile, or with the card that came, was no wish to take it out again.
+                self.port.shared.take(SlotEvents::ATTENTION_BUTTON);
+                return Some(Cause::Started(is_up));
+            }
             Act::Stop => {
                 self.power_off(delay).await;
                 self.port.bus.withdraw();

@@ -180,7 +180,7 @@ impl Machine {
 
     pub(super) fn mark_gone(&self, record: &Arc<Record>) {
         if record.presence.mark() {
-            log::warn!("{}: gone", record.address());
+            log::info!("{}: gone", record.address());
             self.vectors.each_of(record.address(), |vector| self.controller.raise(vector));
             record.presence.wake();
         }
