@@ -45,13 +45,19 @@ impl Console {
     /// ended without it.
     #[must_use]
     pub fn wait_for(&self, needle: &str, limit: Duration) -> Option<String> {
+        self.wait_for_nth(needle, 1, limit)
+    }
+
+    /// As [`wait_for`](Self::wait_for), the `count`th such line.
+    #[must_use]
+    pub fn wait_for_nth(&self, needle: &str, count: usize, limit: Duration) -> Option<String> {
         let deadline = Instant::now() + limit;
         let mut log = self.lock();
         loop {
             let ended = log.open == 0;
             let text = String::from_utf8_lossy(&log.bytes);
             let whole = if ended { &text[..] } else { &text[..text.rfind('\n').map_or(0, |end| end + 1)] };
-            if let Some(line) = whole.lines().find(|line| line.contains(needle)) {
+            if let Some(line) = whole.lines().filter(|line| line.contains(needle)).nth(count - 1) {
                 return Some(line.trim_end().to_owned());
             }
             let left = deadline.saturating_duration_since(Instant::now());

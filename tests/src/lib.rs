@@ -19,6 +19,7 @@ mod machine;
 mod ports;
 pub mod proxy;
 mod qemu;
+mod qmp;
 mod qtest;
 mod redzone;
 mod report;
@@ -40,6 +41,7 @@ pub use loader::Boot;
 pub use machine::Machine;
 pub use ports::Protocol;
 pub use qemu::{Irq, Nic, Qemu};
+pub use qmp::{Qmp, QmpSession};
 pub use qtest::Qtest;
 pub use redzone::reaches_below_stack;
 pub use report::{

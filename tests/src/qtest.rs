@@ -62,6 +62,25 @@ impl Qtest {
         self.carry_out([select(function, offset), write]);
     }
 
+    /// Takes the power from what is in the slot of a port, whose indicator goes dark: as the port's own driver would, and
+    /// without its knowledge.
+    ///
+    /// # Panics
+    /// When the guest does not listen, or the function is no port with a slot.
+    pub fn power_off(&self, port: (u8, u8, u8)) {
+        let [mut offset, _] = self.read_config(port, 0x34).to_le_bytes();
+        loop {
+            let [id, next] = self.read_config(port, offset & 0xfc).to_le_bytes();
+            if id == 0x10 {
+                break;
+            }
+            assert_ne!(next, 0, "the function is no PCI Express port");
+            offset = next;
+        }
+        let control = (offset & 0xfc) + 0x18;
+        self.write_config(port, control, self.read_config(port, control) | 0x700);
+    }
+
     /// Has the commands carried out, in their order, and returns the answers.
     fn carry_out(&self, commands: impl IntoIterator<Item = String>) -> Vec<String> {
         let stream = self.connect();

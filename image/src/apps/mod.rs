@@ -4,6 +4,7 @@ mod bench_interrupts;
 mod disk;
 mod edu;
 mod hello;
+mod hotplug;
 mod interrupts;
 mod removal;
 mod web;
@@ -22,6 +23,7 @@ pub const APPS: &[App] = &[
     App { name: "disk", run: |system| Box::pin(disk::run(system)) },
     App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
     App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },
+    App { name: "hotplug", run: |system| Box::pin(hotplug::run(system)) },
     App { name: "removal", run: |system| Box::pin(removal::run(system)) },
     App { name: "hello", run: |system| Box::pin(hello::run(system)) },
 ];

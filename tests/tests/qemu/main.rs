@@ -6,6 +6,7 @@ mod disk;
 mod edu;
 mod faults;
 mod forged;
+mod hotplug;
 mod interrupts;
 mod ivshmem;
 mod load;
