@@ -129,7 +129,8 @@ impl Numbering {
                 is_new: !is_good,
             });
         }
-        // The last is served first.
+        // Those that have numbers come first, while what follows theirs is still free. The last is served first.
+        level.waiting.sort_by_key(|bridge| bridge.is_new);
         level.waiting.reverse();
         level
     }
@@ -235,7 +236,7 @@ fn express(bridge: Space) -> Option<ExpressCapability> {
     (offset <= 256 - ExpressCapability::LEAST).then(|| ExpressCapability::read(bridge, offset))
 }
 
-/// The highest bus of segment 0 whose configuration space can be reached.
-pub(super) fn last_reachable(access: &dyn ConfigAccess) -> u8 {
-    (0..=u8::MAX).rev().find(|bus| access.size(Address::new(0, *bus, 0, 0)) > 0).unwrap_or(0)
+/// The highest bus of a segment whose configuration space can be reached.
+pub(super) fn last_reachable(access: &dyn ConfigAccess, segment: u16) -> u8 {
+    (0..=u8::MAX).rev().find(|bus| access.has_bus(segment, *bus)).unwrap_or(0)
 }

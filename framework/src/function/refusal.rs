@@ -84,3 +84,10 @@ pub enum Reason {
         index: u8,
     },
 }
+
+impl Reason {
+    /// Whether it is a bridge that other bus numbers may make a good one.
+    pub(super) fn is_for_bus_numbers(self) -> bool {
+        matches!(self, Self::Unnumbered | Self::Buses { .. } | Self::BusTaken { .. })
+    }
+}

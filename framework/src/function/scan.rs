@@ -8,7 +8,26 @@ use super::numbering::{last_reachable, number};
 use super::record::Record;
 use super::refusal::Refusal;
 use super::walk::{Found, walk};
+use crate::config::HeaderKind;
 use crate::machine::Machine;
+
+/// The buses that no bridge leads to, and their segments.
+fn roots(found: &Found) -> Vec<(u16, u8)> {
+    let below: Vec<(u16, u8)> = found
+        .functions
+        .iter()
+        .filter_map(|(space, header)| match header.kind {
+            HeaderKind::Bridge(bridge) => Some((space.address().segment(), bridge.buses.secondary)),
+            _ => None,
+        })
+        .collect();
+    let refused = found.refusals.iter().map(|refusal| refusal.address);
+    let addresses = found.functions.iter().map(|(space, _)| space.address()).chain(refused);
+    let mut roots: Vec<_> = addresses.map(|at| (at.segment(), at.bus())).filter(|bus| !below.contains(bus)).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    roots
+}
 
 impl Machine {
     /// Finds every function there is and adds it to the inventory, with an address for each of its BARs: the one that
@@ -16,10 +35,9 @@ impl Machine {
     /// what is behind them. Functions already there stay as they are, whoever has them; so this is also what finds
     /// those that were added while the machine runs.
     pub fn scan(&self) {
-        let bridges = number(self.config, 0, 0, last_reachable(self.config));
+        let (Found { functions, mut refusals }, bridges) = self.walk_numbered();
         let known = self.records();
         let is_new = |address| known.iter().all(|record| record.address() != address);
-        let Found { functions, mut refusals } = walk(self.config, self.clock);
         let mut new = Vec::new();
         for (space, header) in functions.into_iter().filter(|(space, _)| is_new(space.address())) {
             match Record::read(space, header) {
@@ -34,6 +52,25 @@ impl Machine {
         }
         for record in new {
             self.add(Arc::new(record));
+        }
+    }
+
+    /// Walks; and where bridges were left out for their bus numbers, gives them some and walks again. Says how many
+    /// bridges got new ones.
+    fn walk_numbered(&self) -> (Found, usize) {
+        let found = walk(self.config, self.clock);
+        if !found.refusals.iter().any(|refusal| refusal.reason.is_for_bus_numbers()) {
+            return (found, 0);
+        }
+        let roots = roots(&found);
+        let number_tree = |&(segment, root): &(u16, u8)| {
+            let next = roots.iter().filter(|(other, bus)| *other == segment && *bus > root).map(|(_, bus)| *bus).min();
+            let last = next.map_or_else(|| last_reachable(self.config, segment), |next| next - 1);
+            number(self.config, segment, root, last)
+        };
+        match roots.iter().map(number_tree).sum() {
+            0 => (found, 0),
+            bridges => (walk(self.config, self.clock), bridges),
         }
     }
 

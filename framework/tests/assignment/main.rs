@@ -6,7 +6,7 @@ mod wired;
 use core::ops::Range;
 
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use switchboard::assign::Apertures;
 use switchboard::bar::BarKind;
 use switchboard::config::Address;
@@ -117,6 +117,8 @@ fn check(machine: &Machine, wired: &Wired) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
     /// Nobody is out of reach when nobody numbered a bus, however deep and wide the tree.
     #[test]
     fn every_bus_gets_a_number(choices in vec((any::<usize>(), any::<bool>()), 0..60)) {
@@ -131,6 +133,11 @@ proptest! {
         prop_assert_eq!(machine.functions().len(), wired.parts().len());
         check(machine, wired);
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn every_address_leads_to_one_function(parts in parts()) {
