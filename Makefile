@@ -16,6 +16,7 @@ DISK      ?=#        a raw disk instead of the built one (image/files as a tar),
 FORWARD   ?=#        further host ports, as tcp:HOST:GUEST or udp:HOST:GUEST, separated by spaces
 ARGS      ?=#        further words of the kernel command line; those after -- go to the app
 QEMU_ARGS ?=#        further arguments of QEMU
+FUZZ_TIME ?= 60#     seconds for each fuzz target
 TEST      ?=#        run only the QEMU tests whose name contains this
 export MACHINE BOOT NIC IRQ PORT SMP MEM ACCEL APP DISK FORWARD ARGS QEMU_ARGS
 
@@ -30,7 +31,7 @@ ISO_TOOLS := grub xorriso mtools objdump
 
 HOST_CRATES := -p switchboard -p switchboard-drivers
 
-.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-load bench-interrupts lint clean
+.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-load fuzz bench-interrupts lint clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -73,6 +74,7 @@ test-host: ## Unit and property tests, and models of every interleaving, on the 
 	@tools/install python3 lspci || echo 'dumps are not compared with lspci'
 	cargo test -p switchboard-tests --test dumps -- --nocapture
 	cargo test -p switchboard-loom
+	cargo test -p switchboard-fuzz
 
 test-ui: ## Programs that must not compile, each beside one that must
 	@tools/install cargo cc
@@ -88,6 +90,11 @@ test-load: ## The long QEMU tests, a million interrupts each; TEST=name for some
 	@$(MAKE) --no-print-directory build
 	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --ignored --nocapture --test-threads=1 $(TEST)
 
+fuzz: ## Each fuzz target for FUZZ_TIME seconds, from the corpus on; TEST=name for one
+	@tools/install cargo c++
+	@tools/install cargo-fuzz
+	@tools/fuzz $(FUZZ_TIME) $(TEST)
+
 bench-interrupts: ## What an interrupt costs, in instructions, counted exactly, and where they go
 	@tools/install cargo cc qemu objdump
 	@$(MAKE) --no-print-directory build
@@ -95,7 +102,7 @@ bench-interrupts: ## What an interrupt costs, in instructions, counted exactly, 
 
 lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check
-	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom --all-targets -- -D warnings
+	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz --all-targets -- -D warnings
 	cargo clippy --release -p switchboard-image -- -D warnings
 
 clean: ## Delete what was built

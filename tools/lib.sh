@@ -32,6 +32,8 @@ describe() {
     case $1 in
         cargo) echo 'builds everything' ;;
         cc) echo 'links what cargo builds' ;;
+        c++) echo 'builds libFuzzer' ;;
+        cargo-fuzz) echo 'make fuzz' ;;
         qemu) echo 'boots the image' ;;
         objdump) echo 'takes the image apart, in tests and in the bench' ;;
         gdb) echo 'make debug' ;;
@@ -79,7 +81,10 @@ packages() {
     shift
     for tool in "$@"; do
         case $tool:$manager in
-            cargo:*) ;;
+            cargo:* | cargo-fuzz:*) ;;
+            c++:apt-get | c++:zypper) echo g++ ;;
+            c++:dnf) echo gcc-c++ ;;
+            c++:*) echo gcc ;;
             cc:apt-get) echo gcc libc6-dev ;;
             cc:*) echo gcc ;;
             qemu:apt-get | qemu:pacman) echo qemu-system-x86 ;;
@@ -104,7 +109,9 @@ install_line() {
     manager=$(package_manager)
     ((EUID == 0)) || sudo='sudo '
     for tool in "$@"; do
-        if [[ $tool == cargo ]]; then
+        if [[ $tool == cargo-fuzz ]]; then
+            rust=('cargo install --locked cargo-fuzz')
+        elif [[ $tool == cargo ]]; then
             rust=("curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y")
         else
             rest+=("$tool")

@@ -167,7 +167,7 @@ fn copy(address: u64, length: u64, memory: &dyn Memory) -> Option<Vec<u8>> {
 }
 
 /// The MCFG's allocations. What makes no sense is left out: an odd address, or buses that go backwards.
-fn allocations(table: &[u8]) -> Vec<EcamRegion> {
+pub(super) fn allocations(table: &[u8]) -> Vec<EcamRegion> {
     let entries = table.get(MCFG_HEADER..).unwrap_or_default().chunks_exact(MCFG_ENTRY);
     let regions = entries.map(|entry| EcamRegion {
         base: entry[..8].iter().rev().fold(0, |base, byte| base << 8 | u64::from(*byte)),

@@ -26,6 +26,8 @@ pub mod power;
 mod routing;
 pub mod serial;
 mod stacks;
+#[cfg(feature = "fake")]
+pub mod tables;
 pub mod timer;
 pub mod window;
 

@@ -121,6 +121,12 @@ impl FakeMachine {
         self.memory.lent()
     }
 
+    /// The DMA memory that is lent out, in the order in which it was: where it begins, and its bytes.
+    #[must_use]
+    pub fn lent_blocks(&self) -> Vec<(BusAddress, usize)> {
+        self.memory.blocks()
+    }
+
     /// Sets a word of configuration space as the device would, read-only bits included: a reset, say.
     pub fn set_config(&self, address: Address, offset: u16, value: u16) {
         self.config.set(address, offset, value);

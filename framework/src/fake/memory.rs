@@ -9,7 +9,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::departure::{Stay, register};
-use crate::dma::DmaBlock;
+use crate::dma::{BusAddress, DmaBlock};
 use crate::machine::{Memory, MemoryError};
 use crate::sync::IrqLock;
 
@@ -63,6 +63,12 @@ impl FakeMemory {
         let pointer = pages(bytes.div_ceil(DmaBlock::PAGE).max(1)).expect("memory for a BAR");
         register(pointer, bytes, stay.clone());
         self.ranges.lock().push(Range { physical, length, pointer, stay: stay.clone() });
+    }
+
+    /// Where what is lent out begins, and its bytes.
+    pub(super) fn blocks(&self) -> Vec<(BusAddress, usize)> {
+        let blocks = self.blocks.lock();
+        blocks.iter().map(|block| (BusAddress::new(block.bus), block.pages * DmaBlock::PAGE)).collect()
     }
 
     /// Pages that are lent out.

@@ -1,0 +1,4 @@
+//! libFuzzer's `assign`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| switchboard_fuzz::run("assign", data));

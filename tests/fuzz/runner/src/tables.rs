@@ -1,0 +1,4 @@
+//! libFuzzer's `tables`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| switchboard_fuzz::run("tables", data));

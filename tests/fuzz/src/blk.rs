@@ -1,0 +1,48 @@
+//! The virtio disk driver, whole, against a device that says and writes anything.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_drivers::virtio::VirtioBlk;
+
+use crate::input::Input;
+use crate::virtio::{BLK, World};
+
+/// Tasks at once: more than the driver has requests.
+const TASKS: usize = 20;
+
+type Task<'a> = Pin<Box<dyn Future<Output = Result<(), BlockError>> + 'a>>;
+
+pub(crate) fn run(data: &[u8]) {
+    World::run(&BLK, data, |world, driver: VirtioBlk, input| {
+        let mut tasks: Vec<Task<'_>> = Vec::new();
+        while step(world, &driver, &mut tasks, input).is_some() {}
+    });
+}
+
+fn step<'a>(world: &World, driver: &'a VirtioBlk, tasks: &mut Vec<Task<'a>>, input: &mut Input<'_>) -> Option<()> {
+    match input.byte()? % 8 {
+        0 | 1 if tasks.len() < TASKS => {
+            let [kind, sector, sectors] = input.array()?;
+            let (sector, length) = (u64::from(sector), usize::from(sectors % 80) * SECTOR_SIZE);
+            tasks.push(match kind % 4 {
+                0 => Box::pin(async move { driver.write(sector, &vec![0xa5; length]).await }),
+                1 => Box::pin(async move { driver.flush().await }),
+                _ => Box::pin(async move { driver.read(sector, &mut vec![0; length]).await }),
+            });
+        }
+        0..=2 => {
+            let mut context = Context::from_waker(Waker::noop());
+            tasks.retain_mut(|task| matches!(task.as_mut().poll(&mut context), Poll::Pending));
+        }
+        // A task gives up.
+        3 if !tasks.is_empty() => {
+            let index = usize::from(input.byte()?) % tasks.len();
+            drop(tasks.swap_remove(index));
+        }
+        3 => _ = driver.capacity(),
+        _ => world.act(input)?,
+    }
+    Some(())
+}

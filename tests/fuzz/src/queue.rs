@@ -1,0 +1,119 @@
+//! A split queue against a device that writes anything into it.
+
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use switchboard::dma::{BusAddress, DmaBuffer, DmaPort};
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard_drivers::virtio::queue::{
+    Chain, LONGEST_CHAIN, Places, QueueError, RingFeatures, Segments, Shape, SplitQueue,
+};
+
+use crate::input::Input;
+
+static MACHINE: LazyLock<Mutex<FakeMachine>> =
+    LazyLock::new(|| Mutex::new(FakeMachine::new([FakeFunction::new(0x1af4, 0x1041)])));
+
+/// Bytes of a segment.
+const PIECE: usize = 8;
+
+/// A chain that knows its name.
+struct Named {
+    name: u32,
+    buffer: DmaBuffer,
+    readable: usize,
+    writable: usize,
+}
+
+impl Chain for Named {
+    fn describe(&self, segments: &mut Segments) {
+        let piece = |index: usize| index * PIECE..(index + 1) * PIECE;
+        (0..self.readable).for_each(|index| segments.readable(&self.buffer, piece(index)));
+        let end = self.readable + self.writable;
+        (self.readable..end).for_each(|index| segments.writable(&self.buffer, piece(index)));
+    }
+}
+
+pub(crate) fn run(data: &[u8]) {
+    let fake = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(function) = fake.machine().take_all().pop() {
+        let dma = function.claim().expect("a good function").dma;
+        play(&fake, &dma, &mut Input::new(data));
+    }
+    assert_eq!(fake.lent_pages(), 0, "memory is left");
+}
+
+fn play(fake: &FakeMachine, dma: &DmaPort, input: &mut Input<'_>) -> Option<()> {
+    let [size, longest, features] = input.array()?;
+    let size = 1 << (size % 8);
+    let longest = 1 + u16::from(longest) % u16::try_from(LONGEST_CHAIN).ok()?;
+    let features = RingFeatures::from_bits_truncate(u64::from(features) << 28);
+    let mut queue = SplitQueue::new(dma, features, Shape { size, longest }).ok()?;
+    let device = Device { fake, places: queue.places(), size };
+    let mut with_device = BTreeMap::new();
+    let mut is_dead = false;
+    for name in 0.. {
+        match input.byte()? % 10 {
+            0..=2 => {
+                let [readable, writable] = input.array()?.map(|count| usize::from(count) % 10);
+                let buffer = dma.buffer(20 * PIECE).ok()?;
+                match queue.submit(Named { name, buffer, readable, writable }) {
+                    Ok(()) => assert!(!is_dead && with_device.insert(name, writable * PIECE).is_none()),
+                    Err((error, chain)) => {
+                        assert_eq!(chain.name, name, "another chain came back");
+                        assert_eq!(is_dead, error == QueueError::Dead, "{error}");
+                    }
+                }
+            }
+            3 | 4 => match queue.complete() {
+                Ok(Some((chain, written))) => {
+                    let room = with_device.remove(&chain.name).expect("a chain that the device had");
+                    assert!(written as usize <= room, "{written} bytes in {room}");
+                    assert!(!is_dead);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    assert_eq!(is_dead, error == QueueError::Dead, "{error}");
+                    is_dead = true;
+                }
+            },
+            5 => _ = queue.needs_kick(),
+            6 => _ = queue.enable_notifications_after(input.word()?),
+            7 => queue.disable_notifications(),
+            // The device gives something back, well or not.
+            8 => device.use_next(input.dword()? % (2 * u32::from(size)), input.dword()? % 0x100),
+            _ => device.scribble(input.word()?, &input.array::<8>()?),
+        }
+        assert_eq!(usize::from(queue.in_flight()), with_device.len());
+        assert!(queue.free() <= size);
+    }
+    Some(())
+}
+
+/// The device's side of the queue.
+struct Device<'a> {
+    fake: &'a FakeMachine,
+    places: Places,
+    size: u16,
+}
+
+impl Device<'_> {
+    fn word(&self, at: BusAddress) -> u16 {
+        let bytes = self.fake.dma_read(at, 2).expect("the ring");
+        u16::from_le_bytes([bytes[0], bytes[1]])
+    }
+
+    fn use_next(&self, id: u32, length: u32) {
+        let index = self.word(self.places.used.offset(2));
+        let element = self.places.used.offset(4 + 8 * u64::from(index % self.size));
+        let bytes = [id.to_le_bytes(), length.to_le_bytes()].concat();
+        self.fake.dma_write(element, &bytes).expect("the ring");
+        self.fake.dma_write(self.places.used.offset(2), &index.wrapping_add(1).to_le_bytes()).expect("the ring");
+    }
+
+    /// Writes anywhere into the memory of the queue that there is.
+    fn scribble(&self, offset: u16, bytes: &[u8]) {
+        // Past the end of the memory that was lent, a device writes in vain.
+        _ = self.fake.dma_write(self.places.descriptors.offset(offset.into()), bytes);
+    }
+}

@@ -1,0 +1,135 @@
+//! Configuration space that says anything: the scan with bus numbers, sizes and addresses, claims, grants, sleep and
+//! reset.
+
+mod space;
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use switchboard::bar::RegisterBlock;
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard::function::{Function, Inventory, Resources};
+use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, MessageIsr};
+use switchboard::machine::{Clock, Machine};
+use switchboard::messages;
+
+use crate::input::Input;
+use space::Space;
+
+/// Where a BAR of this machine is memory that can be mapped.
+const REGISTERS: u64 = 0x1_0000;
+
+/// Time passes in leaps: what waits for a second is not to take one.
+struct Leaps(AtomicU64);
+
+impl Clock for Leaps {
+    fn now(&self) -> u64 {
+        self.0.fetch_add(1_000_000, Ordering::Relaxed)
+    }
+}
+
+static CLOCK: Leaps = Leaps(AtomicU64::new(0));
+static SPACE: LazyLock<Space> = LazyLock::new(Space::default);
+
+/// The machine, and the fake one that lends it its memory.
+static WORLD: LazyLock<Mutex<(FakeMachine, &'static Machine)>> = LazyLock::new(|| {
+    let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, REGISTERS)]);
+    let Machine { controller, memory, vectors, policy, ref apertures, .. } = *fake.machine();
+    let (apertures, inventory) = (apertures.clone(), Inventory::new());
+    let machine = Machine { config: &*SPACE, apertures, controller, memory, clock: &CLOCK, vectors, policy, inventory };
+    Mutex::new((fake, Box::leak(Box::new(machine))))
+});
+
+messages! {
+    enum Message { First, Second, Third }
+}
+
+struct Handler;
+
+impl MessageIsr<3> for Handler {
+    type Message = Message;
+
+    fn on_message(&self, _message: Message, _isr: &InIsr<'_>) {}
+}
+
+impl LineIsr for Handler {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        Claim::NotMine
+    }
+}
+
+struct Block;
+
+impl RegisterBlock for Block {
+    const SIZE: u64 = 0x40;
+}
+
+pub(crate) fn run(data: &[u8]) {
+    let world = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let (fake, machine) = &*world;
+    let vectors = machine.vectors.free();
+    SPACE.fill(&mut Input::new(data));
+    machine.scan();
+    // Functions may come and go while they are looked at.
+    machine.scan();
+    let found = machine.functions();
+    for function in machine.take_all() {
+        let address = function.address();
+        use_up(function);
+        if let Some(function) = machine.take(address) {
+            sleep_and_reset(function);
+        }
+    }
+    for report in &found {
+        let (address, offers) = (report.address, report.offers);
+        assert!(offers.msi <= 32 && offers.msix <= 2048, "{address}: {offers:?}");
+        for bar in &report.bars {
+            assert!(bar.size.is_power_of_two(), "{address}: {bar:x?}");
+        }
+    }
+    assert_eq!(machine.vectors.free(), vectors, "vectors are left");
+    assert_eq!(fake.lent_pages(), 0, "memory is left");
+    SPACE.clear();
+    machine.check_presence();
+    assert!(machine.functions().is_empty(), "functions are left");
+}
+
+/// Claims a function, and does with it all that a driver may.
+fn use_up(function: Function) {
+    let Ok(resources) = function.claim() else { return };
+    let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, .. } = resources;
+    let _virtio = config.virtio_capabilities();
+    for bar in [bar0, bar1, bar2, bar3, bar4, bar5] {
+        let Ok(windows) = bar.windows() else { continue };
+        for offset in [0, 0x800, REGISTERS - 0x20] {
+            if let Ok(block) = windows.map::<Block>(offset, 0x40) {
+                assert!(block.try_read::<u32>(0x3c).is_some(), "the end of a block that was mapped");
+            }
+        }
+    }
+    let _buffer = dma.buffer(64);
+    let granted: Result<Interrupts<3, Handler>, _> = irq.grant();
+    if let Ok(interrupts) = granted {
+        let interrupts = interrupts.register(std::sync::Arc::new(Handler)).unmask();
+        bus.cut();
+        drop(interrupts.mask().unmask());
+    }
+    assert!(!SPACE.masters_bus(config.address()) || !bus.is_cut(), "it was cut off");
+}
+
+fn sleep_and_reset(function: Function) {
+    let function = match function.suspend() {
+        Ok(sleeping) => match sleeping.resume().wait() {
+            Ok(function) => function,
+            Err(_) => return,
+        },
+        Err((_, function)) => function,
+    };
+    if let Ok(settling) = function.reset()
+        && let Ok(function) = settling.wait()
+    {
+        let address = function.address();
+        drop(function.claim());
+        assert!(!SPACE.masters_bus(address), "it masters the bus");
+    }
+}
