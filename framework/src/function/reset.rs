@@ -32,6 +32,18 @@ pub enum ResetMethod {
     Power,
 }
 
+impl ResetMethod {
+    /// What it is called in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FunctionLevel => "function-level reset",
+            Self::AdvancedFeatures => "function-level reset of conventional PCI",
+            Self::Power => "sleep",
+        }
+    }
+}
+
 /// The registers of a reset.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Lever {

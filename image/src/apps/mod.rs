@@ -6,6 +6,7 @@ mod edu;
 mod hello;
 mod hotplug;
 mod interrupts;
+mod power;
 mod removal;
 mod web;
 
@@ -24,6 +25,7 @@ pub const APPS: &[App] = &[
     App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
     App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },
     App { name: "hotplug", run: |system| Box::pin(hotplug::run(system)) },
+    App { name: "power", run: |system| Box::pin(power::run(system)) },
     App { name: "removal", run: |system| Box::pin(removal::run(system)) },
     App { name: "hello", run: |system| Box::pin(hello::run(system)) },
 ];

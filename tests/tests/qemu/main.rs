@@ -15,6 +15,7 @@ mod make;
 mod matrix;
 mod network;
 mod panic;
+mod power;
 mod protocol;
 mod proxy;
 mod redzone;

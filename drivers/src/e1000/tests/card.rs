@@ -212,6 +212,7 @@ fn a_card_out_of_its_mind_is_set_aside() {
     assert!(card.link_state(&mut context) == LinkState::Down);
     assert!(card.transmit(&mut context).is_none());
     assert_eq!((read(fake, RCTL.offset()), read(fake, TCTL.offset())), (0, 0));
+    assert_eq!(fake.read_config(address(), 4) & 4, 0, "it is off the bus, whether it heeds its registers or not");
 }
 
 #[test]

@@ -198,6 +198,11 @@ fn a_device_that_breaks_the_rules_is_set_aside_and_everyone_hears_of_it() {
     let mut outcome = |read| Future::poll(read, &mut context);
     assert_eq!(outcome(first.as_mut()), core::task::Poll::Ready(Err(BlockError::Quarantined { sector: 1 })));
     assert_eq!(disk.machine.read_register(disk.address, 0, COMMON + 20) & 0xff, 0, "it was reset");
+    assert_eq!(
+        disk.machine.read_config(disk.address, 4) & 4,
+        0,
+        "it is off the bus, whether it heeds the reset or not"
+    );
     let quarantined = core::task::Poll::Ready(Err(BlockError::Quarantined { sector: 2 }));
     assert_eq!(Future::poll(second.as_mut(), &mut context), quarantined);
     assert_eq!(run(driver.flush(), || {}), Ok(()));

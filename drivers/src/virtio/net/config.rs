@@ -50,9 +50,10 @@ pub(super) fn read_mac(
         return Ok([0x02, b'v', b'n', b'e', address.bus(), function]);
     }
     let mac = MAC.map(|register| config.read(&register));
-    // The lowest bit of the first byte makes a group of it, which nobody can be.
+    // The lowest bit of the first byte makes a group of it, which nobody can be; all zeros is nobody's address.
     match mac[0] & 1 {
-        0 => Ok(mac),
+        0 if mac != [0; 6] => Ok(mac),
+        0 => Err(ProbeError::Device("the MAC address of a virtio network device is all zeros")),
         _ => Err(ProbeError::Unexpected {
             what: "first byte of the MAC address of a virtio network device",
             wanted: (mac[0] & !1).into(),

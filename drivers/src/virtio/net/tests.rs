@@ -77,6 +77,7 @@ fn what_the_device_says_of_itself_is_checked_and_told() {
         assert!(device.link_state(&mut Context::from_waker(&waker)) == link);
     }
     assert!(probed([0x53, 0, 0, 0, 0, 1], 1, 1500).is_err_and(|error| alloc::format!("{error}").contains("MAC")));
+    assert!(probed([0; 6], 1, 1500).is_err_and(|error| alloc::format!("{error}").contains("all zeros")));
     assert!(probed(mac, 1, 67).is_err_and(|error| alloc::format!("{error}").contains("MTU")));
 }
 

@@ -106,6 +106,9 @@ impl Function {
     }
 
     fn write(&mut self, offset: u16, width: Width, value: u32) {
+        if matches!(self.whim, Whim::Leaves(after) if self.reads > after) {
+            return;
+        }
         // What is written to a function that says something else each time is not to be told.
         let is_steady = !matches!(self.whim, Whim::Flickers | Whim::Restless);
         if BARS.contains(&offset) && self.bytes[HEADER_TYPE] & 0x7f == 0 && is_steady {

@@ -1,0 +1,85 @@
+//! A function that broke the rules is cut off, whatever is granted to it later.
+
+use std::sync::Arc;
+
+use switchboard::config::Address;
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard::function::Resources;
+use switchboard::interrupt::{Claim, InIsr, Line, LineIsr, MessageIsr, Messages};
+use switchboard::messages;
+
+const BUS_MASTER: u16 = 4;
+const INTX_DISABLE: u16 = 0x400;
+
+messages! {
+    enum Message { Only }
+}
+
+#[derive(Debug)]
+struct Handler;
+
+impl MessageIsr<1> for Handler {
+    type Message = Message;
+
+    fn on_message(&self, Message::Only: Message, _isr: &InIsr<'_>) {}
+}
+
+impl LineIsr for Handler {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        Claim::Mine
+    }
+}
+
+fn here() -> Address {
+    Address::new(0, 0, 1, 0)
+}
+
+fn machine() -> FakeMachine {
+    FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, 0x1000).msix(2, 0, 0, 0x800).pin(1, 10)])
+}
+
+fn claim(fake: &FakeMachine) -> Resources {
+    fake.machine().take(here()).expect("nobody has it").claim().expect("an endpoint")
+}
+
+fn command(fake: &FakeMachine) -> u16 {
+    fake.read_config(here(), 4)
+}
+
+#[test]
+fn memory_and_messages_do_not_let_it_back() {
+    let fake = machine();
+    let Resources { irq, dma, bus, .. } = claim(&fake);
+    let _memory = dma.buffer(64).expect("memory");
+    let granted: Messages<1, Handler> = irq.grant_messages().expect("messages");
+    let messages = granted.register(Arc::new(Handler)).unmask();
+    assert!(fake.send(here(), 0).is_some());
+    bus.cut();
+    assert!(bus.is_cut() && fake.send(here(), 0).is_none());
+    let _more = dma.buffer(64).expect("memory");
+    let _messages = messages.mask().unmask();
+    assert_eq!(command(&fake) & (BUS_MASTER | INTX_DISABLE), INTX_DISABLE);
+    assert!(fake.send(here(), 0).is_none());
+}
+
+#[test]
+fn the_line_does_not_hear_of_it_again() {
+    let fake = machine();
+    let Resources { irq, bus, .. } = claim(&fake);
+    let granted: Line<Handler> = irq.grant_line().expect("a line");
+    let line = granted.register(Arc::new(Handler)).unmask();
+    assert_eq!(command(&fake) & INTX_DISABLE, 0);
+    bus.cut();
+    let _line = line.mask().unmask();
+    assert_eq!(command(&fake) & INTX_DISABLE, INTX_DISABLE);
+}
+
+#[test]
+fn whoever_claims_it_next_begins_anew() {
+    let fake = machine();
+    claim(&fake).bus.cut();
+    let Resources { dma, bus, .. } = claim(&fake);
+    let _memory = dma.buffer(64).expect("memory");
+    assert!(!bus.is_cut());
+    assert_eq!(command(&fake) & BUS_MASTER, BUS_MASTER);
+}
