@@ -34,7 +34,8 @@ impl Signals {
     /// messages the register is not kept (virtio 1.2, 4.1.4.5).
     #[must_use]
     pub fn take(&self) -> Option<Cause> {
-        if !self.is_live() {
+        // On a shared line this is asked for every interrupt of the others: of one that is gone, no register.
+        if !self.is_live() || self.is_gone() {
             return None;
         }
         let value = self.inner.status.read(&ISR_STATUS);

@@ -56,6 +56,10 @@ impl InterruptController for FakeController {
         self.raised.lock().push(vector);
     }
 
+    fn raise_line(&self, _: Gsi, vector: Vector) {
+        self.raise(vector);
+    }
+
     fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {
         match interrupt_line {
             0 | 255 => {

@@ -181,7 +181,10 @@ impl Machine {
     pub(super) fn mark_gone(&self, record: &Arc<Record>) {
         if record.presence.mark() {
             log::info!("{}: gone", record.address());
-            self.vectors.each_of(record.address(), |vector| self.controller.raise(vector));
+            self.vectors.each_of(record.address(), |vector, gsi| match gsi {
+                Some(gsi) => self.controller.raise_line(gsi, vector),
+                None => self.controller.raise(vector),
+            });
             record.presence.wake();
         }
         self.forget_if_gone(record);

@@ -36,6 +36,11 @@ impl InterruptController for Controller {
         local::send(vector);
     }
 
+    fn raise_line(&self, gsi: Gsi, vector: Vector) {
+        local::send(vector);
+        self.io_apics.lock().forget_delivery(gsi);
+    }
+
     fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {
         let mut io_apics = self.io_apics.lock();
         let inputs = io_apics.inputs();
