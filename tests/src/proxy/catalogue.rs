@@ -93,10 +93,12 @@ impl Case {
         cases
     }
 
-    /// Whether proxied functions can be this: they are on bus 0, and have no say in ACPI tables.
+    /// Whether proxied functions can be this: they are on bus 0 and no bridges, and have no say in ACPI tables.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        !self.behaviour.mcfg && self.functions.iter().all(|function| function.name.bus == 0)
+        let is_bridge = |function: &DumpedFunction| function.bytes[0x0e] & 0x7f == 1;
+        let mut functions = self.functions.iter();
+        !self.behaviour.mcfg && functions.all(|function| function.name.bus == 0 && !is_bridge(function))
     }
 
     /// Whether every register of the target reads ones.

@@ -6,6 +6,7 @@
 
 mod behaviour;
 mod catalogue;
+mod kind;
 mod log;
 mod memory;
 mod placed;
@@ -19,13 +20,14 @@ mod writable;
 
 pub use behaviour::Behaviour;
 pub use catalogue::{Case, Expect, Limits};
+pub use kind::Kind;
 pub use log::{Access, ConfigWrite};
 pub use memory::GuestMemory;
 pub use registers::{Garbage, Ones, Registers, Stored};
 pub use serve::Proxy;
 pub use sketch::Sketch;
 pub use space::Space;
-pub use virtio::{Kind, Lie, VirtioLiar};
+pub use virtio::{Lie, VirtioLiar};
 
 #[cfg(test)]
 mod tests;

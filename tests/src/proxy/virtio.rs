@@ -3,31 +3,15 @@
 //! It interrupts by nothing but its ISR status. The driver looks there when another function of the same line
 //! interrupts: so the guest must use lines, and a busy function must share this one's.
 
+use super::kind::{BAR, CONFIG, ISR, Kind, NOTIFY};
 use super::memory::GuestMemory;
 use super::registers::Registers;
-use super::sketch::Sketch;
 
-/// The BAR of all structures, and where they are.
-const BAR: usize = 4;
-const ISR: u64 = 0x1000;
-const CONFIG: u64 = 0x2000;
-const NOTIFY: u64 = 0x3000;
 /// Bytes of the common configuration.
 const COMMON: usize = 56;
 const COMMON_END: u64 = 56;
 /// Descriptors of each queue, unless the driver wants fewer.
 const SIZE: u16 = 64;
-
-/// What a device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A network card.
-    Net,
-    /// A disk of a mebibyte.
-    Blk,
-    /// A source of randomness.
-    Rng,
-}
 
 /// How the device gives back the first chain that it is given. But for the last, it does nothing more then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +28,8 @@ pub enum Lie {
     IndexBack,
     /// With no byte written, and so each one, at once.
     Nothing,
+    /// Never.
+    Silence,
 }
 
 /// The device.
@@ -69,43 +55,6 @@ struct Ring {
     places: [u64; 3],
     taken: u16,
     used: u16,
-}
-
-impl Kind {
-    const fn id(self) -> u16 {
-        match self {
-            Self::Net => 0x1041,
-            Self::Blk => 0x1042,
-            Self::Rng => 0x1044,
-        }
-    }
-
-    const fn class(self) -> u32 {
-        match self {
-            Self::Net => 0x02_00_00,
-            Self::Blk => 0x01_00_00,
-            Self::Rng => 0xff_00_00,
-        }
-    }
-
-    /// A function with the structures in [one BAR](BAR), and no messages.
-    #[must_use]
-    pub fn sketch(self) -> Sketch {
-        let capability = |kind: u8, at: u64, length: u32| {
-            let mut body = vec![if kind == 2 { 20 } else { 16 }, kind, 4, 0, 0, 0];
-            body.extend(u32::try_from(at).unwrap_or(u32::MAX).to_le_bytes());
-            body.extend(length.to_le_bytes());
-            body
-        };
-        let mut notify = capability(2, NOTIFY, 0x1000);
-        notify.extend(4_u32.to_le_bytes());
-        Sketch::new(0x1af4, self.id(), self.class())
-            .memory(BAR, 0x4000)
-            .capability(0x09, &capability(1, 0, 56))
-            .capability(0x09, &capability(3, ISR, 1))
-            .capability(0x09, &capability(4, CONFIG, 0x100))
-            .capability(0x09, &notify)
-    }
 }
 
 impl VirtioLiar {
@@ -196,6 +145,7 @@ impl VirtioLiar {
                 Lie::IndexJump => give(id, 1, 0x4000),
                 Lie::IndexBack => give(id, 1, u16::MAX),
                 Lie::Nothing => give(id, 0, 1),
+                Lie::Silence => Ok(()),
             }?;
             self.is_told = self.lie != Lie::Nothing;
         }

@@ -4,6 +4,7 @@ mod garbage;
 mod hostile;
 mod queues;
 mod real;
+mod removal;
 
 use switchboard_tests::proxy::{GuestMemory, Ones, Proxy, Space};
 use switchboard_tests::{Entry, Guest, Machine, Qemu, mebibyte_file, sha256};

@@ -34,6 +34,7 @@ fn complaint(lie: Lie) -> &'static str {
         Lie::IndexJump => "the device says that it used 16384 chains",
         Lie::IndexBack => "the device says that it used 65535 chains",
         Lie::Nothing => "the device returned no bytes",
+        Lie::Silence => unreachable!("nobody is told"),
     }
 }
 

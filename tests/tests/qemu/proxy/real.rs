@@ -55,7 +55,19 @@ impl Facts {
     }
 
     fn msix(&self) -> u32 {
-        self.find(0x11).map_or(0, |at| u32::from(self.word(at + 2) & 0x7ff) + 1)
+        // One whose table is in no BAR is not to be had: Enhanced Allocation may put it elsewhere. And there are some
+        // whose pending bits lie over their table.
+        let is_usable = |at: &usize| {
+            let (table, pending) = (self.long(at + 4), self.long(at + 8));
+            let is_there = self.bars().iter().any(|bar| bar.index == table as usize & 7);
+            is_there && (table & 7 != pending & 7 || pending >= table + self.entries(*at) * 16 || pending + 8 <= table)
+        };
+        self.find(0x11).filter(is_usable).map_or(0, |at| self.entries(at))
+    }
+
+    /// The entries of the MSI-X table that the capability says there are.
+    fn entries(&self, at: usize) -> u32 {
+        u32::from(self.word(at + 2) & 0x7ff) + 1
     }
 
     /// The BARs' kinds and sizes, by what they read after ones were written: `(index, kind, readback, upper half)`.
@@ -94,8 +106,8 @@ impl Facts {
             let place = self.long(at + register);
             if place as usize & 7 == bar { (place & !7) + length } else { 0 }
         };
-        let table = end(4, self.msix() * 16);
-        table.max(end(8, self.msix().div_ceil(64) * 8)).next_power_of_two()
+        let entries = self.entries(at);
+        end(4, entries * 16).max(end(8, entries.div_ceil(64) * 8)).next_power_of_two()
     }
 
     fn space(&self) -> Space {

@@ -1,0 +1,55 @@
+//! Functions that are taken out by surprise while the guest uses them: all ones from one access to the next.
+
+use switchboard_tests::Irq;
+use switchboard_tests::proxy::{Access, GuestMemory, Kind, Lie, Ones, Proxy, Sketch, VirtioLiar};
+
+use super::{MEMORY, machine_with, serves, start};
+
+/// Devices on the line of the network card of slot 1, on q35, so that their drivers are called.
+const SHARED: [(u8, Kind); 4] = [(0x5, Kind::Net), (0x9, Kind::Blk), (0xd, Kind::Rng), (0x11, Kind::Net)];
+/// A function without a driver.
+const IDLE: u8 = 0x6;
+
+#[test]
+fn functions_taken_out_by_surprise_are_gone_and_the_rest_works() {
+    let memory = GuestMemory::mebibytes(MEMORY);
+    let idle = Sketch::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8);
+    let (idle, mut qemu) =
+        Proxy::attach(machine_with(&memory).irq(Irq::Intx), &format!("addr={IDLE:#x}"), idle.space(), Box::new(Ones));
+    let mut used = Vec::new();
+    for (slot, kind) in SHARED {
+        let device = VirtioLiar::new(&memory, kind, Lie::Silence);
+        let (proxy, with) = Proxy::attach(qemu, &format!("addr={slot:#x}"), kind.sketch().space(), Box::new(device));
+        used.push(proxy);
+        qemu = with;
+    }
+    let guest = start(qemu, used.iter().chain([&idle]));
+    // Later than otherwise: for random bytes the others wait a while.
+    guest.wait_for("files: 0000:00:02.0");
+    serves(&guest);
+    let state = |slot: u8| {
+        let functions = guest.functions();
+        let address = format!("0000:00:{slot:02x}.0");
+        functions.into_iter().find(|function| function.address == address).map(|function| function.state)
+    };
+    for (slot, kind) in SHARED {
+        assert_eq!(state(slot).as_deref(), Some("live"), "{kind:?}");
+    }
+
+    let before: Vec<_> = used.iter().map(Proxy::access_count).collect();
+    used.iter().chain([&idle]).for_each(Proxy::remove);
+    for (slot, kind) in SHARED {
+        guest.wait_for(&format!("0000:00:{slot:02x}.0: gone"));
+        assert_eq!(state(slot).as_deref(), Some("gone"), "{kind:?}");
+    }
+    // The others of the line are served as before, and what is gone is left alone.
+    let counts = || used.iter().map(Proxy::access_count).collect::<Vec<_>>();
+    let noticed = counts();
+    serves(&guest);
+    assert_eq!(noticed, counts(), "accesses to what is gone");
+    for (proxy, before) in used.iter().zip(before) {
+        let after = proxy.accesses().split_off(usize::try_from(before).expect("few"));
+        let is_write = |access: &Access| matches!(access, Access::ConfigWrite(_) | Access::BarWrite { .. });
+        assert!(!after.is_empty() && !after.iter().any(is_write), "{after:x?}");
+    }
+}
