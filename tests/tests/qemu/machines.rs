@@ -145,6 +145,13 @@ fn q35_expander() {
     topology.by_lines(22, 20);
 }
 
+#[test]
+fn pc_expander() {
+    let bridges = ["pxb,id=expander,bus_nr=128,addr=5"];
+    Topology::new(Machine::Pc, &bridges, "virtio-net-pci,bus=expander,addr=1", "virtio-blk-pci,bus=pci.0,addr=3")
+        .by_lines(10, 11);
+}
+
 /// Expanders route differently, and with two of them nothing tells which one leads to a bus: the function behind says
 /// so, and the others run.
 #[test]
