@@ -39,7 +39,10 @@ pub(super) fn assign(machine: &Machine, known: &[Arc<Record>], new: &mut [Record
         }
         if let Some(record) = index.and_then(|index| new.get_mut(index)) {
             done.bars += write_bars(record, was, is);
-            enable_bridge(record);
+            if let HeaderKind::Bridge(header) = &mut record.facts.header.kind {
+                *header = BridgeHeader::read(space);
+                enable_bridge(record);
+            }
         }
     }
     done
@@ -203,7 +206,5 @@ pub(super) fn park(space: Space, bar: BarFacts) {
 
 /// Has a bridge forward what its windows say, and what is behind it reach memory.
 fn enable_bridge(record: &Record) {
-    if matches!(record.header().kind, HeaderKind::Bridge(_)) {
-        update_command(record.space, |command| command | record.decodable() | Command::BUS_MASTER_ENABLE);
-    }
+    update_command(record.space, |command| command | record.decodable() | Command::BUS_MASTER_ENABLE);
 }

@@ -1,6 +1,6 @@
 //! Machines whose firmware gave BARs, bridge windows and buses nothing, or not all: what the image gives them works.
 
-use switchboard_tests::{BarReport, FunctionReport, Machine, Nic, Qemu, serves_the_file};
+use switchboard_tests::{BarReport, FunctionReport, Machine, Nic, Qemu, Qmp, serves_the_file};
 
 const GIB: u64 = 1 << 30;
 
@@ -74,6 +74,42 @@ fn q35_qboot_bridges() {
 #[test]
 fn microvm_bridges() {
     boots(&behind_bridges(Machine::Microvm), Machine::Microvm, " windows, 6 buses");
+}
+
+/// A root bus that no bridge leads to, whose ports nobody has numbered either.
+#[test]
+fn q35_qboot_expander() {
+    let qemu = Qemu::new(Machine::Q35Qboot)
+        .bridge("pxb-pcie,id=expander,bus_nr=128,addr=5")
+        .bridge("pcie-root-port,id=near,bus=pcie.0,addr=6,chassis=1")
+        .bridge("pcie-root-port,id=far,bus=expander,addr=0,chassis=2")
+        .nic_device("virtio-net-pci,bus=far")
+        .files_on("virtio-blk-pci,bus=near");
+    boots(&qemu, Machine::Q35Qboot, " windows, ");
+}
+
+/// A card for which there was nothing when the machine booted.
+#[test]
+fn q35_qboot_comes_later() {
+    let qmp = Qmp::default();
+    let qemu = Qemu::new(Machine::Q35Qboot)
+        .argument("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
+        .bridge("pcie-root-port,id=bay,chassis=1,slot=7,addr=4")
+        .nic(Nic::Virtio)
+        .files();
+    let guest = qmp.attach(qemu).start();
+    serves_the_file(&guest);
+    let before = guest.functions();
+    qmp.connect().add("pci-testdev", "late", &[("bus", "bay"), ("membar", "8G")]);
+    guest.wait_for("assigned 3 BARs");
+    let after = guest.functions();
+    all_assigned(&after, Machine::Q35Qboot);
+    for function in &before {
+        let now = after.iter().find(|now| now.address == function.address).map(|now| &now.bars);
+        assert_eq!(now, Some(&function.bars), "{} moved", function.address);
+    }
+    assert!(after.iter().flat_map(|function| &function.bars).any(|bar| bar.size == 8 * GIB), "{after:#?}");
+    serves_the_file(&guest);
 }
 
 /// What firmware did well is left alone.
