@@ -314,7 +314,11 @@ impl Claimed {
             HeaderKind::Bridge(_) => Command::empty(),
             _ => Command::BUS_MASTER_ENABLE,
         };
-        update_command(self.space(), |command| (command | Command::INTERRUPT_DISABLE) - master);
+        let before = update_command(self.space(), |command| (command | Command::INTERRUPT_DISABLE) - master);
+        // All ones, from a function that is there: a lie, and no reason to leave it on the bus.
+        if before.bits() == u16::MAX {
+            write_command(self.space(), Command::INTERRUPT_DISABLE);
+        }
         let clear = |register: u16, bits: u16| self.space().update_u16(register, |control| control & !bits);
         if let Some(msi) = self.record().msi {
             clear(msi.offset + MsiCapability::CONTROL, MsiCapability::ENABLE);
