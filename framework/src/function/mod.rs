@@ -3,6 +3,7 @@
 mod assignment;
 mod bus;
 mod claim;
+mod claimed;
 mod inventory;
 mod numbering;
 mod port;
@@ -16,11 +17,12 @@ mod scan;
 mod settle;
 mod silence;
 mod slot;
+mod space;
 mod table;
 mod walk;
 
 pub use bus::BusPort;
-pub use claim::{ClaimError, Config, Function, Resources};
+pub use claim::{ClaimError, Function, Resources};
 pub use inventory::{FunctionReport, Inventory};
 pub use port::{PortResources, SecondaryBus};
 pub use power::{PowerState, SuspendError, Suspended};
@@ -31,5 +33,6 @@ pub use reset::{ResetError, ResetMethod};
 pub use saved::BarLost;
 pub use settle::{SettleError, Settled, Settling};
 pub use slot::{Completion, Indicator, Slot, SlotCommand, SlotEvents, SlotSignals};
+pub use space::Config;
 
-pub(crate) use claim::Claimed;
+pub(crate) use claimed::Claimed;

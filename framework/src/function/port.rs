@@ -4,11 +4,13 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::claim::{ClaimError, Claimed, Config, Function};
+use super::claim::{ClaimError, Function};
+use super::claimed::Claimed;
 use super::inventory::FunctionReport;
 use super::presence::{Presence, RETRY};
 use super::record::Record;
 use super::slot::Slot;
+use super::space::Config;
 use crate::bar::BarSlot;
 use crate::config::{Address, BusNumbers, Command, SlotCapabilities, Space, update_command};
 use crate::interrupt::InterruptPort;
