@@ -171,17 +171,19 @@ fn write_bars(record: &mut Record, was: &Node, is: &Node) -> usize {
     if changed.contains(&true) {
         // No word is printed before decoding is back: the console may be what is moving.
         let before = update_command(record.space, |command| command - decodes);
+        // Ones: it went away meanwhile, and nothing was switched off.
+        let is_there = before.bits() != u16::MAX;
         for ((bar, request), changed) in record.bars.iter_mut().zip(&is.bars).zip(changed) {
             if !changed {
                 continue;
             }
-            bar.address = request.address.and_then(|address| match write_bar(record.space, *bar, address) {
-                true => Ok(address),
-                false => Err(Unassigned::Refused { address }),
+            bar.address = request.address.and_then(|address| {
+                let is_taken = is_there && write_bar(record.space, *bar, address);
+                if is_taken { Ok(address) } else { Err(Unassigned::Refused { address }) }
             });
             written += usize::from(bar.address.is_ok());
         }
-        for bar in record.bars.iter().filter(|bar| bar.address.is_err()) {
+        for bar in record.bars.iter().filter(|bar| is_there && bar.address.is_err()) {
             park(record.space, *bar);
         }
         record.switch_off_what_is_nowhere();
