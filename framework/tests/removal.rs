@@ -159,3 +159,46 @@ impl LineIsr for Service {
         Claim::Mine
     }
 }
+
+/// A function with everything that a walk looks at, behind a bridge.
+fn walked(at: &str) -> FakeFunction {
+    let function = FakeFunction::new(0x1234, 0x11e8).at(at).pin(1, 11).bar(0, 0x1000).bar(2, 0x4000);
+    function.msi_with(4, true, true).msix(4, 2, 0, 0x800).vendor_capability(9, &[16, 1, 0])
+}
+
+#[test]
+fn a_walk_goes_on_when_a_function_leaves_in_the_middle_of_it() {
+    let address = |bus, device| Address::new(0, bus, device, 0);
+    let seen = |fake: &FakeMachine| -> Vec<Address> {
+        fake.machine().functions().iter().map(|report| report.address).collect()
+    };
+    // The function that leaves; what is behind it leaves with it, as far as anybody can see.
+    for leaving in [address(0, 3), address(0, 4), address(1, 0)] {
+        for accesses in 0.. {
+            let fake = FakeMachine::new([]);
+            fake.insert(FakeFunction::new(0x8086, 0x29c0).at("00:00.0"));
+            fake.insert(walked("00:03.0"));
+            fake.insert(FakeFunction::new(0x1b36, 0x000c).at("00:04.0").port(1, 0x60));
+            fake.insert(walked("01:00.0"));
+            fake.insert(walked("00:05.0"));
+            fake.remove_after(leaving, accesses);
+            fake.machine().scan();
+            let found = seen(&fake);
+            for other in [address(0, 0), address(0, 3), address(0, 4), address(0, 5)] {
+                assert!(found.contains(&other) || other == leaving, "{other} after {accesses} of {leaving}");
+            }
+            let untouched =
+                &fake.machine().functions()[found.iter().position(|other| *other == address(0, 5)).expect("there")];
+            assert_eq!((untouched.bars.len(), untouched.offers.msi, untouched.offers.msix), (2, 4, 4));
+            // What left during the walk is in the inventory only if it was whole when it was added.
+            fake.machine().check_presence();
+            assert_eq!(seen(&fake).contains(&leaving), !fake.is_removed(leaving), "after {accesses} of {leaving}");
+            let taken = fake.machine().take_all();
+            assert!(taken.iter().all(|function| function.address() != leaving) || !fake.is_removed(leaving));
+            if !fake.is_removed(leaving) {
+                assert!(accesses > 20, "only {accesses} accesses to {leaving}");
+                break;
+            }
+        }
+    }
+}

@@ -137,7 +137,15 @@ fn silence(registers: &Bar<Registers>) {
 
 fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
     silence(registers);
-    if !within(clock, RESET_TIME, || registers.read(&CTRL) & Control::RESET.bits() == 0) {
+    let mut control = 0;
+    let is_over = within(clock, RESET_TIME, || {
+        control = registers.read(&CTRL);
+        control == u32::MAX || control & Control::RESET.bits() == 0
+    });
+    if control == u32::MAX {
+        return Err(ProbeError::Device("the card does not answer"));
+    }
+    if !is_over {
         return Err(ProbeError::Device("the reset does not end"));
     }
     // The reset may have undone it.

@@ -152,7 +152,9 @@ fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError
     registers.write(&IMC, u32::MAX);
     registers.write(&CTRL, registers.read(&CTRL) | RESET);
     let start = clock.now();
-    while registers.read(&CTRL) & RESET != 0 {
+    // All ones are looked at below.
+    let is_over = |control: u32| control & RESET == 0 || control == u32::MAX;
+    while !is_over(registers.read(&CTRL)) {
         if clock.now().saturating_sub(start) > RESET_TIME {
             return Err(ProbeError::Device("the reset does not end"));
         }

@@ -117,3 +117,72 @@ pub(super) fn decide(phase: Phase, cause: Cause, now: u64, grace: u64) -> (Phase
         (phase, _) => (phase, &[]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn causes() -> impl Strategy<Value = Cause> {
+        prop_oneof![
+            (any::<bool>(), any::<bool>()).prop_map(|(is_occupied, is_intact)| Cause::Changed {
+                is_occupied,
+                is_intact: is_intact && is_occupied
+            }),
+            any::<bool>().prop_map(|is_occupied| Cause::Button { is_occupied }),
+            Just(Cause::Fault),
+            Just(Cause::Expired),
+            any::<bool>().prop_map(Cause::Started),
+            Just(Cause::Released),
+            Just(Cause::Kept),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: users hear of each card once, and it is never taken from under them
+        /// without a word.
+        #[test]
+        fn users_are_told_of_everything_once(causes in prop::collection::vec(causes(), 0..60), grace in 0_u64..2) {
+            let (mut phase, mut is_in_use, mut is_withdrawn) = (Phase::Empty, false, true);
+            for cause in causes {
+                let (next, acts) = decide(phase, cause, 7, grace);
+                for (index, act) in acts.iter().enumerate() {
+                    match act {
+                        Act::Tell(SlotChange::Added) => {
+                            prop_assert!(!is_in_use);
+                            (is_in_use, is_withdrawn) = (true, false);
+                        }
+                        Act::Tell(SlotChange::RemovalAsked) => prop_assert!(is_in_use),
+                        Act::Tell(SlotChange::Gone) => {
+                            prop_assert!(is_in_use && is_withdrawn, "drivers hear of it before users");
+                            is_in_use = false;
+                        }
+                        Act::Withdraw => is_withdrawn = true,
+                        Act::Stop => {
+                            prop_assert!(!is_in_use || cause == Cause::Released);
+                            is_in_use = false;
+                        }
+                        Act::Start => prop_assert!(!is_in_use && index + 1 == acts.len() && next == Phase::Starting),
+                        Act::Show(_) | Act::Alarm => {}
+                    }
+                }
+                let is_used = matches!(next, Phase::Occupied | Phase::Departing { .. } | Phase::Releasing);
+                prop_assert_eq!(is_used, is_in_use);
+                phase = next;
+            }
+        }
+
+        /// Nothing is powered that nobody wanted: from a dark slot, only what comes or is wanted starts it.
+        #[test]
+        fn a_slot_that_is_dark_stays_dark(causes in prop::collection::vec(causes(), 0..60)) {
+            let calm = causes.into_iter().filter(|cause| {
+                !matches!(cause, Cause::Changed { is_occupied: true, .. } | Cause::Button { is_occupied: true })
+            });
+            let acts: Vec<_> = calm.flat_map(|cause| decide(Phase::Empty, cause, 0, 5).1).collect();
+            prop_assert!(acts.is_empty());
+        }
+    }
+}

@@ -82,6 +82,9 @@ pub(super) fn reset(operational: &Bar<Operational>, clock: &dyn Clock) -> Result
     let within = |is_done: &dyn Fn() -> bool, what| {
         let start = clock.now();
         while !is_done() {
+            if operational.read(&USBSTS) == u32::MAX {
+                return Err(ProbeError::Device("the controller does not answer"));
+            }
             if clock.now().saturating_sub(start) > PATIENCE {
                 return Err(ProbeError::Device(what));
             }
