@@ -72,7 +72,7 @@ test-host: ## Unit and property tests, and models of every interleaving, on the 
 	cargo test $(HOST_CRATES)
 	cargo test -p switchboard-image -p switchboard-tests --lib
 	@tools/install python3 lspci || echo 'dumps are not compared with lspci'
-	cargo test -p switchboard-tests --test dumps -- --nocapture
+	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom
 	cargo test -p switchboard-fuzz
 

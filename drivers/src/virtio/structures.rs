@@ -44,7 +44,7 @@ impl Structures {
     /// usable here, and another is there for that reason.
     pub(super) fn find(config: &Config, bars: [BarSlot; 6]) -> Result<Self, ProbeError> {
         let mut found = [None; 5];
-        let mut notify_multiplier = 0;
+        let mut notify_multiplier = 0_u64;
         let mut refusal = None;
         for capability in config.capabilities().iter().filter(|capability| capability.id == ID_VENDOR) {
             let kind = config.read_u8(capability.offset + 3);
@@ -63,10 +63,11 @@ impl Structures {
         let common = need(COMMON, "no modern virtio interface: a capability for the common configuration is missing")?;
         let notify = need(NOTIFY, "the virtio capability for notifications is missing")?;
         let isr = need(ISR, "the virtio capability for the ISR status is missing")?;
-        // Even, or none: notification registers are 16 bits wide (4.1.4.4).
-        if notify_multiplier % 2 != 0 {
-            let what = "virtio notify offset multiplier, which must be even";
-            return Err(ProbeError::Unexpected { what, wanted: notify_multiplier & !1, found: notify_multiplier });
+        // An even power of two, or none: notification registers are 16 bits wide (4.1.4.4).
+        if notify_multiplier != 0 && (notify_multiplier == 1 || !notify_multiplier.is_power_of_two()) {
+            let what = "virtio notify offset multiplier, an even power of two";
+            let wanted = notify_multiplier.next_power_of_two().max(2);
+            return Err(ProbeError::Unexpected { what, wanted, found: notify_multiplier });
         }
         let device = found[usize::from(DEVICE)];
         let used = [Some(common), Some(notify), Some(isr), device];
@@ -120,7 +121,7 @@ impl Structures {
 fn read(config: &Config, at: u16, kind: u8, bars: &[BarSlot; 6]) -> Result<Place, ProbeError> {
     let wanted = if kind == NOTIFY { NOTIFY_LENGTH } else { LENGTH };
     let length = config.read_u8(at + 2);
-    if length < wanted || at + u16::from(wanted) > 256 {
+    if length < wanted || at + u16::from(length) > 256 {
         let what = "length of a virtio capability";
         return Err(ProbeError::Unexpected { what, wanted: wanted.into(), found: length.into() });
     }

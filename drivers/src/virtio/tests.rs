@@ -62,7 +62,7 @@ fn capabilities_that_lead_nowhere_are_named() {
             with(1, &body)
         }),
         ("length of a virtio capability: 0x14 wanted, 0x10 found", with(2, &capability(2, 0, 0x3000, 0x1000))),
-        ("multiplier, which must be even: 0x2 wanted, 0x3 found", with(2, &notify_capability(0x3000, 0x1000, 3))),
+        ("multiplier, an even power of two: 0x4 wanted, 0x3 found", with(2, &notify_capability(0x3000, 0x1000, 3))),
         (
             "end of a virtio doorbell, within its structure: 0x0 wanted, 0x2 found",
             with(2, &notify_capability(0x3000, 0, 4)),

@@ -47,11 +47,7 @@ pub(crate) fn size_bars(space: Space, facts: &Facts) -> Result<Sizes, Reason> {
         sizes.defects.push(Defect::Bar { index: console.index, defect: BarDefect::Console });
         return Ok(sizes);
     }
-    let before = read_command(space);
-    if before.bits() == u16::MAX {
-        sizes.defects.push(Defect::Command);
-        return Ok(sizes);
-    }
+    let before = sane_command(space, facts, &mut sizes)?;
     let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
     write_command(space, before - decode);
     let still = read_command(space) & decode;
@@ -68,11 +64,31 @@ pub(crate) fn size_bars(space: Space, facts: &Facts) -> Result<Sizes, Reason> {
     Err(Reason::Command { wanted: (before - decode).bits(), found: (before | still).bits() })
 }
 
+/// What Command says. Where it says what it cannot, though something is there, it is told to decode nothing.
+fn sane_command(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<Command, Reason> {
+    let before = read_command(space);
+    if before.bits() != u16::MAX {
+        return Ok(before);
+    }
+    if space.read_u32(0) != facts.header.ids() {
+        return Err(Reason::Gone);
+    }
+    write_command(space, Command::INTERRUPT_DISABLE);
+    sizes.defects.push(Defect::Command);
+    match read_command(space) {
+        after if after.bits() == u16::MAX => {
+            Err(Reason::Command { wanted: Command::INTERRUPT_DISABLE.bits(), found: after.bits() })
+        }
+        after => Ok(after),
+    }
+}
+
 /// Whether the console's ports are in it.
 fn is_console(bar: &BarRegister) -> bool {
-    // A BAR of ports begins at a multiple of its size, which is not known yet: no real one has more than 1,024.
     const CONSOLE: u64 = 0x3f8;
-    bar.decodes == Decodes::Io && bar.address != 0 && bar.address <= CONSOLE && CONSOLE < bar.address + 1024
+    // Its size is not known yet, but its address is a multiple of it.
+    let most = bar.address & bar.address.wrapping_neg();
+    bar.decodes == Decodes::Io && (bar.address..bar.address + most).contains(&CONSOLE)
 }
 
 fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), Reason> {

@@ -83,8 +83,8 @@ pub enum Defect {
         /// What it says.
         says: u8,
     },
-    /// Command reads ones, which it cannot hold; no BAR is believed.
-    #[error("Command reads all ones")]
+    /// Command read ones, which it cannot hold; it was told to decode nothing.
+    #[error("Command read all ones")]
     Command,
     /// A BAR that is not believed.
     #[error("BAR {index}: {defect}")]

@@ -22,11 +22,11 @@ impl ExtendedCapability {
     /// The least bytes that a capability of this kind has; a header's for those that are not known here.
     pub(crate) const fn least(self) -> u16 {
         match self.id {
-            // Errors, virtual channels, serial number, access control, alternative routing, virtual functions.
+            // Errors, virtual channels, serial number, vendor, access control, alternative routing, virtual functions.
             0x01 => 44,
             0x02 | 0x09 => 28,
             0x03 => 12,
-            0x0d | 0x0e => 8,
+            0x0b | 0x0d | 0x0e => 8,
             0x10 => 64,
             _ => 4,
         }

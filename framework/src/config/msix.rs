@@ -32,6 +32,8 @@ impl MsixCapability {
     pub(crate) const CONTROL: u16 = 2;
     pub(crate) const ENABLE: u16 = 1 << 15;
     pub(crate) const FUNCTION_MASK: u16 = 1 << 14;
+    /// The entries, less one. Eleven bits: a table may have 2,048 entries, and ten bits lose half of them.
+    pub(crate) const SIZE: u16 = 0x7ff;
     /// Bytes of a table entry: address, upper address, data, vector control.
     pub(crate) const ENTRY: u64 = 16;
     /// Bytes of the capability.
@@ -46,8 +48,7 @@ impl MsixCapability {
         };
         Self {
             offset,
-            // Eleven bits hold the size less one: a table may have 2,048 entries, and ten bits lose half of them.
-            count: (control & 0x7ff) + 1,
+            count: (control & Self::SIZE) + 1,
             is_enabled: control & Self::ENABLE != 0,
             is_masked: control & Self::FUNCTION_MASK != 0,
             table: place(4),

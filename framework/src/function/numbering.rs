@@ -31,6 +31,10 @@ pub(super) fn number(access: &'static dyn ConfigAccess, segment: u16, root: u8, 
     numbering(false).run(root, last).report()
 }
 
+/// The Header Type register, and its values (PCI 3.0, 6.2.1).
+const HEADER_TYPE: u16 = 0x0e;
+const MULTIFUNCTION: u8 = 0x80;
+const BRIDGE: u8 = 1;
 const CLOSED: BusNumbers = BusNumbers { primary: 0, secondary: 0, subordinate: 0 };
 
 struct Numbering {
@@ -144,15 +148,17 @@ impl Numbering {
             while function < functions {
                 let space = Space::new(self.access, Address::new(self.segment, bus, device, function));
                 function += 1;
-                if matches!(space.read_u16(0), 0 | u16::MAX) {
+                // The type first: what is no bridge is left to the walk, whose first look at it this is not.
+                let layout = space.read_u8(HEADER_TYPE);
+                if layout == u8::MAX {
                     continue;
                 }
-                let header = Header::decode(space);
-                if function == 1 && header.is_multifunction {
+                if function == 1 && layout & MULTIFUNCTION != 0 {
                     functions = 8;
                 }
-                if matches!(header.kind, HeaderKind::Bridge(_)) && header.class.is_bridge() {
-                    found.push(space);
+                if layout & !MULTIFUNCTION == BRIDGE && !matches!(space.read_u16(0), 0 | u16::MAX) {
+                    let is_bridge = Header::decode(space).class.is_bridge();
+                    found.extend(is_bridge.then_some(space));
                 }
             }
         }

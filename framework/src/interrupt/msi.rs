@@ -30,12 +30,22 @@ impl Msi {
         let was_live = AtomicBool::new(false);
         let this = Self { space, capability, claimed: claimed.clone(), target, granted, was_live };
         this.program();
-        let taken = space.read_u16(capability.offset + MsiCapability::CONTROL) & MsiCapability::GRANTED == granted;
-        if !taken || (target.address >> 32 != 0 && !capability.is_64bit) {
+        if !this.takes_enable() || (target.address >> 32 != 0 && !capability.is_64bit) {
             return Err(stuck);
         }
         claimed.record().update(|status| status.mode = Some(Mode::Msi));
         Ok(this)
+    }
+
+    /// Whether it can be turned on, found out by doing so for a moment: masked, if there are mask bits.
+    fn takes_enable(&self) -> bool {
+        if let Some(mask) = self.capability.mask() {
+            self.space.write_u32(mask, u32::MAX);
+        }
+        self.control(|control| control | MsiCapability::ENABLE);
+        let control = self.space.read_u16(self.capability.offset + MsiCapability::CONTROL);
+        self.control(|control| control & !MsiCapability::ENABLE);
+        control & (MsiCapability::GRANTED | MsiCapability::ENABLE) == self.granted | MsiCapability::ENABLE
     }
 
     fn program(&self) {

@@ -67,8 +67,13 @@ impl Msix {
         };
         this.enable();
         let control = this.read_control();
-        // All ones have the bit set, too: nothing answers.
-        if control & MsixCapability::ENABLE == 0 || control == u16::MAX {
+        // All ones have the bit set, too: nothing answers. Nor is there a table that has another size by now, or whose
+        // entries read ones, reserved bits and all.
+        let is_sane = control & MsixCapability::ENABLE != 0
+            && control != u16::MAX
+            && control & MsixCapability::SIZE == capability.count - 1
+            && !this.reads_ones();
+        if !is_sane {
             return Err(stuck);
         }
         claimed.record().update(|status| status.mode = Some(Mode::Msix));
@@ -175,6 +180,11 @@ impl Msix {
     /// A read of the table pushes writes to it out, and what the device sent before the answer in.
     fn flush(&self) {
         let _: Option<u32> = self.table.read(VECTOR_CONTROL);
+    }
+
+    /// Whether the first entry reads ones, reserved bits and all: no table is there.
+    fn reads_ones(&self) -> bool {
+        self.table.read(VECTOR_CONTROL) == Some(u32::MAX)
     }
 
     fn read_control(&self) -> u16 {

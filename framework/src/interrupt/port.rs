@@ -105,8 +105,10 @@ impl InterruptPort {
     /// # Errors
     /// [`GrantError`] and the port.
     pub fn grant_messages<const N: usize, I: MessageIsr<N>>(self) -> Result<Messages<N, I>, (GrantError, Self)> {
-        let by_msix = || self.permit(Mode::Msix).and_then(|()| MessageGrant::by_msix(&self.claimed, N, self.least));
-        let by_msi = || self.permit(Mode::Msi).and_then(|()| MessageGrant::by_msi(&self.claimed, N, self.least));
+        let by_msix =
+            || self.permit(Mode::Msix).and_then(|()| self.tell(MessageGrant::by_msix(&self.claimed, N, self.least)));
+        let by_msi =
+            || self.permit(Mode::Msi).and_then(|()| self.tell(MessageGrant::by_msi(&self.claimed, N, self.least)));
         let granted = if self.preferred == Some(Mode::Msi) {
             by_msi().or_else(|refusal| by_msix().map_err(|last| refusal.or(last)))
         } else {
@@ -141,6 +143,11 @@ impl InterruptPort {
     /// What a refusal was about: a function that is gone looks like one that is broken.
     fn refuse(self, error: GrantError) -> (GrantError, Self) {
         (self.claimed.confirm().map_or_else(GrantError::Gone, |()| error), self)
+    }
+
+    /// Says why a rung failed that was there: the next may hold, and then nobody else would.
+    fn tell<T>(&self, rung: Result<T, GrantError>) -> Result<T, GrantError> {
+        rung.inspect_err(|error| log::warn!("{}: {error}", self.claimed.record().address()))
     }
 
     fn permit(&self, mode: Mode) -> Result<(), GrantError> {

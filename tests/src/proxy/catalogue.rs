@@ -43,7 +43,10 @@ pub struct Case {
     #[serde(rename = "functions")]
     _count: u32,
     #[serde(rename = "mcfg")]
-    _mcfg: Option<String>,
+    mcfg_file: Option<String>,
+    /// The ACPI table that it is about.
+    #[serde(skip)]
+    pub mcfg: Option<Vec<u8>>,
     /// Filled in from the dump.
     #[serde(skip)]
     functions: Vec<DumpedFunction>,
@@ -71,8 +74,7 @@ struct Lies {
     #[serde(rename = "stuck_crs")]
     _stuck_crs: bool,
     mcfg: bool,
-    #[serde(rename = "ecam")]
-    _ecam: Option<String>,
+    ecam: Option<String>,
 }
 
 impl Case {
@@ -88,6 +90,7 @@ impl Case {
         let mut cases: Vec<Self> = serde_json::from_slice(&json).expect("cases as documented");
         for case in &mut cases {
             let text = fs::read(into.join(&case.file)).expect("a dump");
+            case.mcfg = case.mcfg_file.as_ref().map(|file| fs::read(into.join(file)).expect("a table"));
             case.functions = parse_dump(&text).unwrap_or_else(|error| panic!("{}: {error}", case.file));
         }
         cases
@@ -99,6 +102,18 @@ impl Case {
         let is_bridge = |function: &DumpedFunction| function.bytes[0x0e] & 0x7f == 1;
         let mut functions = self.functions.iter();
         !self.behaviour.mcfg && functions.all(|function| function.name.bus == 0 && !is_bridge(function))
+    }
+
+    /// Whether it is about ACPI's MCFG table; one that has none is about a machine without.
+    #[must_use]
+    pub fn is_about_mcfg(&self) -> bool {
+        self.behaviour.mcfg
+    }
+
+    /// Whether the memory that the MCFG tells of reads ones.
+    #[must_use]
+    pub fn has_dead_ecam(&self) -> bool {
+        self.behaviour.ecam.is_some()
     }
 
     /// Whether every register of the target reads ones.
@@ -124,15 +139,38 @@ impl Case {
     }
 
     fn space(&self, function: &DumpedFunction) -> Space {
-        let lies = &self.behaviour;
+        let readbacks = self.readbacks(function).into_iter();
+        let space = readbacks.fold(Space::new(&function.bytes), |space, (index, readback)| space.bar(index, readback));
+        self.behaviours(function).into_iter().fold(space, Space::behave)
+    }
+
+    /// The functions as the dump has them, all of their bytes.
+    #[must_use]
+    pub fn dumped(&self) -> &[DumpedFunction] {
+        &self.functions
+    }
+
+    /// Whether the case is about that function.
+    #[must_use]
+    pub fn is_target(&self, name: FunctionName) -> bool {
+        let FunctionName { bus, device, function, .. } = name;
+        format!("{bus:02x}:{device:02x}.{function}") == self.target
+    }
+
+    /// What each BAR register of a function reads after ones were written to it.
+    #[must_use]
+    pub fn readbacks(&self, function: &DumpedFunction) -> Vec<(usize, u32)> {
         let FunctionName { bus, device, function: number, .. } = function.name;
-        let address = format!("{bus:02x}:{device:02x}.{number}");
-        let mut space = Space::new(&function.bytes);
-        for (&index, readback) in lies.bar_masks.get(&address).into_iter().flatten() {
-            space = space.bar(index, hex(readback));
-        }
-        if address != self.target {
-            return space;
+        let readbacks = self.behaviour.bar_masks.get(&format!("{bus:02x}:{device:02x}.{number}"));
+        readbacks.into_iter().flatten().map(|(&index, readback)| (index, hex(readback))).collect()
+    }
+
+    /// How a function lies.
+    #[must_use]
+    pub fn behaviours(&self, function: &DumpedFunction) -> Vec<Behaviour> {
+        let lies = &self.behaviour;
+        if !self.is_target(function.name) {
+            return Vec::new();
         }
         let second = lies.second_read.iter().map(|(offset, value)| Behaviour::SecondRead {
             offset: hex(offset) as usize,
@@ -142,7 +180,7 @@ impl Case {
         let fixed = lies.readonly.iter().map(|offset| Behaviour::ReadOnly { offset: hex(offset) as usize });
         let reads = lies.ones_after_reads.map(Behaviour::GoneAfterReads);
         let writes = lies.ones_after_writes.map(Behaviour::GoneAfterWrites);
-        second.chain(fixed).chain(reads).chain(writes).fold(space, Space::behave)
+        second.chain(fixed).chain(reads).chain(writes).collect()
     }
 }
 

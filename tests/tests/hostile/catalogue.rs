@@ -1,0 +1,122 @@
+//! The catalogue: each case in its class, or with a reason why the class is not ours.
+
+use std::fs;
+use std::path::Path;
+
+use switchboard::config::Address;
+use switchboard_tests::ScratchPath;
+use switchboard_tests::proxy::{Case, Expect};
+
+use crate::reasons::{Judgement, judgement};
+use crate::space::Function;
+use crate::trial::{Trial, Verdict};
+use crate::verdict::class;
+
+/// The cases; `None` where there is no generator.
+pub(crate) fn cases() -> Option<Vec<Case>> {
+    let generator = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/hostile.py");
+    if !generator.is_file() {
+        eprintln!("skipped: there is no ../shared/tools/hostile.py");
+        return None;
+    }
+    let folder = ScratchPath::new("hostile");
+    let cases = Case::generate(&generator, folder.path());
+    fs::remove_dir_all(folder.path()).expect("the folder was made");
+    Some(cases)
+}
+
+/// The functions of a case, without those for which `is_left_out`.
+pub(crate) fn functions(case: &Case, is_left_out: impl Fn(bool) -> bool) -> Vec<(Address, Function)> {
+    let functions = case.dumped().iter().filter(|function| !is_left_out(case.is_target(function.name)));
+    let place = |function: &switchboard_tests::DumpedFunction| {
+        let name = function.name;
+        let readbacks = case.readbacks(function).into_iter();
+        let mut space = Function::new(function.bytes.clone());
+        space.readbacks = readbacks.map(|(index, mask)| (u16::try_from(index).expect("0 to 5"), mask)).collect();
+        space.behaviours = case.behaviours(function);
+        (Address::new(0, name.bus, name.device, name.function), space)
+    };
+    functions.map(place).collect()
+}
+
+pub(crate) fn target(case: &Case) -> Address {
+    let name = case.dumped().iter().map(|function| function.name).find(|name| case.is_target(*name)).expect("a target");
+    Address::new(0, name.bus, name.device, name.function)
+}
+
+/// What is known of the functions beside the target, on its bus.
+fn neighbours(verdict: &Verdict, target: Address) -> Vec<String> {
+    let is_beside = |address: Address| address != target && address.bus() == target.bus();
+    let found = verdict.found.iter().filter(|report| is_beside(report.address));
+    found
+        .map(|report| format!("{} {:?} {:x?} {:?}", report.address, report.offers, report.bars, report.defects))
+        .collect()
+}
+
+fn check(case: &Case, trial: &Trial) -> Result<(), String> {
+    trial.set_dead(case.is_dead());
+    let target = target(case);
+    let verdict = trial.run(functions(case, |_| false));
+    let mut complaints = verdict.offences.clone();
+    let reads = verdict.seen.values().map(|seen| seen.reads).max().unwrap_or(0);
+    if reads > case.limits.reads {
+        complaints.push(format!("{reads} reads, {} are the most", case.limits.reads));
+    }
+    let is_hidden = |report: &&switchboard::function::FunctionReport| {
+        case.hidden()
+            .any(|(device, function)| (report.address.device(), report.address.function()) == (device, function))
+    };
+    complaints.extend(verdict.found.iter().filter(is_hidden).map(|report| format!("{} was found", report.address)));
+    let alone = trial.run(functions(case, |is_target| is_target));
+    // Without function 0 there are none of the others; and of what lies on one place, one comes first.
+    let is_apart = target.function() != 0
+        || case
+            .dumped()
+            .iter()
+            .all(|function| function.name.device != target.device() || case.is_target(function.name));
+    if is_apart && neighbours(&verdict, target) != neighbours(&alone, target) {
+        complaints.push(format!(
+            "{:?} by itself, and {:?} beside it",
+            neighbours(&alone, target),
+            neighbours(&verdict, target)
+        ));
+    }
+    let (class, remarks) = class(&verdict, target);
+    match judgement(&case.name) {
+        Some(Judgement { ours, .. }) if ours == class => {}
+        None if case.expect == class => {}
+        other => complaints.push(format!(
+            "{class:?} ({}); {:?} is wanted: {}",
+            remarks.join("; "),
+            other.map_or(case.expect, |judgement| judgement.ours),
+            case.why
+        )),
+    }
+    if complaints.is_empty() { Ok(()) } else { Err(format!("{}: {}", case.name, complaints.join("; "))) }
+}
+
+#[test]
+fn each_case_is_in_its_class() {
+    let Some(cases) = cases() else { return };
+    let trial = Trial::begin();
+    let ours = |case: &&Case| !case.is_about_mcfg() && !case.name.contains("virtio");
+    let checked: Vec<_> = cases.iter().filter(ours).map(|case| check(case, &trial)).collect();
+    let wrong: Vec<_> = checked.iter().filter_map(|result| result.as_ref().err()).collect();
+    eprintln!(
+        "{} cases, {} judged otherwise",
+        checked.len(),
+        cases.iter().filter(|case| judgement(&case.name).is_some()).count()
+    );
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(cases.iter().any(|case| case.expect == Expect::Reject) && checked.len() > 100);
+}
+
+/// A judgement of a case that is not there, or that agrees with the catalogue, is out of date.
+#[test]
+fn judgements_are_of_cases_that_there_are() {
+    let Some(cases) = cases() else { return };
+    for Judgement { case: name, ours, .. } in crate::reasons::JUDGEMENTS {
+        let case = cases.iter().find(|case| case.name == *name);
+        assert!(case.is_some_and(|case| case.expect != *ours), "{name}");
+    }
+}

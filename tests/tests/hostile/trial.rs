@@ -1,0 +1,266 @@
+//! A machine of functions that may do anything, taken through all that the framework does: the scan, claims, grants.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use switchboard::assign::{Apertures, Unassigned};
+use switchboard::bar::{BarKind, MapError, RegisterBlock};
+use switchboard::config::Address;
+use switchboard::dma::DmaBlock;
+use switchboard::fake::FakeMachine;
+use switchboard::function::{ClaimError, Function as Found, FunctionReport, Inventory, Refusal, Resources};
+use switchboard::interrupt::{Claim, GrantError, InIsr, LineIsr, MessageIsr, Mode};
+use switchboard::machine::{Clock, Machine, Memory, MemoryError};
+use switchboard::messages;
+
+use crate::space::{Function, Seen, Space};
+
+/// What is not for devices: RAM, configuration space, interrupt controllers.
+const TAKEN: [core::ops::Range<u64>; 4] =
+    [0..0xa_0000, 0x10_0000..0x8000_0000, 0xb000_0000..0xc000_0000, 0xfec0_0000..0xff00_0000];
+/// Where new BARs of ports go.
+const PORTS: core::ops::Range<u64> = 0xd000..0xe000;
+/// All windows are made of the same memory: nobody looks at what is in it.
+const WINDOW: usize = 64 << 10;
+
+/// As much of a window as is looked at where registers read ones: a table of four entries.
+const TABLE: usize = 64;
+
+static SPACE: LazyLock<Space> = LazyLock::new(Space::default);
+static MEMORY: Registers = Registers { bytes: [const { AtomicU8::new(0) }; WINDOW], mapped: Mutex::new(Vec::new()) };
+static CLOCK: Leaps = Leaps(AtomicU64::new(0));
+static MACHINE: LazyLock<Mutex<&'static Machine>> = LazyLock::new(|| {
+    let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([])));
+    let Machine { controller, vectors, policy, .. } = *fake.machine();
+    let apertures = Apertures {
+        io: vec![PORTS],
+        memory: [0xc000_0000..0xe000_0000, 1 << 40..1 << 41].to_vec(),
+        taken: TAKEN.to_vec(),
+    };
+    let inventory = Inventory::new();
+    let machine =
+        Machine { config: &*SPACE, apertures, controller, memory: &MEMORY, clock: &CLOCK, vectors, policy, inventory };
+    Mutex::new(Box::leak(Box::new(machine)))
+});
+
+/// Time passes in leaps: what waits for a second is not to take one.
+struct Leaps(AtomicU64);
+
+impl Clock for Leaps {
+    fn now(&self) -> u64 {
+        self.0.fetch_add(1_000_000, Ordering::Relaxed)
+    }
+}
+
+/// Registers that hold what is written, wherever they are mapped; and where that was.
+struct Registers {
+    bytes: [AtomicU8; WINDOW],
+    mapped: Mutex<Vec<(u64, u64)>>,
+}
+
+impl Memory for Registers {
+    fn map(&self, physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
+        self.mapped.lock().unwrap_or_else(PoisonError::into_inner).push((physical, length));
+        match length <= self.bytes.len() as u64 {
+            true => Ok(NonNull::from(&self.bytes).cast()),
+            false => Err(MemoryError::Unreachable { physical, length }),
+        }
+    }
+
+    fn allocate(&self, pages: usize) -> Result<DmaBlock, MemoryError> {
+        Err(MemoryError::OutOfMemory { wanted: pages.saturating_mul(DmaBlock::PAGE) })
+    }
+
+    fn release(&self, _: DmaBlock) {
+        unreachable!("nothing was allocated");
+    }
+}
+
+messages! {
+    pub(crate) enum Message { First, Second }
+}
+
+#[derive(Debug)]
+struct Handler;
+
+impl MessageIsr<2> for Handler {
+    type Message = Message;
+
+    fn on_message(&self, _: Message, _: &InIsr<'_>) {}
+}
+
+impl LineIsr for Handler {
+    fn on_line(&self, _: &InIsr<'_>) -> Claim {
+        Claim::NotMine
+    }
+}
+
+struct Block;
+
+impl RegisterBlock for Block {
+    const SIZE: u64 = 16;
+}
+
+/// What became of a function that was offered.
+#[derive(Debug)]
+pub(crate) struct Driven {
+    pub(crate) claim: Result<(), ClaimError>,
+    /// The mode that it was granted.
+    pub(crate) mode: Option<Mode>,
+    /// Why messages were not granted.
+    pub(crate) messages: Option<GrantError>,
+    /// Why the line was not granted.
+    pub(crate) line: Option<GrantError>,
+    /// What was said of the BARs.
+    pub(crate) bars: Vec<MapError>,
+}
+
+/// What became of the functions of a machine.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) found: Vec<FunctionReport>,
+    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) driven: BTreeMap<Address, Driven>,
+    pub(crate) seen: BTreeMap<Address, Seen>,
+    /// What holds on every machine, and did not on this one.
+    pub(crate) offences: Vec<String>,
+}
+
+/// The right to the one machine there is.
+pub(crate) struct Trial(MutexGuard<'static, &'static Machine>);
+
+impl Trial {
+    /// Waits for the machine.
+    pub(crate) fn begin() -> Self {
+        Self(MACHINE.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether all registers read ones, whatever is written to them.
+    pub(crate) fn set_dead(&self, is_dead: bool) {
+        MEMORY.bytes.iter().for_each(|byte| byte.store(0, Ordering::Relaxed));
+        // A window is memory, and takes what is written; by the next access to configuration space it is ones again.
+        let ones: fn() = || MEMORY.bytes[..TABLE].iter().for_each(|byte| byte.store(0xff, Ordering::Relaxed));
+        SPACE.on_access(is_dead.then_some(ones));
+    }
+
+    /// Takes functions through everything.
+    pub(crate) fn run(&self, functions: impl IntoIterator<Item = (Address, Function)>) -> Verdict {
+        let found = self.scan(functions);
+        let mut offences = self.check_restored(&found);
+        MEMORY.mapped.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        SPACE.drive();
+        let driven: BTreeMap<_, _> =
+            self.0.take_all().into_iter().map(|function| (function.address(), drive(function))).collect();
+        offences.extend(check_mapped(&found));
+        let loud = driven.iter().filter(|(address, driven)| driven.claim.is_ok() && SPACE.is_loud(**address));
+        offences.extend(loud.map(|(address, _)| format!("{address}: not silent")));
+        let seen = SPACE.seen();
+        let reported =
+            seen.iter().flat_map(|(address, seen)| seen.offences.iter().map(move |what| format!("{address}: {what}")));
+        offences.extend(reported);
+        let refusals = self.0.refusals();
+        self.clear();
+        Verdict { found, refusals, driven, seen, offences }
+    }
+
+    /// Takes functions through the scan, and hands out the one at `address` if it is offered.
+    pub(crate) fn offer(
+        &self,
+        functions: impl IntoIterator<Item = (Address, Function)>,
+        address: Address,
+    ) -> Option<Found> {
+        self.scan(functions);
+        SPACE.drive();
+        self.0.take(address)
+    }
+
+    /// Takes all functions away.
+    pub(crate) fn clear(&self) {
+        SPACE.fill([]);
+        self.0.check_presence();
+        assert!(self.0.functions().is_empty(), "functions are left");
+    }
+
+    fn scan(&self, functions: impl IntoIterator<Item = (Address, Function)>) -> Vec<FunctionReport> {
+        SPACE.fill(functions);
+        self.0.scan();
+        self.0.functions()
+    }
+
+    /// After the scan, registers hold what they held, or an address that the framework has given.
+    fn check_restored(&self, found: &[FunctionReport]) -> Vec<String> {
+        let is_given = |address, offset: u16, value: u32| {
+            let report = found.iter().find(|report| report.address == address);
+            report.into_iter().flat_map(|report| &report.bars).any(|bar| {
+                // One of 64 bits that is nowhere is put out of reach; and some do not take what they are given.
+                let is_nowhere = match bar.address {
+                    Err(Unassigned::Refused { .. }) => true,
+                    Err(_) => matches!(bar.kind, BarKind::Memory64 { .. }),
+                    Ok(_) => false,
+                };
+                let register = 0x10 + 4 * u16::from(bar.index);
+                if is_nowhere && (register..register + 8).contains(&offset) {
+                    return true;
+                }
+                let at = bar.address.unwrap_or_default().to_le_bytes();
+                let (low, high) = at.split_at(4);
+                let halves = [low, high].map(|half| u32::from_le_bytes(half.try_into().expect("four bytes")));
+                value & !0xf == halves[0] & !0xf && offset == register || value == halves[1] && offset == register + 4
+            })
+        };
+        let stray = SPACE.moved().into_iter().filter(|(address, offset, value)| !is_given(*address, *offset, *value));
+        stray
+            .map(|(address, offset, value)| {
+                let found = found.iter().find(|report| report.address == address);
+                format!("{address}: {offset:#x} was left at {value:#x}: {found:x?}")
+            })
+            .collect()
+    }
+}
+
+/// What was mapped lies in the BARs, and in nothing that is not for devices.
+fn check_mapped(found: &[FunctionReport]) -> Vec<String> {
+    let mapped = core::mem::take(&mut *MEMORY.mapped.lock().unwrap_or_else(PoisonError::into_inner));
+    let is_owned = |&(start, length): &(u64, u64)| {
+        let bars = found.iter().flat_map(|report| &report.bars);
+        let in_bar = bars.filter_map(|bar| Some((bar.address.ok()?, bar.size))).any(|(address, size)| {
+            address <= start && start.checked_add(length).is_some_and(|end| end <= address.saturating_add(size))
+        });
+        in_bar && TAKEN.iter().all(|taken| start.saturating_add(length) <= taken.start || taken.end <= start)
+    };
+    let stray = mapped.into_iter().filter(|place| !is_owned(place));
+    stray.map(|(start, length)| format!("{length:#x} bytes mapped at {start:#x}")).collect()
+}
+
+/// Claims a function, and does with it what a driver does.
+fn drive(function: Found) -> Driven {
+    let mut driven = Driven { claim: Ok(()), mode: None, messages: None, line: None, bars: Vec::new() };
+    let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, .. } = match function.claim() {
+        Ok(resources) => resources,
+        Err(error) => return Driven { claim: Err(error), ..driven },
+    };
+    for bar in [bar0, bar1, bar2, bar3, bar4, bar5] {
+        driven.bars.extend(bar.map::<Block>().err().map(|(error, _)| error));
+    }
+    let irq = match irq.grant_messages::<2, Handler>() {
+        Ok(messages) => {
+            driven.mode = Some(messages.mode());
+            drop(messages.register(Arc::new(Handler)).unmask());
+            return driven;
+        }
+        Err((error, irq)) => {
+            driven.messages = Some(error);
+            irq
+        }
+    };
+    match irq.grant_line::<Handler>() {
+        Ok(line) => {
+            driven.mode = Some(Mode::Intx);
+            drop(line.register(Arc::new(Handler)).unmask());
+        }
+        Err((error, _)) => driven.line = Some(error),
+    }
+    driven
+}
