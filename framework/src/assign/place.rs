@@ -38,16 +38,17 @@ pub(super) fn place(tree: &mut Tree, mut rooms: Vec<Rooms>, spare: bool) {
     }
 }
 
-/// Windows are whole granules: BARs that were left out for a window's sake may fit into what the others left of it.
+/// Windows are whole granules: BARs that were left out for a window's sake may fit into what the others left of it, or
+/// of the window for memory that must not be read ahead.
 fn try_again(tree: &mut Tree, members: &[usize], bus: usize, rooms: &mut Rooms) {
     for &node in members {
         for bar in 0..tree.at(node).bars.len() {
             let request = tree.at(node).bars[bar];
             let (size, ceiling) = (request.size, request.ceiling());
-            if let Err(Unassigned::NoRoom { .. }) = request.address
-                && let Some(room) = tree.route(bus, request.kind, ceiling)
-                && let Some(range) = rooms.room(room).place(size, size, ceiling)
-            {
+            let Err(Unassigned::NoRoom { .. }) = request.address else { continue };
+            let other = (request.kind == Kind::Prefetchable).then_some(Kind::Memory);
+            let mut windows = tree.route(bus, request.kind, ceiling).into_iter().chain(other);
+            if let Some(range) = windows.find_map(|window| rooms.room(window).place(size, size, ceiling)) {
                 tree.at_mut(node).bars[bar].address = Ok(range.start);
             }
         }

@@ -118,6 +118,22 @@ fn a_window_that_is_empty_and_too_small_is_made_anew() {
 }
 
 #[test]
+fn a_full_window_is_helped_by_the_other() {
+    let mut tree = Tree::new();
+    let mut bridge = port(false);
+    let windows = bridge.bridge.as_mut().unwrap();
+    windows.memory.range = Some(0xc800_0000..0xc810_0000);
+    windows.prefetchable.range = Some(0xd000_0000..0xd010_0000);
+    let slot = tree.add(None, bridge).unwrap();
+    let at = |address| super::Request { address: Ok(address), ..bar(Kind::Prefetchable, true, MIB) };
+    tree.add(Some(slot), function(&[at(0xd000_0000)])).unwrap();
+    let late = tree.add(Some(slot), function(&[bar(Kind::Prefetchable, true, 0x1000)])).unwrap();
+    assert_eq!(tree.assign(&apertures()), []);
+    check(&tree, &apertures());
+    assert_eq!(tree.node(late).unwrap().bars[0].address, Ok(0xc800_0000));
+}
+
+#[test]
 fn sizes_that_are_none_get_nothing() {
     let mut tree = Tree::new();
     let odd = [bar(Kind::Memory, true, 0), bar(Kind::Memory, true, 3), bar(Kind::Memory, true, 1 << 63)];
