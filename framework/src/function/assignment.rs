@@ -56,24 +56,25 @@ struct Placed {
 }
 
 fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<Placed> {
-    let known = known.iter().filter(|record| !record.is_gone()).map(|record| (&**record, None));
+    // Those that are gone, too: while a driver has one, it may still write to where that was.
+    let known = known.iter().map(|record| (&**record, None));
     let mut all: Vec<(&Record, Option<usize>)> =
         known.chain(new.iter().enumerate().map(|(index, record)| (record, Some(index)))).collect();
     // Bridges come first: the buses behind them have higher numbers.
     all.sort_by_key(|(record, _)| record.address());
     let is_inhabited = |bus: (u16, u8)| all.iter().any(|(record, _)| record.bus() == bus);
     let mut placed = Vec::new();
-    let mut bridges: Vec<((u16, u8), NodeId)> = Vec::new();
+    let mut bridges: Vec<Above> = Vec::new();
     for (record, index) in &all {
-        let parent = bridges.iter().find(|(bus, _)| *bus == record.bus()).map(|(_, id)| *id);
+        let parent = above(&bridges, record);
         let mut node = Node { bars: requests(&record.bars), bridge: None, standing: standing(record, *index) };
         let mut behind = None;
-        if matches!(record.header().kind, HeaderKind::Bridge(_)) {
+        if matches!(record.header().kind, HeaderKind::Bridge(_)) && !record.is_gone() {
             let takes_hotplug = takes_hotplug(record.space);
             let buses = BridgeHeader::read(record.space).buses;
             let bus = (record.address().segment(), buses.secondary);
-            let is_sane = record.address().bus() < buses.secondary && bridges.iter().all(|(other, _)| *other != bus);
-            behind = is_sane.then_some(bus);
+            let is_sane = record.address().bus() < buses.secondary && bridges.iter().all(|other| other.bus != bus);
+            behind = is_sane.then_some((bus, buses.subordinate));
             // Nothing is written to a bridge that nothing is asked of.
             let is_used = is_sane && (takes_hotplug || is_inhabited(bus));
             let header = if is_used { BridgeHeader::probe(record.space) } else { BridgeHeader::read(record.space) };
@@ -81,9 +82,24 @@ fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<
         }
         let Some(id) = tree.add(parent, node) else { continue };
         placed.push(Placed { id, space: record.space, new: *index });
-        bridges.extend(behind.map(|bus| (bus, id)));
+        bridges.extend(behind.map(|(bus, last)| Above { bus, last, id }));
     }
     placed
+}
+
+/// A bridge, by the segment and number of the bus right behind it and the number of the last one.
+struct Above {
+    bus: (u16, u8),
+    last: u8,
+    id: NodeId,
+}
+
+/// The bridge above a function. What is gone may have lost it: the one above that still forwards its addresses.
+fn above(bridges: &[Above], record: &Record) -> Option<NodeId> {
+    let (segment, number) = record.bus();
+    let leads = |above: &&Above| above.bus.0 == segment && (above.bus.1..=above.last).contains(&number);
+    let nearest = bridges.iter().filter(leads).max_by_key(|above| above.bus.1)?;
+    (nearest.bus.1 == number || record.is_gone()).then_some(nearest.id)
 }
 
 /// What was found before has what it needs. Of what is new, one that decodes its addresses may be in use.

@@ -196,3 +196,32 @@ proptest! {
         }
     }
 }
+
+/// A driver that has not let go yet may still write to where its function was.
+#[test]
+fn nobody_moves_in_while_a_driver_has_the_place() {
+    let card = Bar { index: 0, io: false, wide: true, prefetchable: true, size: 0x8_0000 };
+    let parts = vec![
+        Part::bridge(None, 0, false),
+        Part::bridge(Some(0), 0, false),
+        Part::endpoint(Some(1), 0).with(card),
+        Part::endpoint(Some(0), 1).with(card),
+    ];
+    let wired: &Wired = Box::leak(Box::new(Wired::new(parts)));
+    let machine = machine(wired);
+    machine.scan();
+    let before = decoded(machine, &wired.parts());
+    let held: Vec<_> = machine.take_all().into_iter().filter_map(|function| function.claim().ok()).collect();
+    assert_eq!(held.len(), 2);
+    // The inner bridge and what is behind it, and another one in its parent's place.
+    (1..3).for_each(|index| wired.remove(index));
+    assert_eq!(machine.check_presence(), 2);
+    wired.add(Part::endpoint(Some(0), 2).with(Bar { size: 0x1_0000, ..card }));
+    machine.scan();
+    let late = machine.functions().into_iter().find(|function| function.address.device() == 2).expect("the new one");
+    let start = late.bars[0].address.expect("a place");
+    for (.., range) in before {
+        assert!(start + 0x1_0000 <= range.start || range.end <= start, "{start:#x} in {range:x?}");
+    }
+    drop(held);
+}

@@ -150,6 +150,13 @@ impl Wired {
         self.parts.lock().unwrap().push(part);
     }
 
+    /// Takes a function out: it reads ones, and takes no write.
+    pub(crate) fn remove(&self, index: usize) {
+        let part = &mut self.parts.lock().unwrap()[index];
+        part.bytes = [0xff; 256];
+        part.writable = [0; 256];
+    }
+
     /// Where something was written since the last time.
     pub(crate) fn take_writes(&self) -> Vec<(Address, u16)> {
         core::mem::take(&mut self.writes.lock().unwrap())
