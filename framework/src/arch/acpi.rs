@@ -166,7 +166,8 @@ fn copy(address: u64, length: u64, memory: &dyn Memory) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The MCFG's allocations. What makes no sense is left out: an odd address, or buses that go backwards.
+/// The MCFG's allocations. What makes no sense is left out: an odd address, or buses that go backwards, that
+/// are past the last address, or that another one has.
 pub(super) fn allocations(table: &[u8]) -> Vec<EcamRegion> {
     let entries = table.get(MCFG_HEADER..).unwrap_or_default().chunks_exact(MCFG_ENTRY);
     let regions = entries.map(|entry| EcamRegion {
@@ -175,10 +176,23 @@ pub(super) fn allocations(table: &[u8]) -> Vec<EcamRegion> {
         first_bus: entry[10],
         last_bus: entry[11],
     });
-    let (good, odd): (Vec<_>, Vec<_>) = regions.partition(|region| {
-        region.base != 0 && region.base.is_multiple_of(1 << 20) && region.first_bus <= region.last_bus
-    });
-    odd.iter().for_each(|region| log::warn!("MCFG: left out {region:x?}"));
+    let mut good: Vec<EcamRegion> = Vec::new();
+    for region in regions {
+        let end = (u64::from(region.last_bus) + 1) << 20;
+        let is_sound = region.base != 0
+            && region.base.is_multiple_of(1 << 20)
+            && region.base.checked_add(end).is_some()
+            && region.first_bus <= region.last_bus;
+        // Of two that speak for one bus, the first counts.
+        let is_said = good.iter().any(|other| {
+            let (first, last) = (other.first_bus, other.last_bus);
+            other.segment == region.segment && first <= region.last_bus && region.first_bus <= last
+        });
+        match is_sound && !is_said {
+            true => good.push(region),
+            false => log::warn!("MCFG: left out {region:x?}"),
+        }
+    }
     good
 }
 

@@ -35,7 +35,7 @@ fn is_apart(region: &EcamRegion, ram: &[Range<u64>]) -> bool {
 
 /// Whether both ways lead to the same host bridge. A machine without the ports reads ones there; an ECAM that
 /// does not reach the bridge reads ones too.
-fn agree(ecam: &dyn ConfigAccess, ports: &dyn ConfigAccess) -> bool {
+pub(super) fn agree(ecam: &dyn ConfigAccess, ports: &dyn ConfigAccess) -> bool {
     let bridge = Address::new(0, 0, 0, 0);
     let by_ports = ports.read(bridge, 0, Width::Dword);
     by_ports == u32::MAX || ecam.read(bridge, 0, Width::Dword) == by_ports

@@ -1,11 +1,12 @@
 //! Firmware's tables as the machine reads them, for tests and fuzzers on the host.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::acpi::{self, RootPointer};
-use super::dsdt;
 use super::madt::{Madt, Polarity};
-use crate::config::EcamRegion;
+use super::{config_space, dsdt};
+use crate::config::{ConfigAccess, EcamRegion};
 use crate::interrupt::Gsi;
 use crate::machine::Memory;
 
@@ -35,6 +36,19 @@ pub fn find(copy: Option<&[u8]>, memory: &dyn Memory) -> FirmwareTables {
 #[must_use]
 pub fn mcfg(table: &[u8]) -> Vec<EcamRegion> {
     acpi::allocations(table)
+}
+
+/// Of an MCFG's regions those that lie outside of `ram`, if the host bridge is where they say: it is when both ways
+/// to configuration space find the same there.
+#[must_use]
+pub fn credible(
+    regions: Vec<EcamRegion>,
+    ram: &[Range<u64>],
+    ecam: &dyn ConfigAccess,
+    ports: &dyn ConfigAccess,
+) -> Vec<EcamRegion> {
+    let credible = config_space::credible(regions, ram);
+    if config_space::agree(ecam, ports) { credible } else { Vec::new() }
 }
 
 /// Looks through a DSDT for the place of configuration space.

@@ -2,6 +2,7 @@
 //! it should; and whatever is there, nothing is done that must not be.
 
 mod catalogue;
+mod mcfg;
 mod mutants;
 mod reasons;
 mod space;

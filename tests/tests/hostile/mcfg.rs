@@ -1,0 +1,106 @@
+//! The cases about ACPI's MCFG table, read as the machine reads it: from the root pointer on.
+
+use core::ops::Range;
+use core::ptr::NonNull;
+
+use switchboard::arch::tables;
+use switchboard::config::{Address, ConfigAccess, EcamRegion, Width};
+use switchboard::dma::DmaBlock;
+use switchboard::machine::{Memory, MemoryError};
+use switchboard_tests::proxy::{Case, Expect};
+
+use crate::catalogue::cases;
+
+/// Where a BIOS keeps its root pointer, and the tables behind it.
+const BASE: u32 = 0xe0000;
+const ROOT_TABLE: u32 = BASE + 0x40;
+const TABLE: u32 = BASE + 0x100;
+const RAM: Range<u64> = 0x10_0000..0x8000_0000;
+
+/// The firmware's memory.
+struct Firmware(Vec<u8>);
+
+impl Memory for Firmware {
+    fn map(&self, physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
+        let start = physical.checked_sub(BASE.into()).and_then(|start| usize::try_from(start).ok());
+        let range = start.and_then(|start| Some(start..start.checked_add(usize::try_from(length).ok()?)?));
+        let bytes = range.and_then(|range| self.0.get(range));
+        bytes.map(|bytes| NonNull::from(bytes).cast()).ok_or(MemoryError::Unreachable { physical, length })
+    }
+
+    fn allocate(&self, pages: usize) -> Result<DmaBlock, MemoryError> {
+        Err(MemoryError::OutOfMemory { wanted: pages })
+    }
+
+    fn release(&self, _: DmaBlock) {
+        unreachable!("nothing was allocated");
+    }
+}
+
+/// Makes the bytes add up, with the one at `at`.
+fn sum_up(bytes: &mut [u8], at: usize) {
+    bytes[at] = 0;
+    bytes[at] = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).wrapping_neg();
+}
+
+impl Firmware {
+    fn new(mcfg: &[u8]) -> Self {
+        let mut pointer = *b"RSD PTR \0TESTED\0\0\0\0\0";
+        pointer[16..20].copy_from_slice(&ROOT_TABLE.to_le_bytes());
+        sum_up(&mut pointer, 8);
+        let mut root = [0; 40];
+        root[..4].copy_from_slice(b"RSDT");
+        root[4] = 40;
+        root[36..].copy_from_slice(&TABLE.to_le_bytes());
+        sum_up(&mut root, 9);
+        let mut bytes = vec![0; 0x2_0000];
+        for (at, part) in [(BASE, &pointer[..]), (ROOT_TABLE, &root), (TABLE, mcfg)] {
+            let at = usize::try_from(at - BASE).expect("a place");
+            bytes[at..at + part.len()].copy_from_slice(part);
+        }
+        Self(bytes)
+    }
+}
+
+/// A configuration space in which every dword reads the same.
+struct Reads(u32);
+
+impl ConfigAccess for Reads {
+    fn read(&self, _: Address, _: u16, _: Width) -> u32 {
+        self.0
+    }
+
+    fn write(&self, _: Address, _: u16, _: Width, _: u32) {}
+
+    fn size(&self, _: Address) -> u16 {
+        4096
+    }
+}
+
+/// The regions that are believed.
+fn believed(case: &Case) -> Vec<EcamRegion> {
+    let bridge = 0x29c0_8086;
+    let found = case.mcfg.as_ref().map(|table| tables::find(None, &Firmware::new(table)).ecam).unwrap_or_default();
+    // Where no region has the first bus of segment 0, nothing answers there.
+    let has_bridge = found.iter().any(|region| region.segment == 0 && region.first_bus == 0);
+    let ecam = Reads(if case.has_dead_ecam() || !has_bridge { u32::MAX } else { bridge });
+    tables::credible(found, &[RAM], &ecam, &Reads(bridge))
+}
+
+#[test]
+fn an_mcfg_is_believed_as_far_as_it_makes_sense() {
+    let Some(cases) = cases() else { return };
+    let mut seen = 0;
+    for case in cases.iter().filter(|case| case.is_about_mcfg()) {
+        seen += 1;
+        let regions = case.mcfg.as_ref().map_or(0, |table| table.len().saturating_sub(44) / 16);
+        let found = believed(case).len();
+        // All of it, or less: then the rest is reached by ports, if at all.
+        let is_right = match case.expect {
+            Expect::Ok => found == regions,
+            _ => found == 0 || found < regions,
+        };
+        assert!(is_right, "{}: {found} of {regions} regions are believed; {}", case.name, case.why);
+    }
+    assert!(seen >= 15, "{seen}");
+}
