@@ -47,6 +47,8 @@ fn start<'a>(qemu: Qemu, proxies: impl IntoIterator<Item = &'a Proxy>) -> Guest 
 /// The page and a file still come.
 #[track_caller]
 fn serves(guest: &Guest) {
+    // The page is there before the disk has been looked at.
+    guest.wait_for("files: 0000:00:02.0");
     let mut client = guest.client();
     let hello = client.get("/hello").expect("the page");
     assert_eq!((hello.status, hello.body.len()), (200, 13));
