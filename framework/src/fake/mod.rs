@@ -16,6 +16,7 @@ mod controller;
 mod departure;
 mod machine;
 mod memory;
+mod signals;
 mod tree;
 
 pub use config::FakeFunction;

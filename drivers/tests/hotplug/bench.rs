@@ -1,0 +1,124 @@
+//! A port with a slot made of memory, a card to put in, and time that passes when the test says so.
+
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+
+use embedded_hal_async::delay::DelayNs;
+use switchboard::config::Address;
+use switchboard::driver::attach;
+use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard_drivers::hotplug::{HotplugPort, HotplugSlot, SlotChange};
+
+pub(crate) fn port() -> Address {
+    Address::new(0, 0, 4, 0)
+}
+pub(crate) fn behind() -> Address {
+    Address::new(0, 1, 0, 0)
+}
+
+/// Slot Capabilities: a button, a power controller, both lights, surprises allowed, number 7.
+pub(crate) const CAPABILITIES: u32 = 7 << 19 | 0b111_1011;
+/// The same of a slot that needs no time for commands.
+pub(crate) const QUICK: u32 = CAPABILITIES | 1 << 18;
+
+pub(crate) const LINK_STATUS: u16 = 0x12;
+pub(crate) const CONTROL: u16 = 0x18;
+pub(crate) const STATUS: u16 = 0x1a;
+
+pub(crate) const BUTTON: u16 = 1;
+pub(crate) const FAULT: u16 = 2;
+pub(crate) const PRESENCE: u16 = 8;
+pub(crate) const COMPLETED: u16 = 1 << 4;
+pub(crate) const OCCUPIED: u16 = 1 << 6;
+pub(crate) const LINK: u16 = 1 << 8;
+
+/// Slot Control: the power indicator's two bits, and power.
+pub(crate) const ON: u16 = 1 << 8;
+pub(crate) const BLINKING: u16 = 2 << 8;
+pub(crate) const OFF: u16 = 3 << 8 | 1 << 10;
+
+/// Time that passes when the test says so.
+struct TestDelay(&'static FakeMachine);
+
+impl DelayNs for TestDelay {
+    async fn delay_ns(&mut self, nanoseconds: u32) {
+        let clock = self.0.machine().clock;
+        let until = clock.now() + u64::from(nanoseconds);
+        poll_fn(|_| if clock.now() >= until { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) fake: &'static FakeMachine,
+    pub(crate) express: u16,
+    pub(crate) runner: Pin<Box<dyn Future<Output = ()>>>,
+    pub(crate) slot: HotplugSlot,
+}
+
+pub(crate) fn card(device: u16) -> FakeFunction {
+    FakeFunction::new(0x1234, device).at("01:00.0").bar(0, 0x1000).pin(1, 10).msi(1)
+}
+
+/// A running port, with a card in its slot or without.
+pub(crate) fn bench(capabilities: u32, grace: u32, has_card: bool) -> Bench {
+    let function = FakeFunction::new(0x1b36, 0x000c).at("00:04.0").pin(1, 10).msi(1).port(1, capabilities);
+    let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([function])));
+    let express = fake.find_capability(port(), 0x10).expect("it was made with one");
+    if has_card {
+        fake.insert(card(0x11e8));
+        fake.machine().scan();
+        fake.set_config(port(), express + STATUS, OCCUPIED);
+        fake.set_config(port(), express + LINK_STATUS, 1 << 13);
+    }
+    let driver: HotplugPort = attach(fake.machine().take(port()).expect("nobody has it")).expect("a good port");
+    let (runner, slot) = driver.split(grace);
+    let mut bench = Bench { fake, express, runner: Box::pin(runner.run(TestDelay(fake))), slot };
+    bench.pass(0);
+    bench
+}
+
+impl Bench {
+    /// Lets time pass, in steps of 10 ms; the slot carries commands out.
+    pub(crate) fn pass(&mut self, milliseconds: u64) {
+        for _ in 0..=milliseconds / 10 {
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(self.runner.as_mut().poll(&mut context).is_pending(), "the runner ended");
+            self.fake.advance(10_000_000);
+            self.fake.settle();
+        }
+    }
+
+    /// Sets the state of the slot and announces events.
+    pub(crate) fn announce(&self, is_occupied: bool, events: u16) {
+        let state = if is_occupied { OCCUPIED } else { 0 };
+        self.fake.set_config(port(), self.express + LINK_STATUS, if is_occupied { 1 << 13 } else { 0 });
+        self.fake.set_config(port(), self.express + STATUS, state | events);
+        self.fake.send(port(), 0).expect("the port has a message");
+    }
+
+    pub(crate) fn lights_and_power(&self) -> u16 {
+        self.fake.read_config(port(), self.express + CONTROL) & (3 << 8 | 1 << 10)
+    }
+
+    pub(crate) fn alarm(&self) -> bool {
+        self.fake.read_config(port(), self.express + CONTROL) >> 6 & 3 == 1
+    }
+
+    pub(crate) fn change(&mut self) -> Option<SlotChange> {
+        match pin!(self.slot.next()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(change) => change,
+            Poll::Pending => None,
+        }
+    }
+
+    /// A card is put in.
+    pub(crate) fn plug(&mut self, device: u16) {
+        self.fake.insert(card(device));
+        self.announce(true, PRESENCE | BUTTON | LINK);
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.fake.machine().functions().iter().any(|report| report.address == behind())
+    }
+}
