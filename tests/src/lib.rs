@@ -3,6 +3,7 @@
 //! A test builds a [`Qemu`], starts it, and drives the [`Guest`] from outside. When the test fails, the guest's
 //! command line and console are printed, so that a person can run the same thing by hand.
 
+mod archive;
 mod built;
 mod checks;
 mod console;
@@ -26,6 +27,7 @@ mod report;
 mod scratch;
 mod trace;
 
+pub use archive::archive;
 pub use built::{built_disk, built_image};
 pub use checks::serves_the_file;
 pub use console::Console;

@@ -10,6 +10,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use embassy_futures::yield_now;
 use embassy_time::{Duration, Timer};
 use switchboard::config::Address;
 
@@ -67,6 +68,8 @@ async fn round(system: &mut System, site: &Site, functions: &[Address]) -> Resul
         site.follow(system).await;
     }
     Timer::after(PAUSE).await;
+    // Time may pass without anybody's having had a turn: what was started has had one, and has its memory, then.
+    yield_now().await;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod power;
 mod protocol;
 mod proxy;
 mod redzone;
+mod removal;
 mod services;
 mod storm;
 mod teardown;

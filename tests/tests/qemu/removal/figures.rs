@@ -1,0 +1,56 @@
+//! What devices take of the machine, as the guest counts it.
+
+use core::time::Duration;
+use std::thread;
+use std::time::Instant;
+
+use switchboard_tests::Guest;
+
+use super::bench::PATIENCE;
+
+/// What devices take of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Figures {
+    heap_used: u64,
+    dma_pages_used: u64,
+    vectors_free: u64,
+    /// Each handler's function and messages.
+    rows: Vec<(String, String)>,
+    functions: usize,
+}
+
+impl Figures {
+    fn read(guest: &Guest) -> Self {
+        let metrics = guest.client().get("/metrics").expect("the metrics").body;
+        let text = String::from_utf8(metrics).expect("the metrics are UTF-8");
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}"));
+            line.trim().parse().unwrap_or_else(|_| panic!("no number: {line}"))
+        };
+        let vectors = guest.interrupts().vectors;
+        // They come in the order of vectors, which another order of arrivals may give out otherwise.
+        let mut rows: Vec<_> = vectors.into_iter().map(|row| (row.function, row.names.join(" "))).collect();
+        rows.sort();
+        Self {
+            heap_used: value("switchboard_heap_bytes{state=\"used\"}"),
+            dma_pages_used: value("switchboard_dma_pages{state=\"used\"}"),
+            vectors_free: value("switchboard_vectors_free"),
+            rows,
+            functions: guest.functions().len(),
+        }
+    }
+
+    /// The figures once connections have ended and nothing changes any more.
+    pub(super) fn at_rest(guest: &Guest) -> Self {
+        let start = Instant::now();
+        let mut last = Self::read(guest);
+        loop {
+            thread::sleep(Duration::from_secs(1));
+            let now = Self::read(guest);
+            if now == last || start.elapsed() > PATIENCE {
+                return now;
+            }
+            last = now;
+        }
+    }
+}
