@@ -121,7 +121,9 @@ impl Runner {
         if events.intersects(SlotEvents::PRESENCE | SlotEvents::LINK) {
             let is_occupied = self.port.slot.is_occupied();
             let is_up = self.port.slot.is_link_active() != Some(false);
-            let is_intact = is_occupied && is_up && self.port.bus.is_intact();
+            // Presence that has changed and is there again changed twice: it is another card, or has lost its state.
+            let is_same = is_occupied && is_up && !events.contains(SlotEvents::PRESENCE);
+            let is_intact = is_same && self.port.bus.is_intact();
             self.on(Cause::Changed { is_occupied, is_intact }, delay).await;
         }
         // Who puts something in and presses the button means one thing, and it has happened then.
@@ -151,12 +153,18 @@ impl Runner {
                 let command = SlotCommand { power_indicator: Some(light), ..SlotCommand::default() };
                 self.command(command, delay).await;
             }
-            Act::Start => {
+            Act::Start => loop {
                 let is_up = self.start(delay).await;
-                // A press meanwhile, or with the card that came, was no wish to take it out again.
+                // A press meanwhile, or with the card that came, was no wish to take it out again. And what was announced
+                // until something answered was of what answers now; if nothing does, another may have come meanwhile.
                 self.port.shared.take(SlotEvents::ATTENTION_BUTTON);
-                return Some(Cause::Started(is_up));
-            }
+                let events = self.port.shared.take(SlotEvents::PRESENCE | SlotEvents::LINK);
+                let is_occupied = self.port.slot.is_occupied();
+                let is_there = is_up && is_occupied && self.port.bus.answers() == Some(true);
+                if is_there || !is_occupied || !events.contains(SlotEvents::PRESENCE) {
+                    return Some(Cause::Started(is_there));
+                }
+            },
             Act::Stop => {
                 self.power_off(delay).await;
                 self.port.bus.withdraw();

@@ -51,6 +51,24 @@ pub struct Counters {
     pub requests: Cell<u64>,
     /// Requests that were refused as malformed.
     pub malformed: Cell<u64>,
+    /// Connections that are open now.
+    pub open: Cell<u64>,
+}
+
+/// A connection that is open, for as long as this lives: until it is closed, or its interface ends.
+struct Opened(&'static Counters);
+
+impl Opened {
+    fn new(counters: &'static Counters) -> Self {
+        counters.open.set(counters.open.get() + 1);
+        Self(counters)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
 }
 
 impl Counters {
@@ -106,6 +124,7 @@ async fn work<S: 'static, P: PathRouter<Worker<S>>>(
     let mut request = vec![0; REQUEST_BUFFER];
     loop {
         let Ok(socket) = accept(stack, PORT, &turns, &mut receive, &mut transmit).await else { continue };
+        let _opened = Opened::new(connection.counters());
         connection.open();
         let peer = socket.remote_endpoint();
         let wire = Wire::new(socket, &connection);

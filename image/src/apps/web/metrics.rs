@@ -134,6 +134,7 @@ fn http(text: &mut Text, site: &Site) {
     ] {
         text.single(name, "counter", help, value.get());
     }
+    text.single("switchboard_http_connections_open", "gauge", "Connections that are open.", counters.open.get());
 }
 
 fn memory(text: &mut Text) {

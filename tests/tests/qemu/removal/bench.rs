@@ -6,7 +6,6 @@ use std::fs;
 use std::thread;
 use std::time::Instant;
 
-use serde_json::{Value, json};
 use switchboard_tests::{
     Client, Guest, Irq, Machine, Nic, Protocol, Qemu, Qmp, QmpSession, Qtest, Response, ScratchPath, archive,
     mebibyte_file,
@@ -29,7 +28,7 @@ pub(super) enum Manner {
 }
 
 /// A device that comes and goes.
-pub(super) struct Victim {
+struct Victim {
     driver: &'static str,
     id: &'static str,
     options: &'static [(&'static str, &'static str)],
@@ -37,13 +36,13 @@ pub(super) struct Victim {
     port: (u8, u8, u8),
 }
 
-pub(super) const CARD: Victim = Victim {
+const CARD: Victim = Victim {
     driver: "virtio-net-pci",
     id: "card",
     options: &[("bus", "first"), ("netdev", "net1"), ("romfile", "")],
     port: (0, 8, 0),
 };
-pub(super) const DISK: Victim =
+const DISK: Victim =
     Victim { driver: "virtio-blk-pci", id: "disk", options: &[("bus", "second"), ("drive", "other")], port: (0, 9, 0) };
 
 /// A guest with a card and a disk that stay, and a card and a disk that come and go.
@@ -108,31 +107,6 @@ impl Bench {
             busy(&served.disk, rounds, DISK.id);
         });
         served
-    }
-
-    /// Pulls a device wherever it is, and puts it back. Power that is not there yet cannot be taken: again, until there
-    /// is room for the next.
-    #[track_caller]
-    pub(super) fn replace(&mut self, victim: &Victim) {
-        let mut device = json!({ "driver": victim.driver, "id": victim.id });
-        victim.options.iter().for_each(|(name, value)| device[*name] = Value::from(*value));
-        let start = Instant::now();
-        self.qtest.power_off(victim.port);
-        while let Err(error) = self.qmp.command("device_add", &device) {
-            assert!(start.elapsed() < PATIENCE, "{}: {error}", victim.id);
-            self.qtest.power_off(victim.port);
-        }
-    }
-
-    /// Waits until what came last is in use.
-    #[track_caller]
-    pub(super) fn wait_until_both_serve(&self) {
-        drop(self.guest.client_on(1));
-        let (mut client, start) = (self.guest.client(), Instant::now());
-        while client.get("/files/other.bin").expect("an answer").status != 200 {
-            assert!(start.elapsed() < PATIENCE, "the disk is not back");
-            thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 

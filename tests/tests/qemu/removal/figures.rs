@@ -17,6 +17,7 @@ pub(super) struct Figures {
     /// Each handler's function and messages.
     rows: Vec<(String, String)>,
     functions: usize,
+    connections: u64,
 }
 
 impl Figures {
@@ -37,6 +38,7 @@ impl Figures {
             vectors_free: value("switchboard_vectors_free"),
             rows,
             functions: guest.functions().len(),
+            connections: value("switchboard_http_connections_open"),
         }
     }
 
@@ -47,7 +49,8 @@ impl Figures {
         loop {
             thread::sleep(Duration::from_secs(1));
             let now = Self::read(guest);
-            if now == last || start.elapsed() > PATIENCE {
+            // The one that asks is open.
+            if (now == last && now.connections == 1) || start.elapsed() > PATIENCE {
                 return now;
             }
             last = now;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use switchboard_tests::{Irq, Machine, Qemu};
 
-use self::bench::{Bench, CARD, DISK, Manner};
+use self::bench::{Bench, Manner};
 use self::figures::Figures;
 
 const ROUNDS: u64 = 8;
@@ -32,34 +32,6 @@ fn removals(manner: Manner, irq: Irq, rounds: u64) {
     assert!(bench.guest.is_running());
     let console = bench.guest.console().text();
     assert!(!console.contains("ERROR"), "{console}");
-}
-
-/// The devices are pulled wherever they are: in the walk, in a probe, while a stack starts or a disk is indexed.
-fn pulled_early(rounds: u64) {
-    let mut bench = Bench::new(Irq::Auto);
-    let mut client = bench.guest.client();
-    let mut before = None;
-    for round in 0..WARM_UP + rounds {
-        if round == WARM_UP {
-            bench.wait_until_both_serve();
-            before = Some(Figures::at_rest(&bench.guest));
-        }
-        for victim in [CARD, DISK] {
-            bench.replace(&victim);
-        }
-        let hello = client.get("/hello").expect("what stays serves");
-        assert_eq!((hello.status, hello.body.len()), (200, 13), "round {round}");
-        // From the settling of the link, at 100 ms, to some time after: another moment each time.
-        thread::sleep(Duration::from_millis(90 + round * 7 % 60));
-    }
-    bench.wait_until_both_serve();
-    drop(client);
-    assert_eq!(before, Some(Figures::at_rest(&bench.guest)));
-}
-
-#[test]
-fn pulled_at_any_moment() {
-    pulled_early(12);
 }
 
 #[test]
