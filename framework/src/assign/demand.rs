@@ -6,7 +6,7 @@ use core::cmp::Reverse;
 
 use super::keep::Rooms;
 use super::room::Room;
-use super::{Kind, Tree, Unassigned};
+use super::{Kind, Tree};
 
 /// Windows begin and end at multiples of these.
 const IO_GRANULE: u64 = 0x1000;
@@ -107,8 +107,7 @@ impl Demands {
             for (bar, request) in tree.at(node).bars.iter().enumerate() {
                 let shape = Shape { size: request.size, align: request.size, ceiling: request.ceiling() };
                 let room = tree.route(bus, request.kind, shape.ceiling);
-                let is_wanted = request.address == Err(Unassigned::Unset) && request.size.is_power_of_two();
-                items.extend(room.filter(|_| is_wanted).map(|room| Item {
+                items.extend(room.filter(|_| request.wants_address()).map(|room| Item {
                     owner: Owner::Bar { node, bar },
                     room,
                     shape,

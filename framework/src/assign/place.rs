@@ -113,7 +113,7 @@ fn behind(tree: &Tree, node: usize, kind: Kind) -> (Vec<usize>, Vec<(usize, usiz
         .flat_map(|other| (0..tree.at(*other).bars.len()).map(|bar| (*other, bar)))
         .filter(|(other, bar)| {
             let request = &tree.at(*other).bars[*bar];
-            request.address == Err(Unassigned::Unset) && tree.passes(*other, request, node) == Some(kind)
+            request.wants_address() && tree.passes(*other, request, node) == Some(kind)
         })
         .collect();
     bars.sort_by_key(|(other, bar)| Reverse(tree.at(*other).bars[*bar].size));

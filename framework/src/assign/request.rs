@@ -53,6 +53,11 @@ impl Request {
         }
     }
 
+    /// Whether it is to be given an address. A size that is none gets nowhere.
+    pub(super) fn wants_address(&self) -> bool {
+        self.address == Err(Unassigned::Unset) && self.size.is_power_of_two()
+    }
+
     /// What it decodes, if it has an address.
     #[must_use]
     pub fn range(&self) -> Option<Range<u64>> {
