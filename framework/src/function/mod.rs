@@ -1,38 +1,16 @@
-//! Functions: found by the walk, claimed by a driver, taken apart into resources that each move out once.
+//! Functions: found by the scan, kept in the inventory, claimed by a driver, put to sleep or reset while nobody has them.
 
-mod assignment;
-mod bus;
 mod claim;
-mod claimed;
 mod inventory;
-mod numbering;
 mod port;
 mod power;
-mod presence;
-mod record;
-mod refusal;
-mod reset;
-mod saved;
 mod scan;
-mod settle;
-mod silence;
-mod slot;
-mod space;
-mod table;
-mod walk;
 
-pub use bus::BusPort;
-pub use claim::{ClaimError, Function, Resources};
-pub use inventory::{FunctionReport, Inventory};
-pub use port::{PortResources, SecondaryBus};
-pub use power::{PowerState, SuspendError, Suspended};
-pub use presence::{Gone, Presence};
-pub use record::State;
-pub use refusal::{Reason, Refusal};
-pub use reset::{ResetError, ResetMethod};
-pub use saved::BarLost;
-pub use settle::{SettleError, Settled, Settling};
-pub use slot::{Completion, Indicator, Slot, SlotCommand, SlotEvents, SlotSignals};
-pub use space::Config;
+pub use claim::{BusPort, ClaimError, Config, Function, Resources};
+pub use inventory::{FunctionReport, Gone, Inventory, Presence, Reason, Refusal, State};
+pub use port::{Completion, Indicator, PortResources, SecondaryBus, Slot, SlotCommand, SlotEvents, SlotSignals};
+pub use power::{
+    BarLost, PowerState, ResetError, ResetMethod, SettleError, Settled, Settling, SuspendError, Suspended,
+};
 
-pub(crate) use claimed::Claimed;
+pub(crate) use claim::Claimed;

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::Claimed;
+use crate::function::Claimed;
 
 /// The way of a claimed function onto the bus. It masters the bus as soon as it has memory to reach or messages to
 /// send; this is for taking that away again from one that cannot be trusted any more.
@@ -12,7 +12,7 @@ pub struct BusPort {
 }
 
 impl BusPort {
-    pub(super) fn new(claimed: Arc<Claimed>) -> Self {
+    pub(in crate::function) fn new(claimed: Arc<Claimed>) -> Self {
         Self { claimed }
     }
 

@@ -2,10 +2,9 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::presence::{Gone, Presence};
-use super::record::{Record, Taken};
 use crate::config::{Command, HeaderKind, MsiCapability, MsixCapability, Space, update_command, write_command};
 use crate::dma::Pool;
+use crate::function::inventory::{Gone, Presence, Record, Taken};
 use crate::machine::Machine;
 
 /// A function that somebody has. When the last part of it is gone, it is made quiet again, its DMA memory goes
@@ -20,7 +19,7 @@ pub(crate) struct Claimed {
 
 impl Claimed {
     /// Makes what was taken quiet.
-    pub(super) fn new(taken: Taken) -> Self {
+    pub(in crate::function) fn new(taken: Taken) -> Self {
         let this = Self { pool: Pool::new(taken.machine().memory), is_cut: AtomicBool::new(false), taken };
         this.quiet();
         this
@@ -80,12 +79,12 @@ impl Claimed {
         });
     }
 
-    pub(super) fn cut(&self) {
+    pub(in crate::function) fn cut(&self) {
         self.is_cut.store(true, Ordering::SeqCst);
         self.silence();
     }
 
-    pub(super) fn is_cut(&self) -> bool {
+    pub(in crate::function) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::SeqCst)
     }
 

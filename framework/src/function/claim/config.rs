@@ -3,10 +3,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::Claimed;
 use crate::config::{
     Address, Capability, ExpressCapability, ExtendedCapability, Header, PowerCapability, VirtioCapability,
 };
+use crate::function::Claimed;
 
 /// The configuration space of a claimed function. To read only: what may be written there (Command, BARs, the
 /// interrupt capabilities) belongs to the typestates.
@@ -16,7 +16,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn new(claimed: Arc<Claimed>) -> Self {
+    pub(in crate::function) fn new(claimed: Arc<Claimed>) -> Self {
         Self { claimed }
     }
 

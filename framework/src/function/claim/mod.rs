@@ -1,18 +1,21 @@
 //! Claiming: a function becomes quiet, and comes apart into resources.
 
+mod bus;
+mod claimed;
+mod config;
+
+pub use bus::BusPort;
+pub use config::Config;
+
+pub(crate) use claimed::Claimed;
+
 use alloc::sync::Arc;
 
-use super::bus::BusPort;
-use super::claimed::Claimed;
-use super::power::PowerState;
-use super::presence::{Gone, Presence};
-use super::record::{Record, Taken};
-use super::saved::{BarLost, restore_bars};
-use super::settle::{SettleError, Settling};
-use super::space::Config;
 use crate::bar::BarSlot;
 use crate::config::{Address, Class, HeaderKind, update_command};
 use crate::dma::DmaPort;
+use crate::function::inventory::{Gone, Presence, Record, Taken};
+use crate::function::power::{BarLost, PowerState, SettleError, Settling, restore_bars};
 use crate::interrupt::{InterruptPort, Offers};
 use crate::machine::Machine;
 

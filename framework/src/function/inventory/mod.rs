@@ -1,14 +1,24 @@
 //! The functions of a machine: who drives them, and what they were granted.
 
+mod presence;
+mod record;
+mod refusal;
+mod table;
+
+pub use presence::{Gone, Presence};
+pub use record::State;
+pub use refusal::{Reason, Refusal};
+
+pub(super) use presence::{Away, RETRY};
+pub(super) use record::{Record, Taken};
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::claim::Function;
-use super::record::{Record, State, Taken};
-use super::refusal::Refusal;
-use super::silence::Buses;
 use crate::bar::BarFacts;
 use crate::config::{Address, Class, Defect, HeaderKind};
+use crate::function::claim::Function;
+use crate::function::power::Buses;
 use crate::interrupt::{Mode, Offers, Route};
 use crate::machine::Machine;
 use crate::sync::IrqLock;

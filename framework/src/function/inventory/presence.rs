@@ -20,7 +20,7 @@ use crate::sync::IrqLock;
 
 /// What a read of the vendor and device ids gives while a function asks for more time after a reset
 /// (PCIe 5.0, 2.3.2): no id, and no sign of absence.
-pub(super) const RETRY: u16 = 0x0001;
+pub(in crate::function) const RETRY: u16 = 0x0001;
 
 /// The function is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +39,7 @@ pub struct Presence {
 }
 
 impl Presence {
-    pub(super) fn new(machine: &'static Machine, record: &Arc<Record>) -> Self {
+    pub(in crate::function) fn new(machine: &'static Machine, record: &Arc<Record>) -> Self {
         Self { machine, record: record.clone() }
     }
 
@@ -94,7 +94,7 @@ impl fmt::Debug for Presence {
 
 /// The record's side: the fact, and who waits for it.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(in crate::function) struct Watch {
     is_gone: AtomicBool,
     /// On its way back from a reset: that it does not answer means nothing meanwhile.
     is_away: AtomicBool,
@@ -103,7 +103,7 @@ pub(super) struct Watch {
 
 impl Watch {
     #[inline]
-    pub(super) fn is_gone(&self) -> bool {
+    pub(in crate::function) fn is_gone(&self) -> bool {
         self.is_gone.load(Ordering::SeqCst)
     }
 
@@ -133,12 +133,12 @@ impl Watch {
 
 /// Its function is not asked whether it is there, while this lives.
 #[derive(Debug)]
-pub(super) struct Away {
+pub(in crate::function) struct Away {
     record: Arc<Record>,
 }
 
 impl Away {
-    pub(super) fn new(record: &Arc<Record>) -> Self {
+    pub(in crate::function) fn new(record: &Arc<Record>) -> Self {
         record.presence.is_away.store(true, Ordering::SeqCst);
         Self { record: record.clone() }
     }
@@ -164,7 +164,7 @@ impl Machine {
         self.records().iter().filter(|record| !record.presence.is_gone() && self.confirm(record).is_err()).count()
     }
 
-    pub(super) fn confirm(&self, record: &Arc<Record>) -> Result<(), Gone> {
+    pub(in crate::function) fn confirm(&self, record: &Arc<Record>) -> Result<(), Gone> {
         let gone = Err(Gone { address: record.address() });
         if record.presence.is_gone() {
             return gone;
@@ -178,7 +178,7 @@ impl Machine {
         gone
     }
 
-    pub(super) fn mark_gone(&self, record: &Arc<Record>) {
+    pub(in crate::function) fn mark_gone(&self, record: &Arc<Record>) {
         if record.presence.mark() {
             log::info!("{}: gone", record.address());
             self.vectors.each_of(record.address(), |vector, gsi| match gsi {

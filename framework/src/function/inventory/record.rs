@@ -8,12 +8,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::presence::Watch;
 use super::refusal::Reason;
 use super::table::check_table;
-use super::walk::same_ids;
 use crate::assign::Unassigned;
 use crate::bar::{BarFacts, BarKind, size_bars};
 use crate::config::{
     Address, BarOffset, Command, Defect, Facts, Header, HeaderKind, MsiCapability, MsixCapability, Space,
 };
+use crate::function::scan::same_ids;
 use crate::interrupt::{Mode, Offers, Route};
 use crate::machine::Machine;
 use crate::sync::IrqLock;
@@ -33,7 +33,7 @@ pub(crate) struct Record {
     pub(crate) rom: Option<u64>,
     /// What of all that is not believed.
     pub(crate) defects: Vec<Defect>,
-    pub(super) presence: Watch,
+    pub(in crate::function) presence: Watch,
     taken: AtomicBool,
     status: IrqLock<Status>,
 }
@@ -77,7 +77,7 @@ impl Record {
     ///
     /// # Errors
     /// [`Reason`] for one that is to be left out.
-    pub(super) fn read(space: Space, header: Header) -> Result<Self, Reason> {
+    pub(in crate::function) fn read(space: Space, header: Header) -> Result<Self, Reason> {
         let facts = Facts::read(space, header);
         let sizes = size_bars(space, &facts)?;
         // All of the above may have been read of a function on its way out, or of one that makes it up as it goes.
@@ -113,12 +113,12 @@ impl Record {
     }
 
     /// Segment and number of the bus that it is on.
-    pub(super) fn bus(&self) -> (u16, u8) {
+    pub(in crate::function) fn bus(&self) -> (u16, u8) {
         (self.address().segment(), self.address().bus())
     }
 
     /// Whether it is known to be gone.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(in crate::function) fn is_gone(&self) -> bool {
         self.presence.is_gone()
     }
 
@@ -132,7 +132,7 @@ impl Record {
     }
 
     /// Takes their addresses from BARs whose switch has to stay off.
-    pub(super) fn switch_off_what_is_nowhere(&mut self) {
+    pub(in crate::function) fn switch_off_what_is_nowhere(&mut self) {
         let decodable = self.decodable();
         let is_stray = |bar: &&BarFacts| bar.address.is_err() && matches!(bar.kind, BarKind::Memory32 { .. });
         let Some(stray) = self.bars.iter().find(is_stray).map(|bar| bar.index) else { return };
@@ -177,7 +177,7 @@ impl Record {
     }
 
     /// Whether somebody has it.
-    pub(super) fn is_taken(&self) -> bool {
+    pub(in crate::function) fn is_taken(&self) -> bool {
         self.taken.load(Ordering::SeqCst)
     }
 
@@ -195,7 +195,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    pub(super) fn take(machine: &'static Machine, record: &Arc<Record>) -> Option<Self> {
+    pub(in crate::function) fn take(machine: &'static Machine, record: &Arc<Record>) -> Option<Self> {
         let free = record.taken.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         let taken = free.then(|| Self { machine, record: record.clone() });
         taken.filter(|taken| !taken.record.presence.is_gone())

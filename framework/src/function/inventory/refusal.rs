@@ -87,7 +87,7 @@ pub enum Reason {
 
 impl Reason {
     /// Whether it is a bridge that other bus numbers may make a good one.
-    pub(super) fn is_for_bus_numbers(self) -> bool {
+    pub(in crate::function) fn is_for_bus_numbers(self) -> bool {
         matches!(self, Self::Unnumbered | Self::Buses { .. } | Self::BusTaken { .. })
     }
 }

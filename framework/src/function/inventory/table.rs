@@ -6,7 +6,7 @@ use crate::bar::{BarFacts, BarKind};
 use crate::config::{BarOffset, Defect, MsixCapability};
 
 /// Checks the table and its pending bits against the BARs there are.
-pub(super) fn check_table(msix: MsixCapability, bars: &[BarFacts]) -> Result<(), Defect> {
+pub(in crate::function) fn check_table(msix: MsixCapability, bars: &[BarFacts]) -> Result<(), Defect> {
     let (table, pending) = (msix.table_length(), msix.pending_length());
     check_place("table", msix.table, table, bars)?;
     check_place("pending bits", msix.pending, pending, bars)?;

@@ -1,18 +1,17 @@
 //! Claiming a port with a slot: its interrupts and its slot are a driver's; the buses behind it belong to whoever
 //! drives what is there.
 
+mod slot;
+
+pub use slot::{Completion, Indicator, Slot, SlotCommand, SlotEvents, SlotSignals};
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::claim::{ClaimError, Function};
-use super::claimed::Claimed;
-use super::inventory::FunctionReport;
-use super::presence::{Presence, RETRY};
-use super::record::Record;
-use super::slot::Slot;
-use super::space::Config;
 use crate::bar::BarSlot;
 use crate::config::{Address, BusNumbers, Command, SlotCapabilities, Space, update_command};
+use crate::function::claim::{ClaimError, Claimed, Config, Function};
+use crate::function::inventory::{FunctionReport, Presence, RETRY, Record};
 use crate::interrupt::InterruptPort;
 
 impl Function {

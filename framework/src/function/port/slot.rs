@@ -8,8 +8,8 @@ use alloc::sync::Arc;
 
 use bitflags::bitflags;
 
-use super::Claimed;
 use crate::config::SlotCapabilities;
+use crate::function::Claimed;
 
 const LINK_CAPABILITIES: u16 = 0x0c;
 const LINK_STATUS: u16 = 0x12;
@@ -103,7 +103,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(claimed: Arc<Claimed>, offset: u16, capabilities: SlotCapabilities) -> Self {
+    pub(in crate::function) fn new(claimed: Arc<Claimed>, offset: u16, capabilities: SlotCapabilities) -> Self {
         Self { registers: SlotSignals { claimed, offset }, capabilities }
     }
 

@@ -3,11 +3,23 @@
 //! A function that sleeps is [`Suspended`], a type with nothing to touch. It comes back as a [`Settling`] one, and
 //! that as a [`Function`], which is awake. Claiming wakes what firmware left asleep.
 
-use super::claim::Function;
-use super::record::Record;
-use super::saved::Saved;
-use super::settle::{Settling, Step};
+mod reset;
+mod saved;
+mod settle;
+mod silence;
+
+pub use reset::{ResetError, ResetMethod};
+pub use saved::BarLost;
+pub use settle::{SettleError, Settled, Settling};
+
+pub(super) use saved::restore_bars;
+pub(super) use silence::Buses;
+
 use crate::config::{Address, HeaderKind, PowerCapability};
+use crate::function::claim::Function;
+use crate::function::inventory::Record;
+use saved::Saved;
+use settle::Step;
 
 /// How long a function may not be touched after it was told to enter or to leave D3hot (5.6.1), in nanoseconds.
 pub(super) const D3_DELAY: u64 = 10_000_000;

@@ -3,12 +3,12 @@
 //! Nothing is reset unless somebody asks for it: a function that comes back from a driver is quiet, which is
 //! enough for the next one, and drivers reset their devices by the devices' own registers.
 
-use super::claim::Function;
-use super::power::{D3_DELAY, PowerState};
-use super::record::Record;
 use super::saved::Saved;
 use super::settle::{Settling, Step};
+use super::{D3_DELAY, PowerState};
 use crate::config::{Address, ExpressCapability, HeaderKind};
+use crate::function::claim::Function;
+use crate::function::inventory::Record;
 
 /// Advanced Features (PCI AF ECN, 2006): conventional functions' own function-level reset.
 const AF: u8 = 0x13;
@@ -46,7 +46,7 @@ impl ResetMethod {
 
 /// The registers of a reset.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Lever {
+pub(in crate::function) enum Lever {
     Express(ExpressCapability),
     AdvancedFeatures { offset: u16 },
 }
@@ -63,14 +63,14 @@ impl Lever {
     }
 
     /// Whether the function still waits for answers, which would come for another life of it.
-    pub(super) fn is_pending(self, record: &Record) -> bool {
+    pub(in crate::function) fn is_pending(self, record: &Record) -> bool {
         match self {
             Self::Express(express) => record.space.read_u16(express.status()) & ExpressCapability::PENDING != 0,
             Self::AdvancedFeatures { offset } => record.space.read_u16(offset + AF_CONTROL) & AF_PENDING != 0,
         }
     }
 
-    pub(super) fn pull(self, record: &Record) {
+    pub(in crate::function) fn pull(self, record: &Record) {
         match self {
             Self::Express(express) => {
                 let control = record.space.read_u16(express.control());

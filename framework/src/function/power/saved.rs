@@ -1,9 +1,9 @@
 //! What a function loses when it is reset or wakes from its sleep, and how it gets it back.
 
-use super::assignment::park;
-use super::record::Record;
 use crate::bar::{BarFacts, BarKind, write_bar};
 use crate::config::{Address, Command, ExpressCapability, update_command};
+use crate::function::inventory::Record;
+use crate::function::scan::park;
 
 /// Cache Line Size and Latency Timer.
 const CACHE_LINE: u16 = 0x0c;
@@ -19,7 +19,7 @@ const MEMORY_FLAGS: u32 = 0xf;
 /// What firmware or others wrote into a function and nobody writes again. Its BARs are not among it: the record
 /// knows where they are to be, whatever the function says by now.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Saved {
+pub(in crate::function) struct Saved {
     command: Command,
     cache_line: u16,
     rom: u32,
@@ -30,7 +30,7 @@ pub(super) struct Saved {
 
 impl Saved {
     /// Reads what is to be kept; the function is made quiet, and does not decode, after this.
-    pub(super) fn take(record: &Record) -> Self {
+    pub(in crate::function) fn take(record: &Record) -> Self {
         let space = record.space;
         let quiet = Command::INTERRUPT_DISABLE;
         let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
@@ -49,7 +49,7 @@ impl Saved {
     }
 
     /// Writes it back, BARs before the decoding that goes by them.
-    pub(super) fn restore(self, record: &Record) -> Result<(), BarLost> {
+    pub(in crate::function) fn restore(self, record: &Record) -> Result<(), BarLost> {
         let space = record.space;
         restore_bars(record)?;
         space.write_u32(ROM, self.rom);
@@ -68,7 +68,7 @@ impl Saved {
 
 /// Puts BARs that are not where the record has them back there. One that does not take its address would answer
 /// where another function does, or nowhere.
-pub(super) fn restore_bars(record: &Record) -> Result<(), BarLost> {
+pub(in crate::function) fn restore_bars(record: &Record) -> Result<(), BarLost> {
     let is_in_place = |bar: &BarFacts| bar.address.is_err() || bar.address == Ok(read_bar(record, bar));
     if record.bars.iter().all(is_in_place) {
         return Ok(());

@@ -3,12 +3,12 @@
 //! The framework has no executor to wait by, so a [`Settling`] function is polled: each time it says how long to
 //! leave it alone. Every stage has a bound, whatever the function does.
 
-use super::claim::Function;
-use super::power::{D3_DELAY, PowerState};
-use super::presence::Away;
 use super::reset::Lever;
 use super::saved::{BarLost, Saved};
+use super::{D3_DELAY, PowerState};
 use crate::config::Address;
+use crate::function::claim::Function;
+use crate::function::inventory::Away;
 
 const MILLISECOND: u64 = 1_000_000;
 /// For what the function still waits for; it is reset all the same then (PCIe 4.0, 6.6.2, implementation note).
@@ -22,7 +22,7 @@ const RETURN_POLL: u64 = 10 * MILLISECOND;
 
 /// What comes next.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Step {
+pub(in crate::function) enum Step {
     /// Reset it, once nothing of it is under way.
     Drain { lever: Lever, since: u64 },
     /// Tell it to wake.
@@ -53,13 +53,13 @@ pub enum Settled {
 }
 
 impl Settling {
-    pub(super) fn new(function: Function, saved: Saved, step: Step, not_before: u64) -> Self {
+    pub(in crate::function) fn new(function: Function, saved: Saved, step: Step, not_before: u64) -> Self {
         let away = Away::new(function.record());
         Self { function, saved, step, not_before, away }
     }
 
     /// Wakes a function that somebody else put to sleep, who knows when: as late as if it had been just now.
-    pub(super) fn wake(function: Function) -> Self {
+    pub(in crate::function) fn wake(function: Function) -> Self {
         let (saved, now) = (Saved::take(function.record()), function.machine().clock.now());
         Self::new(function, saved, Step::Wake, now + D3_DELAY)
     }

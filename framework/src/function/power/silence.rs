@@ -11,16 +11,16 @@ use crate::machine::Machine;
 
 /// The buses of segment 0 on which something was found. One is never taken out again.
 #[derive(Debug, Default)]
-pub(super) struct Buses {
+pub(in crate::function) struct Buses {
     words: [AtomicU64; 4],
 }
 
 impl Buses {
-    pub(super) const fn new() -> Self {
+    pub(in crate::function) const fn new() -> Self {
         Self { words: [const { AtomicU64::new(0) }; 4] }
     }
 
-    pub(super) fn add(&self, address: Address) {
+    pub(in crate::function) fn add(&self, address: Address) {
         let bus = address.bus();
         if address.segment() == 0 {
             self.words[usize::from(bus / 64)].fetch_or(1 << (bus % 64), Ordering::Relaxed);

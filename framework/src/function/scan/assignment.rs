@@ -9,23 +9,23 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::numbering::takes_hotplug;
-use super::record::Record;
 use crate::assign::{Bridge, Kind, Node, NodeId, Request, Standing, Tree, Unassigned, Window};
 use crate::bar::{BarFacts, BarKind, write_bar};
 use crate::config::{
     BridgeHeader, BridgeWindow, Command, HeaderKind, Space, WindowRange, read_command, update_command,
 };
+use crate::function::inventory::Record;
 use crate::machine::Machine;
 
 /// How much was done.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Done {
-    pub(super) bars: usize,
-    pub(super) windows: usize,
+pub(in crate::function) struct Done {
+    pub(in crate::function) bars: usize,
+    pub(in crate::function) windows: usize,
 }
 
 /// Gives the BARs of the records in `new` and the windows of all bridges addresses where they have none that is good.
-pub(super) fn assign(machine: &Machine, known: &[Arc<Record>], new: &mut [Record]) -> Done {
+pub(in crate::function) fn assign(machine: &Machine, known: &[Arc<Record>], new: &mut [Record]) -> Done {
     let mut tree = Tree::new();
     let mut placed = place_in_tree(&mut tree, known, new);
     let before = tree.clone();
@@ -218,7 +218,7 @@ fn write_bars(record: &mut Record, was: &Node, is: &Node) -> usize {
 
 /// Puts a BAR that is nowhere where no CPU reaches: its neighbours can be decoded then, since it shares their switch.
 /// There is no such place among 32-bit addresses.
-pub(super) fn park(space: Space, bar: BarFacts) {
+pub(in crate::function) fn park(space: Space, bar: BarFacts) {
     if matches!(bar.kind, BarKind::Memory64 { .. }) {
         write_bar(space, bar, bar.size.wrapping_neg());
     }

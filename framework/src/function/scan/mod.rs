@@ -1,15 +1,21 @@
 //! The scan: numbers the buses, walks them, and puts in its place what firmware did not.
 
+mod assignment;
+mod numbering;
+mod walk;
+
+pub(super) use assignment::park;
+pub(super) use walk::same_ids;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::assignment::assign;
-use super::numbering::{last_reachable, number};
-use super::record::Record;
-use super::refusal::Refusal;
-use super::walk::{Found, walk};
 use crate::config::HeaderKind;
+use crate::function::inventory::{Record, Refusal};
 use crate::machine::Machine;
+use assignment::assign;
+use numbering::{last_reachable, number};
+use walk::{Found, walk};
 
 /// The buses that no bridge leads to, and their segments.
 fn roots(found: &Found) -> Vec<(u16, u8)> {

@@ -20,7 +20,7 @@ const SPARE_SHARE: u8 = 32;
 
 /// Numbers the buses behind `root`, a root bus that may use numbers up to `last`. Returns how many bridges got new
 /// numbers; those that there was no number for are left without.
-pub(super) fn number(access: &'static dyn ConfigAccess, segment: u16, root: u8, last: u8) -> usize {
+pub(in crate::function) fn number(access: &'static dyn ConfigAccess, segment: u16, root: u8, last: u8) -> usize {
     let numbering = |spare| Numbering { access, segment, spare, numbered: Vec::new(), unnumbered: 0 };
     let first = numbering(true).run(root, last);
     if first.unnumbered == 0 || first.numbered.is_empty() {
@@ -231,7 +231,7 @@ fn meet(a: &RangeInclusive<u8>, b: &RangeInclusive<u8>) -> bool {
 }
 
 /// Whether it is a port whose slot functions may come and go in.
-pub(super) fn takes_hotplug(space: Space) -> bool {
+pub(in crate::function) fn takes_hotplug(space: Space) -> bool {
     let slot = express(space).and_then(|express| express.slot);
     slot.is_some_and(|slot| slot.is_hot_plug_capable())
 }
@@ -243,6 +243,6 @@ fn express(bridge: Space) -> Option<ExpressCapability> {
 }
 
 /// The highest bus of a segment whose configuration space can be reached.
-pub(super) fn last_reachable(access: &dyn ConfigAccess, segment: u16) -> u8 {
+pub(in crate::function) fn last_reachable(access: &dyn ConfigAccess, segment: u16) -> u8 {
     (0..=u8::MAX).rev().find(|bus| access.has_bus(segment, *bus)).unwrap_or(0)
 }

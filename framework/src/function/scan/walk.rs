@@ -7,10 +7,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::refusal::{Reason, Refusal};
 use crate::config::{
     Address, BusNumbers, Capability, CapabilityList, ConfigAccess, ExpressCapability, Header, HeaderKind, Space,
 };
+use crate::function::inventory::{Reason, Refusal};
 use crate::machine::Clock;
 
 /// Vendor and device of a function that asks for more time (PCIe 4.0, 2.3.2).
@@ -171,7 +171,7 @@ impl Walker<'_> {
 }
 
 /// Whether a function still says what it said.
-pub(super) fn same_ids(first: u32, second: u32) -> Result<(), Reason> {
+pub(in crate::function) fn same_ids(first: u32, second: u32) -> Result<(), Reason> {
     match second {
         u32::MAX => Err(Reason::Gone),
         _ if second == first => Ok(()),
