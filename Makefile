@@ -27,7 +27,7 @@ ISO    := $(TARGET)/switchboard.iso
 export TARGET IMAGE FILES ISO
 
 # What makes the ISO, and boots it on UEFI.
-ISO_TOOLS := grub xorriso mtools objdump
+ISO_TOOLS := grub xorriso mtools xz objdump
 
 HOST_CRATES := -p switchboard -p switchboard-drivers
 

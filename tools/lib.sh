@@ -40,7 +40,7 @@ describe() {
         python3) echo 'asks lspci about dumps, in tests' ;;
         lspci) echo 'decodes dumps too, in tests' ;;
         tar) echo "makes the image's disk" ;;
-        grub | xorriso | mtools) echo 'makes the ISO' ;;
+        grub | xorriso | mtools | xz) echo 'makes the ISO' ;;
         ovmf) echo 'UEFI in QEMU' ;;
         *) echo 'used by the scripts' ;;
     esac
@@ -98,6 +98,7 @@ packages() {
             ovmf:dnf | ovmf:pacman) echo edk2-ovmf ;;
             ovmf:zypper) echo qemu-ovmf-x86_64 ;;
             lspci:*) echo pciutils ;;
+            xz:apt-get) echo xz-utils ;;
             *) echo "$tool" ;;
         esac
     done | tr '\n' ' '
