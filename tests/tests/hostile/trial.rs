@@ -194,9 +194,10 @@ impl Trial {
         let is_given = |address, offset: u16, value: u32| {
             let report = found.iter().find(|report| report.address == address);
             report.into_iter().flat_map(|report| &report.bars).any(|bar| {
-                // One of 64 bits that is nowhere is put out of reach; and some do not take what they are given.
+                // One of 64 bits that is nowhere is put out of reach; some do not take what they are given; and what one
+                // was given does not count when another on its switch is nowhere.
                 let is_nowhere = match bar.address {
-                    Err(Unassigned::Refused { .. }) => true,
+                    Err(Unassigned::Refused { .. } | Unassigned::SwitchedOff { .. }) => true,
                     Err(_) => matches!(bar.kind, BarKind::Memory64 { .. }),
                     Ok(_) => false,
                 };
