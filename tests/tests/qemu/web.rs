@@ -66,6 +66,22 @@ fn a_part_of_a_file_is_that_part() {
     assert_eq!(client.get("/hello").expect("an answer").body.len(), 13);
 }
 
+/// A disk that takes its time keeps nobody from the rest, and what may be on it is not said to be missing.
+#[test]
+fn a_slow_disk_is_waited_for() {
+    let guest = Qemu::new(Machine::Q35)
+        .nic(Nic::Virtio)
+        .argument("-blockdev", "driver=null-co,node-name=slow,size=1048576,read-zeroes=on,latency-ns=4000000000")
+        .device("virtio-blk-pci,drive=slow")
+        .start();
+    let mut client = guest.client();
+    let early = client.get("/files/1mib.bin").expect("an answer");
+    assert_eq!((early.status, early.header("retry-after")), (503, Some("1")));
+    assert_eq!(client.get("/hello").expect("an answer").status, 200);
+    guest.wait_for("the disk is empty");
+    assert_eq!(client.get("/files/1mib.bin").expect("an answer").status, 404);
+}
+
 #[test]
 fn many_files_at_once_arrive_whole() {
     let guest = boot();

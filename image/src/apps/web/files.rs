@@ -43,6 +43,7 @@ enum Answer {
     BadPath,
     NoArchive,
     NotFound,
+    StillReading,
     ToDirectory(String),
     List(String),
     NotModified { tag: String },
@@ -66,7 +67,10 @@ async fn answer(path: RestOfPath, worker: Worker<Site>, conditions: &Conditions)
     let Some(path) = path else { return Answer::BadPath };
     let Some(inside) = path.strip_prefix('/') else { return Answer::ToDirectory("/files/".into()) };
     let Some((disk, entry)) = worker.site.volumes.file(inside) else {
-        return directory(&worker.site.volumes, inside);
+        return match directory(&worker.site.volumes, inside) {
+            Answer::NoArchive | Answer::NotFound if worker.site.volumes.is_reading() => Answer::StillReading,
+            answer => answer,
+        };
     };
     // The archive does not change while it is served; another archive has other times or sizes.
     let tag = format!("\"{:x}-{:x}-{:x}\"", entry.modified, entry.size, entry.sector);
@@ -136,6 +140,12 @@ impl Answer {
             Self::BadPath => (Code::BAD_REQUEST, "Bad path\n").write_to(connection, writer).await,
             Self::NoArchive => (Code::NOT_FOUND, "No disk with files\n").write_to(connection, writer).await,
             Self::NotFound => (Code::NOT_FOUND, "No such file\n").write_to(connection, writer).await,
+            Self::StillReading => {
+                let retry = ("Retry-After", "1");
+                (Code::SERVICE_UNAVAILABLE, retry, "The disks are still being read\n")
+                    .write_to(connection, writer)
+                    .await
+            }
             Self::ToDirectory(path) => {
                 let location = ("Location", path.as_str());
                 (Code::MOVED_PERMANENTLY, location, "It is a directory\n").write_to(connection, writer).await

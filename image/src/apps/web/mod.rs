@@ -13,6 +13,7 @@ mod volumes;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 
+use embassy_time::{Duration, with_timeout};
 use picoserve::Router;
 use picoserve::response::IntoResponse;
 use picoserve::routing::{PathRouter, get};
@@ -24,6 +25,9 @@ use self::volumes::Volumes;
 use crate::http::{self, Counters, Worker};
 use crate::say;
 use crate::system::{Interfaces, Outcome, System};
+
+/// How long the network waits for the disks to tell what is on them.
+const DISK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the handlers work with.
 pub(super) struct Site {
@@ -37,8 +41,8 @@ pub(super) async fn run(mut system: System) -> Outcome {
     let site = Site::open(&mut system).await;
     // The pages are up to the workers.
     loop {
-        system.change().await;
         site.follow(&system).await;
+        system.change().await;
     }
 }
 
@@ -73,12 +77,13 @@ impl Site {
             counters,
             volumes: Volumes::default(),
         }));
-        let router = &*Box::leak(Box::new(router()));
-        system.start_network(Rc::new(move |crew, stack| http::serve(crew, stack, site, router, counters))).await;
         if system.devices.disks.is_empty() {
             say!("no files: no function has a disk driver");
         }
-        site.follow(system).await;
+        // Whoever asks first finds the files there; but a disk that does not answer keeps nothing else from being served.
+        let _ = with_timeout(DISK_PATIENCE, site.follow(system)).await;
+        let router = &*Box::leak(Box::new(router()));
+        system.start_network(Rc::new(move |crew, stack| http::serve(crew, stack, site, router, counters))).await;
         site
     }
 

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use crate::devices::Found;
 use crate::disk::Disk;
@@ -11,9 +11,17 @@ use crate::files::{Archive, Entry};
 use crate::say;
 
 /// The archives of the disks that are there, in the disks' order. Of files with the same path the first one shows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Volumes {
     list: RefCell<Vec<Volume>>,
+    is_reading: Cell<bool>,
+}
+
+impl Default for Volumes {
+    /// None yet; which there are is not known before they were [followed](Volumes::follow).
+    fn default() -> Self {
+        Self { list: RefCell::default(), is_reading: Cell::new(true) }
+    }
 }
 
 /// A disk that was looked at.
@@ -27,6 +35,7 @@ struct Volume {
 impl Volumes {
     /// Forgets the archives of disks that are gone, and indexes those of disks that have come.
     pub(super) async fn follow(&self, disks: &[Found<Disk>]) {
+        self.is_reading.set(true);
         self.list.borrow_mut().retain(|volume| disks.iter().any(|found| found.device == volume.disk));
         for (place, found) in disks.iter().enumerate() {
             let is_known = self.list.borrow().get(place).is_some_and(|volume| volume.disk == found.device);
@@ -35,6 +44,12 @@ impl Volumes {
                 self.list.borrow_mut().insert(place, volume);
             }
         }
+        self.is_reading.set(false);
+    }
+
+    /// Whether a disk has not told yet what is on it: what is not found may still come.
+    pub(super) fn is_reading(&self) -> bool {
+        self.is_reading.get()
     }
 
     /// The file at `path`, and the disk that it is on.
