@@ -5,6 +5,7 @@
 
 mod access;
 mod base_address;
+mod board;
 mod bridge;
 mod capability;
 mod defect;
@@ -37,5 +38,6 @@ pub use power::PowerCapability;
 pub use virtio::VirtioCapability;
 
 pub(crate) use access::Space;
+pub(crate) use board::is_qemu;
 pub(crate) use facts::virtio_capabilities;
 pub(crate) use header::{COMMAND, Command, read_command, update_command, write_command};

@@ -17,13 +17,9 @@ use expander::Expanders;
 use ich9::Ich9;
 use piix::Piix;
 
-use crate::config::{Address, ConfigAccess, Width};
+use crate::config::{Address, ConfigAccess, Width, is_qemu};
 use crate::interrupt::{ChipsetAnswer, Wire};
 use crate::machine::Memory;
-
-/// Subsystem vendor and device, as one dword, of what is on QEMU's boards.
-const QEMU_BOARD: u32 = 0x1100_1af4;
-const SUBSYSTEM: u16 = 0x2c;
 
 /// What is known of this machine's wires.
 #[derive(Debug)]
@@ -46,7 +42,7 @@ impl Chipset {
     pub(super) fn find(config: &dyn ConfigAccess, memory: &dyn Memory) -> Self {
         let first = Address::new(0, 0, 0, 0);
         let host_bridge = config.read(first, 0, Width::Dword);
-        let is_qemu = config.read(first, SUBSYSTEM, Width::Dword) == QEMU_BOARD;
+        let is_qemu = is_qemu(config);
         let family = match host_bridge {
             // By its LPC bridge: the host bridge is the memory controller's, and came with several of them.
             _ if device(config, ich9::ID, ich9::place()) => Family::Ich9(Ich9::read(config, memory, is_qemu)),

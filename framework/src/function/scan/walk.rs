@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::config::{
     Address, BusNumbers, Capability, CapabilityList, ConfigAccess, ExpressCapability, Header, HeaderKind, Space,
+    is_qemu,
 };
 use crate::function::inventory::{Reason, Refusal};
 use crate::machine::Clock;
@@ -69,10 +70,24 @@ impl Walker<'_> {
             }
             let root = Bus { segment, number, last: u8::MAX, is_link: false };
             // The first bus is a root bus; another is one if a function is there.
-            if core::mem::take(&mut is_first) || self.is_inhabited(root) {
+            if core::mem::take(&mut is_first) {
+                self.walk_tree(root, &mut spoken_for);
+                if !self.may_have_further_roots(root) {
+                    break;
+                }
+            } else if self.is_inhabited(root) {
                 self.walk_tree(root, &mut spoken_for);
             }
         }
+    }
+
+    /// To look for further root buses takes thousands of reads, and on QEMU tens of milliseconds. Its boards show a host
+    /// bridge on the first bus for each of them.
+    fn may_have_further_roots(&self, first: Bus) -> bool {
+        let is_first =
+            |space: Space| (space.address().segment(), space.address().bus()) == (first.segment, first.number);
+        let functions = self.found.functions.iter().filter(|(space, _)| is_first(*space));
+        !is_qemu(self.access) || functions.filter(|(_, header)| header.class.is_host_bridge()).count() > 1
     }
 
     fn is_inhabited(&self, bus: Bus) -> bool {
