@@ -19,6 +19,7 @@ mod exceptions;
 mod heap;
 mod idt;
 mod madt;
+pub mod mark;
 mod memory;
 mod memory_map;
 mod paging;

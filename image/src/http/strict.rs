@@ -8,6 +8,7 @@ use picoserve::io::Read;
 use picoserve::request::RequestParts;
 use picoserve::response::{IntoResponse, ResponseWriter, StatusCode};
 use picoserve::routing::{Layer, Next};
+use switchboard::arch::mark::{HTTP, mark};
 
 use super::{Counters, Worker};
 
@@ -27,6 +28,7 @@ impl<S, P> Layer<Worker<S>, P> for Strict {
         writer: W,
     ) -> Result<ResponseSent, W::Error> {
         let counters = worker.connection.counters();
+        mark::<HTTP>();
         Counters::add(&counters.requests);
         let Err(fault) = check(&request) else {
             return next.run(worker, parameters, writer).await;

@@ -6,6 +6,8 @@ use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 
+use switchboard::arch::mark::{TCP_ECHO, UDP_ECHO, mark};
+
 use super::tcp::Service;
 use crate::tasks::Crew;
 
@@ -30,6 +32,7 @@ async fn echo(socket: &mut TcpSocket<'_>) {
     let (mut reader, mut writer) = socket.split();
     let mut buffer = [0; 1024];
     while let Ok(length @ 1..) = reader.read(&mut buffer).await {
+        mark::<TCP_ECHO>();
         let mut rest = &buffer[..length];
         while !rest.is_empty() {
             let Ok(written) = writer.write(rest).await else { return };
@@ -51,6 +54,7 @@ async fn echo_packets(stack: Stack<'_>) {
         // A packet that is too long for the buffer, or whose sender cannot be reached, is dropped, as UDP may.
         if let Ok((length, from)) = socket.recv_from(&mut packet).await {
             let _ = socket.send_to(&packet[..length], from).await;
+            mark::<UDP_ECHO>();
         }
     }
 }

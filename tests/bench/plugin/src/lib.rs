@@ -1,0 +1,229 @@
+//! Counts the guest's instructions, exactly: `-plugin libcount.so,out=FILE[,profile=ID:FROM:TO][,at=NAME:ADDRESS]...`
+//!
+//! A *mark* is the instruction `nopl 0x4d4b0000 + ID(%rax)`, which does nothing anywhere else. For each that is executed a
+//! line `mark ID COUNT` is written, COUNT being all instructions executed before it. `at=` writes `at NAME COUNT` when
+//! an address is come to first. `profile=` writes how often each block of code ran between the mark's occurrences FROM
+//! and TO, as `block ADDRESS INSTRUCTIONS TIMES`; and QEMU's end is `total COUNT`.
+//!
+//! One CPU only: the counters are plain memory.
+
+#![expect(unsafe_code, reason = "an interface of raw pointers; QEMU calls, one CPU at a time")]
+
+mod qemu;
+
+use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use core::ptr;
+use core::slice;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::sync::{Mutex, PoisonError};
+
+use qemu::{ADD, Block, Instruction, NO_REGISTERS};
+
+/// Instructions executed so far; QEMU's generated code adds to it.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+struct State {
+    out: BufWriter<File>,
+    points: Vec<(String, u64)>,
+    profile: Option<Profile>,
+}
+
+/// How often each block ran, between two occurrences of a mark.
+struct Profile {
+    mark: u16,
+    from: u64,
+    to: u64,
+    seen: u64,
+    /// By address and length; the counters never move, since generated code adds to them.
+    blocks: HashMap<(u64, usize), *mut u64>,
+    at_start: HashMap<(u64, usize), u64>,
+}
+
+// SAFETY: the pointers are to leaked counters, which generated code writes and the lock's holder reads.
+unsafe impl Send for Profile {}
+
+fn count() -> u64 {
+    COUNT.load(Ordering::Relaxed)
+}
+
+fn with_state(act: impl FnOnce(&mut State)) {
+    if let Some(state) = STATE.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        act(state);
+    }
+}
+
+impl Profile {
+    fn counts(&self) -> HashMap<(u64, usize), u64> {
+        // SAFETY: leaked counters, aligned, of the CPU that is calling.
+        let read = |counter: &*mut u64| unsafe { ptr::read_volatile(*counter) };
+        self.blocks.iter().map(|(block, counter)| (*block, read(counter))).collect()
+    }
+
+    /// The mark was come to once more; what to write if that was the last time.
+    fn marked(&mut self) -> Option<String> {
+        self.seen += 1;
+        if self.seen == self.from {
+            self.at_start = self.counts();
+        }
+        (self.seen == self.to).then(|| {
+            let ran = |(block, after): ((u64, usize), u64)| {
+                let times = after - self.at_start.get(&block).copied().unwrap_or_default();
+                (times > 0).then(|| format!("block {:x} {} {times}\n", block.0, block.1))
+            };
+            self.counts().into_iter().filter_map(ran).collect()
+        })
+    }
+}
+
+extern "C" fn on_mark(_cpu: c_uint, mark: *mut c_void) {
+    let (mark, count) = (mark.addr(), count());
+    with_state(|State { out, profile, .. }| {
+        writeln!(out, "mark {mark} {count}").ok();
+        let profile = profile.as_mut().filter(|profile| usize::from(profile.mark) == mark);
+        if let Some(text) = profile.and_then(Profile::marked) {
+            out.write_all(text.as_bytes()).ok();
+        }
+        // Whoever started QEMU may end it at once when it has seen what it waits for.
+        out.flush().ok();
+    });
+}
+
+extern "C" fn on_point(_cpu: c_uint, index: *mut c_void) {
+    let (index, count) = (index.addr(), count());
+    with_state(|State { out, points, .. }| {
+        if let Some((name, address)) = points.get_mut(index)
+            && *address != 0
+        {
+            *address = 0;
+            writeln!(out, "at {name} {count}").ok();
+            out.flush().ok();
+        }
+    });
+}
+
+/// The mark that these bytes are, if they are one.
+fn mark_of(code: &[u8]) -> Option<u16> {
+    match *code {
+        [0x0f, 0x1f, 0x80, low, high, 0x4b, 0x4d] => Some(u16::from_le_bytes([low, high])),
+        _ => None,
+    }
+}
+
+fn address_of(instruction: *const Instruction) -> u64 {
+    // SAFETY: QEMU handed the instruction out for the call that is under way.
+    unsafe { qemu::qemu_plugin_insn_vaddr(instruction) }
+}
+
+fn code_of<'a>(instruction: *const Instruction) -> &'a [u8] {
+    // SAFETY: as above.
+    let data = unsafe { qemu::qemu_plugin_insn_data(instruction) };
+    // SAFETY: as above.
+    let size = unsafe { qemu::qemu_plugin_insn_size(instruction) };
+    // SAFETY: the bytes live as long as the call does, and nobody keeps them longer.
+    unsafe { slice::from_raw_parts(data, size) }
+}
+
+extern "C" fn on_translation(_id: u64, block: *const Block) {
+    // SAFETY: QEMU handed the block out for this call.
+    let length = unsafe { qemu::qemu_plugin_tb_n_insns(block) };
+    for index in 0..length {
+        // SAFETY: within the block.
+        let instruction = unsafe { qemu::qemu_plugin_tb_get_insn(block, index) };
+        let address = address_of(instruction);
+        // Callbacks come before the count: an instruction is not counted before itself.
+        if let Some(mark) = mark_of(code_of(instruction)) {
+            call_at(instruction, on_mark, mark.into());
+        }
+        with_state(|state| {
+            for (index, _) in state.points.iter().enumerate().filter(|(_, (_, point))| *point == address) {
+                call_at(instruction, on_point, index);
+            }
+            if index == 0
+                && let Some(profile) = &mut state.profile
+            {
+                let counter = *profile.blocks.entry((address, length)).or_insert_with(|| Box::leak(Box::default()));
+                // SAFETY: the counter is leaked, and the block is the one at hand.
+                unsafe { qemu::qemu_plugin_register_vcpu_tb_exec_inline(block, ADD, counter, 1) };
+            }
+        });
+        // SAFETY: a static, and the instruction at hand.
+        unsafe { qemu::qemu_plugin_register_vcpu_insn_exec_inline(instruction, ADD, COUNT.as_ptr(), 1) };
+    }
+}
+
+fn call_at(instruction: *const Instruction, callback: extern "C" fn(c_uint, *mut c_void), argument: usize) {
+    let argument = ptr::without_provenance_mut(argument);
+    // SAFETY: the instruction at hand, and a callback that takes a number for a pointer.
+    unsafe { qemu::qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, NO_REGISTERS, argument) };
+}
+
+extern "C" fn on_end(_id: u64, _argument: *mut c_void) {
+    let count = count();
+    with_state(|State { out, .. }| {
+        writeln!(out, "total {count}").ok();
+        out.flush().ok();
+    });
+}
+
+fn parse(arguments: &[String]) -> Result<State, String> {
+    let (mut out, mut points, mut profile) = (None, Vec::new(), None);
+    for argument in arguments {
+        let refuse = || format!("count: {argument} is not understood\n");
+        let (key, value) = argument.split_once('=').ok_or_else(refuse)?;
+        match key {
+            "out" => out = Some(File::create(value).map_err(|error| format!("count: {value}: {error}\n"))?),
+            "at" => {
+                let (name, address) = value.split_once(':').ok_or_else(refuse)?;
+                let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).map_err(|_| refuse())?;
+                points.push((name.to_owned(), address));
+            }
+            "profile" => {
+                let numbers: Vec<u64> = value.split(':').map_while(|number| number.parse().ok()).collect();
+                let [mark, from, to] = numbers[..] else { return Err(refuse()) };
+                let mark = u16::try_from(mark).map_err(|_| refuse())?;
+                let (blocks, at_start) = (HashMap::new(), HashMap::new());
+                profile = Some(Profile { mark, from, to, seen: 0, blocks, at_start });
+            }
+            _ => return Err(refuse()),
+        }
+    }
+    let out = BufWriter::new(out.ok_or("count: out=FILE is missing\n")?);
+    Ok(State { out, points, profile })
+}
+
+/// Called by QEMU, with the words of its command line.
+///
+/// # Safety
+/// `arguments` are `count` C strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qemu_plugin_install(
+    id: u64,
+    _info: *const c_void,
+    count: c_int,
+    arguments: *const *const c_char,
+) -> c_int {
+    let count = usize::try_from(count).unwrap_or_default();
+    let word = |index: usize| {
+        // SAFETY: the caller's promise.
+        let word = unsafe { *arguments.wrapping_add(index) };
+        // SAFETY: the caller's promise.
+        unsafe { CStr::from_ptr(word) }.to_string_lossy().into_owned()
+    };
+    match parse(&(0..count).map(word).collect::<Vec<_>>()) {
+        Ok(state) => *STATE.lock().unwrap_or_else(PoisonError::into_inner) = Some(state),
+        Err(error) => {
+            eprint!("{error}");
+            return -1;
+        }
+    }
+    // SAFETY: callbacks of the types that these take.
+    unsafe { qemu::qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation) };
+    // SAFETY: as above.
+    unsafe { qemu::qemu_plugin_register_atexit_cb(id, on_end, ptr::null_mut()) };
+    0
+}
