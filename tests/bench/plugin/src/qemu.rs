@@ -3,7 +3,7 @@
 use core::ffi::{c_int, c_uint, c_void};
 
 /// The version of the interface; QEMU looks for this symbol and refuses what it cannot serve.
-#[expect(non_upper_case_globals, reason = "a symbol that QEMU looks for")]
+#[expect(unreachable_pub, reason = "a symbol that QEMU looks for")]
 #[unsafe(no_mangle)]
 pub static qemu_plugin_version: c_int = 1;
 
