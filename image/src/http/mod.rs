@@ -9,7 +9,6 @@ use alloc::vec;
 use core::cell::Cell;
 use core::fmt;
 
-use embassy_net::Stack;
 use picoserve::routing::PathRouter;
 use picoserve::time::Duration;
 use picoserve::{Config, Error, Router, Server, Timeouts};
@@ -18,7 +17,7 @@ pub use connection::{Connection, Lent};
 use strict::Strict;
 use wire::{Clock, Wire};
 
-use crate::network::{Turns, accept};
+use crate::network::{Stack, Turns, accept};
 use crate::tasks::Crew;
 
 const PORT: u16 = 80;
@@ -98,9 +97,9 @@ impl<S> fmt::Debug for Worker<S> {
 }
 
 /// Adds workers to a stack's crew, which serve `site` by `router` on port 80.
-pub fn serve<'a, S: 'static, P: PathRouter<Worker<S>> + 'static>(
-    crew: &mut Crew<'a>,
-    stack: Stack<'a>,
+pub fn serve<S: 'static, P: PathRouter<Worker<S>> + 'static>(
+    crew: &mut Crew,
+    stack: &Stack,
     site: &'static S,
     router: &'static Router<P, Worker<S>>,
     counters: &'static Counters,
@@ -108,22 +107,21 @@ pub fn serve<'a, S: 'static, P: PathRouter<Worker<S>> + 'static>(
     let turns = Rc::new(Turns::new(WAITING));
     for _ in 0..WORKERS {
         let connection = Rc::new(Connection::new(counters));
-        crew.add(work(stack, turns.clone(), router, Worker { site, connection }));
+        crew.add(work(stack.clone(), turns.clone(), router, Worker { site, connection }));
     }
 }
 
 async fn work<S: 'static, P: PathRouter<Worker<S>>>(
-    stack: Stack<'_>,
+    stack: Stack,
     turns: Rc<Turns<WORKERS>>,
     router: &'static Router<P, Worker<S>>,
     worker: Worker<S>,
 ) {
     let connection = worker.connection.clone();
     let app = router.shared().layer(Strict).with_state::<()>(worker);
-    let (mut receive, mut transmit) = (vec![0; RECEIVE_BUFFER], vec![0; TRANSMIT_BUFFER]);
     let mut request = vec![0; REQUEST_BUFFER];
     loop {
-        let Ok(socket) = accept(stack, PORT, &turns, &mut receive, &mut transmit).await else { continue };
+        let Ok(socket) = accept(&stack, PORT, &turns, RECEIVE_BUFFER, TRANSMIT_BUFFER).await else { continue };
         let _opened = Opened::new(connection.counters());
         connection.open();
         let peer = socket.remote_endpoint();

@@ -1,17 +1,14 @@
 //! Character generator (RFC 864): lines of text, for as long as somebody reads. TCP, port 19.
 
 use embassy_futures::select::select;
-use embassy_net::Stack;
-use embassy_net::tcp::TcpSocket;
 
-use super::tcp::Service;
+use super::service::Service;
+use super::{Stack, TcpSocket};
 use crate::tasks::Crew;
 
 const PORT: u16 = 19;
 /// Connections at once.
 const CONNECTIONS: usize = 4;
-/// Sockets that this service takes of a stack.
-pub(super) const SOCKETS: usize = CONNECTIONS;
 /// Bytes buffered each way on a connection.
 const BUFFER: usize = 16 * 1024;
 
@@ -45,15 +42,14 @@ const fn pattern() -> [u8; COUNT * LINE] {
     text
 }
 
-pub(super) fn start<'a>(crew: &mut Crew<'a>, stack: Stack<'a>) {
+pub(super) fn start(crew: &mut Crew, stack: &Stack) {
     Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(crew, stack, generate);
 }
 
-async fn generate(socket: &mut TcpSocket<'_>) {
-    let (mut reader, mut writer) = socket.split();
+async fn generate(socket: &TcpSocket) {
     let write = async {
         let mut rest = &PATTERN[..];
-        while let Ok(written) = writer.write(rest).await {
+        while let Ok(written) = socket.write(rest).await {
             rest = match &rest[written..] {
                 [] => &PATTERN,
                 rest => rest,
@@ -61,7 +57,7 @@ async fn generate(socket: &mut TcpSocket<'_>) {
         }
     };
     // What the peer sends means nothing; that it closed its side means that it has enough.
-    let ignore = async { while reader.read_with(|data| (data.len(), ())).await.is_ok() {} };
+    let ignore = async { while socket.read_with(|data| (data.len(), ())).await.is_ok() {} };
     select(write, ignore).await;
 }
 

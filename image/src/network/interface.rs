@@ -7,36 +7,26 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::net::Ipv4Addr;
 use core::ops::Deref;
 
-use embassy_futures::select::{Either, select};
-use embassy_net::{Config, Ipv4Cidr, Stack, StaticConfigV4};
-use embassy_net_driver::HardwareAddress;
-use embassy_time::{Duration, with_timeout};
+use embassy_time::{Duration, Timer};
+use smoltcp::wire::Ipv4Cidr;
 use switchboard::config::Address;
 
-use super::counted::Traffic;
-use super::staffed::{Nic, Services, StaffedStack};
+use super::nic::Nic;
+use super::stack::Stack;
+use super::{Traffic, chargen, discard, echo};
 use crate::command_line::AddressSource;
 use crate::devices::Found;
-use crate::tasks::Tasks;
+use crate::tasks::{Crew, Tasks};
 
 /// How long a link may take to come up before that is said.
 const LINK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An Ethernet address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mac([u8; 6]);
-
-impl Mac {
-    /// The address of an Ethernet driver; others have none, shown as zeros.
-    pub(super) fn of(address: HardwareAddress) -> Self {
-        match address {
-            HardwareAddress::Ethernet(bytes) => Self(bytes),
-            _ => Self([0; 6]),
-        }
-    }
-}
+pub struct Mac(pub [u8; 6]);
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,10 +35,22 @@ impl fmt::Display for Mac {
     }
 }
 
+/// An address, and whom to ask beyond its network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The address, with its network.
+    pub address: Ipv4Cidr,
+    /// The way to all other networks.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// Adds to a stack's crew what an app serves there, besides the simple services that each stack has.
+pub type Services = Rc<dyn Fn(&mut Crew, &Stack)>;
+
 /// A network function with a stack on it. Dropping it ends it all: connections break off, the driver is dropped.
 pub struct Interface {
     state: Rc<State>,
-    stack: Rc<StaffedStack>,
+    crew: Rc<Crew>,
 }
 
 impl Interface {
@@ -63,22 +65,31 @@ impl Interface {
     ) -> Self {
         let state = Rc::new(State::new(function, driver, device.mac(), source));
         log::info!("net {function}: {driver}, mac {}", state.mac);
-        let stack = Rc::new(device.staff(state.clone(), seed, services));
-        stack.start(tasks);
-        Self { state, stack }
+        let (stack, runner) = Stack::new(device, state.clone(), seed);
+        let mut crew = Crew::default();
+        crew.add(runner);
+        echo::start(&mut crew, &stack);
+        discard::start(&mut crew, &stack);
+        chargen::start(&mut crew, &stack);
+        services(&mut crew, &stack);
+        let expecting = state.clone();
+        crew.add(async move { expecting.expect_link().await });
+        let crew = Rc::new(crew);
+        crew.start(tasks);
+        Self { state, crew }
     }
 
     /// Ends it, and waits until all that it had is given back.
     pub async fn stop(self) {
-        self.stack.end();
-        self.stack.ended().await;
+        self.crew.end();
+        self.crew.ended().await;
         log::info!("net {}: ended", self.function);
     }
 }
 
 impl Drop for Interface {
     fn drop(&mut self) {
-        self.stack.end();
+        self.crew.end();
     }
 }
 
@@ -102,7 +113,7 @@ pub struct State {
     /// What went through.
     pub traffic: Traffic,
     is_up: Cell<bool>,
-    config: RefCell<Option<StaticConfigV4>>,
+    config: RefCell<Option<Config>>,
 }
 
 impl fmt::Debug for State {
@@ -131,50 +142,38 @@ impl State {
 
     /// Its address and gateway, once it has them.
     #[must_use]
-    pub fn config(&self) -> Option<StaticConfigV4> {
+    pub fn config(&self) -> Option<Config> {
         self.config.borrow().clone()
     }
 
-    /// What the stack is told about its address.
-    pub(super) fn wanted_config(&self) -> Config {
-        match self.source {
-            AddressSource::Dhcp => Config::dhcpv4(embassy_net::DhcpConfig::default()),
-            AddressSource::Static { address, prefix, gateway } => Config::ipv4_static(StaticConfigV4 {
-                address: Ipv4Cidr::new(address, prefix),
-                gateway,
-                dns_servers: Default::default(),
-            }),
+    pub(super) fn link_changed(&self, is_up: bool) {
+        self.is_up.set(is_up);
+        match is_up {
+            true => log::info!("net {}: link up", self.function),
+            false => log::warn!("net {}: link down", self.function),
         }
     }
 
-    /// Follows the link and the address, and says when they come and go. The only one who waits for a stack's state:
-    /// there is room for one waker.
-    pub(super) async fn follow(&self, stack: Stack<'_>) {
+    pub(super) fn config_changed(&self, config: Option<Config>) {
         let function = self.function;
         let by = if self.source == AddressSource::Dhcp { "dhcp" } else { "command line" };
-        // Cards take a moment to report their link; only one that is really down is worth a line.
-        if with_timeout(LINK_PATIENCE, stack.wait_link_up()).await.is_err() {
-            log::warn!("net {function}: link down");
-        }
-        loop {
-            stack.wait_link_up().await;
-            self.is_up.set(true);
-            log::info!("net {function}: link up");
-            while let Either::Second(()) = select(stack.wait_link_down(), stack.wait_config_up()).await {
-                let config = stack.config_v4();
-                if let Some(config) = &config {
-                    log::info!("net {function}: address {} by {by}", config.address);
-                    if let Some(gateway) = config.gateway {
-                        log::info!("net {function}: gateway {gateway}");
-                    }
+        match &config {
+            Some(config) => {
+                log::info!("net {function}: address {} by {by}", config.address);
+                if let Some(gateway) = config.gateway {
+                    log::info!("net {function}: gateway {gateway}");
                 }
-                self.config.replace(config);
-                let Either::Second(()) = select(stack.wait_link_down(), stack.wait_config_down()).await else { break };
-                self.config.replace(None);
-                log::warn!("net {function}: address lost");
             }
-            self.is_up.set(false);
-            log::warn!("net {function}: link down");
+            None => log::warn!("net {function}: address lost"),
+        }
+        self.config.replace(config);
+    }
+
+    /// Cards take a moment to report their link; only one that is really down is worth a line.
+    async fn expect_link(&self) {
+        Timer::after(LINK_PATIENCE).await;
+        if !self.is_up() {
+            log::warn!("net {}: link down", self.function);
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The network: one TCP/IP stack for each network function, with the services on all of them.
 
 mod chargen;
-mod counted;
 mod discard;
 mod echo;
+mod flow;
 mod interface;
-mod staffed;
-mod tcp;
+mod nic;
+mod service;
+mod stack;
+mod traffic;
 
-pub use counted::Traffic;
-pub use interface::{Interface, Mac, State};
-pub use staffed::{Nic, SOCKETS, Services, StaffedStack};
-pub use tcp::{Turns, accept, finish};
+pub use interface::{Config, Interface, Mac, Services, State};
+pub use nic::{Handle, Nic, Reply};
+pub use service::{Turns, accept, finish};
+pub use stack::{AcceptError, Disconnected, Stack, TcpSocket, UdpSocket};
+pub use traffic::Traffic;

@@ -1,32 +1,36 @@
-//! Many futures that borrow from one thing, and end together.
+//! Many futures that end together.
 //!
-//! A stack's services borrow the stack, and a task borrows nothing. So the futures stay beside what they borrow, in the
-//! hands of whoever owns both, and each gets a task that polls it there and does nothing else: with wakers and timers
-//! of its own, as cheap as a task.
+//! A task cannot be ended from outside. So the futures stay in the hands of whoever may end them, and each gets a task
+//! that polls it there and does nothing else: with wakers and timers of its own, as cheap as a task.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{OnceCell, RefCell};
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-/// Futures that live as long as what they borrow does, `'a`.
+use embassy_futures::yield_now;
+
+use super::Tasks;
+
+/// Futures that end together.
 #[derive(Default)]
-pub struct Crew<'a> {
-    members: Vec<Member<'a>>,
+pub struct Crew {
+    members: Vec<Member>,
 }
 
-struct Member<'a> {
+struct Member {
     /// Nothing once it has ended.
-    work: RefCell<Option<Pin<Box<dyn Future<Output = ()> + 'a>>>>,
+    work: RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>,
     /// Of the task that polls it; there from the first poll on.
     waker: OnceCell<Waker>,
 }
 
-impl<'a> Crew<'a> {
+impl Crew {
     /// Adds a member. It does nothing until a task polls it.
-    pub fn add(&mut self, future: impl Future<Output = ()> + 'a) {
+    pub fn add(&mut self, future: impl Future<Output = ()> + 'static) {
         self.members.push(Member { work: RefCell::new(Some(Box::pin(future))), waker: OnceCell::new() });
     }
 
@@ -54,6 +58,21 @@ impl<'a> Crew<'a> {
         poll
     }
 
+    /// Starts a task for each member.
+    pub fn start(self: &Rc<Self>, tasks: Tasks) {
+        for index in 0..self.len() {
+            tasks.spawn(StandIn { crew: self.clone(), index });
+        }
+    }
+
+    /// Waits until the tasks of a crew that was ended have let go of it.
+    pub async fn ended(self: &Rc<Self>) {
+        // They were woken, and find out when they are polled.
+        while Rc::strong_count(self) > 1 {
+            yield_now().await;
+        }
+    }
+
     /// Ends all members, wherever they are, and wakes their tasks to find that out. Not for members to call.
     pub fn end(&self) {
         for member in &self.members {
@@ -64,7 +83,20 @@ impl<'a> Crew<'a> {
     }
 }
 
-impl fmt::Debug for Crew<'_> {
+/// The task of one member.
+struct StandIn {
+    crew: Rc<Crew>,
+    index: usize,
+}
+
+impl Future for StandIn {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.crew.poll(self.index, context)
+    }
+}
+
+impl fmt::Debug for Crew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Crew").field("members", &self.members.len()).finish()
     }
@@ -72,20 +104,17 @@ impl fmt::Debug for Crew<'_> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::rc::Rc;
     use core::future::pending;
 
     use super::*;
 
     #[test]
-    fn members_borrow_and_end_together() {
-        let owner = Rc::new(7);
-        let (borrowed, mut crew) = (&owner, Crew::default());
+    fn members_end_together() {
+        let (owner, mut crew) = (Rc::new(7), Crew::default());
         for _ in 0..2 {
-            let held = borrowed.clone();
+            let held = owner.clone();
             crew.add(async move {
-                let _held = held;
-                assert_eq!(**borrowed, 7);
+                assert_eq!(*held, 7);
                 pending().await
             });
         }

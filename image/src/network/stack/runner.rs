@@ -1,0 +1,84 @@
+//! The one who runs a stack: turns of receiving, sending, and looking at the link.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use smoltcp::time::Instant;
+
+use super::device::{Arriving, Leaving};
+use super::sets::NEVER;
+use super::{Stack, now};
+use crate::network::interface::State;
+use crate::network::nic::Nic;
+
+/// Frames that a stack takes in one turn. It would take more for as long as there are more, and a card may have one
+/// always: nobody else on this CPU would ever run again.
+const TURN: u32 = 256;
+
+/// Runs a stack for as long as it is polled; it never ends.
+pub(in crate::network) struct Runner {
+    stack: Stack,
+    nic: Box<dyn Nic>,
+    state: Rc<State>,
+    /// When its task is woken, at the latest.
+    alarm: Instant,
+}
+
+impl Runner {
+    pub(super) fn new(stack: Stack, nic: Box<dyn Nic>, state: Rc<State>) -> Self {
+        Self { stack, nic, state, alarm: NEVER }
+    }
+}
+
+impl Future for Runner {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Self { stack, nic, state, alarm } = &mut *self;
+        let core = &mut *stack.borrow_mut();
+        if core.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+            core.waker = Some(context.waker().clone());
+        }
+        let now = now();
+        let traffic = &state.traffic;
+        let mut taken = 0;
+        while taken < TURN
+            && nic.receive(context, &mut |frame, reply| {
+                core.receive(Arriving { frame: Some(frame), reply, traffic }, now);
+            })
+        {
+            taken += 1;
+        }
+        core.sets.queue_due(now);
+        core.keep_address(state, now);
+        let mut leaving = Leaving { nic: &mut **nic, context, traffic, is_full: false };
+        let is_short = core.send(&mut leaving, now);
+        let is_up = nic.end_turn(context);
+        let is_changed = is_up != state.is_up();
+        if is_changed {
+            core.link_changed(is_up, state);
+        }
+        if taken == TURN || is_short || is_changed {
+            context.waker().wake_by_ref();
+        }
+        if now >= *alarm {
+            *alarm = NEVER;
+        }
+        let due = core.sets.due();
+        if due < *alarm {
+            *alarm = due;
+            let at = u64::try_from(due.total_micros()).unwrap_or(u64::MAX);
+            embassy_time_driver::schedule_wake(embassy_time::Instant::from_micros(at).as_ticks(), context.waker());
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("alarm", &self.alarm).finish_non_exhaustive()
+    }
+}
