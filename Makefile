@@ -70,7 +70,7 @@ test: test-host test-ui test-qemu ## Everything that CI runs
 test-host: ## Unit and property tests, and models of every interleaving, on the host
 	@tools/install cargo cc
 	cargo test $(HOST_CRATES)
-	cargo test -p switchboard-image -p switchboard-tests --lib
+	cargo test -p switchboard-image -p switchboard-tests --lib --test network
 	@tools/install python3 lspci || echo 'dumps are not compared with lspci'
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom

@@ -129,7 +129,9 @@ impl fmt::Debug for Interface {
 }
 
 impl State {
-    fn new(function: Address, driver: &'static str, mac: Mac, source: AddressSource) -> Self {
+    /// What is known at first.
+    #[must_use]
+    pub fn new(function: Address, driver: &'static str, mac: Mac, source: AddressSource) -> Self {
         let (traffic, is_up, config) = (Traffic::default(), Cell::new(false), RefCell::default());
         Self { function, driver, mac, source, traffic, is_up, config }
     }

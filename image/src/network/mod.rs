@@ -13,5 +13,5 @@ mod traffic;
 pub use interface::{Config, Interface, Mac, Services, State};
 pub use nic::{Handle, Nic, Reply};
 pub use service::{Turns, accept, finish};
-pub use stack::{AcceptError, Disconnected, Stack, TcpSocket, UdpSocket};
+pub use stack::{AcceptError, Disconnected, Runner, Stack, TcpSocket, UdpSocket};
 pub use traffic::Traffic;

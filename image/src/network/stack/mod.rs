@@ -10,6 +10,7 @@ mod sets;
 mod tcp;
 mod udp;
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
@@ -27,7 +28,7 @@ use super::flow::Flow;
 use super::interface::State;
 use super::nic::Nic;
 
-pub(super) use self::runner::Runner;
+pub use self::runner::Runner;
 pub use self::tcp::{AcceptError, Disconnected, TcpSocket};
 pub use self::udp::UdpSocket;
 
@@ -50,7 +51,8 @@ struct Core {
 
 impl Stack {
     /// A stack for that card, and the one who runs it. Its address is as `state` wants it.
-    pub(super) fn new(nic: alloc::boxed::Box<dyn Nic>, state: Rc<State>, seed: u64) -> (Self, Runner) {
+    #[must_use]
+    pub fn new(nic: Box<dyn Nic>, state: Rc<State>, seed: u64) -> (Self, Runner) {
         let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(nic.mac().0)));
         config.random_seed = seed;
         let mut still = Still(device::capabilities(&*nic));

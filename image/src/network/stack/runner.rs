@@ -19,7 +19,7 @@ use crate::network::nic::Nic;
 const TURN: u32 = 256;
 
 /// Runs a stack for as long as it is polled; it never ends.
-pub(in crate::network) struct Runner {
+pub struct Runner {
     stack: Stack,
     nic: Box<dyn Nic>,
     state: Rc<State>,
