@@ -36,17 +36,19 @@ enum Role {
     Listening(u16),
     Connected(Ends),
     Udp(u16),
-    Dhcp,
 }
 
 /// All sockets of a stack.
 ///
 /// # Invariants
-/// `connected` has exactly the slots whose role is [`Role::Connected`]; `queue` those with `is_queued`, each once.
-/// No slot is due before `due`.
+/// `connected` has exactly the slots whose role is [`Role::Connected`], `listening` those that are [`Role::Listening`],
+/// `datagrams` those that are [`Role::Udp`]; `queue` those with `is_queued`, each once. No slot is due before `due`.
 pub(super) struct Sets {
     slots: Vec<Option<Slot>>,
     connected: Box<FnvIndexMap<Ends, Name, MOST>>,
+    /// Few wait at a time, so these are looked through.
+    listening: Vec<(u16, Name)>,
+    datagrams: Vec<(u16, Name)>,
     queue: VecDeque<Name>,
     due: Instant,
 }
@@ -56,8 +58,9 @@ pub(super) const NEVER: Instant = Instant::from_micros_const(i64::MAX);
 
 impl Sets {
     pub(super) fn new() -> Self {
-        let (slots, queue) = (Vec::new(), VecDeque::new());
-        Self { slots, connected: Box::new(FnvIndexMap::new()), queue, due: NEVER }
+        let (listening, datagrams) = (Vec::new(), Vec::new());
+        let connected = Box::new(FnvIndexMap::new());
+        Self { slots: Vec::new(), connected, listening, datagrams, queue: VecDeque::new(), due: NEVER }
     }
 
     fn add(&mut self, socket: impl AnySocket<'static>, role: Role) -> Option<Name> {
@@ -66,13 +69,14 @@ impl Sets {
         let name = Name(u16::try_from(index).ok().filter(|_| index < MOST)?);
         let mut set = SocketSet::new(Vec::with_capacity(1));
         let handle = set.add(socket);
-        let slot = Slot { set, handle, role, is_queued: false, due: NEVER };
+        let slot = Slot { set, handle, role: Role::Unconnected, is_queued: false, due: NEVER };
         match free {
             Some(_) => self.slots[index] = Some(slot),
             None => self.slots.push(Some(slot)),
         }
         // So that nothing is allocated when they are queued.
         self.queue.reserve(self.slots.len() - self.queue.len());
+        self.set_role(name, role);
         Some(name)
     }
 
@@ -88,17 +92,14 @@ impl Sets {
 
     /// Adds the DHCP client.
     pub(super) fn add_dhcp(&mut self, socket: dhcpv4::Socket<'static>) -> Option<Name> {
-        self.add(socket, Role::Dhcp)
+        self.add(socket, Role::Udp(DHCP_PORT))
     }
 
     /// Takes a socket out, whatever it is in the middle of.
     pub(super) fn remove(&mut self, name: Name) {
+        self.set_role(name, Role::Unconnected);
         let slot = self.slots.get_mut(usize::from(name.0)).and_then(Option::take);
-        let Some(slot) = slot else { return };
-        if let Role::Connected(ends) = slot.role {
-            self.connected.swap_remove(&ends);
-        }
-        if slot.is_queued {
+        if slot.is_some_and(|slot| slot.is_queued) {
             self.queue.retain(|queued| *queued != name);
         }
     }
@@ -117,25 +118,36 @@ impl Sets {
         match flow {
             Flow::Tcp(ends) => {
                 let connected = self.connected.get(&ends).copied();
-                connected.or_else(|| self.find_role(Role::Listening(ends.local_port())))
+                connected.or_else(|| of_port(&self.listening, ends.local_port()))
             }
-            Flow::Udp(port) => self.find_role(match port {
-                DHCP_PORT => Role::Dhcp,
-                port => Role::Udp(port),
-            }),
+            Flow::Udp(port) => of_port(&self.datagrams, port),
             Flow::Neighbour | Flow::Other => None,
         }
     }
 
-    fn find_role(&self, role: Role) -> Option<Name> {
-        let has_role = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.role == role);
-        self.slots.iter().position(has_role).and_then(|index| u16::try_from(index).ok()).map(Name)
+    /// Changes how a socket is found.
+    fn set_role(&mut self, name: Name, role: Role) {
+        let Some(slot) = self.slots.get_mut(usize::from(name.0)).and_then(Option::as_mut) else { return };
+        match slot.role {
+            Role::Unconnected => {}
+            Role::Listening(_) => self.listening.retain(|(_, other)| *other != name),
+            Role::Udp(_) => self.datagrams.retain(|(_, other)| *other != name),
+            Role::Connected(ends) => drop(self.connected.swap_remove(&ends)),
+        }
+        slot.role = role;
+        match role {
+            Role::Unconnected => {}
+            Role::Listening(port) => self.listening.push((port, name)),
+            Role::Udp(port) => self.datagrams.push((port, name)),
+            // There is room: for each socket there can be.
+            Role::Connected(ends) => drop(self.connected.insert(ends, name)),
+        }
     }
 
     /// A TCP socket may have got or lost its peer; from now on it is found by the one that it has.
     pub(super) fn follow(&mut self, name: Name) {
         let Some(slot) = self.slots.get_mut(usize::from(name.0)).and_then(Option::as_mut) else { return };
-        if matches!(slot.role, Role::Udp(_) | Role::Dhcp) {
+        if matches!(slot.role, Role::Udp(_)) {
             return;
         }
         let socket = slot.set.get_mut::<tcp::Socket<'_>>(slot.handle);
@@ -149,17 +161,9 @@ impl Sets {
                 ends.map_or(Role::Unconnected, Role::Connected)
             }
         };
-        if slot.role == role {
-            return;
+        if slot.role != role {
+            self.set_role(name, role);
         }
-        if let Role::Connected(ends) = slot.role {
-            self.connected.swap_remove(&ends);
-        }
-        if let Role::Connected(ends) = role {
-            // There is room: for each socket there can be.
-            self.connected.insert(ends, name).ok();
-        }
-        slot.role = role;
     }
 
     /// The socket may have something to send: it is looked at in this turn or the next.
@@ -225,6 +229,10 @@ impl Sets {
             }
         }
     }
+}
+
+fn of_port(list: &[(u16, Name)], port: u16) -> Option<Name> {
+    list.iter().find(|(other, _)| *other == port).map(|(_, name)| *name)
 }
 
 /// Where a DHCP client receives (RFC 2131, 4.1).
