@@ -1,15 +1,8 @@
 //! What the library's own tests stand on.
 
-use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
-use core::convert::Infallible;
+use core::cell::RefCell;
 
-use picoserve::io::{BaseWrite, ErrorType, Read, Socket, Write};
-use picoserve::mem::{BorrowedBuffer, BorrowedCursor};
-use picoserve::time::{Duration, Timer};
-use picoserve::{Error, Timeouts};
 use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
 
 /// A disk in memory.
@@ -58,85 +51,5 @@ impl BlockDevice for MemoryDisk {
 
     async fn flush(&self) -> Result<(), BlockError> {
         Ok(())
-    }
-}
-
-/// A socket whose peer sends a text and closes. What it is sent is kept.
-pub(crate) struct CannedSocket {
-    input: String,
-    output: Rc<Cell<Vec<u8>>>,
-}
-
-impl CannedSocket {
-    pub(crate) fn new(input: &str) -> (Self, Rc<Cell<Vec<u8>>>) {
-        let output = Rc::new(Cell::default());
-        (Self { input: input.into(), output: output.clone() }, output)
-    }
-}
-
-pub(crate) struct CannedReader<'a>(&'a [u8]);
-pub(crate) struct CannedWriter<'a>(&'a Cell<Vec<u8>>);
-
-impl Socket<()> for CannedSocket {
-    type Error = Infallible;
-    type ReadHalf<'a> = CannedReader<'a>;
-    type WriteHalf<'a> = CannedWriter<'a>;
-
-    fn split(&mut self) -> (CannedReader<'_>, CannedWriter<'_>) {
-        (CannedReader(self.input.as_bytes()), CannedWriter(&self.output))
-    }
-
-    async fn abort<T: Timer<()>>(self, _timeouts: &Timeouts, _timer: &T) -> Result<(), Error<Infallible>> {
-        Ok(())
-    }
-
-    async fn shutdown<T: Timer<()>>(self, _timeouts: &Timeouts, _timer: &T) -> Result<(), Error<Infallible>> {
-        Ok(())
-    }
-}
-
-impl ErrorType for CannedReader<'_> {
-    type Error = Infallible;
-}
-
-impl Read for CannedReader<'_> {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        self.0.read(buffer).await
-    }
-}
-
-impl ErrorType for CannedWriter<'_> {
-    type Error = Infallible;
-}
-
-impl BaseWrite for CannedWriter<'_> {
-    async fn write(&mut self, data: &[u8]) -> Result<usize, Infallible> {
-        let mut output = self.0.take();
-        output.extend_from_slice(data);
-        self.0.set(output);
-        Ok(data.len())
-    }
-
-    async fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
-
-impl Write for CannedWriter<'_> {
-    async fn write_with<F: FnOnce(BorrowedCursor<'_>) -> R, R>(&mut self, fill: F) -> Result<R, Infallible> {
-        let mut space = [0; 1024];
-        let mut buffer = BorrowedBuffer::new(&mut space);
-        let result = fill(buffer.unfilled());
-        self.write(buffer.filled()).await?;
-        Ok(result)
-    }
-}
-
-/// Nothing ever times out.
-pub(crate) struct NoTime;
-
-impl Timer<()> for NoTime {
-    async fn delay(&self, _duration: Duration) {
-        core::future::pending::<()>().await;
     }
 }

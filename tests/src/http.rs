@@ -14,7 +14,7 @@ pub enum HttpError {
     Io(#[from] io::Error),
     /// The answer is not HTTP.
     #[error("the answer is not HTTP: {0}")]
-    Parse(#[from] httparse::Error),
+    Parse(httparse::Error),
     /// The connection was closed in the middle of the answer.
     #[error("the connection was closed after {received} bytes of an answer")]
     Closed {
@@ -156,7 +156,7 @@ impl Client {
 fn parse_head(buffer: &[u8]) -> Result<Option<(Response, usize)>, HttpError> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(length) = head.parse(buffer)? else { return Ok(None) };
+    let httparse::Status::Complete(length) = head.parse(buffer).map_err(HttpError::Parse)? else { return Ok(None) };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = head.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
     Ok(Some((Response { status: head.code.unwrap_or(0), headers, body: Vec::new() }, length)))

@@ -1,113 +1,167 @@
-//! What the responses on a connection share with the socket below them.
+//! One connection: requests come in, responses go out, in order.
 
-use alloc::rc::Rc;
-use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::Cell;
-use core::fmt;
-use core::ops::{Deref, DerefMut};
 
-use super::Counters;
+use embassy_time::Duration;
+use switchboard::arch::mark::{HTTP, mark};
 
-/// Bytes read from a disk at a time, per connection.
-const BUFFER: usize = 16 * 1024;
+use super::deadline::{NEXT, REST, WRITE};
+use super::head::{self, Fault, Framing, Method};
+use super::response::{Response, Status};
+use super::{Answer, Counters, Site};
+use crate::network::Disconnected;
+#[cfg(doc)]
+use crate::network::TcpSocket;
 
-/// The state of one worker's connection; serves the next connection when one is over.
-pub struct Connection {
-    counters: &'static Counters,
-    /// No further request is read.
-    closing: Cell<bool>,
-    /// Nothing further is written: the response cannot be completed.
-    broken: Cell<bool>,
-    buffer: Cell<Vec<u8>>,
+/// Bytes of a head at most.
+const LONGEST_HEAD: usize = 4 * 1024;
+
+/// What requests come in by and responses go out by.
+pub(super) trait Wire {
+    /// As [`TcpSocket::read_with`].
+    async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected>;
+    /// As [`TcpSocket::write_with`].
+    async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected>;
+    /// Lets the connection go on as it is for so long, from now on.
+    fn allow(&self, duration: Duration);
+    /// As [`TcpSocket::abort`].
+    fn abort(&self);
 }
 
-impl Connection {
-    pub(super) fn new(counters: &'static Counters) -> Self {
-        Self { counters, closing: Cell::new(false), broken: Cell::new(false), buffer: Cell::default() }
-    }
+/// What came of looking at what has arrived.
+type Arrived = Result<Option<(Framing, Answer)>, Fault>;
 
-    pub(super) fn open(&self) {
-        Counters::add(&self.counters.connections);
-        self.closing.set(false);
-        self.broken.set(false);
-    }
-
-    /// What was served so far.
-    #[must_use]
-    pub fn counters(&self) -> &'static Counters {
-        self.counters
-    }
-
-    /// Closes the connection after this response.
-    pub fn close(&self) {
-        self.closing.set(true);
-    }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.get()
-    }
-
-    /// Gives up in the middle of a response, whose length was promised already: every further write on this
-    /// connection fails, so the client sees that it did not get all.
-    pub fn give_up(&self) {
-        self.broken.set(true);
-    }
-
-    pub(super) fn is_broken(&self) -> bool {
-        self.broken.get()
-    }
-
-    /// Gives the buffer back: the connection is over.
-    pub(super) fn end(&self) {
-        self.buffer.take();
-    }
-
-    /// Lends the connection's buffer to the one response that is being written. Made on first use, kept until the
-    /// connection is over.
-    pub fn buffer(self: &Rc<Self>) -> Lent {
-        let mut buffer = self.buffer.take();
-        if buffer.is_empty() {
-            buffer = vec![0; BUFFER];
+/// Serves requests until the client has enough, or the connection breaks off.
+pub(super) async fn serve(wire: &impl Wire, site: &'static dyn Site, counters: &Counters) {
+    // Of a head that came in pieces, those that were there before.
+    let mut pieces = Vec::new();
+    loop {
+        let arrived = wire.read_with(|data| arrive(data, &mut pieces, site, counters)).await;
+        let (framing, answer) = match arrived {
+            Ok(Ok(Some(request))) => request,
+            Ok(Ok(None)) => {
+                wire.allow(REST);
+                continue;
+            }
+            Ok(Err(fault)) => {
+                Counters::add(&counters.malformed);
+                // Where the next request would begin is not known.
+                let _ = respond(wire, REFUSED, fault.into()).await;
+                return;
+            }
+            // The client has closed. What it has not finished asking is no request.
+            Err(Disconnected) if pieces.is_empty() => return,
+            Err(Disconnected) => {
+                Counters::add(&counters.malformed);
+                let fault = Response::text(Status::BadRequest, "The head is cut off\n");
+                let _ = respond(wire, REFUSED, fault).await;
+                return;
+            }
+        };
+        let response = match answer {
+            Answer::Now(response) => response,
+            Answer::Later(response) => {
+                let response = response.await;
+                wire.allow(WRITE);
+                response
+            }
+        };
+        let is_sent = respond(wire, framing, response).await.is_ok();
+        if !is_sent || !framing.keeps_alive || skip(wire, framing.body).await.is_err() {
+            return;
         }
-        Lent { home: self.clone(), buffer }
+        wire.allow(NEXT);
     }
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (closing, broken) = (self.closing.get(), self.broken.get());
-        f.debug_struct("Connection").field("closing", &closing).field("broken", &broken).finish_non_exhaustive()
+/// How a refusal is framed.
+const REFUSED: Framing = Framing { method: Method::Get, head: 0, body: 0, is_old: false, keeps_alive: false };
+
+/// Looks whether a head is complete, and has it answered. Says how many bytes are done with.
+fn arrive(data: &[u8], pieces: &mut Vec<u8>, site: &'static dyn Site, counters: &Counters) -> (usize, Arrived) {
+    let answer = |request: &head::Request<'_>, framing: Framing| {
+        mark::<HTTP>();
+        Counters::add(&counters.requests);
+        match framing.method {
+            Method::Get | Method::Head => site.answer(request),
+            Method::Other => {
+                let refused = Response::text(Status::MethodNotAllowed, "Only GET and HEAD are served\n");
+                Answer::Now(refused.with_header("Allow", "GET, HEAD"))
+            }
+        }
+    };
+    let data = &data[..data.len().min(LONGEST_HEAD)];
+    if pieces.is_empty() {
+        match head::parse(data, answer) {
+            Ok(None) if data.len() < LONGEST_HEAD => pieces.extend_from_slice(data),
+            Ok(None) => return (data.len(), Err(head::TOO_LARGE)),
+            Ok(Some((framing, answer))) => return (framing.head, Ok(Some((framing, answer)))),
+            Err(fault) => return (data.len(), Err(fault)),
+        }
+        return (data.len(), Ok(None));
+    }
+    let before = pieces.len();
+    let taken = data.len().min(LONGEST_HEAD - before);
+    pieces.extend_from_slice(&data[..taken]);
+    match head::parse(pieces, answer) {
+        Ok(None) if pieces.len() < LONGEST_HEAD => (taken, Ok(None)),
+        Ok(None) => (taken, Err(head::TOO_LARGE)),
+        Ok(Some((framing, answer))) => {
+            pieces.clear();
+            // The pieces before were no whole head, so it ends in this one.
+            (framing.head.saturating_sub(before), Ok(Some((framing, answer))))
+        }
+        Err(fault) => (taken, Err(fault)),
     }
 }
 
-/// A buffer on loan: goes back when dropped, also when the response is cut short.
-pub struct Lent {
-    home: Rc<Connection>,
-    buffer: Vec<u8>,
-}
-
-impl fmt::Debug for Lent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lent").field("length", &self.buffer.len()).finish()
+/// Sends a response.
+async fn respond(wire: &impl Wire, framing: Framing, response: Response) -> Result<(), Disconnected> {
+    let is_written = wire.write_with(|room| match response.write(framing, room) {
+        Some(length) => (length, true),
+        None => (0, false),
+    });
+    if !is_written.await? {
+        write_all(wire, &response.to_bytes(framing)).await?;
+    }
+    match response.into_stream() {
+        Some(mut source) if framing.method != Method::Head => loop {
+            let Some(part) = source.next().await else {
+                wire.abort();
+                return Err(Disconnected);
+            };
+            if part.is_empty() {
+                return Ok(());
+            }
+            write_all(wire, part).await?;
+        },
+        _ => Ok(()),
     }
 }
 
-impl Deref for Lent {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.buffer
+async fn write_all(wire: &impl Wire, mut rest: &[u8]) -> Result<(), Disconnected> {
+    while !rest.is_empty() {
+        wire.allow(WRITE);
+        let write = |room: &mut [u8]| {
+            let length = rest.len().min(room.len());
+            room[..length].copy_from_slice(&rest[..length]);
+            (length, length)
+        };
+        let written = wire.write_with(write).await?;
+        rest = &rest[written..];
     }
+    Ok(())
 }
 
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.buffer
+/// Passes over the body of a request.
+async fn skip(wire: &impl Wire, mut rest: u64) -> Result<(), Disconnected> {
+    while rest > 0 {
+        wire.allow(REST);
+        let skip = |data: &mut [u8]| {
+            let length = data.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
+            (length, length)
+        };
+        rest -= wire.read_with(skip).await? as u64;
     }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        self.home.buffer.set(core::mem::take(&mut self.buffer));
-    }
+    Ok(())
 }

@@ -1,45 +1,67 @@
-//! HTTP: a pool of workers on each stack, each with one keep-alive connection at a time.
+//! HTTP/1.1: keep-alive connections, answered by an app's [`Site`].
+//!
+//! A request is parsed where it arrived, in the socket's receive buffer, and its response composed where it leaves
+//! from, in the transmit buffer: for one that needs no waiting nothing is copied twice, allocated or timed.
 
 mod connection;
-mod strict;
-mod wire;
+mod deadline;
+mod head;
+mod response;
+#[cfg(test)]
+mod tests;
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec;
 use core::cell::Cell;
 use core::fmt;
+use core::pin::Pin;
 
-use picoserve::routing::PathRouter;
-use picoserve::time::Duration;
-use picoserve::{Config, Error, Router, Server, Timeouts};
-
-pub use connection::{Connection, Lent};
-use strict::Strict;
-use wire::{Clock, Wire};
-
-use crate::network::{Stack, Turns, accept};
+use self::deadline::{Timed, Watch};
+use crate::network::{Service, Stack};
 use crate::tasks::Crew;
 
-const PORT: u16 = 80;
-/// Connections at once on each stack.
-pub const WORKERS: usize = 32;
-/// Workers that wait for a connection at once: so many may arrive together.
-const WAITING: usize = 16;
-/// Bytes of a request that wait to be read.
-const RECEIVE_BUFFER: usize = 4 * 1024;
-/// Bytes of a response that are under way; what a download's speed depends on.
-const TRANSMIT_BUFFER: usize = 16 * 1024;
-/// A request's line and headers must fit.
-const REQUEST_BUFFER: usize = 4 * 1024;
+pub use head::Request;
+pub use response::{Body, HTML, Response, Source, Status, TEXT};
 
-/// A connection that does nothing gives its worker back after these times.
-static CONFIG: Config = Config::new(Timeouts {
-    start_read_request: Duration::from_secs(10),
-    persistent_start_read_request: Duration::from_secs(15),
-    read_request: Duration::from_secs(5),
-    write: Duration::from_secs(15),
-})
-.keep_connection_alive();
+const SERVICE: Service = Service {
+    port: 80,
+    // A head must fit; what is pipelined behind it waits.
+    receive: 4 * 1024,
+    // What a download's speed depends on.
+    transmit: 16 * 1024,
+    waiting: 16,
+    most: 384,
+};
+
+/// What an app serves.
+pub trait Site {
+    /// Answers a GET (or a HEAD, whose body is left out by itself).
+    fn answer(&'static self, request: &Request<'_>) -> Answer;
+}
+
+/// An answer to a request.
+pub enum Answer {
+    /// It is at hand.
+    Now(Response),
+    /// It takes a while.
+    Later(Pin<Box<dyn Future<Output = Response>>>),
+}
+
+impl Answer {
+    /// An answer that takes a while.
+    pub fn later(response: impl Future<Output = Response> + 'static) -> Self {
+        Self::Later(Box::pin(response))
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(response) => response.fmt(f),
+            Self::Later(_) => f.write_str("Later"),
+        }
+    }
+}
 
 /// What was served, on all stacks.
 #[derive(Debug, Default)]
@@ -59,7 +81,8 @@ struct Opened(&'static Counters);
 
 impl Opened {
     fn new(counters: &'static Counters) -> Self {
-        counters.open.set(counters.open.get() + 1);
+        Counters::add(&counters.connections);
+        Counters::add(&counters.open);
         Self(counters)
     }
 }
@@ -76,62 +99,15 @@ impl Counters {
     }
 }
 
-/// What a handler gets, as picoserve's state: what the app serves, and the connection it serves it on.
-pub struct Worker<S: 'static> {
-    /// What the app serves.
-    pub site: &'static S,
-    /// The connection.
-    pub connection: Rc<Connection>,
-}
-
-impl<S> Clone for Worker<S> {
-    fn clone(&self) -> Self {
-        Self { site: self.site, connection: self.connection.clone() }
-    }
-}
-
-impl<S> fmt::Debug for Worker<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").finish_non_exhaustive()
-    }
-}
-
-/// Adds workers to a stack's crew, which serve `site` by `router` on port 80.
-pub fn serve<S: 'static, P: PathRouter<Worker<S>> + 'static>(
-    crew: &mut Crew,
-    stack: &Stack,
-    site: &'static S,
-    router: &'static Router<P, Worker<S>>,
-    counters: &'static Counters,
-) {
-    let turns = Rc::new(Turns::new(WAITING));
-    for _ in 0..WORKERS {
-        let connection = Rc::new(Connection::new(counters));
-        crew.add(work(stack.clone(), turns.clone(), router, Worker { site, connection }));
-    }
-}
-
-async fn work<S: 'static, P: PathRouter<Worker<S>>>(
-    stack: Stack,
-    turns: Rc<Turns<WORKERS>>,
-    router: &'static Router<P, Worker<S>>,
-    worker: Worker<S>,
-) {
-    let connection = worker.connection.clone();
-    let app = router.shared().layer(Strict).with_state::<()>(worker);
-    let mut request = vec![0; REQUEST_BUFFER];
-    loop {
-        let Ok(socket) = accept(&stack, PORT, &turns, RECEIVE_BUFFER, TRANSMIT_BUFFER).await else { continue };
-        let _opened = Opened::new(connection.counters());
-        connection.open();
-        let peer = socket.remote_endpoint();
-        let wire = Wire::new(socket, &connection);
-        if let Err(error) = Server::custom(&app, Clock, &CONFIG, &mut request).serve(wire).await {
-            if matches!(error, Error::BadRequest) {
-                Counters::add(&connection.counters().malformed);
-            }
-            log::debug!("http {peer:?}: {error}");
-        }
-        connection.end();
-    }
+/// Serves `site` on port 80 of a stack.
+pub fn serve(crew: &Rc<Crew>, stack: &Stack, site: &'static dyn Site, counters: &'static Counters) {
+    let watch = Rc::new(Watch::default());
+    let watching = watch.clone();
+    crew.add(async move { watching.run().await });
+    SERVICE.start(crew, stack, async move |socket| {
+        let _opened = Opened::new(counters);
+        let connection = Timed::new(socket);
+        watch.add(&connection);
+        connection::serve(&*connection, site, counters).await;
+    });
 }

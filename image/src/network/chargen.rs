@@ -1,5 +1,7 @@
 //! Character generator (RFC 864): lines of text, for as long as somebody reads. TCP, port 19.
 
+use alloc::rc::Rc;
+
 use embassy_futures::select::select;
 
 use super::service::Service;
@@ -8,9 +10,11 @@ use crate::tasks::Crew;
 
 const PORT: u16 = 19;
 /// Connections at once.
-const CONNECTIONS: usize = 4;
-/// Bytes buffered each way on a connection.
-const BUFFER: usize = 16 * 1024;
+const MOST: usize = 64;
+/// Connections that may arrive together.
+const WAITING: usize = 2;
+/// Bytes buffered on a connection, of what comes, which is of no interest, and of what goes.
+const BUFFERS: (usize, usize) = (1024, 64 * 1024);
 
 /// The printable characters, and how many of them are on a line.
 const FIRST: u8 = b' ';
@@ -42,11 +46,12 @@ const fn pattern() -> [u8; COUNT * LINE] {
     text
 }
 
-pub(super) fn start(crew: &mut Crew, stack: &Stack) {
-    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(crew, stack, generate);
+pub(super) fn start(crew: &Rc<Crew>, stack: &Stack) {
+    let (receive, transmit) = BUFFERS;
+    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(crew, stack, generate);
 }
 
-async fn generate(socket: &TcpSocket) {
+async fn generate(socket: &Rc<TcpSocket>) {
     let write = async {
         let mut rest = &PATTERN[..];
         while let Ok(written) = socket.write(rest).await {

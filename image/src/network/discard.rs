@@ -1,20 +1,25 @@
 //! Discard (RFC 863): what comes is thrown away. TCP, port 9.
 
+use alloc::rc::Rc;
+
 use super::service::Service;
 use super::{Stack, TcpSocket};
 use crate::tasks::Crew;
 
 const PORT: u16 = 9;
 /// Connections at once.
-const CONNECTIONS: usize = 4;
-/// Bytes buffered each way on a connection; the receive buffer is the window that senders fill.
-const BUFFER: usize = 16 * 1024;
+const MOST: usize = 64;
+/// Connections that may arrive together.
+const WAITING: usize = 2;
+/// Bytes buffered on a connection: the window that senders fill, and as good as nothing to send.
+const BUFFERS: (usize, usize) = (64 * 1024 - 1, 64);
 
-pub(super) fn start(crew: &mut Crew, stack: &Stack) {
-    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(crew, stack, discard);
+pub(super) fn start(crew: &Rc<Crew>, stack: &Stack) {
+    let (receive, transmit) = BUFFERS;
+    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(crew, stack, discard);
 }
 
-async fn discard(socket: &TcpSocket) {
+async fn discard(socket: &Rc<TcpSocket>) {
     // Until the peer has closed: then the read fails.
     while socket.read_with(|data| (data.len(), ())).await.is_ok() {}
 }

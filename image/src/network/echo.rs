@@ -1,5 +1,7 @@
 //! Echo (RFC 862): what comes goes back. TCP and UDP, port 7.
 
+use alloc::rc::Rc;
+
 use switchboard::arch::mark::{TCP_ECHO, UDP_ECHO, mark};
 
 use super::service::Service;
@@ -8,19 +10,22 @@ use crate::tasks::Crew;
 
 const PORT: u16 = 7;
 /// TCP connections at once.
-const CONNECTIONS: usize = 4;
-/// Bytes buffered each way on a TCP connection.
-const BUFFER: usize = 4096;
+const MOST: usize = 64;
+/// Connections that may arrive together.
+const WAITING: usize = 2;
+/// Bytes buffered on a TCP connection, of what comes and of what goes.
+const BUFFERS: (usize, usize) = (4096, 4096);
 /// UDP packets that may wait for their turn, and bytes for all of them.
 const PACKETS: usize = 16;
 const PACKET_BYTES: usize = 16 * 1024;
 
-pub(super) fn start(crew: &mut Crew, stack: &Stack) {
-    Service::<CONNECTIONS> { port: PORT, buffer: BUFFER }.start(crew, stack, echo);
+pub(super) fn start(crew: &Rc<Crew>, stack: &Stack) {
+    let (receive, transmit) = BUFFERS;
+    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(crew, stack, echo);
     crew.add(echo_packets(stack.clone()));
 }
 
-async fn echo(socket: &TcpSocket) {
+async fn echo(socket: &Rc<TcpSocket>) {
     let mut buffer = [0; 1024];
     while let Ok(length @ 1..) = socket.read(&mut buffer).await {
         mark::<TCP_ECHO>();

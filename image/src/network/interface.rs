@@ -45,7 +45,7 @@ pub struct Config {
 }
 
 /// Adds to a stack's crew what an app serves there, besides the simple services that each stack has.
-pub type Services = Rc<dyn Fn(&mut Crew, &Stack)>;
+pub type Services = Rc<dyn Fn(&Rc<Crew>, &Stack)>;
 
 /// A network function with a stack on it. Dropping it ends it all: connections break off, the driver is dropped.
 pub struct Interface {
@@ -66,16 +66,14 @@ impl Interface {
         let state = Rc::new(State::new(function, driver, device.mac(), source));
         log::info!("net {function}: {driver}, mac {}", state.mac);
         let (stack, runner) = Stack::new(device, state.clone(), seed);
-        let mut crew = Crew::default();
+        let crew = Rc::new(Crew::new(tasks));
         crew.add(runner);
-        echo::start(&mut crew, &stack);
-        discard::start(&mut crew, &stack);
-        chargen::start(&mut crew, &stack);
-        services(&mut crew, &stack);
+        echo::start(&crew, &stack);
+        discard::start(&crew, &stack);
+        chargen::start(&crew, &stack);
+        services(&crew, &stack);
         let expecting = state.clone();
         crew.add(async move { expecting.expect_link().await });
-        let crew = Rc::new(crew);
-        crew.start(tasks);
         Self { state, crew }
     }
 

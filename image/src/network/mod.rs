@@ -12,6 +12,6 @@ mod traffic;
 
 pub use interface::{Config, Interface, Mac, Services, State};
 pub use nic::{Handle, Nic, Reply};
-pub use service::{Turns, accept, finish};
+pub use service::Service;
 pub use stack::{AcceptError, Disconnected, Runner, Stack, TcpSocket, UdpSocket};
 pub use traffic::Traffic;

@@ -6,7 +6,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::{OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -15,10 +15,11 @@ use embassy_futures::yield_now;
 
 use super::Tasks;
 
-/// Futures that end together.
-#[derive(Default)]
+/// Futures that end together. Members may join at any time, also when called by one.
 pub struct Crew {
-    members: Vec<Member>,
+    tasks: Tasks,
+    members: RefCell<Vec<Rc<Member>>>,
+    has_ended: Cell<bool>,
 }
 
 struct Member {
@@ -29,76 +30,73 @@ struct Member {
 }
 
 impl Crew {
-    /// Adds a member. It does nothing until a task polls it.
-    pub fn add(&mut self, future: impl Future<Output = ()> + 'static) {
-        self.members.push(Member { work: RefCell::new(Some(Box::pin(future))), waker: OnceCell::new() });
-    }
-
-    /// How many there are.
+    /// A crew of nobody, whose members run as tasks.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.members.len()
+    pub fn new(tasks: Tasks) -> Self {
+        Self { tasks, members: RefCell::default(), has_ended: Cell::new(false) }
     }
 
-    /// Whether there is nobody.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
+    /// Adds a member, and starts its task. Nobody joins what has ended.
+    pub fn add(&self, future: impl Future<Output = ()> + 'static) {
+        if self.has_ended.get() {
+            return;
+        }
+        let member = Rc::new(Member { work: RefCell::new(Some(Box::pin(future))), waker: OnceCell::new() });
+        let mut members = self.members.borrow_mut();
+        // Whose task has let go has ended by itself.
+        members.retain(|member| Rc::strong_count(member) > 1);
+        members.push(member.clone());
+        self.tasks.spawn(StandIn(member));
     }
 
-    /// Polls one member, always from the same task; ready when it has ended, or all were.
-    pub fn poll(&self, index: usize, context: &mut Context<'_>) -> Poll<()> {
-        let Some(member) = self.members.get(index) else { return Poll::Ready(()) };
-        member.waker.get_or_init(|| context.waker().clone());
+    /// Ends all members, wherever they are, and wakes their tasks to find that out. Not for members to call.
+    pub fn end(&self) {
+        self.has_ended.set(true);
+        for member in self.members.borrow().iter() {
+            member.end();
+        }
+    }
+
+    /// Waits until the tasks of a crew that was ended have let go of it.
+    pub async fn ended(&self) {
+        // They were woken, and find out when they are polled.
+        while self.members.borrow().iter().any(|member| Rc::strong_count(member) > 1) {
+            yield_now().await;
+        }
+    }
+}
+
+impl Member {
+    fn end(&self) {
+        self.work.replace(None);
+        // A task that was not polled yet finds out when it is.
+        self.waker.get().inspect(|waker| waker.wake_by_ref());
+    }
+}
+
+/// The task of one member.
+struct StandIn(Rc<Member>);
+
+impl Future for StandIn {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let member = &*self.0;
+        if member.waker.get().is_none() {
+            member.waker.get_or_init(|| context.waker().clone());
+        }
         let mut work = member.work.borrow_mut();
-        let poll = work.as_mut().map_or(Poll::Ready(()), |work| work.as_mut().poll(context));
+        let Some(future) = &mut *work else { return Poll::Ready(()) };
+        let poll = future.as_mut().poll(context);
         if poll.is_ready() {
             *work = None;
         }
         poll
     }
-
-    /// Starts a task for each member.
-    pub fn start(self: &Rc<Self>, tasks: Tasks) {
-        for index in 0..self.len() {
-            tasks.spawn(StandIn { crew: self.clone(), index });
-        }
-    }
-
-    /// Waits until the tasks of a crew that was ended have let go of it.
-    pub async fn ended(self: &Rc<Self>) {
-        // They were woken, and find out when they are polled.
-        while Rc::strong_count(self) > 1 {
-            yield_now().await;
-        }
-    }
-
-    /// Ends all members, wherever they are, and wakes their tasks to find that out. Not for members to call.
-    pub fn end(&self) {
-        for member in &self.members {
-            member.work.replace(None);
-            // A task that was not polled yet finds out when it is.
-            member.waker.get().inspect(|waker| waker.wake_by_ref());
-        }
-    }
-}
-
-/// The task of one member.
-struct StandIn {
-    crew: Rc<Crew>,
-    index: usize,
-}
-
-impl Future for StandIn {
-    type Output = ();
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.crew.poll(self.index, context)
-    }
 }
 
 impl fmt::Debug for Crew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Crew").field("members", &self.members.len()).finish()
+        f.debug_struct("Crew").field("members", &self.members.borrow().len()).finish_non_exhaustive()
     }
 }
 
@@ -109,22 +107,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_end_together() {
-        let (owner, mut crew) = (Rc::new(7), Crew::default());
-        for _ in 0..2 {
-            let held = owner.clone();
-            crew.add(async move {
-                assert_eq!(*held, 7);
-                pending().await
-            });
-        }
-        crew.add(async {});
+    fn a_member_that_is_ended_lets_go_of_what_it_held() {
+        let owner = Rc::new(7);
+        let members: Vec<_> = (0..3)
+            .map(|index| {
+                let held = owner.clone();
+                let work = async move {
+                    assert_eq!(*held, 7);
+                    if index < 2 {
+                        pending().await
+                    }
+                };
+                Rc::new(Member { work: RefCell::new(Some(Box::pin(work))), waker: OnceCell::new() })
+            })
+            .collect();
         let context = &mut Context::from_waker(Waker::noop());
-        assert_eq!(crew.len(), 3);
-        assert!(crew.poll(0, context).is_pending() && crew.poll(2, context).is_ready());
+        let mut poll = |index: usize| Pin::new(&mut StandIn(members[index].clone())).poll(context);
+        assert!(poll(0).is_pending() && poll(2).is_ready());
         assert_eq!(Rc::strong_count(&owner), 3);
-        crew.end();
+        members.iter().for_each(|member| member.end());
         assert_eq!(Rc::strong_count(&owner), 1);
-        assert!((0..3).all(|index| crew.poll(index, context).is_ready()));
+        assert!((0..3).all(|index| poll(index).is_ready()));
     }
 }

@@ -1,5 +1,7 @@
-//! Text that comes from outside, made safe for where it is shown.
+//! Text that comes from outside, made safe for where it is shown, and what URLs escape made plain.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::{Display, Formatter, Result, Write};
 
 /// As text or in a quoted attribute of HTML.
@@ -30,6 +32,22 @@ impl Display for Segment<'_> {
     }
 }
 
+/// What an escaped path means (RFC 3986, 2.1); `None` if an escape is none, or it is no text.
+pub(super) fn decode(path: &str) -> Option<String> {
+    let mut bytes = path.bytes();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                u8::try_from(digit()? << 4 | digit()?).ok()?
+            }
+            plain => plain,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
@@ -40,5 +58,13 @@ mod tests {
     fn nothing_gets_out_of_its_place() {
         assert_eq!(Html("<a href='x\">&").to_string(), "&lt;a href=&#39;x&quot;&gt;&amp;");
         assert_eq!(Segment("a b/ü?.txt").to_string(), "a%20b%2F%C3%BC%3F.txt");
+    }
+
+    #[test]
+    fn escapes_are_undone_or_refused() {
+        assert_eq!(decode("/a%20b%2f%C3%BC+.txt").as_deref(), Some("/a b/ü+.txt"));
+        for bad in ["%", "%1", "%g0", "%0g", "%+1", "%C3"] {
+            assert_eq!(decode(bad), None, "{bad}");
+        }
     }
 }

@@ -3,107 +3,95 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt::Write as _;
 use core::ops::Range;
+use core::pin::Pin;
 
 use log::Level;
-use picoserve::ResponseSent;
-use picoserve::extract::{FromRequestParts, State};
-use picoserve::io::{Read, Write};
-use picoserve::request::RequestParts;
-use picoserve::response::{Connection, Content, IntoResponse, Response, ResponseWriter, StatusCode};
 use switchboard_drivers::block::BlockError;
 
-use super::Site;
-use super::content::Html;
-use super::escape;
-use super::path::RestOfPath;
 use super::volumes::Volumes;
+use super::{Site, escape};
 use crate::disk::Disk;
-use crate::files::{Entry, RangeError, Reader, content_type, parse_range};
-use crate::http::{Lent, Worker};
+use crate::files::{Entry, Reader, content_type, parse_range};
+use crate::http::{Answer, HTML, Request, Response, Source, Status, TEXT};
 
-/// What a client may want less than the whole file for.
-pub(super) struct Conditions {
-    range: Option<String>,
-    if_none_match: Option<String>,
-}
+/// The longest path that is served, in bytes after decoding.
+const LONGEST_PATH: usize = 1024;
+/// Bytes read from a disk at a time.
+const PART: usize = 16 * 1024;
 
-impl<'r, S> FromRequestParts<'r, S> for Conditions {
-    type Rejection = core::convert::Infallible;
-
-    async fn from_request_parts(_state: &'r S, request: &RequestParts<'r>) -> Result<Self, Self::Rejection> {
-        let header = |name| request.headers().get(name).and_then(|value| value.as_str().ok().map(String::from));
-        Ok(Self { range: header("range"), if_none_match: header("if-none-match") })
-    }
-}
-
-/// Every answer that there is.
-enum Answer {
-    BadPath,
-    NoArchive,
-    NotFound,
-    StillReading,
-    ToDirectory(String),
-    List(String),
-    NotModified { tag: String },
-    NoSuchRange(RangeError),
-    DiskGone,
-    DiskError(String),
-    Content { status: StatusCode, size: u64, bytes: Range<u64>, tag: String, body: Body },
-}
-
-pub(super) async fn serve(
-    path: RestOfPath,
-    State(worker): State<Worker<Site>>,
-    conditions: Conditions,
-) -> impl IntoResponse {
-    // Boxed, as is the writing of the answer: what one connection may have to do is as large as the largest of
-    // these, and is moved around for each request, also for one that does not touch a file.
-    Box::pin(async move { answer(path, worker, &conditions).await }).await
-}
-
-async fn answer(path: RestOfPath, worker: Worker<Site>, conditions: &Conditions) -> Answer {
-    let Some(path) = path else { return Answer::BadPath };
-    let Some(inside) = path.strip_prefix('/') else { return Answer::ToDirectory("/files/".into()) };
-    let Some((disk, entry)) = worker.site.volumes.file(inside) else {
-        return match directory(&worker.site.volumes, inside) {
-            Answer::NoArchive | Answer::NotFound if worker.site.volumes.is_reading() => Answer::StillReading,
-            answer => answer,
-        };
-    };
+/// Answers for what follows `/files` in a path: nothing, or from a slash on.
+pub(super) fn serve(site: &'static Site, rest: &str, request: &Request<'_>) -> Answer {
+    let path = escape::decode(rest).filter(|path| path.len() <= LONGEST_PATH);
+    let Some(path) = path else { return Answer::Now(Response::text(Status::BadRequest, "Bad path\n")) };
+    let Some(inside) = path.strip_prefix('/') else { return Answer::Now(to_directory("/files/".into())) };
+    let volumes = &site.volumes;
+    let Some((disk, entry)) = volumes.file(inside) else { return Answer::Now(directory(volumes, inside)) };
     // The archive does not change while it is served; another archive has other times or sizes.
     let tag = format!("\"{:x}-{:x}-{:x}\"", entry.modified, entry.size, entry.sector);
-    if conditions.if_none_match.as_deref().is_some_and(|known| known == "*" || known.contains(&tag)) {
-        return Answer::NotModified { tag };
+    if request.header("if-none-match").is_some_and(|known| known == "*" || known.contains(&tag)) {
+        return Answer::Now(Response::fixed(Status::NotModified, TEXT, b"").with_header("ETag", tag));
     }
-    let range = conditions.range.as_deref().map_or(Ok(None), |range| parse_range(range, entry.size));
+    let range = request.header("range").map_or(Ok(None), |range| parse_range(range, entry.size));
     let (status, bytes) = match range {
-        Ok(None) => (StatusCode::OK, 0..entry.size),
-        Ok(Some(range)) => (StatusCode::PARTIAL_CONTENT, range),
-        Err(error) => return Answer::NoSuchRange(error),
+        Ok(None) => (Status::Ok, 0..entry.size),
+        Ok(Some(range)) => (Status::PartialContent, range),
+        Err(error) => {
+            let response = Response::text(Status::RangeNotSatisfiable, "No such bytes\n");
+            return Answer::Now(response.with_header("Content-Range", format!("bytes */{}", error.size)));
+        }
     };
-    match Body::open(worker, disk, inside, entry, bytes.clone()).await {
-        Ok(body) => Answer::Content { status, size: entry.size, bytes, tag, body },
-        Err(BlockError::Gone { .. }) => Answer::DiskGone,
-        Err(error) => Answer::DiskError(error.to_string()),
-    }
+    let content_type = content_type(inside);
+    Answer::later(async move {
+        let (length, shown) = (bytes.end - bytes.start, bytes.clone());
+        let response = match FileSource::open(disk, entry, bytes).await {
+            Ok(source) => Response::stream(status, content_type, length, source),
+            Err(BlockError::Gone { .. }) => {
+                return Response::text(Status::ServiceUnavailable, "The disk was taken away\n");
+            }
+            Err(error) => return Response::new(Status::InternalServerError, TEXT, format!("{error}\n")),
+        };
+        let response = response.with_header("Accept-Ranges", "bytes").with_header("ETag", tag);
+        if status == Status::Ok {
+            return response;
+        }
+        let range = format!("bytes {}-{}/{}", shown.start, shown.end - 1, entry.size);
+        response.with_header("Content-Range", range)
+    })
 }
 
-fn directory(volumes: &Volumes, path: &str) -> Answer {
-    if volumes.count().is_none() {
-        return Answer::NoArchive;
+fn to_directory(path: String) -> Response {
+    Response::text(Status::MovedPermanently, "It is a directory\n").with_header("Location", path)
+}
+
+/// What there is at a path that is no file's.
+fn directory(volumes: &Volumes, path: &str) -> Response {
+    let content = list(volumes, path);
+    if volumes.is_reading() && content.is_none() {
+        let response = Response::text(Status::ServiceUnavailable, "The disks are still being read\n");
+        return response.with_header("Retry-After", "1");
     }
+    content.unwrap_or_else(|| match volumes.count() {
+        None => Response::text(Status::NotFound, "No disk with files\n"),
+        Some(_) => Response::text(Status::NotFound, "No such file\n"),
+    })
+}
+
+/// The list of a directory, or the way to it; `None` when there is no such directory.
+fn list(volumes: &Volumes, path: &str) -> Option<Response> {
     let is_directory = path.is_empty() || path.ends_with('/');
     let prefix = if is_directory { String::from(path) } else { format!("{path}/") };
     let content = volumes.list(&prefix);
     if content.is_empty() {
-        return Answer::NotFound;
+        return None;
     }
     if !is_directory {
         // Relative links in the list need the slash.
         let segments: String = path.split('/').map(|part| format!("{}/", escape::Segment(part))).collect();
-        return Answer::ToDirectory(format!("/files/{segments}"));
+        return Some(to_directory(format!("/files/{segments}")));
     }
     let mut rows = String::new();
     if !path.is_empty() {
@@ -116,119 +104,44 @@ fn directory(volumes: &Volumes, path: &str) -> Answer {
         let _ = write!(rows, "<tr><td><a href=\"{link}{slash}\">{text}{slash}</a><td>{size}");
     }
     let title = escape::Html(path);
-    Answer::List(include_str!("list.html").replace("{title}", &title.to_string()).replace("{rows}", &rows))
+    let page = include_str!("list.html").replace("{title}", &title.to_string()).replace("{rows}", &rows);
+    Some(Response::new(Status::Ok, HTML, page))
 }
 
-impl IntoResponse for Answer {
-    async fn write_to<R: Read, W: ResponseWriter<Error = R::Error>>(
-        self,
-        connection: Connection<'_, R>,
-        writer: W,
-    ) -> Result<ResponseSent, W::Error> {
-        Box::pin(self.write(connection, writer)).await
-    }
-}
-
-impl Answer {
-    async fn write<R: Read, W: ResponseWriter<Error = R::Error>>(
-        self,
-        connection: Connection<'_, R>,
-        writer: W,
-    ) -> Result<ResponseSent, W::Error> {
-        use StatusCode as Code;
-        match self {
-            Self::BadPath => (Code::BAD_REQUEST, "Bad path\n").write_to(connection, writer).await,
-            Self::NoArchive => (Code::NOT_FOUND, "No disk with files\n").write_to(connection, writer).await,
-            Self::NotFound => (Code::NOT_FOUND, "No such file\n").write_to(connection, writer).await,
-            Self::StillReading => {
-                let retry = ("Retry-After", "1");
-                (Code::SERVICE_UNAVAILABLE, retry, "The disks are still being read\n")
-                    .write_to(connection, writer)
-                    .await
-            }
-            Self::ToDirectory(path) => {
-                let location = ("Location", path.as_str());
-                (Code::MOVED_PERMANENTLY, location, "It is a directory\n").write_to(connection, writer).await
-            }
-            Self::List(page) => Html(page).write_to(connection, writer).await,
-            Self::NotModified { tag } => {
-                Response::empty(Code::NOT_MODIFIED).with_header("ETag", tag).write_to(connection, writer).await
-            }
-            Self::NoSuchRange(error) => {
-                let range = ("Content-Range", format!("bytes */{}", error.size));
-                (Code::RANGE_NOT_SATISFIABLE, range, "No such bytes\n").write_to(connection, writer).await
-            }
-            Self::DiskGone => {
-                (Code::SERVICE_UNAVAILABLE, "The disk was taken away\n").write_to(connection, writer).await
-            }
-            Self::DiskError(error) => {
-                (Code::INTERNAL_SERVER_ERROR, format_args!("{error}\n")).write_to(connection, writer).await
-            }
-            Self::Content { status, size, bytes, tag, body } => {
-                let is_part = status == Code::PARTIAL_CONTENT;
-                let range =
-                    is_part.then(|| ("Content-Range", format!("bytes {}-{}/{size}", bytes.start, bytes.end - 1)));
-                let headers = [("Accept-Ranges", "bytes"), ("ETag", tag.as_str())];
-                let response = Response::new(status, body).with_headers(headers).with_headers(range);
-                response.write_to(connection, writer).await
-            }
-        }
-    }
-}
-
-/// File content on its way from the disk to the socket, through the connection's buffer.
-struct Body {
-    worker: Worker<Site>,
+/// The content of a file on its way from the disk.
+struct FileSource {
     disk: Disk,
-    content_type: &'static str,
-    length: usize,
     reader: Reader,
-    buffer: Lent,
+    buffer: Vec<u8>,
     /// Where in the buffer the first part is: read before anything is promised to the client.
-    first: Range<usize>,
+    first: Option<Range<usize>>,
 }
 
-impl Body {
+impl FileSource {
     /// Reads the first part.
-    async fn open(
-        worker: Worker<Site>,
-        disk: Disk,
-        path: &str,
-        entry: Entry,
-        bytes: Range<u64>,
-    ) -> Result<Self, BlockError> {
-        let length = usize::try_from(bytes.end - bytes.start).unwrap_or(usize::MAX);
-        let (mut reader, mut buffer) = (Reader::new(entry, bytes), worker.connection.buffer());
-        let first = reader.read(&disk, &mut buffer).await?;
-        Ok(Self { worker, disk, content_type: content_type(path), length, reader, buffer, first })
+    async fn open(disk: Disk, entry: Entry, bytes: Range<u64>) -> Result<Self, BlockError> {
+        let (mut reader, mut buffer) = (Reader::new(entry, bytes), vec![0; PART]);
+        let first = Some(reader.read(&disk, &mut buffer).await?);
+        Ok(Self { disk, reader, buffer, first })
     }
 }
 
-impl Content for Body {
-    fn content_type(&self) -> &'static str {
-        self.content_type
-    }
-
-    fn content_length(&self) -> usize {
-        self.length
-    }
-
-    async fn write_content<W: Write>(mut self, mut writer: W) -> Result<(), W::Error> {
-        let mut part = self.first;
-        while !part.is_empty() {
-            writer.write_all(&self.buffer[part]).await?;
-            part = match self.reader.read(&self.disk, &mut self.buffer).await {
-                Ok(part) => part,
+impl Source for FileSource {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<&[u8]>> + '_>> {
+        Box::pin(async {
+            let part = match self.first.take() {
+                Some(first) => Ok(first),
+                None => self.reader.read(&self.disk, &mut self.buffer).await,
+            };
+            match part {
+                Ok(part) => Some(&self.buffer[part]),
                 Err(error) => {
                     // A disk that was taken away is no fault.
                     let level = if matches!(error, BlockError::Gone { .. }) { Level::Info } else { Level::Error };
                     log::log!(level, "file cut short: {error}");
-                    self.worker.connection.give_up();
-                    // Fails now, and so ends the connection.
-                    return writer.flush().await;
+                    None
                 }
-            };
-        }
-        Ok(())
+            }
+        })
     }
 }

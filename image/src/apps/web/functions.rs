@@ -4,13 +4,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use picoserve::extract::State;
-use picoserve::response::{IntoResponse, Json};
 use serde::Serialize;
 use switchboard::function::{self, FunctionReport};
 
 use super::Site;
-use crate::http::Worker;
+use crate::http::Response;
 
 #[derive(Serialize)]
 struct Function {
@@ -84,6 +82,6 @@ impl Function {
     }
 }
 
-pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
-    Json(worker.site.machine.functions().into_iter().map(Function::new).collect::<Vec<_>>())
+pub(super) fn serve(site: &Site) -> Response {
+    Response::json(&site.machine.functions().into_iter().map(Function::new).collect::<Vec<_>>())
 }

@@ -3,13 +3,11 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use picoserve::extract::State;
-use picoserve::response::{IntoResponse, Json};
 use serde::Serialize;
 use switchboard::interrupt::InterruptRow;
 
 use super::Site;
-use crate::http::Worker;
+use crate::http::Response;
 
 #[derive(Serialize)]
 struct Interrupts {
@@ -55,7 +53,10 @@ impl Row {
     }
 }
 
-pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
-    let vectors = worker.site.machine.vectors;
-    Json(Interrupts { spurious: vectors.spurious(), vectors: vectors.report().into_iter().map(Row::new).collect() })
+pub(super) fn serve(site: &Site) -> Response {
+    let vectors = site.machine.vectors;
+    Response::json(&Interrupts {
+        spurious: vectors.spurious(),
+        vectors: vectors.report().into_iter().map(Row::new).collect(),
+    })
 }

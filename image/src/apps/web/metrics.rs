@@ -5,20 +5,16 @@ use alloc::string::String;
 use core::fmt::{Arguments, Write};
 
 use embassy_time::Instant;
-use picoserve::extract::State;
-use picoserve::response::IntoResponse;
 use switchboard::arch;
 use switchboard::interrupt::InterruptRow;
 use switchboard::machine::Machine;
 
 use super::Site;
-use super::content::Metrics;
-use crate::http::Worker;
+use crate::http::{Response, Status};
 use crate::network::Interface;
 use crate::tasks;
 
-pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
-    let site = worker.site;
+pub(super) fn serve(site: &Site) -> Response {
     let mut text = Text(String::with_capacity(8 * 1024));
     let uptime = Instant::now().as_millis();
     text.family("switchboard_uptime_seconds", "gauge", "Time since the clock was started.");
@@ -30,7 +26,7 @@ pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoRespon
     network(&mut text, site);
     http(&mut text, site);
     memory(&mut text);
-    Metrics(text.0)
+    Response::new(Status::Ok, "text/plain; version=0.0.4; charset=utf-8", text.0)
 }
 
 /// Metrics as they are written down.

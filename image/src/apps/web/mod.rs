@@ -1,12 +1,10 @@
 //! The default app: a live page about the machine, and the files of its disk.
 
-mod content;
 mod escape;
 mod files;
 mod functions;
 mod interrupts;
 mod metrics;
-mod path;
 mod status;
 mod volumes;
 
@@ -14,15 +12,10 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 
 use embassy_time::{Duration, with_timeout};
-use picoserve::Router;
-use picoserve::response::IntoResponse;
-use picoserve::routing::{PathRouter, get};
 use switchboard::machine::Machine;
 
-use self::content::Html;
-use self::path::Rest;
 use self::volumes::Volumes;
-use crate::http::{self, Counters, Worker};
+use crate::http::{self, Answer, Counters, HTML, Request, Response, Status, TEXT};
 use crate::say;
 use crate::system::{Interfaces, Outcome, System};
 
@@ -46,25 +39,25 @@ pub(super) async fn run(mut system: System) -> Outcome {
     }
 }
 
-/// The routes. The last one is tried first.
-fn router() -> Router<impl PathRouter<Worker<Site>>, Worker<Site>> {
-    Router::new()
-        .route(("/files", Rest), get(files::serve))
-        .route("/metrics", get(metrics::serve))
-        .route("/status", get(status::serve))
-        .route("/functions", get(functions::serve))
-        .route("/interrupts", get(interrupts::serve))
-        .route("/", get(page))
-        .route("/hello", get(hello))
-}
+const HELLO: &[u8] = b"Hello, world!";
+const PAGE: &[u8] = include_bytes!("page.html");
 
-async fn page() -> impl IntoResponse {
-    Html(include_str!("page.html"))
-}
-
-/// Thirteen bytes, for measurements: nothing here allocates or waits.
-async fn hello() -> impl IntoResponse {
-    "Hello, world!"
+impl http::Site for Site {
+    fn answer(&'static self, request: &Request<'_>) -> Answer {
+        Answer::Now(match request.path {
+            // Thirteen bytes, for measurements: nothing here allocates or waits.
+            "/hello" => Response::fixed(Status::Ok, TEXT, HELLO),
+            "/" => Response::fixed(Status::Ok, HTML, PAGE),
+            "/functions" => functions::serve(self),
+            "/interrupts" => interrupts::serve(self),
+            "/status" => status::serve(self),
+            "/metrics" => metrics::serve(self),
+            path => match path.strip_prefix("/files") {
+                Some(rest) if rest.is_empty() || rest.starts_with('/') => return files::serve(self, rest, request),
+                _ => Response::text(Status::NotFound, "Nothing is here\n"),
+            },
+        })
+    }
 }
 
 impl Site {
@@ -82,8 +75,7 @@ impl Site {
         }
         // Whoever asks first finds the files there; but a disk that does not answer keeps nothing else from being served.
         let _ = with_timeout(DISK_PATIENCE, site.follow(system)).await;
-        let router = &*Box::leak(Box::new(router()));
-        system.start_network(Rc::new(move |crew, stack| http::serve(crew, stack, site, router, counters))).await;
+        system.start_network(Rc::new(move |crew, stack| http::serve(crew, stack, site, counters))).await;
         site
     }
 

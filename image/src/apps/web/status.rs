@@ -4,14 +4,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use embassy_time::Instant;
-use picoserve::extract::State;
-use picoserve::response::{IntoResponse, Json};
 use serde::Serialize;
 use switchboard::arch;
 
 use super::Site;
 use crate::command_line::AddressSource;
-use crate::http::Worker;
+use crate::http::Response;
 use crate::{network, tasks};
 
 #[derive(Serialize)]
@@ -61,10 +59,9 @@ impl Interface {
     }
 }
 
-pub(super) async fn serve(State(worker): State<Worker<Site>>) -> impl IntoResponse {
-    let site = worker.site;
+pub(super) fn serve(site: &Site) -> Response {
     let heap = arch::memory_figures().heap;
-    Json(Status {
+    Response::json(&Status {
         uptime_ms: Instant::now().as_millis(),
         idle_ms: tasks::idle() / 1_000_000,
         interfaces: site.interfaces.borrow().iter().map(Interface::new).collect(),
