@@ -20,6 +20,18 @@ pub trait BlockDevice {
     /// since a large request is cut into several.
     fn read(&self, sector: u64, buffer: &mut [u8]) -> impl Future<Output = Result<(), BlockError>>;
 
+    /// Reads `length` bytes, whole sectors, from `sector` on, and hands them to `take` where the device has put them: in
+    /// order, in one piece or several.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn read_in_place(
+        &self,
+        sector: u64,
+        length: usize,
+        take: impl FnMut(&[u8]),
+    ) -> impl Future<Output = Result<(), BlockError>>;
+
     /// Writes whole sectors.
     ///
     /// # Errors
@@ -71,6 +83,12 @@ pub enum BlockError {
     /// The device does not know the request.
     #[error("the device does not support the request at sector {sector}")]
     Unsupported {
+        /// First sector of the request.
+        sector: u64,
+    },
+    /// There is no memory to bring the data to.
+    #[error("no memory for a request at sector {sector}")]
+    NoMemory {
         /// First sector of the request.
         sector: u64,
     },

@@ -78,6 +78,13 @@ impl BlockDevice for Disk {
         .await
     }
 
+    async fn read_in_place(&self, sector: u64, length: usize, take: impl FnMut(&[u8])) -> Result<(), BlockError> {
+        self.ask(sector, async |kind| match kind {
+            Kind::Virtio(disk) => disk.read_in_place(sector, length, take).await,
+        })
+        .await
+    }
+
     async fn write(&self, sector: u64, buffer: &[u8]) -> Result<(), BlockError> {
         self.ask(sector, async |kind| match kind {
             Kind::Virtio(disk) => disk.write(sector, buffer).await,

@@ -7,11 +7,12 @@ mod requests;
 mod tests;
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use atomic_waker::AtomicWaker;
 use switchboard::bar::Bar;
+use switchboard::dma::DmaPort;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
@@ -19,15 +20,15 @@ use switchboard::messages;
 
 use self::config::{BlkConfig, BlkFeatures, Limits, read_capacity};
 use self::request::{Kind, Request};
-use self::requests::{Requests, Waiting};
+use self::requests::Requests;
 use super::queue::{QueueError, Shape};
 use super::{Cause, Running, Signals, Transport, VENDOR};
 use crate::block::{BlockDevice, BlockError, SECTOR_SIZE};
 
 /// Requests that may be under way at once.
-const REQUESTS: usize = 16;
+const REQUESTS: usize = 128;
 /// Descriptors wanted: a chain needs one in the indirect case, and its segments otherwise.
-const DESCRIPTORS: u16 = 128;
+const DESCRIPTORS: u16 = 256;
 
 messages! {
     /// What the disk tells.
@@ -38,7 +39,8 @@ messages! {
 #[derive(Debug)]
 struct Shared {
     signals: Signals,
-    waiting: Waiting,
+    /// The task that takes back what the device is done with.
+    collector: AtomicWaker,
     is_config_changed: AtomicBool,
 }
 
@@ -49,14 +51,11 @@ impl MessageIsr<2> for Shared {
         if !self.signals.is_live() {
             return;
         }
-        match message {
-            BlkMessage::Done => self.waiting.wake_all(),
-            BlkMessage::Config => {
-                self.is_config_changed.store(true, Ordering::Release);
-                // It may be to say that nothing will be done any more.
-                self.waiting.wake_all();
-            }
+        if message == BlkMessage::Config {
+            // It may be to say that nothing will be done any more.
+            self.is_config_changed.store(true, Ordering::Release);
         }
+        self.collector.wake();
     }
 }
 
@@ -64,7 +63,7 @@ impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
         let Some(cause) = self.signals.take() else {
             if self.signals.is_gone() {
-                self.waiting.wake_all();
+                self.collector.wake();
             }
             return Claim::NotMine;
         };
@@ -85,6 +84,7 @@ pub struct VirtioBlk {
     device: Running,
     _interrupts: Interrupts<2, Shared, Live>,
     requests: Requests,
+    dma: DmaPort,
     shared: Arc<Shared>,
     config: Bar<BlkConfig>,
     features: BlkFeatures,
@@ -105,7 +105,7 @@ impl Driver for VirtioBlk {
         let limits = limits?;
         let shared = Arc::new(Shared {
             signals: setup.signals(),
-            waiting: Waiting::new(REQUESTS),
+            collector: AtomicWaker::new(),
             // A change between reading and starting is announced by nobody.
             is_config_changed: AtomicBool::new(true),
         });
@@ -119,13 +119,13 @@ impl Driver for VirtioBlk {
             let (wanted, found) = (limits.longest_chain().into(), queue.free().into());
             return Err(ProbeError::Unexpected { what: "descriptors for a virtio-blk request", wanted, found });
         }
-        let requests: Result<Vec<_>, _> = (0..count).map(|slot| Request::new(slot, &dma, limits)).collect();
-        let requests = Requests::new(queue, requests?);
+        let requests = Requests::new(queue, Request::several(count, &dma, limits)?);
         let interrupts = interrupts.register(shared.clone()).unmask();
         Ok(Self {
             device: setup.start(),
             _interrupts: interrupts,
             requests,
+            dma,
             shared,
             config,
             features,
@@ -158,15 +158,17 @@ impl VirtioBlk {
         fill: impl FnOnce(&mut [u8]),
         take: impl FnOnce(&[u8]),
     ) -> Result<(), BlockError> {
-        let waiting = &self.shared.waiting;
+        let collector = &self.shared.collector;
         let quarantined = |error| self.set_aside(error, sector);
+        let mut hopeful = self.requests.idle(collector);
         let idle = poll_fn(|context| {
             self.follow_config();
-            self.requests.poll_idle(context, waiting)
+            hopeful.poll(context)
         });
         let mut held = idle.await.map_err(quarantined)?;
-        held.request().prepare(kind, sector, length);
-        fill(&mut held.request().data[..length]);
+        let prepared = held.request().prepare(kind, sector, length, &self.dma, self.limits.request);
+        prepared.map_err(|_| BlockError::NoMemory { sector })?;
+        fill(held.request().data());
         let mut pending = held.submit().map_err(quarantined)?;
         let done = poll_fn(|context| {
             self.follow_config();
@@ -175,7 +177,7 @@ impl VirtioBlk {
         let (mut held, written) = done.await.map_err(quarantined)?;
         self.finished.fetch_add(1, Ordering::Relaxed);
         held.request().outcome(sector, written)?;
-        take(&held.request().data[..length]);
+        take(held.request().data());
         Ok(())
     }
 
@@ -193,7 +195,7 @@ impl VirtioBlk {
     /// is gone nothing is expected any more.
     fn follow_config(&self) {
         if self.device.presence().is_gone() {
-            self.requests.abandon(&self.shared.waiting);
+            self.requests.abandon();
             return;
         }
         if !self.shared.is_config_changed.swap(false, Ordering::AcqRel) {
@@ -201,12 +203,12 @@ impl VirtioBlk {
         }
         if self.device.needs_reset() {
             self.device.quarantine("it says that it needs a reset");
-            self.requests.abandon(&self.shared.waiting);
+            self.requests.abandon();
             return;
         }
         match self.device.read_config(|| read_capacity(&self.config)) {
             // All ones may be a capacity, and are what a device reads that went away meanwhile.
-            Ok(u64::MAX) if self.device.presence().confirm().is_err() => self.requests.abandon(&self.shared.waiting),
+            Ok(u64::MAX) if self.device.presence().confirm().is_err() => self.requests.abandon(),
             Ok(capacity) => self.capacity.store(capacity, Ordering::Relaxed),
             Err(error) => log::warn!("{}: {error}", self.device.address()),
         }
@@ -246,6 +248,15 @@ impl BlockDevice for VirtioBlk {
         for (index, piece) in buffer.chunks_mut(self.limits.request).enumerate() {
             let (at, length) = (self.piece(sector, index), piece.len());
             self.carry_out(Kind::Read, at, length, |_| {}, |data| piece.copy_from_slice(data)).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_in_place(&self, sector: u64, length: usize, mut take: impl FnMut(&[u8])) -> Result<(), BlockError> {
+        self.check(sector, length)?;
+        for (index, start) in (0..length).step_by(self.limits.request).enumerate() {
+            let piece = self.limits.request.min(length - start);
+            self.carry_out(Kind::Read, self.piece(sector, index), piece, |_| {}, &mut take).await?;
         }
         Ok(())
     }

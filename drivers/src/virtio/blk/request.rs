@@ -1,7 +1,8 @@
 //! One request to a block device: header, data, status (virtio 1.2, 5.2.6).
 
-use switchboard::dma::{DmaBuffer, DmaPort};
-use switchboard::driver::ProbeError;
+use alloc::vec::Vec;
+
+use switchboard::dma::{DmaBuffer, DmaError, DmaPort};
 use zerocopy::{Immutable, IntoBytes};
 
 use super::config::Limits;
@@ -53,25 +54,45 @@ pub(super) struct Request {
     pub(super) slot: usize,
     /// Header and status.
     frame: DmaBuffer,
-    /// Data on its way: callers' memory is not the device's to reach, nor sure to stay until it is done.
-    pub(super) data: DmaBuffer,
+    /// Data on its way: callers' memory is not the device's to reach, nor sure to stay until it is done. Most requests
+    /// of most disks are never used, so it is made for the first.
+    data: Option<DmaBuffer>,
     kind: Kind,
     length: usize,
     segment: usize,
 }
 
 impl Request {
-    pub(super) fn new(slot: usize, dma: &DmaPort, limits: Limits) -> Result<Self, ProbeError> {
-        let (frame, data) = (dma.buffer(HEADER + 1)?, dma.buffer(limits.request)?);
-        Ok(Self { slot, frame, data, kind: Kind::Flush, length: 0, segment: limits.segment })
+    /// So many requests, each of which has its number.
+    pub(super) fn several(count: usize, dma: &DmaPort, limits: Limits) -> Result<Vec<Self>, DmaError> {
+        let frames = dma.buffers(count, HEADER + 1)?.into_iter().take(count).enumerate();
+        let request =
+            |(slot, frame)| Self { slot, frame, data: None, kind: Kind::Flush, length: 0, segment: limits.segment };
+        Ok(frames.map(request).collect())
     }
 
-    /// Makes it a request of `kind` for `length` bytes at `sector`.
-    pub(super) fn prepare(&mut self, kind: Kind, sector: u64, length: usize) {
+    /// Makes it a request of `kind` for `length` bytes at `sector`; `most` bytes are the most there are.
+    pub(super) fn prepare(
+        &mut self,
+        kind: Kind,
+        sector: u64,
+        length: usize,
+        dma: &DmaPort,
+        most: usize,
+    ) -> Result<(), DmaError> {
+        if self.data.is_none() && length > 0 {
+            self.data = Some(dma.buffer(most)?);
+        }
         let header = Header { kind: kind.code(), reserved: 0, sector };
         self.frame[..HEADER].copy_from_slice(header.as_bytes());
         self.frame[STATUS] = STATUS_NONE;
         (self.kind, self.length) = (kind, length);
+        Ok(())
+    }
+
+    /// Its data.
+    pub(super) fn data(&mut self) -> &mut [u8] {
+        self.data.as_mut().map_or(&mut [], |data| &mut data[..self.length])
     }
 
     /// What the device said, having written `written` bytes in all.
@@ -89,11 +110,12 @@ impl Request {
 impl Chain for Request {
     fn describe(&self, segments: &mut Segments) {
         segments.readable(&self.frame, 0..HEADER);
+        let Some(data) = &self.data else { return segments.writable(&self.frame, STATUS..STATUS + 1) };
         for start in (0..self.length).step_by(self.segment) {
             let range = start..self.length.min(start + self.segment);
             match self.kind {
-                Kind::Read => segments.writable(&self.data, range),
-                Kind::Write | Kind::Flush => segments.readable(&self.data, range),
+                Kind::Read => segments.writable(data, range),
+                Kind::Write | Kind::Flush => segments.readable(data, range),
             }
         }
         segments.writable(&self.frame, STATUS..STATUS + 1);

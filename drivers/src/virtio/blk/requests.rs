@@ -1,9 +1,12 @@
 //! The requests of a disk: which are idle, which the device has, and who waits for them.
 //!
-//! Any number of tasks wait, each for a request of its own; any of them, when it is polled, collects whatever the device
-//! has finished. So the interrupt wakes them all: it cannot know whose request is done, and a task that it woke
-//! alone might be gone by then. A task that gives up leaves its request to the device, and whoever collects next
-//! makes it idle again.
+//! Any number of tasks wait, each for a request of its own. The interrupt cannot know whose is done, so it wakes one of
+//! them, the *collector*, which takes back all that the device is done with and wakes those whose it is. Whoever is
+//! polled becomes the collector; who is ready or gives up leaves that to another. A task that gives up leaves its
+//! request to the device, and whoever collects next makes it idle again.
+//!
+//! With several requests under way the device is told of new ones, and asked for the next interrupt, once for all
+//! tasks that had their turn: the first of them comes back for that when the others are through.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,39 +14,19 @@ use core::fmt;
 use core::mem;
 use core::task::{Context, Poll, Waker};
 
+use atomic_waker::AtomicWaker;
 use switchboard::sync::IrqLock;
 
 use super::request::Request;
 use crate::virtio::queue::{Queue, QueueError};
-
-/// Tasks that wait for the device. Keeps its memory, so waiting allocates only when more tasks wait than ever before.
-#[derive(Debug)]
-pub(super) struct Waiting(IrqLock<Vec<Waker>>);
-
-impl Waiting {
-    pub(super) fn new(count: usize) -> Self {
-        Self(IrqLock::new(Vec::with_capacity(count)))
-    }
-
-    pub(super) fn wake_all(&self) {
-        self.0.lock().drain(..).for_each(Waker::wake);
-    }
-
-    fn add(&self, waker: &Waker) {
-        let mut list = self.0.lock();
-        if !list.iter().any(|known| known.will_wake(waker)) {
-            list.push(waker.clone());
-        }
-    }
-}
 
 /// Where a request is.
 #[derive(Debug)]
 enum Place {
     /// With nobody, or in the hands of a task.
     Idle,
-    /// With the device; a task waits for it.
-    Awaited,
+    /// With the device; a task waits for it, or will.
+    Awaited(Option<Waker>),
     /// With the device; its task has gone.
     Abandoned,
     /// Back from the device, with the bytes that it wrote.
@@ -59,22 +42,24 @@ struct Inner {
     queue: Queue<Request>,
     places: Box<[Place]>,
     idle: Vec<Request>,
+    /// Tasks that wait for an idle request. Keeps its memory.
+    hopeful: Vec<Waker>,
+    /// The next used request raises an interrupt, which wakes somebody who is there.
+    is_armed: bool,
+    /// The request whose task comes back to tell the device of new requests, and to ask for the next interrupt.
+    flusher: Option<usize>,
 }
 
 impl Requests {
     pub(super) fn new(queue: Queue<Request>, requests: Vec<Request>) -> Self {
         let places = requests.iter().map(|_| Place::Idle).collect();
-        Self { inner: IrqLock::new(Inner { queue, places, idle: requests }) }
+        let inner = Inner { queue, places, idle: requests, hopeful: Vec::new(), is_armed: false, flusher: None };
+        Self { inner: IrqLock::new(inner) }
     }
 
-    /// An idle request, as soon as there is one.
-    pub(super) fn poll_idle<'a>(
-        &'a self,
-        context: &Context<'_>,
-        waiting: &'a Waiting,
-    ) -> Poll<Result<Held<'a>, QueueError>> {
-        let request = self.poll(context, waiting, |inner| inner.idle.pop());
-        request.map_ok(|request| Held { requests: self, waiting, request: Some(request) })
+    /// Waits for an idle request.
+    pub(super) fn idle<'a>(&'a self, collector: &'a AtomicWaker) -> Hopeful<'a> {
+        Hopeful { requests: self, collector, waker: None }
     }
 
     pub(super) fn kicks(&self) -> u64 {
@@ -82,63 +67,87 @@ impl Requests {
     }
 
     /// Gives the queue up; all who wait hear of it.
-    pub(super) fn abandon(&self, waiting: &Waiting) {
-        self.inner.lock().queue.abandon();
-        waiting.wake_all();
-    }
-
-    /// What `take` finds, as soon as it finds something.
-    fn poll<R>(
-        &self,
-        context: &Context<'_>,
-        waiting: &Waiting,
-        mut take: impl FnMut(&mut Inner) -> Option<R>,
-    ) -> Poll<Result<R, QueueError>> {
-        let mut inner = self.inner.lock();
-        let mut is_waiting = false;
-        loop {
-            inner.collect(waiting)?;
-            if let Some(found) = take(&mut inner) {
-                return Poll::Ready(Ok(found));
-            }
-            // The waker first, then the request for an interrupt, then the last look: in any other order the device
-            // could finish in between and wake nobody.
-            if !mem::replace(&mut is_waiting, true) {
-                waiting.add(context.waker());
-            }
-            if !inner.queue.enable_notifications() {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    fn put_back(&self, request: Request, waiting: &Waiting) {
-        self.inner.lock().put_back(request, waiting);
+    pub(super) fn abandon(&self) {
+        let inner = &mut *self.inner.lock();
+        inner.queue.abandon();
+        inner.wake_all();
     }
 }
 
 impl Inner {
-    /// Takes back all that the device is done with.
-    fn collect(&mut self, waiting: &Waiting) -> Result<(), QueueError> {
+    /// Takes back all that the device is done with, and wakes those whose it is.
+    fn collect(&mut self) -> Result<(), QueueError> {
         loop {
             match self.queue.complete() {
                 Ok(None) => return Ok(()),
                 Ok(Some((request, written))) => {
+                    self.is_armed = false;
                     let slot = request.slot;
                     match mem::replace(&mut self.places[slot], Place::Idle) {
-                        Place::Abandoned => self.put_back(request, waiting),
-                        _ => self.places[slot] = Place::Done(request, written),
+                        Place::Awaited(waker) => {
+                            self.places[slot] = Place::Done(request, written);
+                            if let Some(waker) = waker {
+                                waker.wake();
+                            }
+                        }
+                        // The last two are not there while a request is with the device.
+                        Place::Abandoned | Place::Idle | Place::Done(..) => self.put_back(request),
                     }
-                    // Not only one's own: whoever else waits is to look.
-                    waiting.wake_all();
                 }
                 Err(error) => {
                     // Nothing comes back any more: let everyone hear of it.
-                    waiting.wake_all();
+                    self.wake_all();
                     return Err(error);
                 }
             }
         }
+    }
+
+    /// Tells the device of what was submitted, and has its next interrupt wake `waker`, or else anybody who waits. Says
+    /// whether something was used meanwhile: then no interrupt may come for it.
+    fn flush(&mut self, waker: Option<&Waker>, collector: &AtomicWaker) -> bool {
+        self.flusher = None;
+        self.queue.kick();
+        if self.queue.in_flight() == 0 {
+            return false;
+        }
+        // The waker first, then the request for an interrupt, then the last look: in any other order the device
+        // could finish in between and wake nobody.
+        let awaited = || self.waiting().map(|(_, waker)| waker);
+        if let Some(waker) = waker.or_else(awaited).or_else(|| self.hopeful.first()) {
+            collector.register(waker);
+        }
+        let is_late = self.queue.enable_notifications();
+        self.is_armed = !is_late;
+        is_late
+    }
+
+    /// A request that a task waits for, and its waker.
+    fn waiting(&self) -> Option<(usize, &Waker)> {
+        self.places.iter().enumerate().find_map(|(slot, place)| match place {
+            Place::Awaited(Some(waker)) => Some((slot, waker)),
+            _ => None,
+        })
+    }
+
+    /// Somebody who could have asked for the next interrupt is through: if it takes one, another does that.
+    fn pass_on(&mut self, collector: &AtomicWaker) {
+        if self.is_armed || self.flusher.is_some() || self.queue.in_flight() == 0 {
+            return;
+        }
+        match self.waiting().map(|(slot, waker)| (slot, waker.clone())) {
+            Some((slot, waker)) => {
+                self.flusher = Some(slot);
+                waker.wake();
+            }
+            None => self.settle(collector),
+        }
+    }
+
+    /// Flushes until nothing was used meanwhile.
+    fn settle(&mut self, collector: &AtomicWaker) {
+        // An error is for those who wait, and they were woken.
+        while self.flush(None, collector) && self.collect().is_ok() {}
     }
 
     /// The request of `slot`, if the device is done with it.
@@ -152,11 +161,20 @@ impl Inner {
         }
     }
 
-    fn put_back(&mut self, request: Request, waiting: &Waiting) {
+    fn put_back(&mut self, request: Request) {
         self.idle.push(request);
-        if self.idle.len() == 1 {
-            // It was the lack of this one that tasks may be waiting for.
-            waiting.wake_all();
+        // All: the one that gets it may be gone by then.
+        self.hopeful.drain(..).for_each(Waker::wake);
+    }
+
+    fn wake_all(&mut self) {
+        self.hopeful.drain(..).for_each(Waker::wake);
+        for place in &mut self.places {
+            if let Place::Awaited(waker) = place
+                && let Some(waker) = waker.take()
+            {
+                waker.wake();
+            }
         }
     }
 }
@@ -164,7 +182,7 @@ impl Inner {
 /// A request in the hands of a task. It becomes idle again when this is dropped.
 pub(super) struct Held<'a> {
     requests: &'a Requests,
-    waiting: &'a Waiting,
+    collector: &'a AtomicWaker,
     request: Option<Request>,
 }
 
@@ -173,26 +191,25 @@ impl<'a> Held<'a> {
         self.request.as_mut().unwrap_or_else(|| unreachable!("taken only by submitting and dropping"))
     }
 
-    /// Hands it to the device.
+    /// Hands it to the device, which hears of it when it is waited for.
     pub(super) fn submit(mut self) -> Result<Pending<'a>, QueueError> {
         let Some(request) = self.request.take() else { unreachable!("taken only here and by dropping") };
-        let (requests, waiting, slot) = (self.requests, self.waiting, request.slot);
+        let (requests, collector, slot) = (self.requests, self.collector, request.slot);
         let mut inner = requests.inner.lock();
         if let Err((error, request)) = inner.queue.submit(request) {
             drop(inner);
             self.request = Some(request);
             return Err(error);
         }
-        inner.places[slot] = Place::Awaited;
-        inner.queue.kick();
-        Ok(Pending { requests, waiting, slot: Some(slot) })
+        inner.places[slot] = Place::Awaited(None);
+        Ok(Pending { requests, collector, slot: Some(slot) })
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(request) = self.request.take() {
-            self.requests.put_back(request, self.waiting);
+            self.requests.inner.lock().put_back(request);
         }
     }
 }
@@ -200,7 +217,7 @@ impl Drop for Held<'_> {
 /// A request that the device has and a task waits for. Dropped early, it is left to the device.
 pub(super) struct Pending<'a> {
     requests: &'a Requests,
-    waiting: &'a Waiting,
+    collector: &'a AtomicWaker,
     slot: Option<usize>,
 }
 
@@ -208,23 +225,95 @@ impl<'a> Pending<'a> {
     /// Waits for the device; gives the request back and the bytes that it wrote.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<(Held<'a>, u32), QueueError>> {
         let Some(slot) = self.slot else { unreachable!("polled after it was ready") };
-        let (requests, waiting) = (self.requests, self.waiting);
-        let done = requests.poll(context, waiting, |inner| inner.take_done(slot));
-        done.map_ok(|(request, written)| {
-            self.slot = None;
-            (Held { requests, waiting, request: Some(request) }, written)
-        })
+        let inner = &mut *self.requests.inner.lock();
+        loop {
+            inner.collect()?;
+            if let Some((request, written)) = inner.take_done(slot) {
+                self.slot = None;
+                if inner.flusher == Some(slot) {
+                    inner.flusher = None;
+                }
+                inner.pass_on(self.collector);
+                let held = Held { requests: self.requests, collector: self.collector, request: Some(request) };
+                return Poll::Ready(Ok((held, written)));
+            }
+            match &mut inner.places[slot] {
+                Place::Awaited(Some(waker)) if waker.will_wake(context.waker()) => {}
+                place => *place = Place::Awaited(Some(context.waker().clone())),
+            }
+            match inner.flusher {
+                // Others are under way: their tasks may be about to submit more.
+                None if inner.queue.in_flight() > 1 && !(inner.is_armed && inner.queue.unkicked() == 0) => {
+                    inner.flusher = Some(slot);
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(other) if other != slot => return Poll::Pending,
+                // Nothing new, and somebody is woken by what comes.
+                None if inner.is_armed && inner.queue.unkicked() == 0 => return Poll::Pending,
+                _ => {}
+            }
+            if !inner.flush(Some(context.waker()), self.collector) {
+                return Poll::Pending;
+            }
+        }
     }
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         let Some(slot) = self.slot else { return };
-        let mut inner = self.requests.inner.lock();
+        let inner = &mut *self.requests.inner.lock();
         match inner.take_done(slot) {
-            Some((request, _)) => inner.put_back(request, self.waiting),
+            Some((request, _)) => inner.put_back(request),
             None => inner.places[slot] = Place::Abandoned,
         }
+        // This task may have been the one that the interrupt wakes, or that the others count on.
+        inner.settle(self.collector);
+    }
+}
+
+/// A task that waits for an idle request.
+pub(super) struct Hopeful<'a> {
+    requests: &'a Requests,
+    collector: &'a AtomicWaker,
+    /// In the list of those who wait.
+    waker: Option<Waker>,
+}
+
+impl<'a> Hopeful<'a> {
+    pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<Held<'a>, QueueError>> {
+        let inner = &mut *self.requests.inner.lock();
+        loop {
+            if inner.idle.is_empty() {
+                inner.collect()?;
+            }
+            if let Some(request) = inner.idle.pop() {
+                self.waker = None;
+                return Poll::Ready(Ok(Held {
+                    requests: self.requests,
+                    collector: self.collector,
+                    request: Some(request),
+                }));
+            }
+            if !inner.hopeful.iter().any(|known| known.will_wake(context.waker())) {
+                inner.hopeful.push(context.waker().clone());
+            }
+            self.waker = Some(context.waker().clone());
+            // All are with the device, and perhaps nobody waits for any of them.
+            if inner.is_armed || inner.flusher.is_some() || !inner.flush(None, self.collector) {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl Drop for Hopeful<'_> {
+    fn drop(&mut self) {
+        let Some(waker) = self.waker.take() else { return };
+        let inner = &mut *self.requests.inner.lock();
+        inner.hopeful.retain(|other| !other.will_wake(&waker));
+        inner.settle(self.collector);
     }
 }
 

@@ -37,16 +37,26 @@ fn disk(features: u32) -> (VirtioBlk, Disk) {
 impl Disk {
     /// Carries out all requests there are; says how many that were.
     fn work(&mut self) -> usize {
-        let mut count = 0;
-        while let Some(chain) = self.peer.take() {
-            self.carry_out(&chain);
+        self.work_on(usize::MAX)
+    }
+
+    /// Carries out so many requests at most.
+    fn work_on(&mut self, most: usize) -> usize {
+        let (mut count, mut is_wanted) = (0, false);
+        while count < most
+            && let Some(chain) = self.peer.take()
+        {
+            is_wanted |= self.carry_out(&chain);
             count += 1;
         }
-        self.machine.send(self.address, 0).expect("messages are on");
+        if is_wanted {
+            self.machine.send(self.address, 0).expect("messages are on");
+        }
         count
     }
 
-    fn carry_out(&mut self, chain: &Taken) {
+    /// Says whether the driver wants to hear of it.
+    fn carry_out(&mut self, chain: &Taken) -> bool {
         let [header, data @ .., status] = &chain.pieces[..] else { panic!("a header and a status") };
         let bytes = self.peer.read(header.address, 16);
         let kind = u32::from_le_bytes(bytes[..4].try_into().expect("4 bytes"));
@@ -64,7 +74,7 @@ impl Disk {
             }
         }
         self.peer.write(status.address, &[self.failures.pop().unwrap_or(0)]);
-        self.peer.give(chain.head.into(), written);
+        self.peer.give(chain.head.into(), written)
     }
 }
 
@@ -133,8 +143,9 @@ fn a_short_read_is_no_read() {
 fn more_tasks_than_requests_all_get_theirs() {
     let (driver, mut disk) = disk(0);
     let mut buffers = vec![[0; SECTOR_SIZE]; 3 * REQUESTS];
+    let sectors = || (0..SECTORS as u64).cycle();
     let mut reads: Vec<_> =
-        buffers.iter_mut().zip(0..).map(|(buffer, at)| alloc::boxed::Box::pin(driver.read(at, buffer))).collect();
+        buffers.iter_mut().zip(sectors()).map(|(buffer, at)| alloc::boxed::Box::pin(driver.read(at, buffer))).collect();
     let mut left: Vec<_> = reads.iter_mut().map(|read| (read, waker(), 0)).collect();
     let mut rounds = 0;
     while !left.is_empty() {
@@ -152,7 +163,65 @@ fn more_tasks_than_requests_all_get_theirs() {
     }
     drop(left);
     drop(reads);
-    assert!(buffers.iter().zip(0..).all(|(buffer, number)| buffer.iter().all(|byte| *byte == number)));
+    let is_right = |(buffer, at): (&[u8; SECTOR_SIZE], u64)| buffer.iter().all(|byte| u64::from(*byte) == at);
+    assert!(buffers.iter().zip(sectors()).all(is_right));
+}
+
+/// Numbers that look like chance, the same each time.
+struct Chance(u32);
+
+impl Chance {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as usize % limit
+    }
+}
+
+#[test]
+fn tasks_that_come_go_and_give_up_leave_nobody_asleep() {
+    for seed in 0..200 {
+        let mut chance = Chance(seed);
+        let (driver, mut disk) = disk(0);
+        let mut tasks = Vec::new();
+        let mut done = 0;
+        for round in 0.. {
+            if round < 60 {
+                for _ in 0..chance.below(12) {
+                    let at = chance.below(SECTORS) as u64;
+                    let driver = &driver;
+                    let read = async move {
+                        let mut first = None;
+                        driver.read_in_place(at, SECTOR_SIZE, |data| first = Some(data[0])).await.map(|()| first)
+                    };
+                    // Polled for the first time when it is its turn.
+                    tasks.push((alloc::boxed::Box::pin(read), waker(), usize::MAX, at));
+                }
+            } else if tasks.is_empty() {
+                break;
+            }
+            assert!(round < 1000, "seed {seed}: {} tasks are left to sleep", tasks.len());
+            tasks.retain_mut(|(read, (waker, wakes), seen, at)| {
+                // Woken by what others did before in this round, too.
+                if *seen == wakes.count() {
+                    return true;
+                }
+                *seen = wakes.count();
+                let poll = Future::poll(read.as_mut(), &mut Context::from_waker(waker));
+                if let core::task::Poll::Ready(outcome) = &poll {
+                    assert_eq!(*outcome, Ok(Some(at.to_le_bytes()[0])));
+                    done += 1;
+                }
+                poll.is_pending()
+            });
+            if round < 60 && chance.below(3) == 0 {
+                tasks.retain(|_| chance.below(8) > 0);
+            }
+            if chance.below(3) > 0 {
+                disk.work_on(chance.below(6));
+            }
+        }
+        assert!(done > 50, "seed {seed}: {done}");
+    }
 }
 
 #[test]
