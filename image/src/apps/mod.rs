@@ -1,6 +1,7 @@
 //! The apps of this image: **the list that a fork edits** to run something else. `app=NAME` chooses one.
 
 mod bench_interrupts;
+mod blkbench;
 mod disk;
 mod edu;
 mod hello;
@@ -22,6 +23,7 @@ pub const APPS: &[App] = &[
     App { name: "web", run: |system| Box::pin(web::run(system)) },
     App { name: "edu", run: |system| Box::pin(edu::run(system)) },
     App { name: "disk", run: |system| Box::pin(disk::run(system)) },
+    App { name: "blkbench", run: |system| Box::pin(blkbench::run(system)) },
     App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
     App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },
     App { name: "hotplug", run: |system| Box::pin(hotplug::run(system)) },

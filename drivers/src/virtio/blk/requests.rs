@@ -44,8 +44,11 @@ struct Inner {
     idle: Vec<Request>,
     /// Tasks that wait for an idle request. Keeps its memory.
     hopeful: Vec<Waker>,
-    /// The next used request raises an interrupt, which wakes somebody who is there.
+    /// The next used request raises an interrupt.
     is_armed: bool,
+    /// The request whose task the interrupt wakes. It may have done so already, when an interrupt came late for what was
+    /// taken back before: so that task looks after itself when it is polled.
+    collecting: Option<usize>,
     /// The request whose task comes back to tell the device of new requests, and to ask for the next interrupt.
     flusher: Option<usize>,
 }
@@ -53,7 +56,15 @@ struct Inner {
 impl Requests {
     pub(super) fn new(queue: Queue<Request>, requests: Vec<Request>) -> Self {
         let places = requests.iter().map(|_| Place::Idle).collect();
-        let inner = Inner { queue, places, idle: requests, hopeful: Vec::new(), is_armed: false, flusher: None };
+        let inner = Inner {
+            queue,
+            places,
+            idle: requests,
+            hopeful: Vec::new(),
+            is_armed: false,
+            collecting: None,
+            flusher: None,
+        };
         Self { inner: IrqLock::new(inner) }
     }
 
@@ -103,9 +114,9 @@ impl Inner {
         }
     }
 
-    /// Tells the device of what was submitted, and has its next interrupt wake `waker`, or else anybody who waits. Says
-    /// whether something was used meanwhile: then no interrupt may come for it.
-    fn flush(&mut self, waker: Option<&Waker>, collector: &AtomicWaker) -> bool {
+    /// Tells the device of what was submitted, and has its next interrupt wake the task of `own`, or else anybody who
+    /// waits. Says whether something was used meanwhile: then no interrupt may come for it.
+    fn flush(&mut self, own: Option<(usize, &Waker)>, collector: &AtomicWaker) -> bool {
         self.flusher = None;
         self.queue.kick();
         if self.queue.in_flight() == 0 {
@@ -113,10 +124,12 @@ impl Inner {
         }
         // The waker first, then the request for an interrupt, then the last look: in any other order the device
         // could finish in between and wake nobody.
-        let awaited = || self.waiting().map(|(_, waker)| waker);
-        if let Some(waker) = waker.or_else(awaited).or_else(|| self.hopeful.first()) {
+        let chosen = own.or_else(|| self.waiting());
+        let (slot, waker) = (chosen.map(|(slot, _)| slot), chosen.map(|(_, waker)| waker));
+        if let Some(waker) = waker.or_else(|| self.hopeful.first()) {
             collector.register(waker);
         }
+        self.collecting = slot;
         let is_late = self.queue.enable_notifications();
         self.is_armed = !is_late;
         is_late
@@ -130,15 +143,19 @@ impl Inner {
         })
     }
 
-    /// Somebody who could have asked for the next interrupt is through: if it takes one, another does that.
+    /// The task of a request is through: what it would have done for the others, another does.
     fn pass_on(&mut self, collector: &AtomicWaker) {
-        if self.is_armed || self.flusher.is_some() || self.queue.in_flight() == 0 {
+        if self.flusher.is_some() || self.is_armed && self.collecting.is_some() || self.queue.in_flight() == 0 {
             return;
         }
-        match self.waiting().map(|(slot, waker)| (slot, waker.clone())) {
+        match self.waiting() {
+            Some((slot, waker)) if self.is_armed => {
+                collector.register(waker);
+                self.collecting = Some(slot);
+            }
             Some((slot, waker)) => {
+                waker.wake_by_ref();
                 self.flusher = Some(slot);
-                waker.wake();
             }
             None => self.settle(collector),
         }
@@ -230,9 +247,8 @@ impl<'a> Pending<'a> {
             inner.collect()?;
             if let Some((request, written)) = inner.take_done(slot) {
                 self.slot = None;
-                if inner.flusher == Some(slot) {
-                    inner.flusher = None;
-                }
+                inner.flusher = inner.flusher.filter(|other| *other != slot);
+                inner.collecting = inner.collecting.filter(|other| *other != slot);
                 inner.pass_on(self.collector);
                 let held = Held { requests: self.requests, collector: self.collector, request: Some(request) };
                 return Poll::Ready(Ok((held, written)));
@@ -241,19 +257,24 @@ impl<'a> Pending<'a> {
                 Place::Awaited(Some(waker)) if waker.will_wake(context.waker()) => {}
                 place => *place = Place::Awaited(Some(context.waker().clone())),
             }
+            if inner.is_armed && inner.queue.unkicked() == 0 {
+                if inner.collecting.is_none_or(|other| other == slot) {
+                    self.collector.register(context.waker());
+                    inner.collecting = Some(slot);
+                }
+                return Poll::Pending;
+            }
             match inner.flusher {
                 // Others are under way: their tasks may be about to submit more.
-                None if inner.queue.in_flight() > 1 && !(inner.is_armed && inner.queue.unkicked() == 0) => {
+                None if inner.queue.in_flight() > 1 => {
                     inner.flusher = Some(slot);
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Some(other) if other != slot => return Poll::Pending,
-                // Nothing new, and somebody is woken by what comes.
-                None if inner.is_armed && inner.queue.unkicked() == 0 => return Poll::Pending,
                 _ => {}
             }
-            if !inner.flush(Some(context.waker()), self.collector) {
+            if !inner.flush(Some((slot, context.waker())), self.collector) {
                 return Poll::Pending;
             }
         }
@@ -289,7 +310,9 @@ impl<'a> Hopeful<'a> {
                 inner.collect()?;
             }
             if let Some(request) = inner.idle.pop() {
-                self.waker = None;
+                if self.waker.take().is_some() {
+                    inner.pass_on(self.collector);
+                }
                 return Poll::Ready(Ok(Held {
                     requests: self.requests,
                     collector: self.collector,
@@ -301,6 +324,9 @@ impl<'a> Hopeful<'a> {
             }
             self.waker = Some(context.waker().clone());
             // All are with the device, and perhaps nobody waits for any of them.
+            if inner.is_armed && inner.collecting.is_none() {
+                self.collector.register(context.waker());
+            }
             if inner.is_armed || inner.flusher.is_some() || !inner.flush(None, self.collector) {
                 return Poll::Pending;
             }
