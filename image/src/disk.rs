@@ -8,8 +8,6 @@ use embassy_futures::yield_now;
 use switchboard_drivers::block::{BlockDevice, BlockError};
 use switchboard_drivers::virtio::VirtioBlk;
 
-use crate::tasks::Revoked;
-
 /// The disks that this image has drivers for. Apps and the file system see a [`BlockDevice`].
 #[derive(Debug)]
 enum Kind {
@@ -21,23 +19,22 @@ enum Kind {
 #[derive(Clone)]
 pub struct Disk(Rc<Shared>);
 
-struct Shared {
-    /// Nothing once the disk was closed. Whoever is in the middle of a request holds it a little longer.
-    kind: RefCell<Option<Rc<Kind>>>,
-    closed: Revoked,
-}
+/// Nothing once the disk was closed. Whoever is in the middle of a request holds it a little longer.
+type Shared = RefCell<Option<Rc<Kind>>>;
 
 impl From<VirtioBlk> for Disk {
     fn from(disk: VirtioBlk) -> Self {
-        Self(Rc::new(Shared { kind: RefCell::new(Some(Rc::new(Kind::Virtio(disk)))), closed: Revoked::default() }))
+        Self(Rc::new(RefCell::new(Some(Rc::new(Kind::Virtio(disk))))))
     }
 }
 
 impl Disk {
     /// Takes the disk away from all its users. When this is ready, its driver is dropped.
     pub async fn close(&self) {
-        let Some(kind) = self.0.kind.take() else { return };
-        self.0.closed.revoke();
+        let Some(kind) = self.0.take() else { return };
+        match &*kind {
+            Kind::Virtio(disk) => disk.close(),
+        }
         // Whoever is in the middle of a request was woken, and lets go when it is polled.
         while Rc::strong_count(&kind) > 1 {
             yield_now().await;
@@ -45,13 +42,12 @@ impl Disk {
     }
 
     fn kind(&self) -> Option<Rc<Kind>> {
-        self.0.kind.borrow().clone()
+        self.0.borrow().clone()
     }
 
-    /// Has the driver do something, unless or until the disk is closed.
-    async fn ask(&self, sector: u64, ask: impl AsyncFnOnce(&Kind) -> Result<(), BlockError>) -> Result<(), BlockError> {
-        let kind = self.kind().ok_or(BlockError::Gone { sector })?;
-        self.0.closed.guard(ask(&kind)).await.unwrap_or(Err(BlockError::Gone { sector }))
+    /// The driver, for a request at `sector`.
+    fn ask(&self, sector: u64) -> Result<Rc<Kind>, BlockError> {
+        self.kind().ok_or(BlockError::Gone { sector })
     }
 }
 
@@ -72,31 +68,27 @@ impl BlockDevice for Disk {
     }
 
     async fn read(&self, sector: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
-        self.ask(sector, async |kind| match kind {
+        match &*self.ask(sector)? {
             Kind::Virtio(disk) => disk.read(sector, buffer).await,
-        })
-        .await
+        }
     }
 
     async fn read_in_place(&self, sector: u64, length: usize, take: impl FnMut(&[u8])) -> Result<(), BlockError> {
-        self.ask(sector, async |kind| match kind {
+        match &*self.ask(sector)? {
             Kind::Virtio(disk) => disk.read_in_place(sector, length, take).await,
-        })
-        .await
+        }
     }
 
     async fn write(&self, sector: u64, buffer: &[u8]) -> Result<(), BlockError> {
-        self.ask(sector, async |kind| match kind {
+        match &*self.ask(sector)? {
             Kind::Virtio(disk) => disk.write(sector, buffer).await,
-        })
-        .await
+        }
     }
 
     async fn flush(&self) -> Result<(), BlockError> {
-        self.ask(0, async |kind| match kind {
+        match &*self.ask(0)? {
             Kind::Virtio(disk) => disk.flush().await,
-        })
-        .await
+        }
     }
 }
 

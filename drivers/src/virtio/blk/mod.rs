@@ -91,6 +91,7 @@ pub struct VirtioBlk {
     limits: Limits,
     capacity: AtomicU64,
     finished: AtomicU64,
+    is_closed: AtomicBool,
 }
 
 impl Driver for VirtioBlk {
@@ -132,6 +133,7 @@ impl Driver for VirtioBlk {
             limits,
             capacity: AtomicU64::new(capacity),
             finished: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
         })
     }
 }
@@ -141,6 +143,13 @@ impl VirtioBlk {
     #[must_use]
     pub fn finished(&self) -> u64 {
         self.finished.load(Ordering::Relaxed)
+    }
+
+    /// Lets no request begin any more, and ends those that are under way: all hear that the disk is
+    /// [gone](BlockError::Gone). What the device still writes, it writes to memory that is its own until this is dropped.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        self.requests.abandon();
     }
 
     /// Kicks that were needed.
@@ -182,7 +191,7 @@ impl VirtioBlk {
     }
 
     fn set_aside(&self, error: QueueError, sector: u64) -> BlockError {
-        if self.device.presence().is_gone() {
+        if self.device.presence().is_gone() || self.is_closed.load(Ordering::Acquire) {
             return BlockError::Gone { sector };
         }
         if error != QueueError::Dead {
@@ -198,7 +207,9 @@ impl VirtioBlk {
             self.requests.abandon();
             return;
         }
-        if !self.shared.is_config_changed.swap(false, Ordering::AcqRel) {
+        // A swap alone would do, and is the one locked instruction on the way.
+        let is_changed = &self.shared.is_config_changed;
+        if !is_changed.load(Ordering::Relaxed) || !is_changed.swap(false, Ordering::AcqRel) {
             return;
         }
         if self.device.needs_reset() {

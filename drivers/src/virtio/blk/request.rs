@@ -1,5 +1,6 @@
 //! One request to a block device: header, data, status (virtio 1.2, 5.2.6).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use switchboard::dma::{DmaBuffer, DmaError, DmaPort};
@@ -63,12 +64,12 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// So many requests, each of which has its number.
-    pub(super) fn several(count: usize, dma: &DmaPort, limits: Limits) -> Result<Vec<Self>, DmaError> {
+    /// So many requests, each of which has its number. Boxed: they change hands with each use.
+    pub(super) fn several(count: usize, dma: &DmaPort, limits: Limits) -> Result<Vec<Box<Self>>, DmaError> {
         let frames = dma.buffers(count, HEADER + 1)?.into_iter().take(count).enumerate();
         let request =
             |(slot, frame)| Self { slot, frame, data: None, kind: Kind::Flush, length: 0, segment: limits.segment };
-        Ok(frames.map(request).collect())
+        Ok(frames.map(request).map(Box::new).collect())
     }
 
     /// Makes it a request of `kind` for `length` bytes at `sector`; `most` bytes are the most there are.
@@ -107,7 +108,7 @@ impl Request {
     }
 }
 
-impl Chain for Request {
+impl Chain for Box<Request> {
     fn describe(&self, segments: &mut Segments) {
         segments.readable(&self.frame, 0..HEADER);
         let Some(data) = &self.data else { return segments.writable(&self.frame, STATUS..STATUS + 1) };

@@ -30,7 +30,7 @@ enum Place {
     /// With the device; its task has gone.
     Abandoned,
     /// Back from the device, with the bytes that it wrote.
-    Done(Request, u32),
+    Done(Box<Request>, u32),
 }
 
 /// All requests of a disk.
@@ -39,9 +39,9 @@ pub(super) struct Requests {
 }
 
 struct Inner {
-    queue: Queue<Request>,
+    queue: Queue<Box<Request>>,
     places: Box<[Place]>,
-    idle: Vec<Request>,
+    idle: Vec<Box<Request>>,
     /// Tasks that wait for an idle request. Keeps its memory.
     hopeful: Vec<Waker>,
     /// The next used request raises an interrupt.
@@ -54,7 +54,7 @@ struct Inner {
 }
 
 impl Requests {
-    pub(super) fn new(queue: Queue<Request>, requests: Vec<Request>) -> Self {
+    pub(super) fn new(queue: Queue<Box<Request>>, requests: Vec<Box<Request>>) -> Self {
         let places = requests.iter().map(|_| Place::Idle).collect();
         let inner = Inner {
             queue,
@@ -168,7 +168,7 @@ impl Inner {
     }
 
     /// The request of `slot`, if the device is done with it.
-    fn take_done(&mut self, slot: usize) -> Option<(Request, u32)> {
+    fn take_done(&mut self, slot: usize) -> Option<(Box<Request>, u32)> {
         match mem::replace(&mut self.places[slot], Place::Idle) {
             Place::Done(request, written) => Some((request, written)),
             other => {
@@ -178,7 +178,7 @@ impl Inner {
         }
     }
 
-    fn put_back(&mut self, request: Request) {
+    fn put_back(&mut self, request: Box<Request>) {
         self.idle.push(request);
         // All: the one that gets it may be gone by then.
         self.hopeful.drain(..).for_each(Waker::wake);
@@ -200,7 +200,7 @@ impl Inner {
 pub(super) struct Held<'a> {
     requests: &'a Requests,
     collector: &'a AtomicWaker,
-    request: Option<Request>,
+    request: Option<Box<Request>>,
 }
 
 impl<'a> Held<'a> {

@@ -110,6 +110,12 @@ impl Segments {
         }
     }
 
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+        self.writable = 0;
+        self.fault = None;
+    }
+
     /// The segments and the bytes that the device may write in all, if they make a chain.
     pub(super) fn checked(&self) -> Result<(&[Segment], u32), QueueError> {
         match self.fault {

@@ -52,6 +52,8 @@ pub struct SplitQueue<C> {
     available: Available,
     used: Used,
     flights: Box<[Option<Flight<C>>]>,
+    /// Of the chain that is being submitted; here so that it is not made anew for each.
+    segments: Segments,
     in_flight: u16,
     /// The used index up to which chains were taken back.
     seen: u16,
@@ -83,6 +85,7 @@ impl<C: Chain> SplitQueue<C> {
             available,
             used,
             flights: (0..size).map(|_| None).collect(),
+            segments: Segments::default(),
             in_flight: 0,
             seen: 0,
             notices: Notices::new(features.contains(RingFeatures::EVENT_INDEX)),
@@ -120,10 +123,10 @@ impl<C: Chain> SplitQueue<C> {
     /// # Errors
     /// [`QueueError`] and the chain.
     pub fn submit(&mut self, chain: C) -> Result<(), (QueueError, C)> {
-        let mut segments = Segments::default();
-        chain.describe(&mut segments);
+        self.segments.clear();
+        chain.describe(&mut self.segments);
         let written = self.alive().and_then(|()| {
-            let (list, writable) = segments.checked()?;
+            let (list, writable) = self.segments.checked()?;
             Ok((self.table.write(list)?, writable))
         });
         let ((head, descriptors), writable) = match written {

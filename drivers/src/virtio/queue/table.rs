@@ -21,6 +21,8 @@ pub(super) struct Table {
     /// `longest` descriptors for each of the table's; absent without `INDIRECT_DESC` or where chains are short.
     indirect: Option<DmaShared<Descriptor>>,
     longest: u16,
+    /// For each descriptor that points at its indirect table, of how many entries it says that is; 0 for others.
+    lengths: Box<[u16]>,
     /// For a free descriptor the next free one; for one in a chain the next of the chain.
     next: Box<[u16]>,
     first_free: u16,
@@ -43,7 +45,8 @@ impl Table {
         };
         // The last one leads nowhere; `free` says when the list is at its end.
         let next = (1..=size).collect();
-        Some(Self { descriptors, indirect, longest, next, first_free: 0, free: size })
+        let lengths = (0..size).map(|_| 0).collect();
+        Some(Self { descriptors, indirect, longest, lengths, next, first_free: 0, free: size })
     }
 
     pub(super) fn bus(&self) -> BusAddress {
@@ -76,10 +79,15 @@ impl Table {
                     let next = (index + 1 < count).then_some(index + 1);
                     tables.write(start + usize::from(index), Descriptor::of(segment, next));
                 }
-                let table = tables.bus().offset((start * size_of::<Descriptor>()) as u64);
-                let bytes = u32::from(count) * DESCRIPTOR_BYTES;
-                self.descriptors.write(head.into(), Descriptor::indirect(table, bytes));
-                self.take(1);
+                // Each descriptor has the same table always, so most of the time it says all that it should.
+                if self.lengths[usize::from(head)] != count {
+                    let table = tables.bus().offset((start * size_of::<Descriptor>()) as u64);
+                    let bytes = u32::from(count) * DESCRIPTOR_BYTES;
+                    self.descriptors.write(head.into(), Descriptor::indirect(table, bytes));
+                    self.lengths[usize::from(head)] = count;
+                }
+                self.first_free = self.next[usize::from(head)];
+                self.free -= 1;
                 Ok((head, 1))
             }
             _ if count > self.free => Err(QueueError::Full { wanted: count, free: self.free }),
@@ -90,9 +98,11 @@ impl Table {
                     let next = self.next[usize::from(at)];
                     let link = (index + 1 < count).then_some(next);
                     self.descriptors.write(at.into(), Descriptor::of(segment, link));
+                    self.lengths[usize::from(at)] = 0;
                     at = next;
                 }
-                self.take(count);
+                self.first_free = at;
+                self.free -= count;
                 Ok((head, count))
             }
         }
@@ -107,12 +117,5 @@ impl Table {
         self.next[usize::from(last)] = self.first_free;
         self.first_free = head;
         self.free += count;
-    }
-
-    fn take(&mut self, count: u16) {
-        for _ in 0..count {
-            self.first_free = self.next[usize::from(self.first_free)];
-        }
-        self.free -= count;
     }
 }
