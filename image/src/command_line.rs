@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  app=NAME
-//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  grace=N  -- WORDS FOR THE APP
+//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  grace=N  spin=N  -- WORDS FOR THE APP
 //! ```
 //!
 //! A mistake never stops the machine: the option keeps its default, and a [`Warning`] says what is allowed.
@@ -14,14 +14,19 @@ use log::LevelFilter;
 use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::hotplug::GRACE;
 
+/// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::spin::Spin).
+const SPIN: u16 = 50;
+const LONGEST_SPIN: u16 = 1000;
+
 /// Every option and what it takes, for warnings and help.
-const OPTIONS: [(&str, &str); 6] = [
+const OPTIONS: [(&str, &str); 7] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("app", "the name of an app"),
     ("ip", "dhcp or A.B.C.D/N[,GATEWAY] with N from 0 to 32"),
     ("vectors", "a number of interrupt vectors"),
     ("grace", "milliseconds within which a second press of a slot's button takes back the first"),
+    ("spin", "microseconds to wait awake for before the CPU is halted, up to 1000, when that has paid off of late"),
 ];
 
 /// What the command line asks for.
@@ -39,6 +44,8 @@ pub struct Options<'a> {
     pub vectors: Option<usize>,
     /// How long the removal of what is in a slot can be taken back at its attention button, in milliseconds.
     pub grace: u32,
+    /// How long the CPU may wait awake before it is halted, in microseconds.
+    pub spin: u16,
     /// What follows `--`, for the app to read.
     pub arguments: &'a str,
 }
@@ -52,6 +59,7 @@ impl Default for Options<'_> {
             address: AddressSource::Dhcp,
             vectors: None,
             grace: GRACE,
+            spin: SPIN,
             arguments: "",
         }
     }
@@ -157,6 +165,7 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "log" => options.log = value.parse().ok()?,
         "app" if !value.is_empty() => options.app = value,
         "ip" => options.address = parse_address(value)?,
+        "spin" => options.spin = value.parse().ok().filter(|spin| *spin <= LONGEST_SPIN)?,
         "vectors" => options.vectors = Some(value.parse().ok()?),
         "grace" => options.grace = value.parse().ok()?,
         _ => return None,
@@ -197,8 +206,9 @@ mod tests {
 
     #[test]
     fn every_option_is_read() {
-        let (options, warnings) =
-            parse("irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 -- write 7 two  words");
+        let (options, warnings) = parse(
+            "irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 -- write 7 two  words",
+        );
         let gateway = Some(Ipv4Addr::new(192, 168, 7, 1));
         assert_eq!(warnings, []);
         assert_eq!(options.policy, ModePolicy::MSI);
@@ -209,6 +219,7 @@ mod tests {
             AddressSource::Static { address: Ipv4Addr::new(192, 168, 7, 2), prefix: 24, gateway }
         );
         assert_eq!(options.vectors, Some(3));
+        assert_eq!(options.spin, 7);
         assert_eq!(options.grace, 0);
         assert_eq!(options.arguments, "write 7 two  words");
     }
@@ -229,6 +240,7 @@ mod tests {
             ("ip=10.0.0.1/33", "A.B.C.D/N"),
             ("ip=10.0.0.1/24,here", "GATEWAY"),
             ("vectors=-1", "a number"),
+            ("spin=1001", "microseconds"),
             ("grace=long", "milliseconds"),
             ("colour=red", "irq= auto, msix, msi or intx; log="),
         ] {

@@ -3,12 +3,14 @@
 #![expect(unsafe_code, reason = "the executor's wake-up hook and the critical section are link-time symbols")]
 
 use alloc::boxed::Box;
+use core::hint::spin_loop;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use critical_section::RawRestoreState;
 use embassy_executor::{Spawner, raw};
 use switchboard::arch::{self, power};
+use switchboard_image::spin::Spin;
 use switchboard_image::tasks;
 use x86_64::instructions::interrupts;
 
@@ -21,13 +23,24 @@ fn pender(_context: *mut ()) {
     WOKEN.store(true, Ordering::Release);
 }
 
-/// Runs tasks for ever; `start` spawns the first ones.
-pub(crate) fn run(start: impl FnOnce(Spawner)) -> ! {
+/// Runs tasks for ever, and waits as `spin` says; `start` spawns the first ones.
+pub(crate) fn run(mut spin: Spin, start: impl FnOnce(Spawner)) -> ! {
     let executor: &'static raw::Executor = Box::leak(Box::new(raw::Executor::new(ptr::null_mut())));
     start(executor.spawner());
     loop {
         // SAFETY: this is the only call, in a loop that nothing re-enters: `pender` merely sets a flag.
         unsafe { executor.poll() };
+        if WOKEN.swap(false, Ordering::Acquire) {
+            continue;
+        }
+        let budget = spin.budget();
+        if budget > 0 {
+            if is_woken_within(budget) {
+                spin.has_won();
+                continue;
+            }
+            spin.has_lost();
+        }
         // Between the look at the flag and the halt an ISR could wake a task that then sleeps until the next
         // interrupt. So look with interrupts off; `sti; hlt` lets a pending one in only once halted.
         interrupts::disable();
@@ -39,6 +52,18 @@ pub(crate) fn run(start: impl FnOnce(Spawner)) -> ! {
             tasks::add_idle(arch::now() - halted);
         }
     }
+}
+
+/// Waits awake, for so many nanoseconds at the most.
+fn is_woken_within(nanoseconds: u64) -> bool {
+    let end = arch::now() + nanoseconds;
+    while arch::now() < end {
+        if WOKEN.swap(false, Ordering::Acquire) {
+            return true;
+        }
+        spin_loop();
+    }
+    false
 }
 
 /// A critical section on one CPU is a stretch with interrupts off.

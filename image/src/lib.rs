@@ -18,6 +18,7 @@ pub mod free;
 pub mod http;
 pub mod network;
 mod slots;
+pub mod spin;
 pub mod system;
 pub mod table;
 pub mod tasks;

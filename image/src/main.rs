@@ -10,6 +10,7 @@ mod executor;
 mod time_driver;
 
 use switchboard::arch::{self, BootInfo};
+use switchboard_image::spin::Spin;
 use switchboard_image::tasks::Tasks;
 use switchboard_image::{command_line, say, system};
 
@@ -33,7 +34,7 @@ fn kernel_main(boot: BootInfo) -> ! {
     // No handler here allocates; a fork that adds one is told.
     arch::forbid_allocation_in_handlers();
     time_driver::start();
-    executor::run(|spawner| {
+    executor::run(Spin::new(u64::from(options.spin) * 1000), |spawner| {
         let tasks = Tasks::new(spawner);
         tasks.spawn(system::run(tasks, machine, options));
     })

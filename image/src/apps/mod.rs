@@ -8,6 +8,7 @@ mod hello;
 mod hotplug;
 mod interrupts;
 mod power;
+mod reflect;
 mod removal;
 mod web;
 
@@ -23,6 +24,7 @@ pub const APPS: &[App] = &[
     App { name: "web", run: |system| Box::pin(web::run(system)) },
     App { name: "edu", run: |system| Box::pin(edu::run(system)) },
     App { name: "disk", run: |system| Box::pin(disk::run(system)) },
+    App { name: "reflect", run: |system| Box::pin(reflect::run(system)) },
     App { name: "blkbench", run: |system| Box::pin(blkbench::run(system)) },
     App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
     App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },

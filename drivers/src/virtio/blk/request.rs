@@ -1,5 +1,7 @@
 //! One request to a block device: header, data, status (virtio 1.2, 5.2.6).
 
+#![expect(clippy::vec_box, reason = "requests change hands with each use, and are large")]
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

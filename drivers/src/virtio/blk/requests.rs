@@ -8,6 +8,8 @@
 //! With several requests under way the device is told of new ones, and asked for the next interrupt, once for all
 //! tasks that had their turn: the first of them comes back for that when the others are through.
 
+#![expect(clippy::vec_box, reason = "requests change hands with each use, and are large")]
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;

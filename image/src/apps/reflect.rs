@@ -1,0 +1,78 @@
+//! Sends each frame back to where it came from, straight on the driver: no addresses, no protocols.
+//!
+//! What is measured with it is what the drivers, the interrupts and the executor cost.
+
+use alloc::boxed::Box;
+use core::future::poll_fn;
+use core::task::Poll;
+
+use embassy_futures::join::join_array;
+use switchboard::arch::mark::{FRAME, mark};
+use switchboard::config::Address;
+
+use crate::devices::Found;
+use crate::network::Nic;
+use crate::say;
+use crate::system::{Outcome, System};
+
+/// Frames of one card before others have their turn.
+const TURN: u32 = 256;
+/// Cards at the most.
+const CARDS: usize = 4;
+/// Bytes of the two addresses that a frame begins with.
+const ADDRESS: usize = 6;
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("no network card: no function has a network driver")]
+    NoCard,
+}
+
+pub(super) async fn run(mut system: System) -> Outcome {
+    let mut cards = core::mem::take(&mut system.devices.nics).into_iter();
+    if cards.len() == 0 {
+        return Err(Failure::NoCard.into());
+    }
+    join_array([(); CARDS].map(|()| reflect(cards.next()))).await;
+    Ok(())
+}
+
+async fn reflect(card: Option<Found<Box<dyn Nic>>>) {
+    let Some(Found { function, driver, device: mut nic }) = card else { return };
+    let mut was_up = false;
+    poll_fn(|context| {
+        let mut count = 0;
+        while count < TURN
+            && nic.receive(context, &mut |frame, reply| {
+                if let Some([to, from]) = frame.first_chunk_mut::<{ 2 * ADDRESS }>().map(halves) {
+                    to.swap_with_slice(from);
+                    reply.send(frame.len(), &mut |out| out.copy_from_slice(frame));
+                    mark::<FRAME>();
+                }
+            })
+        {
+            count += 1;
+        }
+        if count == TURN {
+            context.waker().wake_by_ref();
+        }
+        let is_up = nic.end_turn(context);
+        if is_up != core::mem::replace(&mut was_up, is_up) {
+            tell(function, driver, is_up);
+        }
+        Poll::<()>::Pending
+    })
+    .await;
+}
+
+fn halves(addresses: &mut [u8; 2 * ADDRESS]) -> [&mut [u8]; 2] {
+    let (to, from) = addresses.split_at_mut(ADDRESS);
+    [to, from]
+}
+
+fn tell(function: Address, driver: &str, is_up: bool) {
+    match is_up {
+        true => say!("reflect {function}: {driver}, ready"),
+        false => say!("reflect {function}: {driver}, link down"),
+    }
+}
