@@ -10,6 +10,7 @@ extern crate alloc;
 pub mod apps;
 pub mod command_line;
 pub mod console;
+pub mod contest;
 pub mod devices;
 pub mod disk;
 pub mod drivers;

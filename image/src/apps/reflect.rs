@@ -1,15 +1,19 @@
 //! Sends each frame back to where it came from, straight on the driver: no addresses, no protocols.
 //!
-//! What is measured with it is what the drivers, the interrupts and the executor cost.
+//! What is measured with it is what the drivers, the interrupts and the executor cost. With `-- poll` the rings are
+//! polled while that is faster.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::future::poll_fn;
 use core::task::Poll;
 
 use embassy_futures::join::join_array;
+use switchboard::arch;
 use switchboard::arch::mark::{FRAME, mark};
 use switchboard::config::Address;
 
+use crate::contest::Contest;
 use crate::devices::Found;
 use crate::network::Nic;
 use crate::say;
@@ -26,20 +30,28 @@ const ADDRESS: usize = 6;
 enum Failure {
     #[error("no network card: no function has a network driver")]
     NoCard,
+    #[error("`{0}` is not understood: the only word is poll")]
+    Usage(String),
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
+    let may_poll = match system.arguments {
+        "" => false,
+        "poll" => true,
+        other => return Err(Failure::Usage(other.into()).into()),
+    };
     let mut cards = core::mem::take(&mut system.devices.nics).into_iter();
     if cards.len() == 0 {
         return Err(Failure::NoCard.into());
     }
-    join_array([(); CARDS].map(|()| reflect(cards.next()))).await;
+    join_array([(); CARDS].map(|()| reflect(cards.next(), may_poll))).await;
     Ok(())
 }
 
-async fn reflect(card: Option<Found<Box<dyn Nic>>>) {
+async fn reflect(card: Option<Found<Box<dyn Nic>>>, may_poll: bool) {
     let Some(Found { function, driver, device: mut nic }) = card else { return };
     let mut was_up = false;
+    let mut contest = Contest::new(arch::now());
     poll_fn(|context| {
         let mut count = 0;
         while count < TURN
@@ -53,7 +65,11 @@ async fn reflect(card: Option<Found<Box<dyn Nic>>>) {
         {
             count += 1;
         }
-        if count == TURN {
+        let now = arch::now();
+        if count > 0 {
+            contest.found(count, now);
+        }
+        if count == TURN || may_poll && contest.polls(now) {
             context.waker().wake_by_ref();
         }
         let is_up = nic.end_turn(context);
