@@ -18,6 +18,9 @@ ARGS      ?=#        further words of the kernel command line; those after -- go
 QEMU_ARGS ?=#        further arguments of QEMU
 FUZZ_TIME ?= 60#     seconds for each fuzz target
 TEST      ?=#        run only the QEMU tests whose name contains this
+BENCH_ARGS ?=#       arguments of the bench: --quick, --rounds N
+UPDATE    ?=#        1: the counts become the baseline
+OP        ?= http16# the operation to profile
 export MACHINE BOOT NIC IRQ PORT SMP MEM ACCEL APP DISK FORWARD ARGS QEMU_ARGS
 
 TARGET := $(CURDIR)/target
@@ -31,7 +34,7 @@ ISO_TOOLS := grub xorriso mtools xz objdump
 
 HOST_CRATES := -p switchboard -p switchboard-drivers
 
-.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-load fuzz bench-interrupts lint clean
+.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -94,6 +97,31 @@ fuzz: ## Each fuzz target for FUZZ_TIME seconds, from the corpus on; TEST=name f
 	@tools/install cargo c++
 	@tools/install cargo-fuzz
 	@tools/fuzz $(FUZZ_TIME) $(TEST)
+
+# Where the bench finds things, and leaves what it found.
+BENCH := SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) BENCH_RESULTS=$(TARGET)/bench \
+	BENCH_PLUGIN=$(dir $(IMAGE))libcount.so $(dir $(IMAGE))switchboard-bench
+
+bench-build:
+	@tools/install cargo cc qemu nm
+	@$(MAKE) --no-print-directory build
+	cargo build --release -p switchboard-count
+	cargo build --release -p switchboard-bench
+	@mkdir -p $(TARGET)/bench
+
+bench: bench-build ## Everything beside Linux and the polled limit, in about ten minutes; BENCH_ARGS=--quick for a look
+	@tools/install taskset cpio modinfo libc.a
+	@tools/bench-guests $(TARGET)/bench/guests
+	@strip -o $(TARGET)/bench/stripped $(IMAGE)
+	@$(BENCH) instructions
+	@$(BENCH) run $(BENCH_ARGS)
+
+bench-instructions: bench-build ## Guest instructions of each operation, exactly, beside the baseline; UPDATE=1 makes it anew
+	@$(BENCH) instructions $(if $(UPDATE),--update)
+
+profile: bench-build ## Where the instructions of an operation go: OP=http1, http16, udp, tcp, read, frame or boot
+	@tools/install addr2line
+	@$(BENCH) profile $(OP)
 
 bench-interrupts: ## What an interrupt costs, in instructions, counted exactly, and where they go
 	@tools/install cargo cc qemu objdump

@@ -22,6 +22,7 @@ has() {
         qemu) command -v qemu-system-x86_64 >/dev/null ;;
         grub) grub_mkrescue >/dev/null && grub_platform i386-pc && grub_platform x86_64-efi ;;
         mtools) command -v mformat >/dev/null ;;
+        libc.a) [[ -e $(cc -print-file-name=libc.a 2>/dev/null) ]] ;;
         ovmf) ovmf CODE >/dev/null && ovmf VARS >/dev/null ;;
         *) command -v "$1" >/dev/null ;;
     esac
@@ -35,7 +36,9 @@ describe() {
         c++) echo 'builds libFuzzer' ;;
         cargo-fuzz) echo 'make fuzz' ;;
         qemu) echo 'boots the image' ;;
-        objdump) echo 'takes the image apart, in tests and in the bench' ;;
+        objdump | nm | addr2line) echo 'takes the image apart, in tests and in the bench' ;;
+        taskset) echo 'puts what is measured on one CPU' ;;
+        cpio | modinfo | libc.a) echo 'makes the Linux guest of the bench' ;;
         gdb) echo 'make debug' ;;
         python3) echo 'asks lspci about dumps, in tests' ;;
         lspci) echo 'decodes dumps too, in tests' ;;
@@ -90,7 +93,11 @@ packages() {
             qemu:apt-get | qemu:pacman) echo qemu-system-x86 ;;
             qemu:dnf) echo qemu-system-x86-core ;;
             qemu:zypper) echo qemu-x86 ;;
-            objdump:*) echo binutils ;;
+            objdump:* | nm:* | addr2line:*) echo binutils ;;
+            taskset:*) echo util-linux ;;
+            modinfo:*) echo kmod ;;
+            libc.a:apt-get) echo libc6-dev ;;
+            libc.a:*) echo glibc-static ;;
             grub:apt-get) echo grub-common grub-pc-bin grub-efi-amd64-bin ;;
             grub:dnf) echo grub2-tools-extra grub2-pc-modules grub2-efi-x64-modules ;;
             grub:zypper) echo grub2-i386-pc grub2-x86_64-efi ;;

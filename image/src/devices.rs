@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use switchboard::arch::mark::{SCAN, SCANNED, mark};
 use switchboard::config::Address;
 use switchboard::function::Function;
 use switchboard::machine::Machine;
@@ -103,7 +104,9 @@ pub struct Devices {
 impl Devices {
     /// Walks configuration space and offers each function to the drivers.
     pub fn probe(machine: &'static Machine) -> Self {
+        mark::<SCAN>();
         machine.scan();
+        mark::<SCANNED>();
         let mut devices = Self::default();
         for function in machine.take_all() {
             devices.attach(function);

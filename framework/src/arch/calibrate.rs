@@ -7,8 +7,9 @@ use x86_64::instructions::port::{Port, PortReadOnly};
 use super::clock::{self, SECOND};
 use super::cpu;
 
-/// How long a measurement lasts, in nanoseconds.
-const WINDOW: u64 = 5_000_000;
+/// How long a measurement lasts, in nanoseconds. The machine waits for it, twice, and does nothing else; what it is wrong by
+/// is what a pair of readings is wrong by, a fraction of a microsecond, and so a few hundredths of a hundredth.
+const WINDOW: u64 = 1_000_000;
 /// Readings in a row without progress before a counter is taken to be dead.
 const DEAD: u32 = 2_000;
 /// Readings of a window before it is given up.

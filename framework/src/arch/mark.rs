@@ -6,6 +6,10 @@ use core::arch::asm;
 
 /// The system serves: what is counted since the image's first instruction is what starting costs.
 pub const READY: u16 = 3;
+/// The walk over configuration space begins.
+pub const SCAN: u16 = 4;
+/// The walk over configuration space has ended: functions are known, and have their addresses.
+pub const SCANNED: u16 = 5;
 /// A block of a disk was read, in the loop that measures that.
 pub const BLOCK: u16 = 22;
 /// An HTTP request is answered.

@@ -12,6 +12,7 @@ use core::ops::Deref;
 
 use embassy_time::{Duration, Timer};
 use smoltcp::wire::Ipv4Cidr;
+use switchboard::arch::mark::{READY, mark};
 use switchboard::config::Address;
 
 use super::nic::Nic;
@@ -159,6 +160,7 @@ impl State {
         let by = if self.source == AddressSource::Dhcp { "dhcp" } else { "command line" };
         match &config {
             Some(config) => {
+                mark::<READY>();
                 log::info!("net {function}: address {} by {by}", config.address);
                 if let Some(gateway) = config.gateway {
                     log::info!("net {function}: gateway {gateway}");

@@ -1,0 +1,61 @@
+//! As much as goes through one connection, in one direction.
+
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use super::{Meter, Sample, connect, wrong};
+
+const BUFFER: usize = 256 * 1024;
+const LINES: usize = 95;
+const WIDTH: usize = 72;
+
+/// To the guest's discard service.
+///
+/// # Errors
+/// When the connection breaks off.
+pub fn to_guest(port: u16, seconds: f64) -> io::Result<Sample> {
+    let mut stream = connect(port)?;
+    let data = vec![0x5a; BUFFER];
+    megabytes(seconds, || stream.write(&data))
+}
+
+/// From the guest's chargen service, whose pattern is known.
+///
+/// # Errors
+/// When a byte is wrong, or the connection breaks off.
+pub fn from_guest(port: u16, seconds: f64) -> io::Result<Sample> {
+    let mut stream = connect(port)?;
+    let round = pattern();
+    let pattern = round.repeat(2 + BUFFER / round.len());
+    let (mut buffer, mut at) = (vec![0; BUFFER], 0);
+    megabytes(seconds, || {
+        let length = stream.read(&mut buffer)?;
+        if buffer[..length] != pattern[at..at + length] {
+            return Err(wrong("the pattern is broken"));
+        }
+        at = (at + length) % round.len();
+        Ok(length)
+    })
+}
+
+/// One round of the pattern (RFC 864): 95 lines, each beginning one character further on.
+fn pattern() -> Vec<u8> {
+    let characters: Vec<u8> = (b' '..=b'~').collect();
+    let line = |first: usize| characters.iter().cycle().skip(first).take(WIDTH).chain(b"\r\n").copied();
+    (0..LINES).flat_map(line).collect()
+}
+
+fn megabytes(seconds: f64, mut go: impl FnMut() -> io::Result<usize>) -> io::Result<Sample> {
+    let mut meter = Meter::new(seconds);
+    loop {
+        let length = go()?;
+        if length == 0 {
+            return Err(wrong("the guest closed the connection"));
+        }
+        let now = Instant::now();
+        if meter.moved(length as u64, now) {
+            let sample = meter.sample(now);
+            return Ok(Sample { rate: sample.rate / 1e6, ..sample });
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The counts that are in the repository, and how far new ones may be from them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::{fs, io};
+
+/// The file, beside this crate.
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
+/// Hundredths by which a count may change without a word.
+const TOLERANCE: u64 = 3;
+
+/// What came of comparing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) lines: Vec<String>,
+    pub(super) has_grown: bool,
+}
+
+pub(super) fn write(counts: &BTreeMap<&str, u64>) -> io::Result<()> {
+    let mut text =
+        String::from("# Guest instructions for one operation. Made by `make bench-instructions UPDATE=1`.\n");
+    for (name, count) in counts {
+        // Writing to a string does not fail.
+        writeln!(text, "{count} {name}").ok();
+    }
+    fs::write(PATH, text)
+}
+
+pub(super) fn compare(counts: &BTreeMap<&str, u64>) -> io::Result<Verdict> {
+    Ok(compare_with(&fs::read_to_string(PATH)?, counts))
+}
+
+fn compare_with(text: &str, counts: &BTreeMap<&str, u64>) -> Verdict {
+    let parse = |line: &str| {
+        let (count, name) = line.split_once(' ')?;
+        Some((name.to_owned(), count.parse::<u64>().ok()?))
+    };
+    let known: BTreeMap<String, u64> = text.lines().filter_map(parse).collect();
+    let mut verdict = Verdict { lines: Vec::new(), has_grown: false };
+    for (name, now) in counts {
+        match known.get(*name) {
+            Some(was) if now * 100 > was * (100 + TOLERANCE) => {
+                verdict.has_grown = true;
+                verdict.lines.push(format!("{name}: {now} instructions, grown from {was}"));
+            }
+            Some(was) if now * 100 < was * (100 - TOLERANCE) => {
+                verdict.lines.push(format!("{name}: {now} instructions, {was} before: the baseline can be lowered"));
+            }
+            Some(_) => {}
+            None => {
+                verdict.has_grown = true;
+                verdict.lines.push(format!("{name}: {now} instructions, and no baseline"));
+            }
+        }
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_grows_is_named_and_what_shrinks_is_no_fault() {
+        let check = |now| compare_with("# words\n1000 an echo\n", &BTreeMap::from([("an echo", now)]));
+        assert_eq!(check(1030), Verdict { lines: vec![], has_grown: false });
+        assert!(check(1031).has_grown && check(1031).lines[0].contains("an echo: 1031 instructions, grown from 1000"));
+        assert_eq!(check(970), Verdict { lines: vec![], has_grown: false });
+        assert!(!check(969).has_grown && check(969).lines[0].contains("can be lowered"));
+        assert!(compare_with("", &BTreeMap::from([("an echo", 1)])).has_grown);
+    }
+}

@@ -1,0 +1,122 @@
+//! A QEMU that is measured.
+
+use std::fs;
+use std::io::{self, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The CPU that all share that is measured pinned.
+pub const PINNED_CPU: usize = 1;
+/// A guest lives no longer than this, whatever becomes of us.
+const LIFE: &str = "900";
+
+/// A running guest. Dropping it ends it.
+#[derive(Debug)]
+pub struct Guest {
+    child: Child,
+    console: Arc<(Mutex<String>, Condvar)>,
+    started: Instant,
+}
+
+impl Guest {
+    /// Starts the command, on [`PINNED_CPU`] alone if `is_pinned`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(command: &[String], is_pinned: bool) -> io::Result<Self> {
+        let cpu = PINNED_CPU.to_string();
+        // In the foreground `timeout` makes no group of its own, and hands on what ends it.
+        let mut words = vec!["timeout", "--foreground", LIFE];
+        if is_pinned {
+            words.extend(["taskset", "-c", &cpu]);
+        }
+        words.extend(command.iter().map(String::as_str));
+        let started = Instant::now();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let console = Arc::new((Mutex::new(String::new()), Condvar::new()));
+        let (writer, mut output) = (console.clone(), child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?);
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                let mut text = writer.0.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&String::from_utf8_lossy(&buffer[..length]));
+                writer.1.notify_all();
+            }
+        });
+        Ok(Self { child, console, started })
+    }
+
+    /// Waits for a text on the console; how long after the start it was seen.
+    ///
+    /// # Errors
+    /// When it does not come within `patience`, with what came instead.
+    pub fn wait_for(&self, text: &str, patience: Duration) -> io::Result<Duration> {
+        let (console, changed) = &*self.console;
+        let console = console.lock().unwrap_or_else(PoisonError::into_inner);
+        let lacks = |console: &mut String| !console.contains(text);
+        let (console, outcome) =
+            changed.wait_timeout_while(console, patience, lacks).unwrap_or_else(PoisonError::into_inner);
+        if outcome.timed_out() {
+            let end: Vec<_> = console.lines().rev().take(5).collect();
+            return Err(io::Error::other(format!(
+                "the guest did not say `{text}`; its last lines, backwards: {end:?}"
+            )));
+        }
+        Ok(self.started.elapsed())
+    }
+
+    /// The first line of the console that contains a text.
+    #[must_use]
+    pub fn line(&self, text: &str) -> Option<String> {
+        let console = self.console.0.lock().unwrap_or_else(PoisonError::into_inner);
+        console.lines().find(|line| line.contains(text)).map(str::to_owned)
+    }
+
+    /// Time since it was started.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The process of QEMU itself, below `timeout`.
+    fn qemu(&self) -> Option<i32> {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
+        children.split_ascii_whitespace().next()?.parse().ok()
+    }
+
+    /// Resident memory of QEMU, in KiB.
+    #[must_use]
+    pub fn resident(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.qemu()?)).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        line.split_ascii_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// Stops it, or lets it go on: one that polls would take the CPU from those that are measured.
+    pub fn pause(&self, is_paused: bool) {
+        if let Some(qemu) = self.qemu() {
+            let signal = if is_paused { Signal::SIGSTOP } else { Signal::SIGCONT };
+            kill(Pid::from_raw(qemu), signal).ok();
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if let Some(qemu) = self.qemu() {
+            kill(Pid::from_raw(qemu), Signal::SIGKILL).ok();
+        }
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,93 @@
+//! `switchboard-bench run [--rounds N] [--quick] | instructions [--update|--check] | profile OPERATION [TOP]`
+#![forbid(unsafe_code)]
+
+use std::process::{Command, ExitCode};
+use std::{env, fs, io};
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use switchboard_bench::count;
+use switchboard_bench::guest::PINNED_CPU;
+use switchboard_bench::report::Report;
+use switchboard_bench::rows::Bench;
+use switchboard_bench::systems::Files;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let files = Files::from_environment();
+    let outcome = match words[..] {
+        ["run", ref options @ ..] => run(files, options),
+        ["instructions", ref options @ ..] => count::instructions(&files, options),
+        ["profile", operation] => count::profile(&files, operation, 25),
+        ["profile", operation, top] => count::profile(&files, operation, top.parse().unwrap_or(25)),
+        _ => Err(io::Error::other(
+            "usage: run [--rounds N] [--quick] | instructions [--update|--check] | profile OPERATION [TOP]",
+        )),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(files: Files, options: &[&str]) -> io::Result<()> {
+    let is_quick = options.contains(&"--quick");
+    let rounds = options.iter().position(|word| *word == "--rounds").and_then(|at| options.get(at + 1)?.parse().ok());
+    let rounds = rounds.unwrap_or(if is_quick { 1 } else { 3 });
+    let (everywhere, pinned) = (sched_getaffinity(Pid::from_raw(0))?, pinned_cpu()?);
+    let mut report = Report::default();
+    report.about = about(&files, rounds);
+    let mut bench = Bench { files, report, seconds: if is_quick { 0.3 } else { 1.0 }, is_quick };
+    for round in 1..=rounds {
+        for is_pinned in [true, false] {
+            let how = if is_pinned { "all on one CPU" } else { "on all CPUs" };
+            println!("round {round} of {rounds}, {how}");
+            sched_setaffinity(Pid::from_raw(0), if is_pinned { &pinned } else { &everywhere })?;
+            bench.round(is_pinned);
+        }
+    }
+    let counts = fs::read_to_string(bench.files.results.join("instructions.json")).ok();
+    let counts = counts.and_then(|text| serde_json::from_str(&text).ok());
+    let (markdown, results) = (bench.report.to_markdown(counts.as_ref()), &bench.files.results);
+    fs::write(results.join("report.md"), &markdown)?;
+    fs::write(results.join("report.json"), format!("{:#}\n", bench.report.to_json(counts)))?;
+    println!("\n{markdown}\nwritten to {}", results.join("report.md").display());
+    if bench.report.failures.is_empty() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{} measurements failed; the report says which", bench.report.failures.len())))
+    }
+}
+
+fn pinned_cpu() -> io::Result<CpuSet> {
+    let mut set = CpuSet::new();
+    set.set(PINNED_CPU)?;
+    Ok(set)
+}
+
+/// The machine and the versions.
+fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
+    let first = |program: &str, argument: &str| {
+        let output = Command::new(program).arg(argument).output().ok()?;
+        String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+    };
+    let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = information.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let cpus = information.lines().filter(|line| line.starts_with("processor")).count();
+    let size = fs::metadata(files.results.join("stripped")).map_or(0, |metadata| metadata.len());
+    let linux = fs::read_to_string(files.guests.join("release")).unwrap_or_default();
+    let rows = [
+        ("date", first("date", "-I")),
+        ("CPU", Some(format!("{}, {cpus} of them", cpu.unwrap_or("unknown")))),
+        ("QEMU", first("qemu-system-x86_64", "--version").map(|version| version + ", TCG, `-smp 1`")),
+        ("Linux guest", Some(linux.trim().to_owned())),
+        ("the image, stripped", Some(format!("{} KiB", size / 1024))),
+        ("rounds", Some(format!("{rounds}, interleaved; 0.3 s of warm-up before each value"))),
+        ("not measured", Some("KVM, real hardware, other unikernels in the same run, writes to disks".into())),
+    ];
+    rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}

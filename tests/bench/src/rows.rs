@@ -1,0 +1,205 @@
+//! The measurements: which systems, which load, in which order.
+//!
+//! What is compared is measured in the same round, one right after the other: a machine that is slow for a minute is slow
+//! for all of them.
+
+use std::io;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::client::{Sample, bulk, echo, frames, http};
+use crate::guest::Guest;
+use crate::ports::Ports;
+use crate::report::{Better, Report, Row};
+use crate::systems::{Files, System, Work, command, limit_reads, ready};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// An e1000 of QEMU's receives nothing for a second after it was set up.
+const LINK_TIME: Duration = Duration::from_millis(1300);
+
+/// One run of all rows.
+#[derive(Debug)]
+pub struct Bench {
+    /// Where the files are.
+    pub files: Files,
+    /// What was found so far.
+    pub report: Report,
+    /// Seconds for each value.
+    pub seconds: f64,
+    /// Whether to leave out what takes long.
+    pub is_quick: bool,
+}
+
+type Started = (System, Guest, Ports);
+
+impl Bench {
+    /// One round of everything.
+    pub fn round(&mut self, is_pinned: bool) {
+        self.serve(is_pinned);
+        for card in ["virtio-net-pci", "e1000"] {
+            self.frames(card, is_pinned);
+        }
+        self.blocks(is_pinned);
+    }
+
+    fn start(&mut self, system: System, work: Work, is_pinned: bool) -> Option<Started> {
+        let ports = Ports::free();
+        let started = Guest::start(&command(system, work, &self.files, &ports), is_pinned)
+            .and_then(|guest| guest.wait_for(ready(system, work), PATIENCE).map(|_| guest));
+        self.keep(system, "start", started).map(|guest| (system, guest, ports))
+    }
+
+    /// Notes what went wrong, if anything did.
+    fn keep<T>(&mut self, system: System, what: &str, result: io::Result<T>) -> Option<T> {
+        result.map_err(|error| self.report.failures.push(format!("{}, {what}: {error}", system.name()))).ok()
+    }
+
+    fn add(&mut self, name: &str, unit: &'static str, better: Better, is_pinned: bool, system: System, sample: Sample) {
+        let rows = &mut self.report.rows;
+        let known = rows.iter().position(|row| row.name == name && row.is_pinned == is_pinned);
+        let place = known.unwrap_or_else(|| {
+            let (values, times) = Default::default();
+            rows.push(Row { name: name.to_owned(), unit, better, is_pinned, values, times });
+            rows.len() - 1
+        });
+        rows[place].values.entry(system).or_default().push(sample.rate);
+        rows[place].times.entry(system).or_default().push((sample.p50, sample.p99));
+        println!("  {name}, {}: {:.1} {unit}", system.name(), sample.rate);
+    }
+
+    fn measure(
+        &mut self,
+        name: &str,
+        unit: &'static str,
+        is_pinned: bool,
+        started: &[Started],
+        run: impl Fn(&Ports) -> io::Result<Sample>,
+    ) {
+        for (system, _, ports) in started {
+            if let Some(sample) = self.keep(*system, name, run(ports)) {
+                self.add(name, unit, Better::More, is_pinned, *system, sample);
+            }
+        }
+    }
+
+    /// Starting, memory, and all that goes through TCP/IP.
+    fn serve(&mut self, is_pinned: bool) {
+        let value = |rate| Sample { rate, p50: 0.0, p99: 0.0 };
+        let mut started = Vec::new();
+        for (system, work) in [
+            (System::Ours, Work::Serve),
+            (System::OursIntx, Work::Serve),
+            (System::Linux, Work::Serve),
+            (System::Limit, Work::Hello),
+        ] {
+            let Some((_, guest, ports)) = self.start(system, work, is_pinned) else { continue };
+            let milliseconds = guest.age().as_secs_f64() * 1e3;
+            self.add("QEMU start to ready", "ms", Better::Less, is_pinned, system, value(milliseconds));
+            if system != System::Limit {
+                if self.keep(system, "first answer", http::run(ports.http, 1, 0.0)).is_some() {
+                    let milliseconds = guest.age().as_secs_f64() * 1e3 - 300.0;
+                    self.add("QEMU start to an answer", "ms", Better::Less, is_pinned, system, value(milliseconds));
+                }
+                started.push((system, guest, ports));
+            } else if let Some(kib) = guest.resident() {
+                self.add(
+                    "resident memory",
+                    "MiB",
+                    Better::Less,
+                    is_pinned,
+                    system,
+                    value(f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0),
+                );
+            }
+        }
+        let (seconds, is_quick) = (self.seconds, self.is_quick);
+        for connections in [1, 16, 64, 256].into_iter().filter(|count| !is_quick || *count < 64) {
+            let name = format!("HTTP, {connections} connection{}", if connections == 1 { "" } else { "s" });
+            self.measure(&name, "/s", is_pinned, &started, |ports| http::run(ports.http, connections, seconds));
+        }
+        for (system, guest, _) in &started {
+            if let Some(kib) = guest.resident() {
+                self.add(
+                    "resident memory",
+                    "MiB",
+                    Better::Less,
+                    is_pinned,
+                    *system,
+                    value(f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0),
+                );
+            }
+        }
+        self.measure("UDP echo", "/s", is_pinned, &started, |ports| echo::udp(ports.echo, seconds));
+        self.measure("TCP echo", "/s", is_pinned, &started, |ports| echo::tcp(ports.echo, seconds));
+        self.measure("bulk to the guest", "MB/s", is_pinned, &started, |ports| bulk::to_guest(ports.discard, seconds));
+        self.measure("bulk from the guest", "MB/s", is_pinned, &started, |ports| {
+            bulk::from_guest(ports.chargen, seconds)
+        });
+    }
+
+    fn frames(&mut self, card: &'static str, is_pinned: bool) {
+        // An e1000 has no messages.
+        let systems = match card {
+            "e1000" => &[System::OursIntx, System::OursPolling, System::Linux, System::Limit][..],
+            _ => &[System::Ours, System::OursIntx, System::OursPolling, System::Linux, System::Limit],
+        };
+        let mut started = Vec::new();
+        for system in systems {
+            if let Some(guest) = self.start(*system, Work::Frames(card), is_pinned) {
+                if card == "e1000" {
+                    sleep(LINK_TIME);
+                }
+                // Nobody but the one that is measured takes any time.
+                guest.1.pause(true);
+                started.push(guest);
+            }
+        }
+        let name = if card == "e1000" { card } else { "virtio" };
+        for (size, window) in [(64, 1), (64, 64), (1514, 64)] {
+            if self.is_quick && size > 64 {
+                continue;
+            }
+            let row = format!("frames of {size} on {name}, window {window}");
+            for (system, guest, ports) in &started {
+                if *system == System::OursPolling && window > 1 {
+                    continue;
+                }
+                guest.pause(false);
+                sleep(Duration::from_millis(50));
+                let sample = frames::run(ports.frames_back, ports.frames, size, window, self.seconds);
+                guest.pause(true);
+                if let Some(sample) = self.keep(*system, &row, sample) {
+                    self.add(&row, "/s", Better::More, is_pinned, *system, sample);
+                }
+            }
+        }
+    }
+
+    fn blocks(&mut self, is_pinned: bool) {
+        for depth in [1, 4, 32, 128] {
+            if self.is_quick && depth == 128 || !is_pinned && !matches!(depth, 1 | 32) {
+                continue;
+            }
+            let row = format!("4K reads, depth {depth}");
+            for system in [System::Ours, System::OursIntx, System::Linux, System::Limit] {
+                let Some((_, guest, _)) = self.start(system, Work::Blocks(depth), is_pinned) else { continue };
+                let rate = match system {
+                    System::Limit => {
+                        let begin = Instant::now();
+                        let done = guest.wait_for("DONE", PATIENCE).map(|_| begin.elapsed().as_secs_f64());
+                        done.map(|seconds| f64::from(limit_reads(depth)) / seconds)
+                    }
+                    // `.., N per second, ..`
+                    _ => guest
+                        .line("per second")
+                        .and_then(|line| line.split(" per second").next()?.rsplit(' ').next()?.parse().ok())
+                        .ok_or_else(|| io::Error::other("no figure on the console")),
+                };
+                if let Some(rate) = self.keep(system, &row, rate) {
+                    let sample = Sample { rate, p50: 0.0, p99: 0.0 };
+                    self.add(&row, "/s", Better::More, is_pinned, system, sample);
+                }
+            }
+        }
+    }
+}
