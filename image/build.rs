@@ -20,7 +20,9 @@ fn main() {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
     // Pages of 4 KiB in the file as in memory, no hash notes beside the PVH note, nothing for a dynamic linker.
-    for argument in ["-z,max-page-size=4096", "--build-id=none", "-z,norelro", "--no-dynamic-linker"] {
+    for argument in
+        ["-z,max-page-size=4096", "--build-id=none", "-z,norelro", "--no-dynamic-linker", "--no-eh-frame-hdr"]
+    {
         println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
     }
     println!("cargo::rustc-link-arg-bins=-Wl,-T,{directory}/linker.ld");

@@ -18,4 +18,5 @@ pub mod fake;
 pub mod function;
 pub mod interrupt;
 pub mod machine;
+mod sort;
 pub mod sync;

@@ -1,5 +1,6 @@
 //! What each bus still wants of the one above it: from the leaves up.
 
+use crate::sort;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -119,7 +120,7 @@ impl Demands {
                 items.extend(room.map(|room| Item { owner: Owner::Window { node, kind }, room, shape }));
             }
         }
-        items.sort_by_key(|item| (item.shape.ceiling, Reverse(item.shape.align), Reverse(item.shape.size)));
+        sort::by_key(&mut items, |item| (item.shape.ceiling, Reverse(item.shape.align), Reverse(item.shape.size)));
         items
     }
 }

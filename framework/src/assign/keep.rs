@@ -1,5 +1,6 @@
 //! What stays where firmware put it, and the room that this leaves.
 
+use crate::sort;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -60,7 +61,7 @@ pub(super) fn keep(tree: &mut Tree, apertures: &Apertures) -> Vec<Rooms> {
     let members = tree.members();
     for (bus, members) in members.iter().enumerate() {
         let mut members = members.clone();
-        members.sort_by_key(|node| tree.at(*node).standing);
+        sort::by_key(&mut members, |node| tree.at(*node).standing);
         for node in members {
             let ranges = keep_node(tree, node, &mut rooms, bus);
             if bus == 0 {

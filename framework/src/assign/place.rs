@@ -1,5 +1,6 @@
 //! Giving out addresses: from the root buses down.
 
+use crate::sort;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ops::Range;
@@ -116,6 +117,6 @@ fn behind(tree: &Tree, node: usize, kind: Kind) -> (Vec<usize>, Vec<(usize, usiz
             request.wants_address() && tree.passes(*other, request, node) == Some(kind)
         })
         .collect();
-    bars.sort_by_key(|(other, bar)| Reverse(tree.at(*other).bars[*bar].size));
+    sort::by_key(&mut bars, |(other, bar)| Reverse(tree.at(*other).bars[*bar].size));
     (nodes, bars)
 }

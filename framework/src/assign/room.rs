@@ -1,5 +1,6 @@
 //! Free addresses.
 
+use crate::sort;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -13,7 +14,7 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(ranges: &[Range<u64>]) -> Self {
         let mut sorted: Vec<_> = ranges.iter().filter(|range| range.start < range.end).cloned().collect();
-        sorted.sort_by_key(|range| range.start);
+        sort::by_key(&mut sorted, |range| range.start);
         let mut free: Vec<Range<u64>> = Vec::new();
         for range in sorted {
             match free.last_mut() {

@@ -1,14 +1,26 @@
 //! The apps of this image: **the list that a fork edits** to run something else. `app=NAME` chooses one.
+//!
+//! All but the default one try the machine and its drivers out; the feature `demos`, which is on by default, has them.
 
+#[cfg(feature = "demos")]
 mod bench_interrupts;
+#[cfg(feature = "demos")]
 mod blkbench;
+#[cfg(feature = "demos")]
 mod disk;
+#[cfg(feature = "demos")]
 mod edu;
+#[cfg(feature = "demos")]
 mod hello;
+#[cfg(feature = "demos")]
 mod hotplug;
+#[cfg(feature = "demos")]
 mod interrupts;
+#[cfg(feature = "demos")]
 mod power;
+#[cfg(feature = "demos")]
 mod reflect;
+#[cfg(feature = "demos")]
 mod removal;
 mod web;
 
@@ -22,15 +34,25 @@ use crate::system::{Outcome, System};
 /// The first one is the default of the command line, too.
 pub const APPS: &[App] = &[
     App { name: "web", run: |system| Box::pin(web::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "edu", run: |system| Box::pin(edu::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "disk", run: |system| Box::pin(disk::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "reflect", run: |system| Box::pin(reflect::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "blkbench", run: |system| Box::pin(blkbench::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "hotplug", run: |system| Box::pin(hotplug::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "power", run: |system| Box::pin(power::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "removal", run: |system| Box::pin(removal::run(system)) },
+    #[cfg(feature = "demos")]
     App { name: "hello", run: |system| Box::pin(hello::run(system)) },
 ];
 

@@ -16,6 +16,7 @@ use crate::config::{
 };
 use crate::function::inventory::Record;
 use crate::machine::Machine;
+use crate::sort;
 
 /// How much was done.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,7 @@ fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<
     let mut all: Vec<(&Record, Option<usize>)> =
         known.chain(new.iter().enumerate().map(|(index, record)| (record, Some(index)))).collect();
     // Bridges come first: the buses behind them have higher numbers.
-    all.sort_by_key(|(record, _)| record.address());
+    sort::by_key(&mut all, |(record, _)| record.address());
     let is_inhabited = |bus: (u16, u8)| all.iter().any(|(record, _)| record.bus() == bus);
     let mut placed = Vec::new();
     let mut bridges: Vec<Above> = Vec::new();

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use crate::config::HeaderKind;
 use crate::function::inventory::{Record, Refusal};
 use crate::machine::Machine;
+use crate::sort;
 use assignment::assign;
 use numbering::{last_reachable, number};
 use walk::{Found, walk};
@@ -30,7 +31,7 @@ fn roots(found: &Found) -> Vec<(u16, u8)> {
     let refused = found.refusals.iter().map(|refusal| refusal.address);
     let addresses = found.functions.iter().map(|(space, _)| space.address()).chain(refused);
     let mut roots: Vec<_> = addresses.map(|at| (at.segment(), at.bus())).filter(|bus| !below.contains(bus)).collect();
-    roots.sort_unstable();
+    sort::by_key(&mut roots, |root| *root);
     roots.dedup();
     roots
 }

@@ -13,6 +13,7 @@ use crate::config::{
     Address, BridgeHeader, BusNumbers, Capability, CapabilityList, ConfigAccess, ExpressCapability, Header, HeaderKind,
     Space,
 };
+use crate::sort;
 
 /// A slot gets one in this many of the numbers that are left, for a bridge or a switch that may be put into it.
 /// So a few slots get several, many get one or none, and the numbers do not run out on their account.
@@ -134,7 +135,7 @@ impl Numbering {
             });
         }
         // Those that have numbers come first, while what follows theirs is still free. The last is served first.
-        level.waiting.sort_by_key(|bridge| bridge.is_new);
+        sort::by_key(&mut level.waiting, |bridge| bridge.is_new);
         level.waiting.reverse();
         level
     }

@@ -13,6 +13,7 @@ use crate::config::{
 };
 use crate::function::inventory::{Reason, Refusal};
 use crate::machine::Clock;
+use crate::sort;
 
 /// Vendor and device of a function that asks for more time (PCIe 4.0, 2.3.2).
 const NOT_READY: u32 = 0xffff_0001;
@@ -37,7 +38,7 @@ pub(crate) fn walk(access: &'static dyn ConfigAccess, clock: &dyn Clock) -> Foun
     for segment in 0..=access.last_segment() {
         walker.walk_segment(segment);
     }
-    walker.found.functions.sort_by_key(|(space, _)| space.address());
+    sort::by_key(&mut walker.found.functions, |(space, _)| space.address());
     walker.found
 }
 

@@ -147,7 +147,9 @@ fn interrupt(files: &Files, begin: &str, place: usize) -> io::Result<u64> {
         words[append + 1] = "app=bench-interrupts spin=0".into();
     }
     // Three functions whose pins this machine routes to one line are wanted by the app.
-    words.extend("-icount shift=0 -device edu,addr=2 -device edu,addr=6 -device edu,addr=0xa".split(' ').map(str::to_owned));
+    words.extend(
+        "-icount shift=0 -device edu,addr=2 -device edu,addr=6 -device edu,addr=0xa".split(' ').map(str::to_owned),
+    );
     let guest = Guest::start(&words, false)?;
     guest.wait_for("event: ", PATIENCE)?;
     let line = guest.line(&format!("{begin}: ")).unwrap_or_default();
