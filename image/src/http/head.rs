@@ -94,7 +94,8 @@ pub(super) fn parse<R>(
     let is_old = version == 0;
     let mut framing = Framing { method, head, body: 0, is_old, keeps_alive: !is_old };
     check(request.headers, &mut framing)?;
-    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    // By bytes: it is ASCII, and a search for a character is made for longer texts.
+    let path = target.bytes().position(|byte| byte == b'?').map_or(target, |end| &target[..end]);
     let result = act(&Request { path, headers: request.headers }, framing);
     Ok(Some((framing, result)))
 }
@@ -105,17 +106,15 @@ fn check(headers: &[Header<'_>], framing: &mut Framing) -> Result<(), Fault> {
         // The lengths first: most headers are none of these.
         match name.len() {
             0 => return Err(fault("Bad header name\n")),
-            10 if name.eq_ignore_ascii_case("connection") => {
-                framing.keeps_alive = wants_alive(value, framing.keeps_alive);
-            }
-            14 if name.eq_ignore_ascii_case("content-length") => {
+            10 if is(name, "Connection") => framing.keeps_alive = wants_alive(value, framing.keeps_alive),
+            14 if is(name, "Content-Length") => {
                 let is_number = !value.is_empty() && value.len() < 16 && value.iter().all(u8::is_ascii_digit);
                 if !is_number || length.replace(*value).is_some_and(|other| other != *value) {
                     return Err(fault("Bad Content-Length\n"));
                 }
                 framing.body = value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
             }
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+            17 if is(name, "Transfer-Encoding") => {
                 return Err(fault("Transfer-Encoding is not supported in requests\n"));
             }
             _ => {}
@@ -124,8 +123,16 @@ fn check(headers: &[Header<'_>], framing: &mut Framing) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether it is that header. Nearly always it is spelt as in the specification, which is quick to see.
+fn is(name: &str, header: &str) -> bool {
+    name == header || name.eq_ignore_ascii_case(header)
+}
+
 /// What a Connection header says of staying (RFC 9112, 9.3): a list, of which two words matter.
 fn wants_alive(value: &[u8], otherwise: bool) -> bool {
+    if value == b"keep-alive" {
+        return true;
+    }
     let mut words = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     match words.find_map(|word| match word.len() {
         5 if word.eq_ignore_ascii_case(b"close") => Some(false),

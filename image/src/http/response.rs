@@ -39,19 +39,20 @@ pub enum Status {
 }
 
 impl Status {
-    const fn line(self) -> &'static str {
+    /// The status line, and as far into the headers as all responses are alike.
+    const fn begin(self) -> &'static str {
         match self {
-            Self::Ok => "HTTP/1.1 200 OK\r\n",
-            Self::PartialContent => "HTTP/1.1 206 Partial Content\r\n",
-            Self::MovedPermanently => "HTTP/1.1 301 Moved Permanently\r\n",
+            Self::Ok => "HTTP/1.1 200 OK\r\nContent-Type: ",
+            Self::PartialContent => "HTTP/1.1 206 Partial Content\r\nContent-Type: ",
+            Self::MovedPermanently => "HTTP/1.1 301 Moved Permanently\r\nContent-Type: ",
             Self::NotModified => "HTTP/1.1 304 Not Modified\r\n",
-            Self::BadRequest => "HTTP/1.1 400 Bad Request\r\n",
-            Self::NotFound => "HTTP/1.1 404 Not Found\r\n",
-            Self::MethodNotAllowed => "HTTP/1.1 405 Method Not Allowed\r\n",
-            Self::RangeNotSatisfiable => "HTTP/1.1 416 Range Not Satisfiable\r\n",
-            Self::HeadersTooLarge => "HTTP/1.1 431 Request Header Fields Too Large\r\n",
-            Self::InternalServerError => "HTTP/1.1 500 Internal Server Error\r\n",
-            Self::ServiceUnavailable => "HTTP/1.1 503 Service Unavailable\r\n",
+            Self::BadRequest => "HTTP/1.1 400 Bad Request\r\nContent-Type: ",
+            Self::NotFound => "HTTP/1.1 404 Not Found\r\nContent-Type: ",
+            Self::MethodNotAllowed => "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: ",
+            Self::RangeNotSatisfiable => "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Type: ",
+            Self::HeadersTooLarge => "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: ",
+            Self::InternalServerError => "HTTP/1.1 500 Internal Server Error\r\nContent-Type: ",
+            Self::ServiceUnavailable => "HTTP/1.1 503 Service Unavailable\r\nContent-Type: ",
         }
     }
 }
@@ -173,7 +174,7 @@ impl Response {
     }
 
     fn write_head(&self, framing: Framing, push: &mut impl FnMut(&[u8]) -> Option<()>) -> Option<()> {
-        push(self.status.line().as_bytes())?;
+        push(self.status.begin().as_bytes())?;
         // Without content, and without a length, which would be that of the content (RFC 9110, 8.6).
         if self.status != Status::NotModified {
             let length = match &self.body {
@@ -181,7 +182,6 @@ impl Response {
                 Body::Owned(body) => body.len() as u64,
                 Body::Stream { length, .. } => *length,
             };
-            push(b"Content-Type: ")?;
             push(self.content_type.as_bytes())?;
             push(b"\r\nContent-Length: ")?;
             push(Buffer::new().format(length).as_bytes())?;
@@ -193,12 +193,11 @@ impl Response {
             push(value.as_bytes())?;
             push(b"\r\n")?;
         }
-        if !framing.keeps_alive {
-            push(b"Connection: close\r\n")?;
-        } else if framing.is_old {
-            push(b"Connection: keep-alive\r\n")?;
-        }
-        push(b"\r\n")
+        push(match framing {
+            Framing { keeps_alive: false, .. } => b"Connection: close\r\n\r\n",
+            Framing { is_old: true, .. } => b"Connection: keep-alive\r\n\r\n",
+            _ => b"\r\n",
+        })
     }
 }
 

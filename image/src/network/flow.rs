@@ -4,6 +4,7 @@
 //! so each socket has a set of its own, and this finds it. It need not be right about frames that are malformed:
 //! smoltcp looks at all of it again, and a set is merely who it offers the frame to.
 
+use core::hash::Hasher;
 use core::net::{IpAddr, SocketAddr};
 
 const ETHERNET_HEADER: usize = 14;
@@ -32,6 +33,26 @@ impl Ends {
     /// The port on our side.
     pub(super) const fn local_port(self) -> u16 {
         (self.0 & 0xffff) as u16
+    }
+}
+
+/// Spreads [`Ends`] over a table, by one multiplication. Who chooses ports so that they meet makes the look-ups of his own
+/// connections longer, of which there are few.
+#[derive(Default)]
+pub(super) struct EndsHasher(u64);
+
+impl Hasher for EndsHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        // The golden ratio, whose multiples are far apart; the upper half has all of them in it.
+        self.0 = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

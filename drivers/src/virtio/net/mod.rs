@@ -13,7 +13,7 @@ mod tests;
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
-use core::task::Context;
+use core::task::{Context, Waker};
 
 use atomic_waker::AtomicWaker;
 use embassy_net_driver::{Capabilities, HardwareAddress, LinkState};
@@ -123,6 +123,8 @@ pub struct VirtioNet {
     largest_frame: usize,
     is_up: bool,
     is_quarantined: bool,
+    /// Who was last told to be woken when the link changes; nobody once that has happened.
+    follower: Option<Waker>,
 }
 
 impl Driver for VirtioNet {
@@ -172,6 +174,7 @@ impl Driver for VirtioNet {
             largest_frame,
             is_up,
             is_quarantined: false,
+            follower: None,
         })
     }
 }
@@ -252,9 +255,14 @@ impl embassy_net_driver::Driver for VirtioNet {
     /// where the device is kicked for all frames of the turn.
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         self.sender.kick();
-        self.shared.link.register(context.waker());
-        if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_out() {
-            self.refresh_link();
+        let is_changed = self.shared.is_config_changed.load(Ordering::Acquire);
+        // Asked in each turn, so what need not be done again is not.
+        if is_changed || self.follower.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+            self.follower = Some(context.waker().clone());
+            self.shared.link.register(context.waker());
+            if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_out() {
+                self.refresh_link();
+            }
         }
         if self.is_up && !self.is_out() { LinkState::Up } else { LinkState::Down }
     }

@@ -3,13 +3,14 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::hash::BuildHasherDefault;
 
-use heapless::index_map::FnvIndexMap;
+use heapless::index_map::IndexMap;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::{AnySocket, dhcpv4, tcp, udp};
 use smoltcp::time::Instant;
 
-use crate::network::flow::{Ends, Flow};
+use crate::network::flow::{Ends, EndsHasher, Flow};
 
 /// The most sockets of a stack.
 const MOST: usize = 512;
@@ -45,7 +46,7 @@ enum Role {
 /// `datagrams` those that are [`Role::Udp`]; `queue` those with `is_queued`, each once. No slot is due before `due`.
 pub(super) struct Sets {
     slots: Vec<Option<Slot>>,
-    connected: Box<FnvIndexMap<Ends, Name, MOST>>,
+    connected: Box<IndexMap<Ends, Name, BuildHasherDefault<EndsHasher>, MOST>>,
     /// Few wait at a time, so these are looked through.
     listening: Vec<(u16, Name)>,
     datagrams: Vec<(u16, Name)>,
@@ -59,7 +60,7 @@ pub(super) const NEVER: Instant = Instant::from_micros_const(i64::MAX);
 impl Sets {
     pub(super) fn new() -> Self {
         let (listening, datagrams) = (Vec::new(), Vec::new());
-        let connected = Box::new(FnvIndexMap::new());
+        let connected = Box::default();
         Self { slots: Vec::new(), connected, listening, datagrams, queue: VecDeque::new(), due: NEVER }
     }
 
