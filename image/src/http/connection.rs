@@ -107,7 +107,8 @@ fn arrive(data: &[u8], pieces: &mut Vec<u8>, site: &'static dyn Site, counters: 
         Ok(None) if pieces.len() < LONGEST_HEAD => (taken, Ok(None)),
         Ok(None) => (taken, Err(head::TOO_LARGE)),
         Ok(Some((framing, answer))) => {
-            pieces.clear();
+            // Rare, so its memory is not kept.
+            *pieces = Vec::new();
             // The pieces before were no whole head, so it ends in this one.
             (framing.head.saturating_sub(before), Ok(Some((framing, answer))))
         }

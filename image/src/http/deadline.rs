@@ -58,13 +58,22 @@ impl Wire for Timed {
 }
 
 /// All connections of a stack.
-#[derive(Default)]
 pub(super) struct Watch(RefCell<Vec<Weak<Timed>>>);
 
 impl Watch {
+    /// Of so many connections at the most.
+    pub(super) fn new(most: usize) -> Self {
+        Self(RefCell::new(Vec::with_capacity(most)))
+    }
+
     /// Watches over a connection for as long as it lives.
     pub(super) fn add(&self, connection: &Rc<Timed>) {
         self.0.borrow_mut().push(Rc::downgrade(connection));
+    }
+
+    /// It has ended.
+    pub(super) fn remove(&self, connection: &Rc<Timed>) {
+        self.0.borrow_mut().retain(|other| other.as_ptr() != Rc::as_ptr(connection));
     }
 
     /// Looks at them once a second.

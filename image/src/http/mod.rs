@@ -101,7 +101,7 @@ impl Counters {
 
 /// Serves `site` on port 80 of a stack.
 pub fn serve(crew: &Rc<Crew>, stack: &Stack, site: &'static dyn Site, counters: &'static Counters) {
-    let watch = Rc::new(Watch::default());
+    let watch = Rc::new(Watch::new(SERVICE.most));
     let watching = watch.clone();
     crew.add(async move { watching.run().await });
     SERVICE.start(crew, stack, async move |socket| {
@@ -109,5 +109,6 @@ pub fn serve(crew: &Rc<Crew>, stack: &Stack, site: &'static dyn Site, counters: 
         let connection = Timed::new(socket);
         watch.add(&connection);
         connection::serve(&*connection, site, counters).await;
+        watch.remove(&connection);
     });
 }

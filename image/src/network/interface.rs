@@ -10,7 +10,6 @@ use core::fmt;
 use core::net::Ipv4Addr;
 use core::ops::Deref;
 
-use embassy_time::{Duration, Timer};
 use smoltcp::wire::Ipv4Cidr;
 use switchboard::arch::mark::{READY, mark};
 use switchboard::config::Address;
@@ -21,9 +20,6 @@ use super::{Traffic, chargen, discard, echo};
 use crate::command_line::AddressSource;
 use crate::devices::Found;
 use crate::tasks::{Crew, Tasks};
-
-/// How long a link may take to come up before that is said.
-const LINK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An Ethernet address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +69,6 @@ impl Interface {
         discard::start(&crew, &stack);
         chargen::start(&crew, &stack);
         services(&crew, &stack);
-        let expecting = state.clone();
-        crew.add(async move { expecting.expect_link().await });
         Self { state, crew }
     }
 
@@ -166,16 +160,10 @@ impl State {
                     log::info!("net {function}: gateway {gateway}");
                 }
             }
+            // A DHCP client begins by having none.
+            None if self.config.borrow().is_none() => {}
             None => log::warn!("net {function}: address lost"),
         }
         self.config.replace(config);
-    }
-
-    /// Cards take a moment to report their link; only one that is really down is worth a line.
-    async fn expect_link(&self) {
-        Timer::after(LINK_PATIENCE).await;
-        if !self.is_up() {
-            log::warn!("net {}: link down", self.function);
-        }
     }
 }

@@ -18,9 +18,15 @@ use super::Tasks;
 /// Futures that end together. Members may join at any time, also when called by one.
 pub struct Crew {
     tasks: Tasks,
-    members: RefCell<Vec<Rc<Member>>>,
+    members: Members,
     has_ended: Cell<bool>,
 }
+
+/// Members for which there is room from the start.
+const USUAL: usize = 512;
+
+/// Those who have not ended by themselves.
+type Members = Rc<RefCell<Vec<Rc<Member>>>>;
 
 struct Member {
     /// Nothing once it has ended.
@@ -33,7 +39,8 @@ impl Crew {
     /// A crew of nobody, whose members run as tasks.
     #[must_use]
     pub fn new(tasks: Tasks) -> Self {
-        Self { tasks, members: RefCell::default(), has_ended: Cell::new(false) }
+        let members = Rc::new(RefCell::new(Vec::with_capacity(USUAL)));
+        Self { tasks, members, has_ended: Cell::new(false) }
     }
 
     /// Adds a member, and starts its task. Nobody joins what has ended.
@@ -42,11 +49,8 @@ impl Crew {
             return;
         }
         let member = Rc::new(Member { work: RefCell::new(Some(Box::pin(future))), waker: OnceCell::new() });
-        let mut members = self.members.borrow_mut();
-        // Whose task has let go has ended by itself.
-        members.retain(|member| Rc::strong_count(member) > 1);
-        members.push(member.clone());
-        self.tasks.spawn(StandIn(member));
+        self.members.borrow_mut().push(member.clone());
+        self.tasks.spawn(StandIn { member, members: self.members.clone() });
     }
 
     /// Ends all members, wherever they are, and wakes their tasks to find that out. Not for members to call.
@@ -75,12 +79,15 @@ impl Member {
 }
 
 /// The task of one member.
-struct StandIn(Rc<Member>);
+struct StandIn {
+    member: Rc<Member>,
+    members: Members,
+}
 
 impl Future for StandIn {
     type Output = ();
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let member = &*self.0;
+        let member = &*self.member;
         if member.waker.get().is_none() {
             member.waker.get_or_init(|| context.waker().clone());
         }
@@ -89,6 +96,7 @@ impl Future for StandIn {
         let poll = future.as_mut().poll(context);
         if poll.is_ready() {
             *work = None;
+            self.members.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.member));
         }
         poll
     }
@@ -122,8 +130,13 @@ mod tests {
             })
             .collect();
         let context = &mut Context::from_waker(Waker::noop());
-        let mut poll = |index: usize| Pin::new(&mut StandIn(members[index].clone())).poll(context);
+        let list = Members::new(RefCell::new(members.clone()));
+        let mut poll = |index: usize| {
+            let mut task = StandIn { member: members[index].clone(), members: list.clone() };
+            Pin::new(&mut task).poll(context)
+        };
         assert!(poll(0).is_pending() && poll(2).is_ready());
+        assert_eq!(list.borrow().len(), 2, "who has ended is forgotten");
         assert_eq!(Rc::strong_count(&owner), 3);
         members.iter().for_each(|member| member.end());
         assert_eq!(Rc::strong_count(&owner), 1);

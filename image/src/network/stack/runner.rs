@@ -6,7 +6,7 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
 use super::device::{Arriving, Leaving};
 use super::sets::NEVER;
@@ -18,6 +18,10 @@ use crate::network::nic::Nic;
 /// always: nobody else on this CPU would ever run again.
 const TURN: u32 = 256;
 
+/// How long a link may take to come up before that is said: cards take a moment to report it, and only one that is
+/// really down is worth a line.
+const LINK_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Runs a stack for as long as it is polled; it never ends.
 pub struct Runner {
     stack: Stack,
@@ -25,11 +29,13 @@ pub struct Runner {
     state: Rc<State>,
     /// When its task is woken, at the latest.
     alarm: Instant,
+    /// When it is said that the link is down; never, once that time is over.
+    patience: Instant,
 }
 
 impl Runner {
     pub(super) fn new(stack: Stack, nic: Box<dyn Nic>, state: Rc<State>) -> Self {
-        Self { stack, nic, state, alarm: NEVER }
+        Self { stack, nic, state, alarm: NEVER, patience: now() + LINK_PATIENCE }
     }
 }
 
@@ -37,7 +43,7 @@ impl Future for Runner {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { stack, nic, state, alarm } = &mut *self;
+        let Self { stack, nic, state, alarm, patience } = &mut *self;
         let core = &mut *stack.borrow_mut();
         if core.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
             core.waker = Some(context.waker().clone());
@@ -64,10 +70,16 @@ impl Future for Runner {
         if taken == TURN || is_short || is_changed {
             context.waker().wake_by_ref();
         }
+        if now >= *patience {
+            *patience = NEVER;
+            if !is_up {
+                log::warn!("net {}: link down", state.function);
+            }
+        }
         if now >= *alarm {
             *alarm = NEVER;
         }
-        let due = core.sets.due();
+        let due = core.sets.due().min(*patience);
         if due < *alarm {
             *alarm = due;
             let at = u64::try_from(due.total_micros()).unwrap_or(u64::MAX);

@@ -59,9 +59,11 @@ pub(super) const NEVER: Instant = Instant::from_micros_const(i64::MAX);
 
 impl Sets {
     pub(super) fn new() -> Self {
-        let (listening, datagrams) = (Vec::new(), Vec::new());
-        let connected = Box::default();
-        Self { slots: Vec::new(), connected, listening, datagrams, queue: VecDeque::new(), due: NEVER }
+        // All the room that there will ever be: nothing is allocated when something is queued, and how much memory a stack
+        // takes does not depend on what it has been through.
+        let (slots, queue) = (Vec::with_capacity(MOST), VecDeque::with_capacity(MOST));
+        let (listening, datagrams) = (Vec::with_capacity(MOST), Vec::with_capacity(MOST));
+        Self { slots, connected: Box::default(), listening, datagrams, queue, due: NEVER }
     }
 
     fn add(&mut self, socket: impl AnySocket<'static>, role: Role) -> Option<Name> {
@@ -75,8 +77,6 @@ impl Sets {
             Some(_) => self.slots[index] = Some(slot),
             None => self.slots.push(Some(slot)),
         }
-        // So that nothing is allocated when they are queued.
-        self.queue.reserve(self.slots.len() - self.queue.len());
         self.set_role(name, role);
         Some(name)
     }
