@@ -81,7 +81,8 @@ impl Client {
     /// # Errors
     /// [`HttpError`].
     pub fn get(&mut self, path: &str) -> Result<Response, HttpError> {
-        write!(self.stream, "GET {path} HTTP/1.1\r\nHost: switchboard\r\n\r\n")?;
+        // In one write: a guest keeps the first piece of a head in memory until the rest has come.
+        self.stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: switchboard\r\n\r\n").as_bytes())?;
         self.response()
     }
 
