@@ -156,7 +156,9 @@ impl Runner {
             Act::Start => loop {
                 let is_up = self.start(delay).await;
                 // A press meanwhile, or with the card that came, was no wish to take it out again. And what was announced
-                // until something answered was of what answers now; if nothing does, another may have come meanwhile.
+                // until something answered was of what answers now; if nothing does, another may have come meanwhile. It is
+                // looked for where it is announced: the message that says so may be late.
+                self.port.shared.collect();
                 self.port.shared.take(SlotEvents::ATTENTION_BUTTON);
                 let events = self.port.shared.take(SlotEvents::PRESENCE | SlotEvents::LINK);
                 let is_occupied = self.port.slot.is_occupied();

@@ -79,12 +79,6 @@ impl Site {
         site
     }
 
-    /// Connections that are open now.
-    #[cfg(feature = "demos")]
-    pub(super) fn open_connections(&self) -> u64 {
-        self.counters.open.get()
-    }
-
     /// Serves the files of the disks that are there now.
     pub(super) async fn follow(&self, system: &System) {
         self.volumes.follow(&system.devices.disks).await;
