@@ -34,7 +34,7 @@ ISO_TOOLS := grub xorriso mtools xz objdump
 
 HOST_CRATES := -p switchboard -p switchboard-drivers
 
-.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint clean
+.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -68,7 +68,7 @@ debug: ## Boot halted, with gdb attached; the console goes to a file under targe
 	@$(MAKE) --no-print-directory build
 	@tools/debug
 
-test: test-host test-ui test-qemu ## Everything that CI runs
+test: test-host test-ui test-qemu test-counts ## Everything that CI runs
 
 test-host: ## Unit and property tests, and models of every interleaving, on the host
 	@tools/install cargo cc
@@ -78,6 +78,7 @@ test-host: ## Unit and property tests, and models of every interleaving, on the 
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom
 	cargo test -p switchboard-fuzz
+	cargo test -p switchboard-bench --lib
 
 test-ui: ## Programs that must not compile, each beside one that must
 	@tools/install cargo cc
@@ -87,6 +88,9 @@ test-qemu: ## Boot the image in QEMU, once for each device, mode and machine; TE
 	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
 	@$(MAKE) --no-print-directory build
 	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
+
+test-counts: bench-build ## Guest instructions of each operation: none may have grown
+	@$(BENCH) instructions --check
 
 test-load: ## The long QEMU tests, a million interrupts each; TEST=name for some
 	@tools/install cargo cc qemu
@@ -130,7 +134,7 @@ bench-interrupts: ## What an interrupt costs, in instructions, counted exactly, 
 
 lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check
-	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz --all-targets -- -D warnings
+	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz -p switchboard-bench -p switchboard-count --all-targets -- -D warnings
 	cargo clippy --release -p switchboard-image -- -D warnings
 
 clean: ## Delete what was built

@@ -39,8 +39,7 @@ fn run(files: Files, options: &[&str]) -> io::Result<()> {
     let rounds = options.iter().position(|word| *word == "--rounds").and_then(|at| options.get(at + 1)?.parse().ok());
     let rounds = rounds.unwrap_or(if is_quick { 1 } else { 3 });
     let (everywhere, pinned) = (sched_getaffinity(Pid::from_raw(0))?, pinned_cpu()?);
-    let mut report = Report::default();
-    report.about = about(&files, rounds);
+    let report = Report { about: about(&files, rounds), ..Report::default() };
     let mut bench = Bench { files, report, seconds: if is_quick { 0.3 } else { 1.0 }, is_quick };
     for round in 1..=rounds {
         for is_pinned in [true, false] {

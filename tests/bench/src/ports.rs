@@ -27,7 +27,7 @@ impl Ports {
     #[must_use]
     pub fn free() -> Self {
         // Held until all are there, so that they differ.
-        let held: Vec<_> = std::iter::repeat_with(|| {
+        let held: Vec<_> = core::iter::repeat_with(|| {
             let tcp = TcpListener::bind(("127.0.0.1", 0)).ok()?;
             let port = tcp.local_addr().ok()?.port();
             let udp = UdpSocket::bind(("127.0.0.1", port)).ok()?;

@@ -1,7 +1,7 @@
 //! What was measured, as a table for people and as JSON for programs.
 
+use core::fmt::Write;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde_json::{Value, json};
 
@@ -184,7 +184,7 @@ fn number(value: f64) -> String {
     if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+fn line(text: &mut String, line: core::fmt::Arguments<'_>) {
     // Writing to a string does not fail.
     writeln!(text, "{line}").ok();
 }

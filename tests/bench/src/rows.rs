@@ -3,9 +3,10 @@
 //! What is compared is measured in the same round, one right after the other: a machine that is slow for a minute is slow
 //! for all of them.
 
+use core::time::Duration;
 use std::io;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::client::{Sample, bulk, echo, frames, http};
 use crate::guest::Guest;

@@ -37,3 +37,34 @@ fn virtio_intx() {
 fn e1000_intx() {
     load(Nic::E1000, Irq::Intx);
 }
+
+/// Connections are made as they come and given back as they go, also when there are hundreds.
+#[test]
+fn hundreds_of_connections_are_served_and_given_back() {
+    const CONNECTIONS: usize = 256;
+    let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).option("ip=10.0.2.15/24,10.0.2.2").start();
+    let used = |client: &mut switchboard_tests::Client| {
+        let status = client.get("/status").expect("the status");
+        let status: serde_json::Value = serde_json::from_slice(&status.body).expect("JSON");
+        status["heap"]["used"].as_u64().expect("a number")
+    };
+    let mut watcher = guest.client();
+    let before = used(&mut watcher);
+    for round in 0..3 {
+        let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| guest.client()).collect();
+        for _ in 0..4 {
+            for client in &mut clients {
+                let hello = client.get("/hello").expect("an answer");
+                assert_eq!((hello.status, &hello.body[..]), (200, &b"Hello, world!"[..]));
+            }
+        }
+        let during = used(&mut watcher);
+        assert!(during < before + CONNECTIONS as u64 * 32 * 1024, "round {round}: {before} bytes, then {during}");
+    }
+    // Closing takes a moment.
+    let start = std::time::Instant::now();
+    while used(&mut watcher) > before + 64 * 1024 {
+        assert!(start.elapsed().as_secs() < 20, "{before} bytes before, {} after", used(&mut watcher));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}

@@ -18,6 +18,7 @@ mod panic;
 mod power;
 mod protocol;
 mod proxy;
+mod raw;
 mod redzone;
 mod removal;
 mod services;

@@ -1,8 +1,9 @@
 //! Raw Ethernet frames, over the datagrams that QEMU's `-netdev dgram` puts them into.
 
+use core::time::Duration;
 use std::io;
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Meter, PATIENCE, Sample, wrong};
 
@@ -42,7 +43,7 @@ pub fn run(local: u16, remote: u16, size: usize, window: usize, seconds: f64) ->
     socket.set_read_timeout(Some(PATIENCE))?;
     let mut meter = Meter::new(seconds);
     loop {
-        while (next - first) as usize <= window - 1 {
+        while ((next - first) as usize) < window {
             begins[place(next)] = Instant::now();
             write(&mut sent[..size], THEIRS, OURS, next);
             socket.send(&sent[..size])?;

@@ -7,9 +7,11 @@ pub mod echo;
 pub mod frames;
 pub mod http;
 
+use core::net::SocketAddr;
+use core::time::Duration;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::time::Instant;
 
 /// Before this has passed nothing is counted: caches, windows and policies settle.
 const WARM_UP: Duration = Duration::from_millis(300);

@@ -1,8 +1,8 @@
 //! The operations that are counted, and how each is made to happen.
 
+use core::time::Duration;
 use std::io;
 use std::process::Command;
-use std::time::Duration;
 
 use switchboard::arch::mark::{BLOCK, FRAME, HTTP, READY, SCAN, SCANNED, TCP_ECHO, UDP_ECHO};
 
@@ -55,7 +55,7 @@ const fn by_line(name: &'static str, load: Load) -> Operation {
 pub(super) const OPERATIONS: [Operation; 17] = [
     ours("message: vector to handler", Load::Interrupt("message", 0)),
     ours("message: whole overhead, to iretq", Load::Interrupt("message", 1)),
-    ours("line: whole overhead, to iretq", Load::Interrupt("line with 1", 2)),
+    ours("line: whole overhead, to iretq", Load::Interrupt("line with 1", 1)),
     ours("notification to task", Load::Interrupt("event", 0)),
     ours("entry to ready", Load::Boot),
     ours("PCI walk", Load::Scan),
@@ -153,8 +153,8 @@ fn interrupt(files: &Files, begin: &str, place: usize) -> io::Result<u64> {
     let guest = Guest::start(&words, false)?;
     guest.wait_for("event: ", PATIENCE)?;
     let line = guest.line(&format!("{begin}: ")).unwrap_or_default();
-    let numbers = line.split(' ').filter_map(|word| word.trim_end_matches(',').parse().ok());
-    let number = numbers.skip(if begin.contains("line") { place - 1 } else { place }).next();
+    let mut numbers = line.split(' ').filter_map(|word| word.trim_end_matches(',').parse().ok());
+    let number = numbers.nth(place);
     number.ok_or_else(|| io::Error::other(format!("no figure in `{line}`")))
 }
 

@@ -72,7 +72,7 @@ fn print(top: usize, total: u64, operations: u64, blocks: &[Block], name: impl F
         *counts.entry(name(block)).or_default() += block.instructions * block.times;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
     for (name, count) in counts.iter().take(top) {
         let hundredths = count * 1000 / total.max(1);
         println!("{:>9}  {:>2}.{}%  {name}", count / operations, hundredths / 10, hundredths % 10);
