@@ -4,8 +4,10 @@
 //! drivers lose wake-ups.
 
 use core::time::Duration;
+use std::thread;
+use std::time::Instant;
 
-use switchboard_tests::{Irq, Load, Machine, Nic, Qemu};
+use switchboard_tests::{Client, Irq, Load, Machine, Nic, Qemu};
 
 fn load(nic: Nic, irq: Irq) {
     let guest = Qemu::new(Machine::Q35).nic(nic).files().irq(irq).limit(Duration::from_secs(180)).start();
@@ -43,7 +45,7 @@ fn e1000_intx() {
 fn hundreds_of_connections_are_served_and_given_back() {
     const CONNECTIONS: usize = 256;
     let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).option("ip=10.0.2.15/24,10.0.2.2").start();
-    let used = |client: &mut switchboard_tests::Client| {
+    let used = |client: &mut Client| {
         let status = client.get("/status").expect("the status");
         let status: serde_json::Value = serde_json::from_slice(&status.body).expect("JSON");
         status["heap"]["used"].as_u64().expect("a number")
@@ -62,9 +64,9 @@ fn hundreds_of_connections_are_served_and_given_back() {
         assert!(during < before + CONNECTIONS as u64 * 32 * 1024, "round {round}: {before} bytes, then {during}");
     }
     // Closing takes a moment.
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while used(&mut watcher) > before + 64 * 1024 {
         assert!(start.elapsed().as_secs() < 20, "{before} bytes before, {} after", used(&mut watcher));
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        thread::sleep(Duration::from_millis(200));
     }
 }

@@ -1,5 +1,8 @@
 //! Straight on the drivers: blocks at every depth, and frames that come back as they were.
 
+use core::time::Duration;
+use std::thread;
+
 use switchboard_bench::client::frames;
 use switchboard_bench::ports::Ports;
 use switchboard_tests::{Exit, Irq, Machine, Qemu, ScratchDisk};
@@ -54,7 +57,7 @@ fn frames_come_back(card: &str, irq: Irq, words: &str) {
     guest.wait_for(", ready");
     if card == "e1000" {
         // QEMU's receives nothing for a second after it was set up.
-        std::thread::sleep(std::time::Duration::from_millis(1300));
+        thread::sleep(Duration::from_millis(1300));
     }
     for (size, window) in [(60, 1), (64, 64), (1514, 1), (1514, 64)] {
         frames::run(ports.frames_back, ports.frames, size, window, 0.3)
