@@ -73,7 +73,8 @@ test: test-host test-ui test-qemu test-counts ## Everything that CI runs
 test-host: ## Unit and property tests, and models of every interleaving, on the host
 	@tools/install cargo cc
 	cargo test $(HOST_CRATES)
-	cargo test -p switchboard-image -p switchboard-tests --lib --test network
+	cargo test -p switchboard-image --lib --test network
+	cargo test -p switchboard-tests --lib
 	@tools/install python3 lspci || echo 'dumps are not compared with lspci'
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom

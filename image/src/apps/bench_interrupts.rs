@@ -19,6 +19,7 @@ use switchboard::sync::{Notifier, event};
 use crate::devices::Devices;
 use crate::say;
 use crate::system::{Outcome, System};
+use crate::tasks;
 
 const ROUNDS: usize = 100;
 /// The functions that are used: edu, which has a line and MSI.
@@ -75,6 +76,8 @@ enum Failure {
     Map(#[from] switchboard::bar::MapError),
     #[error("no handler was called")]
     Silent,
+    #[error("the CPU was never halted when the device was done")]
+    Awake,
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
@@ -195,12 +198,18 @@ async fn notify(machine: &'static Machine) -> Result<(), Failure> {
     let granted: Messages<1, Waking> = irq.grant_messages().map_err(|(error, _)| error)?;
     let _live = granted.register(waking.clone()).unmask();
     waking.registers.write(&STATUS, INTERRUPT_WHEN_COMPUTED);
-    let mut best = u64::MAX;
+    let mut best = None;
     for _ in 0..ROUNDS {
+        let idle = tasks::idle();
         waking.registers.write(&FACTORIAL, 10);
         waiter.wait().await;
-        best = best.min(ticks() - waking.at.load(Ordering::Relaxed));
+        let cost = ticks() - waking.at.load(Ordering::Relaxed);
+        // The host decides when the device is done. Before the CPU is halted the way to the task is shorter.
+        if tasks::idle() > idle {
+            best = Some(best.map_or(cost, |best: u64| best.min(cost)));
+        }
     }
+    let best = best.ok_or(Failure::Awake)?;
     say!("event: {best} from the notification to the task, on an idle CPU");
     Ok(())
 }
