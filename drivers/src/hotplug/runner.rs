@@ -117,17 +117,19 @@ impl Runner {
             log::error!("{}: the power controller of slot {} found a fault", self.address(), self.number());
             self.on(Cause::Fault, delay).await;
         }
-        let before = self.phase;
+        let (before, mut has_come) = (self.phase, false);
         if events.intersects(SlotEvents::PRESENCE | SlotEvents::LINK) {
             let is_occupied = self.port.slot.is_occupied();
             let is_up = self.port.slot.is_link_active() != Some(false);
             // Presence that has changed and is there again changed twice: it is another card, or has lost its state.
             let is_same = is_occupied && is_up && !events.contains(SlotEvents::PRESENCE);
             let is_intact = is_same && self.port.bus.is_intact();
+            has_come = is_occupied && !is_intact;
             self.on(Cause::Changed { is_occupied, is_intact }, delay).await;
         }
-        // Who puts something in and presses the button means one thing, and it has happened then.
-        if events.contains(SlotEvents::ATTENTION_BUTTON) && self.phase == before {
+        // Who puts something in and presses the button means one thing, and it has happened then; also where something else
+        // was in the slot until the same moment, and the phase is as it was.
+        if events.contains(SlotEvents::ATTENTION_BUTTON) && self.phase == before && !has_come {
             self.on(Cause::Button { is_occupied: self.port.slot.is_occupied() }, delay).await;
         }
         if self.remaining() == Some(0) {

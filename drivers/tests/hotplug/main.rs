@@ -177,3 +177,17 @@ fn a_press_while_a_card_comes_up_is_no_wish() {
     bench.pass(200);
     assert_eq!((bench.change(), bench.change(), bench.lights_and_power()), (Some(SlotChange::Added), None, ON));
 }
+
+#[test]
+fn a_press_with_an_exchange_is_no_wish() {
+    let mut bench = bench(QUICK, 0, true);
+    bench.fake.remove(behind());
+    bench.plug(0x5678);
+    bench.pass(200);
+    assert_eq!((bench.change(), bench.change()), (Some(SlotChange::Gone), Some(SlotChange::Added)));
+    assert_eq!((bench.change(), bench.lights_and_power()), (None, ON));
+    // The next one is.
+    bench.announce(true, BUTTON);
+    bench.pass(0);
+    assert_eq!(bench.change(), Some(SlotChange::RemovalAsked));
+}
