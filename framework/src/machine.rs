@@ -47,12 +47,13 @@ pub trait InterruptController: Send + Sync {
     /// Raises `vector` on its CPU from software, as a message to it would.
     fn raise(&self, vector: Vector);
 
-    /// Raises the vector of a line from software.
+    /// Has the handlers of the line with that vector called, from software.
     ///
-    /// That is an edge, and the local APIC then takes a level of the line that is being served for one too: its end is
-    /// not told to the I/O APIC (SDM vol. 3, 11.8.4), which would wait for it for ever, and the line with all its
-    /// sharers would be dead. So the I/O APIC is made to forget it at once.
-    fn raise_line(&self, gsi: Gsi, vector: Vector);
+    /// Not by the vector itself: that is an edge, and the local APIC then takes a level of the line that is being served
+    /// for one too. Its end is not told to the I/O APIC (SDM vol. 3, 11.8.4), which would wait for it for ever, and the
+    /// line with all its sharers would be dead. Nor can the I/O APIC be made to forget: while its input is an edge for a
+    /// moment, a level that is asserted then is not noticed, and just as dead.
+    fn call_line(&self, vector: Vector);
 
     /// The line that a wire ends at, given what firmware wrote into Interrupt Line of the function that drives it.
     ///

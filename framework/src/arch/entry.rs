@@ -7,16 +7,19 @@
 #![expect(unsafe_code, reason = "assembly that the CPU jumps to")]
 
 use core::arch::global_asm;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Once;
 use x86_64::VirtAddr;
 
 use super::apic::local;
 use super::{exceptions, timer};
-use crate::interrupt::VectorTable;
+use crate::interrupt::{Vector, VectorTable};
 
 /// From here on vectors are the machine's own; those below are for functions.
 pub(super) const FIRST_OWN: u8 = 0xf0;
+/// Handlers that are to be called without their device's doing.
+const CALL: u8 = 0xfb;
 /// Alarms of the local APIC timer.
 pub(super) const TIMER: u8 = 0xfc;
 /// Errors that the local APIC has seen.
@@ -30,6 +33,9 @@ const STUB: u64 = 16;
 
 /// The vectors of the boot CPU.
 pub(super) static VECTORS: Once<VectorTable> = Once::new();
+
+/// The vectors whose handlers [`call`] asked for, a bit each.
+static CALLED: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
 unsafe extern "C" {
     static switchboard_exception_stubs: u8;
@@ -198,9 +204,31 @@ pub(super) fn serve_message(vector: u64) -> bool {
     is_message
 }
 
+/// Has the handlers of a vector called soon, under a vector of the machine's own: the local APIC is to hear nothing of
+/// theirs.
+pub(super) fn call(vector: Vector) {
+    CALLED[usize::from(vector.number / 64)].fetch_or(1 << (vector.number % 64), Ordering::SeqCst);
+    local::send(Vector { number: CALL, ..vector });
+}
+
+/// Serves the vectors that were asked for. Says whether there were any: a device can write a message with this number.
+fn serve_called() -> bool {
+    let mut is_any = false;
+    for (group, called) in (0..).zip(&CALLED) {
+        let mut called = called.swap(0, Ordering::SeqCst);
+        while called != 0 {
+            dispatch(group * 64 + u64::from(called.trailing_zeros()));
+            called &= called - 1;
+            is_any = true;
+        }
+    }
+    is_any
+}
+
 /// Serves the machine's own vectors.
 extern "sysv64" fn own_interrupt(vector: u64) {
     match (vector & 0xff) as u8 {
+        CALL if serve_called() => {}
         TIMER => timer::fire(),
         ERROR => local::report_errors(),
         // A spurious delivery is not in service and gets no EOI (SDM vol. 3, 11.9).

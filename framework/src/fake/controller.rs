@@ -56,7 +56,7 @@ impl InterruptController for FakeController {
         self.raised.lock().push(vector);
     }
 
-    fn raise_line(&self, _: Gsi, vector: Vector) {
+    fn call_line(&self, vector: Vector) {
         self.raise(vector);
     }
 

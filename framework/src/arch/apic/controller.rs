@@ -2,6 +2,7 @@
 
 use super::io::IoApics;
 use super::local;
+use crate::arch::entry;
 use crate::arch::madt::Madt;
 use crate::arch::routing::Chipset;
 use crate::config::ConfigAccess;
@@ -36,9 +37,8 @@ impl InterruptController for Controller {
         local::send(vector);
     }
 
-    fn raise_line(&self, gsi: Gsi, vector: Vector) {
-        local::send(vector);
-        self.io_apics.lock().forget_delivery(gsi);
+    fn call_line(&self, vector: Vector) {
+        entry::call(vector);
     }
 
     fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {

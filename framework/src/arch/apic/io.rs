@@ -77,25 +77,6 @@ impl IoApics {
         Ok(())
     }
 
-    /// Takes a delivery of a line for ended whose end will not be told (see
-    /// [`InterruptController::raise_line`](crate::machine::InterruptController::raise_line)). A level that is asserted is
-    /// delivered again.
-    pub(crate) fn forget_delivery(&mut self, gsi: Gsi) {
-        let Some((apic, input)) = self.find(gsi) else { return };
-        // SAFETY: the input is one that it has.
-        let mut entry = unsafe { apic.table_entry(input) };
-        let before = entry.flags();
-        // An edge has no end to wait for: the moment that the input is one, Remote IRR is clear.
-        entry.set_flags((before | IrqFlags::MASKED) - IrqFlags::LEVEL_TRIGGERED);
-        // SAFETY: as above; the entry is masked.
-        unsafe { apic.set_table_entry(input, entry) };
-        // SAFETY: as above.
-        let mut entry = unsafe { apic.table_entry(input) };
-        entry.set_flags(before);
-        // SAFETY: as above; the entry is as it was.
-        unsafe { apic.set_table_entry(input, entry) };
-    }
-
     /// Lets a line through, or holds it back.
     pub(crate) fn set_masked(&mut self, gsi: Gsi, is_masked: bool) {
         match (self.find(gsi), is_masked) {

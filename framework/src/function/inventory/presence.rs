@@ -182,7 +182,7 @@ impl Machine {
         if record.presence.mark() {
             log::info!("{}: gone", record.address());
             self.vectors.each_of(record.address(), |vector, gsi| match gsi {
-                Some(gsi) => self.controller.raise_line(gsi, vector),
+                Some(_) => self.controller.call_line(vector),
                 None => self.controller.raise(vector),
             });
             record.presence.wake();
