@@ -9,52 +9,49 @@ use core::slice;
 
 use super::BusAddress;
 use super::pool::Pages;
+use super::span::Span;
 
 /// Bytes for DMA. While the device has it, move it into a ring that knows so; what comes back out is yours.
 ///
 /// # Invariants
-/// `start..start + length` lies in the pages, and no other buffer overlaps it.
+/// No other buffer overlaps the span.
 pub struct DmaBuffer {
-    pages: Arc<Pages>,
-    start: usize,
-    length: usize,
+    span: Span,
 }
 
 impl DmaBuffer {
     /// The caller hands out disjoint ranges of `pages`.
     pub(super) fn new(pages: Arc<Pages>, start: usize, length: usize) -> Self {
-        assert!(start + length <= pages.block().bytes(), "a DMA buffer lies within its pages");
-        Self { pages, start, length }
+        Self { span: Span::new(pages, start, length) }
     }
 
     /// Where the device finds it.
+    #[inline]
     #[must_use]
     pub fn bus(&self) -> BusAddress {
-        BusAddress::new(self.pages.block().bus()).offset(self.start as u64)
+        self.span.bus()
     }
 }
 
 impl Deref for DmaBuffer {
     type Target = [u8];
+    #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: the range lies in the block (invariant).
-        let start = unsafe { self.pages.block().pointer().add(self.start) };
-        // SAFETY: the range is mapped and initialised, lives as long as the pages, and is this buffer's alone.
-        unsafe { slice::from_raw_parts(start.as_ptr(), self.length) }
+        // SAFETY: the span is mapped and initialised, lives as long as this, and is this buffer's alone.
+        unsafe { slice::from_raw_parts(self.span.pointer().as_ptr(), self.span.length()) }
     }
 }
 
 impl DerefMut for DmaBuffer {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the range lies in the block (invariant).
-        let start = unsafe { self.pages.block().pointer().add(self.start) };
         // SAFETY: as in `deref`, and `&mut self` makes it exclusive.
-        unsafe { slice::from_raw_parts_mut(start.as_ptr(), self.length) }
+        unsafe { slice::from_raw_parts_mut(self.span.pointer().as_ptr(), self.span.length()) }
     }
 }
 
 impl fmt::Debug for DmaBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DmaBuffer").field("bus", &self.bus()).field("length", &self.length).finish()
+        f.debug_struct("DmaBuffer").field("bus", &self.bus()).field("length", &self.len()).finish()
     }
 }

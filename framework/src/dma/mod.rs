@@ -9,6 +9,7 @@ mod block;
 mod buffer;
 mod pool;
 mod shared;
+mod span;
 
 pub use block::DmaBlock;
 pub use buffer::DmaBuffer;

@@ -12,6 +12,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::BusAddress;
 use super::pool::Pages;
+use super::span::Span;
 
 /// A stretch of DMA memory from which arrays are carved, front to back.
 #[derive(Debug)]
@@ -35,7 +36,8 @@ impl DmaRegion {
             return None;
         }
         self.next = end;
-        Some(DmaShared { pages: self.pages.clone(), start, count, _marker: PhantomData })
+        let span = Span::new(self.pages.clone(), start, end - start);
+        Some(DmaShared { span, count, _marker: PhantomData })
     }
 }
 
@@ -44,10 +46,9 @@ impl DmaRegion {
 /// and what the device wrote before a value is there once [`read`](Self::read) has returned it.
 ///
 /// # Invariants
-/// `count` values from `start` on lie in the pages, aligned, and no other `DmaShared` overlaps them.
+/// The span is aligned and has room for `count` values, and no other `DmaShared` overlaps it.
 pub struct DmaShared<T> {
-    pages: Arc<Pages>,
-    start: usize,
+    span: Span,
     count: usize,
     _marker: PhantomData<fn() -> T>,
 }
@@ -62,7 +63,7 @@ impl<T: FromBytes + IntoBytes + Copy> DmaShared<T> {
     /// Where the device finds the array.
     #[must_use]
     pub fn bus(&self) -> BusAddress {
-        BusAddress::new(self.pages.block().bus()).offset(self.start as u64)
+        self.span.bus()
     }
 
     /// Reads the value at `index`.
@@ -93,13 +94,13 @@ impl<T: FromBytes + IntoBytes + Copy> DmaShared<T> {
     #[inline]
     fn locate(&self, index: usize) -> NonNull<T> {
         assert!(index < self.count, "index {index} of {} shared values", self.count);
-        // SAFETY: the value lies in the array, and the array in the pages (invariant).
-        unsafe { self.pages.block().pointer().add(self.start + index * size_of::<T>()) }.cast()
+        // SAFETY: the span has room for `count` values (invariant).
+        unsafe { self.span.pointer().cast::<T>().add(index) }
     }
 }
 
 impl<T> fmt::Debug for DmaShared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DmaShared").field("start", &self.start).field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("DmaShared").field("bus", &self.span.bus()).field("count", &self.count).finish_non_exhaustive()
     }
 }
