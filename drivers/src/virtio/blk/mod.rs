@@ -178,7 +178,7 @@ impl VirtioBlk {
         let prepared = held.request().prepare(kind, sector, length, &self.dma, self.limits.request);
         prepared.map_err(|_| BlockError::NoMemory { sector })?;
         fill(held.request().data());
-        let mut pending = held.submit().map_err(quarantined)?;
+        let mut pending = held.submit();
         let done = poll_fn(|context| {
             self.follow_config();
             pending.poll(context)
@@ -202,14 +202,20 @@ impl VirtioBlk {
 
     /// Looks at what the device has announced, if anything: another capacity, or that it cannot go on. From one that
     /// is gone nothing is expected any more.
+    #[inline]
     fn follow_config(&self) {
+        if self.device.presence().is_gone() || self.shared.is_config_changed.load(Ordering::Relaxed) {
+            self.follow_news();
+        }
+    }
+
+    #[cold]
+    fn follow_news(&self) {
         if self.device.presence().is_gone() {
             self.requests.abandon();
             return;
         }
-        // A swap alone would do, and is the one locked instruction on the way.
-        let is_changed = &self.shared.is_config_changed;
-        if !is_changed.load(Ordering::Relaxed) || !is_changed.swap(false, Ordering::AcqRel) {
+        if !self.shared.is_config_changed.swap(false, Ordering::AcqRel) {
             return;
         }
         if self.device.needs_reset() {
@@ -230,11 +236,14 @@ impl VirtioBlk {
         if length == 0 || !length.is_multiple_of(SECTOR_SIZE) {
             return Err(BlockError::NotSectors { sector, length });
         }
-        let (sectors, capacity) = ((length / SECTOR_SIZE) as u64, self.capacity());
-        match sector.checked_add(sectors) {
-            Some(end) if end <= capacity => Ok(()),
-            _ => Err(BlockError::PastEnd { sector, sectors, capacity }),
+        let sectors = (length / SECTOR_SIZE) as u64;
+        let is_on = |capacity| sector.checked_add(sectors).is_some_and(|end| end <= capacity);
+        if is_on(self.capacity.load(Ordering::Relaxed)) {
+            return Ok(());
         }
+        // It may have grown.
+        let capacity = self.capacity();
+        if is_on(capacity) { Ok(()) } else { Err(BlockError::PastEnd { sector, sectors, capacity }) }
     }
 
     /// The first sector of each piece of a request: `sector` and as many on as pieces were before it.
@@ -265,9 +274,11 @@ impl BlockDevice for VirtioBlk {
 
     async fn read_in_place(&self, sector: u64, length: usize, mut take: impl FnMut(&[u8])) -> Result<(), BlockError> {
         self.check(sector, length)?;
-        for (index, start) in (0..length).step_by(self.limits.request).enumerate() {
-            let piece = self.limits.request.min(length - start);
-            self.carry_out(Kind::Read, self.piece(sector, index), piece, |_| {}, &mut take).await?;
+        let mut start = 0;
+        while start < length {
+            let (at, piece) = (sector + (start / SECTOR_SIZE) as u64, self.limits.request.min(length - start));
+            self.carry_out(Kind::Read, at, piece, |_| {}, &mut take).await?;
+            start += piece;
         }
         Ok(())
     }

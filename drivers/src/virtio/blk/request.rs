@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use switchboard::dma::{DmaBuffer, DmaError, DmaPort};
 use zerocopy::{Immutable, IntoBytes};
@@ -114,13 +115,21 @@ impl Chain for Box<Request> {
     fn describe(&self, segments: &mut Segments) {
         segments.readable(&self.frame, 0..HEADER);
         let Some(data) = &self.data else { return segments.writable(&self.frame, STATUS..STATUS + 1) };
-        for start in (0..self.length).step_by(self.segment) {
-            let range = start..self.length.min(start + self.segment);
+        let mut start = 0;
+        while start < self.length {
+            let end = self.length.min(start + self.segment);
             match self.kind {
-                Kind::Read => segments.writable(data, range),
-                Kind::Write | Kind::Flush => segments.readable(data, range),
+                Kind::Read => segments.writable(data, start..end),
+                Kind::Write | Kind::Flush => segments.readable(data, start..end),
             }
+            start = end;
         }
         segments.writable(&self.frame, STATUS..STATUS + 1);
+    }
+
+    /// Its buffers are always the same, and so are their ranges for the same kind and length.
+    #[inline]
+    fn key(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new((self.slot as u64 + 1) << 40 | u64::from(self.kind.code()) << 32 | self.length as u64)
     }
 }

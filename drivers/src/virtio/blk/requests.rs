@@ -17,27 +17,38 @@ use core::mem;
 use core::task::{Context, Poll, Waker};
 
 use atomic_waker::AtomicWaker;
-use switchboard::sync::IrqLock;
+use spin::Mutex;
 
 use super::request::Request;
 use crate::virtio::queue::{Queue, QueueError};
 
 /// Where a request is.
-#[derive(Debug)]
-enum Place {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
     /// With nobody, or in the hands of a task.
     Idle,
-    /// With the device; a task waits for it, or will.
-    Awaited(Option<Waker>),
+    /// With the device; a task waits for it.
+    Awaited,
     /// With the device; its task has gone.
     Abandoned,
-    /// Back from the device, with the bytes that it wrote.
-    Done(Box<Request>, u32),
+    /// Back from the device, and here; its task will take it.
+    Done,
 }
 
-/// All requests of a disk.
+/// What is known of one request.
+#[derive(Debug)]
+struct Place {
+    state: State,
+    /// While it is done: the request, and the bytes that the device wrote.
+    request: Option<Box<Request>>,
+    written: u32,
+    /// Of the task that waits, while one does; kept, since the next one is often the same.
+    waker: Option<Waker>,
+}
+
+/// All requests of a disk. Only tasks take the lock, each for a few dozen instructions: interrupts need not be off.
 pub(super) struct Requests {
-    inner: IrqLock<Inner>,
+    inner: Mutex<Inner>,
 }
 
 struct Inner {
@@ -57,7 +68,8 @@ struct Inner {
 
 impl Requests {
     pub(super) fn new(queue: Queue<Box<Request>>, requests: Vec<Box<Request>>) -> Self {
-        let places = requests.iter().map(|_| Place::Idle).collect();
+        let place = |_| Place { state: State::Idle, request: None, written: 0, waker: None };
+        let places = requests.iter().map(place).collect();
         let inner = Inner {
             queue,
             places,
@@ -67,7 +79,7 @@ impl Requests {
             collecting: None,
             flusher: None,
         };
-        Self { inner: IrqLock::new(inner) }
+        Self { inner: Mutex::new(inner) }
     }
 
     /// Waits for an idle request.
@@ -88,23 +100,26 @@ impl Requests {
 }
 
 impl Inner {
-    /// Takes back all that the device is done with, and wakes those whose it is.
-    fn collect(&mut self) -> Result<(), QueueError> {
-        loop {
+    /// Takes back all that the device is done with, and wakes those whose it is; but for the task of `own`, which asks.
+    fn collect(&mut self, own: Option<usize>) -> Result<(), QueueError> {
+        while self.queue.has_used() {
             match self.queue.complete() {
-                Ok(None) => return Ok(()),
+                Ok(None) => break,
                 Ok(Some((request, written))) => {
                     self.is_armed = false;
                     let slot = request.slot;
-                    match mem::replace(&mut self.places[slot], Place::Idle) {
-                        Place::Awaited(waker) => {
-                            self.places[slot] = Place::Done(request, written);
-                            if let Some(waker) = waker {
-                                waker.wake();
-                            }
-                        }
-                        // The last two are not there while a request is with the device.
-                        Place::Abandoned | Place::Idle | Place::Done(..) => self.put_back(request),
+                    let place = &mut self.places[slot];
+                    if place.state != State::Awaited {
+                        place.state = State::Idle;
+                        self.put_back(request);
+                        continue;
+                    }
+                    (place.state, place.written) = (State::Done, written);
+                    place.request = Some(request);
+                    if own != Some(slot)
+                        && let Some(waker) = &place.waker
+                    {
+                        waker.wake_by_ref();
                     }
                 }
                 Err(error) => {
@@ -114,6 +129,7 @@ impl Inner {
                 }
             }
         }
+        Ok(())
     }
 
     /// Tells the device of what was submitted, and has its next interrupt wake the task of `own`, or else anybody who
@@ -139,10 +155,8 @@ impl Inner {
 
     /// A request that a task waits for, and its waker.
     fn waiting(&self) -> Option<(usize, &Waker)> {
-        self.places.iter().enumerate().find_map(|(slot, place)| match place {
-            Place::Awaited(Some(waker)) => Some((slot, waker)),
-            _ => None,
-        })
+        let mut awaited = self.places.iter().enumerate().filter(|(_, place)| place.state == State::Awaited);
+        awaited.find_map(|(slot, place)| Some((slot, place.waker.as_ref()?)))
     }
 
     /// The task of a request is through: what it would have done for the others, another does.
@@ -166,18 +180,17 @@ impl Inner {
     /// Flushes until nothing was used meanwhile.
     fn settle(&mut self, collector: &AtomicWaker) {
         // An error is for those who wait, and they were woken.
-        while self.flush(None, collector) && self.collect().is_ok() {}
+        while self.flush(None, collector) && self.collect(None).is_ok() {}
     }
 
     /// The request of `slot`, if the device is done with it.
     fn take_done(&mut self, slot: usize) -> Option<(Box<Request>, u32)> {
-        match mem::replace(&mut self.places[slot], Place::Idle) {
-            Place::Done(request, written) => Some((request, written)),
-            other => {
-                self.places[slot] = other;
-                None
-            }
+        let place = &mut self.places[slot];
+        if place.state != State::Done {
+            return None;
         }
+        place.state = State::Idle;
+        Some((place.request.take()?, place.written))
     }
 
     fn put_back(&mut self, request: Box<Request>) {
@@ -189,8 +202,8 @@ impl Inner {
     fn wake_all(&mut self) {
         self.hopeful.drain(..).for_each(Waker::wake);
         for place in &mut self.places {
-            if let Place::Awaited(waker) = place
-                && let Some(waker) = waker.take()
+            if place.state == State::Awaited
+                && let Some(waker) = place.waker.take()
             {
                 waker.wake();
             }
@@ -210,18 +223,10 @@ impl<'a> Held<'a> {
         self.request.as_mut().unwrap_or_else(|| unreachable!("taken only by submitting and dropping"))
     }
 
-    /// Hands it to the device, which hears of it when it is waited for.
-    pub(super) fn submit(mut self) -> Result<Pending<'a>, QueueError> {
+    /// To be handed to the device, when it is waited for.
+    pub(super) fn submit(mut self) -> Pending<'a> {
         let Some(request) = self.request.take() else { unreachable!("taken only here and by dropping") };
-        let (requests, collector, slot) = (self.requests, self.collector, request.slot);
-        let mut inner = requests.inner.lock();
-        if let Err((error, request)) = inner.queue.submit(request) {
-            drop(inner);
-            self.request = Some(request);
-            return Err(error);
-        }
-        inner.places[slot] = Place::Awaited(None);
-        Ok(Pending { requests, collector, slot: Some(slot) })
+        Pending { requests: self.requests, collector: self.collector, stage: Stage::Before(request) }
     }
 }
 
@@ -233,31 +238,54 @@ impl Drop for Held<'_> {
     }
 }
 
-/// A request that the device has and a task waits for. Dropped early, it is left to the device.
+/// How far a request has come.
+enum Stage {
+    /// The device has not got it yet.
+    Before(Box<Request>),
+    /// The device has it.
+    Within(usize),
+    /// Somebody else has it.
+    After,
+}
+
+/// A request that the device has, or gets, and a task waits for. Dropped early, it is left to the device.
 pub(super) struct Pending<'a> {
     requests: &'a Requests,
     collector: &'a AtomicWaker,
-    slot: Option<usize>,
+    stage: Stage,
 }
 
 impl<'a> Pending<'a> {
     /// Waits for the device; gives the request back and the bytes that it wrote.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<(Held<'a>, u32), QueueError>> {
-        let Some(slot) = self.slot else { unreachable!("polled after it was ready") };
         let inner = &mut *self.requests.inner.lock();
+        let slot = match mem::replace(&mut self.stage, Stage::After) {
+            Stage::Before(request) => {
+                let slot = request.slot;
+                if let Err((error, request)) = inner.queue.submit(request) {
+                    inner.put_back(request);
+                    return Poll::Ready(Err(error));
+                }
+                inner.places[slot].state = State::Awaited;
+                slot
+            }
+            Stage::Within(slot) => slot,
+            Stage::After => unreachable!("polled after it was ready"),
+        };
+        self.stage = Stage::Within(slot);
         loop {
-            inner.collect()?;
+            inner.collect(Some(slot))?;
             if let Some((request, written)) = inner.take_done(slot) {
-                self.slot = None;
+                self.stage = Stage::After;
                 inner.flusher = inner.flusher.filter(|other| *other != slot);
                 inner.collecting = inner.collecting.filter(|other| *other != slot);
                 inner.pass_on(self.collector);
                 let held = Held { requests: self.requests, collector: self.collector, request: Some(request) };
                 return Poll::Ready(Ok((held, written)));
             }
-            match &mut inner.places[slot] {
-                Place::Awaited(Some(waker)) if waker.will_wake(context.waker()) => {}
-                place => *place = Place::Awaited(Some(context.waker().clone())),
+            match &mut inner.places[slot].waker {
+                Some(waker) if waker.will_wake(context.waker()) => {}
+                waker => *waker = Some(context.waker().clone()),
             }
             if inner.is_armed && inner.queue.unkicked() == 0 {
                 if inner.collecting.is_none_or(|other| other == slot) {
@@ -285,11 +313,15 @@ impl<'a> Pending<'a> {
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        let Some(slot) = self.slot else { return };
+        let slot = match mem::replace(&mut self.stage, Stage::After) {
+            Stage::Before(request) => return self.requests.inner.lock().put_back(request),
+            Stage::Within(slot) => slot,
+            Stage::After => return,
+        };
         let inner = &mut *self.requests.inner.lock();
         match inner.take_done(slot) {
             Some((request, _)) => inner.put_back(request),
-            None => inner.places[slot] = Place::Abandoned,
+            None => inner.places[slot].state = State::Abandoned,
         }
         // This task may have been the one that the interrupt wakes, or that the others count on.
         inner.settle(self.collector);
@@ -309,7 +341,7 @@ impl<'a> Hopeful<'a> {
         let inner = &mut *self.requests.inner.lock();
         loop {
             if inner.idle.is_empty() {
-                inner.collect()?;
+                inner.collect(None)?;
             }
             if let Some(request) = inner.idle.pop() {
                 if self.waker.take().is_some() {

@@ -1,5 +1,6 @@
 //! Descriptors as the device reads them, and chains as a driver builds them (virtio 1.2, 2.7.5).
 
+use core::num::NonZeroU64;
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
@@ -31,13 +32,13 @@ bitflags! {
 }
 
 impl Descriptor {
-    /// Describes `segment`; `next` is the descriptor that goes on from there.
-    pub(super) fn of(segment: &Segment, next: Option<u16>) -> Self {
-        let mut flags = Flags::empty();
-        flags.set(Flags::WRITE, segment.is_writable);
-        flags.set(Flags::NEXT, next.is_some());
-        let address = segment.address.get();
-        Self { address, length: segment.length, flags: flags.bits(), next: next.unwrap_or(0) }
+    /// The same; the chain goes on from `next`, or ends here.
+    #[inline]
+    pub(super) fn leading_to(mut self, next: Option<u16>) -> Self {
+        let flags = Flags::from_bits_retain(self.flags) - Flags::NEXT;
+        self.flags = if next.is_some() { flags | Flags::NEXT } else { flags }.bits();
+        self.next = next.unwrap_or(0);
+        self
     }
 
     /// Points at a table of `length` bytes that holds the chain (2.7.5.3).
@@ -46,20 +47,19 @@ impl Descriptor {
     }
 }
 
-/// A stretch of a buffer, and whether the device may write it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Segment {
-    address: BusAddress,
-    pub(super) length: u32,
-    is_writable: bool,
-}
-
 /// What a queue holds while the device has it: the owner of some buffers, which says what they are.
 ///
 /// The queue takes the value whole, so the buffers cannot be touched or freed before the device is done.
 pub trait Chain {
     /// Lists the buffers in the order in which the device is to see them: what it reads, then what it writes.
     fn describe(&self, segments: &mut Segments);
+
+    /// Stands for the segments, where they come again and again: chains of one queue with the same key have the same
+    /// segments. They are not described again where they are still written down.
+    #[inline]
+    fn key(&self) -> Option<NonZeroU64> {
+        None
+    }
 }
 
 /// A chain of one buffer, all of it for the device to write.
@@ -72,44 +72,50 @@ impl Chain for DmaBuffer {
 /// The segments of one chain. What is wrong with them is reported when they are submitted.
 #[derive(Debug, Default)]
 pub struct Segments {
-    list: ArrayVec<Segment, LONGEST_CHAIN>,
-    writable: u32,
+    /// As in a table of their own, where each leads to the next; the last one does, too.
+    list: ArrayVec<Descriptor, LONGEST_CHAIN>,
+    /// Bytes that the device may write. As many segments as there can be do not overflow this.
+    writable: u64,
     fault: Option<QueueError>,
 }
 
 impl Segments {
     /// The device reads `range` of `buffer`.
+    #[inline]
     pub fn readable(&mut self, buffer: &DmaBuffer, range: Range<usize>) {
         if self.writable > 0 {
             self.fault = Some(QueueError::ReadableAfterWritable);
         }
-        self.push(buffer, range, false);
+        self.push(buffer, range, Flags::NEXT);
     }
 
     /// The device writes `range` of `buffer`.
+    #[inline]
     pub fn writable(&mut self, buffer: &DmaBuffer, range: Range<usize>) {
-        self.push(buffer, range, true);
+        self.writable += range.len() as u64;
+        self.push(buffer, range, Flags::NEXT | Flags::WRITE);
     }
 
-    fn push(&mut self, buffer: &DmaBuffer, range: Range<usize>, is_writable: bool) {
-        let outside = QueueError::OutsideBuffer { start: range.start, end: range.end, length: buffer.len() };
+    #[inline]
+    fn push(&mut self, buffer: &DmaBuffer, range: Range<usize>, flags: Flags) {
         let is_inside = range.start < range.end && range.end <= buffer.len();
-        let (true, Ok(length)) = (is_inside, u32::try_from(range.len())) else {
-            self.fault = Some(outside);
-            return;
+        let (true, Ok(length), Ok(index)) = (is_inside, u32::try_from(range.len()), u16::try_from(self.list.len()))
+        else {
+            return self.is_outside(range, buffer.len());
         };
-        let address = buffer.bus().offset(range.start as u64);
-        if self.list.try_push(Segment { address, length, is_writable }).is_err() {
+        let address = buffer.bus().offset(range.start as u64).get();
+        let segment = Descriptor { address, length, flags: flags.bits(), next: index + 1 };
+        if self.list.try_push(segment).is_err() {
             self.fault = Some(QueueError::TooLong { segments: LONGEST_CHAIN + 1, most: LONGEST_CHAIN });
         }
-        if is_writable {
-            match self.writable.checked_add(length) {
-                Some(sum) => self.writable = sum,
-                None => self.fault = Some(outside),
-            }
-        }
     }
 
+    #[cold]
+    fn is_outside(&mut self, range: Range<usize>, length: usize) {
+        self.fault = Some(QueueError::OutsideBuffer { start: range.start, end: range.end, length });
+    }
+
+    #[inline]
     pub(super) fn clear(&mut self) {
         self.list.clear();
         self.writable = 0;
@@ -117,11 +123,13 @@ impl Segments {
     }
 
     /// The segments and the bytes that the device may write in all, if they make a chain.
-    pub(super) fn checked(&self) -> Result<(&[Segment], u32), QueueError> {
-        match self.fault {
-            Some(fault) => Err(fault),
-            None if self.list.is_empty() => Err(QueueError::Empty),
-            None => Ok((&self.list, self.writable)),
+    #[inline]
+    pub(super) fn checked(&self) -> Result<(&[Descriptor], u32), QueueError> {
+        match (self.fault, u32::try_from(self.writable)) {
+            (Some(fault), _) => Err(fault),
+            (None, _) if self.list.is_empty() => Err(QueueError::Empty),
+            (None, Ok(writable)) => Ok((&self.list, writable)),
+            (None, Err(_)) => Err(QueueError::TooMuch { bytes: self.writable }),
         }
     }
 }

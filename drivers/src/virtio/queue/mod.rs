@@ -73,6 +73,13 @@ impl<C: Chain> Queue<C> {
         self.split.complete()
     }
 
+    /// As [`SplitQueue::has_used`].
+    #[inline]
+    #[must_use]
+    pub fn has_used(&self) -> bool {
+        self.split.has_used()
+    }
+
     /// As [`SplitQueue::enable_notifications`].
     pub fn enable_notifications(&mut self) -> bool {
         self.split.enable_notifications()
@@ -159,6 +166,12 @@ pub enum QueueError {
         end: usize,
         /// Bytes in the buffer.
         length: usize,
+    },
+    /// The device could not say that it wrote so much.
+    #[error("{bytes} bytes for the device to write in one chain; it can tell of 32 bits of them")]
+    TooMuch {
+        /// Bytes for the device to write.
+        bytes: u64,
     },
     /// The device gave back more chains than it has.
     #[error("the device says that it used {advanced} chains, it has {in_flight}")]

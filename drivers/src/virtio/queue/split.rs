@@ -123,13 +123,7 @@ impl<C: Chain> SplitQueue<C> {
     /// # Errors
     /// [`QueueError`] and the chain.
     pub fn submit(&mut self, chain: C) -> Result<(), (QueueError, C)> {
-        self.segments.clear();
-        chain.describe(&mut self.segments);
-        let written = self.alive().and_then(|()| {
-            let (list, writable) = self.segments.checked()?;
-            Ok((self.table.write(list)?, writable))
-        });
-        let ((head, descriptors), writable) = match written {
+        let ((head, descriptors), writable) = match self.write_down(&chain) {
             Ok(written) => written,
             Err(error) => return Err((error, chain)),
         };
@@ -138,6 +132,27 @@ impl<C: Chain> SplitQueue<C> {
         self.available.publish(head);
         self.notices.offered();
         Ok(())
+    }
+
+    /// The first descriptor of the chain and how many it takes, and the bytes that the device may write.
+    #[inline]
+    fn write_down(&mut self, chain: &C) -> Result<((u16, u16), u32), QueueError> {
+        self.alive()?;
+        let key = chain.key();
+        if let Some((head, writable)) = key.and_then(|key| self.table.reuse(key)) {
+            return Ok(((head, 1), writable));
+        }
+        self.segments.clear();
+        chain.describe(&mut self.segments);
+        let (list, writable) = self.segments.checked()?;
+        Ok((self.table.write(list, writable, key)?, writable))
+    }
+
+    /// Whether [`complete`](Self::complete) has something to say: a chain, or an error.
+    #[inline]
+    #[must_use]
+    pub fn has_used(&self) -> bool {
+        self.used.index() != self.seen || self.failure.is_some()
     }
 
     /// Takes back a chain that the device is done with, and how many bytes it wrote.

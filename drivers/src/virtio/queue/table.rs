@@ -4,15 +4,27 @@
 //! that nothing a device scribbles can bend the free list.
 
 use alloc::boxed::Box;
+use core::num::NonZeroU64;
 
 use switchboard::dma::{BusAddress, DmaRegion, DmaShared};
 
 use super::QueueError;
-use super::descriptor::{Descriptor, Segment};
+use super::descriptor::Descriptor;
 
 /// Bytes of a descriptor (2.7.5).
 const DESCRIPTOR_BYTES: u32 = 16;
 const _: () = assert!(size_of::<Descriptor>() == 16);
+
+/// What an indirect table holds, and its descriptor points at.
+#[derive(Debug, Clone, Copy, Default)]
+struct Content {
+    /// The chain's key, if it has one.
+    key: Option<NonZeroU64>,
+    /// Entries that the descriptor says it has; 0 where it does not point there.
+    length: u16,
+    /// Bytes that the device may write.
+    writable: u32,
+}
 
 /// Descriptors, and for chains of several segments one indirect table for each descriptor.
 #[derive(Debug)]
@@ -21,8 +33,8 @@ pub(super) struct Table {
     /// `longest` descriptors for each of the table's; absent without `INDIRECT_DESC` or where chains are short.
     indirect: Option<DmaShared<Descriptor>>,
     longest: u16,
-    /// For each descriptor that points at its indirect table, of how many entries it says that is; 0 for others.
-    lengths: Box<[u16]>,
+    /// What is in each indirect table.
+    contents: Box<[Content]>,
     /// For a free descriptor the next free one; for one in a chain the next of the chain.
     next: Box<[u16]>,
     first_free: u16,
@@ -45,8 +57,8 @@ impl Table {
         };
         // The last one leads nowhere; `free` says when the list is at its end.
         let next = (1..=size).collect();
-        let lengths = (0..size).map(|_| 0).collect();
-        Some(Self { descriptors, indirect, longest, lengths, next, first_free: 0, free: size })
+        let contents = (0..size).map(|_| Content::default()).collect();
+        Some(Self { descriptors, indirect, longest, contents, next, first_free: 0, free: size })
     }
 
     pub(super) fn bus(&self) -> BusAddress {
@@ -63,11 +75,33 @@ impl Table {
         u16::try_from(self.next.len()).unwrap_or(u16::MAX) / each
     }
 
-    /// Writes a chain; returns its first descriptor and how many of the table it takes.
-    pub(super) fn write(&mut self, segments: &[Segment]) -> Result<(u16, u16), QueueError> {
+    /// Takes the table that is next, if a chain with that key is in it; returns its descriptor, and the bytes that the device
+    /// may write.
+    #[inline]
+    pub(super) fn reuse(&mut self, key: NonZeroU64) -> Option<(u16, u32)> {
+        let head = self.first_free;
+        let content = self.contents.get(usize::from(head)).filter(|content| content.key == Some(key))?;
+        if self.free == 0 {
+            return None;
+        }
+        self.first_free = self.next[usize::from(head)];
+        self.free -= 1;
+        Some((head, content.writable))
+    }
+
+    /// Writes a chain with that key, in which the device may write so many bytes; returns its first descriptor and how many
+    /// of the table it takes.
+    #[inline]
+    pub(super) fn write(
+        &mut self,
+        segments: &[Descriptor],
+        writable: u32,
+        key: Option<NonZeroU64>,
+    ) -> Result<(u16, u16), QueueError> {
         let wanted = segments.len();
         let too_long = QueueError::TooLong { segments: wanted, most: self.longest.into() };
         let count = u16::try_from(wanted).ok().filter(|count| *count <= self.longest).ok_or(too_long)?;
+        let (last, others) = segments.split_last().ok_or(QueueError::Empty)?;
         match &mut self.indirect {
             Some(tables) if count > 1 => {
                 let head = self.first_free;
@@ -75,17 +109,17 @@ impl Table {
                     return Err(QueueError::Full { wanted: 1, free: 0 });
                 }
                 let start = usize::from(head) * usize::from(self.longest);
-                for (index, segment) in (0..count).zip(segments) {
-                    let next = (index + 1 < count).then_some(index + 1);
-                    tables.write(start + usize::from(index), Descriptor::of(segment, next));
+                for (index, segment) in others.iter().enumerate() {
+                    tables.write(start + index, *segment);
                 }
+                tables.write(start + others.len(), last.leading_to(None));
                 // Each descriptor has the same table always, so most of the time it says all that it should.
-                if self.lengths[usize::from(head)] != count {
+                if self.contents[usize::from(head)].length != count {
                     let table = tables.bus().offset((start * size_of::<Descriptor>()) as u64);
                     let bytes = u32::from(count) * DESCRIPTOR_BYTES;
                     self.descriptors.write(head.into(), Descriptor::indirect(table, bytes));
-                    self.lengths[usize::from(head)] = count;
                 }
+                self.contents[usize::from(head)] = Content { key, length: count, writable };
                 self.first_free = self.next[usize::from(head)];
                 self.free -= 1;
                 Ok((head, 1))
@@ -94,14 +128,15 @@ impl Table {
             _ => {
                 let head = self.first_free;
                 let mut at = head;
-                for (index, segment) in (0..count).zip(segments) {
+                for segment in others {
                     let next = self.next[usize::from(at)];
-                    let link = (index + 1 < count).then_some(next);
-                    self.descriptors.write(at.into(), Descriptor::of(segment, link));
-                    self.lengths[usize::from(at)] = 0;
+                    self.descriptors.write(at.into(), segment.leading_to(Some(next)));
+                    self.contents[usize::from(at)] = Content::default();
                     at = next;
                 }
-                self.first_free = at;
+                self.descriptors.write(at.into(), last.leading_to(None));
+                self.contents[usize::from(at)] = Content::default();
+                self.first_free = self.next[usize::from(at)];
                 self.free -= count;
                 Ok((head, count))
             }

@@ -1,6 +1,7 @@
 //! The protocol of the rings, against a device that follows it and one that does not.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use switchboard::dma::DmaBuffer;
 
@@ -238,6 +239,60 @@ fn a_sleeping_device_is_kicked_once_and_a_busy_one_is_not() {
                 let head = bench.take().head.into();
                 bench.peer.give(head, 0);
                 bench.complete().expect("a good device").expect("a chain");
+            }
+        }
+    }
+}
+
+/// A chain with a key: buffers of its own, and one of two shapes.
+struct Recurring {
+    number: u64,
+    is_long: bool,
+    buffer: DmaBuffer,
+}
+
+impl Chain for Recurring {
+    fn describe(&self, segments: &mut Segments) {
+        segments.readable(&self.buffer, 0..16);
+        segments.writable(&self.buffer, 16..if self.is_long { 64 } else { 32 });
+    }
+
+    fn key(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new((self.number + 1) << 1 | u64::from(self.is_long))
+    }
+}
+
+#[test]
+fn chains_that_come_again_are_what_they_say_in_any_order() {
+    for features in [NONE, ALL, RingFeatures::INDIRECT] {
+        let (machine, dma) = dma();
+        let mut queue = SplitQueue::new(&dma, features, Shape { size: 8, longest: 3 }).expect("memory");
+        let mut peer = Peer::new(&machine, queue.places(), 8, features);
+        let buffers = (0..).zip(dma.buffers(4, 64).expect("memory"));
+        let mut idle: Vec<_> = buffers.map(|(number, buffer)| Recurring { number, is_long: false, buffer }).collect();
+        let mut chance = 1_u32;
+        let mut below = |limit: usize| {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (chance >> 8) as usize % limit
+        };
+        let mut taken = Vec::new();
+        for _ in 0..2_000 {
+            if !idle.is_empty() && below(2) == 0 {
+                let mut chain = idle.swap_remove(below(idle.len()));
+                chain.is_long = below(4) == 0;
+                let (bus, length) = (chain.buffer.bus().get(), if chain.is_long { 48 } else { 16 });
+                assert!(queue.submit(chain).is_ok(), "four chains fit");
+                let chain = peer.take().expect("it was offered");
+                let pieces: Vec<_> = chain.pieces.iter().map(|piece| (piece.address, piece.length)).collect();
+                assert_eq!(pieces, [(bus, 16), (bus + 16, length)]);
+                taken.push((chain, length));
+            } else if !taken.is_empty() {
+                // No more than there is room for in the shape that it has now.
+                let (chain, length) = taken.swap_remove(below(taken.len()));
+                peer.give(chain.head.into(), length);
+                let (chain, written) = queue.complete().expect("a good device").expect("a chain");
+                assert_eq!(written, length);
+                idle.push(chain);
             }
         }
     }

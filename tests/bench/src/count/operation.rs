@@ -151,7 +151,7 @@ fn interrupt(files: &Files, begin: &str, place: usize) -> io::Result<u64> {
         "-icount shift=0 -device edu,addr=2 -device edu,addr=6 -device edu,addr=0xa".split(' ').map(str::to_owned),
     );
     let guest = Guest::start(&words, false)?;
-    guest.wait_for("event: ", PATIENCE)?;
+    guest.wait_for("on an idle CPU", PATIENCE)?;
     let line = guest.line(&format!("{begin}: ")).unwrap_or_default();
     let mut numbers = line.split(' ').filter_map(|word| word.trim_end_matches(',').parse().ok());
     let number = numbers.nth(place);
