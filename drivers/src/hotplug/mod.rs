@@ -17,6 +17,7 @@ use switchboard::function::{Function, PortResources, Presence, SecondaryBus, Slo
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
 use switchboard::machine::Machine;
 use switchboard::messages;
+use switchboard::sync::IrqLock;
 
 use handle::Desk;
 pub use handle::{HotplugSlot, SlotChange};
@@ -33,7 +34,8 @@ messages! {
 /// What the handler shares with the runner.
 #[derive(Debug)]
 struct Shared {
-    signals: SlotSignals,
+    /// The handler and the runner look: one at a time, since what is cleared must be what was seen.
+    signals: IrqLock<SlotSignals>,
     /// Events that the runner has not seen.
     events: AtomicU16,
     desk: Arc<Desk>,
@@ -41,7 +43,7 @@ struct Shared {
 
 impl Shared {
     fn collect(&self) -> SlotEvents {
-        let events = self.signals.take();
+        let events = self.signals.lock().take();
         self.events.fetch_or(events.bits(), Ordering::AcqRel);
         // With no event, too: it may be the last call of a port that is gone.
         self.desk.runner.wake();
@@ -109,7 +111,7 @@ impl Driver for HotplugPort {
             let what = "MSI-X entry of a port's events";
             return Err(ProbeError::Unexpected { what, wanted: 0, found: message.into() });
         }
-        let signals = slot.signals();
+        let signals = IrqLock::new(slot.signals());
         let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), desk: Arc::default() });
         let interrupts = granted.register(shared.clone()).unmask();
         Ok(Self { interrupts, shared, slot, bus, presence, machine })

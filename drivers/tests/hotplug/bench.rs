@@ -62,7 +62,16 @@ pub(crate) fn card(device: u16) -> FakeFunction {
 
 /// A running port, with a card in its slot or without.
 pub(crate) fn bench(capabilities: u32, grace: u32, has_card: bool) -> Bench {
-    let function = FakeFunction::new(0x1b36, 0x000c).at("00:04.0").pin(1, 10).msi(1).port(1, capabilities);
+    bench_of(FakeFunction::new(0x1b36, 0x000c).msi(1), capabilities, grace, has_card)
+}
+
+/// The same of a port that has no messages.
+pub(crate) fn bench_by_line(capabilities: u32, grace: u32, has_card: bool) -> Bench {
+    bench_of(FakeFunction::new(0x1b36, 0x000c), capabilities, grace, has_card)
+}
+
+fn bench_of(function: FakeFunction, capabilities: u32, grace: u32, has_card: bool) -> Bench {
+    let function = function.at("00:04.0").pin(1, 10).port(1, capabilities);
     let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([function])));
     let express = fake.find_capability(port(), 0x10).expect("it was made with one");
     if has_card {
@@ -91,10 +100,15 @@ impl Bench {
 
     /// Sets the state of the slot and announces events.
     pub(crate) fn announce(&self, is_occupied: bool, events: u16) {
+        self.change_unheard(is_occupied, events);
+        self.fake.send(port(), 0).expect("the port has a message");
+    }
+
+    /// The same, and the interrupt is lost.
+    pub(crate) fn change_unheard(&self, is_occupied: bool, events: u16) {
         let state = if is_occupied { OCCUPIED } else { 0 };
         self.fake.set_config(port(), self.express + LINK_STATUS, if is_occupied { 1 << 13 } else { 0 });
         self.fake.set_config(port(), self.express + STATUS, state | events);
-        self.fake.send(port(), 0).expect("the port has a message");
     }
 
     pub(crate) fn lights_and_power(&self) -> u16 {

@@ -191,3 +191,16 @@ fn a_press_with_an_exchange_is_no_wish() {
     bench.pass(0);
     assert_eq!(bench.change(), Some(SlotChange::RemovalAsked));
 }
+
+#[test]
+fn what_a_line_does_not_tell_is_found_out() {
+    let mut bench = bench_by_line(QUICK, 0, true);
+    bench.fake.remove(behind());
+    bench.change_unheard(false, PRESENCE | LINK);
+    bench.pass(600);
+    assert_eq!((bench.lights_and_power(), bench.change()), (OFF, Some(SlotChange::Gone)));
+    bench.fake.insert(card(0x5678));
+    bench.change_unheard(true, PRESENCE | BUTTON | LINK);
+    bench.pass(800);
+    assert_eq!((bench.lights_and_power(), bench.change(), bench.change()), (ON, Some(SlotChange::Added), None));
+}

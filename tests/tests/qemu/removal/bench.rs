@@ -18,6 +18,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// What is asked of a card that may be gone is not waited for any longer.
 const SHORT: Duration = Duration::from_millis(300);
 
+/// Connections of a crowd.
+const CROWD: usize = 24;
+
 /// How a device leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -79,6 +82,15 @@ impl Bench {
         let guest = qtest.attach(qmp.attach(qemu)).start();
         drop(guest.client_on(1));
         Self { guest, qmp: qmp.connect(), qtest, content, _image: image }
+    }
+
+    /// Has what stays serve more connections at once than there are to be: lists and tasks that come with connections grow
+    /// to the length that they keep.
+    pub(super) fn crowd(&self) {
+        let mut clients: Vec<_> = (0..CROWD).map(|_| self.guest.client()).collect();
+        for client in &mut clients {
+            assert_eq!(client.get("/hello").expect("an answer").status, 200);
+        }
     }
 
     /// Takes the devices out and puts them back, in turn, while clients use them and what stays.

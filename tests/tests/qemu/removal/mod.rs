@@ -20,6 +20,7 @@ const WARM_UP: u64 = 2;
 
 fn removals(manner: Manner, irq: Irq, rounds: u64) {
     let mut bench = Bench::new(irq);
+    bench.crowd();
     bench.rounds(WARM_UP, manner);
     let before = Figures::at_rest(&bench.guest);
     let start = Instant::now();
