@@ -9,6 +9,7 @@ mod tests;
 use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::task::Poll;
 
 use atomic_waker::AtomicWaker;
 use switchboard::bar::Bar;
@@ -170,19 +171,12 @@ impl VirtioBlk {
         let collector = &self.shared.collector;
         let quarantined = |error| self.set_aside(error, sector);
         let mut hopeful = self.requests.idle(collector);
-        let idle = poll_fn(|context| {
-            self.follow_config();
-            hopeful.poll(context)
-        });
-        let mut held = idle.await.map_err(quarantined)?;
+        let mut held = poll_fn(|context| self.poll(|| hopeful.poll(context))).await.map_err(quarantined)?;
         let prepared = held.request().prepare(kind, sector, length, &self.dma, self.limits.request);
         prepared.map_err(|_| BlockError::NoMemory { sector })?;
         fill(held.request().data());
         let mut pending = held.submit();
-        let done = poll_fn(|context| {
-            self.follow_config();
-            pending.poll(context)
-        });
+        let done = poll_fn(|context| self.poll(|| pending.poll(context)));
         let (mut held, written) = done.await.map_err(quarantined)?;
         self.finished.fetch_add(1, Ordering::Relaxed);
         held.request().outcome(sector, written)?;
@@ -200,15 +194,26 @@ impl VirtioBlk {
         BlockError::Quarantined { sector }
     }
 
-    /// Looks at what the device has announced, if anything: another capacity, or that it cannot go on. From one that
-    /// is gone nothing is expected any more.
+    /// Polls for something to come from the device. Where it has not come, what the device has announced until then may be
+    /// that nothing will.
     #[inline]
-    fn follow_config(&self) {
-        if self.device.presence().is_gone() || self.shared.is_config_changed.load(Ordering::Relaxed) {
+    fn poll<T>(&self, mut poll: impl FnMut() -> Poll<T>) -> Poll<T> {
+        loop {
+            let outcome = poll();
+            if outcome.is_ready() || !self.has_news() {
+                return outcome;
+            }
             self.follow_news();
         }
     }
 
+    #[inline]
+    fn has_news(&self) -> bool {
+        self.device.presence().is_gone() || self.shared.is_config_changed.load(Ordering::Acquire)
+    }
+
+    /// Follows what the device has announced: another capacity, or that it cannot go on. From one that is gone nothing is
+    /// expected any more.
     #[cold]
     fn follow_news(&self) {
         if self.device.presence().is_gone() {
@@ -255,7 +260,9 @@ impl VirtioBlk {
 impl BlockDevice for VirtioBlk {
     /// Follows the disk when the host resizes it.
     fn capacity(&self) -> u64 {
-        self.follow_config();
+        if self.has_news() {
+            self.follow_news();
+        }
         self.capacity.load(Ordering::Relaxed)
     }
 

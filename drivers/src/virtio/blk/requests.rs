@@ -46,7 +46,8 @@ struct Place {
     waker: Option<Waker>,
 }
 
-/// All requests of a disk. Only tasks take the lock, each for a few dozen instructions: interrupts need not be off.
+/// All requests of a disk. Only tasks take the lock, each for a few dozen instructions, and interrupts stay on: one that
+/// comes between a look at the queue and the registration of a waker wakes nobody, so another look has to follow.
 pub(super) struct Requests {
     inner: Mutex<Inner>,
 }
@@ -167,6 +168,9 @@ impl Inner {
         match self.waiting() {
             Some((slot, waker)) if self.is_armed => {
                 collector.register(waker);
+                if self.queue.has_used() {
+                    waker.wake_by_ref();
+                }
                 self.collecting = Some(slot);
             }
             Some((slot, waker)) => {
@@ -288,9 +292,13 @@ impl<'a> Pending<'a> {
                 waker => *waker = Some(context.waker().clone()),
             }
             if inner.is_armed && inner.queue.unkicked() == 0 {
-                if inner.collecting.is_none_or(|other| other == slot) {
-                    self.collector.register(context.waker());
-                    inner.collecting = Some(slot);
+                if inner.collecting.is_some_and(|other| other != slot) {
+                    return Poll::Pending;
+                }
+                self.collector.register(context.waker());
+                inner.collecting = Some(slot);
+                if inner.queue.has_used() {
+                    continue;
                 }
                 return Poll::Pending;
             }
@@ -360,6 +368,9 @@ impl<'a> Hopeful<'a> {
             // All are with the device, and perhaps nobody waits for any of them.
             if inner.is_armed && inner.collecting.is_none() {
                 self.collector.register(context.waker());
+                if inner.queue.has_used() {
+                    continue;
+                }
             }
             if inner.is_armed || inner.flusher.is_some() || !inner.flush(None, self.collector) {
                 return Poll::Pending;

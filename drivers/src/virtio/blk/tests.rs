@@ -222,7 +222,7 @@ fn tasks_that_come_go_and_give_up_leave_nobody_asleep() {
                 }
                 *seen = wakes.count();
                 let poll = Future::poll(read.as_mut(), &mut Context::from_waker(waker));
-                if let core::task::Poll::Ready(outcome) = &poll {
+                if let Poll::Ready(outcome) = &poll {
                     assert_eq!(*outcome, Ok(Some(at.to_le_bytes()[0])));
                     done += 1;
                 }
@@ -259,7 +259,7 @@ fn a_dropped_read_neither_leaks_its_request_nor_writes_where_it_was() {
         assert_eq!(disk.work(), 1);
         assert_eq!(
             Future::poll(read.as_mut(), &mut context).map(|outcome| outcome.is_ok()),
-            core::task::Poll::Ready(true)
+            Poll::Ready(true)
         );
     }
 }
@@ -278,14 +278,14 @@ fn a_device_that_breaks_the_rules_is_set_aside_and_everyone_hears_of_it() {
     disk.machine.send(disk.address, 0).expect("messages are on");
     assert!(wakes.count() >= 1);
     let mut outcome = |read| Future::poll(read, &mut context);
-    assert_eq!(outcome(first.as_mut()), core::task::Poll::Ready(Err(BlockError::Quarantined { sector: 1 })));
+    assert_eq!(outcome(first.as_mut()), Poll::Ready(Err(BlockError::Quarantined { sector: 1 })));
     assert_eq!(disk.machine.read_register(disk.address, 0, COMMON + 20) & 0xff, 0, "it was reset");
     assert_eq!(
         disk.machine.read_config(disk.address, 4) & 4,
         0,
         "it is off the bus, whether it heeds the reset or not"
     );
-    let quarantined = core::task::Poll::Ready(Err(BlockError::Quarantined { sector: 2 }));
+    let quarantined = Poll::Ready(Err(BlockError::Quarantined { sector: 2 }));
     assert_eq!(Future::poll(second.as_mut(), &mut context), quarantined);
     assert_eq!(run(driver.flush(), || {}), Ok(()));
     let third = run(driver.read(3, &mut [0; SECTOR_SIZE]), || panic!("the device was asked"));
