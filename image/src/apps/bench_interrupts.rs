@@ -171,6 +171,8 @@ const FACTORIAL: Reg<Registers, u32> = Reg::at(0x08);
 const STATUS: Reg<Registers, u32> = Reg::at(0x20);
 const ACKNOWLEDGE: Reg<Registers, u32, WriteOnly> = Reg::at(0x64);
 const INTERRUPT_WHEN_COMPUTED: u32 = 0x80;
+/// Takes the device some hundred microseconds: long enough for the CPU to be halted until then, also on a busy host.
+const LONG: u32 = 300_000;
 
 /// A handler that notifies a task, and notes when.
 #[derive(Debug)]
@@ -201,7 +203,7 @@ async fn notify(machine: &'static Machine) -> Result<(), Failure> {
     let mut best = None;
     for _ in 0..ROUNDS {
         let idle = tasks::idle();
-        waking.registers.write(&FACTORIAL, 10);
+        waking.registers.write(&FACTORIAL, LONG);
         waiter.wait().await;
         let cost = ticks() - waking.at.load(Ordering::Relaxed);
         // The host decides when the device is done. Before the CPU is halted the way to the task is shorter.

@@ -257,10 +257,7 @@ fn a_dropped_read_neither_leaks_its_request_nor_writes_where_it_was() {
         assert!(wakes.count() > before, "left to sleep");
         assert!(Future::poll(read.as_mut(), &mut context).is_pending());
         assert_eq!(disk.work(), 1);
-        assert_eq!(
-            Future::poll(read.as_mut(), &mut context).map(|outcome| outcome.is_ok()),
-            Poll::Ready(true)
-        );
+        assert_eq!(Future::poll(read.as_mut(), &mut context).map(|outcome| outcome.is_ok()), Poll::Ready(true));
     }
 }
 

@@ -6,12 +6,14 @@ use core::task::Context;
 use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
+use super::checksum;
 use crate::network::Traffic;
 use crate::network::nic::{Nic, Reply};
 
 /// What a card can do, in smoltcp's words.
 pub(super) fn capabilities(nic: &dyn Nic) -> DeviceCapabilities {
     let theirs = Nic::capabilities(nic);
+    let has_ours = checksum::are_ours(&theirs.checksum);
     let checksum = |theirs| match theirs {
         embassy_net_driver::Checksum::Both => Checksum::Both,
         embassy_net_driver::Checksum::Tx => Checksum::Tx,
@@ -20,8 +22,11 @@ pub(super) fn capabilities(nic: &dyn Nic) -> DeviceCapabilities {
     };
     let mut checksums = ChecksumCapabilities::default();
     checksums.ipv4 = checksum(theirs.checksum.ipv4);
-    checksums.udp = checksum(theirs.checksum.udp);
-    checksums.tcp = checksum(theirs.checksum.tcp);
+    if has_ours {
+        (checksums.udp, checksums.tcp) = (Checksum::None, Checksum::None);
+    } else {
+        (checksums.udp, checksums.tcp) = (checksum(theirs.checksum.udp), checksum(theirs.checksum.tcp));
+    }
     checksums.icmpv4 = checksum(theirs.checksum.icmpv4);
     let mut capabilities = DeviceCapabilities::default();
     capabilities.medium = Medium::Ethernet;
@@ -37,6 +42,8 @@ pub(super) struct Still(pub(super) DeviceCapabilities);
 /// A frame that arrived.
 pub(super) struct Arriving<'a> {
     pub(super) frame: Option<&'a mut [u8]>,
+    /// Checksums are [ours](checksum).
+    pub(super) has_checksums: bool,
     pub(super) reply: &'a mut dyn Reply,
     pub(super) traffic: &'a Traffic,
 }
@@ -46,6 +53,8 @@ pub(super) struct Leaving<'a, 'c> {
     pub(super) nic: &'a mut dyn Nic,
     pub(super) context: &'a mut Context<'c>,
     pub(super) traffic: &'a Traffic,
+    /// Checksums are [ours](checksum).
+    pub(super) has_checksums: bool,
     /// The card had no room; the task is woken when it has.
     pub(super) is_full: bool,
 }
@@ -63,12 +72,13 @@ impl RxToken for FrameToken<'_> {
 pub(super) struct ReplyToken<'a> {
     reply: &'a mut dyn Reply,
     traffic: &'a Traffic,
+    has_checksums: bool,
 }
 
 impl TxToken for ReplyToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         self.traffic.count_sent(length);
-        written(length, write, |fill| self.reply.send(length, fill))
+        written(length, self.has_checksums, write, |fill| self.reply.send(length, fill))
     }
 }
 
@@ -77,17 +87,27 @@ pub(super) struct LeavingToken<'t, 'a, 'c>(&'t mut Leaving<'a, 'c>);
 
 impl TxToken for LeavingToken<'_, '_, '_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
-        let Leaving { nic, context, traffic, .. } = self.0;
+        let Leaving { nic, context, traffic, has_checksums, .. } = self.0;
         traffic.count_sent(length);
-        written(length, write, |fill| nic.send(context, length, fill))
+        written(length, *has_checksums, write, |fill| nic.send(context, length, fill))
     }
 }
 
-/// Has `send` send what `write` writes. A card that broke down since it had room sends nothing: what smoltcp wrote then
+/// Has `send` send what `write` writes, with checksums of ours if so. A card that broke down since it had room sends nothing: what smoltcp wrote then
 /// is lost, as on a wire.
-fn written<R>(length: usize, write: impl FnOnce(&mut [u8]) -> R, send: impl FnOnce(&mut dyn FnMut(&mut [u8]))) -> R {
+fn written<R>(
+    length: usize,
+    has_checksums: bool,
+    write: impl FnOnce(&mut [u8]) -> R,
+    send: impl FnOnce(&mut dyn FnMut(&mut [u8])),
+) -> R {
     let mut write = Written::Not(write);
-    send(&mut |buffer| write.fill(buffer));
+    send(&mut |buffer| {
+        write.fill(buffer);
+        if has_checksums {
+            checksum::fill(buffer);
+        }
+    });
     if matches!(write, Written::Not(_)) {
         write.fill(&mut vec![0; length]);
     }
@@ -142,7 +162,8 @@ impl Device for Arriving<'_> {
     fn receive(&mut self, _now: Instant) -> Option<(FrameToken<'_>, ReplyToken<'_>)> {
         let frame = self.frame.take()?;
         self.traffic.count_received(frame.len());
-        Some((FrameToken(frame), ReplyToken { reply: self.reply, traffic: self.traffic }))
+        let reply = ReplyToken { reply: self.reply, traffic: self.traffic, has_checksums: self.has_checksums };
+        Some((FrameToken(frame), reply))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<ReplyToken<'_>> {

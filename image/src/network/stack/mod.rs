@@ -4,6 +4,7 @@
 //! socket is asked for frames when it may have some, and the device hears once of all that a turn has sent.
 
 mod address;
+mod checksum;
 mod device;
 mod runner;
 mod sets;
@@ -88,6 +89,9 @@ impl Core {
 
     /// A frame arrived.
     fn receive(&mut self, mut arriving: Arriving<'_>, now: Instant) {
+        if arriving.has_checksums && !arriving.frame.as_ref().is_none_or(|frame| checksum::is_right(frame)) {
+            return;
+        }
         let flow = arriving.frame.as_ref().map_or(Flow::Other, |frame| Flow::of(frame));
         let name = self.sets.find(flow);
         match name.and_then(|name| Some((name, self.sets.slot(name)?))) {

@@ -10,7 +10,7 @@ use smoltcp::time::{Duration, Instant};
 
 use super::device::{Arriving, Leaving};
 use super::sets::NEVER;
-use super::{Stack, now};
+use super::{Stack, checksum, now};
 use crate::network::interface::State;
 use crate::network::nic::Nic;
 
@@ -31,11 +31,14 @@ pub struct Runner {
     alarm: Instant,
     /// When it is said that the link is down; never, once that time is over.
     patience: Instant,
+    /// Checksums are [ours](checksum).
+    has_checksums: bool,
 }
 
 impl Runner {
     pub(super) fn new(stack: Stack, nic: Box<dyn Nic>, state: Rc<State>) -> Self {
-        Self { stack, nic, state, alarm: NEVER, patience: now() + LINK_PATIENCE }
+        let has_checksums = checksum::are_ours(&nic.capabilities().checksum);
+        Self { stack, nic, state, alarm: NEVER, patience: now() + LINK_PATIENCE, has_checksums }
     }
 }
 
@@ -43,7 +46,8 @@ impl Future for Runner {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { stack, nic, state, alarm, patience } = &mut *self;
+        let Self { stack, nic, state, alarm, patience, has_checksums } = &mut *self;
+        let has_checksums = *has_checksums;
         let core = &mut *stack.borrow_mut();
         if core.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
             core.waker = Some(context.waker().clone());
@@ -53,14 +57,14 @@ impl Future for Runner {
         let mut taken = 0;
         while taken < TURN
             && nic.receive(context, &mut |frame, reply| {
-                core.receive(Arriving { frame: Some(frame), reply, traffic }, now);
+                core.receive(Arriving { frame: Some(frame), has_checksums, reply, traffic }, now);
             })
         {
             taken += 1;
         }
         core.sets.queue_due(now);
         core.keep_address(state, now);
-        let mut leaving = Leaving { nic: &mut **nic, context, traffic, is_full: false };
+        let mut leaving = Leaving { nic: &mut **nic, context, traffic, has_checksums, is_full: false };
         let is_short = core.send(&mut leaving, now);
         let is_up = nic.end_turn(context);
         let is_changed = is_up != state.is_up();
