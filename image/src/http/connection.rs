@@ -2,10 +2,9 @@
 
 use alloc::vec::Vec;
 
-use embassy_time::Duration;
 use switchboard::arch::mark::{HTTP, mark};
 
-use super::deadline::{NEXT, REST, WRITE};
+use super::deadline::{NEXT, REST, Seconds, WRITE};
 use super::head::{self, Fault, Framing, Method};
 use super::response::{Response, Status};
 use super::{Answer, Counters, Site};
@@ -23,7 +22,7 @@ pub(super) trait Wire {
     /// As [`TcpSocket::write_with`].
     async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected>;
     /// Lets the connection go on as it is for so long, from now on.
-    fn allow(&self, duration: Duration);
+    fn allow(&self, seconds: Seconds);
     /// As [`TcpSocket::abort`].
     fn abort(&self);
 }

@@ -1,42 +1,40 @@
 //! Connections that do nothing are ended after a while.
 //!
-//! A timer for each read and write would cost more than they do. So each connection says until when it may go on as
-//! it is, which is a store, and once a second somebody looks at all of them.
+//! A timer for each read and write would cost more than they do, and so would a look at the clock. So somebody looks at all
+//! connections once a second, and each says after how many of those looks it may not be as it is any more.
 
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
-use embassy_time::{Duration, Instant, Timer};
+use embassy_time::{Duration, Timer};
 
 use super::connection::Wire;
 use crate::network::{Disconnected, TcpSocket};
 
+/// Seconds, and up to one more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seconds(u64);
+
 /// For the first request of a connection to begin.
-pub(super) const FIRST: Duration = Duration::from_secs(10);
+pub(super) const FIRST: Seconds = Seconds(10);
 /// For another one to begin.
-pub(super) const NEXT: Duration = Duration::from_secs(15);
+pub(super) const NEXT: Seconds = Seconds(15);
 /// For the rest of a head or a body that has begun.
-pub(super) const REST: Duration = Duration::from_secs(5);
+pub(super) const REST: Seconds = Seconds(5);
 /// For the peer to take a part of what it is sent.
-pub(super) const WRITE: Duration = Duration::from_secs(15);
+pub(super) const WRITE: Seconds = Seconds(15);
 /// For the peer to close its side, once ours was.
-const CLOSE: Duration = Duration::from_secs(3);
+const CLOSE: Seconds = Seconds(3);
 
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A connection, and until when it may go on as it is.
+/// A connection, and until which look it may go on as it is.
 pub(super) struct Timed {
     socket: Rc<TcpSocket>,
-    until: Cell<Instant>,
+    watch: Rc<Watch>,
+    until: Cell<u64>,
     is_closed: Cell<bool>,
-}
-
-impl Timed {
-    pub(super) fn new(socket: &Rc<TcpSocket>) -> Rc<Self> {
-        let until = Cell::new(Instant::now() + FIRST);
-        Rc::new(Self { socket: socket.clone(), until, is_closed: Cell::new(false) })
-    }
 }
 
 impl Wire for Timed {
@@ -48,8 +46,8 @@ impl Wire for Timed {
         self.socket.write_with(write).await
     }
 
-    fn allow(&self, duration: Duration) {
-        self.until.set(Instant::now() + duration);
+    fn allow(&self, seconds: Seconds) {
+        self.until.set(self.watch.after(seconds));
     }
 
     fn abort(&self) {
@@ -58,37 +56,49 @@ impl Wire for Timed {
 }
 
 /// All connections of a stack.
-pub(super) struct Watch(RefCell<Vec<Weak<Timed>>>);
+pub(super) struct Watch {
+    connections: RefCell<Vec<Weak<Timed>>>,
+    looks: Cell<u64>,
+}
 
 impl Watch {
     /// Of so many connections at the most.
     pub(super) fn new(most: usize) -> Self {
-        Self(RefCell::new(Vec::with_capacity(most)))
+        Self { connections: RefCell::new(Vec::with_capacity(most)), looks: Cell::new(0) }
+    }
+
+    /// The look that comes after so many seconds. The next one may come at once.
+    fn after(&self, Seconds(seconds): Seconds) -> u64 {
+        self.looks.get() + 1 + seconds
     }
 
     /// Watches over a connection for as long as it lives.
-    pub(super) fn add(&self, connection: &Rc<Timed>) {
-        self.0.borrow_mut().push(Rc::downgrade(connection));
+    pub(super) fn add(self: &Rc<Self>, socket: &Rc<TcpSocket>) -> Rc<Timed> {
+        let (until, is_closed) = (Cell::new(self.after(FIRST)), Cell::new(false));
+        let connection = Rc::new(Timed { socket: socket.clone(), watch: self.clone(), until, is_closed });
+        self.connections.borrow_mut().push(Rc::downgrade(&connection));
+        connection
     }
 
     /// It has ended.
     pub(super) fn remove(&self, connection: &Rc<Timed>) {
-        self.0.borrow_mut().retain(|other| other.as_ptr() != Rc::as_ptr(connection));
+        self.connections.borrow_mut().retain(|other| other.as_ptr() != Rc::as_ptr(connection));
     }
 
     /// Looks at them once a second.
     pub(super) async fn run(&self) {
         loop {
             Timer::after(LOOK).await;
-            self.look(Instant::now());
+            self.looks.set(self.looks.get() + 1);
+            self.look();
         }
     }
 
     /// Closes those whose time is up: the peer gets what was written, and an end. Then it has to close as well.
-    fn look(&self, now: Instant) {
-        self.0.borrow_mut().retain(|connection| {
+    fn look(&self) {
+        self.connections.borrow_mut().retain(|connection| {
             let Some(connection) = connection.upgrade() else { return false };
-            if now < connection.until.get() {
+            if self.looks.get() < connection.until.get() {
                 return true;
             }
             if connection.is_closed.replace(true) {
@@ -96,7 +106,7 @@ impl Watch {
                 return false;
             }
             connection.socket.close();
-            connection.until.set(now + CLOSE);
+            connection.until.set(self.after(CLOSE));
             true
         });
     }

@@ -16,7 +16,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::pin::Pin;
 
-use self::deadline::{Timed, Watch};
+use self::deadline::Watch;
 use crate::network::{Service, Stack};
 use crate::tasks::Crew;
 
@@ -106,8 +106,7 @@ pub fn serve(crew: &Rc<Crew>, stack: &Stack, site: &'static dyn Site, counters: 
     crew.add(async move { watching.run().await });
     SERVICE.start(crew, stack, async move |socket| {
         let _opened = Opened::new(counters);
-        let connection = Timed::new(socket);
-        watch.add(&connection);
+        let connection = watch.add(socket);
         connection::serve(&*connection, site, counters).await;
         watch.remove(&connection);
     });

@@ -39,13 +39,13 @@ pub enum Status {
 }
 
 impl Status {
-    /// The status line, and as far into the headers as all responses are alike.
+    /// The status line, and as far into the headers as all responses are alike. Each line is ended by what follows.
     const fn begin(self) -> &'static str {
         match self {
             Self::Ok => "HTTP/1.1 200 OK\r\nContent-Type: ",
             Self::PartialContent => "HTTP/1.1 206 Partial Content\r\nContent-Type: ",
             Self::MovedPermanently => "HTTP/1.1 301 Moved Permanently\r\nContent-Type: ",
-            Self::NotModified => "HTTP/1.1 304 Not Modified\r\n",
+            Self::NotModified => "HTTP/1.1 304 Not Modified",
             Self::BadRequest => "HTTP/1.1 400 Bad Request\r\nContent-Type: ",
             Self::NotFound => "HTTP/1.1 404 Not Found\r\nContent-Type: ",
             Self::MethodNotAllowed => "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: ",
@@ -185,18 +185,17 @@ impl Response {
             push(self.content_type.as_bytes())?;
             push(b"\r\nContent-Length: ")?;
             push(Buffer::new().format(length).as_bytes())?;
-            push(b"\r\n")?;
         }
         for (name, value) in &self.headers {
+            push(b"\r\n")?;
             push(name.as_bytes())?;
             push(b": ")?;
             push(value.as_bytes())?;
-            push(b"\r\n")?;
         }
         push(match framing {
-            Framing { keeps_alive: false, .. } => b"Connection: close\r\n\r\n",
-            Framing { is_old: true, .. } => b"Connection: keep-alive\r\n\r\n",
-            _ => b"\r\n",
+            Framing { keeps_alive: false, .. } => b"\r\nConnection: close\r\n\r\n",
+            Framing { is_old: true, .. } => b"\r\nConnection: keep-alive\r\n\r\n",
+            _ => b"\r\n\r\n",
         })
     }
 }

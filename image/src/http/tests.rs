@@ -9,9 +9,9 @@ use core::cell::{Cell, RefCell};
 use core::pin::Pin;
 
 use embassy_futures::block_on;
-use embassy_time::Duration;
 
 use super::connection::{Wire, serve};
+use super::deadline::Seconds;
 use super::{Answer, Counters, Request, Response, Site, Source, Status, TEXT};
 use crate::network::Disconnected;
 
@@ -45,7 +45,7 @@ impl Wire for Canned {
         Ok(result)
     }
 
-    fn allow(&self, _duration: Duration) {}
+    fn allow(&self, _: Seconds) {}
 
     fn abort(&self) {
         self.is_aborted.set(true);
