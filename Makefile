@@ -32,7 +32,7 @@ export TARGET IMAGE FILES ISO
 # What makes the ISO, and boots it on UEFI.
 ISO_TOOLS := grub xorriso mtools xz objdump
 
-HOST_CRATES := -p switchboard -p switchboard-drivers
+HOST_CRATES := -p switchboard -p switchboard-drivers -p switchboard-service
 
 .PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint clean
 
@@ -73,8 +73,8 @@ test: test-host test-ui test-qemu test-counts ## Everything that CI runs
 test-host: ## Unit and property tests, and models of every interleaving, on the host
 	@tools/install cargo cc
 	cargo test $(HOST_CRATES)
-	cargo test -p switchboard-image --lib --test network
-	cargo test -p switchboard-tests --lib
+	cargo test -p switchboard-image --lib
+	cargo test -p switchboard-tests --lib --test intrinsics
 	@tools/install python3 lspci || echo 'dumps are not compared with lspci'
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom

@@ -8,11 +8,12 @@
 //! A mistake never stops the machine: the option keeps its default, and a [`Warning`] says what is allowed.
 
 use core::fmt;
-use core::net::Ipv4Addr;
 
 use log::LevelFilter;
 use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::hotplug::GRACE;
+
+use crate::network::AddressSource;
 
 /// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::spin::Spin).
 const SPIN: u16 = 50;
@@ -63,22 +64,6 @@ impl Default for Options<'_> {
             arguments: "",
         }
     }
-}
-
-/// Where the IPv4 address comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressSource {
-    /// From a DHCP server.
-    Dhcp,
-    /// From the command line.
-    Static {
-        /// The address.
-        address: Ipv4Addr,
-        /// Leading bits that the network shares, 0 to 32.
-        prefix: u8,
-        /// Where everything else goes.
-        gateway: Option<Ipv4Addr>,
-    },
 }
 
 /// One option that was not understood. Displays as one line.
@@ -190,6 +175,8 @@ fn parse_address(value: &str) -> Option<AddressSource> {
 mod tests {
     use alloc::string::ToString;
     use alloc::vec::Vec;
+
+    use core::net::Ipv4Addr;
 
     use super::*;
 

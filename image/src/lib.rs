@@ -16,12 +16,11 @@ pub mod disk;
 pub mod drivers;
 pub mod files;
 pub mod free;
-pub mod http;
-pub mod network;
 mod slots;
 pub mod spin;
 pub mod system;
 pub mod table;
-pub mod tasks;
 #[cfg(test)]
 mod testing;
+
+pub use switchboard_service::{http, network, tasks};

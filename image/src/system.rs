@@ -13,9 +13,9 @@ use switchboard::machine::Machine;
 use switchboard_drivers::hotplug::SlotChange;
 
 use crate::apps;
-use crate::command_line::{AddressSource, Options};
+use crate::command_line::Options;
 use crate::devices::{Devices, Found};
-use crate::network::{Interface, Nic, Services};
+use crate::network::{AddressSource, Interface, Nic, Services, State};
 use crate::slots::Slots;
 use crate::tasks::Tasks;
 use crate::{say, table};
@@ -170,7 +170,9 @@ impl System {
         let seed = self.random().await;
         let is_addressed = *self.addressed.get_or_insert(nic.function) == nic.function;
         let source = if is_addressed { self.address } else { AddressSource::Dhcp };
-        Interface::start(self.tasks, nic, source, seed, services)
+        let Found { function, driver, device } = nic;
+        let state = State::new(function, driver, device.mac(), source);
+        Interface::start(self.tasks, state, device, seed, services)
     }
 
     /// Random bits: the CPU's, and those of every device that has some.

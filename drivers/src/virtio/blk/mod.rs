@@ -170,8 +170,13 @@ impl VirtioBlk {
     ) -> Result<(), BlockError> {
         let collector = &self.shared.collector;
         let quarantined = |error| self.set_aside(error, sector);
-        let mut hopeful = self.requests.idle(collector);
-        let mut held = poll_fn(|context| self.poll(|| hopeful.poll(context))).await.map_err(quarantined)?;
+        let mut held = match self.requests.take_idle(collector) {
+            Some(held) => held,
+            None => {
+                let mut hopeful = self.requests.idle(collector);
+                poll_fn(|context| self.poll(|| hopeful.poll(context))).await.map_err(quarantined)?
+            }
+        };
         let prepared = held.request().prepare(kind, sector, length, &self.dma, self.limits.request);
         prepared.map_err(|_| BlockError::NoMemory { sector })?;
         fill(held.request().data());

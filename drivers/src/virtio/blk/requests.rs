@@ -83,6 +83,13 @@ impl Requests {
         Self { inner: Mutex::new(inner) }
     }
 
+    /// An idle request, if there is one now.
+    #[inline]
+    pub(super) fn take_idle<'a>(&'a self, collector: &'a AtomicWaker) -> Option<Held<'a>> {
+        let request = self.inner.lock().idle.pop()?;
+        Some(Held { requests: self, collector, request: Some(request) })
+    }
+
     /// Waits for an idle request.
     pub(super) fn idle<'a>(&'a self, collector: &'a AtomicWaker) -> Hopeful<'a> {
         Hopeful { requests: self, collector, waker: None }

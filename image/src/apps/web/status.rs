@@ -8,8 +8,8 @@ use serde::Serialize;
 use switchboard::arch;
 
 use super::Site;
-use crate::command_line::AddressSource;
 use crate::http::Response;
+use crate::network::AddressSource;
 use crate::{network, tasks};
 
 #[derive(Serialize)]

@@ -17,8 +17,6 @@ use switchboard::config::Address;
 use super::nic::Nic;
 use super::stack::Stack;
 use super::{Traffic, chargen, discard, echo};
-use crate::command_line::AddressSource;
-use crate::devices::Found;
 use crate::tasks::{Crew, Tasks};
 
 /// An Ethernet address.
@@ -41,6 +39,22 @@ pub struct Config {
     pub gateway: Option<Ipv4Addr>,
 }
 
+/// Where the IPv4 address comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressSource {
+    /// From a DHCP server.
+    Dhcp,
+    /// From the command line.
+    Static {
+        /// The address.
+        address: Ipv4Addr,
+        /// Leading bits that the network shares, 0 to 32.
+        prefix: u8,
+        /// Where everything else goes.
+        gateway: Option<Ipv4Addr>,
+    },
+}
+
 /// Adds to a stack's crew what an app serves there, besides the simple services that each stack has.
 pub type Services = Rc<dyn Fn(&Rc<Crew>, &Stack)>;
 
@@ -53,15 +67,9 @@ pub struct Interface {
 impl Interface {
     /// Starts a stack on a network function, with the simple services (echo, discard, chargen) and the app's.
     #[must_use]
-    pub fn start(
-        tasks: Tasks,
-        Found { function, driver, device }: Found<Box<dyn Nic>>,
-        source: AddressSource,
-        seed: u64,
-        services: &Services,
-    ) -> Self {
-        let state = Rc::new(State::new(function, driver, device.mac(), source));
-        log::info!("net {function}: {driver}, mac {}", state.mac);
+    pub fn start(tasks: Tasks, state: State, device: Box<dyn Nic>, seed: u64, services: &Services) -> Self {
+        let state = Rc::new(state);
+        log::info!("net {}: {}, mac {}", state.function, state.driver, state.mac);
         let (stack, runner) = Stack::new(device, state.clone(), seed);
         let crew = Rc::new(Crew::new(tasks));
         crew.add(runner);

@@ -15,8 +15,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use switchboard::config::Address;
-use switchboard_image::command_line::AddressSource;
-use switchboard_image::network::{AcceptError, Runner, Stack, State, TcpSocket, UdpSocket};
+use switchboard_service::network::{AcceptError, AddressSource, Runner, Stack, State, TcpSocket, UdpSocket};
 
 /// Time that passes when a test says so.
 struct Clock;
@@ -167,7 +166,7 @@ impl Bench {
         let mut end = End { incoming: back.clone(), outgoing: there.clone() };
         let source = AddressSource::Static { address: OURS, prefix: 24, gateway: None };
         let nic = Box::new(End { incoming: there, outgoing: back });
-        let mac = switchboard_image::network::Mac([2, 0, 0, 0, 0, 1]);
+        let mac = switchboard_service::network::Mac([2, 0, 0, 0, 0, 1]);
         let state = Rc::new(State::new(Address::new(0, 0, 1, 0), "wire", mac, source));
         let (stack, runner): (Stack, Runner) = Stack::new(nic, state, 1);
         let mut client = Interface::new(Config::new(EthernetAddress([2, 0, 0, 0, 0, 2]).into()), &mut end, now());

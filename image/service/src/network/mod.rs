@@ -10,7 +10,7 @@ mod service;
 mod stack;
 mod traffic;
 
-pub use interface::{Config, Interface, Mac, Services, State};
+pub use interface::{AddressSource, Config, Interface, Mac, Services, State};
 pub use nic::{Handle, Nic, Reply};
 pub use service::Service;
 pub use stack::{AcceptError, Disconnected, Runner, Stack, TcpSocket, UdpSocket};

@@ -6,7 +6,7 @@ use smoltcp::wire::{IpCidr, Ipv4Cidr};
 
 use super::Core;
 use super::sets::{Name, Sets};
-use crate::command_line::AddressSource;
+use crate::network::AddressSource;
 use crate::network::interface::{Config, State};
 
 /// Where the address comes from.
