@@ -1,6 +1,7 @@
 //! Character generator (RFC 864): lines of text, for as long as somebody reads. TCP, port 19.
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 
 use embassy_futures::select::select;
 
@@ -20,30 +21,15 @@ const BUFFERS: (usize, usize) = (1024, 64 * 1024);
 const FIRST: u8 = b' ';
 const COUNT: usize = 95;
 const WIDTH: usize = 72;
-const LINE: usize = WIDTH + 2;
 
-/// One round of the pattern: each line begins one character further on.
-static PATTERN: [u8; COUNT * LINE] = pattern();
-
-const fn pattern() -> [u8; COUNT * LINE] {
-    let mut characters = [FIRST; COUNT];
-    let mut index = 1;
-    while index < COUNT {
-        characters[index] = characters[index - 1] + 1;
-        index += 1;
-    }
-    let mut text = [b'\n'; COUNT * LINE];
-    let mut place = 0;
-    while place < text.len() {
-        let (line, column) = (place / LINE, place % LINE);
-        if column < WIDTH {
-            text[place] = characters[(line + column) % COUNT];
-        } else if column == WIDTH {
-            text[place] = b'\r';
-        }
-        place += 1;
-    }
-    text
+/// One round of the pattern: each line begins one character further on. Made when a connection wants it, since it is
+/// as large as a small driver.
+fn pattern() -> Vec<u8> {
+    let line = |begin: usize| {
+        let characters = (FIRST..).take(COUNT).cycle().skip(begin).take(WIDTH);
+        characters.chain(*b"\r\n")
+    };
+    (0..COUNT).flat_map(line).collect()
 }
 
 pub(super) fn start(crew: &Rc<Crew>, stack: &Stack) {
@@ -52,11 +38,12 @@ pub(super) fn start(crew: &Rc<Crew>, stack: &Stack) {
 }
 
 async fn generate(socket: &Rc<TcpSocket>) {
+    let pattern = pattern();
     let write = async {
-        let mut rest = &PATTERN[..];
+        let mut rest = &pattern[..];
         while let Ok(written) = socket.write(rest).await {
             rest = match &rest[written..] {
-                [] => &PATTERN,
+                [] => &pattern,
                 rest => rest,
             };
         }
@@ -72,7 +59,8 @@ mod tests {
 
     #[test]
     fn lines_are_those_of_the_rfc() {
-        let lines: alloc::vec::Vec<_> = PATTERN.chunks(LINE).collect();
+        let pattern = pattern();
+        let lines: Vec<_> = pattern.chunks(WIDTH + 2).collect();
         assert_eq!(lines.len(), 95);
         assert!(lines[0].starts_with(b" !\"#$%&'()") && lines[0].ends_with(b"defg\r\n"));
         assert!(lines[1].starts_with(b"!\"#") && lines[1].ends_with(b"defgh\r\n"));
