@@ -5,6 +5,7 @@
 extern crate alloc;
 
 pub mod block;
+pub mod card;
 pub mod e1000;
 pub mod e1000e;
 pub mod edu;

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use switchboard::driver::{Driver, Id, ProbeError, attach};
 use switchboard::function::Function;
+use switchboard_drivers::card::Card;
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::edu::Edu;
@@ -40,8 +41,8 @@ pub struct Entry {
     pub probe: fn(Function) -> Result<Device, ProbeError>,
 }
 
-/// A network driver: whatever implements `embassy_net_driver::Driver`.
-const fn nic<D: Driver + embassy_net_driver::Driver + 'static>() -> Entry {
+/// A network driver: whatever implements `Card`.
+const fn nic<D: Driver + Card + 'static>() -> Entry {
     let probe = |function| attach::<D>(function).map(|nic| Device::Nic(Box::new(nic)));
     Entry { name: D::NAME, matches: D::MATCHES, probe }
 }

@@ -53,6 +53,15 @@ impl Shared {
         self.received.register(waker);
     }
 
+    /// Holds interrupts for frames that arrive back, or lets them through.
+    pub(super) fn mask_received(&self, is_masked: bool) {
+        let causes = (Causes::RECEIVED | Causes::OVERRUN).bits();
+        match is_masked {
+            true => self.registers.write(&IMC, causes),
+            false => self.registers.write(&IMS, causes),
+        }
+    }
+
     pub(super) fn wake_on_link_change(&self, waker: &Waker) {
         self.link_changed.register(waker);
     }

@@ -62,6 +62,8 @@ pub struct E1000 {
     address: Address,
     mac: [u8; 6],
     is_quarantined: bool,
+    /// Whoever looks for frames wants no interrupts.
+    is_polled: bool,
 }
 
 impl Driver for E1000 {
@@ -78,7 +80,7 @@ impl Driver for E1000 {
         let (rx, tx) = set_up_rings(&shared, &dma)?;
         let line = irq.grant_line()?.register(shared.clone()).unmask();
         start(&shared, mac, &rx);
-        Ok(Self { line, shared, bus, rx, tx, address, mac, is_quarantined: false })
+        Ok(Self { line, shared, bus, rx, tx, address, mac, is_quarantined: false, is_polled: false })
     }
 }
 

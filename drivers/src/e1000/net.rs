@@ -12,6 +12,7 @@ use super::interrupt::Shared;
 use super::registers::{RDT, TDT};
 use super::rx_ring::RxRing;
 use super::tx_ring::TxRing;
+use crate::card::Card;
 
 /// An Ethernet frame without its CRC, which the card makes.
 const FRAME_BYTES: usize = 1514;
@@ -51,11 +52,21 @@ impl Driver for E1000 {
     }
 }
 
+impl Card for E1000 {
+    fn set_polled(&mut self, is_polled: bool) {
+        self.is_polled = is_polled;
+        self.shared.mask_received(is_polled);
+    }
+}
+
 impl E1000 {
     /// The length of the next frame, or a promise to wake. The ring is looked at again once the waker is registered:
     /// a frame in between has interrupted already.
     fn next_frame(&mut self, waker: &Waker) -> Option<usize> {
         self.poll_frame().or_else(|| {
+            if self.is_polled {
+                return None;
+            }
             self.shared.wake_on_receive(waker);
             self.poll_frame()
         })

@@ -15,6 +15,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use switchboard::config::Address;
+use switchboard_drivers::card::Card;
 use switchboard_service::network::{AcceptError, AddressSource, Runner, Stack, State, TcpSocket, UdpSocket};
 
 /// Time that passes when a test says so.
@@ -88,6 +89,11 @@ impl embassy_net_driver::TxToken for Outgoing<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         self.fill(length, fill)
     }
+}
+
+impl Card for End {
+    /// Whoever has it polls it all the time.
+    fn set_polled(&mut self, _is_polled: bool) {}
 }
 
 impl Driver for End {

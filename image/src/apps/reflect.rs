@@ -50,7 +50,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
 
 async fn reflect(card: Option<Found<Box<dyn Nic>>>, may_poll: bool) {
     let Some(Found { function, driver, device: mut nic }) = card else { return };
-    let mut was_up = false;
+    let (mut was_up, mut is_polled) = (false, false);
     let mut contest = Contest::new(arch::now());
     poll_fn(|context| {
         let mut count = 0;
@@ -69,8 +69,14 @@ async fn reflect(card: Option<Found<Box<dyn Nic>>>, may_poll: bool) {
         if count > 0 {
             contest.found(count, now);
         }
-        if count == TURN || may_poll && contest.polls(now) {
+        let polls = may_poll && contest.polls(now);
+        // The last look of one that polls did not promise anything.
+        if count == TURN || polls || is_polled {
             context.waker().wake_by_ref();
+        }
+        if polls != is_polled {
+            nic.set_polled(polls);
+            is_polled = polls;
         }
         let is_up = nic.end_turn(context);
         if is_up != core::mem::replace(&mut was_up, is_up) {

@@ -16,6 +16,7 @@ use switchboard::fake::FakeMachine;
 use super::super::registers::*;
 use super::super::{E1000, rx_ring, tx_ring};
 use super::{DeviceRing, GSI, address, function, machine};
+use crate::card::Card as _;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
@@ -146,6 +147,30 @@ fn a_frame_wakes_and_arrives() {
     token.consume(|frame| assert_eq!(frame, b"a frame"));
     assert!(card.receive(&mut context).is_none());
     assert_eq!(card.counters().received(), 1);
+}
+
+#[test]
+fn a_card_that_is_polled_does_not_interrupt_for_frames() {
+    let (fake, mut card) = card();
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut context = Context::from_waker(&waker);
+    let frames = Causes::RECEIVED | Causes::OVERRUN;
+    card.set_polled(true);
+    assert_eq!(read(fake, IMC.offset()), frames.bits());
+    assert!(card.receive(&mut context).is_none());
+    rings(fake).0.receive(0, b"polled", 3, 0);
+    let (token, _) = card.receive(&mut context).expect("a frame");
+    token.consume(|frame| assert_eq!(frame, b"polled"));
+    // The interrupt was under way: nobody waits for it.
+    interrupt(fake, Causes::RECEIVED);
+    assert_eq!(count.take(), 0);
+    write(fake, IMS.offset(), 0);
+    card.set_polled(false);
+    assert_eq!(read(fake, IMS.offset()), frames.bits());
+    assert!(card.receive(&mut context).is_none());
+    interrupt(fake, Causes::RECEIVED);
+    assert_eq!(count.take(), 1);
 }
 
 #[test]

@@ -31,6 +31,7 @@ use self::send::Sender;
 pub use self::send::Slot;
 use super::queue::Shape;
 use super::{Cause, Running, Signals, Transport, VENDOR};
+use crate::card::Card;
 
 /// Bytes of the header before each frame (5.1.6.1, as of version 1).
 const HEADER: usize = 12;
@@ -276,6 +277,12 @@ impl embassy_net_driver::Driver for VirtioNet {
 
     fn hardware_address(&self) -> HardwareAddress {
         HardwareAddress::Ethernet(self.mac)
+    }
+}
+
+impl Card for VirtioNet {
+    fn set_polled(&mut self, is_polled: bool) {
+        self.receiver.set_polled(is_polled);
     }
 }
 

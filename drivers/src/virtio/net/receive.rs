@@ -25,6 +25,8 @@ pub(super) struct Receiver {
     shared: Arc<Shared>,
     counters: Arc<NetCounters>,
     kicks: u64,
+    /// Whoever looks for frames wants no interrupts.
+    is_polled: bool,
 }
 
 impl Receiver {
@@ -43,7 +45,14 @@ impl Receiver {
                 break;
             }
         }
-        Ok(Self { queue, shared, counters, kicks: 0 })
+        Ok(Self { queue, shared, counters, kicks: 0, is_polled: false })
+    }
+
+    pub(super) fn set_polled(&mut self, is_polled: bool) {
+        self.is_polled = is_polled;
+        if is_polled {
+            self.queue.disable_notifications();
+        }
     }
 
     /// Tells the device of the buffers that wait for it.
@@ -58,6 +67,10 @@ impl Receiver {
         let mut patience = PATIENCE;
         if let Some((buffer, end)) = self.next(&mut patience)? {
             return Ok(Some(self.frame(buffer, end)));
+        }
+        if self.is_polled {
+            self.kick();
+            return Ok(None);
         }
         // The waker first, then the request for an interrupt, then the last look: in any other order a frame could
         // slip in between and wake nobody.

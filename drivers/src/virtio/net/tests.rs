@@ -118,6 +118,30 @@ fn frames_that_are_none_are_dropped_and_counted() {
 }
 
 #[test]
+fn a_card_that_is_polled_asks_for_no_interrupts_and_promises_nothing() {
+    let (mut receiver, mut peer, shared, _) = receiver();
+    let (waker, wakes) = waker();
+    for round in 0..10 {
+        receiver.set_polled(true);
+        for _ in 0..10 {
+            assert!(receiver.poll(&Context::from_waker(&waker)).expect("a good device").is_none());
+            assert!(!deliver(&mut peer, b"polled"), "no interrupt is wanted");
+            let frame = receiver.poll(&Context::from_waker(&waker)).expect("a good device").expect("a frame");
+            frame.consume(|received| assert_eq!(received, b"polled"));
+        }
+        shared.receive.wake();
+        assert_eq!(wakes.count(), round, "nobody waits");
+        receiver.set_polled(false);
+        assert!(receiver.poll(&Context::from_waker(&waker)).expect("a good device").is_none());
+        assert!(deliver(&mut peer, b"awaited"), "now it is");
+        shared.receive.wake();
+        assert_eq!(wakes.count(), round + 1);
+        let frame = receiver.poll(&Context::from_waker(&waker)).expect("a good device").expect("a frame");
+        frame.consume(|received| assert_eq!(received, b"awaited"));
+    }
+}
+
+#[test]
 fn a_device_that_gives_back_nothing_for_ever_lets_others_have_their_turn() {
     let (mut receiver, mut peer, _, counters) = receiver_of(Shape { size: 128, longest: 1 }, 128);
     let (waker, wakes) = waker();

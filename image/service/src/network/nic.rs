@@ -6,16 +6,20 @@
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+use switchboard_drivers::card::Card;
 
 use super::interface::Mac;
 
-/// A network card. Every embassy network driver is one.
+/// A network card, whatever drives it.
 pub trait Nic {
     /// Its Ethernet address.
     fn mac(&self) -> Mac;
 
     /// The longest frame it takes, and what it leaves to the stack.
     fn capabilities(&self) -> Capabilities;
+
+    /// As [`Card::set_polled`].
+    fn set_polled(&mut self, is_polled: bool);
 
     /// Has the next frame that was received handled, beside a place for the reply to it. Says whether there was one; if
     /// not, the task is woken when there is.
@@ -51,7 +55,7 @@ impl<T: TxToken> Reply for ReplyToken<T> {
     }
 }
 
-impl<D: Driver> Nic for D {
+impl<D: Card> Nic for D {
     fn mac(&self) -> Mac {
         match self.hardware_address() {
             HardwareAddress::Ethernet(bytes) => Mac(bytes),
@@ -61,6 +65,10 @@ impl<D: Driver> Nic for D {
 
     fn capabilities(&self) -> Capabilities {
         Driver::capabilities(self)
+    }
+
+    fn set_polled(&mut self, is_polled: bool) {
+        Card::set_polled(self, is_polled);
     }
 
     fn receive(&mut self, context: &mut Context<'_>, handle: &mut Handle<'_>) -> bool {

@@ -123,7 +123,7 @@ mod tests {
                 let work = async move {
                     assert_eq!(*held, 7);
                     if index < 2 {
-                        pending().await
+                        pending::<()>().await;
                     }
                 };
                 Rc::new(Member { work: RefCell::new(Some(Box::pin(work))), waker: OnceCell::new() })
