@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  app=NAME
-//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  grace=N  spin=N  -- WORDS FOR THE APP
+//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  grace=N  spin=N  poll=N  -- WORDS FOR THE APP
 //! ```
 //!
 //! A mistake never stops the machine: the option keeps its default, and a [`Warning`] says what is allowed.
@@ -17,10 +17,12 @@ use crate::network::AddressSource;
 
 /// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::spin::Spin).
 const SPIN: u16 = 50;
-const LONGEST_SPIN: u16 = 1000;
+/// A few times as long as a peer on the same machine takes to answer; see [`Contest`](crate::contest::Contest).
+const POLL: u16 = 300;
+const LONGEST: u16 = 1000;
 
 /// Every option and what it takes, for warnings and help.
-const OPTIONS: [(&str, &str); 7] = [
+const OPTIONS: [(&str, &str); 8] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("app", "the name of an app"),
@@ -28,6 +30,7 @@ const OPTIONS: [(&str, &str); 7] = [
     ("vectors", "a number of interrupt vectors"),
     ("grace", "milliseconds within which a second press of a slot's button takes back the first"),
     ("spin", "microseconds to wait awake for before the CPU is halted, up to 1000, when that has paid off of late"),
+    ("poll", "microseconds to poll a network card for after a frame, up to 1000, while that is faster than interrupts"),
 ];
 
 /// What the command line asks for.
@@ -47,6 +50,8 @@ pub struct Options<'a> {
     pub grace: u32,
     /// How long the CPU may wait awake before it is halted, in microseconds.
     pub spin: u16,
+    /// How long a network card is polled after a frame, in microseconds.
+    pub poll: u16,
     /// What follows `--`, for the app to read.
     pub arguments: &'a str,
 }
@@ -61,6 +66,7 @@ impl Default for Options<'_> {
             vectors: None,
             grace: GRACE,
             spin: SPIN,
+            poll: POLL,
             arguments: "",
         }
     }
@@ -150,7 +156,8 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "log" => options.log = value.parse().ok()?,
         "app" if !value.is_empty() => options.app = value,
         "ip" => options.address = parse_address(value)?,
-        "spin" => options.spin = value.parse().ok().filter(|spin| *spin <= LONGEST_SPIN)?,
+        "spin" => options.spin = value.parse().ok().filter(|spin| *spin <= LONGEST)?,
+        "poll" => options.poll = value.parse().ok().filter(|poll| *poll <= LONGEST)?,
         "vectors" => options.vectors = Some(value.parse().ok()?),
         "grace" => options.grace = value.parse().ok()?,
         _ => return None,
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let (options, warnings) = parse(
-            "irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 -- write 7 two  words",
+            "irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 poll=0 -- write 7 two  words",
         );
         let gateway = Some(Ipv4Addr::new(192, 168, 7, 1));
         assert_eq!(warnings, []);
@@ -206,7 +213,7 @@ mod tests {
             AddressSource::Static { address: Ipv4Addr::new(192, 168, 7, 2), prefix: 24, gateway }
         );
         assert_eq!(options.vectors, Some(3));
-        assert_eq!(options.spin, 7);
+        assert_eq!((options.spin, options.poll), (7, 0));
         assert_eq!(options.grace, 0);
         assert_eq!(options.arguments, "write 7 two  words");
     }
@@ -228,6 +235,7 @@ mod tests {
             ("ip=10.0.0.1/24,here", "GATEWAY"),
             ("vectors=-1", "a number"),
             ("spin=1001", "microseconds"),
+            ("poll=x", "microseconds"),
             ("grace=long", "milliseconds"),
             ("colour=red", "irq= auto, msix, msi or intx; log="),
         ] {

@@ -10,7 +10,6 @@ extern crate alloc;
 pub mod apps;
 pub mod command_line;
 pub mod console;
-pub mod contest;
 pub mod devices;
 pub mod disk;
 pub mod drivers;
@@ -23,4 +22,4 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
-pub use switchboard_service::{http, network, tasks};
+pub use switchboard_service::{contest, http, network, tasks};

@@ -46,6 +46,8 @@ pub struct System {
     /// What each interface serves, once the network was started.
     services: Option<Services>,
     slots: Slots,
+    /// Nanoseconds for which a network card is polled after a frame, where that is faster than its interrupts.
+    pub patience: u64,
     /// Milliseconds within which a wish at a slot's attention button can be taken back.
     grace: u32,
     /// The function whose interface has the address of the command line: the first that was started.
@@ -71,7 +73,9 @@ pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'stat
     let interfaces = Interfaces::default();
     let (services, addressed) = (None, None);
     let (slots, grace) = (Slots::default(), options.grace);
-    let system = System { tasks, machine, devices, interfaces, address, arguments, services, slots, grace, addressed };
+    let patience = u64::from(options.poll) * 1000;
+    let system =
+        System { tasks, machine, devices, interfaces, address, arguments, services, slots, patience, grace, addressed };
     match (app.run)(system).await {
         Ok(()) => arch::power::exit(true),
         Err(error) => {
@@ -171,7 +175,7 @@ impl System {
         let is_addressed = *self.addressed.get_or_insert(nic.function) == nic.function;
         let source = if is_addressed { self.address } else { AddressSource::Dhcp };
         let Found { function, driver, device } = nic;
-        let state = State::new(function, driver, device.mac(), source);
+        let state = State::new(function, driver, device.mac(), source, self.patience);
         Interface::start(self.tasks, state, device, seed, services)
     }
 

@@ -173,7 +173,7 @@ impl Bench {
         let source = AddressSource::Static { address: OURS, prefix: 24, gateway: None };
         let nic = Box::new(End { incoming: there, outgoing: back });
         let mac = switchboard_service::network::Mac([2, 0, 0, 0, 0, 1]);
-        let state = Rc::new(State::new(Address::new(0, 0, 1, 0), "wire", mac, source));
+        let state = Rc::new(State::new(Address::new(0, 0, 1, 0), "wire", mac, source, 0));
         let (stack, runner): (Stack, Runner) = Stack::new(nic, state, 1);
         let mut client = Interface::new(Config::new(EthernetAddress([2, 0, 0, 0, 0, 2]).into()), &mut end, now());
         client.update_ip_addrs(|addresses| addresses.push(IpCidr::new(THEIRS.into(), 24)).expect("room for one"));

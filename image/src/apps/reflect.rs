@@ -1,10 +1,9 @@
 //! Sends each frame back to where it came from, straight on the driver: no addresses, no protocols.
 //!
-//! What is measured with it is what the drivers, the interrupts and the executor cost. With `-- poll` the rings are
-//! polled while that is faster.
+//! What is measured with it is what the drivers, the interrupts and the executor cost, or with `poll=0` that
+//! alone: otherwise the rings are polled while that is faster.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::future::poll_fn;
 use core::task::Poll;
 
@@ -30,28 +29,21 @@ const ADDRESS: usize = 6;
 enum Failure {
     #[error("no network card: no function has a network driver")]
     NoCard,
-    #[error("`{0}` is not understood: the only word is poll")]
-    Usage(String),
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    let may_poll = match system.arguments {
-        "" => false,
-        "poll" => true,
-        other => return Err(Failure::Usage(other.into()).into()),
-    };
     let mut cards = core::mem::take(&mut system.devices.nics).into_iter();
     if cards.len() == 0 {
         return Err(Failure::NoCard.into());
     }
-    join_array([(); CARDS].map(|()| reflect(cards.next(), may_poll))).await;
+    join_array([(); CARDS].map(|()| reflect(cards.next(), system.patience))).await;
     Ok(())
 }
 
-async fn reflect(card: Option<Found<Box<dyn Nic>>>, may_poll: bool) {
+async fn reflect(card: Option<Found<Box<dyn Nic>>>, patience: u64) {
     let Some(Found { function, driver, device: mut nic }) = card else { return };
     let (mut was_up, mut is_polled) = (false, false);
-    let mut contest = Contest::new(arch::now());
+    let mut contest = Contest::new(arch::now(), patience);
     poll_fn(|context| {
         let mut count = 0;
         while count < TURN
@@ -69,7 +61,7 @@ async fn reflect(card: Option<Found<Box<dyn Nic>>>, may_poll: bool) {
         if count > 0 {
             contest.found(count, now);
         }
-        let polls = may_poll && contest.polls(now);
+        let polls = contest.polls(now);
         // The last look of one that polls did not promise anything.
         if count == TURN || polls || is_polled {
             context.waker().wake_by_ref();

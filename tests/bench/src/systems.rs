@@ -143,8 +143,8 @@ fn ours(system: System, work: Work) -> String {
     mode.to_owned()
         + &match (work, system) {
             (Work::Serve | Work::Hello, _) => "ip=10.0.2.15/24,10.0.2.2".to_owned(),
-            (Work::Frames(_), System::OursPolling) => "app=reflect -- poll".into(),
-            (Work::Frames(_), _) => "app=reflect".into(),
+            (Work::Frames(_), System::OursPolling) => "app=reflect".into(),
+            (Work::Frames(_), _) => "poll=0 app=reflect".into(),
             (Work::Blocks(depth), _) => format!("app=blkbench -- qd {depth} secs {BLOCK_SECONDS}"),
         }
 }

@@ -111,6 +111,8 @@ pub struct State {
     pub mac: Mac,
     /// Whether its address comes from DHCP or from the command line.
     pub source: AddressSource,
+    /// Nanoseconds for which the card is polled after a frame, where that is faster than its interrupts; 0 for never.
+    pub patience: u64,
     /// What went through.
     pub traffic: Traffic,
     is_up: Cell<bool>,
@@ -132,9 +134,9 @@ impl fmt::Debug for Interface {
 impl State {
     /// What is known at first.
     #[must_use]
-    pub fn new(function: Address, driver: &'static str, mac: Mac, source: AddressSource) -> Self {
+    pub fn new(function: Address, driver: &'static str, mac: Mac, source: AddressSource, patience: u64) -> Self {
         let (traffic, is_up, config) = (Traffic::default(), Cell::new(false), RefCell::default());
-        Self { function, driver, mac, source, traffic, is_up, config }
+        Self { function, driver, mac, source, patience, traffic, is_up, config }
     }
 
     /// Whether the link is up.

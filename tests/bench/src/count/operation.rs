@@ -112,9 +112,9 @@ impl Operation {
             _ => Work::Serve,
         };
         let mut words = command(self.system, work, files, &ports);
-        // Waiting awake is no part of an operation.
+        // Waiting awake and polling are no part of an operation.
         if let Some(place) = words.iter().position(|word| word == "-append") {
-            words[place + 1] = format!("spin=0 {}", words[place + 1]);
+            words[place + 1] = format!("spin=0 poll=0 {}", words[place + 1]);
         }
         if matches!(self.load, Load::Boot | Load::Scan) {
             let disk = format!("if=none,id=disk0,format=raw,readonly=on,file={}", files.disk.display());
