@@ -105,18 +105,24 @@ impl InterruptPort {
     /// # Errors
     /// [`GrantError`] and the port.
     pub fn grant_messages<const N: usize, I: MessageIsr<N>>(self) -> Result<Messages<N, I>, (GrantError, Self)> {
-        let by_msix =
-            || self.permit(Mode::Msix).and_then(|()| self.tell(MessageGrant::by_msix(&self.claimed, N, self.least)));
+        match self.climb(N) {
+            Ok(grant) => Ok(Messages::new(grant)),
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
+    /// The rungs of the ladder that are messages. Apart, so that it is compiled once, and not for each driver.
+    #[inline(never)]
+    fn climb(&self, count: usize) -> Result<MessageGrant, GrantError> {
+        let by_msix = || {
+            self.permit(Mode::Msix).and_then(|()| self.tell(MessageGrant::by_msix(&self.claimed, count, self.least)))
+        };
         let by_msi =
-            || self.permit(Mode::Msi).and_then(|()| self.tell(MessageGrant::by_msi(&self.claimed, N, self.least)));
-        let granted = if self.preferred == Some(Mode::Msi) {
+            || self.permit(Mode::Msi).and_then(|()| self.tell(MessageGrant::by_msi(&self.claimed, count, self.least)));
+        if self.preferred == Some(Mode::Msi) {
             by_msi().or_else(|refusal| by_msix().map_err(|last| refusal.or(last)))
         } else {
             by_msix().or_else(|refusal| by_msi().map_err(|last| refusal.or(last)))
-        };
-        match granted {
-            Ok(grant) => Ok(Messages::new(grant)),
-            Err(error) => Err(self.refuse(error)),
         }
     }
 

@@ -32,11 +32,13 @@ pub struct Contest {
     /// Nanoseconds after an event for which it is polled for the next one; 0 for never.
     patience: u64,
     phase: Phase,
+    is_polling: bool,
     /// Events of this trial so far, and looks that found some.
     events: u32,
     looks: u32,
-    /// When it began, and when the last event was.
+    /// When it began, when it is lost at the latest, and when the last event was.
     began: u64,
+    lost: u64,
     last: u64,
 }
 
@@ -45,47 +47,53 @@ impl Contest {
     /// with 0 it always is.
     #[must_use]
     pub const fn new(now: u64, patience: u64) -> Self {
-        Self { patience, phase: Phase::Waiting, events: 0, looks: 0, began: now, last: now }
+        let (phase, is_polling) = (Phase::Waiting, false);
+        Self { patience, phase, is_polling, events: 0, looks: 0, began: now, lost: u64::MAX, last: now }
     }
 
     /// Events were found.
+    #[inline]
     pub fn found(&mut self, events: u32, now: u64) {
-        let pause = now - core::mem::replace(&mut self.last, now);
-        if pause > PAUSE {
-            (self.events, self.looks, self.began) = (0, 0, now);
-            return;
-        }
         self.events += events;
         self.looks += 1;
-        let took = now - self.began;
-        // One that is lost already need not be played to its end, which may take long.
-        let is_lost = match self.phase {
-            Phase::Polling(bar) | Phase::Polls { bar, .. } => took > bar * u64::from(TRIAL),
-            Phase::Waiting | Phase::Waits { .. } => false,
-        };
-        if self.events < TRIAL && !is_lost {
-            return;
+        let last = core::mem::replace(&mut self.last, now);
+        if now - last > PAUSE || self.events >= TRIAL || now > self.lost {
+            self.end(last, now);
         }
-        let each = took / u64::from(self.events);
-        self.phase = match self.phase {
-            _ if is_lost => Phase::Waits { left: KEPT },
-            _ if each > IDLE => Phase::Waiting,
-            // Several share an interrupt already, and there is little to save.
-            Phase::Waiting if self.events > self.looks + self.looks / 4 => Phase::Waits { left: KEPT },
-            // By a quarter at least: polling takes the CPU from others, and what is measured varies.
-            Phase::Waiting => Phase::Polling(each - each / 4),
-            Phase::Polling(bar) => Phase::Polls { bar, left: KEPT },
-            Phase::Polls { left: 0, .. } | Phase::Waits { left: 0 } => Phase::Waiting,
-            Phase::Polls { bar, left } => Phase::Polls { bar, left: left - 1 },
-            Phase::Waits { left } => Phase::Waits { left: left - 1 },
+    }
+
+    /// The end of a trial.
+    #[cold]
+    fn end(&mut self, last: u64, now: u64) {
+        if now - last <= PAUSE {
+            let each = (now - self.began) / u64::from(self.events);
+            self.phase = match self.phase {
+                // Lost already. It need not be played to its end, which may take long.
+                _ if now > self.lost => Phase::Waits { left: KEPT },
+                _ if each > IDLE => Phase::Waiting,
+                // Several share an interrupt already, and there is little to save.
+                Phase::Waiting if self.events > self.looks + self.looks / 4 => Phase::Waits { left: KEPT },
+                // By a quarter at least: polling takes the CPU from others, and what is measured varies.
+                Phase::Waiting => Phase::Polling(each - each / 4),
+                Phase::Polling(bar) => Phase::Polls { bar, left: KEPT },
+                Phase::Polls { left: 0, .. } | Phase::Waits { left: 0 } => Phase::Waiting,
+                Phase::Polls { bar, left } => Phase::Polls { bar, left: left - 1 },
+                Phase::Waits { left } => Phase::Waits { left: left - 1 },
+            };
+        }
+        self.lost = match self.phase {
+            Phase::Polling(bar) | Phase::Polls { bar, .. } => now + bar * u64::from(TRIAL),
+            Phase::Waiting | Phase::Waits { .. } => u64::MAX,
         };
+        self.is_polling = self.lost != u64::MAX && self.patience > 0;
         (self.events, self.looks, self.began) = (0, 0, now);
     }
 
     /// Whether to look again at once, rather than to wait for an interrupt.
+    #[inline]
     #[must_use]
     pub fn polls(&self, now: u64) -> bool {
-        matches!(self.phase, Phase::Polling(_) | Phase::Polls { .. }) && now - self.last < self.patience
+        self.is_polling && now - self.last < self.patience
     }
 }
 

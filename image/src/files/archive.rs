@@ -146,12 +146,15 @@ impl Archive {
     pub fn list<'a>(&'a self, path: &str) -> BTreeMap<&'a str, Option<Entry>> {
         let from = self.files.range(path.to_string()..);
         let inside = from.map_while(|(name, entry)| Some((name.strip_prefix(path)?, entry)));
-        inside
-            .map(|(rest, entry)| match rest.split_once('/') {
-                Some((directory, _)) => (directory, None),
-                None => (rest, Some(*entry)),
-            })
-            .collect()
+        let mut list = BTreeMap::new();
+        // One by one: collecting would sort what is sorted, with a sort of its own that is larger than all of this.
+        for (rest, entry) in inside {
+            match rest.split_once('/') {
+                Some((directory, _)) => list.insert(directory, None),
+                None => list.insert(rest, Some(*entry)),
+            };
+        }
+        list
     }
 }
 
