@@ -79,7 +79,7 @@ test-host: ## Unit and property tests, and models of every interleaving, on the 
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom
 	cargo test -p switchboard-fuzz
-	cargo test -p switchboard-bench --lib
+	cargo test -p switchboard-bench --lib --test lies
 
 test-ui: ## Programs that must not compile, each beside one that must
 	@tools/install cargo cc
@@ -117,7 +117,8 @@ bench-build:
 bench: bench-build ## Everything beside Linux and the polled limit, in about ten minutes; BENCH_ARGS=--quick for a look
 	@tools/install taskset cpio modinfo libc.a
 	@tools/bench-guests $(TARGET)/bench/guests
-	@strip -o $(TARGET)/bench/stripped $(IMAGE)
+	cargo build --release -p switchboard-image --no-default-features --target-dir $(TARGET)/small
+	@strip -o $(TARGET)/bench/stripped $(subst $(TARGET),$(TARGET)/small,$(IMAGE))
 	@$(BENCH) instructions
 	@$(BENCH) run $(BENCH_ARGS)
 

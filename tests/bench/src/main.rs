@@ -84,8 +84,12 @@ fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
         ("CPU", Some(format!("{}, {cpus} of them", cpu.unwrap_or("unknown")))),
         ("QEMU", first("qemu-system-x86_64", "--version").map(|version| version + ", TCG, `-smp 1`")),
         ("Linux guest", Some(linux.trim().to_owned())),
-        ("the image, stripped", Some(format!("{} KiB", size / 1024))),
+        ("the image, with every driver and the default app, stripped", Some(format!("{} KiB", size / 1024))),
         ("rounds", Some(format!("{rounds}, interleaved; 0.3 s of warm-up before each value"))),
+        (
+            "our network",
+            Some("by interrupts or polled, whichever it finds faster, but for frames, where the row says which".into()),
+        ),
         ("not measured", Some("KVM, real hardware, other unikernels in the same run, writes to disks".into())),
     ];
     rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()

@@ -12,7 +12,7 @@ use crate::client::{Sample, bulk, echo, frames, http};
 use crate::guest::Guest;
 use crate::ports::Ports;
 use crate::report::{Better, Report, Row};
-use crate::systems::{Files, System, Work, command, limit_reads, ready};
+use crate::systems::{Files, System, Work, command, limit_reads, offsets, ready};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An e1000 of QEMU's receives nothing for a second after it was set up.
@@ -192,7 +192,7 @@ impl Bench {
                     }
                     // `.., N per second, ..`
                     _ => guest
-                        .line("per second")
+                        .line(" per second")
                         .and_then(|line| line.split(" per second").next()?.rsplit(' ').next()?.parse().ok())
                         .ok_or_else(|| io::Error::other("no figure on the console")),
                 };
@@ -201,6 +201,20 @@ impl Bench {
                     self.add(&row, "/s", Better::More, is_pinned, system, sample);
                 }
             }
+            for system in [System::Ours, System::OursIntx] {
+                let right = self.check_blocks(system, depth, is_pinned);
+                self.keep(system, &row, right);
+            }
         }
+    }
+
+    /// What is read fast is looked at apart, since looking takes longer than reading.
+    fn check_blocks(&self, system: System, depth: usize, is_pinned: bool) -> io::Result<()> {
+        offsets(&self.files)?;
+        let work = Work::CheckedBlocks(depth);
+        let guest = Guest::start(&command(system, work, &self.files, &Ports::free()), is_pinned)?;
+        guest.wait_for(ready(system, work), PATIENCE)?;
+        let line = guest.line(" per second").unwrap_or_default();
+        if line.contains(", 0 wrong") { Ok(()) } else { Err(io::Error::other(line)) }
     }
 }

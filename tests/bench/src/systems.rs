@@ -1,7 +1,7 @@
 //! What is measured side by side, and how each is started.
 
-use std::env;
 use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 use crate::ports::Ports;
 
@@ -43,6 +43,8 @@ pub enum Work {
     Frames(&'static str),
     /// Read blocks, so many at a time.
     Blocks(usize),
+    /// The same, for fewer of them, of a disk that has something in it, and look at every byte.
+    CheckedBlocks(usize),
     /// Say hello.
     Hello,
 }
@@ -61,6 +63,17 @@ pub struct Files {
     /// The plugin that counts.
     pub plugin: PathBuf,
 }
+
+/// A disk of 16 MiB in which each eight bytes are their own place, made in the folder of the results.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn offsets(files: &Files) -> io::Result<()> {
+    let content: Vec<u8> = (0..16_u64 << 20).step_by(8).flat_map(u64::to_le_bytes).collect();
+    fs::write(files.results.join(OFFSETS), content)
+}
+
+const OFFSETS: &str = "offsets.img";
 
 impl Files {
     /// From the environment.
@@ -130,6 +143,11 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
             words.extend(["-blockdev".into(), "null-co,node-name=disk0,size=1073741824,read-zeroes=on".into()]);
             words.extend(device("virtio-blk-pci,drive=disk0,disable-legacy=off".into()));
         }
+        Work::CheckedBlocks(_) => {
+            let disk = shown(&files.results.join(OFFSETS));
+            words.extend(["-blockdev".into(), format!("raw,node-name=disk0,file.driver=file,file.filename={disk}")]);
+            words.extend(device("virtio-blk-pci,drive=disk0".into()));
+        }
         Work::Hello => {}
     }
     words
@@ -146,6 +164,7 @@ fn ours(system: System, work: Work) -> String {
             (Work::Frames(_), System::OursPolling) => "app=reflect".into(),
             (Work::Frames(_), _) => "poll=0 app=reflect".into(),
             (Work::Blocks(depth), _) => format!("app=blkbench -- qd {depth} secs {BLOCK_SECONDS}"),
+            (Work::CheckedBlocks(depth), _) => format!("app=blkbench -- qd {depth} count 20000 verify offsets"),
         }
 }
 
@@ -154,7 +173,7 @@ fn linux(work: Work) -> String {
         Work::Serve | Work::Hello => "mode=serve".into(),
         Work::Frames("e1000") => "mode=xdp xdp=generic".into(),
         Work::Frames(_) => "mode=xdp xdp=native".into(),
-        Work::Blocks(depth) => format!("mode=blk secs={BLOCK_SECONDS} qd={depth}"),
+        Work::Blocks(depth) | Work::CheckedBlocks(depth) => format!("mode=blk secs={BLOCK_SECONDS} qd={depth}"),
     }
 }
 
@@ -164,7 +183,7 @@ fn limit(work: Work) -> String {
         Work::Frames("e1000") => "e1000".into(),
         Work::Frames(_) => "net".into(),
         // It reads a number of blocks, not for a time; the time is measured from outside.
-        Work::Blocks(depth) => format!("blk {depth} {} 4096", limit_reads(depth)),
+        Work::Blocks(depth) | Work::CheckedBlocks(depth) => format!("blk {depth} {} 4096", limit_reads(depth)),
     }
 }
 
@@ -182,7 +201,8 @@ pub fn ready(system: System, work: Work) -> &'static str {
         (System::Limit | System::Linux, Work::Serve | Work::Frames(_) | Work::Hello) => "READY",
         (_, Work::Serve | Work::Hello) => "address 10.0.2.15",
         (_, Work::Frames(_)) => ", ready",
-        (System::Limit, Work::Blocks(_)) => "BEGIN",
-        (_, Work::Blocks(_)) => "per second",
+        (System::Limit, Work::Blocks(_) | Work::CheckedBlocks(_)) => "BEGIN",
+        (_, Work::Blocks(_)) => " per second",
+        (_, Work::CheckedBlocks(_)) => " wrong",
     }
 }
