@@ -1,7 +1,7 @@
 //! The card as a network stack sees it.
 //!
 //! The device is told of frames in batches, since each tail write is an exit under a hypervisor: when a few have
-//! gathered, when the ring is full, and when the stack looks at the link, as embassy-net does at the end of each round.
+//! gathered, when the ring is full, and when the stack looks at the link, which it does at the end of each turn.
 
 use core::task::{Context, Waker};
 

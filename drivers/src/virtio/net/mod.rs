@@ -109,7 +109,7 @@ impl LineIsr for Shared {
     }
 }
 
-/// A virtio network card, for `embassy-net`.
+/// A virtio network card, behind embassy's interface for them.
 pub struct VirtioNet {
     // First, so that the device has let go of memory and interrupts when these go.
     device: Running,
@@ -252,7 +252,7 @@ impl embassy_net_driver::Driver for VirtioNet {
         can_send.then_some(Slot { sender: &mut self.sender })
     }
 
-    /// The end of a turn, too: `embassy-net` asks once each time it has received and sent all it could, so this is
+    /// The end of a turn, too: a stack asks once each time it has received and sent all it could, so this is
     /// where the device is kicked for all frames of the turn.
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         self.sender.kick();
