@@ -55,6 +55,10 @@ pub trait InterruptController: Send + Sync {
     /// moment, a level that is asserted then is not noticed, and just as dead.
     fn call_line(&self, vector: Vector);
 
+    /// Ends deliveries of a line's vector whose end nobody told the I/O APIC: a message that a device forged with that vector
+    /// has the local APIC keep it to itself, as above, and the line with all its sharers would be dead.
+    fn end_deliveries(&self, vector: Vector);
+
     /// The line that a wire ends at, given what firmware wrote into Interrupt Line of the function that drives it.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ const RANDOM_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How often lines are looked after that were masked because nobody claimed them.
 const TENDING: Duration = Duration::from_millis(100);
+/// How often lines are looked at that may have been silenced.
+const HEALING: Duration = Duration::from_millis(500);
 
 /// The interfaces that are up, in order of address. Who shows them has a copy, and sees them come and go.
 pub type Interfaces = Rc<RefCell<Vec<Interface>>>;
@@ -63,6 +65,7 @@ impl fmt::Debug for System {
 /// Brings the devices up and runs the app; the machine ends when the app does.
 pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'static>) {
     tasks.spawn(tend_lines(machine));
+    tasks.spawn(heal_lines(machine));
     let devices = Devices::probe(machine);
     table::print(machine);
     let Some(app) = apps::find(options.app) else {
@@ -93,6 +96,14 @@ async fn tend_lines(machine: &'static Machine) {
             Timer::after(TENDING).await;
             machine.tend_lines();
         }
+    }
+}
+
+/// Brings back lines that a forged message has silenced.
+async fn heal_lines(machine: &'static Machine) {
+    loop {
+        Timer::after(HEALING).await;
+        machine.heal_lines();
     }
 }
 

@@ -60,6 +60,8 @@ impl InterruptController for FakeController {
         self.raise(vector);
     }
 
+    fn end_deliveries(&self, _: Vector) {}
+
     fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {
         match interrupt_line {
             0 | 255 => {

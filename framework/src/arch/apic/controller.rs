@@ -41,6 +41,10 @@ impl InterruptController for Controller {
         entry::call(vector);
     }
 
+    fn end_deliveries(&self, vector: Vector) {
+        self.io_apics.lock().end_deliveries(vector);
+    }
+
     fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {
         let mut io_apics = self.io_apics.lock();
         let inputs = io_apics.inputs();

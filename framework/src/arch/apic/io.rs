@@ -3,6 +3,8 @@
 #![expect(unsafe_code, reason = "the I/O APICs' registers")]
 
 use alloc::vec::Vec;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use x2apic::ioapic::{IoApic, IrqFlags, RedirectionTableEntry};
 
@@ -21,14 +23,20 @@ struct Unit {
     apic: IoApic,
     first_gsi: u32,
     last_input: u8,
+    /// Where the end of a delivery can be told it directly; null where it has no such register.
+    end: AtomicPtr<u32>,
 }
+
+/// From this version on there is a register for that, at this offset (82093AA's successors; SDM vol. 3, 11.8.5).
+const HAS_END: u8 = 0x20;
+const END: usize = 0x40;
 
 impl IoApics {
     /// Maps the I/O APICs of the MADT and masks all of their inputs. One that cannot be mapped is left out.
     pub(crate) fn new(madt: &Madt, memory: &dyn Memory) -> Self {
         let units = madt.io_apics.iter().filter_map(|entry| {
-            // Two 32-bit registers, the second at offset 16.
-            let page = memory.map(entry.address, 32);
+            // Two 32-bit registers, the second at offset 16, and perhaps a third.
+            let page = memory.map(entry.address, END as u64 + 4);
             let page = page.inspect_err(|error| log::warn!("no I/O APIC at {:#x}: {error}", entry.address)).ok()?;
             // SAFETY: firmware says that an I/O APIC is there, it is mapped uncached for good, and each entry of
             // the table is used once.
@@ -39,7 +47,10 @@ impl IoApics {
                 // SAFETY: the input is one that it has.
                 unsafe { apic.disable_irq(input) };
             }
-            Some(Unit { apic, first_gsi: entry.first_gsi, last_input })
+            // SAFETY: the mapping is valid.
+            let has_end = unsafe { apic.version() } >= HAS_END;
+            let end = if has_end { page.as_ptr().wrapping_byte_add(END).cast() } else { ptr::null_mut() };
+            Some(Unit { apic, first_gsi: entry.first_gsi, last_input, end: AtomicPtr::new(end) })
         });
         Self { units: units.collect() }
     }
@@ -75,6 +86,15 @@ impl IoApics {
         // SAFETY: the input is one that it has; the entry is masked and leads to a vector with a slot.
         unsafe { apic.set_table_entry(input, entry) };
         Ok(())
+    }
+
+    /// Ends the deliveries of a vector that an I/O APIC still waits for the end of. A level that is asserted is delivered
+    /// again.
+    pub(crate) fn end_deliveries(&mut self, vector: Vector) {
+        for end in self.units.iter().map(|unit| unit.end.load(Ordering::Relaxed)).filter(|end| !end.is_null()) {
+            // SAFETY: the register is there, mapped for good, and takes any vector.
+            unsafe { end.write_volatile(vector.number.into()) };
+        }
     }
 
     /// Lets a line through, or holds it back.
