@@ -17,7 +17,7 @@ use crate::network::AddressSource;
 
 /// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::spin::Spin).
 const SPIN: u16 = 50;
-/// A few times as long as a peer on the same machine takes to answer; see [`Contest`](crate::contest::Contest).
+/// A few times as long as a peer on the same machine takes to answer; see [`Polling`](crate::network::Polling).
 const POLL: u16 = 300;
 const LONGEST: u16 = 1000;
 

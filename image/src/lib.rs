@@ -22,4 +22,4 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
-pub use switchboard_service::{contest, http, network, tasks};
+pub use switchboard_service::{http, network, tasks};

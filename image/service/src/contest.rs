@@ -10,9 +10,10 @@ const TRIAL: u32 = 512;
 const KEPT: u32 = 30;
 /// Nanoseconds between events beyond which there is no load to speak of, and nothing to win.
 const IDLE: u64 = 1_000_000;
-
 /// Nanoseconds without an event after which a trial begins anew.
 const PAUSE: u64 = 20_000_000;
+/// When a trial of interrupts is lost.
+const NEVER: u64 = u64::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -28,11 +29,10 @@ enum Phase {
 
 /// The contest, fed with what happens.
 #[derive(Debug, Clone)]
-pub struct Contest {
+pub(crate) struct Contest {
     /// Nanoseconds after an event for which it is polled for the next one; 0 for never.
     patience: u64,
     phase: Phase,
-    is_polling: bool,
     /// Events of this trial so far, and looks that found some.
     events: u32,
     looks: u32,
@@ -46,14 +46,13 @@ impl Contest {
     /// A contest that begins at `now`, in nanoseconds. Once nothing has happened for `patience` nanoseconds, it is waited for;
     /// with 0 it always is.
     #[must_use]
-    pub const fn new(now: u64, patience: u64) -> Self {
-        let (phase, is_polling) = (Phase::Waiting, false);
-        Self { patience, phase, is_polling, events: 0, looks: 0, began: now, lost: u64::MAX, last: now }
+    pub(crate) const fn new(now: u64, patience: u64) -> Self {
+        Self { patience, phase: Phase::Waiting, events: 0, looks: 0, began: now, lost: NEVER, last: now }
     }
 
     /// Events were found.
     #[inline]
-    pub fn found(&mut self, events: u32, now: u64) {
+    pub(crate) fn found(&mut self, events: u32, now: u64) {
         self.events += events;
         self.looks += 1;
         let last = core::mem::replace(&mut self.last, now);
@@ -83,17 +82,16 @@ impl Contest {
         }
         self.lost = match self.phase {
             Phase::Polling(bar) | Phase::Polls { bar, .. } => now + bar * u64::from(TRIAL),
-            Phase::Waiting | Phase::Waits { .. } => u64::MAX,
+            Phase::Waiting | Phase::Waits { .. } => NEVER,
         };
-        self.is_polling = self.lost != u64::MAX && self.patience > 0;
         (self.events, self.looks, self.began) = (0, 0, now);
     }
 
     /// Whether to look again at once, rather than to wait for an interrupt.
     #[inline]
     #[must_use]
-    pub fn polls(&self, now: u64) -> bool {
-        self.is_polling && now - self.last < self.patience
+    pub(crate) fn polls(&self, now: u64) -> bool {
+        self.lost != NEVER && now - self.last < self.patience
     }
 }
 

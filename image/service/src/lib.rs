@@ -6,7 +6,7 @@
 
 extern crate alloc;
 
-pub mod contest;
+mod contest;
 pub mod http;
 pub mod network;
 pub mod tasks;

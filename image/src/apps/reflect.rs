@@ -12,9 +12,8 @@ use switchboard::arch;
 use switchboard::arch::mark::{FRAME, mark};
 use switchboard::config::Address;
 
-use crate::contest::Contest;
 use crate::devices::Found;
-use crate::network::Nic;
+use crate::network::{Nic, Polling};
 use crate::say;
 use crate::system::{Outcome, System};
 
@@ -29,9 +28,14 @@ const ADDRESS: usize = 6;
 enum Failure {
     #[error("no network card: no function has a network driver")]
     NoCard,
+    #[error("`{0}` is not understood: there are no words to give")]
+    Usage(&'static str),
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
+    if !system.arguments.is_empty() {
+        return Err(Failure::Usage(system.arguments).into());
+    }
     let mut cards = core::mem::take(&mut system.devices.nics).into_iter();
     if cards.len() == 0 {
         return Err(Failure::NoCard.into());
@@ -42,8 +46,8 @@ pub(super) async fn run(mut system: System) -> Outcome {
 
 async fn reflect(card: Option<Found<Box<dyn Nic>>>, patience: u64) {
     let Some(Found { function, driver, device: mut nic }) = card else { return };
-    let (mut was_up, mut is_polled) = (false, false);
-    let mut contest = Contest::new(arch::now(), patience);
+    let mut was_up = false;
+    let mut polling = Polling::new(arch::now(), patience);
     poll_fn(|context| {
         let mut count = 0;
         while count < TURN
@@ -57,18 +61,8 @@ async fn reflect(card: Option<Found<Box<dyn Nic>>>, patience: u64) {
         {
             count += 1;
         }
-        let now = arch::now();
-        if count > 0 {
-            contest.found(count, now);
-        }
-        let polls = contest.polls(now);
-        // The last look of one that polls did not promise anything.
-        if count == TURN || polls || is_polled {
+        if polling.looked(&mut *nic, count, arch::now()) || count == TURN {
             context.waker().wake_by_ref();
-        }
-        if polls != is_polled {
-            nic.set_polled(polls);
-            is_polled = polls;
         }
         let is_up = nic.end_turn(context);
         if is_up != core::mem::replace(&mut was_up, is_up) {

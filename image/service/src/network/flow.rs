@@ -7,11 +7,11 @@
 use core::hash::Hasher;
 use core::net::{IpAddr, SocketAddr};
 
-const ETHERNET_HEADER: usize = 14;
-const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+pub(super) const ETHERNET_HEADER: usize = 14;
+pub(super) const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
 const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
-const PROTOCOL_TCP: u8 = 6;
-const PROTOCOL_UDP: u8 = 17;
+pub(super) const PROTOCOL_TCP: u8 = 6;
+pub(super) const PROTOCOL_UDP: u8 = 17;
 
 /// Both ends of a TCP connection, but for our own address: there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

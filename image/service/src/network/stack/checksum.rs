@@ -8,10 +8,7 @@ use core::ops::Range;
 use embassy_net_driver::{Checksum, ChecksumCapabilities};
 use etherparse::checksum::Sum16BitWords;
 
-const ETHERNET_HEADER: usize = 14;
-const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
-const PROTOCOL_TCP: u8 = 6;
-const PROTOCOL_UDP: u8 = 17;
+use crate::network::flow::{ETHERNET_HEADER, ETHERTYPE_IPV4, PROTOCOL_TCP, PROTOCOL_UDP};
 
 /// Whether the card leaves these checksums alone.
 pub(super) fn are_ours(card: &ChecksumCapabilities) -> bool {

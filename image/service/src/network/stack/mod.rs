@@ -89,7 +89,7 @@ impl Core {
 
     /// A frame arrived.
     fn receive(&mut self, mut arriving: Arriving<'_>, now: Instant) {
-        if arriving.has_checksums && !arriving.frame.as_ref().is_none_or(|frame| checksum::is_right(frame)) {
+        if arriving.has_checksums && arriving.frame.as_ref().is_some_and(|frame| !checksum::is_right(frame)) {
             return;
         }
         let flow = arriving.frame.as_ref().map_or(Flow::Other, |frame| Flow::of(frame));

@@ -11,9 +11,9 @@ use smoltcp::time::{Duration, Instant};
 use super::device::{Arriving, Leaving};
 use super::sets::NEVER;
 use super::{Stack, checksum, now};
-use crate::contest::Contest;
 use crate::network::interface::State;
 use crate::network::nic::Nic;
+use crate::network::polling::Polling;
 
 /// Frames that a stack takes in one turn. It would take more for as long as there are more, and a card may have one
 /// always: nobody else on this CPU would ever run again.
@@ -34,17 +34,15 @@ pub struct Runner {
     patience: Instant,
     /// Checksums are [ours](checksum).
     has_checksums: bool,
-    /// Whether the card is polled, and whether it should be.
-    is_polled: bool,
-    contest: Contest,
+    polling: Polling,
 }
 
 impl Runner {
     pub(super) fn new(stack: Stack, nic: Box<dyn Nic>, state: Rc<State>) -> Self {
         let has_checksums = checksum::are_ours(&nic.capabilities().checksum);
-        let contest = Contest::new(0, state.patience);
+        let polling = Polling::new(0, state.patience);
         let patience = now() + LINK_PATIENCE;
-        Self { stack, nic, state, alarm: NEVER, patience, has_checksums, is_polled: false, contest }
+        Self { stack, nic, state, alarm: NEVER, patience, has_checksums, polling }
     }
 }
 
@@ -52,7 +50,7 @@ impl Future for Runner {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { stack, nic, state, alarm, patience, has_checksums, is_polled, contest } = &mut *self;
+        let Self { stack, nic, state, alarm, patience, has_checksums, polling } = &mut *self;
         let has_checksums = *has_checksums;
         let core = &mut *stack.borrow_mut();
         if core.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
@@ -69,15 +67,7 @@ impl Future for Runner {
             taken += 1;
         }
         let time = u64::try_from(now.total_micros()).unwrap_or_default() * 1000;
-        if taken > 0 {
-            contest.found(taken, time);
-        }
-        let polls = contest.polls(time);
-        let is_last_look = *is_polled && !polls;
-        if polls != *is_polled {
-            nic.set_polled(polls);
-            *is_polled = polls;
-        }
+        let looks_again = polling.looked(&mut **nic, taken, time);
         core.sets.queue_due(now);
         core.keep_address(state, now);
         let mut leaving = Leaving { nic: &mut **nic, context, traffic, has_checksums, is_full: false };
@@ -87,8 +77,7 @@ impl Future for Runner {
         if is_changed {
             core.link_changed(is_up, state);
         }
-        // The look of one that polls promises nothing: another one has to follow.
-        if taken == TURN || is_short || is_changed || polls || is_last_look {
+        if taken == TURN || is_short || is_changed || looks_again {
             context.waker().wake_by_ref();
         }
         if now >= *patience {

@@ -1,0 +1,35 @@
+//! A card that is polled while that is faster than its interrupts.
+
+use core::mem;
+
+use super::Nic;
+use crate::contest::Contest;
+
+/// Whether a card is polled, and whether it should be.
+#[derive(Debug)]
+pub struct Polling {
+    contest: Contest,
+    is_polled: bool,
+}
+
+impl Polling {
+    /// For a card that is polled for at most `patience` nanoseconds after a frame; with 0 never.
+    #[must_use]
+    pub const fn new(now: u64, patience: u64) -> Self {
+        Self { contest: Contest::new(now, patience), is_polled: false }
+    }
+
+    /// The card was looked at, at `now`, and so many frames were found. Says whether another look has to follow at once: one
+    /// at a card that is polled promises nothing, the last of them neither.
+    pub fn looked(&mut self, nic: &mut dyn Nic, frames: u32, now: u64) -> bool {
+        if frames > 0 {
+            self.contest.found(frames, now);
+        }
+        let polls = self.contest.polls(now);
+        let was_polled = mem::replace(&mut self.is_polled, polls);
+        if polls != was_polled {
+            nic.set_polled(polls);
+        }
+        polls || was_polled
+    }
+}
