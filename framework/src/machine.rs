@@ -47,13 +47,13 @@ pub trait InterruptController: Send + Sync {
     /// Raises `vector` on its CPU from software, as a message to it would.
     fn raise(&self, vector: Vector);
 
-    /// Has the handlers of the line with that vector called, from software.
+    /// Has the handlers of a vector called, from software.
     ///
-    /// Not by the vector itself: that is an edge, and the local APIC then takes a level of the line that is being served
+    /// Not by the vector itself, which may be that of a line: it would be an edge, and the local APIC then takes a level of the line that is being served
     /// for one too. Its end is not told to the I/O APIC (SDM vol. 3, 11.8.4), which would wait for it for ever, and the
     /// line with all its sharers would be dead. Nor can the I/O APIC be made to forget: while its input is an edge for a
     /// moment, a level that is asserted then is not noticed, and just as dead.
-    fn call_line(&self, vector: Vector);
+    fn call(&self, vector: Vector);
 
     /// Ends deliveries of a line's vector whose end nobody told the I/O APIC: a message that a device forged with that vector
     /// has the local APIC keep it to itself, as above, and the line with all its sharers would be dead.

@@ -56,7 +56,7 @@ impl InterruptController for FakeController {
         self.raised.lock().push(vector);
     }
 
-    fn call_line(&self, vector: Vector) {
+    fn call(&self, vector: Vector) {
         self.raise(vector);
     }
 

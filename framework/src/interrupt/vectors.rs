@@ -11,7 +11,7 @@ use atomic_waker::AtomicWaker;
 
 use super::lines::LineState;
 use super::row::Row;
-use super::{Bound, Gsi, InterruptRow, Slot, Vector};
+use super::{Bound, InterruptRow, Slot, Vector};
 use crate::config::Address;
 use crate::sync::{IrqLock, IrqLockGuard};
 
@@ -133,12 +133,12 @@ impl VectorTable {
         &self.storm_waker
     }
 
-    /// Calls `act` with every vector that serves the function at `address`, and the line that it belongs to.
-    pub(crate) fn each_of(&self, address: Address, mut act: impl FnMut(Vector, Option<Gsi>)) {
+    /// Calls `act` with every vector that serves the function at `address`.
+    pub(crate) fn each_of(&self, address: Address, mut act: impl FnMut(Vector)) {
         let rows = self.rows.lock();
         // What was not allocated reports vector 0.
         let served = rows.iter().filter(|row| row.function == address && usize::from(row.vector.number) >= FIRST);
-        served.for_each(|row| act(row.vector, row.gsi));
+        served.for_each(|row| act(row.vector));
     }
 
     pub(crate) fn add_row(&self, row: Arc<Row>) {

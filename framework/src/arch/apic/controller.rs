@@ -37,7 +37,7 @@ impl InterruptController for Controller {
         local::send(vector);
     }
 
-    fn call_line(&self, vector: Vector) {
+    fn call(&self, vector: Vector) {
         entry::call(vector);
     }
 

@@ -181,10 +181,7 @@ impl Machine {
     pub(in crate::function) fn mark_gone(&self, record: &Arc<Record>) {
         if record.presence.mark() {
             log::info!("{}: gone", record.address());
-            self.vectors.each_of(record.address(), |vector, gsi| match gsi {
-                Some(_) => self.controller.call_line(vector),
-                None => self.controller.raise(vector),
-            });
+            self.vectors.each_of(record.address(), |vector| self.controller.call(vector));
             record.presence.wake();
         }
         self.forget_if_gone(record);
