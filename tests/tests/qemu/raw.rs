@@ -44,7 +44,7 @@ fn a_wrong_block_is_seen() {
 }
 
 /// Frames of several sizes, one and many at a time: the client looks at each that comes back.
-fn frames_come_back(card: &str, irq: Irq, words: &str) {
+fn frames_come_back(card: &str, irq: Irq, option: &str) {
     let ports = Ports::free();
     let end = |side, port| format!(",{side}.type=inet,{side}.host=127.0.0.1,{side}.port={port}");
     let ends = end("local", ports.frames) + &end("remote", ports.frames_back);
@@ -52,7 +52,7 @@ fn frames_come_back(card: &str, irq: Irq, words: &str) {
         .argument("-netdev", &format!("dgram,id=frames{ends}"))
         .device(&format!("{card},netdev=frames,romfile=,mac=52:54:00:12:34:56"))
         .irq(irq)
-        .option(&format!("app=reflect{words}"))
+        .option(&format!("app=reflect {option}"))
         .start();
     guest.wait_for(", ready");
     if card == "e1000" {
@@ -68,21 +68,21 @@ fn frames_come_back(card: &str, irq: Irq, words: &str) {
 
 #[test]
 fn frames_come_back_from_virtio_by_msix() {
-    frames_come_back("virtio-net-pci", Irq::Msix, "");
+    frames_come_back("virtio-net-pci", Irq::Msix, "poll=0");
 }
 
 #[test]
 fn frames_come_back_from_virtio_by_intx() {
-    frames_come_back("virtio-net-pci", Irq::Intx, "");
+    frames_come_back("virtio-net-pci", Irq::Intx, "poll=0");
 }
 
 #[test]
 fn frames_come_back_from_virtio_that_is_polled() {
-    frames_come_back("virtio-net-pci", Irq::Msix, " -- poll");
+    frames_come_back("virtio-net-pci", Irq::Msix, "poll=300");
 }
 
 #[test]
 fn frames_come_back_from_e1000() {
-    frames_come_back("e1000", Irq::Intx, "");
-    frames_come_back("e1000", Irq::Intx, " -- poll");
+    frames_come_back("e1000", Irq::Intx, "poll=0");
+    frames_come_back("e1000", Irq::Intx, "poll=300");
 }
