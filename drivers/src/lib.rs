@@ -6,6 +6,7 @@ extern crate alloc;
 
 pub mod block;
 pub mod card;
+pub mod contest;
 pub mod e1000;
 pub mod e1000e;
 pub mod edu;

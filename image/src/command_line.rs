@@ -17,9 +17,11 @@ use crate::network::AddressSource;
 
 /// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::spin::Spin).
 const SPIN: u16 = 50;
-/// A few times as long as a peer on the same machine takes to answer; see [`Polling`](crate::network::Polling).
-const POLL: u16 = 300;
-const LONGEST: u16 = 1000;
+/// As long as a host lets one thread run while another waits: a peer on the same host may be that other. See
+/// [`Contest`](switchboard_drivers::contest::Contest).
+const POLL: u16 = 4000;
+const LONGEST_SPIN: u16 = 1000;
+const LONGEST_POLL: u16 = 10_000;
 
 /// Every option and what it takes, for warnings and help.
 const OPTIONS: [(&str, &str); 8] = [
@@ -30,7 +32,7 @@ const OPTIONS: [(&str, &str); 8] = [
     ("vectors", "a number of interrupt vectors"),
     ("grace", "milliseconds within which a second press of a slot's button takes back the first"),
     ("spin", "microseconds to wait awake for before the CPU is halted, up to 1000, when that has paid off of late"),
-    ("poll", "microseconds to poll a network card for after a frame, up to 1000, while that is faster than interrupts"),
+    ("poll", "microseconds to poll a device for after an event, up to 10000, while that is faster than interrupts"),
 ];
 
 /// What the command line asks for.
@@ -156,8 +158,8 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "log" => options.log = value.parse().ok()?,
         "app" if !value.is_empty() => options.app = value,
         "ip" => options.address = parse_address(value)?,
-        "spin" => options.spin = value.parse().ok().filter(|spin| *spin <= LONGEST)?,
-        "poll" => options.poll = value.parse().ok().filter(|poll| *poll <= LONGEST)?,
+        "spin" => options.spin = value.parse().ok().filter(|spin| *spin <= LONGEST_SPIN)?,
+        "poll" => options.poll = value.parse().ok().filter(|poll| *poll <= LONGEST_POLL)?,
         "vectors" => options.vectors = Some(value.parse().ok()?),
         "grace" => options.grace = value.parse().ok()?,
         _ => return None,
@@ -235,6 +237,7 @@ mod tests {
             ("ip=10.0.0.1/24,here", "GATEWAY"),
             ("vectors=-1", "a number"),
             ("spin=1001", "microseconds"),
+            ("poll=10001", "microseconds"),
             ("poll=x", "microseconds"),
             ("grace=long", "milliseconds"),
             ("colour=red", "irq= auto, msix, msi or intx; log="),

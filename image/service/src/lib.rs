@@ -6,7 +6,6 @@
 
 extern crate alloc;
 
-mod contest;
 pub mod http;
 pub mod network;
 pub mod tasks;

@@ -1,4 +1,4 @@
-//! `switchboard-bench run [--rounds N] [--quick] | instructions [--update|--check] | profile OPERATION [TOP]`
+//! `switchboard-bench run [--rounds N] [--quick] [--only ROW] | instructions [--update|--check] | profile OPERATION [TOP]`
 #![forbid(unsafe_code)]
 
 use std::process::{Command, ExitCode};
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         ["profile", operation] => count::profile(&files, operation, 25),
         ["profile", operation, top] => count::profile(&files, operation, top.parse().unwrap_or(25)),
         _ => Err(io::Error::other(
-            "usage: run [--rounds N] [--quick] | instructions [--update|--check] | profile OPERATION [TOP]",
+            "usage: run [--rounds N] [--quick] [--only ROW] | instructions [--update|--check] | profile OPERATION [TOP]",
         )),
     };
     match outcome {
@@ -36,11 +36,12 @@ fn main() -> ExitCode {
 
 fn run(files: Files, options: &[&str]) -> io::Result<()> {
     let is_quick = options.contains(&"--quick");
-    let rounds = options.iter().position(|word| *word == "--rounds").and_then(|at| options.get(at + 1)?.parse().ok());
-    let rounds = rounds.unwrap_or(if is_quick { 1 } else { 3 });
+    let option = |name| options.iter().position(|word| *word == name).and_then(|at| options.get(at + 1).copied());
+    let rounds = option("--rounds").and_then(|number| number.parse().ok()).unwrap_or(if is_quick { 1 } else { 3 });
+    let only = option("--only").unwrap_or_default().to_owned();
     let (everywhere, pinned) = (sched_getaffinity(Pid::from_raw(0))?, pinned_cpu()?);
     let report = Report { about: about(&files, rounds), ..Report::default() };
-    let mut bench = Bench { files, report, seconds: if is_quick { 0.3 } else { 1.0 }, is_quick };
+    let mut bench = Bench { files, report, seconds: if is_quick { 0.3 } else { 1.0 }, is_quick, only };
     for round in 1..=rounds {
         for is_pinned in [true, false] {
             let how = if is_pinned { "all on one CPU" } else { "on all CPUs" };

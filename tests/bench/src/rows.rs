@@ -29,18 +29,32 @@ pub struct Bench {
     pub seconds: f64,
     /// Whether to leave out what takes long.
     pub is_quick: bool,
+    /// Only rows in whose name this occurs.
+    pub only: String,
 }
+
+/// The rows of [`Bench::serve`], or how they begin.
+const SERVED: [&str; 7] = ["QEMU start", MEMORY, MEMORY_WITH_MOST, "HTTP, ", "UDP echo", "TCP echo", "bulk "];
+const MEMORY: &str = "resident memory";
+const MEMORY_WITH_MOST: &str = "resident memory, after 256 connections";
+const MOST_CONNECTIONS: usize = 256;
 
 type Started = (System, Guest, Ports);
 
 impl Bench {
     /// One round of everything.
     pub fn round(&mut self, is_pinned: bool) {
-        self.serve(is_pinned);
+        if SERVED.iter().any(|row| row.contains(&self.only) || self.only.contains(row)) {
+            self.serve(is_pinned);
+        }
         for card in ["virtio-net-pci", "e1000"] {
             self.frames(card, is_pinned);
         }
         self.blocks(is_pinned);
+    }
+
+    fn wants(&self, row: &str) -> bool {
+        row.contains(&self.only)
     }
 
     fn start(&mut self, system: System, work: Work, is_pinned: bool) -> Option<Started> {
@@ -56,6 +70,9 @@ impl Bench {
     }
 
     fn add(&mut self, name: &str, unit: &'static str, better: Better, is_pinned: bool, system: System, sample: Sample) {
+        if !self.wants(name) {
+            return;
+        }
         let rows = &mut self.report.rows;
         let known = rows.iter().position(|row| row.name == name && row.is_pinned == is_pinned);
         let place = known.unwrap_or_else(|| {
@@ -76,11 +93,21 @@ impl Bench {
         started: &[Started],
         run: impl Fn(&Ports) -> io::Result<Sample>,
     ) {
+        if !self.wants(name) {
+            return;
+        }
         for (system, _, ports) in started {
             if let Some(sample) = self.keep(*system, name, run(ports)) {
                 self.add(name, unit, Better::More, is_pinned, *system, sample);
             }
         }
+    }
+
+    /// Resident memory of QEMU.
+    fn add_memory(&mut self, row: &str, is_pinned: bool, system: System, guest: &Guest) {
+        let Some(kib) = guest.resident() else { return };
+        let rate = f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0;
+        self.add(row, "MiB", Better::Less, is_pinned, system, Sample { rate, p50: 0.0, p99: 0.0 });
     }
 
     /// Starting, memory, and all that goes through TCP/IP.
@@ -102,32 +129,26 @@ impl Bench {
                     self.add("QEMU start to an answer", "ms", Better::Less, is_pinned, system, value(milliseconds));
                 }
                 started.push((system, guest, ports));
-            } else if let Some(kib) = guest.resident() {
-                self.add(
-                    "resident memory",
-                    "MiB",
-                    Better::Less,
-                    is_pinned,
-                    system,
-                    value(f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0),
-                );
+            } else {
+                for row in [MEMORY, MEMORY_WITH_MOST] {
+                    self.add_memory(row, is_pinned, system, &guest);
+                }
             }
         }
         let (seconds, is_quick) = (self.seconds, self.is_quick);
-        for connections in [1, 16, 64, 256].into_iter().filter(|count| !is_quick || *count < 64) {
+        for connections in [1, 16, 64, MOST_CONNECTIONS] {
+            if is_quick && connections > 16 {
+                continue;
+            }
             let name = format!("HTTP, {connections} connection{}", if connections == 1 { "" } else { "s" });
             self.measure(&name, "/s", is_pinned, &started, |ports| http::run(ports.http, connections, seconds));
-        }
-        for (system, guest, _) in &started {
-            if let Some(kib) = guest.resident() {
-                self.add(
-                    "resident memory",
-                    "MiB",
-                    Better::Less,
-                    is_pinned,
-                    *system,
-                    value(f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0),
-                );
+            let memory = match connections {
+                16 => MEMORY,
+                MOST_CONNECTIONS => MEMORY_WITH_MOST,
+                _ => continue,
+            };
+            for (system, guest, _) in &started {
+                self.add_memory(memory, is_pinned, *system, guest);
             }
         }
         self.measure("UDP echo", "/s", is_pinned, &started, |ports| echo::udp(ports.echo, seconds));
@@ -144,6 +165,12 @@ impl Bench {
             "e1000" => &[System::OursIntx, System::OursPolling, System::Linux, System::Limit][..],
             _ => &[System::Ours, System::OursIntx, System::OursPolling, System::Linux, System::Limit],
         };
+        let name = if card == "e1000" { card } else { "virtio" };
+        let rows = [(64, 1), (64, 64), (1514, 64)];
+        let rows = rows.map(|(size, window)| (size, window, format!("frames of {size} on {name}, window {window}")));
+        if !rows.iter().any(|(.., row)| self.wants(row)) {
+            return;
+        }
         let mut started = Vec::new();
         for system in systems {
             if let Some(guest) = self.start(*system, Work::Frames(card), is_pinned) {
@@ -155,12 +182,10 @@ impl Bench {
                 started.push(guest);
             }
         }
-        let name = if card == "e1000" { card } else { "virtio" };
-        for (size, window) in [(64, 1), (64, 64), (1514, 64)] {
-            if self.is_quick && size > 64 {
+        for (size, window, row) in rows {
+            if self.is_quick && size > 64 || !self.wants(&row) {
                 continue;
             }
-            let row = format!("frames of {size} on {name}, window {window}");
             for (system, guest, ports) in &started {
                 if *system == System::OursPolling && window > 1 {
                     continue;
@@ -182,6 +207,9 @@ impl Bench {
                 continue;
             }
             let row = format!("4K reads, depth {depth}");
+            if !self.wants(&row) {
+                continue;
+            }
             for system in [System::Ours, System::OursIntx, System::Linux, System::Limit] {
                 let Some((_, guest, _)) = self.start(system, Work::Blocks(depth), is_pinned) else { continue };
                 let rate = match system {

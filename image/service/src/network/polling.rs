@@ -2,8 +2,9 @@
 
 use core::mem;
 
+use switchboard_drivers::contest::Contest;
+
 use super::Nic;
-use crate::contest::Contest;
 
 /// Whether a card is polled, and whether it should be.
 #[derive(Debug)]

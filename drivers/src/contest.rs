@@ -1,0 +1,251 @@
+//! Whether to poll a device or to wait for its interrupts: whichever was faster of late.
+//!
+//! Polling saves the interrupt and the halt, and takes the CPU from whoever else needs it, who may be the one that is
+//! waited for. Which of the two weighs more, nobody can tell beforehand: so both are tried, in turns, on the load that
+//! there is, and the better one is kept for a while, for longer each time that it turns out better again.
+
+/// Events in a trial: so many that it lasts longer than a host's scheduler lets one of two wait.
+const TRIAL: u32 = 512;
+/// Events before the first trial of another way that are not counted: a host that runs the devices moves its threads to
+/// other CPUs when what they do changes, and until then the new way is slower than either.
+const WARM_UP: u32 = 128;
+/// Trials for which a way is kept when it has turned out better. Noise may decide once, so at first that is short.
+const FEW: u32 = 2;
+const MANY: u32 = 64;
+/// Nanoseconds between events beyond which there is no load to speak of, and nothing to win.
+const IDLE: u64 = 1_000_000;
+/// Nanoseconds without an event after which a trial begins anew.
+const PAUSE: u64 = 20_000_000;
+/// When a trial is lost that may last for as long as it takes.
+const NEVER: u64 = u64::MAX;
+
+/// How one learns of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Interrupts,
+    Polling,
+}
+
+/// The contest, fed with what happens.
+#[derive(Debug, Clone)]
+pub struct Contest {
+    /// Nanoseconds after an event for which it is polled for the next one; 0 for never.
+    patience: u64,
+    /// The way in use, and for how many trials more; none when it is on trial.
+    way: Way,
+    left: Option<u32>,
+    /// What was kept the last time, and for how many trials.
+    winner: Way,
+    kept: u32,
+    /// Nanoseconds that an event took each way, in its last trial; none before that.
+    by_interrupt: u64,
+    by_polling: Option<u64>,
+    /// The rest is of the trial under way. Events that are still passed over.
+    warming: u32,
+    /// Events, and looks that found some.
+    events: u32,
+    looks: u32,
+    /// When it began, when it is lost at the latest, and when the last event was.
+    began: u64,
+    lost: u64,
+    last: u64,
+}
+
+impl Contest {
+    /// A contest that begins at `now`, in nanoseconds. Once nothing has happened for `patience` nanoseconds, it is waited for;
+    /// with 0 it always is.
+    #[must_use]
+    pub const fn new(now: u64, patience: u64) -> Self {
+        Self {
+            patience,
+            way: Way::Interrupts,
+            left: None,
+            winner: Way::Interrupts,
+            kept: 0,
+            by_interrupt: 0,
+            by_polling: None,
+            warming: WARM_UP,
+            events: 0,
+            looks: 0,
+            began: now,
+            lost: NEVER,
+            last: now,
+        }
+    }
+
+    /// Events were found.
+    #[inline]
+    pub fn found(&mut self, events: u32, now: u64) {
+        self.events += events;
+        self.looks += 1;
+        let last = core::mem::replace(&mut self.last, now);
+        if now - last > PAUSE || self.events >= TRIAL || now > self.lost {
+            self.end(last, now);
+        } else if self.warming > 0 && self.events >= self.warming {
+            (self.warming, self.events, self.looks, self.began) = (0, 0, 0, now);
+        }
+    }
+
+    /// Whether to look again at once, rather than to wait for an interrupt.
+    #[inline]
+    #[must_use]
+    pub fn polls(&self, now: u64) -> bool {
+        self.way == Way::Polling && now - self.last < self.patience
+    }
+
+    /// The end of a trial, or of a part of one before a pause.
+    #[cold]
+    fn end(&mut self, last: u64, now: u64) {
+        let way = self.way;
+        if now - last <= PAUSE {
+            self.judge((now - self.began) / u64::from(self.events), now > self.lost);
+        }
+        self.warming = if self.way == way { 0 } else { WARM_UP };
+        let most = match (self.way, self.left, self.by_polling) {
+            (Way::Polling, ..) => Some(three_quarters(self.by_interrupt)),
+            (Way::Interrupts, None, Some(other)) => Some(other + other / 3),
+            (Way::Interrupts, ..) => None,
+        };
+        self.lost = most.map_or(NEVER, |most| now + most * u64::from(self.warming + TRIAL));
+        (self.events, self.looks, self.began) = (0, 0, now);
+    }
+
+    /// A trial is over, in which an event took `each` nanoseconds; or has become so long that it is lost.
+    fn judge(&mut self, each: u64, is_lost: bool) {
+        if each > IDLE && !is_lost {
+            (self.way, self.left, self.by_polling) = (Way::Interrupts, None, None);
+            return;
+        }
+        match self.way {
+            Way::Interrupts => self.by_interrupt = each,
+            Way::Polling => self.by_polling = Some(each),
+        }
+        // By a quarter at least: polling takes the CPU from others, and what is measured varies.
+        let polling_wins = self.by_polling.map(|each| each <= three_quarters(self.by_interrupt));
+        // Several share an interrupt already, and there is little to save.
+        let is_crowd = self.way == Way::Interrupts && self.events > self.looks + self.looks / 4;
+        match (self.way, self.left, polling_wins) {
+            (Way::Interrupts, ..) if is_crowd => self.keep(Way::Interrupts),
+            (Way::Interrupts, None, _) if is_lost => self.keep(Way::Polling),
+            (Way::Interrupts, None, None) | (Way::Interrupts, Some(0), _) => {
+                (self.way, self.left) = (Way::Polling, None)
+            }
+            (Way::Polling, _, Some(false)) => self.keep(Way::Interrupts),
+            (Way::Polling, ..) if is_lost => self.keep(Way::Interrupts),
+            (Way::Polling, Some(0), _) => (self.way, self.left) = (Way::Interrupts, None),
+            (_, Some(left), _) => self.left = Some(left - 1),
+            (_, None, Some(true)) => self.keep(Way::Polling),
+            (_, None, _) => self.keep(Way::Interrupts),
+        }
+    }
+
+    /// Keeps a way that was better.
+    fn keep(&mut self, way: Way) {
+        self.kept = if self.winner == way { (self.kept * 2).clamp(FEW, MANY) } else { FEW };
+        (self.winner, self.way, self.left) = (way, way, Some(self.kept));
+    }
+}
+
+const fn three_quarters(value: u64) -> u64 {
+    value - value / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+
+    /// Of 100 trials, the share in which it polled, when events take what `cost` says: whether it is polled, and since how
+    /// many of them.
+    fn share(cost: impl Fn(bool, u32) -> u64) -> u32 {
+        let mut contest = Contest::new(0, 300_000);
+        let (mut now, mut polled, mut since) = (0, 0, 0);
+        for _ in 0..100 * TRIAL {
+            let polls = contest.polls(now);
+            since = if polls { since + 1 } else { 0 };
+            polled += u32::from(polls);
+            now += cost(polls, since);
+            contest.found(1, now);
+        }
+        polled / TRIAL
+    }
+
+    fn constant(by_interrupt: u64, by_polling: u64) -> impl Fn(bool, u32) -> u64 {
+        move |polls, _| if polls { by_polling } else { by_interrupt }
+    }
+
+    #[test]
+    fn the_faster_way_is_kept() {
+        assert!(share(constant(100_000, 30_000)) > 90);
+        assert!(share(constant(40_000, 90_000)) < 10);
+    }
+
+    #[test]
+    fn polling_that_has_become_slow_is_given_up_at_once() {
+        let mut contest = Contest::new(0, 300_000);
+        let mut now = 0;
+        let mut events = |contest: &mut Contest, count: u32, polling: u64| {
+            let mut polled = 0;
+            for _ in 0..count {
+                let polls = contest.polls(now);
+                polled += u32::from(polls);
+                now += if polls { polling } else { 100_000 };
+                contest.found(1, now);
+            }
+            polled
+        };
+        assert!(events(&mut contest, 4 * TRIAL, 30_000) > 2 * TRIAL);
+        assert!(events(&mut contest, 4 * TRIAL, 5_000_000) < 20);
+    }
+
+    #[test]
+    fn a_stroke_of_bad_luck_decides_little() {
+        for (polling, expected) in [(34_000, 0..10), (20_000, 80..101)] {
+            let is_unlucky = Cell::new(true);
+            let share = share(|polls, _| match polls {
+                // The host takes its time, just when polling is tried for the first time.
+                true if is_unlucky.take() => 15_000_000,
+                true => polling,
+                false => 40_000,
+            });
+            assert!(!is_unlucky.get() && expected.contains(&share), "{share}");
+        }
+    }
+
+    #[test]
+    fn threads_that_have_to_find_their_places_are_given_time_for_it() {
+        assert!(share(|polls, since| if !polls || since < WARM_UP { 100_000 } else { 40_000 }) > 80);
+    }
+
+    #[test]
+    fn what_comes_in_crowds_is_waited_for() {
+        let mut contest = Contest::new(0, 300_000);
+        let mut now = 0;
+        for _ in 0..100 * TRIAL {
+            assert!(!contest.polls(now));
+            now += 100_000;
+            contest.found(2, now);
+        }
+    }
+
+    #[test]
+    fn a_pause_is_no_part_of_a_trial() {
+        let mut contest = Contest::new(0, 300_000);
+        let mut now = 0;
+        for event in 0..10 * TRIAL {
+            // A burst of fifty each second.
+            now += if event % 50 == 0 { 1_000_000_000 } else { 100_000 };
+            contest.found(1, now);
+        }
+        assert_eq!((contest.way, contest.left), (Way::Interrupts, None), "{contest:?}");
+    }
+
+    #[test]
+    fn without_load_it_waits() {
+        assert_eq!(share(constant(2_000_000, 2_000_000)), 0);
+        let mut contest = Contest::new(0, 300_000);
+        (1..=2 * u64::from(TRIAL)).for_each(|event| contest.found(1, event * 1000));
+        assert!(!contest.polls(10_000_000), "long after the last event");
+    }
+}
