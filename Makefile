@@ -18,7 +18,7 @@ ARGS      ?=#        further words of the kernel command line; those after -- go
 QEMU_ARGS ?=#        further arguments of QEMU
 FUZZ_TIME ?= 60#     seconds for each fuzz target
 TEST      ?=#        run only the QEMU tests whose name contains this
-BENCH_ARGS ?=#       arguments of the bench: --quick, --rounds N
+BENCH_ARGS ?=#       arguments of the bench: --quick, --rounds N, --only PART-OF-A-ROW
 UPDATE    ?=#        1: the counts become the baseline
 OP        ?= http16# the operation to profile
 export MACHINE BOOT NIC IRQ PORT SMP MEM ACCEL APP DISK FORWARD ARGS QEMU_ARGS

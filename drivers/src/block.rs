@@ -13,6 +13,10 @@ pub trait BlockDevice {
     /// Whether the device refuses writes.
     fn is_read_only(&self) -> bool;
 
+    /// Allows polling: once a request is done, for so many nanoseconds for the next, by the tasks that wait, while that is
+    /// faster than interrupts. With 0, as it is at first, never.
+    fn poll_for(&self, nanoseconds: u64);
+
     /// Reads whole sectors into `buffer`, from `sector` on.
     ///
     /// # Errors

@@ -26,6 +26,15 @@ enum Way {
     Polling,
 }
 
+impl Way {
+    const fn other(self) -> Self {
+        match self {
+            Self::Interrupts => Self::Polling,
+            Self::Polling => Self::Interrupts,
+        }
+    }
+}
+
 /// The contest, fed with what happens.
 #[derive(Debug, Clone)]
 pub struct Contest {
@@ -71,6 +80,13 @@ impl Contest {
             lost: NEVER,
             last: now,
         }
+    }
+
+    /// Whether polling is a choice at all; where it is not, nobody need tell what happens.
+    #[inline]
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.patience > 0
     }
 
     /// Events were found.
@@ -124,19 +140,22 @@ impl Contest {
         let polling_wins = self.by_polling.map(|each| each <= three_quarters(self.by_interrupt));
         // Several share an interrupt already, and there is little to save.
         let is_crowd = self.way == Way::Interrupts && self.events > self.looks + self.looks / 4;
-        match (self.way, self.left, polling_wins) {
-            (Way::Interrupts, ..) if is_crowd => self.keep(Way::Interrupts),
-            (Way::Interrupts, None, _) if is_lost => self.keep(Way::Polling),
-            (Way::Interrupts, None, None) | (Way::Interrupts, Some(0), _) => {
-                (self.way, self.left) = (Way::Polling, None)
-            }
-            (Way::Polling, _, Some(false)) => self.keep(Way::Interrupts),
-            (Way::Polling, ..) if is_lost => self.keep(Way::Interrupts),
-            (Way::Polling, Some(0), _) => (self.way, self.left) = (Way::Interrupts, None),
-            (_, Some(left), _) => self.left = Some(left - 1),
-            (_, None, Some(true)) => self.keep(Way::Polling),
-            (_, None, _) => self.keep(Way::Interrupts),
+        match (self.way, self.left) {
+            (Way::Interrupts, _) if is_crowd => self.keep(Way::Interrupts),
+            (Way::Interrupts, None) if is_lost => self.keep(Way::Polling),
+            (Way::Polling, _) if is_lost || polling_wins == Some(false) => self.keep(Way::Interrupts),
+            (way, Some(0)) => self.try_out(way.other()),
+            (_, Some(left)) => self.left = Some(left - 1),
+            (_, None) => match polling_wins {
+                None => self.try_out(Way::Polling),
+                Some(true) => self.keep(Way::Polling),
+                Some(false) => self.keep(Way::Interrupts),
+            },
         }
+    }
+
+    fn try_out(&mut self, way: Way) {
+        (self.way, self.left) = (way, None);
     }
 
     /// Keeps a way that was better.

@@ -8,6 +8,7 @@ use switchboard::arch::mark::{SCAN, SCANNED, mark};
 use switchboard::config::Address;
 use switchboard::function::Function;
 use switchboard::machine::Machine;
+use switchboard_drivers::block::BlockDevice;
 use switchboard_drivers::edu::Edu;
 use switchboard_drivers::hotplug::HotplugPort;
 use switchboard_drivers::ivshmem::Ivshmem;
@@ -99,15 +100,17 @@ pub struct Devices {
     pub raisers: Vec<Found<Box<dyn Raise>>>,
     /// Ports behind which functions come and go.
     pub ports: Vec<Found<HotplugPort>>,
+    /// Nanoseconds for which disks may be [polled](BlockDevice::poll_for).
+    patience: u64,
 }
 
 impl Devices {
-    /// Walks configuration space and offers each function to the drivers.
-    pub fn probe(machine: &'static Machine) -> Self {
+    /// Walks configuration space and offers each function to the drivers. Disks may be polled for so many nanoseconds.
+    pub fn probe(machine: &'static Machine, patience: u64) -> Self {
         mark::<SCAN>();
         machine.scan();
         mark::<SCANNED>();
-        let mut devices = Self::default();
+        let mut devices = Self { patience, ..Self::default() };
         for function in machine.take_all() {
             devices.attach(function);
         }
@@ -131,7 +134,10 @@ impl Devices {
     fn add(&mut self, function: Address, driver: &'static str, device: Device) {
         match device {
             Device::Nic(device) => insert(&mut self.nics, Found { function, driver, device }),
-            Device::Disk(device) => insert(&mut self.disks, Found { function, driver, device }),
+            Device::Disk(device) => {
+                device.poll_for(self.patience);
+                insert(&mut self.disks, Found { function, driver, device });
+            }
             Device::Rng(device) => insert(&mut self.rngs, Found { function, driver, device: *device }),
             Device::Edu(device) => insert(&mut self.edus, Found { function, driver, device }),
             Device::Ivshmem(device) => insert(&mut self.ivshmems, Found { function, driver, device }),

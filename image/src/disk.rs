@@ -67,6 +67,13 @@ impl BlockDevice for Disk {
         }
     }
 
+    fn poll_for(&self, nanoseconds: u64) {
+        match self.kind().as_deref() {
+            Some(Kind::Virtio(disk)) => disk.poll_for(nanoseconds),
+            None => {}
+        }
+    }
+
     async fn read(&self, sector: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
         match &*self.ask(sector)? {
             Kind::Virtio(disk) => disk.read(sector, buffer).await,

@@ -66,7 +66,8 @@ impl fmt::Debug for System {
 pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'static>) {
     tasks.spawn(tend_lines(machine));
     tasks.spawn(heal_lines(machine));
-    let devices = Devices::probe(machine);
+    let patience = u64::from(options.poll) * 1000;
+    let devices = Devices::probe(machine, patience);
     table::print(machine);
     let Some(app) = apps::find(options.app) else {
         say!("no app `{}`: the apps are {}", options.app, apps::names());
@@ -76,7 +77,6 @@ pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'stat
     let interfaces = Interfaces::default();
     let (services, addressed) = (None, None);
     let (slots, grace) = (Slots::default(), options.grace);
-    let patience = u64::from(options.poll) * 1000;
     let system =
         System { tasks, machine, devices, interfaces, address, arguments, services, slots, patience, grace, addressed };
     match (app.run)(system).await {

@@ -33,6 +33,8 @@ impl BlockDevice for MemoryDisk {
         (self.sectors.borrow().len() / SECTOR_SIZE) as u64
     }
 
+    fn poll_for(&self, _nanoseconds: u64) {}
+
     fn is_read_only(&self) -> bool {
         false
     }

@@ -271,6 +271,10 @@ impl BlockDevice for VirtioBlk {
         self.capacity.load(Ordering::Relaxed)
     }
 
+    fn poll_for(&self, nanoseconds: u64) {
+        self.requests.poll_for(nanoseconds);
+    }
+
     fn is_read_only(&self) -> bool {
         self.features.contains(BlkFeatures::RO)
     }

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::pin::pin;
+use core::sync::atomic::AtomicU64;
 use core::task::Context;
 
 use switchboard::config::Address;
@@ -13,6 +14,17 @@ use super::*;
 use crate::virtio::testing::{self, COMMON, DEVICE, OFFERED, Peer, Taken, run, waker};
 
 const SECTORS: usize = 256;
+
+/// Nanoseconds. Only a disk that may be polled asks.
+static NOW: AtomicU64 = AtomicU64::new(0);
+
+pub(super) fn now() -> u64 {
+    advance(100)
+}
+
+fn advance(nanoseconds: u64) -> u64 {
+    NOW.fetch_add(nanoseconds, Ordering::Relaxed)
+}
 
 /// The device: 256 sectors, all requests carried out in order.
 struct Disk {
@@ -188,53 +200,93 @@ impl Chance {
 #[test]
 fn tasks_that_come_go_and_give_up_leave_nobody_asleep() {
     for seed in 0..200 {
-        let mut chance = Chance(seed);
-        let (driver, mut disk) = disk(0);
-        let mut tasks = Vec::new();
-        let mut done = 0;
-        for round in 0.. {
-            if round < 60 {
-                for _ in 0..chance.below(12) {
-                    let at = chance.below(SECTORS) as u64;
-                    let driver = &driver;
-                    let read = async move {
-                        let mut first = None;
-                        driver.read_in_place(at, SECTOR_SIZE, |data| first = Some(data[0])).await.map(|()| first)
-                    };
-                    // Polled for the first time when it is its turn.
-                    tasks.push((alloc::boxed::Box::pin(read), waker(), usize::MAX, at));
-                }
-            } else if tasks.is_empty() {
-                break;
-            }
-            assert!(round < 2000, "seed {seed}: {} tasks are left to sleep", tasks.len());
-            tasks.retain_mut(|(read, (waker, wakes), seen, at)| {
-                // The device works beside the tasks, and what it says arrives when it likes.
-                if chance.below(4) == 0 {
-                    disk.work_on(chance.below(4));
-                }
-                if chance.below(4) == 0 {
-                    disk.interrupt();
-                }
-                // Woken by what others did before in this round, too.
-                if *seen == wakes.count() {
-                    return true;
-                }
-                *seen = wakes.count();
-                let poll = Future::poll(read.as_mut(), &mut Context::from_waker(waker));
-                if let Poll::Ready(outcome) = &poll {
-                    assert_eq!(*outcome, Ok(Some(at.to_le_bytes()[0])));
-                    done += 1;
-                }
-                poll.is_pending()
-            });
-            if round < 60 && chance.below(3) == 0 {
-                tasks.retain(|_| chance.below(8) > 0);
-            }
-            disk.interrupt();
-        }
-        assert!(done > 50, "seed {seed}: {done}");
+        come_and_go(seed, disk(0));
     }
+}
+
+/// For so long a disk is polled.
+const PATIENCE: u64 = 300_000;
+
+#[test]
+fn neither_do_those_who_poll_while_that_is_faster() {
+    for seed in 0..50 {
+        let (driver, mut disk) = disk(0);
+        driver.poll_for(PATIENCE);
+        let reads = (0..SECTORS as u64).cycle().take(1500);
+        let polled = reads.filter(|at| is_read_polled(*at, &driver, &mut disk)).count();
+        assert!(polled > 700, "{polled} of 1500");
+        come_and_go(seed, (driver, disk));
+    }
+}
+
+/// Reads a sector, which takes longer by interrupt. Says whether the device was asked for none.
+fn is_read_polled(at: u64, driver: &VirtioBlk, disk: &mut Disk) -> bool {
+    let (waker, wakes) = waker();
+    let mut context = Context::from_waker(&waker);
+    let mut sector = [0; SECTOR_SIZE];
+    let mut read = pin!(driver.read(at, &mut sector));
+    assert!(Future::poll(read.as_mut(), &mut context).is_pending());
+    let before = wakes.count();
+    assert_eq!(disk.work_on(1), 1);
+    let is_polled = !disk.is_interrupting;
+    if !is_polled {
+        advance(20_000);
+        disk.interrupt();
+    }
+    assert!(is_polled && before > 0 || wakes.count() > before, "left to sleep");
+    assert_eq!(Future::poll(read.as_mut(), &mut context), Poll::Ready(Ok(())));
+    is_polled
+}
+
+fn come_and_go(seed: u32, (driver, mut disk): (VirtioBlk, Disk)) {
+    let mut chance = Chance(seed);
+    let mut tasks = Vec::new();
+    let mut done = 0;
+    for round in 0.. {
+        if round < 60 {
+            for _ in 0..chance.below(12) {
+                let at = chance.below(SECTORS) as u64;
+                let driver = &driver;
+                let read = async move {
+                    let mut first = None;
+                    driver.read_in_place(at, SECTOR_SIZE, |data| first = Some(data[0])).await.map(|()| first)
+                };
+                // Polled for the first time when it is its turn.
+                tasks.push((alloc::boxed::Box::pin(read), waker(), usize::MAX, at));
+            }
+        } else if tasks.is_empty() {
+            break;
+        }
+        assert!(round < 2000, "seed {seed}: {} tasks are left to sleep", tasks.len());
+        tasks.retain_mut(|(read, (waker, wakes), seen, at)| {
+            // The device works beside the tasks, and what it says arrives when it likes.
+            if chance.below(4) == 0 {
+                disk.work_on(chance.below(4));
+            }
+            if chance.below(4) == 0 {
+                disk.interrupt();
+            }
+            if chance.below(64) == 0 {
+                advance(2 * PATIENCE);
+            }
+            // Woken by what others did before in this round, too.
+            if *seen == wakes.count() {
+                return true;
+            }
+            *seen = wakes.count();
+            let poll = Future::poll(read.as_mut(), &mut Context::from_waker(waker));
+            if let Poll::Ready(outcome) = &poll {
+                assert_eq!(*outcome, Ok(Some(at.to_le_bytes()[0])));
+                done += 1;
+            }
+            poll.is_pending()
+        });
+        if round < 60 && chance.below(3) == 0 {
+            tasks.retain(|_| chance.below(8) > 0);
+        }
+        disk.interrupt();
+    }
+    assert!(done > 50, "seed {seed}: {done}");
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! request to the device, and whoever collects next makes it idle again.
 //!
 //! With several requests under way the device is told of new ones, and asked for the next interrupt, once for all
-//! tasks that had their turn: the first of them comes back for that when the others are through.
+//! tasks that had their turn: the first of them comes back for that when the others are through. While polling is faster
+//! than interrupts it comes back all the time, and asks for none.
 
 #![expect(clippy::vec_box, reason = "requests change hands with each use, and are large")]
 
@@ -19,9 +20,14 @@ use core::task::Waker;
 
 use atomic_waker::AtomicWaker;
 use spin::Mutex;
+#[cfg(not(test))]
+use switchboard::arch::now;
 
 use self::waiting::{Held, Hopeful};
 use super::request::Request;
+#[cfg(test)]
+use super::tests::now;
+use crate::contest::Contest;
 use crate::virtio::queue::{Queue, QueueError};
 
 /// Where a request is.
@@ -67,6 +73,8 @@ struct Inner {
     collecting: Option<usize>,
     /// The request whose task comes back to tell the device of new requests, and to ask for the next interrupt.
     flusher: Option<usize>,
+    /// Whether to ask for it, or to come back once more.
+    contest: Contest,
 }
 
 impl Requests {
@@ -81,6 +89,7 @@ impl Requests {
             is_armed: false,
             collecting: None,
             flusher: None,
+            contest: Contest::new(0, 0),
         };
         Self { inner: Mutex::new(inner) }
     }
@@ -95,6 +104,11 @@ impl Requests {
     /// Waits for an idle request.
     pub(super) fn idle<'a>(&'a self, collector: &'a AtomicWaker) -> Hopeful<'a> {
         Hopeful::new(self, collector)
+    }
+
+    /// From now on polls for so many nanoseconds after a request for the next, while that is faster; with 0 never.
+    pub(super) fn poll_for(&self, nanoseconds: u64) {
+        self.inner.lock().contest = Contest::new(now(), nanoseconds);
     }
 
     pub(super) fn kicks(&self) -> u64 {
@@ -112,10 +126,12 @@ impl Requests {
 impl Inner {
     /// Takes back all that the device is done with, and wakes those whose it is; but for the task of `own`, which asks.
     fn collect(&mut self, own: Option<usize>) -> Result<(), QueueError> {
+        let mut count = 0;
         while self.queue.has_used() {
             match self.queue.complete() {
                 Ok(None) => break,
                 Ok(Some((request, written))) => {
+                    count += 1;
                     self.is_armed = false;
                     let slot = request.slot;
                     let place = &mut self.places[slot];
@@ -139,6 +155,9 @@ impl Inner {
                 }
             }
         }
+        if count > 0 && self.contest.is_open() {
+            self.contest.found(count, now());
+        }
         Ok(())
     }
 
@@ -153,6 +172,12 @@ impl Inner {
         // The waker first, then the request for an interrupt, then the last look: in any other order the device
         // could finish in between and wake nobody.
         let chosen = own.or_else(|| self.waiting());
+        if let Some((slot, waker)) = chosen.filter(|_| self.contest.is_open() && self.contest.polls(now())) {
+            waker.wake_by_ref();
+            (self.flusher, self.collecting, self.is_armed) = (Some(slot), None, false);
+            self.queue.disable_notifications();
+            return false;
+        }
         let (slot, waker) = (chosen.map(|(slot, _)| slot), chosen.map(|(_, waker)| waker));
         if let Some(waker) = waker.or_else(|| self.hopeful.first()) {
             collector.register(waker);
