@@ -1,4 +1,4 @@
-//! `switchboard-bench run [--rounds N] [--quick] [--only ROW] | instructions [--update|--check] | profile OPERATION [TOP]`
+//! `switchboard-bench run [OPTIONS] | instructions [--update|--check] | profile OPERATION [TOP]`
 #![forbid(unsafe_code)]
 
 use std::process::{Command, ExitCode};
@@ -21,9 +21,9 @@ fn main() -> ExitCode {
         ["instructions", ref options @ ..] => count::instructions(&files, options),
         ["profile", operation] => count::profile(&files, operation, 25),
         ["profile", operation, top] => count::profile(&files, operation, top.parse().unwrap_or(25)),
-        _ => Err(io::Error::other(
-            "usage: run [--rounds N] [--quick] [--only ROW] | instructions [--update|--check] | profile OPERATION [TOP]",
-        )),
+        _ => Err(io::Error::other(format!(
+            "usage: run {OPTIONS} | instructions [--update|--check] | profile OPERATION [TOP]"
+        ))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,11 +34,45 @@ fn main() -> ExitCode {
     }
 }
 
+/// What `run` was asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wish {
+    is_quick: bool,
+    rounds: u32,
+    only: String,
+}
+
+impl Wish {
+    fn parse(options: &[&str]) -> io::Result<Self> {
+        let (mut is_quick, mut rounds, mut only, mut is_name) = (false, None, Vec::new(), false);
+        let mut words = options.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--quick" => is_quick = true,
+                "--rounds" => {
+                    rounds = Some(words.next().and_then(|number| number.parse().ok()).filter(|number| *number > 0))
+                }
+                "--only" => {}
+                // The name of a row has several words.
+                word if is_name && !word.starts_with("--") => only.push(word),
+                word => return Err(io::Error::other(format!("`{word}` is not understood; the options are {OPTIONS}"))),
+            }
+            is_name = *word == "--only" || is_name && !word.starts_with("--");
+        }
+        let rounds = match rounds {
+            Some(None) => return Err(io::Error::other("--rounds wants a number above zero")),
+            Some(Some(rounds)) => rounds,
+            None if is_quick => 1,
+            None => 3,
+        };
+        Ok(Self { is_quick, rounds, only: only.join(" ") })
+    }
+}
+
+const OPTIONS: &str = "[--rounds N] [--quick] [--only PART OF A ROW'S NAME]";
+
 fn run(files: Files, options: &[&str]) -> io::Result<()> {
-    let is_quick = options.contains(&"--quick");
-    let option = |name| options.iter().position(|word| *word == name).and_then(|at| options.get(at + 1).copied());
-    let rounds = option("--rounds").and_then(|number| number.parse().ok()).unwrap_or(if is_quick { 1 } else { 3 });
-    let only = option("--only").unwrap_or_default().to_owned();
+    let Wish { is_quick, rounds, only } = Wish::parse(options)?;
     let (everywhere, pinned) = (sched_getaffinity(Pid::from_raw(0))?, pinned_cpu()?);
     let report = Report { about: about(&files, rounds), ..Report::default() };
     let mut bench = Bench { files, report, seconds: if is_quick { 0.3 } else { 1.0 }, is_quick, only };
@@ -94,4 +128,29 @@ fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
         ("not measured", Some("KVM, real hardware, other unikernels in the same run, writes to disks".into())),
     ];
     rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> io::Result<Wish> {
+        Wish::parse(&line.split_ascii_whitespace().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn wishes_are_understood_or_refused() {
+        let wish = |is_quick, rounds, only: &str| Wish { is_quick, rounds, only: only.to_owned() };
+        for (line, expected) in [
+            ("", wish(false, 3, "")),
+            ("--quick", wish(true, 1, "")),
+            ("--only HTTP, 16 --quick --rounds 5", wish(true, 5, "HTTP, 16")),
+            ("--rounds 2 --only 4K reads, depth 1", wish(false, 2, "4K reads, depth 1")),
+        ] {
+            assert_eq!(parse(line).expect(line), expected);
+        }
+        for line in ["--rounds", "--rounds 0", "--rounds many", "--onyl HTTP", "HTTP", "--quick HTTP"] {
+            parse(line).expect_err(line);
+        }
+    }
 }
