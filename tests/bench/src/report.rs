@@ -65,7 +65,7 @@ impl Row {
 pub type Goal = (&'static str, System, System, f64);
 
 /// The goals that are ratios, of pinned rows.
-pub const GOALS: [Goal; 16] = [
+pub const GOALS: [Goal; 17] = [
     ("QEMU start to ready", System::Ours, System::Limit, 1.6),
     ("resident memory", System::Ours, System::Limit, 1.15),
     ("HTTP, 1 connection", System::Ours, System::Linux, 1.3),
@@ -79,6 +79,7 @@ pub const GOALS: [Goal; 16] = [
     ("frames of 64 on virtio, window 1", System::Ours, System::Linux, 1.3),
     ("frames of 64 on virtio, window 1", System::OursPolling, System::Limit, 0.8),
     ("frames of 64 on e1000, window 1", System::OursIntx, System::Linux, 1.3),
+    ("frames of 64 on e1000, window 1", System::OursPolling, System::Linux, 1.3),
     ("frames of 64 on e1000, window 1", System::OursPolling, System::Limit, 0.8),
     ("4K reads, depth 1", System::Ours, System::Linux, 1.8),
     ("4K reads, depth 32", System::Ours, System::Linux, 3.0),
