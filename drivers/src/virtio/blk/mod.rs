@@ -100,6 +100,7 @@ impl Driver for VirtioBlk {
     const MATCHES: &'static [Id] = &[Id::new(VENDOR, 0x1042), Id::new(VENDOR, 0x1001)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
+        let clock = function.machine().clock;
         let (transport, irq, dma) = Transport::open(function)?;
         let (setup, features) = transport.negotiate(BlkFeatures::all())?;
         let config = setup.config()?;
@@ -121,7 +122,7 @@ impl Driver for VirtioBlk {
             let (wanted, found) = (limits.longest_chain().into(), queue.free().into());
             return Err(ProbeError::Unexpected { what: "descriptors for a virtio-blk request", wanted, found });
         }
-        let requests = Requests::new(queue, Request::several(count, &dma, limits)?);
+        let requests = Requests::new(queue, Request::several(count, &dma, limits)?, clock);
         let interrupts = interrupts.register(shared.clone()).unmask();
         Ok(Self {
             device: setup.start(),

@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::pin::pin;
-use core::sync::atomic::AtomicU64;
 use core::task::Context;
 
 use switchboard::config::Address;
@@ -14,17 +13,6 @@ use super::*;
 use crate::virtio::testing::{self, COMMON, DEVICE, OFFERED, Peer, Taken, run, waker};
 
 const SECTORS: usize = 256;
-
-/// Nanoseconds. Only a disk that may be polled asks.
-static NOW: AtomicU64 = AtomicU64::new(0);
-
-pub(super) fn now() -> u64 {
-    advance(100)
-}
-
-fn advance(nanoseconds: u64) -> u64 {
-    NOW.fetch_add(nanoseconds, Ordering::Relaxed)
-}
 
 /// The device: 256 sectors, all requests carried out in order.
 struct Disk {
@@ -54,6 +42,11 @@ impl Disk {
         let count = self.work_on(usize::MAX);
         self.interrupt();
         count
+    }
+
+    /// So many microseconds pass: one with each look at the clock.
+    fn wait(&self, microseconds: u64) {
+        (0..microseconds).for_each(|_| _ = self.machine.machine().clock.now());
     }
 
     /// The interrupt arrives, if there is one.
@@ -204,14 +197,14 @@ fn tasks_that_come_go_and_give_up_leave_nobody_asleep() {
     }
 }
 
-/// For so long a disk is polled.
-const PATIENCE: u64 = 300_000;
+/// Microseconds for which a disk is polled.
+const PATIENCE: u64 = 300;
 
 #[test]
 fn neither_do_those_who_poll_while_that_is_faster() {
     for seed in 0..50 {
         let (driver, mut disk) = disk(0);
-        driver.poll_for(PATIENCE);
+        driver.poll_for(PATIENCE * 1000);
         let reads = (0..SECTORS as u64).cycle().take(1500);
         let polled = reads.filter(|at| is_read_polled(*at, &driver, &mut disk)).count();
         assert!(polled > 700, "{polled} of 1500");
@@ -230,7 +223,7 @@ fn is_read_polled(at: u64, driver: &VirtioBlk, disk: &mut Disk) -> bool {
     assert_eq!(disk.work_on(1), 1);
     let is_polled = !disk.is_interrupting;
     if !is_polled {
-        advance(20_000);
+        disk.wait(20);
         disk.interrupt();
     }
     assert!(is_polled && before > 0 || wakes.count() > before, "left to sleep");
@@ -267,7 +260,7 @@ fn come_and_go(seed: u32, (driver, mut disk): (VirtioBlk, Disk)) {
                 disk.interrupt();
             }
             if chance.below(64) == 0 {
-                advance(2 * PATIENCE);
+                disk.wait(2 * PATIENCE);
             }
             // Woken by what others did before in this round, too.
             if *seen == wakes.count() {

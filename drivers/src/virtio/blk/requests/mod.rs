@@ -20,13 +20,10 @@ use core::task::Waker;
 
 use atomic_waker::AtomicWaker;
 use spin::Mutex;
-#[cfg(not(test))]
-use switchboard::arch::now;
+use switchboard::machine::Clock;
 
 use self::waiting::{Held, Hopeful};
 use super::request::Request;
-#[cfg(test)]
-use super::tests::now;
 use crate::contest::Contest;
 use crate::virtio::queue::{Queue, QueueError};
 
@@ -75,10 +72,11 @@ struct Inner {
     flusher: Option<usize>,
     /// Whether to ask for it, or to come back once more.
     contest: Contest,
+    clock: &'static dyn Clock,
 }
 
 impl Requests {
-    pub(super) fn new(queue: Queue<Box<Request>>, requests: Vec<Box<Request>>) -> Self {
+    pub(super) fn new(queue: Queue<Box<Request>>, requests: Vec<Box<Request>>, clock: &'static dyn Clock) -> Self {
         let place = |_| Place { state: State::Idle, request: None, written: 0, waker: None };
         let places = requests.iter().map(place).collect();
         let inner = Inner {
@@ -90,6 +88,7 @@ impl Requests {
             collecting: None,
             flusher: None,
             contest: Contest::new(0, 0),
+            clock,
         };
         Self { inner: Mutex::new(inner) }
     }
@@ -108,7 +107,8 @@ impl Requests {
 
     /// From now on polls for so many nanoseconds after a request for the next, while that is faster; with 0 never.
     pub(super) fn poll_for(&self, nanoseconds: u64) {
-        self.inner.lock().contest = Contest::new(now(), nanoseconds);
+        let inner = &mut *self.inner.lock();
+        inner.contest = Contest::new(inner.clock.now(), nanoseconds);
     }
 
     pub(super) fn kicks(&self) -> u64 {
@@ -156,7 +156,7 @@ impl Inner {
             }
         }
         if count > 0 && self.contest.is_open() {
-            self.contest.found(count, now());
+            self.contest.found(count, self.clock.now());
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Inner {
         // The waker first, then the request for an interrupt, then the last look: in any other order the device
         // could finish in between and wake nobody.
         let chosen = own.or_else(|| self.waiting());
-        if let Some((slot, waker)) = chosen.filter(|_| self.contest.is_open() && self.contest.polls(now())) {
+        if let Some((slot, waker)) = chosen.filter(|_| self.contest.is_open() && self.contest.polls(self.clock.now())) {
             waker.wake_by_ref();
             (self.flusher, self.collecting, self.is_armed) = (Some(slot), None, false);
             self.queue.disable_notifications();
