@@ -115,6 +115,9 @@ impl Contest {
         let way = self.way;
         if now - last <= PAUSE {
             self.judge((now - self.began) / u64::from(self.events), now > self.lost);
+        } else {
+            // What comes now may be another load.
+            (self.kept, self.left) = (0, self.left.map(|left| left.min(FEW)));
         }
         self.warming = if self.way == way { 0 } else { WARM_UP };
         let most = match (self.way, self.left, self.by_polling) {
@@ -128,8 +131,11 @@ impl Contest {
 
     /// A trial is over, in which an event took `each` nanoseconds; or has become so long that it is lost.
     fn judge(&mut self, each: u64, is_lost: bool) {
-        if each > IDLE && !is_lost {
-            (self.way, self.left, self.by_polling) = (Way::Interrupts, None, None);
+        // Several share an interrupt already, and there is little to save.
+        let is_crowd = self.way == Way::Interrupts && self.events > self.looks + self.looks / 4;
+        if is_crowd || each > IDLE && !is_lost {
+            // Nothing to try, until the load is another.
+            (self.way, self.left, self.by_polling, self.kept) = (Way::Interrupts, None, None, 0);
             return;
         }
         match self.way {
@@ -138,10 +144,7 @@ impl Contest {
         }
         // By a quarter at least: polling takes the CPU from others, and what is measured varies.
         let polling_wins = self.by_polling.map(|each| each <= three_quarters(self.by_interrupt));
-        // Several share an interrupt already, and there is little to save.
-        let is_crowd = self.way == Way::Interrupts && self.events > self.looks + self.looks / 4;
         match (self.way, self.left) {
-            (Way::Interrupts, _) if is_crowd => self.keep(Way::Interrupts),
             (Way::Interrupts, None) if is_lost => self.keep(Way::Polling),
             (Way::Polling, _) if is_lost || polling_wins == Some(false) => self.keep(Way::Interrupts),
             (way, Some(0)) => self.try_out(way.other()),
@@ -245,6 +248,30 @@ mod tests {
             assert!(!contest.polls(now));
             now += 100_000;
             contest.found(2, now);
+        }
+    }
+
+    #[test]
+    fn who_comes_after_a_crowd_or_a_pause_does_not_wait_for_long() {
+        for crowd in [2, 1] {
+            let mut contest = Contest::new(0, 300_000);
+            let mut now = 0;
+            // Polling is slower, as far as it is tried.
+            for _ in 0..200 * TRIAL {
+                now += if contest.polls(now) { 150_000 } else { 100_000 };
+                contest.found(crowd, now);
+            }
+            if crowd == 1 {
+                now += 2 * PAUSE;
+            }
+            let mut polled = 0;
+            for _ in 0..10 * TRIAL {
+                let polls = contest.polls(now);
+                polled += u32::from(polls);
+                now += if polls { 30_000 } else { 100_000 };
+                contest.found(1, now);
+            }
+            assert!(polled > 3 * TRIAL, "{polled} after crowds of {crowd}");
         }
     }
 

@@ -23,7 +23,7 @@ impl Polling {
     /// The card was looked at, at `now`, and so many frames were found. Says whether another look has to follow at once: one
     /// at a card that is polled promises nothing, the last of them neither.
     pub fn looked(&mut self, nic: &mut dyn Nic, frames: u32, now: u64) -> bool {
-        if frames > 0 {
+        if frames > 0 && self.contest.is_open() {
             self.contest.found(frames, now);
         }
         let polls = self.contest.polls(now);
