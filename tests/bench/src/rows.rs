@@ -142,14 +142,23 @@ impl Bench {
                 continue;
             }
             let name = format!("HTTP, {connections} connection{}", if connections == 1 { "" } else { "s" });
-            self.measure(&name, "/s", is_pinned, &started, |ports| http::run(ports.http, connections, seconds));
             let memory = match connections {
-                16 => MEMORY,
-                MOST_CONNECTIONS => MEMORY_WITH_MOST,
-                _ => continue,
+                16 => Some(MEMORY),
+                MOST_CONNECTIONS => Some(MEMORY_WITH_MOST),
+                _ => None,
             };
-            for (system, guest, _) in &started {
-                self.add_memory(memory, is_pinned, *system, guest);
+            let memory = memory.filter(|row| self.wants(row));
+            if !self.wants(&name) && memory.is_none() {
+                continue;
+            }
+            // Memory is what it takes after this load, so the load is there also where only the memory is asked for.
+            for (system, guest, ports) in &started {
+                if let Some(sample) = self.keep(*system, &name, http::run(ports.http, connections, seconds)) {
+                    self.add(&name, "/s", Better::More, is_pinned, *system, sample);
+                }
+                if let Some(row) = memory {
+                    self.add_memory(row, is_pinned, *system, guest);
+                }
             }
         }
         self.measure("UDP echo", "/s", is_pinned, &started, |ports| echo::udp(ports.echo, seconds));
