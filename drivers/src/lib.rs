@@ -13,5 +13,6 @@ pub mod edu;
 pub mod hotplug;
 pub mod ivshmem;
 pub mod raise;
+pub mod random;
 pub mod virtio;
 pub mod xhci;

@@ -8,6 +8,8 @@ use embassy_futures::yield_now;
 use switchboard_drivers::block::{BlockDevice, BlockError};
 use switchboard_drivers::virtio::VirtioBlk;
 
+use crate::devices::{DeviceClass, DeviceOptions, FromDriver};
+
 /// The disks that this image has drivers for. Apps and the file system see a [`BlockDevice`].
 #[derive(Debug)]
 enum Kind {
@@ -22,15 +24,15 @@ pub struct Disk(Rc<Shared>);
 /// Nothing once the disk was closed. Whoever is in the middle of a request holds it a little longer.
 type Shared = RefCell<Option<Rc<Kind>>>;
 
-impl From<VirtioBlk> for Disk {
-    fn from(disk: VirtioBlk) -> Self {
+impl FromDriver<VirtioBlk> for Disk {
+    fn from_driver(disk: VirtioBlk, options: DeviceOptions) -> Self {
+        disk.poll_for(options.poll_budget_ns);
         Self(Rc::new(RefCell::new(Some(Rc::new(Kind::Virtio(disk))))))
     }
 }
 
-impl Disk {
-    /// Takes the disk away from all its users. When this is ready, its driver is dropped.
-    pub async fn close(&self) {
+impl DeviceClass for Disk {
+    async fn close(self) {
         let Some(kind) = self.0.take() else { return };
         match &*kind {
             Kind::Virtio(disk) => disk.close(),
@@ -40,7 +42,9 @@ impl Disk {
             yield_now().await;
         }
     }
+}
 
+impl Disk {
     fn kind(&self) -> Option<Rc<Kind>> {
         self.0.borrow().clone()
     }

@@ -15,6 +15,7 @@ pub mod disk;
 pub mod drivers;
 pub mod files;
 pub mod free;
+pub mod nic;
 mod slots;
 pub mod spin;
 pub mod system;

@@ -10,12 +10,14 @@ use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use switchboard::arch;
 use switchboard::config::Address;
 use switchboard::machine::Machine;
-use switchboard_drivers::hotplug::SlotChange;
+use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 
 use crate::apps;
 use crate::command_line::Options;
-use crate::devices::{Devices, Found};
-use crate::network::{AddressSource, Interface, Nic, Services, State};
+use crate::devices::{DeviceOptions, Devices, Found, RandomSource};
+use crate::drivers::DRIVERS;
+use crate::network::{AddressSource, Interface, Services, State};
+use crate::nic::NetworkDevice;
 use crate::slots::Slots;
 use crate::tasks::Tasks;
 use crate::{say, table};
@@ -67,7 +69,8 @@ pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'stat
     tasks.spawn(tend_lines(machine));
     tasks.spawn(heal_lines(machine));
     let patience = u64::from(options.poll) * 1000;
-    let devices = Devices::probe(machine, patience);
+    let mut devices = Devices::new(DRIVERS, DeviceOptions { poll_budget_ns: patience });
+    devices.probe(machine);
     table::print(machine);
     let Some(app) = apps::find(options.app) else {
         say!("no app `{}`: the apps are {}", options.app, apps::names());
@@ -144,7 +147,7 @@ impl System {
 
     /// Waits until functions come or go at a slot, and has attached or detached their devices.
     pub async fn change(&mut self) {
-        for port in core::mem::take(&mut self.devices.ports) {
+        for port in self.devices.take_all::<HotplugPort>() {
             self.slots.watch(self.tasks, port, self.grace);
         }
         let (port, change) = self.slots.next().await;
@@ -173,7 +176,7 @@ impl System {
     /// Starts interfaces on the network cards that have none, once it is known what to serve there.
     async fn start_interfaces(&mut self) {
         let Some(services) = self.services.clone() else { return };
-        for found in core::mem::take(&mut self.devices.nics) {
+        for found in self.devices.take_all::<NetworkDevice>() {
             let interface = self.start_interface(found, &services).await;
             let mut interfaces = self.interfaces.borrow_mut();
             let place = interfaces.partition_point(|other| other.function < interface.function);
@@ -181,11 +184,11 @@ impl System {
         }
     }
 
-    async fn start_interface(&mut self, nic: Found<Box<dyn Nic>>, services: &Services) -> Interface {
+    async fn start_interface(&mut self, nic: Found<NetworkDevice>, services: &Services) -> Interface {
         let seed = self.random().await;
         let is_addressed = *self.addressed.get_or_insert(nic.function) == nic.function;
         let source = if is_addressed { self.address } else { AddressSource::Dhcp };
-        let Found { function, driver, device } = nic;
+        let Found { function, driver, device: NetworkDevice(device) } = nic;
         let state = State::new(function, driver, device.mac(), source, self.patience);
         Interface::start(self.tasks, state, device, seed, services)
     }
@@ -193,7 +196,7 @@ impl System {
     /// Random bits: the CPU's, and those of every device that has some.
     async fn random(&mut self) -> u64 {
         let mut bits = arch::random_seed();
-        for rng in &mut self.devices.rngs {
+        for rng in self.devices.iter_mut::<RandomSource>() {
             let mut bytes = [0; 8];
             match with_timeout(RANDOM_PATIENCE, rng.device.fill(&mut bytes)).await {
                 Ok(Ok(())) => bits ^= u64::from_le_bytes(bytes),

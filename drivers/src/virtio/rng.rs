@@ -13,6 +13,7 @@ use switchboard::sync::{Notifier, Waiter, event};
 
 use super::queue::{Queue, QueueError, Shape};
 use super::{Cause, NoFeatures, Running, Signals, Transport, VENDOR};
+use crate::random::RandomDevice;
 
 /// Bytes asked for at once.
 const CHUNK: usize = 256;
@@ -147,6 +148,14 @@ impl VirtioRng {
             self.queue.abandon();
         }
         error
+    }
+}
+
+impl RandomDevice for VirtioRng {
+    type Error = RngError;
+
+    async fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RngError> {
+        Self::fill(self, bytes).await
     }
 }
 

@@ -16,7 +16,6 @@ use switchboard::machine::Machine;
 use switchboard::messages;
 use switchboard::sync::{Notifier, event};
 
-use crate::devices::Devices;
 use crate::say;
 use crate::system::{Outcome, System};
 use crate::tasks;
@@ -82,7 +81,7 @@ enum Failure {
 
 pub(super) async fn run(mut system: System) -> Outcome {
     // The functions are wanted here, not their drivers.
-    system.devices = Devices::default();
+    system.devices.clear();
     let machine = system.machine;
     message(machine)?;
     lines(machine)?;

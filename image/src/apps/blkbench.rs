@@ -162,7 +162,7 @@ fn holds(content: Content, data: &[u8], offset: u64) -> bool {
 
 pub(super) async fn run(system: System) -> Outcome {
     let wish = Wish::parse(system.arguments)?;
-    let disk = system.devices.disks.first().ok_or(Failure::NoDisk)?.device.clone();
+    let disk = system.devices.first::<Disk>().ok_or(Failure::NoDisk)?.device.clone();
     let (run, mut over) = Run::new(disk, wish)?;
     let start = Instant::now();
     for seed in 0..wish.depth {

@@ -9,6 +9,7 @@ use alloc::vec;
 
 use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
 
+use crate::disk::Disk;
 use crate::say;
 use crate::system::{Outcome, System};
 
@@ -27,12 +28,12 @@ enum DiskError {
     Disk(#[from] BlockError),
 }
 
-pub(super) async fn run(mut system: System) -> Outcome {
-    let Some(disk) = system.devices.disks.first_mut() else {
+pub(super) async fn run(system: System) -> Outcome {
+    let Some(disk) = system.devices.first::<Disk>() else {
         return Err(DiskError::NoDisk.into());
     };
     for verb in system.arguments.split(';') {
-        perform(&disk.device, verb.trim()).await?;
+        perform(disk.device, verb.trim()).await?;
     }
     Ok(())
 }

@@ -34,17 +34,17 @@ impl From<TimeoutError> for Failure {
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    if system.devices.edus.is_empty() {
+    if system.devices.first::<Edu>().is_none() {
         return Err(Failure::NoDevice.into());
     }
-    for edu in &mut system.devices.edus {
-        factorial(edu).await?;
-        round_trip(edu).await?;
+    for mut edu in system.devices.iter_mut::<Edu>() {
+        factorial(&mut edu).await?;
+        round_trip(&mut edu).await?;
     }
     Ok(())
 }
 
-async fn factorial(Found { function, device, .. }: &mut Found<Edu>) -> Result<(), Failure> {
+async fn factorial(Found { function, device, .. }: &mut Found<&mut Edu>) -> Result<(), Failure> {
     let result = with_timeout(PATIENCE, device.factorial(10)).await??;
     if result != (1..=10).product::<u32>() {
         return Err(Failure::WrongFactorial(result));
@@ -53,7 +53,7 @@ async fn factorial(Found { function, device, .. }: &mut Found<Edu>) -> Result<()
     Ok(())
 }
 
-async fn round_trip(Found { function, device, .. }: &mut Found<Edu>) -> Result<(), Failure> {
+async fn round_trip(Found { function, device, .. }: &mut Found<&mut Edu>) -> Result<(), Failure> {
     let sent: Vec<u8> = (0..=250).cycle().take(BUFFER_SIZE).collect();
     let mut received = vec![0; BUFFER_SIZE];
     with_timeout(PATIENCE, device.write_buffer(0, &sent)).await??;

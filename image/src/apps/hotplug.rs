@@ -1,7 +1,6 @@
 //! Cards come and go: what happens at each slot is printed, and a virtio disk that comes is read until it goes.
 
 use alloc::boxed::Box;
-use core::mem;
 
 use embassy_futures::select::{Either, select};
 use embassy_time::Delay;
@@ -9,7 +8,7 @@ use switchboard::driver::{Driver, attach};
 use switchboard::function::Function;
 use switchboard::machine::Machine;
 use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
-use switchboard_drivers::hotplug::{HotplugSlot, SlotChange};
+use switchboard_drivers::hotplug::{HotplugPort, HotplugSlot, SlotChange};
 use switchboard_drivers::virtio::VirtioBlk;
 
 use crate::devices::Found;
@@ -24,7 +23,7 @@ const GRACE: u32 = 0;
 struct NoSlot;
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    let ports = mem::take(&mut system.devices.ports);
+    let ports = system.devices.take_all::<HotplugPort>();
     if ports.is_empty() {
         return Err(Box::new(NoSlot));
     }

@@ -1,10 +1,10 @@
 //! Sleep and reset of functions, on every source of randomness: it works before, between and after.
 
-use core::mem;
+use alloc::vec::Vec;
 
 use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use switchboard::config::Address;
-use switchboard::driver::{ProbeError, attach};
+use switchboard::driver::{Driver, ProbeError, attach};
 use switchboard::function::{
     Function, PowerState, ResetError, ResetMethod, SettleError, Settled, Settling, SuspendError,
 };
@@ -12,6 +12,7 @@ use switchboard::machine::Machine;
 use switchboard_drivers::virtio::VirtioRng;
 use switchboard_drivers::virtio::rng::RngError;
 
+use crate::devices::{Found, RandomSource};
 use crate::say;
 use crate::system::{Outcome, System};
 
@@ -49,13 +50,17 @@ impl From<TimeoutError> for Failure {
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    let rngs = mem::take(&mut system.devices.rngs);
-    if rngs.is_empty() {
+    let mut functions = Vec::new();
+    for Found { function, driver, device } in system.devices.take_all::<RandomSource>() {
+        drop(device);
+        functions.extend((driver == VirtioRng::NAME).then_some(function));
+    }
+    if functions.is_empty() {
         return Err(Failure::NoDevice.into());
     }
-    for rng in rngs {
-        let address = rng.function;
-        let (rng, function) = use_up(rng.device, system.machine, address).await?;
+    for address in functions {
+        let function = system.machine.take(address).ok_or(Failure::Taken(address))?;
+        let (rng, function) = use_up(attach(function).map_err(Failure::from)?, system.machine, address).await?;
         say!("{address}: {rng} random bytes, then given back");
 
         let method = function.reset_method().map_or("nothing", ResetMethod::name);

@@ -3,7 +3,6 @@
 //! What is measured with it is what the drivers, the interrupts and the executor cost, or with `poll=0` that
 //! alone: otherwise the rings are polled while that is faster.
 
-use alloc::boxed::Box;
 use core::future::poll_fn;
 use core::task::Poll;
 
@@ -13,7 +12,8 @@ use switchboard::arch::mark::{FRAME, mark};
 use switchboard::config::Address;
 
 use crate::devices::Found;
-use crate::network::{Nic, Polling};
+use crate::network::Polling;
+use crate::nic::NetworkDevice;
 use crate::say;
 use crate::system::{Outcome, System};
 
@@ -36,7 +36,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
     if !system.arguments.is_empty() {
         return Err(Failure::Usage(system.arguments).into());
     }
-    let mut cards = core::mem::take(&mut system.devices.nics).into_iter();
+    let mut cards = system.devices.take_all::<NetworkDevice>().into_iter();
     if cards.len() == 0 {
         return Err(Failure::NoCard.into());
     }
@@ -44,8 +44,8 @@ pub(super) async fn run(mut system: System) -> Outcome {
     Ok(())
 }
 
-async fn reflect(card: Option<Found<Box<dyn Nic>>>, patience: u64) {
-    let Some(Found { function, driver, device: mut nic }) = card else { return };
+async fn reflect(card: Option<Found<NetworkDevice>>, patience: u64) {
+    let Some(Found { function, driver, device: NetworkDevice(mut nic) }) = card else { return };
     let mut was_up = false;
     let mut polling = Polling::new(arch::now(), patience);
     poll_fn(|context| {

@@ -20,12 +20,14 @@ use alloc::vec::Vec;
 use embassy_futures::yield_now;
 use embassy_time::{Duration, Instant, Timer};
 use switchboard::driver::{Driver, ProbeError, attach};
-use switchboard_drivers::edu::EduRaiser;
+use switchboard_drivers::edu::{Edu, EduRaiser};
+use switchboard_drivers::ivshmem::Ivshmem;
 use switchboard_drivers::raise::{Raise, RaiseError};
 
 use self::deaf::DeafEdu;
 use super::web;
 use crate::devices::Found;
+use crate::drivers::Raiser;
 use crate::free::Free;
 use crate::say;
 use crate::system::{Outcome, System};
@@ -84,8 +86,11 @@ pub(super) async fn run(mut system: System) -> Outcome {
 
 /// Every device that can be told to interrupt.
 fn raisers(system: &mut System) -> Result<Vec<Found<Box<dyn Raise>>>, Failure> {
-    let mut raisers = core::mem::take(&mut system.devices.raisers);
-    for Found { function, driver, device } in system.devices.ivshmems.drain(..) {
+    let mut raisers = Vec::new();
+    for Found { function, driver, device: Raiser(device) } in system.devices.take_all() {
+        raisers.push(Found { function, driver, device });
+    }
+    for Found { function, driver, device } in system.devices.take_all::<Ivshmem>() {
         raisers.push(Found { function, driver, device: Box::new(device) });
     }
     while let Some(device) = replace_edu::<EduRaiser>(system)? {
@@ -97,7 +102,7 @@ fn raisers(system: &mut System) -> Result<Vec<Found<Box<dyn Raise>>>, Failure> {
 
 /// Gives the function of an edu device to another driver.
 fn replace_edu<D: Driver>(system: &mut System) -> Result<Option<Found<D>>, Failure> {
-    let Some(Found { function, device, .. }) = system.devices.edus.pop() else { return Ok(None) };
+    let Some(Found { function, device, .. }) = system.devices.take_first::<Edu>() else { return Ok(None) };
     drop(device);
     let taken = system.machine.take(function).ok_or(Failure::NoDevice)?;
     Ok(Some(Found { function, driver: D::NAME, device: attach::<D>(taken)? }))
@@ -139,21 +144,21 @@ async fn answered(raisers: &[Found<Box<dyn Raise>>]) -> bool {
 }
 
 async fn listen(system: System) -> Result<(), Failure> {
-    let devices = &system.devices.ivshmems;
+    let devices: Vec<Found<&Ivshmem>> = system.devices.iter().collect();
     if devices.is_empty() {
         return Err(Failure::NoDevice);
     }
-    for Found { function, device, .. } in devices {
+    for Found { function, device, .. } in &devices {
         say!("listen {function}: peer {}, {} vectors by {}", device.position(), device.lanes(), device.mode());
     }
     while devices.iter().any(|found| !found.device.is_finished()) {
         Timer::after(TICK).await;
     }
     let start = Instant::now();
-    while devices.iter().any(|found| outstanding(&found.device) > 0) && start.elapsed() < PATIENCE {
+    while devices.iter().any(|found| outstanding(found.device) > 0) && start.elapsed() < PATIENCE {
         Timer::after(TICK).await;
     }
-    tell(devices.iter().map(|found| (found, &found.device as &dyn Raise)))
+    tell(devices.iter().map(|found| (found, found.device as &dyn Raise)))
 }
 
 fn outstanding(device: &dyn Raise) -> u64 {

@@ -10,11 +10,13 @@ mod volumes;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 
 use embassy_time::{Duration, with_timeout};
 use switchboard::machine::Machine;
 
 use self::volumes::Volumes;
+use crate::disk::Disk;
 use crate::http::{self, Answer, Counters, HTML, Request, Response, Status, TEXT};
 use crate::say;
 use crate::system::{Interfaces, Outcome, System};
@@ -70,7 +72,7 @@ impl Site {
             counters,
             volumes: Volumes::default(),
         }));
-        if system.devices.disks.is_empty() {
+        if system.devices.first::<Disk>().is_none() {
             say!("no files: no function has a disk driver");
         }
         // Whoever asks first finds the files there; but a disk that does not answer keeps nothing else from being served.
@@ -81,6 +83,7 @@ impl Site {
 
     /// Serves the files of the disks that are there now.
     pub(super) async fn follow(&self, system: &System) {
-        self.volumes.follow(&system.devices.disks).await;
+        let disks: Vec<_> = system.devices.iter::<Disk>().collect();
+        self.volumes.follow(&disks).await;
     }
 }

@@ -34,11 +34,11 @@ struct Volume {
 
 impl Volumes {
     /// Forgets the archives of disks that are gone, and indexes those of disks that have come.
-    pub(super) async fn follow(&self, disks: &[Found<Disk>]) {
+    pub(super) async fn follow(&self, disks: &[Found<&Disk>]) {
         self.is_reading.set(true);
-        self.list.borrow_mut().retain(|volume| disks.iter().any(|found| found.device == volume.disk));
+        self.list.borrow_mut().retain(|volume| disks.iter().any(|found| *found.device == volume.disk));
         for (place, found) in disks.iter().enumerate() {
-            let is_known = self.list.borrow().get(place).is_some_and(|volume| volume.disk == found.device);
+            let is_known = self.list.borrow().get(place).is_some_and(|volume| volume.disk == *found.device);
             if !is_known {
                 let volume = Volume { disk: found.device.clone(), archive: index(found).await };
                 self.list.borrow_mut().insert(place, volume);
@@ -77,8 +77,8 @@ impl Volumes {
 }
 
 /// Indexes the archive on a disk.
-async fn index(Found { function, device, .. }: &Found<Disk>) -> Archive {
-    let (archive, error) = Archive::scan(device).await;
+async fn index(Found { function, device, .. }: &Found<&Disk>) -> Archive {
+    let (archive, error) = Archive::scan(*device).await;
     match error {
         Some(error) if archive.is_empty() => say!("no files: {function}: no archive on the disk: {error}"),
         Some(error) => say!("files: {function}: {} files, then {error}", archive.len()),
