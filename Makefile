@@ -74,7 +74,7 @@ test-host: ## Unit and property tests, and models of every interleaving, on the 
 	@tools/install cargo cc
 	cargo test $(HOST_CRATES)
 	cargo test -p switchboard-image --lib
-	cargo test -p switchboard-tests --lib --test intrinsics
+	cargo test -p switchboard-tests --lib --test intrinsics --test symbols
 	@tools/install python3 lspci || echo 'dumps are not compared with lspci'
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom
