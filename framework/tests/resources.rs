@@ -89,16 +89,18 @@ fn dma_is_seen_by_the_device_at_its_bus_address() {
     let Resources { dma, .. } = claim(&fake);
     let mut buffer = dma.buffer(16).expect("memory");
     buffer.copy_from_slice(b"from the driver!");
-    assert_eq!(fake.dma_read(buffer.bus(), 16).as_deref(), Some(&b"from the driver!"[..]));
-    fake.dma_write(buffer.bus(), b"from the device!").expect("lent out");
+    assert_eq!(fake.dma_read(buffer.bus().get(), 16).as_deref(), Some(&b"from the driver!"[..]));
+    fake.dma_write(buffer.bus().get(), b"from the device!").expect("lent out");
     assert_eq!(&buffer[..], b"from the device!");
     let mut region = dma.region(64).expect("memory");
     let mut words = region.carve::<u16>(3, 4).expect("room");
     let quads = region.carve::<u64>(7, 8).expect("room");
     assert!(region.carve::<u8>(1, 1).is_none(), "used up");
     words.write(2, 0x1234);
-    assert_eq!(fake.dma_read(words.bus().offset(4), 2), Some(vec![0x34, 0x12]));
-    assert_eq!(quads.bus(), words.bus().offset(8));
+    assert_eq!(fake.dma_read(words.bus_of(2).get(), 2), Some(vec![0x34, 0x12]));
+    assert_eq!(quads.bus().get(), words.bus().get() + 8);
+    assert_eq!((buffer.bus_at(0), buffer.bus_at(16)), (Some(buffer.bus()), None));
+    assert_eq!(buffer.bus_at(15).map(|bus| bus.get() - buffer.bus().get()), Some(15));
     assert_eq!(dma.buffer(0).unwrap_err(), DmaError::Empty);
 }
 

@@ -23,12 +23,11 @@ use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{BusPort, Function, Resources};
 use switchboard::interrupt::{Line, Live};
 use switchboard::machine::Clock;
-use zerocopy::{FromBytes, IntoBytes};
 
 use interrupt::Shared;
 use registers::{
-    CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, MTA, RAH_VALID, RAH0, RAL0, RCTL, RDBAH, RDBAL, RDH, RDLEN,
-    RDT, RDTR, Receive, Registers, TCTL, TDBAH, TDBAL, TDH, TDLEN, TDT, TIPG, TIPG_COPPER, Transmit,
+    CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, MTA, RAH_VALID, RAH0, RAL0, RCTL, RDBA, RDH, RDLEN, RDT,
+    RDTR, Receive, Registers, TCTL, TDBA, TDH, TDLEN, TDT, TIPG, TIPG_COPPER, Transmit,
 };
 use rx_ring::RxRing;
 use tx_ring::TxRing;
@@ -174,7 +173,7 @@ fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<[u8; 6], Pr
 }
 
 /// Zeroed descriptors of a ring, aligned to their 16 bytes.
-fn descriptors<T: FromBytes + IntoBytes + Copy>(dma: &DmaPort, count: u16) -> Result<DmaShared<T>, ProbeError> {
+fn descriptors<T: Copy>(dma: &DmaPort, count: u16) -> Result<DmaShared<T>, ProbeError> {
     let mut region = dma.region((count * DESCRIPTOR_BYTES).into())?;
     region
         .carve(count.into(), DESCRIPTOR_BYTES.into())
@@ -187,14 +186,12 @@ fn set_up_rings(shared: &Shared, dma: &DmaPort) -> Result<(RxRing, TxRing), Prob
     let tx = TxRing::new(dma, shared.counters.clone())?;
     let registers = &shared.registers;
 
-    registers.write(&RDBAL, rx.bus().low());
-    registers.write(&RDBAH, rx.bus().high());
+    registers.write_address_pair(&RDBA, rx.bus());
     registers.write(&RDLEN, (rx_ring::FRAMES * DESCRIPTOR_BYTES).into());
     registers.write(&RDH, 0);
     registers.write(&RDT, 0);
 
-    registers.write(&TDBAL, tx.bus().low());
-    registers.write(&TDBAH, tx.bus().high());
+    registers.write_address_pair(&TDBA, tx.bus());
     registers.write(&TDLEN, (tx_ring::FRAMES * DESCRIPTOR_BYTES).into());
     registers.write(&TDH, 0);
     registers.write(&TDT, 0);

@@ -2,7 +2,7 @@
 //! Developer's Manual (317453), chapter 13.
 
 use bitflags::bitflags;
-use switchboard::bar::{ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::bar::{AddressPair, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
 /// The part of BAR 0 that this driver uses; the whole is 128 KiB.
 #[derive(Debug)]
@@ -23,14 +23,14 @@ pub(super) const IMC: Reg<Registers, u32, WriteOnly> = Reg::at(0x00d8);
 pub(super) const RCTL: Reg<Registers, u32> = Reg::at(0x0100);
 pub(super) const TCTL: Reg<Registers, u32> = Reg::at(0x0400);
 pub(super) const TIPG: Reg<Registers, u32> = Reg::at(0x0410);
-pub(super) const RDBAL: Reg<Registers, u32> = Reg::at(0x2800);
-pub(super) const RDBAH: Reg<Registers, u32> = Reg::at(0x2804);
+/// `RDBAL` and `RDBAH`.
+pub(super) const RDBA: AddressPair<Registers> = AddressPair::at(0x2800);
 pub(super) const RDLEN: Reg<Registers, u32> = Reg::at(0x2808);
 pub(super) const RDH: Reg<Registers, u32> = Reg::at(0x2810);
 pub(super) const RDT: Reg<Registers, u32> = Reg::at(0x2818);
 pub(super) const RDTR: Reg<Registers, u32> = Reg::at(0x2820);
-pub(super) const TDBAL: Reg<Registers, u32> = Reg::at(0x3800);
-pub(super) const TDBAH: Reg<Registers, u32> = Reg::at(0x3804);
+/// `TDBAL` and `TDBAH`.
+pub(super) const TDBA: AddressPair<Registers> = AddressPair::at(0x3800);
 pub(super) const TDLEN: Reg<Registers, u32> = Reg::at(0x3808);
 pub(super) const TDH: Reg<Registers, u32> = Reg::at(0x3810);
 pub(super) const TDT: Reg<Registers, u32> = Reg::at(0x3818);

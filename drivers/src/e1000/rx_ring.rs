@@ -14,16 +14,24 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::counters::Counters;
 use super::{BUFFER_BYTES, descriptors};
 
-/// A legacy receive descriptor (3.2.3).
-#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// A legacy receive descriptor (3.2.3) as the driver writes it: where the buffer is, and zeroes for the report.
+#[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub(super) struct RxDescriptor {
-    address: u64,
+struct RxDescriptor {
+    address: BusAddress,
+    report: u64,
+}
+
+/// The same descriptor as the device writes it back.
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout)]
+#[repr(C)]
+struct RxReport {
+    _address: u64,
     length: u16,
-    checksum: u16,
+    _checksum: u16,
     status: u8,
     errors: u8,
-    special: u16,
+    _special: u16,
 }
 
 /// `status`: the device is done with it.
@@ -88,7 +96,7 @@ impl RxRing {
     pub(super) fn poll(&mut self) -> Result<Option<usize>, RxFault> {
         while self.next != self.tail && self.head().status & DONE != 0 {
             // Read anew: of the first read nothing but the status, which the device writes last, was sure to be there.
-            let RxDescriptor { length, status, errors, .. } = self.head();
+            let RxReport { length, status, errors, .. } = self.head();
             if usize::from(length) > BUFFER_BYTES {
                 return Err(RxFault::TooLong { length });
             }
@@ -127,11 +135,11 @@ impl RxRing {
 
     /// The whole descriptor, with the address: a device writes all of it back, and that is not to be believed.
     fn reset(&mut self, index: u16) {
-        let address = self.buffers[usize::from(index)].bus().get();
-        self.descriptors.write(index.into(), RxDescriptor { address, ..RxDescriptor::default() });
+        let address = self.buffers[usize::from(index)].bus();
+        self.descriptors.write(index.into(), RxDescriptor { address, report: 0 });
     }
 
-    fn head(&self) -> RxDescriptor {
-        self.descriptors.read(self.next.into())
+    fn head(&self) -> RxReport {
+        self.descriptors.read_as(self.next.into())
     }
 }

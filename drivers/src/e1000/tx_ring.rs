@@ -14,17 +14,28 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::counters::Counters;
 use super::{BUFFER_BYTES, descriptors};
 
-/// A legacy transmit descriptor (3.3.3).
-#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// A legacy transmit descriptor (3.3.3) as the driver writes it.
+#[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub(super) struct TxDescriptor {
-    address: u64,
+struct TxDescriptor {
+    address: BusAddress,
     length: u16,
     checksum_offset: u8,
     command: u8,
     status: u8,
     checksum_start: u8,
     special: u16,
+}
+
+/// The same descriptor as the device writes it back.
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout)]
+#[repr(C)]
+struct TxReport {
+    _address: u64,
+    _length_and_command: u32,
+    status: u8,
+    _checksum_start: u8,
+    _special: u16,
 }
 
 /// `command`: the frame ends here.
@@ -87,10 +98,13 @@ impl TxRing {
     pub(super) fn push(&mut self, length: usize) {
         let is_report = self.next % REPORT_EVERY == REPORT_EVERY - 1;
         let descriptor = TxDescriptor {
-            address: self.buffers[usize::from(self.next)].bus().get(),
+            address: self.buffers[usize::from(self.next)].bus(),
             length: u16::try_from(length).unwrap_or(0),
+            checksum_offset: 0,
             command: END | INSERT_CRC | if is_report { REPORT } else { 0 },
-            ..TxDescriptor::default()
+            status: 0,
+            checksum_start: 0,
+            special: 0,
         };
         self.descriptors.write(self.next.into(), descriptor);
         self.next = (self.next + 1) % FRAMES;
@@ -108,7 +122,7 @@ impl TxRing {
     pub(super) fn reclaim(&mut self) {
         while (self.told + FRAMES - self.oldest) % FRAMES >= REPORT_EVERY {
             // What is taken back ends with a report, so `oldest` is always the first of sixteen.
-            let status = self.descriptors.read(usize::from(self.oldest + REPORT_EVERY - 1)).status;
+            let TxReport { status, .. } = self.descriptors.read_as((self.oldest + REPORT_EVERY - 1).into());
             if status & DONE == 0 {
                 break;
             }

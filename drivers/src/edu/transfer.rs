@@ -1,11 +1,15 @@
 //! edu's DMA engine: copies between memory and a buffer inside the device.
 
-use switchboard::bar::Reg;
+use switchboard::bar::{AddressReg, Reg, WriteOnly};
+use switchboard::dma::BusAddress;
 
 use super::{Edu, EduError, Registers};
 
-const SOURCE: Reg<Registers, u64> = Reg::at(0x80);
-const DESTINATION: Reg<Registers, u64> = Reg::at(0x88);
+const SOURCE: AddressReg<Registers> = AddressReg::at(0x80);
+const DESTINATION: AddressReg<Registers> = AddressReg::at(0x88);
+/// The side of a copy that is not memory is a place in the device, in the same registers.
+const SOURCE_INSIDE: Reg<Registers, u64, WriteOnly> = Reg::at(0x80);
+const DESTINATION_INSIDE: Reg<Registers, u64, WriteOnly> = Reg::at(0x88);
 const COUNT: Reg<Registers, u64> = Reg::at(0x90);
 const COMMAND: Reg<Registers, u64> = Reg::at(0x98);
 
@@ -20,6 +24,16 @@ const BUFFER: u64 = 0x40000;
 /// abort ("DMA range out of bounds"): it takes the end of a range for a byte of it.
 pub const BUFFER_SIZE: usize = 4095;
 
+/// A place in the device's buffer, for its DMA engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Inside(u64);
+
+/// What the DMA engine is to do.
+enum Copy {
+    ToDevice { from: BusAddress, to: Inside },
+    ToMemory { from: Inside, to: BusAddress },
+}
+
 impl Edu {
     /// Copies `bytes` to `offset` of the device's buffer.
     ///
@@ -30,7 +44,7 @@ impl Edu {
         // A copy that was given up may still read from our buffer.
         self.until_copied().await?;
         self.buffer[..bytes.len()].copy_from_slice(bytes);
-        self.copy(self.buffer.bus().get(), inside, bytes.len(), START | INTERRUPT).await
+        self.copy(Copy::ToDevice { from: self.buffer.bus(), to: inside }, bytes.len()).await
     }
 
     /// Fills `bytes` from `offset` of the device's buffer.
@@ -40,17 +54,27 @@ impl Edu {
     pub async fn read_buffer(&mut self, offset: usize, bytes: &mut [u8]) -> Result<(), EduError> {
         let inside = place(offset, bytes.len())?;
         self.until_copied().await?;
-        self.copy(inside, self.buffer.bus().get(), bytes.len(), START | TO_MEMORY | INTERRUPT).await?;
+        self.copy(Copy::ToMemory { from: inside, to: self.buffer.bus() }, bytes.len()).await?;
         bytes.copy_from_slice(&self.buffer[..bytes.len()]);
         Ok(())
     }
 
-    async fn copy(&mut self, source: u64, destination: u64, count: usize, command: u64) -> Result<(), EduError> {
+    async fn copy(&mut self, copy: Copy, count: usize) -> Result<(), EduError> {
         let registers = &self.shared.registers;
-        registers.write(&SOURCE, source);
-        registers.write(&DESTINATION, destination);
+        let direction = match copy {
+            Copy::ToDevice { from, to: Inside(to) } => {
+                registers.write_address(&SOURCE, from);
+                registers.write(&DESTINATION_INSIDE, to);
+                0
+            }
+            Copy::ToMemory { from: Inside(from), to } => {
+                registers.write(&SOURCE_INSIDE, from);
+                registers.write_address(&DESTINATION, to);
+                TO_MEMORY
+            }
+        };
         registers.write(&COUNT, count as u64);
-        registers.write(&COMMAND, command);
+        registers.write(&COMMAND, START | INTERRUPT | direction);
         self.until_copied().await
     }
 
@@ -66,9 +90,9 @@ impl Edu {
 }
 
 /// Where `length` bytes at `offset` of the device's buffer are for its DMA engine.
-fn place(offset: usize, length: usize) -> Result<u64, EduError> {
+fn place(offset: usize, length: usize) -> Result<Inside, EduError> {
     let fits = length > 0 && offset.checked_add(length).is_some_and(|end| end <= BUFFER_SIZE);
-    fits.then(|| BUFFER + offset as u64).ok_or(EduError::OutOfBuffer { offset, length })
+    fits.then(|| Inside(BUFFER + offset as u64)).ok_or(EduError::OutOfBuffer { offset, length })
 }
 
 #[cfg(test)]
@@ -77,8 +101,8 @@ mod tests {
 
     #[test]
     fn places_lie_inside_the_buffer() {
-        assert_eq!(place(0, BUFFER_SIZE), Ok(0x40000));
-        assert_eq!(place(BUFFER_SIZE - 1, 1), Ok(0x40ffe));
+        assert_eq!(place(0, BUFFER_SIZE), Ok(Inside(0x40000)));
+        assert_eq!(place(BUFFER_SIZE - 1, 1), Ok(Inside(0x40ffe)));
         for (offset, length) in [(0, 0), (1, BUFFER_SIZE), (BUFFER_SIZE, 1), (usize::MAX, 2), (usize::MAX, usize::MAX)]
         {
             assert_eq!(place(offset, length), Err(EduError::OutOfBuffer { offset, length }));

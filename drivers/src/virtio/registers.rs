@@ -1,7 +1,7 @@
 //! The registers that every virtio device on PCI has (virtio 1.2, 4.1.4.3 and 4.1.4.5).
 
 use bitflags::bitflags;
-use switchboard::bar::{ReadOnly, Reg, RegisterBlock};
+use switchboard::bar::{AddressPair, ReadOnly, Reg, RegisterBlock};
 
 /// The common configuration structure. 64-bit fields are written as two halves (4.1.3.1).
 pub(super) struct Common;
@@ -23,15 +23,9 @@ pub(super) const QUEUE_SIZE: Reg<Common, u16> = Reg::at(24);
 pub(super) const QUEUE_MSIX_VECTOR: Reg<Common, u16> = Reg::at(26);
 pub(super) const QUEUE_ENABLE: Reg<Common, u16> = Reg::at(28);
 pub(super) const QUEUE_NOTIFY_OFF: Reg<Common, u16, ReadOnly> = Reg::at(30);
-pub(super) const QUEUE_DESC: Halves = Halves { low: Reg::at(32), high: Reg::at(36) };
-pub(super) const QUEUE_DRIVER: Halves = Halves { low: Reg::at(40), high: Reg::at(44) };
-pub(super) const QUEUE_DEVICE: Halves = Halves { low: Reg::at(48), high: Reg::at(52) };
-
-/// A field of 64 bits.
-pub(super) struct Halves {
-    pub(super) low: Reg<Common, u32>,
-    pub(super) high: Reg<Common, u32>,
-}
+pub(super) const QUEUE_DESC: AddressPair<Common> = AddressPair::at(32);
+pub(super) const QUEUE_DRIVER: AddressPair<Common> = AddressPair::at(40);
+pub(super) const QUEUE_DEVICE: AddressPair<Common> = AddressPair::at(48);
 
 /// What a vector register reads when the device refused the entry (4.1.5.1.2.1).
 pub(super) const NO_VECTOR: u16 = 0xffff;

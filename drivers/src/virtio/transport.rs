@@ -17,8 +17,8 @@ use switchboard::interrupt::InterruptPort;
 use super::device::Device;
 use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
 use super::registers::{
-    CONFIG_MSIX_VECTOR, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DRIVER_FEATURE, DRIVER_FEATURE_SELECT, Halves,
-    NO_VECTOR, NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF,
+    CONFIG_MSIX_VECTOR, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DRIVER_FEATURE, DRIVER_FEATURE_SELECT, NO_VECTOR,
+    NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF,
     QUEUE_SELECT, QUEUE_SIZE, Status,
 };
 use super::signals::Signals;
@@ -165,13 +165,9 @@ impl Setup {
         let doorbell = self.device.structures.doorbell(index, common.read(&QUEUE_NOTIFY_OFF))?;
         let split = SplitQueue::new(dma, self.features, Shape { size, ..shape })?;
         let places = split.places();
-        for (register, place) in
-            [(QUEUE_DESC, places.descriptors), (QUEUE_DRIVER, places.available), (QUEUE_DEVICE, places.used)]
-        {
-            let Halves { low, high } = register;
-            common.write(&low, place.low());
-            common.write(&high, place.high());
-        }
+        common.write_address_pair(&QUEUE_DESC, places.descriptors);
+        common.write_address_pair(&QUEUE_DRIVER, places.available);
+        common.write_address_pair(&QUEUE_DEVICE, places.used);
         common.write(&QUEUE_ENABLE, 1);
         Ok(Queue::new(split, doorbell))
     }

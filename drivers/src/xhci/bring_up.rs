@@ -2,17 +2,17 @@
 
 use alloc::vec::Vec;
 
-use switchboard::bar::{Bar, BarSlot};
-use switchboard::dma::{DmaPort, DmaShared};
+use switchboard::bar::{Bar, BarSlot, RegisterBlock};
+use switchboard::dma::{BusAddress, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
 use switchboard::machine::Clock;
 
 use super::registers::{
-    CAPLENGTH, CONFIG, CRCR_HIGH, CRCR_LOW, Capability, Command, DBOFF, DCBAAP_HIGH, DCBAAP_LOW, Doorbells, HCSPARAMS1,
-    HCSPARAMS2, Operational, PAGESIZE, RTSOFF, Runtime, Status, USBCMD, USBSTS, interrupter,
+    CAPLENGTH, CONFIG, CRCR, Capability, Command, DBOFF, DCBAAP, Doorbells, ENABLE, ERDP, ERSTBA, ERSTSZ, HCSPARAMS1,
+    HCSPARAMS2, IMAN, IMOD, Interrupter, Operational, PAGESIZE, PENDING, RTSOFF, Status, USBCMD, USBSTS,
 };
 use super::rings::{self, CommandRing, EventRing};
-use super::{INTERRUPTERS, Shared, write};
+use super::{INTERRUPTERS, Shared};
 
 /// A controller that is halting, or comes up from a reset, takes milliseconds (5.4.1: 16 ms to halt).
 const PATIENCE: u64 = 100_000_000;
@@ -20,9 +20,8 @@ const PATIENCE: u64 = 100_000_000;
 /// What BAR 0 holds; the MSI-X table lies in it too.
 pub(super) struct Blocks {
     pub(super) operational: Bar<Operational>,
-    pub(super) runtime: Bar<Runtime>,
+    pub(super) interrupters: Vec<Bar<Interrupter>>,
     pub(super) doorbells: Bar<Doorbells>,
-    pub(super) interrupters: usize,
     scratchpads: usize,
 }
 
@@ -37,11 +36,12 @@ impl Blocks {
             return Err(ProbeError::Device("a controller has 1 to 1,024 interrupters, and this one says otherwise"));
         }
         let (more, interrupters) = (capability.read(&HCSPARAMS2), interrupters.min(INTERRUPTERS));
+        let runtime = u64::from(capability.read(&RTSOFF) & !0x1f);
+        let map = |index| windows.map(runtime + Interrupter::place(index), Interrupter::SIZE);
         Ok(Self {
             operational: windows.map(length.into(), 0x3c)?,
-            runtime: windows.map((capability.read(&RTSOFF) & !0x1f).into(), interrupter::place(interrupters))?,
+            interrupters: (0..interrupters).map(map).collect::<Result<_, _>>()?,
             doorbells: windows.map((capability.read(&DBOFF) & !3).into(), 4)?,
-            interrupters,
             // Ten bits, so no cast loses any.
             scratchpads: ((more >> 16 & 0x3e0) | more >> 27) as usize,
         })
@@ -52,8 +52,8 @@ impl Blocks {
 #[derive(Debug)]
 pub(super) struct Memory {
     /// Contexts of devices, of which there are none; the first place names the scratchpads (6.1).
-    contexts: DmaShared<u64>,
-    _scratchpads: Option<DmaShared<u64>>,
+    contexts: DmaShared<BusAddress>,
+    _scratchpads: Option<DmaShared<BusAddress>>,
     _pages: Vec<DmaShared<u64>>,
 }
 
@@ -62,15 +62,15 @@ impl Memory {
         if blocks.operational.read(&PAGESIZE) & 1 == 0 {
             return Err(ProbeError::Device("the controller does not know pages of 4,096 bytes"));
         }
-        let mut contexts = rings::shared(dma, 256)?;
+        let mut contexts: DmaShared<BusAddress> = rings::shared(dma, 256)?;
         let pages = (0..blocks.scratchpads).map(|_| rings::shared(dma, 512)).collect::<Result<Vec<_>, _>>()?;
         let mut scratchpads = None;
         if !pages.is_empty() {
-            let mut table: DmaShared<u64> = rings::shared(dma, pages.len())?;
+            let mut table: DmaShared<BusAddress> = rings::shared(dma, pages.len())?;
             for (index, page) in pages.iter().enumerate() {
-                table.write(index, page.bus().get());
+                table.write(index, page.bus());
             }
-            contexts.write(0, table.bus().get());
+            contexts.write(0, table.bus());
             scratchpads = Some(table);
         }
         Ok(Self { contexts, _scratchpads: scratchpads, _pages: pages })
@@ -100,20 +100,16 @@ pub(super) fn reset(operational: &Bar<Operational>, clock: &dyn Clock) -> Result
 }
 
 pub(super) fn start(shared: &Shared, memory: &Memory, commands: &CommandRing, events: &[EventRing]) {
-    let Shared { operational, runtime, .. } = shared;
+    let operational = &shared.operational;
     operational.write(&CONFIG, 0);
-    operational.write(&DCBAAP_LOW, memory.contexts.bus().low());
-    operational.write(&DCBAAP_HIGH, memory.contexts.bus().high());
-    // Bit 0: the cycle that the ring begins with.
-    operational.write(&CRCR_LOW, commands.bus().low() | 1);
-    operational.write(&CRCR_HIGH, commands.bus().high());
-    for (index, ring) in events.iter().enumerate() {
-        write(runtime, index, interrupter::IMOD, 0);
-        write(runtime, index, interrupter::ERSTSZ, 1);
-        shared.read_to(index, ring.dequeue());
-        write(runtime, index, interrupter::ERSTBA, ring.table().low());
-        write(runtime, index, interrupter::ERSTBA + 4, ring.table().high());
-        write(runtime, index, interrupter::IMAN, interrupter::PENDING | interrupter::ENABLE);
+    operational.write_address_pair(&DCBAAP, memory.contexts.bus());
+    operational.write_address_pair(&CRCR, commands.bus());
+    for (ring, interrupter) in events.iter().zip(&shared.interrupters) {
+        interrupter.write(&IMOD, 0);
+        interrupter.write(&ERSTSZ, 1);
+        interrupter.write_address_pair(&ERDP, ring.dequeue());
+        interrupter.write_address_pair(&ERSTBA, ring.table());
+        interrupter.write(&IMAN, PENDING | ENABLE);
     }
     operational.write(&USBCMD, (Command::RUN | Command::INTERRUPTS).bits());
 }

@@ -26,7 +26,7 @@ use switchboard::sync::{Notifier, Waiter, event};
 
 use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};
 use bring_up::{Blocks, Memory, reset, silence, start};
-use registers::{COMMAND_DOORBELL, Doorbells, Operational, Runtime, Status, USBSTS, interrupter};
+use registers::{COMMAND_DOORBELL, Doorbells, ENABLE, ERDP, IMAN, Interrupter, Operational, PENDING, Status, USBSTS};
 use rings::{CommandRing, EventRing, Kind};
 
 /// Interrupters that this driver uses, at most.
@@ -39,10 +39,11 @@ messages! {
 #[derive(Debug)]
 struct Shared {
     operational: Bar<Operational>,
-    runtime: Bar<Runtime>,
+    interrupters: Vec<Bar<Interrupter>>,
     presence: Presence,
-    /// Where each interrupter's event ring begins: where one that nothing is ever written to is read to.
-    starts: Vec<BusAddress>,
+    /// Of each interrupter's event ring: where one that nothing is ever written to counts as empty, and where as one that
+    /// holds something.
+    places: Vec<[BusAddress; 2]>,
     /// One for each interrupter in use.
     lanes: Vec<Lane>,
     completed: Notifier,
@@ -51,21 +52,20 @@ struct Shared {
 impl Shared {
     fn serve(&self, index: usize, isr: &InIsr<'_>) {
         let Some(lane) = self.lanes.get(index) else { return };
-        write(&self.runtime, index, interrupter::IMAN, interrupter::PENDING | interrupter::ENABLE);
+        self.interrupters[index].write(&IMAN, PENDING | ENABLE);
         if index == 0 {
             // Its ring stays busy until the task has read it.
             self.completed.notify(isr);
         } else {
-            self.read_to(index, self.starts[index]);
+            let [at_rest, _] = self.places[index];
+            self.read_to(index, at_rest);
         }
         lane.answer();
     }
 
     /// Tells the controller up to where an event ring was read, and that its events are handled.
     fn read_to(&self, index: usize, place: BusAddress) {
-        // The low half last: writing it is what counts.
-        write(&self.runtime, index, interrupter::ERDP + 4, place.high());
-        write(&self.runtime, index, interrupter::ERDP, place.low() | interrupter::BUSY);
+        self.interrupters[index].write_address_pair(&ERDP, place);
     }
 }
 
@@ -87,7 +87,7 @@ impl LineIsr for Shared {
             }
             return Claim::NotMine;
         }
-        if read(&self.runtime, 0, interrupter::IMAN) & interrupter::PENDING == 0 {
+        if self.interrupters[0].read(&IMAN) & PENDING == 0 {
             return Claim::NotMine;
         }
         self.operational.write(&USBSTS, Status::EVENT.bits());
@@ -125,15 +125,15 @@ impl Driver for Xhci {
 
         let mut granted: Interrupts<INTERRUPTERS, Shared> = irq.grant()?;
         // Messages that share a vector share its interrupter: there is one of these for each vector.
-        let used = granted.as_messages().map_or(1, |messages| messages.vectors()).min(blocks.interrupters);
+        let used = granted.as_messages().map_or(1, |messages| messages.vectors()).min(blocks.interrupters.len());
         let events = (0..used).map(|_| EventRing::new(&dma)).collect::<Result<Vec<_>, _>>()?;
 
         let (notifier, completed) = event();
         let shared = Arc::new(Shared {
-            starts: events.iter().map(EventRing::dequeue).collect(),
+            places: events.iter().map(EventRing::rest_and_ahead).collect(),
             lanes: (0..used).map(|_| Lane::default()).collect(),
             operational: blocks.operational,
-            runtime: blocks.runtime,
+            interrupters: blocks.interrupters,
             presence,
             completed: notifier,
         });
@@ -142,15 +142,6 @@ impl Driver for Xhci {
         let (doorbells, is_broken) = (blocks.doorbells, false);
         Ok(Self { interrupts, shared, doorbells, commands, events, completed, is_broken, bus, _memory: memory })
     }
-}
-
-fn read(runtime: &Bar<Runtime>, index: usize, register: u64) -> u32 {
-    runtime.try_read(interrupter::place(index) + register).unwrap_or(0)
-}
-
-fn write(runtime: &Bar<Runtime>, index: usize, register: u64, value: u32) {
-    let written = runtime.try_write(interrupter::place(index) + register, value);
-    debug_assert!(written.is_some(), "the window holds all interrupters in use");
 }
 
 impl Xhci {
@@ -204,7 +195,8 @@ impl Raise for Xhci {
         }
         if lane > 0 {
             lane_of(&self.shared.lanes, lane)?.number();
-            self.shared.read_to(lane, self.shared.starts[lane].offset(rings::BLOCK_BYTES));
+            let [_, ahead] = self.shared.places[lane];
+            self.shared.read_to(lane, ahead);
             return Ok(());
         }
         self.take_completions()?;

@@ -1,7 +1,7 @@
 //! The registers of an xHCI controller (xHCI 1.1, chapter 5), in their four blocks.
 
 use bitflags::bitflags;
-use switchboard::bar::{ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::bar::{AddressPair, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
 /// Capability registers, at the start of BAR 0.
 #[derive(Debug)]
@@ -33,10 +33,9 @@ pub(super) const USBCMD: Reg<Operational, u32> = Reg::at(0x00);
 pub(super) const USBSTS: Reg<Operational, u32> = Reg::at(0x04);
 /// Bit 0: pages of 4,096 bytes (5.4.3).
 pub(super) const PAGESIZE: Reg<Operational, u32, ReadOnly> = Reg::at(0x08);
-pub(super) const CRCR_LOW: Reg<Operational, u32, WriteOnly> = Reg::at(0x18);
-pub(super) const CRCR_HIGH: Reg<Operational, u32, WriteOnly> = Reg::at(0x1c);
-pub(super) const DCBAAP_LOW: Reg<Operational, u32, WriteOnly> = Reg::at(0x30);
-pub(super) const DCBAAP_HIGH: Reg<Operational, u32, WriteOnly> = Reg::at(0x34);
+/// Where the command ring is; bit 0 is the cycle that it begins with (5.4.5).
+pub(super) const CRCR: AddressPair<Operational> = AddressPair::at(0x18).with_flags(1);
+pub(super) const DCBAAP: AddressPair<Operational> = AddressPair::at(0x30);
 pub(super) const CONFIG: Reg<Operational, u32> = Reg::at(0x38);
 
 bitflags! {
@@ -58,34 +57,33 @@ bitflags! {
     }
 }
 
-/// Runtime registers: the interrupters, 32 bytes each, behind 32 bytes of others (5.5).
+/// The registers of one interrupter (5.5.2). There are 32 bytes for each, behind 32 bytes of other runtime registers.
 #[derive(Debug)]
-pub(super) struct Runtime;
+pub(super) struct Interrupter;
 
-impl RegisterBlock for Runtime {
-    const SIZE: u64 = 0x40;
+impl RegisterBlock for Interrupter {
+    const SIZE: u64 = 0x20;
 }
 
-/// The registers of one interrupter, as offsets from its first (5.5.2).
-pub(super) mod interrupter {
-    pub(in super::super) const IMAN: u64 = 0x00;
-    pub(in super::super) const IMOD: u64 = 0x04;
-    pub(in super::super) const ERSTSZ: u64 = 0x08;
-    pub(in super::super) const ERSTBA: u64 = 0x10;
-    pub(in super::super) const ERDP: u64 = 0x18;
-
-    /// `IMAN`: an interrupt is pending; written, it is cleared.
-    pub(in super::super) const PENDING: u32 = 1;
-    /// `IMAN`: it may interrupt.
-    pub(in super::super) const ENABLE: u32 = 2;
-    /// `ERDP`: events are being handled, and none interrupts until this is cleared, by writing it.
-    pub(in super::super) const BUSY: u32 = 1 << 3;
-
-    /// Where the registers of an interrupter begin.
-    pub(in super::super) const fn place(index: usize) -> u64 {
-        0x20 + 0x20 * index as u64
+impl Interrupter {
+    /// Where the registers of an interrupter begin, from the runtime registers on.
+    pub(super) const fn place(index: usize) -> u64 {
+        0x20 + Self::SIZE * index as u64
     }
 }
+
+pub(super) const IMAN: Reg<Interrupter, u32> = Reg::at(0x00);
+pub(super) const IMOD: Reg<Interrupter, u32> = Reg::at(0x04);
+pub(super) const ERSTSZ: Reg<Interrupter, u32> = Reg::at(0x08);
+pub(super) const ERSTBA: AddressPair<Interrupter> = AddressPair::at(0x10);
+/// Up to where the event ring was read. Bit 3, "busy": events are being handled, and none interrupts until this bit is
+/// cleared, by writing it. The low half is what counts, and comes last.
+pub(super) const ERDP: AddressPair<Interrupter> = AddressPair::at(0x18).with_flags(1 << 3).high_first();
+
+/// `IMAN`: an interrupt is pending; written, it is cleared.
+pub(super) const PENDING: u32 = 1;
+/// `IMAN`: it may interrupt.
+pub(super) const ENABLE: u32 = 2;
 
 /// Doorbells; the first is that of the command ring (5.6).
 #[derive(Debug)]

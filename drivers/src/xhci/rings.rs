@@ -4,13 +4,39 @@ use switchboard::dma::{BusAddress, DmaError, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A transfer request block, of any kind (4.11.1).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// A block of the command ring that holds a command without a parameter (4.11.1).
+#[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub(super) struct Trb {
-    pub(super) parameter: u64,
-    pub(super) status: u32,
-    pub(super) control: u32,
+struct Command {
+    reserved: [u32; 3],
+    control: u32,
+}
+
+/// The last block of the command ring, which leads back to the first one (6.4.4.1).
+#[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Link {
+    ring: BusAddress,
+    reserved: u32,
+    control: u32,
+}
+
+/// A block that the controller wrote to an event ring (6.4.2).
+#[derive(Debug, Clone, Copy, FromBytes, KnownLayout)]
+#[repr(C)]
+pub(super) struct Event {
+    /// Of a completion: where the command is that has completed.
+    command: u64,
+    status: u32,
+    control: u32,
+}
+
+/// Where a segment of an event ring is, and how many blocks it has (6.5).
+#[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Segment {
+    blocks: BusAddress,
+    size: u64,
 }
 
 /// `control`: whose the block is, by comparison with the ring's own cycle.
@@ -20,7 +46,9 @@ const TOGGLE: u32 = 2;
 
 /// Blocks of a ring. An event ring has at least 16.
 pub(super) const BLOCKS: u16 = 64;
-pub(super) const BLOCK_BYTES: u64 = size_of::<Trb>() as u64;
+const BLOCK_BYTES: usize = 16;
+const _: () = assert!(size_of::<Command>() == BLOCK_BYTES && size_of::<Link>() == BLOCK_BYTES);
+const _: () = assert!(size_of::<Event>() == BLOCK_BYTES);
 
 /// The kinds of blocks that this driver knows (6.4.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +64,7 @@ impl Kind {
     }
 }
 
-impl Trb {
+impl Event {
     pub(super) fn is(&self, kind: Kind) -> bool {
         self.control & 0xfc00 == kind.control()
     }
@@ -47,20 +75,20 @@ impl Trb {
     }
 }
 
-fn blocks(dma: &DmaPort) -> Result<DmaShared<Trb>, ProbeError> {
-    shared(dma, BLOCKS.into())
+/// `count` zeroed values on pages of their own, which no structure here may cross (6, table 54).
+pub(super) fn shared<T: Copy>(dma: &DmaPort, count: usize) -> Result<DmaShared<T>, ProbeError> {
+    let mut region = dma.region(count * size_of::<T>())?;
+    region.carve(count, 64).ok_or(NO_ROOM)
 }
 
-/// `count` zeroed values on pages of their own, which no structure here may cross (6, table 54).
-pub(super) fn shared<T: FromBytes + IntoBytes + Copy>(dma: &DmaPort, count: usize) -> Result<DmaShared<T>, ProbeError> {
-    let mut region = dma.region(count * size_of::<T>())?;
-    region.carve(count, 64).ok_or(ProbeError::Dma(DmaError::Empty))
-}
+const NO_ROOM: ProbeError = ProbeError::Dma(DmaError::Empty);
 
 /// Commands for the controller.
 #[derive(Debug)]
 pub(super) struct CommandRing {
-    blocks: DmaShared<Trb>,
+    commands: DmaShared<Command>,
+    /// Behind the last command.
+    link: DmaShared<Link>,
     next: u16,
     cycle: bool,
     /// The oldest command that has not completed.
@@ -73,11 +101,14 @@ const COMMANDS: u16 = BLOCKS - 1;
 
 impl CommandRing {
     pub(super) fn new(dma: &DmaPort) -> Result<Self, ProbeError> {
-        Ok(Self { blocks: blocks(dma)?, next: 0, cycle: true, oldest: 0, under_way: 0 })
+        let mut region = dma.region(usize::from(BLOCKS) * BLOCK_BYTES)?;
+        let commands = region.carve(COMMANDS.into(), 64).ok_or(NO_ROOM)?;
+        let link = region.carve(1, BLOCK_BYTES).ok_or(NO_ROOM)?;
+        Ok(Self { commands, link, next: 0, cycle: true, oldest: 0, under_way: 0 })
     }
 
     pub(super) fn bus(&self) -> BusAddress {
-        self.blocks.bus()
+        self.commands.bus()
     }
 
     /// Gives the controller a command; `false` when the ring is full of those that have not completed.
@@ -85,23 +116,28 @@ impl CommandRing {
         if self.under_way == COMMANDS {
             return false;
         }
-        self.hand_over(self.next, Trb { control: kind.control(), ..Trb::default() });
+        let [other, own] = self.cycles();
+        for cycle in [other, own] {
+            let command = Command { reserved: [0; 3], control: kind.control() | cycle };
+            self.commands.write(self.next.into(), command);
+        }
         self.under_way += 1;
         self.next += 1;
         if self.next == COMMANDS {
-            let link = Trb { parameter: self.bus().get(), status: 0, control: Kind::Link.control() | TOGGLE };
-            self.hand_over(COMMANDS, link);
+            for cycle in [other, own] {
+                let control = Kind::Link.control() | TOGGLE | cycle;
+                self.link.write(0, Link { ring: self.commands.bus(), reserved: 0, control });
+            }
             self.next = 0;
             self.cycle = !self.cycle;
         }
         true
     }
 
-    /// The block becomes the controller's by its cycle bit, which is written when the rest is there.
-    fn hand_over(&mut self, index: u16, block: Trb) {
-        let (own, other) = if self.cycle { (CYCLE, 0) } else { (0, CYCLE) };
-        self.blocks.write(index.into(), Trb { control: block.control | other, ..block });
-        self.blocks.write(index.into(), Trb { control: block.control | own, ..block });
+    /// The cycle bit of a block that is still the driver's, and of one that is the controller's. A block is written with
+    /// the first and then with the second, so that the rest is there when the controller takes it.
+    fn cycles(&self) -> [u32; 2] {
+        if self.cycle { [0, CYCLE] } else { [CYCLE, 0] }
     }
 
     /// Whether some command has not completed.
@@ -111,9 +147,9 @@ impl CommandRing {
 
     /// Takes a completion in. Commands complete in order (4.9.3), so `false` means that the controller told of one
     /// that it was not given, or that failed.
-    pub(super) fn complete(&mut self, event: &Trb) -> bool {
-        let expected = self.bus().offset(u64::from(self.oldest) * BLOCK_BYTES).get();
-        if self.under_way == 0 || event.parameter != expected || event.completion() != 1 {
+    pub(super) fn complete(&mut self, event: &Event) -> bool {
+        let expected = self.commands.bus_of(self.oldest.into()).get();
+        if self.under_way == 0 || event.command != expected || event.completion() != 1 {
             return false;
         }
         self.under_way -= 1;
@@ -125,19 +161,17 @@ impl CommandRing {
 /// Events of one interrupter, and the table with the one segment that they are in.
 #[derive(Debug)]
 pub(super) struct EventRing {
-    blocks: DmaShared<Trb>,
-    table: DmaShared<u64>,
+    blocks: DmaShared<Event>,
+    table: DmaShared<Segment>,
     next: u16,
     cycle: bool,
 }
 
 impl EventRing {
     pub(super) fn new(dma: &DmaPort) -> Result<Self, ProbeError> {
-        let blocks = blocks(dma)?;
-        // Address and size of each segment (6.5).
-        let mut table = shared(dma, 2)?;
-        table.write(0, blocks.bus().get());
-        table.write(1, BLOCKS.into());
+        let blocks = shared::<Event>(dma, BLOCKS.into())?;
+        let mut table = shared(dma, 1)?;
+        table.write(0, Segment { blocks: blocks.bus(), size: BLOCKS.into() });
         Ok(Self { blocks, table, next: 0, cycle: true })
     }
 
@@ -147,12 +181,17 @@ impl EventRing {
 
     /// Where the next event will be.
     pub(super) fn dequeue(&self) -> BusAddress {
-        self.blocks.bus().offset(u64::from(self.next) * BLOCK_BYTES)
+        self.blocks.bus_of(self.next.into())
+    }
+
+    /// Where a ring that nothing was ever written to counts as empty, and as one that holds something.
+    pub(super) fn rest_and_ahead(&self) -> [BusAddress; 2] {
+        [self.blocks.bus_of(0), self.blocks.bus_of(1)]
     }
 
     /// The next event, if there is one.
-    pub(super) fn pop(&mut self) -> Option<Trb> {
-        let is_ours = |block: Trb| (block.control & CYCLE != 0) == self.cycle;
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        let is_ours = |block: Event| (block.control & CYCLE != 0) == self.cycle;
         if !is_ours(self.blocks.read(self.next.into())) {
             return None;
         }

@@ -7,7 +7,7 @@ use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::slice;
 
-use super::BusAddress;
+use super::address::BusAddress;
 use super::pool::Pages;
 use super::span::Span;
 
@@ -30,6 +30,13 @@ impl DmaBuffer {
     #[must_use]
     pub fn bus(&self) -> BusAddress {
         self.span.bus()
+    }
+
+    /// Returns where the device finds the byte at `offset`, or `None` behind the last one.
+    #[inline]
+    #[must_use]
+    pub fn bus_at(&self, offset: usize) -> Option<BusAddress> {
+        (offset < self.span.length()).then(|| self.span.bus().plus(offset))
     }
 }
 

@@ -10,46 +10,6 @@ use crate::function::Claimed;
 use crate::machine::{Memory, MemoryError};
 use crate::sync::IrqLock;
 
-/// An address as a device sees it: not assumed to be the physical one, so that an IOMMU may come between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BusAddress(u64);
-
-impl BusAddress {
-    pub(crate) const fn new(address: u64) -> Self {
-        Self(address)
-    }
-
-    /// The whole address.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// Bits 31 to 0, for devices with two address registers.
-    #[must_use]
-    pub const fn low(self) -> u32 {
-        (self.0 & 0xffff_ffff) as u32
-    }
-
-    /// Bits 63 to 32.
-    #[must_use]
-    pub const fn high(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    /// The address `bytes` further on.
-    #[must_use]
-    pub const fn offset(self, bytes: u64) -> Self {
-        Self(self.0.wrapping_add(bytes))
-    }
-}
-
-impl fmt::Display for BusAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
-    }
-}
-
 /// Where a driver gets memory that its function can reach.
 #[derive(Debug)]
 pub struct DmaPort {

@@ -5,7 +5,7 @@
 use alloc::sync::Arc;
 use core::ptr::NonNull;
 
-use super::BusAddress;
+use super::address::BusAddress;
 use super::pool::Pages;
 
 /// Bytes in pages that live at least as long.
@@ -35,7 +35,7 @@ impl Span {
         assert!(end.is_some_and(|end| end <= block.bytes()), "a span lies within its pages");
         // SAFETY: `start` is at most the block's length, as was just seen.
         let pointer = unsafe { block.pointer().add(start) };
-        let bus = BusAddress::new(block.bus()).offset(start as u64);
+        let bus = BusAddress::new(block.bus()).plus(start);
         Self { pointer, bus, length, _pages: pages }
     }
 

@@ -15,7 +15,6 @@ use super::departure::Stay;
 use super::memory::FakeMemory;
 use crate::assign::Apertures;
 use crate::config::{Address, Width};
-use crate::dma::BusAddress;
 use crate::function::Inventory;
 use crate::interrupt::{ModePolicy, VectorTable};
 use crate::machine::Machine;
@@ -123,7 +122,7 @@ impl FakeMachine {
 
     /// The DMA memory that is lent out, in the order in which it was: where it begins, and its bytes.
     #[must_use]
-    pub fn lent_blocks(&self) -> Vec<(BusAddress, usize)> {
+    pub fn lent_blocks(&self) -> Vec<(u64, usize)> {
         self.memory.blocks()
     }
 
@@ -189,8 +188,8 @@ impl FakeMachine {
 
     /// Reads DMA memory as a device. `None` when it is not lent out: a wild access.
     #[must_use]
-    pub fn dma_read(&self, bus: BusAddress, length: usize) -> Option<Vec<u8>> {
-        let place = self.memory.dma(bus.get(), length)?;
+    pub fn dma_read(&self, bus: u64, length: usize) -> Option<Vec<u8>> {
+        let place = self.memory.dma(bus, length)?;
         let read = |index| {
             // SAFETY: the whole range is lent out.
             let byte = unsafe { place.add(index) };
@@ -202,8 +201,8 @@ impl FakeMachine {
 
     /// Writes DMA memory as a device. `None` when it is not lent out: a wild access.
     #[must_use]
-    pub fn dma_write(&self, bus: BusAddress, bytes: &[u8]) -> Option<()> {
-        let place: NonNull<u8> = self.memory.dma(bus.get(), bytes.len())?;
+    pub fn dma_write(&self, bus: u64, bytes: &[u8]) -> Option<()> {
+        let place: NonNull<u8> = self.memory.dma(bus, bytes.len())?;
         for (index, byte) in bytes.iter().enumerate() {
             // SAFETY: the whole range is lent out.
             let place = unsafe { place.add(index) };
@@ -211,12 +210,6 @@ impl FakeMachine {
             unsafe { place.write_volatile(*byte) };
         }
         Some(())
-    }
-
-    /// A bus address that a device read from a register or a descriptor.
-    #[must_use]
-    pub fn bus_address(value: u64) -> BusAddress {
-        BusAddress::new(value)
     }
 
     pub(super) fn bar(&self, address: Address, index: u8) -> u64 {

@@ -9,7 +9,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::departure::{Stay, register};
-use crate::dma::{BusAddress, DmaBlock};
+use crate::dma::DmaBlock;
 use crate::machine::{Memory, MemoryError};
 use crate::sync::IrqLock;
 
@@ -66,9 +66,9 @@ impl FakeMemory {
     }
 
     /// Where what is lent out begins, and its bytes.
-    pub(super) fn blocks(&self) -> Vec<(BusAddress, usize)> {
+    pub(super) fn blocks(&self) -> Vec<(u64, usize)> {
         let blocks = self.blocks.lock();
-        blocks.iter().map(|block| (BusAddress::new(block.bus), block.pages * DmaBlock::PAGE)).collect()
+        blocks.iter().map(|block| (block.bus, block.pages * DmaBlock::PAGE)).collect()
     }
 
     /// Pages that are lent out.

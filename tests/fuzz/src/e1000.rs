@@ -100,9 +100,7 @@ fn step(fake: &FakeMachine, card: &mut E1000, input: &mut Input<'_>) -> Option<(
 fn scribble(fake: &FakeMachine, ring: u64, input: &mut Input<'_>) -> Option<()> {
     let [index, offset, count] = input.array()?;
     let start = u64::from(read(fake, ring)) | u64::from(read(fake, ring + 4)) << 32;
-    let place = |index: u8, offset: u8| {
-        FakeMachine::bus_address(start + DESCRIPTOR * u64::from(index % 128) + u64::from(offset % 16))
-    };
+    let place = |index: u8, offset: u8| start + DESCRIPTOR * u64::from(index % 128) + u64::from(offset % 16);
     if offset < 0x80 {
         let bytes = input.bytes(usize::from(16 - offset % 16));
         return fake.dma_write(place(index, offset), bytes).or(Some(()));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use switchboard::dma::{BusAddress, DmaBuffer, DmaPort};
+use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard_drivers::virtio::queue::{
     Chain, LONGEST_CHAIN, Places, QueueError, RingFeatures, Segments, Shape, SplitQueue,
@@ -98,22 +98,23 @@ struct Device<'a> {
 }
 
 impl Device<'_> {
-    fn word(&self, at: BusAddress) -> u16 {
+    fn word(&self, at: u64) -> u16 {
         let bytes = self.fake.dma_read(at, 2).expect("the ring");
         u16::from_le_bytes([bytes[0], bytes[1]])
     }
 
     fn use_next(&self, id: u32, length: u32) {
-        let index = self.word(self.places.used.offset(2));
-        let element = self.places.used.offset(4 + 8 * u64::from(index % self.size));
+        let used = self.places.used.get();
+        let index = self.word(used + 2);
+        let element = used + 4 + 8 * u64::from(index % self.size);
         let bytes = [id.to_le_bytes(), length.to_le_bytes()].concat();
         self.fake.dma_write(element, &bytes).expect("the ring");
-        self.fake.dma_write(self.places.used.offset(2), &index.wrapping_add(1).to_le_bytes()).expect("the ring");
+        self.fake.dma_write(used + 2, &index.wrapping_add(1).to_le_bytes()).expect("the ring");
     }
 
     /// Writes anywhere into the memory of the queue that there is.
     fn scribble(&self, offset: u16, bytes: &[u8]) {
         // Past the end of the memory that was lent, a device writes in vain.
-        _ = self.fake.dma_write(self.places.descriptors.offset(offset.into()), bytes);
+        _ = self.fake.dma_write(self.places.descriptors.get() + u64::from(offset), bytes);
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use switchboard::config::Address;
-use switchboard::dma::BusAddress;
 use switchboard::driver::{Driver, attach};
 use switchboard::fake::{FakeFunction, FakeMachine};
 
@@ -104,25 +103,25 @@ impl World {
         let size = u64::from(read(SIZE) & 0xffff).clamp(1, 128);
         let used = if queue % 2 == 0 {
             // The queue that was set up last is in the registers.
-            FakeMachine::bus_address(u64::from(read(USED)) | u64::from(read(USED + 4)) << 32)
+            u64::from(read(USED)) | u64::from(read(USED + 4)) << 32
         } else {
             // The first one got the first memory: a table, the available ring, the used ring.
             let (memory, _) = *self.fake.lent_blocks().first()?;
-            memory.offset((16 * size + 2 * (3 + size)).next_multiple_of(4))
+            memory + (16 * size + 2 * (3 + size)).next_multiple_of(4)
         };
-        let index = self.fake.dma_read(used.offset(2), 2)?;
+        let index = self.fake.dma_read(used + 2, 2)?;
         let index = u16::from_le_bytes([index[0], index[1]]);
         let element = [u32::from(id).to_le_bytes(), length.to_le_bytes()].concat();
-        self.fake.dma_write(used.offset(4 + 8 * (u64::from(index) % size)), &element)?;
-        self.fake.dma_write(used.offset(2), &index.wrapping_add(1).to_le_bytes())
+        self.fake.dma_write(used + 4 + 8 * (u64::from(index) % size), &element)?;
+        self.fake.dma_write(used + 2, &index.wrapping_add(1).to_le_bytes())
     }
 
     fn scribble(&self, input: &mut Input<'_>) -> Option<()> {
         let (block, offset) = (input.byte()?, input.word()?);
         let blocks = self.fake.lent_blocks();
-        let (memory, length): (BusAddress, usize) = *blocks.get(usize::from(block) % blocks.len().max(1))?;
+        let (memory, length) = *blocks.get(usize::from(block) % blocks.len().max(1))?;
         let offset = usize::from(offset) % length;
         let bytes = input.bytes((length - offset).min(8));
-        self.fake.dma_write(memory.offset(offset as u64), bytes)
+        self.fake.dma_write(memory + offset as u64, bytes)
     }
 }

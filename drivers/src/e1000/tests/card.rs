@@ -74,8 +74,8 @@ fn card() -> (&'static FakeMachine, E1000) {
 
 fn rings(fake: &FakeMachine) -> (DeviceRing<'_>, DeviceRing<'_>) {
     let bus = |low: u64| u64::from(read(fake, low + 4)) << 32 | u64::from(read(fake, low));
-    let ring = |low| DeviceRing { fake, bus: FakeMachine::bus_address(bus(low)) };
-    (ring(RDBAL.offset()), ring(TDBAL.offset()))
+    let ring = |low| DeviceRing { fake, bus: bus(low) };
+    (ring(RDBA.offset()), ring(TDBA.offset()))
 }
 
 /// Pulls the line for `causes`, as the card would.

@@ -6,7 +6,7 @@ mod rings;
 use alloc::vec::Vec;
 
 use switchboard::config::Address;
-use switchboard::dma::{BusAddress, DmaPort};
+use switchboard::dma::DmaPort;
 use switchboard::fake::{FakeFunction, FakeMachine};
 
 use super::{BUFFER_BYTES, DESCRIPTOR_BYTES};
@@ -33,12 +33,12 @@ fn dma(fake: &FakeMachine) -> DmaPort {
 /// A ring of descriptors as the device has it: by bus address.
 struct DeviceRing<'a> {
     fake: &'a FakeMachine,
-    bus: BusAddress,
+    bus: u64,
 }
 
 impl DeviceRing<'_> {
-    fn place(&self, index: u16) -> BusAddress {
-        self.bus.offset(u64::from(index * DESCRIPTOR_BYTES))
+    fn place(&self, index: u16) -> u64 {
+        self.bus + u64::from(index * DESCRIPTOR_BYTES)
     }
 
     fn read(&self, index: u16) -> [u8; 16] {
@@ -50,9 +50,9 @@ impl DeviceRing<'_> {
         self.fake.dma_write(self.place(index), &descriptor).expect("a descriptor in DMA memory");
     }
 
-    fn buffer(&self, index: u16) -> BusAddress {
+    fn buffer(&self, index: u16) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.read(index);
-        FakeMachine::bus_address(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// Puts a frame into the buffer of a receive descriptor and writes the descriptor back.

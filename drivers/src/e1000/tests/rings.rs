@@ -18,14 +18,14 @@ const END: u8 = 2;
 fn rx(fake: &FakeMachine) -> (RxRing, DeviceRing<'_>, Arc<Counters>) {
     let counters = Arc::new(Counters::default());
     let ring = RxRing::new(&dma(fake), counters.clone()).expect("memory");
-    let bus = ring.bus();
+    let bus = ring.bus().get();
     (ring, DeviceRing { fake, bus }, counters)
 }
 
 fn tx(fake: &FakeMachine) -> (TxRing, DeviceRing<'_>, Arc<Counters>) {
     let counters = Arc::new(Counters::default());
     let ring = TxRing::new(&dma(fake), counters.clone()).expect("memory");
-    let bus = ring.bus();
+    let bus = ring.bus().get();
     (ring, DeviceRing { fake, bus }, counters)
 }
 
@@ -237,7 +237,7 @@ proptest! {
         let counters = Arc::new(Counters::default());
         let mut rx = RxRing::new(&dma, counters.clone()).expect("memory");
         let mut tx = TxRing::new(&dma, counters).expect("memory");
-        let (rx_device, tx_device) = (DeviceRing { fake: &fake, bus: rx.bus() }, DeviceRing { fake: &fake, bus: tx.bus() });
+        let (rx_device, tx_device) = (DeviceRing { fake: &fake, bus: rx.bus().get() }, DeviceRing { fake: &fake, bus: tx.bus().get() });
         for act in acts {
             match act {
                 Act::Scribble(index, bytes) => {

@@ -6,7 +6,7 @@ use core::ops::Range;
 use arrayvec::ArrayVec;
 use bitflags::bitflags;
 use switchboard::dma::{BusAddress, DmaBuffer};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{Immutable, IntoBytes, KnownLayout};
 
 use super::QueueError;
 
@@ -14,11 +14,11 @@ use super::QueueError;
 pub const LONGEST_CHAIN: usize = 18;
 
 /// One entry of a descriptor table. Little-endian, as is the only machine here.
-#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(super) struct Descriptor {
-    pub(super) address: u64,
-    pub(super) length: u32,
+    address: BusAddress,
+    length: u32,
     flags: u16,
     next: u16,
 }
@@ -43,7 +43,7 @@ impl Descriptor {
 
     /// Points at a table of `length` bytes that holds the chain (2.7.5.3).
     pub(super) fn indirect(table: BusAddress, length: u32) -> Self {
-        Self { address: table.get(), length, flags: Flags::INDIRECT.bits(), next: 0 }
+        Self { address: table, length, flags: Flags::INDIRECT.bits(), next: 0 }
     }
 }
 
@@ -99,11 +99,11 @@ impl Segments {
     #[inline]
     fn push(&mut self, buffer: &DmaBuffer, range: Range<usize>, flags: Flags) {
         let is_inside = range.start < range.end && range.end <= buffer.len();
-        let (true, Ok(length), Ok(index)) = (is_inside, u32::try_from(range.len()), u16::try_from(self.list.len()))
+        let (true, Some(address), Ok(length), Ok(index)) =
+            (is_inside, buffer.bus_at(range.start), u32::try_from(range.len()), u16::try_from(self.list.len()))
         else {
             return self.is_outside(range, buffer.len());
         };
-        let address = buffer.bus().offset(range.start as u64).get();
         let segment = Descriptor { address, length, flags: flags.bits(), next: index + 1 };
         if self.list.try_push(segment).is_err() {
             self.fault = Some(QueueError::TooLong { segments: LONGEST_CHAIN + 1, most: LONGEST_CHAIN });

@@ -115,7 +115,7 @@ impl Table {
                 tables.write(start + others.len(), last.leading_to(None));
                 // Each descriptor has the same table always, so most of the time it says all that it should.
                 if self.contents[usize::from(head)].length != count {
-                    let table = tables.bus().offset((start * size_of::<Descriptor>()) as u64);
+                    let table = tables.bus_of(start);
                     let bytes = u32::from(count) * DESCRIPTOR_BYTES;
                     self.descriptors.write(head.into(), Descriptor::indirect(table, bytes));
                 }

@@ -1,0 +1,23 @@
+//! An address register takes a bus address.
+
+#![allow(dead_code, unused_imports)]
+
+use switchboard::bar::{AddressReg, Bar, RegisterBlock};
+use switchboard::dma::DmaBuffer;
+
+struct Copier;
+
+impl RegisterBlock for Copier {
+    const SIZE: u64 = 0x100;
+    const ALIGN: u64 = 8;
+}
+
+const SOURCE: AddressReg<Copier> = AddressReg::at(0x80);
+
+fn read_from(bar: &Bar<Copier>, buffer: &DmaBuffer) {
+    bar.write_address(&SOURCE, buffer.as_ptr() as u64);
+}
+
+fn main() {
+    let _ = read_from;
+}
