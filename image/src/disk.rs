@@ -1,104 +1,68 @@
-//! A disk, whichever driver it has, that may go away while it is read.
+//! Disks, whichever driver they have, that may go away while they are read.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::fmt;
+use core::task::{Context, Poll};
 
-use embassy_futures::yield_now;
-use switchboard_drivers::block::{BlockDevice, BlockError};
-use switchboard_drivers::virtio::VirtioBlk;
+use switchboard_drivers::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket};
 
 use crate::devices::{DeviceClass, DeviceOptions, FromDriver};
 
-/// The disks that this image has drivers for. Apps and the file system see a [`BlockDevice`].
-#[derive(Debug)]
-enum Kind {
-    Virtio(VirtioBlk),
-}
-
-/// A handle on a disk. Any number of users have one; when one of them closes the disk, what the others ask of it
-/// fails with [`BlockError::Gone`], also what they are in the middle of.
+/// A handle on a disk. Any number of users have one; when the disk is closed, what any of them asks of it fails with
+/// [`BlockError::Gone`], also what was under way.
 #[derive(Clone)]
-pub struct Disk(Rc<Shared>);
+pub struct Disk(Rc<RefCell<Option<Box<dyn BlockDevice>>>>);
 
-/// Nothing once the disk was closed. Whoever is in the middle of a request holds it a little longer.
-type Shared = RefCell<Option<Rc<Kind>>>;
-
-impl FromDriver<VirtioBlk> for Disk {
-    fn from_driver(disk: VirtioBlk, options: DeviceOptions) -> Self {
-        disk.poll_for(options.poll_budget_ns);
-        Self(Rc::new(RefCell::new(Some(Rc::new(Kind::Virtio(disk))))))
+impl<D: BlockDevice + 'static> FromDriver<D> for Disk {
+    fn from_driver(driver: D, options: DeviceOptions) -> Self {
+        driver.poll_for(options.poll_budget_ns);
+        Self(Rc::new(RefCell::new(Some(Box::new(driver)))))
     }
 }
 
 impl DeviceClass for Disk {
+    /// Drops the driver; the tasks that wait for it are woken, and find the disk gone.
     async fn close(self) {
-        let Some(kind) = self.0.take() else { return };
-        match &*kind {
-            Kind::Virtio(disk) => disk.close(),
-        }
-        // Whoever is in the middle of a request was woken, and lets go when it is polled.
-        while Rc::strong_count(&kind) > 1 {
-            yield_now().await;
-        }
-    }
-}
-
-impl Disk {
-    fn kind(&self) -> Option<Rc<Kind>> {
-        self.0.borrow().clone()
-    }
-
-    /// The driver, for a request at `sector`.
-    fn ask(&self, sector: u64) -> Result<Rc<Kind>, BlockError> {
-        self.kind().ok_or(BlockError::Gone { sector })
+        let driver = self.0.take();
+        driver.inspect(|driver| driver.close());
     }
 }
 
 impl BlockDevice for Disk {
-    /// None once it is closed.
-    fn capacity(&self) -> u64 {
-        match self.kind().as_deref() {
-            Some(Kind::Virtio(disk)) => disk.capacity(),
-            None => 0,
+    #[inline]
+    fn geometry(&self) -> Option<Geometry> {
+        self.0.borrow().as_ref()?.geometry()
+    }
+
+    #[inline]
+    fn poll_request(&self, request: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
+        match &*self.0.borrow() {
+            Some(driver) => driver.poll_request(request, context),
+            None => {
+                // The driver has forgotten it.
+                request.ticket = Ticket::default();
+                Poll::Ready(Err(BlockError::Gone { sector: request.sector }))
+            }
         }
     }
 
-    fn is_read_only(&self) -> bool {
-        match self.kind().as_deref() {
-            Some(Kind::Virtio(disk)) => disk.is_read_only(),
-            None => true,
+    fn abandon(&self, ticket: &mut Ticket) {
+        if let Some(driver) = &*self.0.borrow() {
+            driver.abandon(ticket);
+        }
+    }
+
+    fn close(&self) {
+        if let Some(driver) = &*self.0.borrow() {
+            driver.close();
         }
     }
 
     fn poll_for(&self, nanoseconds: u64) {
-        match self.kind().as_deref() {
-            Some(Kind::Virtio(disk)) => disk.poll_for(nanoseconds),
-            None => {}
-        }
-    }
-
-    async fn read(&self, sector: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
-        match &*self.ask(sector)? {
-            Kind::Virtio(disk) => disk.read(sector, buffer).await,
-        }
-    }
-
-    async fn read_in_place(&self, sector: u64, length: usize, take: impl FnMut(&[u8])) -> Result<(), BlockError> {
-        match &*self.ask(sector)? {
-            Kind::Virtio(disk) => disk.read_in_place(sector, length, take).await,
-        }
-    }
-
-    async fn write(&self, sector: u64, buffer: &[u8]) -> Result<(), BlockError> {
-        match &*self.ask(sector)? {
-            Kind::Virtio(disk) => disk.write(sector, buffer).await,
-        }
-    }
-
-    async fn flush(&self) -> Result<(), BlockError> {
-        match &*self.ask(0)? {
-            Kind::Virtio(disk) => disk.flush().await,
+        if let Some(driver) = &*self.0.borrow() {
+            driver.poll_for(nanoseconds);
         }
     }
 }
@@ -112,6 +76,6 @@ impl PartialEq for Disk {
 
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Disk").field(&self.kind()).finish()
+        f.debug_tuple("Disk").field(&self.geometry()).finish()
     }
 }

@@ -7,9 +7,8 @@ mod requests;
 mod tests;
 
 use alloc::sync::Arc;
-use core::future::poll_fn;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use core::task::Poll;
+use core::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 use switchboard::bar::Bar;
@@ -21,10 +20,10 @@ use switchboard::messages;
 
 use self::config::{BlkConfig, BlkFeatures, Limits, read_capacity};
 use self::request::{Kind, Request};
-use self::requests::Requests;
+use self::requests::{Hopeful, Pending, Requests};
 use super::queue::{QueueError, Shape};
 use super::{Cause, Running, Signals, Transport, VENDOR};
-use crate::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use crate::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 
 /// Requests that may be under way at once.
 const REQUESTS: usize = 128;
@@ -147,47 +146,40 @@ impl VirtioBlk {
         self.finished.load(Ordering::Relaxed)
     }
 
-    /// Lets no request begin any more, and ends those that are under way: all hear that the disk is
-    /// [gone](BlockError::Gone). What the device still writes, it writes to memory that is its own until this is dropped.
-    pub fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
-        self.requests.abandon();
-    }
-
     /// Kicks that were needed.
     #[must_use]
     pub fn kicks(&self) -> u64 {
         self.requests.kicks()
     }
 
-    /// Has the device carry out one request; `fill` puts data in before, `take` gets it out after.
-    async fn carry_out(
-        &self,
-        kind: Kind,
-        sector: u64,
-        length: usize,
-        fill: impl FnOnce(&mut [u8]),
-        take: impl FnOnce(&[u8]),
-    ) -> Result<(), BlockError> {
-        let collector = &self.shared.collector;
-        let quarantined = |error| self.set_aside(error, sector);
-        let mut held = match self.requests.take_idle(collector) {
+    /// Takes an idle request and makes it the one that is wanted, for the device to get.
+    #[inline]
+    fn begin(&self, wanted: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<Pending<'_>, BlockError>> {
+        let (sector, collector) = (wanted.sector, &self.shared.collector);
+        let idle = if wanted.ticket.waker.is_none() { self.requests.take_idle(collector) } else { None };
+        let mut held = match idle {
             Some(held) => held,
             None => {
-                let mut hopeful = self.requests.idle(collector);
-                poll_fn(|context| self.poll(|| hopeful.poll(context))).await.map_err(quarantined)?
+                let mut hopeful = Hopeful::resume(&self.requests, collector, wanted.ticket.waker.take());
+                let Poll::Ready(idle) = self.poll(|| hopeful.poll(context)) else {
+                    wanted.ticket.waker = hopeful.suspend();
+                    return Poll::Pending;
+                };
+                idle.map_err(|error| self.set_aside(error, sector))?
             }
         };
-        let prepared = held.request().prepare(kind, sector, length, &self.dma, self.limits.request);
+        let kind = match wanted.transfer {
+            Transfer::Read(_) => Kind::Read,
+            Transfer::Write(_) => Kind::Write,
+            Transfer::Flush => Kind::Flush,
+        };
+        let request = held.request();
+        let prepared = request.prepare(kind, sector, wanted.length, &self.dma, self.limits.request);
         prepared.map_err(|_| BlockError::NoMemory { sector })?;
-        fill(held.request().data());
-        let mut pending = held.submit();
-        let done = poll_fn(|context| self.poll(|| pending.poll(context)));
-        let (mut held, written) = done.await.map_err(quarantined)?;
-        self.finished.fetch_add(1, Ordering::Relaxed);
-        held.request().outcome(sector, written)?;
-        take(held.request().data());
-        Ok(())
+        if let Transfer::Write(data) = wanted.transfer {
+            request.data().copy_from_slice(data);
+        }
+        Poll::Ready(Ok(held.submit()))
     }
 
     fn set_aside(&self, error: QueueError, sector: u64) -> BlockError {
@@ -241,82 +233,64 @@ impl VirtioBlk {
             Err(error) => log::warn!("{}: {error}", self.device.address()),
         }
     }
-
-    /// Checks the place of a request on the disk.
-    fn check(&self, sector: u64, length: usize) -> Result<(), BlockError> {
-        if length == 0 || !length.is_multiple_of(SECTOR_SIZE) {
-            return Err(BlockError::NotSectors { sector, length });
-        }
-        let sectors = (length / SECTOR_SIZE) as u64;
-        let is_on = |capacity| sector.checked_add(sectors).is_some_and(|end| end <= capacity);
-        if is_on(self.capacity.load(Ordering::Relaxed)) {
-            return Ok(());
-        }
-        // It may have grown.
-        let capacity = self.capacity();
-        if is_on(capacity) { Ok(()) } else { Err(BlockError::PastEnd { sector, sectors, capacity }) }
-    }
-
-    /// The first sector of each piece of a request: `sector` and as many on as pieces were before it.
-    fn piece(&self, sector: u64, index: usize) -> u64 {
-        sector + (index * (self.limits.request / SECTOR_SIZE)) as u64
-    }
 }
 
 impl BlockDevice for VirtioBlk {
     /// Follows the disk when the host resizes it.
-    fn capacity(&self) -> u64 {
+    fn geometry(&self) -> Option<Geometry> {
         if self.has_news() {
             self.follow_news();
         }
-        self.capacity.load(Ordering::Relaxed)
+        Some(Geometry {
+            capacity: self.capacity.load(Ordering::Relaxed),
+            is_read_only: self.features.contains(BlkFeatures::RO),
+            max_transfer_bytes: self.limits.request,
+        })
+    }
+
+    fn poll_request(&self, wanted: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
+        let sector = wanted.sector;
+        let mut pending = match wanted.ticket.number.take() {
+            Some(slot) => Pending::resume(&self.requests, &self.shared.collector, slot),
+            // Without a cache to flush, what was written is durable already (5.2.6.2).
+            None if matches!(wanted.transfer, Transfer::Flush) && !self.features.contains(BlkFeatures::FLUSH) => {
+                return Poll::Ready(Ok(()));
+            }
+            None => match self.begin(wanted, context) {
+                Poll::Ready(begun) => begun?,
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        let Poll::Ready(done) = self.poll(|| pending.poll(context)) else {
+            wanted.ticket.number = pending.suspend();
+            return Poll::Pending;
+        };
+        let (mut held, written) = done.map_err(|error| self.set_aside(error, sector))?;
+        self.finished.fetch_add(1, Ordering::Relaxed);
+        held.request().outcome(sector, written)?;
+        if let Transfer::Read(take) = &mut wanted.transfer {
+            take(held.request().data());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn abandon(&self, ticket: &mut Ticket) {
+        let collector = &self.shared.collector;
+        if let Some(slot) = ticket.number.take() {
+            drop(Pending::resume(&self.requests, collector, slot));
+        }
+        if let Some(waker) = ticket.waker.take() {
+            drop(Hopeful::resume(&self.requests, collector, Some(waker)));
+        }
+    }
+
+    /// What the device still writes, it writes to memory that is its own until this is dropped.
+    fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        self.requests.abandon();
     }
 
     fn poll_for(&self, nanoseconds: u64) {
         self.requests.poll_for(nanoseconds);
-    }
-
-    fn is_read_only(&self) -> bool {
-        self.features.contains(BlkFeatures::RO)
-    }
-
-    async fn read(&self, sector: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
-        self.check(sector, buffer.len())?;
-        for (index, piece) in buffer.chunks_mut(self.limits.request).enumerate() {
-            let (at, length) = (self.piece(sector, index), piece.len());
-            self.carry_out(Kind::Read, at, length, |_| {}, |data| piece.copy_from_slice(data)).await?;
-        }
-        Ok(())
-    }
-
-    async fn read_in_place(&self, sector: u64, length: usize, mut take: impl FnMut(&[u8])) -> Result<(), BlockError> {
-        self.check(sector, length)?;
-        let mut start = 0;
-        while start < length {
-            let (at, piece) = (sector + (start / SECTOR_SIZE) as u64, self.limits.request.min(length - start));
-            self.carry_out(Kind::Read, at, piece, |_| {}, &mut take).await?;
-            start += piece;
-        }
-        Ok(())
-    }
-
-    async fn write(&self, sector: u64, buffer: &[u8]) -> Result<(), BlockError> {
-        self.check(sector, buffer.len())?;
-        if self.is_read_only() {
-            return Err(BlockError::ReadOnly { sector });
-        }
-        for (index, piece) in buffer.chunks(self.limits.request).enumerate() {
-            let (at, length) = (self.piece(sector, index), piece.len());
-            self.carry_out(Kind::Write, at, length, |data| data.copy_from_slice(piece), |_| {}).await?;
-        }
-        Ok(())
-    }
-
-    /// Without a cache to flush, what was written is durable already (5.2.6.2).
-    async fn flush(&self) -> Result<(), BlockError> {
-        if !self.features.contains(BlkFeatures::FLUSH) {
-            return Ok(());
-        }
-        self.carry_out(Kind::Flush, 0, 0, |_| {}, |_| {}).await
     }
 }

@@ -10,6 +10,7 @@ use switchboard::config::Address;
 use switchboard::fake::FakeMachine;
 
 use super::*;
+use crate::block::SECTOR_SIZE;
 use crate::virtio::testing::{self, COMMON, DEVICE, OFFERED, Peer, Taken, run, waker};
 
 const SECTORS: usize = 256;

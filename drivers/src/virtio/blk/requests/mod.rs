@@ -22,7 +22,8 @@ use atomic_waker::AtomicWaker;
 use spin::Mutex;
 use switchboard::machine::Clock;
 
-use self::waiting::{Held, Hopeful};
+use self::waiting::Held;
+pub(super) use self::waiting::{Hopeful, Pending};
 use super::request::Request;
 use crate::contest::Contest;
 use crate::virtio::queue::{Queue, QueueError};
@@ -98,11 +99,6 @@ impl Requests {
     pub(super) fn take_idle<'a>(&'a self, collector: &'a AtomicWaker) -> Option<Held<'a>> {
         let request = self.inner.lock().idle.pop()?;
         Some(Held::new(self, collector, request))
-    }
-
-    /// Waits for an idle request.
-    pub(super) fn idle<'a>(&'a self, collector: &'a AtomicWaker) -> Hopeful<'a> {
-        Hopeful::new(self, collector)
     }
 
     /// From now on polls for so many nanoseconds after a request for the next, while that is faster; with 0 never.

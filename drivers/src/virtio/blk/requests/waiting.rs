@@ -58,6 +58,24 @@ pub(in crate::virtio::blk) struct Pending<'a> {
 }
 
 impl<'a> Pending<'a> {
+    /// Goes on with the request of a slot, which was [suspended](Self::suspend).
+    #[inline]
+    pub(in crate::virtio::blk) fn resume(requests: &'a Requests, collector: &'a AtomicWaker, slot: usize) -> Self {
+        Self { requests, collector, stage: Stage::Within(slot) }
+    }
+
+    /// Returns the slot of a request that is still with the device, for [`resume`](Self::resume).
+    #[inline]
+    pub(in crate::virtio::blk) fn suspend(mut self) -> Option<usize> {
+        match mem::replace(&mut self.stage, Stage::After) {
+            Stage::Within(slot) => Some(slot),
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
     /// Waits for the device; gives the request back and the bytes that it wrote.
     pub(in crate::virtio::blk) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<(Held<'a>, u32), QueueError>> {
         let inner = &mut *self.requests.inner.lock();
@@ -142,8 +160,18 @@ pub(in crate::virtio::blk) struct Hopeful<'a> {
 }
 
 impl<'a> Hopeful<'a> {
-    pub(super) fn new(requests: &'a Requests, collector: &'a AtomicWaker) -> Self {
-        Self { requests, collector, waker: None }
+    /// Begins to wait, or goes on with a wait that was [suspended](Self::suspend) with that waker.
+    pub(in crate::virtio::blk) fn resume(
+        requests: &'a Requests,
+        collector: &'a AtomicWaker,
+        waker: Option<Waker>,
+    ) -> Self {
+        Self { requests, collector, waker }
+    }
+
+    /// Returns the waker that is in the list, for [`resume`](Self::resume).
+    pub(in crate::virtio::blk) fn suspend(mut self) -> Option<Waker> {
+        self.waker.take()
     }
 
     pub(in crate::virtio::blk) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<Held<'a>, QueueError>> {
