@@ -15,7 +15,7 @@ use crate::devices::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, Random
 use crate::disk::Disk;
 use crate::nic::nic;
 
-/// A function goes to the first entry that knows its ids. Any number of functions may go to one entry.
+/// A function goes to the driver with the most specific match, whatever the order. Any number of functions may go to one entry.
 pub const DRIVERS: &[DriverEntry] = &[
     nic::<VirtioNet>(),
     nic::<E1000>(),

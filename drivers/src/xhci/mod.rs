@@ -112,8 +112,8 @@ pub struct Xhci {
 
 impl Driver for Xhci {
     const NAME: &'static str = "xhci";
-    /// NEC uPD720200.
-    const MATCHES: &'static [Id] = &[Id::new(0x1033, 0x0194)];
+    /// By its class: a USB controller with the interface of xHCI.
+    const MATCHES: &'static [Id] = &[Id::class(0x0c, 0x03).interface(0x30)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let clock = function.machine().clock;

@@ -24,7 +24,12 @@ const DOORBELLS: u64 = 0x2000;
 
 /// A controller with all that QEMU's has, and the MSI-X table where that has it.
 fn machine(policy: ModePolicy) -> &'static FakeMachine {
-    let function = FakeFunction::new(0x1033, 0x0194).at("00:05.0").bar(0, 0x4000);
+    let function = FakeFunction::new(0x1033, 0x0194)
+        .byte(0x0b, 0x0c)
+        .byte(0x0a, 0x03)
+        .byte(0x09, 0x30)
+        .at("00:05.0")
+        .bar(0, 0x4000);
     let function = function.pin(1, GSI).msi(16).msix(16, 0, 0x3000, 0x3800);
     let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::with_policy(policy, [function])));
     let capability = [(0x00, 0x0100_0040), (0x04, 0x0800_1040), (0x14, 0x2000), (0x18, 0x1000)];

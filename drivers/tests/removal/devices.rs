@@ -78,7 +78,7 @@ pub(crate) fn e1000e(policy: ModePolicy) -> &'static FakeMachine {
 
 /// NEC's xHCI controller, that halts and ends its resets.
 pub(crate) fn xhci(policy: ModePolicy) -> &'static FakeMachine {
-    let function = FakeFunction::new(0x1033, 0x0194).bar(0, 0x4000);
+    let function = FakeFunction::new(0x1033, 0x0194).byte(0x0b, 0x0c).byte(0x0a, 0x03).byte(0x09, 0x30).bar(0, 0x4000);
     let fake = machine(policy, function.pin(1, 11).msi(16).msix(16, 0, 0x3000, 0x3800));
     set(fake, &[(0x00, 0x0100_0040), (0x04, 0x0800_1040), (0x14, 0x2000), (0x18, 0x1000), (0x44, 1), (0x48, 1)]);
     fake.on_access(here(), move || set(fake, &[(0x40, fake.read_register(here(), 0, 0x40) & !2)]));

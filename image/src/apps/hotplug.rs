@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use embassy_futures::select::{Either, select};
 use embassy_time::Delay;
-use switchboard::driver::{Driver, attach};
+use switchboard::driver::{Driver, attach, best_match};
 use switchboard::function::Function;
 use switchboard::machine::Machine;
 use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
@@ -75,7 +75,7 @@ async fn follow(machine: &'static Machine, mut slot: HotplugSlot) {
 /// Drives what is there, when it is a virtio disk.
 fn bring_up(machine: &'static Machine, slot: &HotplugSlot) -> Option<VirtioBlk> {
     let is_ours = |function: &Function| {
-        slot.bus().contains(function.address()) && VirtioBlk::MATCHES.iter().any(|id| id.matches(function))
+        slot.bus().contains(function.address()) && best_match(function, [((), VirtioBlk::MATCHES)]).is_some()
     };
     let function = machine.take_all().into_iter().find(is_ours)?;
     let address = function.address();

@@ -10,6 +10,7 @@ use core::fmt;
 
 use switchboard::arch::mark::{SCAN, SCANNED, mark};
 use switchboard::config::Address;
+use switchboard::driver::best_match;
 use switchboard::function::Function;
 use switchboard::machine::Machine;
 
@@ -51,7 +52,7 @@ struct Registered {
 }
 
 impl Devices {
-    /// Makes an empty registry for devices of these drivers. A function goes to the first entry that matches.
+    /// Makes an empty registry for devices of these drivers. A function goes to the entry with the most specific match.
     #[must_use]
     pub const fn new(drivers: &'static [DriverEntry], options: DeviceOptions) -> Self {
         Self { drivers, options, list: Vec::new() }
@@ -71,10 +72,8 @@ impl Devices {
     /// a driver and the others as they are; the inventory keeps the reason.
     pub fn attach(&mut self, function: Function) -> bool {
         let address = function.address();
-        let mut entries = self.drivers.iter();
-        let Some(entry) = entries.find(|entry| entry.matches.iter().any(|id| id.matches(&function))) else {
-            return false;
-        };
+        let candidates = self.drivers.iter().map(|entry| (entry, entry.matches));
+        let Some(entry) = best_match(&function, candidates) else { return false };
         match (entry.probe)(function, self.options) {
             Ok(device) => {
                 let place = self.list.partition_point(|other| other.function < address);

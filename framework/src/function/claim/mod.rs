@@ -48,6 +48,12 @@ impl Function {
         self.record().header().class
     }
 
+    /// Returns the subsystem's vendor and device, where the function has them.
+    #[must_use]
+    pub fn subsystem(&self) -> Option<(u16, u16)> {
+        self.record().facts.subsystem
+    }
+
     /// The interrupt modes that it offers.
     #[must_use]
     pub fn offers(&self) -> Offers {

@@ -1,7 +1,10 @@
 //! What a driver is: ids that it matches, and a probe that makes an instance out of a function.
 
+mod id;
+
+pub use id::{Id, best_match};
+
 use crate::bar::{BarSlot, MapError};
-use crate::config::SlotCapabilities;
 use crate::dma::DmaError;
 use crate::function::{ClaimError, Function, Gone, State};
 use crate::interrupt::{GrantError, InterruptPort};
@@ -15,7 +18,8 @@ use crate::interrupt::{GrantError, InterruptPort};
 pub trait Driver: Sized {
     /// The driver's name, in reports.
     const NAME: &'static str;
-    /// The functions it drives.
+    /// The functions it drives. Of all drivers that match a function, the one with the most specific entry is offered it:
+    /// see [`best_match`].
     const MATCHES: &'static [Id];
 
     /// Brings a function up.
@@ -23,39 +27,6 @@ pub trait Driver: Sized {
     /// # Errors
     /// [`ProbeError`]; what was taken of the function has gone back by then.
     fn probe(function: Function) -> Result<Self, ProbeError>;
-}
-
-/// A kind of function that a driver knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Id(Kind);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Ids(u16, u16),
-    HotPlugPort,
-}
-
-impl Id {
-    /// That vendor, that device.
-    #[must_use]
-    pub const fn new(vendor: u16, device: u16) -> Self {
-        Self(Kind::Ids(vendor, device))
-    }
-
-    /// Any PCI Express port with a slot whose functions come and go: these are all alike.
-    #[must_use]
-    pub const fn hot_plug_port() -> Self {
-        Self(Kind::HotPlugPort)
-    }
-
-    /// Whether the function is one.
-    #[must_use]
-    pub fn matches(self, function: &Function) -> bool {
-        match self.0 {
-            Kind::Ids(vendor, device) => function.id() == (vendor, device),
-            Kind::HotPlugPort => function.slot().is_some_and(SlotCapabilities::is_hot_plug_capable),
-        }
-    }
 }
 
 /// Probes a function with driver `D` and keeps the inventory's record of how it went.
