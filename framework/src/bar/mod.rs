@@ -13,4 +13,5 @@ pub use register::{ReadOnly, ReadWrite, Readable, Reg, RegisterBlock, RegisterVa
 pub use slot::{Bar, BarSlot, MapError, Windows};
 
 pub(crate) use sizing::{size_bars, write_bar};
+pub(crate) use slot::locate;
 pub(crate) use window::Window;

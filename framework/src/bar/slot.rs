@@ -87,23 +87,31 @@ fn check(claimed: &Claimed, index: u8) -> Result<(BarFacts, u64), MapError> {
     Ok((bar, address))
 }
 
+/// Returns where a part of a BAR is, after all checks that have to do with the BAR: of drivers' windows and of the MSI-X
+/// table.
+pub(crate) fn locate(claimed: &Claimed, index: u8, offset: u64, length: u64) -> Result<u64, MapError> {
+    let (bar, address) = check(claimed, index)?;
+    let end = offset.saturating_add(length);
+    let too_small = MapError::TooSmall { index, wanted: end, size: bar.size };
+    if end > bar.size {
+        return Err(too_small);
+    }
+    address.checked_add(offset).ok_or(too_small)
+}
+
 fn map_block<B: RegisterBlock>(
     claimed: &Arc<Claimed>,
     index: u8,
     offset: u64,
     length: u64,
 ) -> Result<Bar<B>, MapError> {
-    let (bar, address) = check(claimed, index)?;
-    let end = offset.saturating_add(length);
-    if end > bar.size {
-        return Err(MapError::TooSmall { index, wanted: end, size: bar.size });
-    }
+    let physical = locate(claimed, index, offset, length)?;
+    let end = offset + length;
     for hole in claimed.record().msix_holes().into_iter().flatten() {
         if hole.bar == index && offset < hole.end && hole.start < end {
             return Err(MapError::MsixTable { index, start: hole.start, end: hole.end });
         }
     }
-    let physical = address.checked_add(offset).ok_or(MapError::TooSmall { index, wanted: end, size: bar.size })?;
     if !physical.is_multiple_of(B::ALIGN) {
         return Err(MapError::Askew { index, offset, align: B::ALIGN });
     }

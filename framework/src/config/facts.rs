@@ -6,7 +6,7 @@ use super::header::COMMAND;
 use super::{
     Address, BarRegister, Capability, CapabilityList, ChainEnd, ConfigAccess, Defect, ExpressCapability,
     ExtendedCapability, ExtendedList, Header, HeaderKind, MsiCapability, MsixCapability, PowerCapability, RomRegister,
-    Space, VirtioCapability,
+    Space,
 };
 
 const PIN: u16 = 0x3d;
@@ -14,7 +14,6 @@ const SUBSYSTEM: u16 = 0x2c;
 const SUBSYSTEM_CARDBUS: u16 = 0x40;
 /// In a bridge's capability for it.
 const SUBSYSTEM_BRIDGE: u16 = 4;
-const VENDOR_VIRTIO: u16 = 0x1af4;
 
 /// What a function says of itself: its header, its capabilities, and what is wrong with them.
 #[derive(Debug, Clone)]
@@ -139,11 +138,4 @@ fn subsystem(space: Space, kind: HeaderKind, capabilities: &CapabilityList) -> O
         HeaderKind::Unknown(_) => return None,
     };
     space.reaches(register, 4).then(|| (space.read_u16(register), space.read_u16(register + 2)))
-}
-
-/// The virtio vendor capabilities of a list: of a virtio device, whose others are not its vendor's.
-pub(crate) fn virtio_capabilities(space: Space, facts: &Facts) -> Vec<VirtioCapability> {
-    let is_virtio = facts.header.vendor == VENDOR_VIRTIO;
-    let entries = facts.capabilities.entries.iter().filter(|entry| is_virtio && entry.id == Capability::VENDOR);
-    entries.filter_map(|entry| VirtioCapability::read(space, entry.offset)).collect()
 }

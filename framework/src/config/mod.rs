@@ -18,7 +18,6 @@ mod msi;
 mod msix;
 mod ports;
 mod power;
-mod virtio;
 
 pub use access::{ConfigAccess, Width};
 pub use base_address::{BarRegister, Decodes, MemoryPlace, RomRegister};
@@ -35,9 +34,7 @@ pub use msix::{BarOffset, MsixCapability};
 pub use pci_types::PciAddress as Address;
 pub use ports::Ports;
 pub use power::PowerCapability;
-pub use virtio::VirtioCapability;
 
 pub(crate) use access::Space;
 pub(crate) use board::is_qemu;
-pub(crate) use facts::virtio_capabilities;
 pub(crate) use header::{COMMAND, Command, read_command, update_command, write_command};

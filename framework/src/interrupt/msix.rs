@@ -10,7 +10,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{GrantError, Mode};
-use crate::bar::{BarKind, Window};
+use crate::bar::{MapError, Window, locate};
 use crate::config::{BarOffset, MsixCapability, Space};
 use crate::function::Claimed;
 use crate::machine::MessageTarget;
@@ -208,14 +208,8 @@ impl Drop for Msix {
     }
 }
 
-/// Maps a part of a BAR that the capability names; everything it says is checked first.
+/// Maps a part of a BAR that the capability names.
 fn map(claimed: &Claimed, place: BarOffset, length: u64) -> Result<Window, GrantError> {
-    let refused = GrantError::TablePlace { bar: place.bar, offset: place.offset, length };
-    let bar = claimed.record().bar(place.bar).ok_or(refused)?;
-    let end = u64::from(place.offset) + length;
-    if bar.kind == BarKind::Io || end > bar.size {
-        return Err(refused);
-    }
-    let physical = bar.address.ok().and_then(|start| start.checked_add(place.offset.into())).ok_or(refused)?;
-    Ok(Window::map(claimed.machine().memory, physical, length).map_err(crate::bar::MapError::from)?)
+    let physical = locate(claimed, place.bar, place.offset.into(), length)?;
+    Ok(Window::map(claimed.machine().memory, physical, length).map_err(MapError::from)?)
 }

@@ -219,16 +219,6 @@ pub enum GrantError {
     /// The MSI-X table or its pending bits are not where they can be reached.
     #[error("the MSI-X table cannot be reached: {0}")]
     Table(#[from] MapError),
-    /// The MSI-X table or its pending bits are said to be in a BAR that cannot hold them.
-    #[error("the MSI-X table is said to be at {offset:#x} of BAR {bar}, which cannot hold {length:#x} bytes there")]
-    TablePlace {
-        /// The BAR.
-        bar: u8,
-        /// Where in it.
-        offset: u32,
-        /// The bytes needed.
-        length: u64,
-    },
     /// The function is no longer there.
     #[error(transparent)]
     Gone(#[from] Gone),

@@ -3,9 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::config::{
-    Address, Capability, ExpressCapability, ExtendedCapability, Header, PowerCapability, VirtioCapability,
-};
+use crate::config::{Address, Capability, ExpressCapability, ExtendedCapability, Header, PowerCapability};
 use crate::function::Claimed;
 
 /// The configuration space of a claimed function. To read only: what may be written there (Command, BARs, the
@@ -60,12 +58,6 @@ impl Config {
     #[must_use]
     pub fn power(&self) -> Option<PowerCapability> {
         self.claimed.record().facts.power
-    }
-
-    /// Its virtio capabilities, in the order of the list; none for a device that is not of virtio's vendor.
-    #[must_use]
-    pub fn virtio_capabilities(&self) -> Vec<VirtioCapability> {
-        crate::config::virtio_capabilities(self.claimed.space(), &self.claimed.record().facts)
     }
 
     /// Reads one byte.

@@ -12,6 +12,7 @@ use switchboard::function::{Function, Inventory, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, MessageIsr};
 use switchboard::machine::{Clock, Machine};
 use switchboard::messages;
+use switchboard_drivers::virtio::Transport;
 
 use crate::input::Input;
 use space::Space;
@@ -75,7 +76,12 @@ pub(crate) fn run(data: &[u8]) {
     let found = machine.functions();
     for function in machine.take_all() {
         let address = function.address();
-        use_up(function);
+        // A driver's own decoder, of capabilities that say anything. A device that it opens, it resets.
+        let is_virtio = function.id().0 == 0x1af4;
+        drop(is_virtio.then(|| Transport::open(function)));
+        if let Some(function) = machine.take(address) {
+            use_up(function);
+        }
         if let Some(function) = machine.take(address) {
             sleep_and_reset(function);
         }
@@ -98,7 +104,6 @@ pub(crate) fn run(data: &[u8]) {
 fn use_up(function: Function) {
     let Ok(resources) = function.claim() else { return };
     let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, .. } = resources;
-    let _virtio = config.virtio_capabilities();
     for bar in [bar0, bar1, bar2, bar3, bar4, bar5] {
         let Ok(windows) = bar.windows() else { continue };
         for offset in [0, 0x800, REGISTERS - 0x20] {

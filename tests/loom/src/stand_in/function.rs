@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 
 use super::cpu::Cpu;
 use super::device::{CAPABILITY, Device, Kind, PENDING};
-use super::window::{BAR, BarFacts, MapError};
+use super::window::MapError;
 use crate::config::{Address, BarOffset, MsiCapability, MsixCapability, Space};
 use crate::interrupt::{Mode, Vector, VectorTable, VectorsExhausted};
 use crate::machine::MessageTarget;
@@ -79,10 +79,6 @@ impl Record {
         self.space.address()
     }
 
-    pub(crate) fn bar(&self, _: u8) -> Option<BarFacts> {
-        Some(BAR)
-    }
-
     pub(crate) fn offers(&self) -> Offers {
         Offers { msi: self.msi.map_or(0, |msi| msi.count) }
     }
@@ -106,8 +102,6 @@ pub(crate) enum GrantError {
     NoEntry { entries: usize },
     #[error(transparent)]
     Table(#[from] MapError),
-    #[error("BAR {bar}, {offset:#x}, {length:#x}")]
-    TablePlace { bar: u8, offset: u32, length: u64 },
     #[error("{mode}")]
     Stuck { mode: Mode },
 }
