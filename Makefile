@@ -32,7 +32,7 @@ export TARGET IMAGE FILES ISO
 # What makes the ISO, and boots it on UEFI.
 ISO_TOOLS := grub xorriso mtools xz objdump
 
-HOST_CRATES := -p switchboard -p switchboard-drivers -p switchboard-link -p switchboard-service
+HOST_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-service
 
 .PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint clean
 

@@ -8,11 +8,11 @@
 
 use alloc::sync::Arc;
 
-use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{InIsr, Live, MessageIsr, MessageSet, Messages, Mode};
 use switchboard::messages;
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
 use crate::raise::{Answers, Count, Raise, RaiseError, lane_of};
 
@@ -183,8 +183,8 @@ fn put(memory: &Bar<SharedMemory>, place: u64, vector: usize, value: u64) {
 mod tests {
     use switchboard::config::Address;
     use switchboard::driver::attach;
-    use switchboard::fake::{FakeFunction, FakeMachine};
     use switchboard::interrupt::ModePolicy;
+    use switchboard_testing::{FakeFunction, FakeMachine};
 
     use super::*;
 

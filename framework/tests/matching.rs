@@ -1,8 +1,8 @@
 //! Match tables: what an entry matches, and which of several drivers a function goes to.
 
 use switchboard::driver::{Id, best_match};
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::function::Function;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 /// A function with ids 8086:100e, class 010802, subsystem 15ad:0750.
 fn function() -> FakeFunction {

@@ -6,12 +6,12 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 use std::task::Wake;
 
-use switchboard::bar::MapError;
 use switchboard::config::Address;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::function::{Gone, Resources, State};
-use switchboard::interrupt::{Claim, Either, GrantError, InIsr, LineIsr, MessageIsr, Mode};
+use switchboard::interrupt::{Claim, GrantError, InIsr, LineAsMessage, LineIsr, MessageIsr, Mode};
 use switchboard::messages;
+use switchboard::mmio::MapError;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -46,7 +46,7 @@ fn machine() -> FakeMachine {
 #[test]
 fn whoever_waits_hears_of_it_and_the_handlers_are_called_once_more() {
     let fake = machine();
-    let free = fake.machine().vectors.free();
+    let free = fake.machine().free_vectors();
     let function = fake.machine().take(here()).expect("free");
     let presence = function.presence();
     let Resources { irq, dma, config, .. } = function.claim().expect("a claim");
@@ -68,17 +68,17 @@ fn whoever_waits_hears_of_it_and_the_handlers_are_called_once_more() {
     fake.settle();
     assert_eq!(calls.0.load(Ordering::SeqCst), 1);
     // Told again, it is no news.
-    assert!(fake.machine().withdraw(here()));
+    assert!(fake.machine().mark_removed(here()));
     fake.settle();
     assert_eq!(calls.0.load(Ordering::SeqCst), 1);
     assert_eq!(fake.machine().functions()[0].state, State::Gone);
 
     drop((messages, memory, dma));
-    assert_eq!((fake.machine().vectors.free(), fake.machine().vectors.report().len()), (free, 0));
+    assert_eq!((fake.machine().free_vectors(), fake.machine().interrupt_report().len()), (free, 0));
     assert_eq!(fake.machine().functions().len(), 1, "its configuration is still held");
     drop(config);
-    assert_eq!((fake.machine().functions().len(), fake.lent_pages()), (0, 0));
-    assert!(!fake.machine().withdraw(here()));
+    assert_eq!((fake.machine().functions().len(), fake.dma_pages()), (0, 0));
+    assert!(!fake.machine().mark_removed(here()));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn letting_go_of_one_that_is_gone_does_not_touch_the_one_in_its_place() {
         let Resources { irq, dma, .. } = fake.machine().take(here()).expect("free").claim().expect("a claim");
         let handler = Arc::new(Count::default());
         let interrupts =
-            irq.prefer(mode).grant_service().expect("granted").register(Arc::new(Either(Service(handler))));
+            irq.prefer(mode).grant_service().expect("granted").register(Arc::new(LineAsMessage(Service(handler))));
         let interrupts = interrupts.unmask();
         assert_eq!(interrupts.mode(), mode);
         let memory = dma.buffer(4096).expect("memory");
@@ -145,8 +145,8 @@ fn letting_go_of_one_that_is_gone_does_not_touch_the_one_in_its_place() {
         // What it is told of itself: no interrupts by the pin.
         assert_eq!(core::mem::replace(&mut after[2], before[2]), 0x400, "{mode}");
         assert_eq!(before, after, "{mode}");
-        assert_eq!((fake.machine().functions()[0].device, fake.lent_pages()), (0x1101, 0));
-        assert_eq!(fake.machine().vectors.report().len(), 0);
+        assert_eq!((fake.machine().functions()[0].device, fake.dma_pages()), (0x1101, 0));
+        assert_eq!(fake.machine().interrupt_report().len(), 0);
     }
 }
 

@@ -1,11 +1,11 @@
 //! Claiming, BARs and DMA memory on a machine made of memory.
 
-use switchboard::bar::{MapError, Reg, RegisterBlock};
 use switchboard::config::Address;
 use switchboard::dma::DmaError;
 use switchboard::driver::{Driver, Id, ProbeError, attach};
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::function::{ClaimError, Function, Gone, Resources, State};
+use switchboard::mmio::{MapError, Reg, RegisterBlock};
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 struct Block;
 impl RegisterBlock for Block {
@@ -73,14 +73,14 @@ fn dma_memory_goes_back_only_with_the_function() {
     let addresses: Vec<_> = buffers.iter().map(|buffer| buffer.bus().get()).collect();
     assert!(addresses.iter().all(|address| address % 64 == 0));
     assert!(addresses.windows(2).all(|pair| pair[1] - pair[0] >= 1_500 || pair[1] < pair[0]), "disjoint");
-    let lent = fake.lent_pages();
+    let lent = fake.dma_pages();
     assert!(lent >= 100 * 1_500 / 4_096);
     drop(buffers);
-    assert_eq!(fake.lent_pages(), lent, "the function still masters the bus");
+    assert_eq!(fake.dma_pages(), lent, "the function still masters the bus");
     drop(dma.buffers(100, 1_500).expect("the same again"));
-    assert_eq!(fake.lent_pages(), lent, "used again");
+    assert_eq!(fake.dma_pages(), lent, "used again");
     drop((dma, irq));
-    assert_eq!(fake.lent_pages(), 0);
+    assert_eq!(fake.dma_pages(), 0);
 }
 
 #[test]

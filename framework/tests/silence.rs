@@ -3,9 +3,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use switchboard::config::{Address, ConfigAccess, Width};
-use switchboard::fake::{FakeFunction, FakeMachine};
-use switchboard::function::Inventory;
-use switchboard::machine::Machine;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 const COMMAND: u16 = 4;
 const DECODE: u32 = 3;
@@ -58,17 +56,13 @@ fn functions() -> [FakeFunction; 3] {
 #[test]
 fn every_function_is_off_the_bus_and_decodes_on() {
     let fake = FakeMachine::new(functions());
-    let config = Box::leak(Box::new(Locked { inner: fake.machine().config, is_held: AtomicBool::new(false) }));
-    let Machine { controller, memory, clock, vectors, policy, ref apertures, .. } = *fake.machine();
-    let apertures = apertures.clone();
-    let inventory = Inventory::new();
-    let machine: &Machine =
-        Box::leak(Box::new(Machine { config, apertures, controller, memory, clock, vectors, policy, inventory }));
+    let config = Box::leak(Box::new(Locked { inner: fake.config(), is_held: AtomicBool::new(false) }));
+    let machine = fake.share().config(config).build().machine();
     machine.scan();
     let claimed: Vec<_> =
         machine.take_all().into_iter().map(|function| function.claim().expect("an endpoint")).collect();
     let buffers: Vec<_> = claimed.iter().map(|resources| resources.dma.buffer(64).expect("memory")).collect();
-    let command = |address| fake.machine().config.read(address, COMMAND, Width::Word);
+    let command = |address| fake.config().read(address, COMMAND, Width::Word);
     let addresses: Vec<_> = claimed.iter().map(|resources| resources.config.address()).collect();
     assert_eq!(addresses.len(), 3);
     for address in &addresses {
@@ -79,7 +73,7 @@ fn every_function_is_off_the_bus_and_decodes_on() {
     // Between the walk and the end one of a pair goes away; the other is silenced all the same.
     fake.remove(addresses[1]);
     config.is_held.store(true, Ordering::Relaxed);
-    machine.silence();
+    machine.quiesce();
     config.is_held.store(false, Ordering::Relaxed);
     for address in [addresses[0], addresses[2]] {
         assert_eq!(command(address), DECODE | INTX_DISABLE);

@@ -10,5 +10,5 @@ macro_rules! say {
 
 /// Prints one line on the console. See [`say!`](crate::say).
 pub fn print(line: core::fmt::Arguments<'_>) {
-    switchboard::arch::serial::print(format_args!("{line}\n"));
+    switchboard_x86_64::serial::print(format_args!("{line}\n"));
 }

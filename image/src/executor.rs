@@ -9,9 +9,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use critical_section::RawRestoreState;
 use embassy_executor::{Spawner, raw};
-use switchboard::arch::{self, power};
 use switchboard_image::spin::Spin;
 use switchboard_image::tasks;
+use switchboard_x86_64::{self as arch, power};
 use x86_64::instructions::interrupts;
 
 /// Whether a task was woken since the executor last looked. ISRs set it too.

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use switchboard::arch;
 use switchboard::machine::Machine;
+use switchboard_x86_64 as arch;
 
 /// The figures at one time; equal ones mean that nothing was lost between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +22,10 @@ impl Free {
     /// What is free now.
     #[must_use]
     pub fn now(machine: &Machine) -> Self {
-        let rows = machine.vectors.report().len();
+        let rows = machine.interrupt_report().len();
         let figures = arch::memory_figures();
         Self {
-            vectors: machine.vectors.free(),
+            vectors: machine.free_vectors(),
             heap_bytes: figures.heap.free,
             dma_pages: figures.dma_pages.saturating_sub(figures.dma_pages_used),
             rows,

@@ -9,10 +9,10 @@ mod boot;
 mod executor;
 mod time_driver;
 
-use switchboard::arch::{self, BootInfo};
 use switchboard_image::spin::Spin;
 use switchboard_image::tasks::Tasks;
 use switchboard_image::{command_line, say, system};
+use switchboard_x86_64::{self as arch, BootInfo};
 
 /// Everything after the entry: the machine, then what runs on it.
 fn kernel_main(boot: BootInfo) -> ! {
@@ -27,9 +27,9 @@ fn kernel_main(boot: BootInfo) -> ! {
     };
     let figures = arch::memory_figures();
     let (heap, pool) = (figures.heap.total >> 20, figures.dma_pages >> 8);
-    log::info!("memory: {heap} MiB heap, {pool} MiB for DMA; {} vectors free", machine.vectors.free());
+    log::info!("memory: {heap} MiB heap, {pool} MiB for DMA; {} vectors free", machine.free_vectors());
     if let Some(count) = options.vectors {
-        machine.vectors.limit(count);
+        machine.limit_vectors(count);
     }
     // No handler here allocates; a fork that adds one is told.
     arch::forbid_allocation_in_handlers();

@@ -7,10 +7,10 @@ use core::cell::RefCell;
 use core::fmt;
 
 use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
-use switchboard::arch;
 use switchboard::config::Address;
 use switchboard::machine::Machine;
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
+use switchboard_x86_64 as arch;
 
 use crate::apps;
 use crate::command_line::Options;
@@ -66,8 +66,8 @@ impl fmt::Debug for System {
 
 /// Brings the devices up and runs the app; the machine ends when the app does.
 pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'static>) {
-    tasks.spawn(tend_lines(machine));
-    tasks.spawn(heal_lines(machine));
+    tasks.spawn(retry_stormed_lines(machine));
+    tasks.spawn(clear_stuck_remote_irr(machine));
     let patience = u64::from(options.poll) * 1000;
     let mut devices = Devices::new(DRIVERS, DeviceOptions { poll_budget_ns: patience });
     devices.probe(machine);
@@ -92,21 +92,21 @@ pub async fn run(tasks: Tasks, machine: &'static Machine, options: Options<'stat
 }
 
 /// Looks after lines while there is a storm; takes no time while there is none.
-async fn tend_lines(machine: &'static Machine) {
+async fn retry_stormed_lines(machine: &'static Machine) {
     loop {
         machine.storm().await;
         while machine.has_storm() {
             Timer::after(TENDING).await;
-            machine.tend_lines();
+            machine.retry_stormed_lines();
         }
     }
 }
 
 /// Brings back lines that a forged message has silenced.
-async fn heal_lines(machine: &'static Machine) {
+async fn clear_stuck_remote_irr(machine: &'static Machine) {
     loop {
         Timer::after(HEALING).await;
-        machine.heal_lines();
+        machine.clear_stuck_remote_irr();
     }
 }
 

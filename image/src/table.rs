@@ -6,21 +6,21 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use switchboard::function::{FunctionReport, State};
-use switchboard::interrupt::{InterruptRow, Mode, Offers};
+use switchboard::interrupt::{InterruptReport, Mode, Offers};
 use switchboard::machine::Machine;
 
 use crate::say;
 
 /// Prints the table.
 pub fn print(machine: &Machine) {
-    let interrupts = machine.vectors.report();
+    let interrupts = machine.interrupt_report();
     say!("{:12}  {:9}  {:6}  {:11}  {:24}  granted", "function", "id", "class", "driver", "offers");
     for function in machine.functions() {
         say!("{}", line(&function, &interrupts));
     }
 }
 
-fn line(function: &FunctionReport, interrupts: &[InterruptRow]) -> String {
+fn line(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
     let granted = match &function.state {
         State::Live => granted(function, interrupts),
         State::Unclaimed => String::from("-"),
@@ -48,12 +48,12 @@ fn offers(offers: Offers) -> String {
 }
 
 /// What it interrupts by, as `msix 48 Config, 49 Rx Tx` or `intx 50 gsi 22 by chipset`.
-fn granted(function: &FunctionReport, interrupts: &[InterruptRow]) -> String {
+fn granted(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
     let Some(mode) = function.mode else { return String::from("no interrupt") };
     let mut text = format!("{mode}");
     for (index, row) in interrupts.iter().filter(|row| row.function == function.address).enumerate() {
         let separator = if index == 0 { "" } else { "," };
-        let _ = write!(text, "{separator} {}", row.vector.number);
+        let _ = write!(text, "{separator} {}", row.vector.number());
         match (mode, row.gsi) {
             (Mode::Intx, Some(gsi)) => {
                 let _ = write!(text, " gsi {gsi}");
@@ -95,9 +95,9 @@ mod tests {
         }
     }
 
-    fn row(number: u8, names: &[&'static str]) -> InterruptRow {
-        InterruptRow {
-            vector: Vector { cpu: 0, number },
+    fn row(number: u8, names: &[&'static str]) -> InterruptReport {
+        InterruptReport {
+            vector: Vector::new(0, number),
             mode: Mode::Msix,
             function: Address::new(0, 0, 3, 0),
             driver: "virtio-net",
@@ -124,7 +124,7 @@ mod tests {
         let gsi = Gsi(22);
         let route = Some(Route { gsi, source: RouteSource::Chipset });
         let function = FunctionReport { route, ..function(State::Live, Some(Mode::Intx)) };
-        let row = InterruptRow { mode: Mode::Intx, gsi: Some(gsi), ..row(50, &["line"]) };
+        let row = InterruptReport { mode: Mode::Intx, gsi: Some(gsi), ..row(50, &["line"]) };
         assert!(line(&function, &[row]).ends_with("intx 50 gsi 22 by chipset"));
     }
 

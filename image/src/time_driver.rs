@@ -4,8 +4,8 @@ use core::task::Waker;
 
 use embassy_time_driver::{Driver, TICK_HZ};
 use embassy_time_queue_utils::Queue;
-use switchboard::arch::{self, timer};
 use switchboard::sync::IrqLock;
+use switchboard_x86_64::{self as arch, timer};
 
 /// The clock counts nanoseconds, timers count ticks.
 const NANOSECONDS_PER_TICK: u64 = 1_000_000_000 / TICK_HZ;

@@ -5,9 +5,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Waker;
 
 use atomic_waker::AtomicWaker;
-use switchboard::bar::Bar;
 use switchboard::function::Presence;
 use switchboard::interrupt::{Claim, InIsr, LineIsr};
+use switchboard::mmio::Bar;
 
 use super::counters::Counters;
 use super::registers::{Causes, ICR, IMC, IMS, Registers, STATUS, STATUS_LINK_UP};

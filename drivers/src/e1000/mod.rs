@@ -16,13 +16,13 @@ mod tx_ring;
 use alloc::sync::Arc;
 use core::fmt;
 
-use switchboard::bar::Bar;
 use switchboard::config::Address;
 use switchboard::dma::{DmaPort, DmaShared};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{BusPort, Function, Resources};
 use switchboard::interrupt::{Line, Live};
-use switchboard::machine::Clock;
+use switchboard::mmio::Bar;
+use switchboard::platform::Clock;
 
 use interrupt::Shared;
 use registers::{
@@ -71,7 +71,7 @@ impl Driver for E1000 {
     const MATCHES: &'static [Id] = &[Id::new(0x8086, 0x100e), Id::new(0x8086, 0x100f)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
-        let (clock, address) = (function.machine().clock, function.address());
+        let (clock, address) = (function.clock(), function.address());
         let Resources { bar0, irq, dma, bus, presence, .. } = function.claim()?;
         let shared = Arc::new(Shared::new(bar0.map()?, presence));
         reset(&shared.registers, clock)?;
@@ -105,7 +105,7 @@ impl E1000 {
     fn quarantine(&mut self, fault: &dyn fmt::Display) {
         log::error!("{}: e1000: {fault}; the card is set aside", self.address);
         self.is_quarantined = true;
-        self.bus.cut();
+        self.bus.isolate();
         silence(&self.shared.registers);
     }
 }
@@ -226,12 +226,12 @@ fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
 
 /// Whether `is_done` said so within `nanoseconds`. For probes only: it spins.
 fn within(clock: &dyn Clock, nanoseconds: u64, mut is_done: impl FnMut() -> bool) -> bool {
-    let start = clock.now();
+    let start = clock.now_ns();
     loop {
         if is_done() {
             return true;
         }
-        if clock.now().saturating_sub(start) > nanoseconds {
+        if clock.now_ns().saturating_sub(start) > nanoseconds {
             return false;
         }
         core::hint::spin_loop();

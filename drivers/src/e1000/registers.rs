@@ -2,7 +2,7 @@
 //! Developer's Manual (317453), chapter 13.
 
 use bitflags::bitflags;
-use switchboard::bar::{AddressPair, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::{AddressPair, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
 /// The part of BAR 0 that this driver uses; the whole is 128 KiB.
 #[derive(Debug)]

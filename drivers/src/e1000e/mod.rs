@@ -9,12 +9,12 @@ mod tests;
 
 use alloc::sync::Arc;
 
-use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
-use switchboard::machine::Clock;
 use switchboard::messages;
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::platform::Clock;
 
 use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};
 
@@ -125,7 +125,7 @@ impl Driver for E1000e {
     const MATCHES: &'static [Id] = &[Id::new(0x8086, 0x10d3)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
-        let clock = function.machine().clock;
+        let clock = function.clock();
         let Resources { bar0, irq, presence, .. } = function.claim()?;
         let registers = bar0.map()?;
         reset(&registers, clock)?;
@@ -151,11 +151,11 @@ fn entries(entry: impl Fn(E1000eMessage) -> Option<u16>) -> u32 {
 fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
     registers.write(&IMC, u32::MAX);
     registers.write(&CTRL, registers.read(&CTRL) | RESET);
-    let start = clock.now();
+    let start = clock.now_ns();
     // All ones are looked at below.
     let is_over = |control: u32| control & RESET == 0 || control == u32::MAX;
     while !is_over(registers.read(&CTRL)) {
-        if clock.now().saturating_sub(start) > RESET_TIME {
+        if clock.now_ns().saturating_sub(start) > RESET_TIME {
             return Err(ProbeError::Device("the reset does not end"));
         }
     }

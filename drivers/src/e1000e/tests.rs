@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 
 use switchboard::config::Address;
 use switchboard::driver::attach;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::interrupt::ModePolicy;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn a_line_without_a_cause_is_somebody_elses() {
         fake.write_register(place(), 0, ICR.offset(), value);
         assert!(fake.pull(GSI.into()));
     }
-    assert_eq!(fake.machine().vectors.report()[0].unclaimed, 3);
+    assert_eq!(fake.machine().interrupt_report()[0].unclaimed, 3);
     assert_eq!(handled(&card), [0; CAUSES]);
 }
 

@@ -8,13 +8,13 @@ mod transfer;
 
 use alloc::sync::Arc;
 
-use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
 use switchboard::messages;
-use switchboard::sync::{Notifier, Waiter, event};
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
 pub use raiser::EduRaiser;
 pub use transfer::BUFFER_SIZE;

@@ -2,10 +2,10 @@
 
 use alloc::sync::Arc;
 
-use switchboard::bar::{Bar, Reg, WriteOnly};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
+use switchboard::mmio::{Bar, Reg, WriteOnly};
 
 use super::{ACKNOWLEDGE, CAUSES, Edu, EduMessage, Registers, check};
 use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};

@@ -1,7 +1,7 @@
 //! edu's DMA engine: copies between memory and a buffer inside the device.
 
-use switchboard::bar::{AddressReg, Reg, WriteOnly};
 use switchboard::dma::BusAddress;
+use switchboard::mmio::{AddressReg, Reg, WriteOnly};
 
 use super::{Edu, EduError, Registers};
 

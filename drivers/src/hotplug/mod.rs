@@ -13,10 +13,12 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU16, Ordering};
 
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{Function, PortResources, Presence, SecondaryBus, Slot, SlotEvents, SlotSignals};
+use switchboard::function::{
+    Function, HotPlugSlot, PortResources, Presence, SecondaryBus, SlotEventSource, SlotEvents,
+};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
-use switchboard::machine::Machine;
 use switchboard::messages;
+use switchboard::platform::Clock;
 use switchboard::sync::IrqLock;
 
 use handle::Desk;
@@ -35,7 +37,7 @@ messages! {
 #[derive(Debug)]
 struct Shared {
     /// The handler and the runner look: one at a time, since what is cleared must be what was seen.
-    signals: IrqLock<SlotSignals>,
+    signals: IrqLock<SlotEventSource>,
     /// Events that the runner has not seen.
     events: AtomicU16,
     desk: Arc<Desk>,
@@ -80,10 +82,10 @@ impl LineIsr for Shared {
 pub struct HotplugPort {
     interrupts: Interrupts<1, Shared, Live>,
     shared: Arc<Shared>,
-    slot: Slot,
+    slot: HotPlugSlot,
     bus: SecondaryBus,
     presence: Presence,
-    machine: &'static Machine,
+    clock: &'static dyn Clock,
 }
 
 impl Driver for HotplugPort {
@@ -91,7 +93,7 @@ impl Driver for HotplugPort {
     const MATCHES: &'static [Id] = &[Id::hot_plug_port()];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
-        let machine = function.machine();
+        let clock = function.clock();
         let PortResources { irq, message, slot, bus, presence, .. } = function.claim_port()?;
         if bus.numbers().is_none() {
             return Err(ProbeError::Device("the buses behind the port have no numbers"));
@@ -114,7 +116,7 @@ impl Driver for HotplugPort {
         let signals = IrqLock::new(slot.signals());
         let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), desk: Arc::default() });
         let interrupts = granted.register(shared.clone()).unmask();
-        Ok(Self { interrupts, shared, slot, bus, presence, machine })
+        Ok(Self { interrupts, shared, slot, bus, presence, clock })
     }
 }
 

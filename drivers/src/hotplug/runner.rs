@@ -59,7 +59,7 @@ impl Runner {
             self.wait(&mut delay).await;
             self.turn(&mut delay).await;
         }
-        self.port.bus.withdraw();
+        self.port.bus.mark_removed();
         self.tell(SlotChange::Gone);
     }
 
@@ -181,13 +181,13 @@ impl Runner {
             },
             Act::Stop => {
                 self.power_off(delay).await;
-                self.port.bus.withdraw();
+                self.port.bus.mark_removed();
             }
             Act::Alarm => {
                 let command = SlotCommand { attention_indicator: Some(Indicator::On), ..SlotCommand::default() };
                 self.command(command, delay).await;
             }
-            Act::Withdraw => _ = self.port.bus.withdraw(),
+            Act::Withdraw => _ = self.port.bus.mark_removed(),
             Act::Tell(change) => self.tell(change),
         }
         None
@@ -260,7 +260,7 @@ impl Runner {
     }
 
     fn now(&self) -> u64 {
-        self.port.machine.clock.now()
+        self.port.clock.now_ns()
     }
 
     fn address(&self) -> Address {

@@ -2,11 +2,11 @@
 
 use core::fmt;
 
-use switchboard::bar::Bar;
 use switchboard::config::Address;
 use switchboard::driver::ProbeError;
 use switchboard::function::BusPort;
-use switchboard::machine::Machine;
+use switchboard::mmio::Bar;
+use switchboard::platform::Clock;
 
 use super::registers::{CONFIG_GENERATION, Common, DEVICE_STATUS, Status};
 use super::signals::Signals;
@@ -23,7 +23,7 @@ pub(super) struct Device {
     pub(super) structures: Structures,
     pub(super) signals: Signals,
     pub(super) bus: BusPort,
-    pub(super) machine: &'static Machine,
+    pub(super) clock: &'static dyn Clock,
     pub(super) address: Address,
 }
 
@@ -39,15 +39,15 @@ impl Device {
     /// Resets the device and waits until it says that it did (4.1.4.3.2).
     pub(super) fn reset(&self) -> Result<(), ProbeError> {
         self.common.write(&DEVICE_STATUS, 0);
-        let clock = self.machine.clock;
-        let start = clock.now();
+        let clock = self.clock;
+        let start = clock.now_ns();
         loop {
             let status = self.status();
             if status.is_empty() {
                 return Ok(());
             }
             let is_gone = status.bits() == u8::MAX;
-            if is_gone || clock.now().saturating_sub(start) > RESET_NANOSECONDS {
+            if is_gone || clock.now_ns().saturating_sub(start) > RESET_NANOSECONDS {
                 let found = status.bits().into();
                 return Err(ProbeError::Unexpected { what: "virtio status after reset", wanted: 0, found });
             }

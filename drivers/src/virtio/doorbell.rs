@@ -1,6 +1,6 @@
 //! Where a driver tells the device that a queue has work (virtio 1.2, 4.1.4.4).
 
-use switchboard::bar::{Bar, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::{Bar, Reg, RegisterBlock, WriteOnly};
 
 /// The notification register of one queue.
 pub(super) struct Notify;

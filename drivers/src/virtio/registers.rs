@@ -1,7 +1,7 @@
 //! The registers that every virtio device on PCI has (virtio 1.2, 4.1.4.3 and 4.1.4.5).
 
 use bitflags::bitflags;
-use switchboard::bar::{AddressPair, ReadOnly, Reg, RegisterBlock};
+use switchboard::mmio::{AddressPair, ReadOnly, Reg, RegisterBlock};
 
 /// The common configuration structure. 64-bit fields are written as two halves (4.1.3.1).
 pub(super) struct Common;

@@ -6,10 +6,10 @@ use core::task::{Context, Poll};
 
 use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::{Function, Gone};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
 use switchboard::messages;
-use switchboard::sync::{Notifier, Waiter, event};
 
 use super::queue::{Queue, QueueError, Shape};
 use super::{Cause, NoFeatures, Running, Signals, Transport, VENDOR};

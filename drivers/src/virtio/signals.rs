@@ -4,8 +4,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use alloc::sync::Arc;
 
-use switchboard::bar::Bar;
 use switchboard::function::Presence;
+use switchboard::mmio::Bar;
 
 use super::registers::{Cause, ISR_STATUS, IsrStatus};
 

@@ -3,9 +3,10 @@
 //! A capability names a BAR, an offset and a length. All three are the device's words and are checked: here for
 //! what they are, and by mapping for where they lead.
 
-use switchboard::bar::{Bar, BarKind, BarSlot, MapError, RegisterBlock, Windows};
+use switchboard::bar::BarKind;
 use switchboard::driver::ProbeError;
 use switchboard::function::Config;
+use switchboard::mmio::{Bar, BarWindows, MapError, RegisterBlock, UnmappedBar};
 
 use super::doorbell::{Doorbell, Notify};
 use super::registers::{Common, IsrStatus};
@@ -31,7 +32,7 @@ struct Place {
 /// The registers of a device.
 #[derive(Debug)]
 pub(super) struct Structures {
-    windows: [Option<Windows>; 6],
+    windows: [Option<BarWindows>; 6],
     common: Place,
     isr: Place,
     notify: Place,
@@ -42,7 +43,7 @@ pub(super) struct Structures {
 impl Structures {
     /// Reads the capabilities. Of several of a kind the first usable one counts (4.1.4.1); one in an I/O BAR is not
     /// usable here, and another is there for that reason.
-    pub(super) fn find(config: &Config, bars: [BarSlot; 6]) -> Result<Self, ProbeError> {
+    pub(super) fn find(config: &Config, bars: [UnmappedBar; 6]) -> Result<Self, ProbeError> {
         let mut found = [None; 5];
         let mut notify_multiplier = 0_u64;
         let mut refusal = None;
@@ -118,7 +119,7 @@ impl Structures {
 }
 
 /// Reads one capability and checks it against the BARs there are.
-fn read(config: &Config, at: u16, kind: u8, bars: &[BarSlot; 6]) -> Result<Place, ProbeError> {
+fn read(config: &Config, at: u16, kind: u8, bars: &[UnmappedBar; 6]) -> Result<Place, ProbeError> {
     let wanted = if kind == NOTIFY { NOTIFY_LENGTH } else { LENGTH };
     let length = config.read_u8(at + 2);
     if length < wanted || at + u16::from(length) > 256 {

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use switchboard::driver::{Driver, ProbeError};
-use switchboard::fake::FakeFunction;
+use switchboard_testing::FakeFunction;
 
 use super::testing::{COMMON, ISR, OFFERED, capability, function, machine, notify_capability};
 use super::{VENDOR, VirtioRng};
@@ -39,10 +39,10 @@ fn a_good_device_is_driven_and_dropping_resets_it() {
     assert_eq!(status(), 1 | 2 | 8 | 4);
     assert_eq!(machine.read_register(address, 0, COMMON + 12), 1, "the upper features: VERSION_1");
     assert_eq!(machine.read_register(address, 0, COMMON + 28) & 0xffff, 1, "the queue is on");
-    assert!(machine.lent_pages() > 0);
+    assert!(machine.dma_pages() > 0);
     drop(rng);
     assert_eq!(status(), 0);
-    assert_eq!((machine.lent_pages(), machine.mode(address)), (0, None));
+    assert_eq!((machine.dma_pages(), machine.mode(address)), (0, None));
     assert!(machine.machine().take_all().into_iter().any(|function| function.address() == address));
 }
 

@@ -7,12 +7,12 @@
 use core::fmt;
 
 use bitflags::Flags;
-use switchboard::bar::{Bar, RegisterBlock};
 use switchboard::config::Address;
 use switchboard::dma::DmaPort;
 use switchboard::driver::ProbeError;
 use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::InterruptPort;
+use switchboard::mmio::{Bar, RegisterBlock};
 
 use super::device::Device;
 use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
@@ -41,12 +41,12 @@ impl Transport {
     /// # Errors
     /// [`ProbeError`]; for a device without the modern interface among others.
     pub fn open(function: Function) -> Result<(Self, InterruptPort, DmaPort), ProbeError> {
-        let machine = function.machine();
+        let clock = function.clock();
         let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, presence } = function.claim()?;
         let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5])?;
         let signals = Signals::new(structures.isr()?, presence);
         let (common, address) = (structures.common()?, config.address());
-        let device = Device { common, structures, signals, bus, machine, address };
+        let device = Device { common, structures, signals, bus, clock, address };
         device.reset()?;
         device.add_status(Status::ACKNOWLEDGE);
         device.add_status(Status::DRIVER);
@@ -225,7 +225,7 @@ impl Running {
     /// Sets aside a device that broke the rules: cuts it off the bus, which needs nothing of it, and resets it.
     pub fn quarantine(&self, reason: impl fmt::Display) {
         log::error!("{}: set aside: {reason}", self.device.address);
-        self.device.bus.cut();
+        self.device.bus.isolate();
         self.device.stop();
     }
 

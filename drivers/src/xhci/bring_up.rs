@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use switchboard::bar::{Bar, BarSlot, RegisterBlock};
 use switchboard::dma::{BusAddress, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
-use switchboard::machine::Clock;
+use switchboard::mmio::{Bar, RegisterBlock, UnmappedBar};
+use switchboard::platform::Clock;
 
 use super::registers::{
     CAPLENGTH, CONFIG, CRCR, Capability, Command, DBOFF, DCBAAP, Doorbells, ENABLE, ERDP, ERSTBA, ERSTSZ, HCSPARAMS1,
@@ -26,7 +26,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn map(bar0: BarSlot) -> Result<Self, ProbeError> {
+    pub(super) fn map(bar0: UnmappedBar) -> Result<Self, ProbeError> {
         let windows = bar0.windows()?;
         let capability: Bar<Capability> = windows.map(0, 0x20)?;
         let [length, ..] = capability.read(&CAPLENGTH).to_le_bytes();
@@ -80,12 +80,12 @@ impl Memory {
 /// Halts and resets (4.2, 4.23.1).
 pub(super) fn reset(operational: &Bar<Operational>, clock: &dyn Clock) -> Result<(), ProbeError> {
     let within = |is_done: &dyn Fn() -> bool, what| {
-        let start = clock.now();
+        let start = clock.now_ns();
         while !is_done() {
             if operational.read(&USBSTS) == u32::MAX {
                 return Err(ProbeError::Device("the controller does not answer"));
             }
-            if clock.now().saturating_sub(start) > PATIENCE {
+            if clock.now_ns().saturating_sub(start) > PATIENCE {
                 return Err(ProbeError::Device(what));
             }
         }

@@ -16,13 +16,13 @@ mod tests;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use switchboard::bar::Bar;
 use switchboard::dma::BusAddress;
 use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::{BusPort, Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
 use switchboard::messages;
-use switchboard::sync::{Notifier, Waiter, event};
+use switchboard::mmio::Bar;
 
 use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};
 use bring_up::{Blocks, Memory, reset, silence, start};
@@ -116,7 +116,7 @@ impl Driver for Xhci {
     const MATCHES: &'static [Id] = &[Id::class(0x0c, 0x03).interface(0x30)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
-        let clock = function.machine().clock;
+        let clock = function.clock();
         let Resources { bar0, irq, dma, bus, presence, .. } = function.claim()?;
         let blocks = Blocks::map(bar0)?;
         reset(&blocks.operational, clock)?;
@@ -168,7 +168,7 @@ impl Xhci {
             // Changes of ports come here too, and are nobody's business.
             if event.is(Kind::CommandCompletion) && !self.commands.complete(&event) {
                 self.is_broken = true;
-                self.bus.cut();
+                self.bus.isolate();
                 silence(&self.shared.operational);
                 return Err(RaiseError::Broken);
             }

@@ -1,7 +1,7 @@
 //! The registers of an xHCI controller (xHCI 1.1, chapter 5), in their four blocks.
 
 use bitflags::bitflags;
-use switchboard::bar::{AddressPair, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::{AddressPair, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
 /// Capability registers, at the start of BAR 0.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use core::task::{Context, Poll, Waker};
 
 use switchboard::config::Address;
 use switchboard::driver::attach;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::interrupt::ModePolicy;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 use super::registers::{CRCR, ERSTBA, HCSPARAMS1, PAGESIZE};
 use super::rings::BLOCKS;
@@ -184,7 +184,7 @@ fn the_line_has_one_lane_and_knows_its_own() {
     let pending = RUNTIME + Interrupter::place(0);
     fake.write_register(place(), 0, pending, ENABLE);
     assert!(fake.pull(GSI.into()));
-    assert_eq!((fake.machine().vectors.report()[0].unclaimed, xhci.count(0).idle), (1, 0));
+    assert_eq!((fake.machine().interrupt_report()[0].unclaimed, xhci.count(0).idle), (1, 0));
     xhci.raise(0).expect("raised");
     fake.write_register(place(), 0, pending, ENABLE | PENDING);
     assert!(fake.pull(GSI.into()));

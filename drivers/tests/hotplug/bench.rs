@@ -7,8 +7,8 @@ use core::task::{Context, Poll, Waker};
 use embedded_hal_async::delay::DelayNs;
 use switchboard::config::Address;
 use switchboard::driver::attach;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard_drivers::hotplug::{HotplugPort, HotplugSlot, SlotChange};
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 pub(crate) fn port() -> Address {
     Address::new(0, 0, 4, 0)
@@ -43,9 +43,9 @@ struct TestDelay(&'static FakeMachine);
 
 impl DelayNs for TestDelay {
     async fn delay_ns(&mut self, nanoseconds: u32) {
-        let clock = self.0.machine().clock;
-        let until = clock.now() + u64::from(nanoseconds);
-        poll_fn(|_| if clock.now() >= until { Poll::Ready(()) } else { Poll::Pending }).await;
+        let clock = self.0.machine().clock();
+        let until = clock.now_ns() + u64::from(nanoseconds);
+        poll_fn(|_| if clock.now_ns() >= until { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }
 

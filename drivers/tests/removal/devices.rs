@@ -1,8 +1,8 @@
 //! Devices made of memory that are good enough to be probed, one of each kind that there is a driver for.
 
 use switchboard::config::Address;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::interrupt::ModePolicy;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 /// Where the device is that goes away.
 pub(crate) fn here() -> Address {
@@ -58,7 +58,7 @@ pub(crate) fn e1000(policy: ModePolicy) -> &'static FakeMachine {
 /// QEMU's edu, that inverts what it is told.
 pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
     let fake = machine(policy, FakeFunction::new(0x1234, 0x11e8).bar(0, 0x10_0000).pin(1, 10).msi(1));
-    fake.lend_from(0x10_0000);
+    fake.allocate_from(0x10_0000);
     set(fake, &[(0, 0x0100_00ed)]);
     fake.on_access(here(), move || {
         if fake.read_register(here(), 0, 4) == 0x1234_5678 {

@@ -15,7 +15,6 @@ use devices::here;
 use embassy_net_driver::{Driver as NetDriver, LinkState};
 use switchboard::config::Address;
 use switchboard::driver::{Driver, ProbeError, attach};
-use switchboard::fake::FakeMachine;
 use switchboard::function::{Gone, State};
 use switchboard::interrupt::{Mode, ModePolicy};
 use switchboard_drivers::block::{BlockDevice, BlockError};
@@ -28,6 +27,7 @@ use switchboard_drivers::raise::{Raise, RaiseError};
 use switchboard_drivers::virtio::rng::RngError;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 use switchboard_drivers::xhci::Xhci;
+use switchboard_testing::FakeMachine;
 
 const POLICIES: [ModePolicy; 3] = [ModePolicy::all(), ModePolicy::MSI, ModePolicy::INTX];
 
@@ -35,7 +35,7 @@ type Make = fn(ModePolicy) -> &'static FakeMachine;
 
 /// What a machine has to give.
 fn stock(fake: &FakeMachine) -> (usize, usize, usize) {
-    (fake.machine().vectors.free(), fake.machine().vectors.report().len(), fake.lent_pages())
+    (fake.machine().free_vectors(), fake.machine().interrupt_report().len(), fake.dma_pages())
 }
 
 fn addresses(fake: &FakeMachine) -> Vec<Address> {
@@ -119,7 +119,7 @@ fn probed<D: Driver>(make: Make, policy: ModePolicy) -> Option<(&'static FakeMac
 fn pull(fake: &FakeMachine, is_told: bool) {
     fake.remove(here());
     if is_told {
-        assert!(fake.machine().withdraw(here()));
+        assert!(fake.machine().mark_removed(here()));
     } else {
         fake.machine().check_presence();
     }
@@ -229,7 +229,7 @@ fn a_line_that_is_shared_goes_on_when_one_of_its_functions_is_gone() {
     for _ in 0..5 {
         assert!(fake.pull(10));
     }
-    let rows = fake.machine().vectors.report();
+    let rows = fake.machine().interrupt_report();
     assert_eq!((rows[0].count, rows[0].unclaimed, fake.machine().has_storm()), (5, 5, false));
     assert_eq!(fake.machine().functions()[0].state, State::Gone);
     drop(edu);

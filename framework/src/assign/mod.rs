@@ -14,7 +14,7 @@ mod bridge;
 mod demand;
 mod keep;
 mod place;
-#[cfg(any(test, feature = "fake"))]
+#[doc(hidden)]
 pub mod proof;
 mod request;
 mod room;

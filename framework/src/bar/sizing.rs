@@ -10,10 +10,9 @@ use alloc::vec::Vec;
 use super::{BarFacts, BarKind};
 use crate::assign::Unassigned;
 use crate::config::{
-    BarDefect, BarRegister, Command, Decodes, Defect, Facts, MemoryPlace, RomRegister, Space, read_command,
+    BarDefect, BarRegister, Command, Decodes, Defect, Facts, MemoryPlace, Reason, RomRegister, Space, read_command,
     write_command,
 };
-use crate::function::Reason;
 
 /// No more memory than this can be addressed (SDM vol. 3, 4.1.4).
 const MOST_MEMORY: u64 = 1 << 52;
@@ -212,6 +211,14 @@ fn size_of_mask(mask: u64) -> Result<Option<u64>, u64> {
     }
     let size = mask & mask.wrapping_neg();
     if mask == !(size - 1) { Ok(Some(size)) } else { Err(mask) }
+}
+
+/// Puts a BAR that is nowhere where no CPU reaches: its neighbours can be decoded then, since it shares their switch.
+/// There is no such place among 32-bit addresses.
+pub(crate) fn park(space: Space, bar: BarFacts) {
+    if matches!(bar.kind, BarKind::Memory64 { .. }) {
+        write_bar(space, bar, bar.size.wrapping_neg());
+    }
 }
 
 #[cfg(test)]

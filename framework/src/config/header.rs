@@ -5,8 +5,8 @@ use core::fmt;
 use pci_types::device_type::DeviceType;
 use pci_types::{HeaderType, PciHeader};
 
+use super::Pin;
 use super::{BridgeHeader, BusNumbers, Space};
-use crate::interrupt::Pin;
 
 pub(crate) use pci_types::CommandRegister as Command;
 

@@ -5,26 +5,24 @@
 
 mod access;
 mod base_address;
-mod board;
 mod bridge;
 mod capability;
 mod defect;
-mod ecam;
 mod express;
 mod extended;
 mod facts;
 mod header;
 mod msi;
 mod msix;
-mod ports;
+mod pin;
 mod power;
+mod refusal;
 
 pub use access::{ConfigAccess, Width};
 pub use base_address::{BarRegister, Decodes, MemoryPlace, RomRegister};
 pub use bridge::{BridgeHeader, BridgeWindow, BusNumbers, WindowRange};
 pub use capability::{Capability, CapabilityList, ChainEnd};
 pub use defect::{BarDefect, Defect};
-pub use ecam::{Ecam, EcamRegion};
 pub use express::{ExpressCapability, PortType, SlotCapabilities};
 pub use extended::{ExtendedCapability, ExtendedList};
 pub use facts::Facts;
@@ -32,9 +30,10 @@ pub use header::{Class, Header, HeaderKind};
 pub use msi::MsiCapability;
 pub use msix::{BarOffset, MsixCapability};
 pub use pci_types::PciAddress as Address;
-pub use ports::Ports;
+pub use pin::Pin;
 pub use power::PowerCapability;
+pub use refusal::{Reason, Refusal};
 
 pub(crate) use access::Space;
-pub(crate) use board::is_qemu;
 pub(crate) use header::{COMMAND, Command, read_command, update_command, write_command};
+pub(crate) use refusal::same_ids;

@@ -9,7 +9,7 @@ use zerocopy::{Immutable, IntoBytes, KnownLayout};
 ///
 /// Only the framework makes one, from memory that it allocated for a function: [`DmaBuffer::bus`], [`DmaBuffer::bus_at`],
 /// [`DmaShared::bus`] and [`DmaShared::bus_of`]. It can be stored (it is 8 bytes, and part of a descriptor of
-/// [`IntoBytes`]), and written to an [address register](crate::bar::AddressReg), but neither computed nor read back:
+/// [`IntoBytes`]), and written to an [address register](crate::mmio::AddressReg), but neither computed nor read back:
 /// it has no arithmetic and is not `FromBytes`.
 ///
 /// ```

@@ -8,7 +8,7 @@ use core::ops::{Deref, DerefMut};
 use core::slice;
 
 use super::address::BusAddress;
-use super::pool::Pages;
+use super::pages::Pages;
 use super::span::Span;
 
 /// Bytes for DMA. While the device has it, move it into a ring that knows so; what comes back out is yours.

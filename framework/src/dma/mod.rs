@@ -6,12 +6,12 @@
 //!
 //! A [`BusAddress`] is made only by the framework, and only from memory of the function: by [`DmaBuffer::bus`] and
 //! [`bus_at`](DmaBuffer::bus_at), and by [`DmaShared::bus`] and [`bus_of`](DmaShared::bus_of), which check their
-//! bounds. Fields of descriptors and [address registers](crate::bar::AddressReg) take it by type, so an integer, a pointer
+//! bounds. Fields of descriptors and [address registers](crate::mmio::AddressReg) take it by type, so an integer, a pointer
 //! or bytes that a device wrote do not become an address by mistake.
 //!
 //! # What needs an IOMMU
 //! Types cannot hold a device to the addresses that it was given. A driver can write a made-up number to a register that it
-//! declared as a plain [`Reg`](crate::bar::Reg), or put one into a structure of integers or into a buffer that the device
+//! declared as a plain [`Reg`](crate::mmio::Reg), or put one into a structure of integers or into a buffer that the device
 //! takes for a descriptor; a device can ignore what it was given, be broken, or be malicious. Either way it then reads and
 //! writes any memory below its address limit while it masters the bus, and nothing on the CPU's side sees it. Only an
 //! IOMMU that maps for each function the blocks lent to it, and nothing else, closes this. Until there is one, the defence
@@ -19,16 +19,13 @@
 //! [`BusPort`](crate::function::BusPort) takes it away from a device that was caught.
 
 mod address;
-mod block;
 mod buffer;
-mod pool;
+mod pages;
+mod port;
 mod shared;
 mod span;
 
 pub use address::BusAddress;
-pub use block::DmaBlock;
 pub use buffer::DmaBuffer;
-pub use pool::{DmaError, DmaPort};
+pub use port::{DmaError, DmaPort};
 pub use shared::{DmaRegion, DmaShared};
-
-pub(crate) use pool::Pool;

@@ -11,7 +11,7 @@ use core::sync::atomic::{Ordering, fence};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::address::BusAddress;
-use super::pool::Pages;
+use super::pages::Pages;
 use super::span::Span;
 
 /// A stretch of DMA memory from which arrays are carved, front to back.

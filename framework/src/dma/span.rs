@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use core::ptr::NonNull;
 
 use super::address::BusAddress;
-use super::pool::Pages;
+use super::pages::Pages;
 
 /// Bytes in pages that live at least as long.
 ///

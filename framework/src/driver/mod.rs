@@ -4,10 +4,12 @@ mod id;
 
 pub use id::{Id, best_match};
 
-use crate::bar::{BarSlot, MapError};
 use crate::dma::DmaError;
-use crate::function::{ClaimError, Function, Gone, State};
+use crate::function::{ClaimError, Function};
 use crate::interrupt::{GrantError, InterruptPort};
+use crate::inventory::State;
+use crate::mmio::{MapError, UnmappedBar};
+use crate::ownership::Gone;
 
 /// A driver for functions of some kind. Each instance owns its function; nothing is global, so any number of
 /// them work at once.
@@ -84,8 +86,8 @@ pub enum ProbeError {
     },
 }
 
-impl From<(MapError, BarSlot)> for ProbeError {
-    fn from((error, _slot): (MapError, BarSlot)) -> Self {
+impl From<(MapError, UnmappedBar)> for ProbeError {
+    fn from((error, _slot): (MapError, UnmappedBar)) -> Self {
         Self::Map(error)
     }
 }

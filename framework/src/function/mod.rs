@@ -1,16 +1,23 @@
-//! Functions: found by the scan, kept in the inventory, claimed by a driver, put to sleep or reset while nobody has them.
+//! Functions: taken from the machine, claimed by a driver, suspended or reset while they have none.
 
+mod bus;
 mod claim;
-mod inventory;
+mod config;
+mod handle;
 mod port;
 mod power;
-mod scan;
 
-pub use claim::{BusPort, ClaimError, Config, Function, Resources};
-pub use inventory::{FunctionReport, Gone, Inventory, Presence, Reason, Refusal, State};
-pub use port::{Completion, Indicator, PortResources, SecondaryBus, Slot, SlotCommand, SlotEvents, SlotSignals};
+pub use bus::BusPort;
+pub use claim::{ClaimError, Resources};
+pub use config::Config;
+pub use handle::Function;
+pub use port::{
+    Completion, HotPlugSlot, Indicator, PortResources, SecondaryBus, SlotCommand, SlotEventSource, SlotEvents,
+};
 pub use power::{
     BarLost, PowerState, ResetError, ResetMethod, SettleError, Settled, Settling, SuspendError, Suspended,
 };
 
-pub(crate) use claim::Claimed;
+pub use crate::config::{Reason, Refusal};
+pub use crate::inventory::{FunctionReport, State};
+pub use crate::ownership::{Gone, Presence};

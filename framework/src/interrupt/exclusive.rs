@@ -11,8 +11,11 @@ use core::fmt;
 
 use spin::mutex::SpinMutex;
 
-use super::interrupts::{Granted, Live, Masked};
-use super::{Claim, InIsr, Line, LineIsr, MessageIsr, MessageSet, Messages};
+use super::isr::{InIsr, LineIsr, MessageIsr, MessageSet};
+use super::line::Line;
+use super::messages::Messages;
+use super::state::{Granted, Live, Masked};
+use crate::vector::Claim;
 
 /// A line handler with state of its own.
 pub trait LineRoutine: Send + 'static {

@@ -1,13 +1,15 @@
-//! What messages hold of the machine, whatever their names: a source, vectors, and rows in the report.
+//! What messages hold of the machine, whatever their names: a source, vectors, and counters in the report.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::error::GrantError;
+use super::mask::MessageMask;
 use super::msi::Msi;
 use super::msix::Msix;
-use super::row::Row;
-use super::{Bound, GrantError, MessageMask, Mode, VectorBlock};
-use crate::function::Claimed;
+use crate::ownership::Claimed;
+use crate::platform::Mode;
+use crate::vector::{HandlerBox, InterruptCounters, VectorBlock};
 
 /// Dropping silences the source, takes the handlers out, and frees the vectors, in this order.
 pub(super) struct MessageGrant {
@@ -15,7 +17,7 @@ pub(super) struct MessageGrant {
     /// The first entry, of those of the source.
     first: usize,
     entries: usize,
-    rows: Vec<Arc<Row>>,
+    counters: Vec<Arc<InterruptCounters>>,
     vectors: VectorBlock,
     claimed: Arc<Claimed>,
 }
@@ -55,7 +57,7 @@ impl MessageGrant {
     fn new(claimed: &Arc<Claimed>, source: Source, first: usize, entries: usize, vectors: VectorBlock) -> Self {
         // Messages are memory writes: unless it masters the bus, the function drops them and says nothing.
         claimed.prepare_messages();
-        Self { source, first, entries, rows: Vec::new(), vectors, claimed: claimed.clone() }
+        Self { source, first, entries, counters: Vec::new(), vectors, claimed: claimed.clone() }
     }
 
     /// One more entry of the same table.
@@ -87,15 +89,17 @@ impl MessageGrant {
         u16::try_from(self.first + self.entry(index)).unwrap_or_else(|_| unreachable!("a table has 2,048 entries"))
     }
 
-    pub(super) fn add_row(&mut self, entry: usize, names: Vec<&'static str>) -> Arc<Row> {
-        let row = Row::new(&self.claimed, self.vectors.vector(entry), self.mode(), None, names);
-        let row = Arc::new(row);
-        self.claimed.machine().vectors.add_row(row.clone());
-        self.rows.push(row.clone());
-        row
+    pub(super) fn add_counters(&mut self, entry: usize, names: Vec<&'static str>) -> Arc<InterruptCounters> {
+        let record = self.claimed.record();
+        let (function, driver) = (record.address(), record.driver());
+        let vector = self.vectors.vector(entry);
+        let counters = Arc::new(InterruptCounters::new(function, driver, vector, self.mode(), None, names));
+        self.claimed.machine().vectors.add_counters(counters.clone());
+        self.counters.push(counters.clone());
+        counters
     }
 
-    pub(super) fn bind(&self, entry: usize, handler: Bound) {
+    pub(super) fn bind(&self, entry: usize, handler: HandlerBox) {
         self.vectors.replace(entry, Some(handler));
     }
 
@@ -154,9 +158,9 @@ impl MessageGrant {
     /// Counts a message that is about to be unmasked and was held back.
     fn count_if_pending(&self, index: usize) {
         if self.is_pending(index)
-            && let Some(row) = self.rows.get(self.entry(index))
+            && let Some(counters) = self.counters.get(self.entry(index))
         {
-            row.count_masked_while_pending();
+            counters.count_masked_while_pending();
         }
     }
 
@@ -174,8 +178,8 @@ impl Drop for MessageGrant {
         if let Source::Msix(table) = &self.source {
             table.give_back(self.first..self.first + self.entries);
         }
-        for row in &self.rows {
-            self.claimed.machine().vectors.remove_row(row);
+        for counters in &self.counters {
+            self.claimed.machine().vectors.remove_counters(counters);
         }
     }
 }

@@ -3,19 +3,12 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use super::isr::{LineIsr, MessageIsr};
 use super::line::Line;
+use super::mask::MessageMask;
 use super::messages::Messages;
-use super::{Claim, InIsr, LineIsr, MessageIsr, MessageMask, MessageSet, Mode};
-
-/// Granted: nothing is registered, nothing can be called.
-#[derive(Debug)]
-pub enum Granted {}
-/// Registered, and masked at the source.
-#[derive(Debug)]
-pub enum Masked {}
-/// Registered, and delivered.
-#[derive(Debug)]
-pub enum Live {}
+use super::state::{Granted, Live, Masked};
+use crate::platform::Mode;
 
 /// A line or messages, in the state `S`: [`Granted`], then [`Masked`], then [`Live`].
 pub enum Interrupts<const N: usize, I: 'static, S = Granted> {
@@ -107,39 +100,5 @@ impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Live> {
 impl<const N: usize, I, S> fmt::Debug for Interrupts<N, I, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Interrupts({})", self.mode())
-    }
-}
-
-/// One routine for both forms: serves a line as `I` does, and a single message the same way.
-///
-/// Chosen on purpose, by [`InterruptPort::grant_service`](super::InterruptPort::grant_service).
-#[derive(Debug)]
-pub struct Either<I>(pub I);
-
-/// The one message of [`Either`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TheMessage;
-
-impl MessageSet<1> for TheMessage {
-    const ALL: [Self; 1] = [Self];
-    const NAMES: [&'static str; 1] = ["Service"];
-    fn index(self) -> usize {
-        0
-    }
-}
-
-impl<I: LineIsr> LineIsr for Either<I> {
-    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        self.0.on_line(isr)
-    }
-}
-
-impl<I: LineIsr> MessageIsr<1> for Either<I> {
-    type Message = TheMessage;
-    fn on_message(&self, TheMessage: TheMessage, isr: &InIsr<'_>) {
-        // Nobody else hears a message, so nobody else is asked; but it should have been this function's.
-        if self.0.on_line(isr) == Claim::NotMine {
-            isr.count_unclaimed();
-        }
     }
 }

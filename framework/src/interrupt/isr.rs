@@ -3,7 +3,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::row::Row;
+use crate::vector::{Claim, InterruptCounters};
 
 /// What a shared, level-triggered line calls.
 ///
@@ -83,32 +83,22 @@ macro_rules! messages {
     };
 }
 
-/// Whose interrupt it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a line handler must say whether the interrupt was its own"]
-pub enum Claim {
-    /// This function raised it, and it has been acknowledged.
-    Mine,
-    /// This function did not raise it.
-    NotMine,
-}
-
 /// Proof of being in an interrupt handler.
 ///
 /// Lent to a handler for one call: it cannot be stored, sent to another CPU or kept across an `.await`.
 pub struct InIsr<'a> {
-    row: &'a Row,
+    counters: &'a InterruptCounters,
     _not_send: PhantomData<*const ()>,
 }
 
 impl<'a> InIsr<'a> {
-    pub(crate) fn new(row: &'a Row) -> Self {
-        Self { row, _not_send: PhantomData }
+    pub(crate) fn new(counters: &'a InterruptCounters) -> Self {
+        Self { counters, _not_send: PhantomData }
     }
 
-    /// Counts this call as one that nobody claimed, in the handler's own row of the interrupt report.
+    /// Counts this call as one that nobody claimed, in the handler's own counters of the interrupt report.
     pub fn count_unclaimed(&self) {
-        self.row.count_unclaimed();
+        self.counters.count_unclaimed();
     }
 }
 

@@ -4,11 +4,6 @@
 //! the slot, which waits until nobody runs the old one: handlers come and go while the line fires, and the
 //! path of an interrupt takes no lock.
 
-use super::breaker::Breaker;
-use super::row::Row;
-use super::{Bound, Claim, GrantError, Gsi, Serve, Vector, VectorBlock};
-use crate::machine::Machine;
-use crate::sync::ticks;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,35 +11,11 @@ use core::future::poll_fn;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Poll;
 
-/// One handler of a line, and its row in the report.
-#[derive(Clone)]
-pub(super) struct Sharer {
-    handler: Arc<Bound>,
-    row: Arc<Row>,
-}
-
-impl Sharer {
-    pub(super) fn new(handler: impl Serve, row: Arc<Row>) -> Self {
-        Self { handler: Arc::new(Bound::new(handler)), row }
-    }
-
-    pub(super) fn row(&self) -> &Arc<Row> {
-        &self.row
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.handler, &other.handler)
-    }
-}
-
-/// A line in use.
-pub(super) struct LineState {
-    gsi: Gsi,
-    holds: usize,
-    sharers: Vec<Sharer>,
-    breaker: Arc<Breaker>,
-    vector: VectorBlock,
-}
+use super::error::GrantError;
+use crate::machine::Machine;
+use crate::platform::{Gsi, Vector};
+use crate::sync::ticks;
+use crate::vector::{Claim, HandlerBox, LineState, ServeInterrupt, Sharer, StormDetector};
 
 /// The right to put a handler on a line; the line keeps its vector while there is one.
 pub(super) struct LineHold {
@@ -55,7 +26,7 @@ pub(super) struct LineHold {
 
 impl LineHold {
     pub(super) fn new(machine: &'static Machine, gsi: Gsi) -> Result<Self, GrantError> {
-        let mut lines = machine.vectors.lines();
+        let mut lines = machine.lines.lock();
         if let Some(line) = lines.iter_mut().find(|line| line.gsi == gsi) {
             line.holds += 1;
             return Ok(Self { machine, gsi, vector: line.vector.vector(0) });
@@ -65,8 +36,8 @@ impl LineHold {
         if let Some(vector) = vector {
             machine.controller.connect(gsi, vector)?;
         }
-        let breaker = Arc::new(Breaker::default());
-        lines.push(LineState { gsi, holds: 1, sharers: Vec::new(), breaker, vector: block });
+        let detector = Arc::new(StormDetector::default());
+        lines.push(LineState { gsi, holds: 1, sharers: Vec::new(), detector, vector: block });
         Ok(Self { machine, gsi, vector })
     }
 
@@ -78,7 +49,7 @@ impl LineHold {
         self.vector
     }
 
-    /// Adds a sharer, and opens the line: also one that the breaker had masked, since the newcomer may be the one
+    /// Adds a sharer, and opens the line: also one that the detector had masked, since the newcomer may be the one
     /// who claims it.
     pub(super) fn join(&self, sharer: Sharer) {
         self.change(|sharers| sharers.push(sharer));
@@ -86,7 +57,7 @@ impl LineHold {
     }
 
     /// Removes a sharer, whose handler is not running afterwards. A line without sharers is masked; one with
-    /// sharers is opened: the breaker may have masked it, for what has left.
+    /// sharers is opened: the detector may have masked it, for what has left.
     pub(super) fn leave(&self, sharer: &Sharer) {
         let last = self.change(|sharers| sharers.retain(|other| !other.is(sharer)));
         if last {
@@ -98,21 +69,21 @@ impl LineHold {
 
     /// Changes the list; says whether it is empty now.
     fn change(&self, change: impl FnOnce(&mut Vec<Sharer>)) -> bool {
-        let mut lines = self.machine.vectors.lines();
+        let mut lines = self.machine.lines.lock();
         let Some(line) = lines.iter_mut().find(|line| line.gsi == self.gsi) else { return true };
         change(&mut line.sharers);
-        line.breaker.reset();
+        line.detector.reset();
         let list = line.sharers.split_first().map(|(first, others)| List {
             first: first.clone(),
             others: others.into(),
-            breaker: line.breaker.clone(),
+            detector: line.detector.clone(),
             began: AtomicU32::new(0),
             longest: AtomicU32::new(0),
             machine: self.machine,
             gsi: self.gsi,
         });
         let last = list.is_none();
-        let old = line.vector.replace(0, list.map(Bound::new));
+        let old = line.vector.replace(0, list.map(HandlerBox::new));
         // What the old list owned is freed with interrupts as they were.
         drop(lines);
         drop(old);
@@ -122,7 +93,7 @@ impl LineHold {
 
 impl Drop for LineHold {
     fn drop(&mut self) {
-        let mut lines = self.machine.vectors.lines();
+        let mut lines = self.machine.lines.lock();
         let Some(place) = lines.iter().position(|line| line.gsi == self.gsi) else { return };
         lines[place].holds -= 1;
         if lines[place].holds == 0 {
@@ -138,29 +109,29 @@ impl Drop for LineHold {
 struct List {
     first: Sharer,
     others: Box<[Sharer]>,
-    breaker: Arc<Breaker>,
+    detector: Arc<StormDetector>,
     began: AtomicU32,
     longest: AtomicU32,
     machine: &'static Machine,
     gsi: Gsi,
 }
 
-impl Serve for List {
+impl ServeInterrupt for List {
     fn serve(&self) -> Claim {
         // In memory: a register kept across the calls would cost more.
         self.began.store(ticks(), Ordering::Relaxed);
         // All are asked: two functions may pull the wire at once, and a level that stays asserted comes again anyway.
-        let mut nobody = self.first.handler.serve() == Claim::NotMine;
+        let mut nobody = self.first.handler().serve() == Claim::NotMine;
         for sharer in &self.others {
-            nobody &= sharer.handler.serve() == Claim::NotMine;
+            nobody &= sharer.handler().serve() == Claim::NotMine;
         }
         let took = ticks().wrapping_sub(self.began.load(Ordering::Relaxed));
         if took > self.longest.load(Ordering::Relaxed) {
             self.note(took);
         }
         if !nobody {
-            self.breaker.claimed();
-        } else if self.breaker.unclaimed() {
+            self.detector.claimed();
+        } else if self.detector.unclaimed() {
             self.storm();
         }
         Claim::Mine
@@ -173,7 +144,7 @@ impl List {
     #[inline(never)]
     fn note(&self, took: u32) {
         self.longest.store(took, Ordering::Relaxed);
-        self.sharers().for_each(|sharer| sharer.row.note(took));
+        self.sharers().for_each(|sharer| sharer.counters().note(took));
     }
 
     fn sharers(&self) -> impl Iterator<Item = &Sharer> {
@@ -183,14 +154,14 @@ impl List {
     #[cold]
     fn storm(&self) {
         self.machine.controller.mask(self.gsi);
-        if self.breaker.trip() {
-            self.machine.vectors.count_storm();
-            self.machine.vectors.storm_waker().wake();
+        if self.detector.trip() {
+            self.machine.lines.count_storm();
+            self.machine.lines.waker().wake();
             log::error!(
                 "GSI {}: a storm that no handler claims; the line is masked and polled. Its functions:",
                 self.gsi
             );
-            for row in self.sharers().map(Sharer::row) {
+            for row in self.sharers().map(Sharer::counters) {
                 log::error!("GSI {}: {} ({})", self.gsi, row.function, row.driver);
             }
         }
@@ -201,14 +172,14 @@ impl Machine {
     /// Looks after lines that were masked because nobody claimed them: opens each for a few interrupts, and for
     /// good once it behaves. To be called some ten times a second while there [is a storm](Self::has_storm), by
     /// whoever keeps time.
-    pub fn tend_lines(&self) {
-        let lines = self.vectors.lines();
+    pub fn retry_stormed_lines(&self) {
+        let lines = self.lines.lock();
         for line in lines.iter().filter(|line| !line.sharers.is_empty()) {
-            let tended = line.breaker.tend();
-            if tended.opens {
+            let retried = line.detector.retry();
+            if retried.opens {
                 self.controller.unmask(line.gsi);
             }
-            if tended.behaves {
+            if retried.behaves {
                 log::info!("GSI {}: behaves again", line.gsi);
             }
         }
@@ -216,10 +187,10 @@ impl Machine {
 
     /// Brings lines back whose I/O APIC waits for an end that was not told: a message that a device forged with a line's
     /// vector does that. To be called now and then by whoever keeps time; not from a handler.
-    pub fn heal_lines(&self) {
-        for line in self.vectors.lines().iter() {
+    pub fn clear_stuck_remote_irr(&self) {
+        for line in self.lines.lock().iter() {
             if let Some(vector) = line.vector.vector(0) {
-                self.controller.end_deliveries(vector);
+                self.controller.clear_remote_irr(vector);
             }
         }
     }
@@ -227,13 +198,13 @@ impl Machine {
     /// Whether a line was masked because nobody claimed it, and has not behaved since.
     #[must_use]
     pub fn has_storm(&self) -> bool {
-        self.vectors.lines().iter().any(|line| line.breaker.is_on_trial())
+        self.lines.lock().iter().any(|line| line.detector.is_on_trial())
     }
 
-    /// Waits until there is a storm. For one task, which then [tends the lines](Self::tend_lines).
+    /// Waits until there is a storm. For one task, which then [retries the lines](Self::retry_stormed_lines).
     pub async fn storm(&self) {
         poll_fn(|context| {
-            self.vectors.storm_waker().register(context.waker());
+            self.lines.waker().register(context.waker());
             if self.has_storm() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;

@@ -5,11 +5,14 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::error::GrantError;
 use super::grant::MessageGrant;
-use super::interrupts::{Granted, Live, Masked};
-use super::row::Row;
-use super::{Bound, Claim, GrantError, InIsr, MessageIsr, MessageMask, MessageSet, Mode, Serve};
+use super::isr::{InIsr, MessageIsr, MessageSet};
+use super::mask::MessageMask;
+use super::state::{Granted, Live, Masked};
+use crate::platform::Mode;
 use crate::sync::ticks;
+use crate::vector::{Claim, HandlerBox, InterruptCounters, ServeInterrupt};
 
 /// `N` messages for the handlers of `I`, in the state `S`.
 pub struct Messages<const N: usize, I: 'static, S = Granted> {
@@ -74,11 +77,11 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Granted> {
         for entry in 0..self.grant.entries() {
             let messages = self.folded(entry);
             let names = messages.iter().filter_map(|message| I::Message::NAMES.get(message.index()).copied());
-            let row = self.grant.add_row(entry, names.collect());
+            let counters = self.grant.add_counters(entry, names.collect());
             let isr = isr.clone();
             let bound = match messages[..] {
-                [message] => Bound::new(One { isr, message, row }),
-                _ => Bound::new(Folded { isr, messages, row }),
+                [message] => HandlerBox::new(One { isr, message, counters }),
+                _ => HandlerBox::new(Folded { isr, messages, counters }),
             };
             self.grant.bind(entry, bound);
         }
@@ -161,16 +164,16 @@ impl<const N: usize, I: MessageIsr<N>> MsixMessages<'_, N, I> {
 struct One<const N: usize, I: MessageIsr<N>> {
     isr: Arc<I>,
     message: I::Message,
-    row: Arc<Row>,
+    counters: Arc<InterruptCounters>,
 }
 
-impl<const N: usize, I: MessageIsr<N>> Serve for One<N, I> {
+impl<const N: usize, I: MessageIsr<N>> ServeInterrupt for One<N, I> {
     #[inline]
     fn serve(&self) -> Claim {
-        self.row.count();
+        self.counters.count();
         let began = ticks();
-        self.isr.on_message(self.message, &InIsr::new(&self.row));
-        self.row.note(ticks().wrapping_sub(began));
+        self.isr.on_message(self.message, &InIsr::new(&self.counters));
+        self.counters.note(ticks().wrapping_sub(began));
         Claim::Mine
     }
 }
@@ -179,17 +182,17 @@ impl<const N: usize, I: MessageIsr<N>> Serve for One<N, I> {
 struct Folded<const N: usize, I: MessageIsr<N>> {
     isr: Arc<I>,
     messages: Vec<I::Message>,
-    row: Arc<Row>,
+    counters: Arc<InterruptCounters>,
 }
 
-impl<const N: usize, I: MessageIsr<N>> Serve for Folded<N, I> {
+impl<const N: usize, I: MessageIsr<N>> ServeInterrupt for Folded<N, I> {
     fn serve(&self) -> Claim {
-        self.row.count();
+        self.counters.count();
         let began = ticks();
         for message in &self.messages {
-            self.isr.on_message(*message, &InIsr::new(&self.row));
+            self.isr.on_message(*message, &InIsr::new(&self.counters));
         }
-        self.row.note(ticks().wrapping_sub(began));
+        self.counters.note(ticks().wrapping_sub(began));
         Claim::Mine
     }
 }

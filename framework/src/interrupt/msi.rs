@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::{GrantError, Mode, VectorBlock};
+use super::error::GrantError;
 use crate::config::{MsiCapability, Space};
-use crate::function::Claimed;
-use crate::machine::MessageTarget;
+use crate::ownership::Claimed;
+use crate::platform::{MessageTarget, Mode};
+use crate::vector::VectorBlock;
 
 /// A programmed MSI capability. Dropping turns it off.
 pub(super) struct Msi {

@@ -9,11 +9,11 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::{GrantError, Mode};
-use crate::bar::{MapError, Window, locate};
+use super::error::GrantError;
 use crate::config::{BarOffset, MsixCapability, Space};
-use crate::function::Claimed;
-use crate::machine::MessageTarget;
+use crate::mmio::{MapError, RegisterWindow, locate};
+use crate::ownership::Claimed;
+use crate::platform::{MessageTarget, Mode};
 use crate::sync::IrqLock;
 
 const ADDRESS: u64 = 0;
@@ -37,8 +37,8 @@ struct Entry {
 pub(super) struct Msix {
     space: Space,
     capability: MsixCapability,
-    table: Window,
-    pending: Window,
+    table: RegisterWindow,
+    pending: RegisterWindow,
     entries: IrqLock<Vec<Entry>>,
     /// We turned it on; firmware may have left it so.
     is_on: AtomicBool,
@@ -209,7 +209,7 @@ impl Drop for Msix {
 }
 
 /// Maps a part of a BAR that the capability names.
-fn map(claimed: &Claimed, place: BarOffset, length: u64) -> Result<Window, GrantError> {
+fn map(claimed: &Claimed, place: BarOffset, length: u64) -> Result<RegisterWindow, GrantError> {
     let physical = locate(claimed, place.bar, place.offset.into(), length)?;
-    Ok(Window::map(claimed.machine().memory, physical, length).map_err(MapError::from)?)
+    Ok(RegisterWindow::map(claimed.machine().memory, physical, length).map_err(MapError::from)?)
 }

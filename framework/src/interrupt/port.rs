@@ -7,48 +7,18 @@
 //! [minimum](InterruptPort::at_least) of vectors.
 
 use alloc::sync::Arc;
-use core::fmt;
 
+use super::error::GrantError;
 use super::grant::MessageGrant;
-use super::line::{Line, LineGrant};
+use super::interrupts::Interrupts;
+use super::isr::{LineIsr, MessageIsr};
+use super::line::Line;
+use super::line_grant::LineGrant;
 use super::messages::Messages;
-use super::{Either, Interrupts, LineIsr, MessageIsr, Mode, ModePolicy, Pin, RouteError, VectorsExhausted};
-use crate::bar::MapError;
+use super::service::LineAsMessage;
 use crate::config::{Capability, Defect};
-use crate::function::{Claimed, Gone};
-
-/// The interrupt modes that a function offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offers {
-    /// The pin that it drives.
-    pub intx: Option<Pin>,
-    /// Messages by MSI.
-    pub msi: u8,
-    /// Entries of its MSI-X table.
-    pub msix: u16,
-}
-
-impl Offers {
-    /// Whether it offers `mode`.
-    #[must_use]
-    pub const fn has(self, mode: Mode) -> bool {
-        match mode {
-            Mode::Intx => self.intx.is_some(),
-            Mode::Msi => self.msi > 0,
-            Mode::Msix => self.msix > 0,
-        }
-    }
-}
-
-impl fmt::Display for Offers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.intx {
-            Some(pin) => write!(f, "{pin}, ")?,
-            None => f.write_str("no pin, ")?,
-        }
-        write!(f, "MSI {}, MSI-X {}", self.msi, self.msix)
-    }
-}
+use crate::ownership::{Claimed, Gone};
+use crate::platform::{Mode, Offers, Permitted};
 
 /// A function's interrupts, silent and not granted yet.
 #[derive(Debug)]
@@ -142,7 +112,7 @@ impl InterruptPort {
     ///
     /// # Errors
     /// [`GrantError`] and the port.
-    pub fn grant_service<I: LineIsr>(self) -> Result<Interrupts<1, Either<I>>, (GrantError, Self)> {
+    pub fn grant_service<I: LineIsr>(self) -> Result<Interrupts<1, LineAsMessage<I>>, (GrantError, Self)> {
         self.grant()
     }
 
@@ -181,79 +151,5 @@ fn denies(defect: Defect, mode: Mode) -> bool {
         (Defect::Truncated { id, .. } | Defect::Overlap { id, .. }, Mode::Msi) => id == Capability::MSI,
         (Defect::Truncated { id, .. } | Defect::Overlap { id, .. }, Mode::Msix) => id == Capability::MSIX,
         _ => false,
-    }
-}
-
-/// Why no interrupt was granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GrantError {
-    /// The function offers nothing of what was wanted and this machine permits.
-    #[error("no interrupt mode fits: the function offers {offers}; the machine permits {permitted}")]
-    NoMode {
-        /// What the function offers.
-        offers: Offers,
-        /// What may be granted here.
-        permitted: Permitted,
-    },
-    /// The function says that it offers the mode, and says something about it that cannot be.
-    #[error(transparent)]
-    Defect(#[from] Defect),
-    /// There are no vectors left.
-    #[error(transparent)]
-    Vectors(#[from] VectorsExhausted),
-    /// There are vectors, but fewer than the driver's minimum.
-    #[error("{wanted} vectors are the driver's minimum, {granted} can be granted")]
-    TooFew {
-        /// The minimum.
-        wanted: usize,
-        /// What there was.
-        granted: usize,
-    },
-    /// The function has no entry left for one more message.
-    #[error("all {entries} entries are in use")]
-    NoEntry {
-        /// Entries that the function has.
-        entries: usize,
-    },
-    /// The MSI-X table or its pending bits are not where they can be reached.
-    #[error("the MSI-X table cannot be reached: {0}")]
-    Table(#[from] MapError),
-    /// The function is no longer there.
-    #[error(transparent)]
-    Gone(#[from] Gone),
-    /// The function is there, and its capability takes no writes.
-    #[error("the {mode} capability ignores writes")]
-    Stuck {
-        /// Whose capability.
-        mode: Mode,
-    },
-    /// The line leads nowhere.
-    #[error(transparent)]
-    Route(#[from] RouteError),
-}
-
-impl GrantError {
-    /// Of two refusals the one that says more: that a mode was tried and failed, rather than not there.
-    fn or(self, other: Self) -> Self {
-        if matches!(self, Self::NoMode { .. }) { other } else { self }
-    }
-}
-
-/// The modes that a machine permits, for messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permitted(ModePolicy);
-
-impl fmt::Display for Permitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let modes = [Mode::Intx, Mode::Msi, Mode::Msix];
-        let mut permitted = modes.into_iter().filter(|mode| self.0.permits(*mode)).peekable();
-        if permitted.peek().is_none() {
-            return f.write_str("none");
-        }
-        while let Some(mode) = permitted.next() {
-            write!(f, "{mode}{}", if permitted.peek().is_some() { ", " } else { "" })?;
-        }
-        Ok(())
     }
 }

@@ -1,32 +1,34 @@
-//! Ordering what this CPU wrote for a device before what it reads next.
+//! The order of this CPU's writes for a device before its next reads.
 
-#![expect(unsafe_code, reason = "a port read that orders memory")]
+#![expect(unsafe_code, reason = "a function is kept as the address that it was given by")]
 
-use core::sync::atomic::{AtomicBool, Ordering, fence};
+use core::sync::atomic::{AtomicPtr, Ordering, fence};
 
-use x86_64::instructions::port::PortReadOnly;
+/// A `fn()` that the machine runs beside each fence, or null.
+static MACHINE_FENCE: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-/// The POST code port: reading it changes nothing, and every PC has it.
-const HARMLESS_PORT: u16 = 0x80;
-
-static NEEDS_PORT_READ: AtomicBool = AtomicBool::new(false);
-
-/// Orders all earlier writes before all later reads, as a device sees them: between "wake me for the next one"
-/// and the last look at the ring, which is the one place where x86 reorders.
+/// Orders all earlier writes before all later reads, as a device sees them.
 ///
-/// On hardware this is `mfence`. QEMU's code generator before 8.1 leaves barriers out while the machine has one
-/// CPU, though its devices run on threads of their own; there a port read, which takes QEMU's global lock,
-/// orders as well.
+/// A driver needs it between enabling a notification and its last look at the ring, which is the one place where x86 reorders
+/// (virtio 1.2, 2.7.13.4.1). Elsewhere the accesses of [`mmio`](crate::mmio) and [`dma`](crate::dma) order themselves.
+///
+/// A machine may need more than the CPU's fence: see [`MachineParts::fence`](crate::machine::MachineParts::fence).
+///
+/// ```
+/// switchboard::sync::device_fence();
+/// ```
 #[inline]
 pub fn device_fence() {
     fence(Ordering::SeqCst);
-    if NEEDS_PORT_READ.load(Ordering::Relaxed) {
-        // SAFETY: `enable_port_read` is for ring 0 only, and this port has no side effect.
-        unsafe { PortReadOnly::<u8>::new(HARMLESS_PORT).read() };
+    let machine_fence = MACHINE_FENCE.load(Ordering::Relaxed);
+    if !machine_fence.is_null() {
+        // SAFETY: `set_machine_fence` is the only one that writes the static, and stores a `fn()`.
+        let machine_fence = unsafe { core::mem::transmute::<*mut (), fn()>(machine_fence) };
+        machine_fence();
     }
 }
 
-/// Makes [`device_fence`] read a port too. For the bare machine: on a host, ports are out of reach.
-pub(crate) fn enable_port_read() {
-    NEEDS_PORT_READ.store(true, Ordering::Relaxed);
+/// Makes [`device_fence`] run `machine_fence` too.
+pub(crate) fn set_machine_fence(machine_fence: fn()) {
+    MACHINE_FENCE.store(machine_fence as *mut (), Ordering::Relaxed);
 }

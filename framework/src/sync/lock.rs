@@ -1,29 +1,36 @@
 //! A spin lock that keeps interrupts off while it is held.
 //!
-//! A lock that both a task and an ISR take deadlocks the CPU when the ISR finds it held by the task it
-//! interrupted. Keeping interrupts off for the (short) time it is held rules that out; the spinning is for
-//! other CPUs only.
+//! A lock that both a task and an ISR take deadlocks the CPU when the ISR finds it held by the task that it
+//! interrupted. Keeping interrupts off for the (short) time that it is held rules that out; other CPUs spin.
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
 use spin::mutex::{SpinMutex, SpinMutexGuard};
-use x86_64::PrivilegeLevel;
-use x86_64::instructions::interrupts;
-use x86_64::registers::segmentation::{CS, Segment};
+
+use super::cpu;
 
 /// A value shared between tasks and ISRs.
+///
+/// Hold it for a few instructions only: it delays every interrupt of this CPU. A handler may take it.
+///
+/// ```
+/// use switchboard::sync::IrqLock;
+/// static FRAMES: IrqLock<u64> = IrqLock::new(0);
+/// *FRAMES.lock() += 1;
+/// assert_eq!(*FRAMES.lock(), 1);
+/// ```
 pub struct IrqLock<T> {
     inner: SpinMutex<T>,
 }
 
 impl<T> IrqLock<T> {
-    /// A lock around `value`.
+    /// Creates a lock around `value`.
     pub const fn new(value: T) -> Self {
         Self { inner: SpinMutex::new(value) }
     }
 
-    /// Takes the lock; interrupts stay off until the guard is gone.
+    /// Takes the lock. Interrupts stay off on this CPU until the guard is dropped.
     pub fn lock(&self) -> IrqLockGuard<'_, T> {
         let interrupts = InterruptsOff::enter();
         IrqLockGuard { guard: self.inner.lock(), _interrupts: interrupts }
@@ -67,29 +74,23 @@ impl<T> DerefMut for IrqLockGuard<'_, T> {
     }
 }
 
-/// Interrupts are off on this CPU while this lives, and as they were before after it.
-///
-/// Host tests run in ring 3, where `cli` faults and no ISR can interrupt: there it does nothing.
+/// Keeps interrupts off on this CPU while it lives, and restores them after.
 struct InterruptsOff {
-    restore: bool,
+    were_enabled: bool,
     // What is off on this CPU must come back on this CPU.
     _not_send: core::marker::PhantomData<*const ()>,
 }
 
 impl InterruptsOff {
     fn enter() -> Self {
-        let restore = CS::get_reg().rpl() == PrivilegeLevel::Ring0 && interrupts::are_enabled();
-        if restore {
-            interrupts::disable();
-        }
-        Self { restore, _not_send: core::marker::PhantomData }
+        Self { were_enabled: cpu::disable_interrupts(), _not_send: core::marker::PhantomData }
     }
 }
 
 impl Drop for InterruptsOff {
     fn drop(&mut self) {
-        if self.restore {
-            interrupts::enable();
+        if self.were_enabled {
+            cpu::enable_interrupts();
         }
     }
 }

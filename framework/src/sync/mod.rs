@@ -1,15 +1,11 @@
-//! Locks that interrupts cannot deadlock, and events from ISR to task.
+//! Locks that interrupts cannot deadlock, and the fence between a CPU and its devices.
 
 mod cpu;
-mod deferred;
-mod event;
 mod fence;
 mod lock;
 
-pub(crate) use cpu::{stack_pointer, ticks};
-pub use deferred::{Deferred, deferred};
-pub use event::{Notifier, Waiter, event};
 pub use fence::device_fence;
 pub use lock::{IrqLock, IrqLockGuard};
 
-pub(crate) use fence::enable_port_read;
+pub(crate) use cpu::{stack_pointer, ticks};
+pub(crate) use fence::set_machine_fence;

@@ -10,9 +10,8 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, pro
 use switchboard::assign::Apertures;
 use switchboard::bar::BarKind;
 use switchboard::config::Address;
-use switchboard::fake::FakeMachine;
-use switchboard::function::Inventory;
 use switchboard::machine::Machine;
+use switchboard_testing::FakeMachine;
 use wired::{Bar, Part, Wired};
 
 const PORTS: Range<u64> = 0x1000..0x1_0000;
@@ -21,11 +20,8 @@ const HIGH: Range<u64> = 1 << 38..1 << 40;
 const RAM: Range<u64> = 0..0x8000_0000;
 
 fn machine(wired: &'static Wired) -> &'static Machine {
-    let fake = FakeMachine::new([]);
-    let Machine { controller, memory, clock, vectors, policy, .. } = *fake.machine();
     let apertures = Apertures { io: vec![PORTS], memory: vec![LOW, HIGH], taken: vec![RAM] };
-    let inventory = Inventory::new();
-    Box::leak(Box::new(Machine { config: wired, apertures, controller, memory, clock, vectors, policy, inventory }))
+    FakeMachine::builder().config(wired).apertures(apertures).build().machine()
 }
 
 fn bar(index: usize) -> impl Strategy<Value = Bar> {

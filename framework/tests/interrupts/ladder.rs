@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use switchboard::fake::FakeMachine;
-use switchboard::interrupt::{Either, GrantError, Mode, ModePolicy};
+use switchboard::interrupt::{GrantError, LineAsMessage, Mode, ModePolicy};
+use switchboard_testing::FakeMachine;
 
 use crate::{Shared, address, nic, port};
 
@@ -46,7 +46,7 @@ fn a_driver_may_prefer_a_mode_and_ask_for_a_minimum() {
         assert_eq!(port(&fake, 3).prefer(mode).grant::<3, Shared>().unwrap().mode(), mode);
     }
     let fake = all();
-    fake.machine().vectors.limit(2);
+    fake.machine().limit_vectors(2);
     let (error, port) = port(&fake, 3).at_least(3).grant_messages::<3, Shared>().unwrap_err();
     assert_eq!(error.to_string(), "3 vectors are the driver's minimum, 2 can be granted");
     assert_eq!(port.grant::<3, Shared>().unwrap().mode(), Mode::Intx, "the minimum is for messages");
@@ -56,7 +56,7 @@ fn a_driver_may_prefer_a_mode_and_ask_for_a_minimum() {
 fn one_routine_serves_both_forms() {
     for (function, mode) in [(nic().msi(1), Mode::Msi), (nic(), Mode::Intx)] {
         let fake = FakeMachine::new([function]);
-        let shared = Arc::new(Either(Shared { mine: 1.into(), ..Shared::default() }));
+        let shared = Arc::new(LineAsMessage(Shared { mine: 1.into(), ..Shared::default() }));
         let live = port(&fake, 3).grant_service().unwrap().register(shared.clone()).unmask();
         assert_eq!(live.mode(), mode);
         for _ in 0..2 {
@@ -65,7 +65,7 @@ fn one_routine_serves_both_forms() {
                 _ => fake.send(address(3), 0).expect("sent"),
             }
         }
-        let rows = fake.machine().vectors.report();
+        let rows = fake.machine().interrupt_report();
         assert_eq!((shared.0.calls(), rows[0].count, rows[0].unclaimed), (2, 2, 1));
     }
 }

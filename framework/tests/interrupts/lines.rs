@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 use core::task::{Context, Waker};
 use std::sync::Arc;
 
-use switchboard::fake::FakeMachine;
+use switchboard_testing::FakeMachine;
 
 use crate::{Counting, Shared, nic, port};
 
@@ -18,7 +18,7 @@ fn a_line_may_have_a_routine_with_state_of_its_own() {
     assert_eq!(live.with_state(|counting| core::mem::take(&mut counting.calls)), 2);
     assert!(fake.pull(11));
     assert_eq!(live.with_state(|counting| counting.calls), 1);
-    assert_eq!(fake.machine().vectors.report()[0].unclaimed, 1);
+    assert_eq!(fake.machine().interrupt_report()[0].unclaimed, 1);
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn every_sharer_is_asked_and_has_its_own_counts() {
     for _ in 0..5 {
         assert!(fake.pull(11));
     }
-    let rows = fake.machine().vectors.report();
+    let rows = fake.machine().interrupt_report();
     assert_eq!(rows.iter().map(|row| (row.count, row.unclaimed)).collect::<Vec<_>>(), [(5, 0), (5, 5), (5, 3)]);
     assert!(rows.iter().all(|row| row.vector == rows[0].vector && row.gsi == Some(live[0].gsi())));
     let [first, second, third] = live;
@@ -56,18 +56,18 @@ fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
     assert!(storm.as_mut().poll(&mut context).is_pending() && !fake.machine().has_storm());
     let delivered = (0..10_000).take_while(|_| fake.pull(11)).count();
     assert_eq!((delivered, shared.calls()), (1_001, 1_001), "one claimed, then a thousand unclaimed");
-    assert_eq!(fake.machine().vectors.storms(), 1);
+    assert_eq!(fake.machine().storms(), 1);
     assert!(storm.as_mut().poll(&mut context).is_ready());
     for _ in 0..5 {
-        fake.machine().tend_lines();
+        fake.machine().retry_stormed_lines();
         assert_eq!((0..100).take_while(|_| fake.pull(11)).count(), 10, "polled slowly");
     }
-    fake.machine().tend_lines();
+    fake.machine().retry_stormed_lines();
     assert!(fake.machine().has_storm(), "it is on trial");
-    fake.machine().tend_lines();
+    fake.machine().retry_stormed_lines();
     assert!(!fake.machine().has_storm());
     assert_eq!((0..100).take_while(|_| fake.pull(11)).count(), 100, "it behaved for a while");
-    assert_eq!(fake.machine().vectors.storms(), 1, "reported once");
+    assert_eq!(fake.machine().storms(), 1, "reported once");
     let _ = (0..10_000).take_while(|_| fake.pull(11)).count();
     let _other = port(&fake, 7).grant_line().unwrap().register(Shared::raising(1)).unmask();
     assert!(fake.pull(11));

@@ -10,9 +10,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use switchboard::config::Address;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::function::Resources;
 use switchboard::interrupt::{Claim, InIsr, InterruptPort, LineIsr, MessageIsr};
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 switchboard::messages! {
     enum Nic { Rx, Tx, Link }

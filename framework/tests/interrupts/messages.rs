@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use switchboard::config::Defect;
-use switchboard::fake::FakeMachine;
-use switchboard::interrupt::{Either, GrantError, Mode, Pin, TheMessage};
+use switchboard::interrupt::{GrantError, LineAsMessage, Mode, Pin, ServiceMessage};
+use switchboard_testing::FakeMachine;
 
 use crate::{Counting, Nic, Shared, address, nic, port};
 
@@ -33,7 +33,7 @@ fn few_entries_fold_and_the_first_messages_keep_their_own() {
     fake.send(address(3), messages.entry(Nic::Rx)).expect("sent");
     fake.send(address(3), messages.entry(Nic::Link)).expect("sent");
     assert_eq!(shared.messages(), [Nic::Rx, Nic::Tx, Nic::Link]);
-    let rows = fake.machine().vectors.report();
+    let rows = fake.machine().interrupt_report();
     assert_eq!(rows.iter().map(|row| row.names.join("+")).collect::<Vec<_>>(), ["Rx", "Tx+Link"]);
     assert!(rows.iter().all(|row| row.count == 1 && row.mode == Mode::Msix));
 }
@@ -42,11 +42,11 @@ fn few_entries_fold_and_the_first_messages_keep_their_own() {
 fn few_vectors_fold_and_none_is_an_error_that_counts_them() {
     for (left, folds) in [(3, 3), (2, 2), (1, 1)] {
         let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
-        fake.machine().vectors.limit(left);
+        fake.machine().limit_vectors(left);
         assert_eq!(port(&fake, 3).grant_messages::<3, Shared>().unwrap().vectors(), folds);
     }
     let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
-    fake.machine().vectors.limit(0);
+    fake.machine().limit_vectors(0);
     let (error, _port) = port(&fake, 3).grant::<3, Shared>().unwrap_err();
     assert_eq!(error.to_string(), "out of vectors: 1 wanted, 0 free");
 }
@@ -98,12 +98,13 @@ fn a_driver_may_hold_a_message_back_while_it_polls() {
 #[test]
 fn one_more_message_can_be_bound_after_the_fact() {
     let fake = FakeMachine::new([nic().msix(5, 1, 0, 0x800)]);
-    let (shared, later) = (Shared::raising(0), Arc::new(Either(Shared { mine: 9.into(), ..Shared::default() })));
+    let (shared, later) = (Shared::raising(0), Arc::new(LineAsMessage(Shared { mine: 9.into(), ..Shared::default() })));
     let mut live = port(&fake, 3).grant_messages::<3, Shared>().unwrap().register(shared.clone()).unmask();
-    let fourth = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap().register(later.clone()).unmask();
-    assert_eq!(fourth.entry(TheMessage), 3);
-    let fifth = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap();
-    let none = live.as_msix().expect("MSI-X").another::<Either<Shared>>().unwrap_err();
+    let fourth =
+        live.as_msix().expect("MSI-X").another::<LineAsMessage<Shared>>().unwrap().register(later.clone()).unmask();
+    assert_eq!(fourth.entry(ServiceMessage), 3);
+    let fifth = live.as_msix().expect("MSI-X").another::<LineAsMessage<Shared>>().unwrap();
+    let none = live.as_msix().expect("MSI-X").another::<LineAsMessage<Shared>>().unwrap_err();
     assert_eq!(none.to_string(), "all 5 entries are in use");
     drop((fifth, live));
     fake.send(address(3), 3).expect("it outlives the others");
@@ -136,7 +137,7 @@ fn messages_to_nobody_are_counted() {
     for vector in 32..=255 {
         fake.deliver(vector);
     }
-    assert_eq!(fake.machine().vectors.unexpected(), 224);
+    assert_eq!(fake.machine().unexpected_interrupts(), 224);
 }
 
 #[test]

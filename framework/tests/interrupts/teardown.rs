@@ -3,9 +3,9 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use switchboard::fake::FakeMachine;
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, MessageIsr};
 use switchboard::sync::IrqLock;
+use switchboard_testing::FakeMachine;
 
 use crate::{Nic, Shared, address, nic, port};
 
@@ -60,7 +60,7 @@ fn a_registration_outlives_a_reset_of_its_function() {
 fn dropping_gives_everything_back_in_every_mode_and_state() {
     for function in [nic().msix(4, 1, 0, 0x800), nic().msi(4), nic()] {
         let fake = FakeMachine::new([function]);
-        let free = fake.machine().vectors.free();
+        let free = fake.machine().free_vectors();
         let shared = Shared::raising(0);
         for steps in 0..300 {
             let granted = port(&fake, 3).grant::<3, Shared>().unwrap();
@@ -72,8 +72,8 @@ fn dropping_gives_everything_back_in_every_mode_and_state() {
             assert_eq!(fake.mode(address(3)), None);
         }
         assert_eq!(Arc::strong_count(&shared), 1, "the context went with the registration");
-        assert_eq!(fake.machine().vectors.free(), free);
-        assert!(fake.machine().vectors.report().is_empty());
+        assert_eq!(fake.machine().free_vectors(), free);
+        assert!(fake.machine().interrupt_report().is_empty());
         assert_eq!(fake.machine().functions()[0].mode, None);
     }
 }
@@ -117,7 +117,7 @@ impl LineIsr for Suicidal {
 fn a_handler_may_drop_its_own_registration() {
     for function in [nic().msix(1, 1, 0, 0x800), nic()] {
         let fake = FakeMachine::new([function]);
-        let free = fake.machine().vectors.free();
+        let free = fake.machine().free_vectors();
         let calls = Arc::new(AtomicUsize::new(0));
         for round in 1..=3 {
             let shared = Arc::new(Suicidal(IrqLock::new(None), calls.clone()));
@@ -126,7 +126,7 @@ fn a_handler_may_drop_its_own_registration() {
             drop(shared);
             let sent = fake.send(address(3), 0).is_some() || fake.pull(11);
             assert!(sent && calls.load(Ordering::Relaxed) == round);
-            assert_eq!(fake.machine().vectors.free(), free);
+            assert_eq!(fake.machine().free_vectors(), free);
         }
     }
 }

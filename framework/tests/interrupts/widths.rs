@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use switchboard::fake::{FakeFunction, FakeMachine};
-use switchboard::interrupt::{Either, InIsr, MessageIsr, MessageSet, Mode, TheMessage};
+use switchboard::interrupt::{InIsr, LineAsMessage, MessageIsr, MessageSet, Mode, ServiceMessage};
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 use crate::{Nic, Shared, address, nic, port};
 
@@ -49,18 +49,23 @@ impl<const N: usize> MessageIsr<N> for Log<N> {
 fn by_msi<const N: usize>(capable: usize, is_64bit: bool, is_maskable: bool) {
     let shape = format!("{N} messages of {capable}, 64 bits: {is_64bit}, mask bits: {is_maskable}");
     let count = u8::try_from(capable).unwrap();
-    let fake = FakeMachine::new([nic().msi_with(count, is_64bit, is_maskable)]);
-    let vectors = fake.machine().vectors;
+    let other = nic().at("00:04.0").msi(1);
+    let fake = FakeMachine::new([nic().msi_with(count, is_64bit, is_maskable), other]);
+    let machine = fake.machine();
     // So that the first free vector fits no block by chance.
-    let odd = vectors.allocate(1, 1).unwrap();
-    let free = vectors.free();
+    let odd = port(&fake, 4).grant_messages::<1, LineAsMessage<Shared>>().unwrap();
+    let free = machine.free_vectors();
 
     let log = Arc::new(Log::<N>::default());
     let masked = port(&fake, 3).grant_messages::<N, Log<N>>().unwrap().register(log.clone());
     let block = N.next_power_of_two().min(capable);
     let entries = N.min(block);
-    assert_eq!((masked.mode(), masked.vectors(), vectors.free()), (Mode::Msi, entries, free - block), "{shape}");
-    let first = vectors.report()[0].vector.number;
+    assert_eq!(
+        (masked.mode(), masked.vectors(), machine.free_vectors()),
+        (Mode::Msi, entries, free - block),
+        "{shape}"
+    );
+    let first = machine.interrupt_report()[0].vector.number();
     assert!(usize::from(first).is_multiple_of(block), "{shape}: vector {first}");
     let send = |entry: usize| fake.send(address(3), u16::try_from(entry).unwrap());
     assert!((0..capable).all(|entry| send(entry).is_none()), "{shape}: masked");
@@ -83,7 +88,7 @@ fn by_msi<const N: usize>(capable: usize, is_64bit: bool, is_maskable: bool) {
 
     drop(live);
     assert!((0..capable).all(|entry| send(entry).is_none()), "{shape}: given back");
-    assert_eq!((fake.mode(address(3)), vectors.free(), Arc::strong_count(&log)), (None, free, 1), "{shape}");
+    assert_eq!((fake.mode(address(3)), machine.free_vectors(), Arc::strong_count(&log)), (None, free, 1), "{shape}");
     drop(odd);
 }
 
@@ -110,7 +115,7 @@ fn msix_of_two_thousand_and_forty_eight_entries() {
     const PENDING: u64 = 0x8000;
     let function = FakeFunction::new(0x1af4, 0x1041).at("00:03.0").bar(1, 0x10000);
     let fake = FakeMachine::new([function.msix(ENTRIES, 1, 0, 0x8000)]);
-    let free = fake.machine().vectors.free();
+    let free = fake.machine().free_vectors();
     let shared = Shared::raising(0);
     let mut live = port(&fake, 3).grant_messages().unwrap().register(shared.clone()).unmask();
     let is_masked = |entry: u16| fake.read_register(address(3), 1, u64::from(entry) * 16 + 12) & 1 == 1;
@@ -118,15 +123,15 @@ fn msix_of_two_thousand_and_forty_eight_entries() {
 
     let mut more = Vec::new();
     let error = loop {
-        let later = Arc::new(Either(Shared::default()));
-        match live.as_msix().expect("MSI-X").another::<Either<Shared>>() {
+        let later = Arc::new(LineAsMessage(Shared::default()));
+        match live.as_msix().expect("MSI-X").another::<LineAsMessage<Shared>>() {
             Ok(message) => more.push((message.register(later.clone()).unmask(), later)),
             Err(error) => break error,
         }
     };
     assert_eq!((more.len(), error.to_string().as_str()), (free - 3, "out of vectors: 1 wanted, 0 free"));
     for (expected, (message, later)) in (3..).zip(&more) {
-        assert_eq!(message.entry(TheMessage), expected);
+        assert_eq!(message.entry(ServiceMessage), expected);
         fake.send(address(3), expected).expect("it is bound");
         assert_eq!(later.0.calls(), 1, "entry {expected}");
     }
@@ -135,5 +140,5 @@ fn msix_of_two_thousand_and_forty_eight_entries() {
     assert_eq!(fake.read_register(address(3), 1, PENDING + 63 * 4), 1 << 31);
     assert_eq!((live.entry(Nic::Link), shared.messages().len()), (2, 0));
     drop((live, more));
-    assert_eq!((fake.mode(address(3)), fake.machine().vectors.free()), (None, free));
+    assert_eq!((fake.mode(address(3)), fake.machine().free_vectors()), (None, free));
 }

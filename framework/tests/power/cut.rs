@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use switchboard::config::Address;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::function::Resources;
 use switchboard::interrupt::{Claim, InIsr, Line, LineIsr, MessageIsr, Messages};
 use switchboard::messages;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 const BUS_MASTER: u16 = 4;
 const INTX_DISABLE: u16 = 0x400;
@@ -54,8 +54,8 @@ fn memory_and_messages_do_not_let_it_back() {
     let granted: Messages<1, Handler> = irq.grant_messages().expect("messages");
     let messages = granted.register(Arc::new(Handler)).unmask();
     assert!(fake.send(here(), 0).is_some());
-    bus.cut();
-    assert!(bus.is_cut() && fake.send(here(), 0).is_none());
+    bus.isolate();
+    assert!(bus.is_isolated() && fake.send(here(), 0).is_none());
     let _more = dma.buffer(64).expect("memory");
     let _messages = messages.mask().unmask();
     assert_eq!(command(&fake) & (BUS_MASTER | INTX_DISABLE), INTX_DISABLE);
@@ -69,7 +69,7 @@ fn the_line_does_not_hear_of_it_again() {
     let granted: Line<Handler> = irq.grant_line().expect("a line");
     let line = granted.register(Arc::new(Handler)).unmask();
     assert_eq!(command(&fake) & INTX_DISABLE, 0);
-    bus.cut();
+    bus.isolate();
     let _line = line.mask().unmask();
     assert_eq!(command(&fake) & INTX_DISABLE, INTX_DISABLE);
 }
@@ -77,9 +77,9 @@ fn the_line_does_not_hear_of_it_again() {
 #[test]
 fn whoever_claims_it_next_begins_anew() {
     let fake = machine();
-    claim(&fake).bus.cut();
+    claim(&fake).bus.isolate();
     let Resources { dma, bus, .. } = claim(&fake);
     let _memory = dma.buffer(64).expect("memory");
-    assert!(!bus.is_cut());
+    assert!(!bus.is_isolated());
     assert_eq!(command(&fake) & BUS_MASTER, BUS_MASTER);
 }

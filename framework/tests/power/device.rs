@@ -3,9 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use switchboard::config::{Address, ConfigAccess, Width};
-use switchboard::fake::{FakeFunction, FakeMachine};
-use switchboard::function::{Function, Inventory};
+use switchboard::function::Function;
 use switchboard::machine::Machine;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 /// Where the capabilities come to lie, in the order in which [`Device::new`] adds them.
 pub(crate) const POWER: u16 = 0x40;
@@ -98,18 +98,7 @@ impl Device {
         let life = Life { interrupt_line: 10, ..Life::default() };
         let device: &Self =
             Box::leak(Box::new(Self { nature, fake: FakeMachine::new([function]), life: Mutex::new(life) }));
-        let Machine { controller, memory, clock, vectors, policy, ref apertures, .. } = *device.fake.machine();
-        let (apertures, inventory) = (apertures.clone(), Inventory::new());
-        let machine: &Machine = Box::leak(Box::new(Machine {
-            config: device,
-            controller,
-            memory,
-            clock,
-            vectors,
-            policy,
-            apertures,
-            inventory,
-        }));
+        let machine = device.fake.share().config(device).build().machine();
         machine.scan();
         (device, machine)
     }
@@ -146,11 +135,11 @@ impl Device {
     }
 
     fn inner(&self) -> &'static dyn ConfigAccess {
-        self.fake.machine().config
+        self.fake.config()
     }
 
     fn now(&self) -> u64 {
-        self.fake.machine().clock.now()
+        self.fake.machine().clock().now_ns()
     }
 
     /// Forgets what was written, as in a reset.
@@ -244,6 +233,6 @@ pub(crate) fn take(machine: &'static Machine) -> Function {
 
 /// Lets that many nanoseconds pass.
 pub(crate) fn pass(machine: &Machine, nanoseconds: u64) {
-    let until = machine.clock.now() + nanoseconds;
-    while machine.clock.now() < until {}
+    let until = machine.clock().now_ns() + nanoseconds;
+    while machine.clock().now_ns() < until {}
 }

@@ -54,7 +54,7 @@ fn what_is_under_way_is_waited_for_and_not_for_ever() {
     for (pending, wanted) in [(20, 20), (30_000, 100)] {
         let nature = Nature { pending_for: pending * MILLISECOND, ..Nature::default() };
         let (device, machine) = Device::start(nature);
-        let before = machine.clock.now();
+        let before = machine.clock().now_ns();
         let function = take(machine).reset().expect("a reset").wait().expect("it comes back");
         let waited = (device.reset_at() - before) / MILLISECOND;
         assert!((wanted..wanted + 5).contains(&waited), "{waited} ms of {wanted}");
@@ -84,7 +84,7 @@ fn a_function_that_does_not_come_back_is_told_in_a_second() {
         let error = take(machine).reset().expect("a reset").wait().expect_err("it is gone");
         let found = u16::try_from(found).expect("a word");
         assert_eq!(error, SettleError::Absent { address: here(), wanted: 0x1234, found });
-        let waited = (machine.clock.now() - device.reset_at()) / MILLISECOND;
+        let waited = (machine.clock().now_ns() - device.reset_at()) / MILLISECOND;
         assert!((1000..1100).contains(&waited), "{waited} ms");
         assert!(machine.take(here()).is_none() && machine.functions().is_empty(), "it is gone");
     }

@@ -8,13 +8,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use switchboard::arch::window::{self, BEFORE_DELIVERY, ticks};
-use switchboard::bar::{Bar, Reg, RegisterBlock, WriteOnly};
+use switchboard::event::{Notifier, event};
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Claim, InIsr, Line, LineIsr, Live, MessageIsr, Messages, Mode, Vector};
 use switchboard::machine::Machine;
 use switchboard::messages;
-use switchboard::sync::{Notifier, event};
+use switchboard::mmio::{Bar, Reg, RegisterBlock, WriteOnly};
+use switchboard_x86_64::instruments::{self, BEFORE_DELIVERY, ticks};
 
 use crate::say;
 use crate::system::{Outcome, System};
@@ -72,7 +72,7 @@ enum Failure {
     #[error("a function was refused: {0}")]
     Claim(#[from] switchboard::function::ClaimError),
     #[error("the registers were refused: {0}")]
-    Map(#[from] switchboard::bar::MapError),
+    Map(#[from] switchboard::mmio::MapError),
     #[error("no handler was called")]
     Silent,
     #[error("the CPU was never halted when the device was done")]
@@ -116,12 +116,12 @@ struct Cost {
 }
 
 fn measure(machine: &'static Machine, mode: Mode, first: &Stopwatch) -> Result<Cost, Failure> {
-    let report = machine.vectors.report();
+    let report = machine.interrupt_report();
     let vector: Vector = report.iter().find(|row| row.mode == mode).ok_or(Failure::Silent)?.vector;
-    let silent = (0..ROUNDS).map(|_| window::open(|| {})).map(|window| window.after - window.before).min();
+    let silent = (0..ROUNDS).map(|_| instruments::open(|| {})).map(|window| window.after - window.before).min();
     let round = |_| {
         first.ended.store(0, Ordering::Relaxed);
-        let window = window::open(|| machine.controller.raise(vector));
+        let window = instruments::open(|| instruments::raise(vector));
         let (began, ended) = (first.began.load(Ordering::Relaxed), first.ended.load(Ordering::Relaxed));
         if ended == 0 {
             return Err(Failure::Silent);

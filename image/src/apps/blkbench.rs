@@ -13,9 +13,9 @@ use alloc::string::String;
 use core::cell::{Cell, RefCell};
 
 use embassy_time::{Duration, Instant};
-use switchboard::arch::mark::{BLOCK, mark};
-use switchboard::sync::{Notifier, Waiter, event};
+use switchboard::event::{Notifier, Waiter, event};
 use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_x86_64::mark::{BLOCK, mark};
 
 use crate::disk::Disk;
 use crate::say;

@@ -67,7 +67,7 @@ async fn follow(machine: &'static Machine, mut slot: HotplugSlot) {
             }
             SlotChange::Gone => disk = None,
         }
-        let free = machine.vectors.free();
+        let free = machine.free_vectors();
         say!("hotplug: slot {number}: {change:?}, {free} vectors free, after {reads} reads");
     }
 }

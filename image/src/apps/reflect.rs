@@ -7,9 +7,9 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use embassy_futures::join::join_array;
-use switchboard::arch;
-use switchboard::arch::mark::{FRAME, mark};
 use switchboard::config::Address;
+use switchboard_x86_64 as arch;
+use switchboard_x86_64::mark::{FRAME, mark};
 
 use crate::devices::Found;
 use crate::network::Polling;

@@ -9,7 +9,7 @@
 
 use core::arch::global_asm;
 
-use switchboard::arch::{self, BootInfo, ImageLayout};
+use switchboard_x86_64::{self as arch, BootInfo, ImageLayout};
 
 pvh::xen_elfnote_phys32_entry!(boot_start);
 

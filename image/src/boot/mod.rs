@@ -5,7 +5,7 @@ mod intrinsics;
 mod panic;
 mod unwind;
 
-use switchboard::arch::Allocator;
+use switchboard_x86_64::Allocator;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;

@@ -4,12 +4,12 @@
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use switchboard::arch::{self, Backtrace};
+use switchboard_x86_64::{self as arch, Backtrace};
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     static PANICKING: AtomicBool = AtomicBool::new(false);
-    arch::power::silence();
+    arch::power::quiesce();
     // A panic while reporting one must not report for ever.
     if !PANICKING.swap(true, Ordering::Relaxed) {
         arch::serial::print_emergency(format_args!("\n{info}\n{}", Backtrace::here()));

@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::fmt;
 
-use switchboard::arch::mark::{SCAN, SCANNED, mark};
 use switchboard::config::Address;
 use switchboard::driver::best_match;
 use switchboard::function::Function;
 use switchboard::machine::Machine;
+use switchboard_x86_64::mark::{SCAN, SCANNED, mark};
 
 use self::class::Close;
 

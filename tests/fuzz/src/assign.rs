@@ -1,6 +1,6 @@
 //! Assignment of BARs and bridge windows, for any tree and whatever firmware left in it.
 
-use switchboard::fake::assign_any;
+use switchboard_testing::assign_any;
 
 pub(crate) fn run(data: &[u8]) {
     assign_any(data);

@@ -6,8 +6,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use embassy_net_driver::{Driver as _, RxToken, TxToken};
 use switchboard::config::Address;
 use switchboard::driver::attach;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard_drivers::e1000::E1000;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 use crate::input::Input;
 
@@ -59,7 +59,7 @@ pub(crate) fn run(data: &[u8]) {
     {
         while step(&fake, &mut card, &mut input).is_some() {}
     }
-    assert_eq!(fake.lent_pages(), 0, "memory is left");
+    assert_eq!(fake.dma_pages(), 0, "memory is left");
     assert_eq!(fake.mode(here()), None, "interrupts are left");
     assert_eq!(fake.read_config(here(), 4) & 4, 0, "it masters the bus");
 }

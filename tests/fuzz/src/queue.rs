@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use switchboard::dma::{DmaBuffer, DmaPort};
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard_drivers::virtio::queue::{
     Chain, LONGEST_CHAIN, Places, QueueError, RingFeatures, Segments, Shape, SplitQueue,
 };
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 use crate::input::Input;
 
@@ -40,7 +40,7 @@ pub(crate) fn run(data: &[u8]) {
         let dma = function.claim().expect("a good function").dma;
         play(&fake, &dma, &mut Input::new(data));
     }
-    assert_eq!(fake.lent_pages(), 0, "memory is left");
+    assert_eq!(fake.dma_pages(), 0, "memory is left");
 }
 
 fn play(fake: &FakeMachine, dma: &DmaPort, input: &mut Input<'_>) -> Option<()> {

@@ -1,11 +1,7 @@
 //! Firmware's tables: the MCFG, the MADT, the DSDT by themselves, and all of them from the root pointer on.
 
-use core::ptr::NonNull;
-
-use switchboard::arch::tables::{self, FirmwareTables};
-use switchboard::config::EcamRegion;
-use switchboard::dma::DmaBlock;
-use switchboard::machine::{Memory, MemoryError};
+use switchboard::platform::EcamRegion;
+use switchboard_x86_64::tables::{self, FirmwareTables, PhysicalMemory};
 
 /// Where the bytes are in the machine: in the area that a BIOS keeps its root pointer in.
 const BASE: u64 = 0xe0000;
@@ -45,20 +41,10 @@ struct Firmware<'a> {
     bytes: &'a [u8],
 }
 
-impl Memory for Firmware<'_> {
-    fn map(&self, physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
-        let unreachable = MemoryError::Unreachable { physical, length };
-        let start = physical.checked_sub(BASE).and_then(|start| usize::try_from(start).ok());
-        let range = start.and_then(|start| Some(start..start.checked_add(usize::try_from(length).ok()?)?));
-        let bytes = range.and_then(|range| self.bytes.get(range)).ok_or(unreachable)?;
-        Ok(NonNull::from(bytes).cast())
-    }
-
-    fn allocate(&self, pages: usize) -> Result<DmaBlock, MemoryError> {
-        Err(MemoryError::OutOfMemory { wanted: pages.saturating_mul(DmaBlock::PAGE) })
-    }
-
-    fn release(&self, _block: DmaBlock) {
-        unreachable!("nothing was allocated");
+impl PhysicalMemory for Firmware<'_> {
+    fn copy(&self, address: u64, length: u64) -> Option<Vec<u8>> {
+        let start = usize::try_from(address.checked_sub(BASE)?).ok()?;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        self.bytes.get(start..end).map(<[u8]>::to_vec)
     }
 }

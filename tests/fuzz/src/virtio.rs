@@ -4,7 +4,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use switchboard::config::Address;
 use switchboard::driver::{Driver, attach};
-use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 use crate::input::Input;
 
@@ -70,7 +70,7 @@ impl World {
         {
             play(&this, driver, &mut input);
         }
-        assert_eq!(this.fake.lent_pages(), 0, "memory is left");
+        assert_eq!(this.fake.dma_pages(), 0, "memory is left");
         assert_eq!(this.fake.mode(this.address), None, "interrupts are left");
         assert_eq!(this.fake.read_config(this.address, 4) & 4, 0, "it masters the bus");
     }
@@ -106,7 +106,7 @@ impl World {
             u64::from(read(USED)) | u64::from(read(USED + 4)) << 32
         } else {
             // The first one got the first memory: a table, the available ring, the used ring.
-            let (memory, _) = *self.fake.lent_blocks().first()?;
+            let (memory, _) = *self.fake.dma_blocks().first()?;
             memory + (16 * size + 2 * (3 + size)).next_multiple_of(4)
         };
         let index = self.fake.dma_read(used + 2, 2)?;
@@ -118,7 +118,7 @@ impl World {
 
     fn scribble(&self, input: &mut Input<'_>) -> Option<()> {
         let (block, offset) = (input.byte()?, input.word()?);
-        let blocks = self.fake.lent_blocks();
+        let blocks = self.fake.dma_blocks();
         let (memory, length) = *blocks.get(usize::from(block) % blocks.len().max(1))?;
         let offset = usize::from(offset) % length;
         let bytes = input.bytes((length - offset).min(8));

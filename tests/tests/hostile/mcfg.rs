@@ -1,13 +1,10 @@
 //! The cases about ACPI's MCFG table, read as the machine reads it: from the root pointer on.
 
 use core::ops::Range;
-use core::ptr::NonNull;
-
-use switchboard::arch::tables;
-use switchboard::config::{Address, ConfigAccess, EcamRegion, Width};
-use switchboard::dma::DmaBlock;
-use switchboard::machine::{Memory, MemoryError};
+use switchboard::config::{Address, ConfigAccess, Width};
+use switchboard::platform::EcamRegion;
 use switchboard_tests::proxy::{Case, Expect};
+use switchboard_x86_64::tables::{self, PhysicalMemory};
 
 use crate::catalogue::cases;
 
@@ -20,20 +17,11 @@ const RAM: Range<u64> = 0x10_0000..0x8000_0000;
 /// The firmware's memory.
 struct Firmware(Vec<u8>);
 
-impl Memory for Firmware {
-    fn map(&self, physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
-        let start = physical.checked_sub(BASE.into()).and_then(|start| usize::try_from(start).ok());
-        let range = start.and_then(|start| Some(start..start.checked_add(usize::try_from(length).ok()?)?));
-        let bytes = range.and_then(|range| self.0.get(range));
-        bytes.map(|bytes| NonNull::from(bytes).cast()).ok_or(MemoryError::Unreachable { physical, length })
-    }
-
-    fn allocate(&self, pages: usize) -> Result<DmaBlock, MemoryError> {
-        Err(MemoryError::OutOfMemory { wanted: pages })
-    }
-
-    fn release(&self, _: DmaBlock) {
-        unreachable!("nothing was allocated");
+impl PhysicalMemory for Firmware {
+    fn copy(&self, address: u64, length: u64) -> Option<Vec<u8>> {
+        let start = usize::try_from(address.checked_sub(BASE.into())?).ok()?;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        self.0.get(start..end).map(<[u8]>::to_vec)
     }
 }
 

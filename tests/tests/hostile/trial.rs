@@ -1,19 +1,19 @@
 //! A machine of functions that may do anything, taken through all that the framework does: the scan, claims, grants.
 
-use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use switchboard::assign::{Apertures, Unassigned};
-use switchboard::bar::{BarKind, MapError, RegisterBlock};
+use switchboard::bar::BarKind;
 use switchboard::config::Address;
-use switchboard::dma::DmaBlock;
-use switchboard::fake::FakeMachine;
-use switchboard::function::{ClaimError, Function as Found, FunctionReport, Inventory, Refusal, Resources};
+use switchboard::function::{ClaimError, Function as Found, FunctionReport, Refusal, Resources};
 use switchboard::interrupt::{Claim, GrantError, InIsr, LineIsr, MessageIsr, Mode};
-use switchboard::machine::{Clock, Machine, Memory, MemoryError};
+use switchboard::machine::Machine;
 use switchboard::messages;
+use switchboard::mmio::{MapError, RegisterBlock};
+use switchboard::platform::{Clock, MemoryError, RegisterAccess};
+use switchboard_testing::{DeviceRegisters, FakeMachine};
 
 use crate::space::{Function, Seen, Space};
 
@@ -32,24 +32,20 @@ static SPACE: LazyLock<Space> = LazyLock::new(Space::default);
 static MEMORY: Registers = Registers { bytes: [const { AtomicU8::new(0) }; WINDOW], mapped: Mutex::new(Vec::new()) };
 static CLOCK: Leaps = Leaps(AtomicU64::new(0));
 static MACHINE: LazyLock<Mutex<&'static Machine>> = LazyLock::new(|| {
-    let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([])));
-    let Machine { controller, vectors, policy, .. } = *fake.machine();
     let apertures = Apertures {
         io: vec![PORTS],
         memory: [0xc000_0000..0xe000_0000, 1 << 40..1 << 41].to_vec(),
         taken: TAKEN.to_vec(),
     };
-    let inventory = Inventory::new();
-    let machine =
-        Machine { config: &*SPACE, apertures, controller, memory: &MEMORY, clock: &CLOCK, vectors, policy, inventory };
-    Mutex::new(Box::leak(Box::new(machine)))
+    let builder = FakeMachine::builder().apertures(apertures);
+    Mutex::new(builder.config(&*SPACE).registers(&MEMORY).clock(&CLOCK).build().machine())
 });
 
 /// Time passes in leaps: what waits for a second is not to take one.
 struct Leaps(AtomicU64);
 
 impl Clock for Leaps {
-    fn now(&self) -> u64 {
+    fn now_ns(&self) -> u64 {
         self.0.fetch_add(1_000_000, Ordering::Relaxed)
     }
 }
@@ -60,21 +56,27 @@ struct Registers {
     mapped: Mutex<Vec<(u64, u64)>>,
 }
 
-impl Memory for Registers {
-    fn map(&self, physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
+impl DeviceRegisters for Registers {
+    fn map(&self, physical: u64, length: u64) -> Result<&'static dyn RegisterAccess, MemoryError> {
         self.mapped.lock().unwrap_or_else(PoisonError::into_inner).push((physical, length));
         match length <= self.bytes.len() as u64 {
-            true => Ok(NonNull::from(&self.bytes).cast()),
+            true => Ok(&MEMORY),
             false => Err(MemoryError::Unreachable { physical, length }),
         }
     }
+}
 
-    fn allocate(&self, pages: usize) -> Result<DmaBlock, MemoryError> {
-        Err(MemoryError::OutOfMemory { wanted: pages.saturating_mul(DmaBlock::PAGE) })
+impl RegisterAccess for Registers {
+    fn read(&self, offset: u64, bytes: u8) -> u64 {
+        let start = usize::try_from(offset).expect("an offset in the window");
+        let place = &self.bytes[start..start + usize::from(bytes)];
+        place.iter().rev().fold(0, |value, byte| value << 8 | u64::from(byte.load(Ordering::Relaxed)))
     }
 
-    fn release(&self, _: DmaBlock) {
-        unreachable!("nothing was allocated");
+    fn write(&self, offset: u64, bytes: u8, value: u64) {
+        let start = usize::try_from(offset).expect("an offset in the window");
+        let place = &self.bytes[start..start + usize::from(bytes)];
+        place.iter().zip(value.to_le_bytes()).for_each(|(byte, value)| byte.store(value, Ordering::Relaxed));
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(dead_code, unused_imports)]
 
 use switchboard::interrupt::{Claim, InIsr, LineIsr};
-use switchboard::sync::{Notifier, Waiter, event};
+use switchboard::event::{Notifier, Waiter, event};
 
 struct Shared {
     done: Notifier,

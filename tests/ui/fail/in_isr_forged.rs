@@ -3,7 +3,7 @@
 #![allow(dead_code, unused_imports)]
 
 use switchboard::interrupt::InIsr;
-use switchboard::sync::event;
+use switchboard::event::event;
 
 fn main() {
     let (notifier, _waiter) = event();

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unused_imports)]
 
-use switchboard::bar::{AddressReg, Bar, RegisterBlock};
+use switchboard::mmio::{AddressReg, Bar, RegisterBlock};
 use switchboard::dma::DmaBuffer;
 
 struct Copier;

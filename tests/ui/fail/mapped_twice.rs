@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unused_imports)]
 
-use switchboard::bar::{Bar, BarSlot, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, UnmappedBar, WriteOnly};
 
 struct Edu;
 
@@ -13,7 +13,7 @@ impl RegisterBlock for Edu {
 const CAUSE: Reg<Edu, u32, ReadOnly> = Reg::at(0x24);
 const ACK: Reg<Edu, u32, WriteOnly> = Reg::at(0x64);
 
-fn probe(bar0: BarSlot) {
+fn probe(bar0: UnmappedBar) {
     let first = bar0.map::<Edu>();
     let second = bar0.map::<Edu>();
     drop((first, second));

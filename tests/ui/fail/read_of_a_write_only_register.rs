@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unused_imports)]
 
-use switchboard::bar::{Bar, BarSlot, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, UnmappedBar, WriteOnly};
 
 struct Edu;
 
@@ -18,5 +18,5 @@ fn cause(bar: &Bar<Edu>) -> u32 {
 }
 
 fn main() {
-    let _ = (cause, CAUSE, |slot: BarSlot| slot.facts());
+    let _ = (cause, CAUSE, |slot: UnmappedBar| slot.facts());
 }

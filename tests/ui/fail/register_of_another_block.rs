@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unused_imports)]
 
-use switchboard::bar::{Bar, BarSlot, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, UnmappedBar, WriteOnly};
 
 struct Edu;
 
@@ -24,5 +24,5 @@ fn cause(bar: &Bar<Other>) -> u32 {
 }
 
 fn main() {
-    let _ = (cause, ACK, |slot: BarSlot| slot.facts());
+    let _ = (cause, ACK, |slot: UnmappedBar| slot.facts());
 }

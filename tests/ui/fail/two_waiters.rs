@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unused_imports)]
 
-use switchboard::sync::Waiter;
+use switchboard::event::Waiter;
 
 async fn wait(waiter: &mut Waiter) {
     let first = waiter.wait();

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unused_imports)]
 
-use switchboard::bar::{Bar, BarSlot, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, UnmappedBar, WriteOnly};
 
 struct Edu;
 
@@ -18,5 +18,5 @@ fn acknowledge(bar: &Bar<Edu>) {
 }
 
 fn main() {
-    let _ = (acknowledge, ACK, |slot: BarSlot| slot.facts());
+    let _ = (acknowledge, ACK, |slot: UnmappedBar| slot.facts());
 }

@@ -3,7 +3,7 @@
 #![allow(dead_code, unused_imports)]
 
 use switchboard::interrupt::{Claim, InIsr, LineIsr};
-use switchboard::sync::{Notifier, Waiter};
+use switchboard::event::{Notifier, Waiter};
 
 struct Shared {
     done: Notifier,

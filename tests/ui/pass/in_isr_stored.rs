@@ -3,7 +3,7 @@
 #![allow(dead_code, unused_imports)]
 
 use switchboard::interrupt::{Claim, InIsr, LineIsr};
-use switchboard::sync::Notifier;
+use switchboard::event::Notifier;
 
 struct Shared {
     done: Notifier,

@@ -20,7 +20,7 @@ impl LineIsr for Shared {
 
 fn connect(irq: InterruptPort) {
     let service = irq.grant_service::<Shared>().unwrap();
-    drop(service.register(Arc::new(switchboard::interrupt::Either(Shared))).unmask());
+    drop(service.register(Arc::new(switchboard::interrupt::LineAsMessage(Shared))).unmask());
 }
 
 fn main() {

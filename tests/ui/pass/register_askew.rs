@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unused_imports)]
 
-use switchboard::bar::{Reg, RegisterBlock};
+use switchboard::mmio::{Reg, RegisterBlock};
 
 struct Edu;
 

@@ -11,7 +11,7 @@ use core::task::{Context, Waker};
 use embassy_net_driver::{Driver as _, LinkState, RxToken as _, TxToken as _};
 use switchboard::config::Address;
 use switchboard::driver::{ProbeError, attach};
-use switchboard::fake::FakeMachine;
+use switchboard_testing::FakeMachine;
 
 use super::super::registers::*;
 use super::super::{E1000, rx_ring, tx_ring};
@@ -111,7 +111,7 @@ fn a_probe_leaves_a_card_that_is_ready() {
     assert_ne!(read(fake, RCTL.offset()) & Receive::ENABLE.bits(), 0);
     drop(card);
     assert_eq!((read(fake, RCTL.offset()), read(fake, TCTL.offset()), fake.mode(address())), (0, 0, None));
-    assert_eq!(fake.lent_pages(), 0);
+    assert_eq!(fake.dma_pages(), 0);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_card_without_a_name_or_without_an_end_of_reset_is_refused() {
     let fake = leaked();
     let stuck = probe(fake, Alive { reset: false, eeprom: true }).expect_err("no end");
     assert!(matches!(stuck, ProbeError::Device(text) if text.contains("reset")));
-    assert_eq!(fake.lent_pages(), 0);
+    assert_eq!(fake.dma_pages(), 0);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_line_pulled_by_another_is_not_claimed() {
     assert!(fake.pull(GSI));
     write(fake, ICR.offset(), u32::MAX);
     assert!(fake.pull(GSI));
-    let rows = fake.machine().vectors.report();
+    let rows = fake.machine().interrupt_report();
     assert_eq!(rows.iter().map(|row| (row.count, row.unclaimed)).collect::<Vec<_>>(), [(2, 2)]);
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use switchboard::config::Address;
 use switchboard::dma::DmaPort;
-use switchboard::fake::{FakeFunction, FakeMachine};
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 use super::{BUFFER_BYTES, DESCRIPTOR_BYTES};
 

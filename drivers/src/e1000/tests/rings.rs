@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
-use switchboard::fake::FakeMachine;
+use switchboard_testing::FakeMachine;
 
 use super::super::counters::Counters;
 use super::super::rx_ring::{self, RxFault, RxRing};

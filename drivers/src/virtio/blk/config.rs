@@ -1,8 +1,8 @@
 //! What a block device says of itself (virtio 1.2, 5.2.3 and 5.2.4).
 
 use bitflags::bitflags;
-use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock};
 use switchboard::driver::ProbeError;
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
 
 use crate::block::SECTOR_SIZE;
 use crate::virtio::queue::LONGEST_CHAIN;

@@ -11,12 +11,12 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
-use switchboard::bar::Bar;
 use switchboard::dma::DmaPort;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
 use switchboard::messages;
+use switchboard::mmio::Bar;
 
 use self::config::{BlkConfig, BlkFeatures, Limits, read_capacity};
 use self::request::{Kind, Request};
@@ -99,7 +99,7 @@ impl Driver for VirtioBlk {
     const MATCHES: &'static [Id] = &[Id::new(VENDOR, 0x1042), Id::new(VENDOR, 0x1001)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
-        let clock = function.machine().clock;
+        let clock = function.clock();
         let (transport, irq, dma) = Transport::open(function)?;
         let (setup, features) = transport.negotiate(BlkFeatures::all())?;
         let config = setup.config()?;

@@ -7,7 +7,7 @@ use core::pin::pin;
 use core::task::Context;
 
 use switchboard::config::Address;
-use switchboard::fake::FakeMachine;
+use switchboard_testing::FakeMachine;
 
 use super::*;
 use crate::block::SECTOR_SIZE;
@@ -47,7 +47,7 @@ impl Disk {
 
     /// So many microseconds pass: one with each look at the clock.
     fn wait(&self, microseconds: u64) {
-        (0..microseconds).for_each(|_| _ = self.machine.machine().clock.now());
+        (0..microseconds).for_each(|_| _ = self.machine.machine().clock().now_ns());
     }
 
     /// The interrupt arrives, if there is one.

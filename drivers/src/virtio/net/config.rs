@@ -1,9 +1,9 @@
 //! What a network device says of itself (virtio 1.2, 5.1.3 and 5.1.4).
 
 use bitflags::bitflags;
-use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock};
 use switchboard::config::Address;
 use switchboard::driver::ProbeError;
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
 
 /// Bytes of an Ethernet header.
 const ETHERNET_HEADER: usize = 14;

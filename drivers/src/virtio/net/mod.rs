@@ -17,11 +17,11 @@ use core::task::{Context, Waker};
 
 use atomic_waker::AtomicWaker;
 use embassy_net_driver::{Capabilities, HardwareAddress, LinkState};
-use switchboard::bar::Bar;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
 use switchboard::messages;
+use switchboard::mmio::Bar;
 
 use self::config::{LARGEST_FRAME, NetConfig, NetFeatures};
 pub use self::counters::{Counter, NetCounters};

@@ -14,8 +14,8 @@ use core::task::{Context, Poll, Waker};
 use std::task::Wake;
 
 use switchboard::dma::DmaPort;
-use switchboard::fake::{FakeFunction, FakeMachine};
 use switchboard::function::{Function, Resources};
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 pub(super) use self::peer::{Peer, Taken};
 use super::VENDOR;

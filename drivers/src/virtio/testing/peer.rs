@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use switchboard::config::Address;
-use switchboard::fake::FakeMachine;
+use switchboard_testing::FakeMachine;
 
 use super::COMMON;
 use crate::virtio::queue::{Places, RingFeatures};

@@ -3,16 +3,19 @@
 
 mod slot;
 
-pub use slot::{Completion, Indicator, Slot, SlotCommand, SlotEvents, SlotSignals};
+pub use slot::{Completion, HotPlugSlot, Indicator, SlotCommand, SlotEventSource, SlotEvents};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::bar::BarSlot;
 use crate::config::{Address, BusNumbers, Command, SlotCapabilities, Space, update_command};
-use crate::function::claim::{ClaimError, Claimed, Config, Function};
-use crate::function::inventory::{FunctionReport, Presence, RETRY, Record};
+use crate::function::claim::ClaimError;
+use crate::function::config::Config;
+use crate::function::handle::Function;
 use crate::interrupt::InterruptPort;
+use crate::inventory::{FunctionReport, Record};
+use crate::mmio::UnmappedBar;
+use crate::ownership::{Claimed, Presence, RETRY};
 
 impl Function {
     /// What the slot behind it can do, for a PCI Express port that has one.
@@ -35,10 +38,10 @@ impl Function {
         let forward = Command::IO_ENABLE | Command::MEMORY_ENABLE | Command::BUS_MASTER_ENABLE;
         update_command(claimed.space(), |command| command | forward);
         Ok(PortResources {
-            bar0: BarSlot::new(claimed.clone(), 0),
-            bar1: BarSlot::new(claimed.clone(), 1),
+            bar0: UnmappedBar::new(claimed.clone(), 0),
+            bar1: UnmappedBar::new(claimed.clone(), 1),
             irq: InterruptPort::new(claimed.clone()),
-            slot: Slot::new(claimed.clone(), express.offset, slot),
+            slot: HotPlugSlot::new(claimed.clone(), express.offset, slot),
             message: express.message,
             bus: SecondaryBus::new(claimed.clone()),
             presence: claimed.presence(),
@@ -51,15 +54,15 @@ impl Function {
 #[derive(Debug)]
 pub struct PortResources {
     /// Base address register 0.
-    pub bar0: BarSlot,
+    pub bar0: UnmappedBar,
     /// Base address register 1.
-    pub bar1: BarSlot,
+    pub bar1: UnmappedBar,
     /// Its interrupts, to be granted as a line or as messages.
     pub irq: InterruptPort,
     /// The message by which it announces what happens at its slot, when it has several.
     pub message: u8,
     /// Its slot.
-    pub slot: Slot,
+    pub slot: HotPlugSlot,
     /// What is behind it.
     pub bus: SecondaryBus,
     /// Its configuration space, to read.
@@ -122,14 +125,14 @@ impl SecondaryBus {
     }
 
     /// Says that everything behind the port is gone. Returns how many functions that was.
-    pub fn withdraw(&self) -> usize {
+    pub fn mark_removed(&self) -> usize {
         let records = self.records();
         records.iter().for_each(|record| self.claimed.machine().mark_gone(record));
         records.len()
     }
 
     fn records(&self) -> Vec<Arc<Record>> {
-        let mut records = self.claimed.machine().records();
+        let mut records = self.claimed.machine().inventory.records();
         records.retain(|record| self.contains(record.address()));
         records
     }

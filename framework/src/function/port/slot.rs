@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use bitflags::bitflags;
 
 use crate::config::SlotCapabilities;
-use crate::function::Claimed;
+use crate::ownership::Claimed;
 
 const LINK_CAPABILITIES: u16 = 0x0c;
 const LINK_STATUS: u16 = 0x12;
@@ -97,14 +97,14 @@ pub enum Completion {
 
 /// A slot, to be commanded. Dropping it ends its interrupts; its power stays as it is.
 #[derive(Debug)]
-pub struct Slot {
-    registers: SlotSignals,
+pub struct HotPlugSlot {
+    registers: SlotEventSource,
     capabilities: SlotCapabilities,
 }
 
-impl Slot {
-    pub(in crate::function) fn new(claimed: Arc<Claimed>, offset: u16, capabilities: SlotCapabilities) -> Self {
-        Self { registers: SlotSignals { claimed, offset }, capabilities }
+impl HotPlugSlot {
+    pub(crate) fn new(claimed: Arc<Claimed>, offset: u16, capabilities: SlotCapabilities) -> Self {
+        Self { registers: SlotEventSource { claimed, offset }, capabilities }
     }
 
     /// What it can do.
@@ -115,7 +115,7 @@ impl Slot {
 
     /// The handler's side.
     #[must_use]
-    pub fn signals(&self) -> SlotSignals {
+    pub fn signals(&self) -> SlotEventSource {
         self.registers.clone()
     }
 
@@ -182,7 +182,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for HotPlugSlot {
     fn drop(&mut self) {
         let _ = self.listen(SlotEvents::empty());
     }
@@ -190,12 +190,12 @@ impl Drop for Slot {
 
 /// The announcements of a slot, for the handler of its port.
 #[derive(Debug, Clone)]
-pub struct SlotSignals {
+pub struct SlotEventSource {
     claimed: Arc<Claimed>,
     offset: u16,
 }
 
-impl SlotSignals {
+impl SlotEventSource {
     /// Takes what was announced since the last time; empty when it was nothing. Looks again after each clearing: a
     /// port sends its next message only once all of its events were clear (PCIe 4.0, 6.7.3.4).
     pub fn take(&self) -> SlotEvents {

@@ -5,10 +5,10 @@
 
 use super::saved::Saved;
 use super::settle::{Settling, Step};
-use super::{D3_DELAY, PowerState};
+use super::state::{D3_DELAY, PowerState};
 use crate::config::{Address, ExpressCapability, HeaderKind};
-use crate::function::claim::Function;
-use crate::function::inventory::Record;
+use crate::function::handle::Function;
+use crate::inventory::Record;
 
 /// Advanced Features (PCI AF ECN, 2006): conventional functions' own function-level reset.
 const AF: u8 = 0x13;
@@ -115,7 +115,7 @@ impl Function {
         if lever.is_none() {
             PowerState::D3Hot.write(record);
         }
-        let now = self.machine().clock.now();
+        let now = self.machine().clock.now_ns();
         let (step, not_before) = match lever {
             Some(lever) => (Step::Drain { lever, since: now }, now),
             None => (Step::Wake, now + D3_DELAY),

@@ -1,9 +1,8 @@
 //! What a function loses when it is reset or wakes from its sleep, and how it gets it back.
 
-use crate::bar::{BarFacts, BarKind, write_bar};
+use crate::bar::{BarFacts, BarKind, park, write_bar};
 use crate::config::{Address, Command, ExpressCapability, update_command};
-use crate::function::inventory::Record;
-use crate::function::scan::park;
+use crate::inventory::Record;
 
 /// Cache Line Size and Latency Timer.
 const CACHE_LINE: u16 = 0x0c;

@@ -5,10 +5,10 @@
 
 use super::reset::Lever;
 use super::saved::{BarLost, Saved};
-use super::{D3_DELAY, PowerState};
+use super::state::{D3_DELAY, PowerState};
 use crate::config::Address;
-use crate::function::claim::Function;
-use crate::function::inventory::Away;
+use crate::function::handle::Function;
+use crate::ownership::ResetInProgress;
 
 const MILLISECOND: u64 = 1_000_000;
 /// For what the function still waits for; it is reset all the same then (PCIe 4.0, 6.6.2, implementation note).
@@ -40,7 +40,7 @@ pub struct Settling {
     saved: Saved,
     step: Step,
     not_before: u64,
-    away: Away,
+    away: ResetInProgress,
 }
 
 /// How far a function has come.
@@ -54,13 +54,13 @@ pub enum Settled {
 
 impl Settling {
     pub(in crate::function) fn new(function: Function, saved: Saved, step: Step, not_before: u64) -> Self {
-        let away = Away::new(function.record());
+        let away = ResetInProgress::new(function.record());
         Self { function, saved, step, not_before, away }
     }
 
     /// Wakes a function that somebody else put to sleep, who knows when: as late as if it had been just now.
     pub(in crate::function) fn wake(function: Function) -> Self {
-        let (saved, now) = (Saved::take(function.record()), function.machine().clock.now());
+        let (saved, now) = (Saved::take(function.record()), function.machine().clock.now_ns());
         Self::new(function, saved, Step::Wake, now + D3_DELAY)
     }
 
@@ -73,7 +73,7 @@ impl Settling {
     /// Nanoseconds until it is worth asking again.
     #[must_use]
     pub fn remaining(&self) -> u64 {
-        self.not_before.saturating_sub(self.function.machine().clock.now())
+        self.not_before.saturating_sub(self.function.machine().clock.now_ns())
     }
 
     /// Takes the next step when it is due. Does not wait.
@@ -83,7 +83,7 @@ impl Settling {
     /// is gone, as if it had been pulled out.
     pub fn poll(mut self) -> Result<Settled, SettleError> {
         let (clock, record) = (self.function.machine().clock, self.function.record());
-        let now = clock.now();
+        let now = clock.now_ns();
         if now < self.not_before {
             return Ok(Settled::NotYet(self));
         }
@@ -95,13 +95,13 @@ impl Settling {
                 } else {
                     lever.pull(record);
                     // From when it was told, and not from when that was decided.
-                    let now = clock.now();
+                    let now = clock.now_ns();
                     (self.step, self.not_before) = (Step::Return { since: now }, now + RESET_DELAY);
                 }
             }
             Step::Wake => {
                 PowerState::D0.write(record);
-                let now = clock.now();
+                let now = clock.now_ns();
                 (self.step, self.not_before) = (Step::Return { since: now }, now + D3_DELAY);
             }
             Step::Return { since } => {

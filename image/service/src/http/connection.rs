@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use switchboard::arch::mark::{HTTP, mark};
+use switchboard_x86_64::mark::{HTTP, mark};
 
 use super::deadline::{NEXT, REST, Seconds, WRITE};
 use super::head::{self, Fault, Framing, Method};

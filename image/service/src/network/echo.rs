@@ -2,7 +2,7 @@
 
 use alloc::rc::Rc;
 
-use switchboard::arch::mark::{TCP_ECHO, UDP_ECHO, mark};
+use switchboard_x86_64::mark::{TCP_ECHO, UDP_ECHO, mark};
 
 use super::service::Service;
 use super::{Stack, TcpSocket, UdpSocket};

@@ -11,8 +11,8 @@ use core::net::Ipv4Addr;
 use core::ops::Deref;
 
 use smoltcp::wire::Ipv4Cidr;
-use switchboard::arch::mark::{READY, mark};
 use switchboard::config::Address;
+use switchboard_x86_64::mark::{READY, mark};
 
 use super::nic::Nic;
 use super::stack::Stack;

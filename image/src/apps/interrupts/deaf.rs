@@ -1,9 +1,9 @@
 //! A driver with the bug that the breaker of a line is there for: its handler does not know its own device.
 
-use switchboard::bar::{Bar, Reg, RegisterBlock, WriteOnly};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Claim, Gsi, InIsr, Line, LineIsr, Live};
+use switchboard::mmio::{Bar, Reg, RegisterBlock, WriteOnly};
 
 use alloc::sync::Arc;
 

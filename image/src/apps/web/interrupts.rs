@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::Serialize;
-use switchboard::interrupt::InterruptRow;
+use switchboard::interrupt::InterruptReport;
 
 use super::Site;
 use crate::http::Response;
@@ -33,11 +33,11 @@ struct Row {
 }
 
 impl Row {
-    fn new(row: InterruptRow) -> Self {
+    fn new(row: InterruptReport) -> Self {
         let (claimed, folded) = (row.claimed(), row.folded());
         Self {
-            vector: row.vector.number,
-            cpu: row.vector.cpu,
+            vector: row.vector.number(),
+            cpu: row.vector.cpu(),
             mode: row.mode.to_string(),
             function: row.function.to_string(),
             driver: row.driver,
@@ -54,9 +54,9 @@ impl Row {
 }
 
 pub(super) fn serve(site: &Site) -> Response {
-    let vectors = site.machine.vectors;
+    let machine = site.machine;
     Response::json(&Interrupts {
-        spurious: vectors.spurious(),
-        vectors: vectors.report().into_iter().map(Row::new).collect(),
+        spurious: machine.spurious_interrupts(),
+        vectors: machine.interrupt_report().into_iter().map(Row::new).collect(),
     })
 }

@@ -5,9 +5,9 @@ use alloc::string::String;
 use core::fmt::{Arguments, Write};
 
 use embassy_time::Instant;
-use switchboard::arch;
-use switchboard::interrupt::InterruptRow;
+use switchboard::interrupt::InterruptReport;
 use switchboard::machine::Machine;
+use switchboard_x86_64 as arch;
 
 use super::Site;
 use crate::http::{Response, Status};
@@ -50,13 +50,13 @@ impl Text {
 }
 
 /// A figure of every row: name, kind, help, and the figure.
-type Family = (&'static str, &'static str, &'static str, fn(&InterruptRow) -> u64);
+type Family = (&'static str, &'static str, &'static str, fn(&InterruptReport) -> u64);
 
 fn interrupts(text: &mut Text, machine: &Machine) {
-    let rows = machine.vectors.report();
-    let labels = |row: &InterruptRow| {
-        let (cpu, vector) = (row.vector.cpu, row.vector.number);
-        let InterruptRow { mode, function, driver, names, .. } = row;
+    let rows = machine.interrupt_report();
+    let labels = |row: &InterruptReport| {
+        let (cpu, vector) = (row.vector.cpu(), row.vector.number());
+        let InterruptReport { mode, function, driver, names, .. } = row;
         let names = names.join(",");
         format!(
             "cpu=\"{cpu}\",vector=\"{vector}\",mode=\"{mode}\",function=\"{function}\",driver=\"{driver}\",names=\"{names}\""
@@ -65,8 +65,13 @@ fn interrupts(text: &mut Text, machine: &Machine) {
     let families: [Family; 6] = [
         ("interrupts_total", "counter", "Calls of an interrupt handler.", |row| row.count),
         ("interrupts_unclaimed_total", "counter", "Calls of a handler for nothing of its own.", |row| row.unclaimed),
-        ("interrupts_claimed_total", "counter", "Calls of a handler for what was its own.", InterruptRow::claimed),
-        ("interrupts_folded_total", "counter", "Calls for a vector that several messages share.", InterruptRow::folded),
+        ("interrupts_claimed_total", "counter", "Calls of a handler for what was its own.", InterruptReport::claimed),
+        (
+            "interrupts_folded_total",
+            "counter",
+            "Calls for a vector that several messages share.",
+            InterruptReport::folded,
+        ),
         (
             "interrupts_masked_while_pending_total",
             "counter",
@@ -87,14 +92,18 @@ fn interrupts(text: &mut Text, machine: &Machine) {
             text.sample(format_args!("{name}{{{}}} {}", labels(row), value(row)));
         }
     }
-    let vectors = machine.vectors;
-    let free = vectors.free() as u64;
-    text.single("switchboard_interrupts_spurious_total", "counter", "Spurious interrupts.", vectors.spurious());
+    let free = machine.free_vectors() as u64;
+    text.single(
+        "switchboard_interrupts_spurious_total",
+        "counter",
+        "Spurious interrupts.",
+        machine.spurious_interrupts(),
+    );
     text.single(
         "switchboard_interrupts_unexpected_total",
         "counter",
         "Interrupts nobody serves.",
-        vectors.unexpected(),
+        machine.unexpected_interrupts(),
     );
     text.single("switchboard_vectors_free", "gauge", "Interrupt vectors that are free.", free);
 }

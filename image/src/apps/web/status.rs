@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use embassy_time::Instant;
 use serde::Serialize;
-use switchboard::arch;
+use switchboard_x86_64 as arch;
 
 use super::Site;
 use crate::http::Response;
@@ -67,7 +67,7 @@ pub(super) fn serve(site: &Site) -> Response {
         interfaces: site.interfaces.borrow().iter().map(Interface::new).collect(),
         heap: Heap { total: heap.total, used: heap.used },
         requests: site.counters.requests.get(),
-        unexpected_interrupts: site.machine.vectors.unexpected(),
+        unexpected_interrupts: site.machine.unexpected_interrupts(),
         files: site.volumes.count(),
     })
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::io;
 use std::process::Command;
 
-use switchboard::arch::mark::{BLOCK, FRAME, HTTP, READY, SCAN, SCANNED, TCP_ECHO, UDP_ECHO};
+use switchboard_x86_64::mark::{BLOCK, FRAME, HTTP, READY, SCAN, SCANNED, TCP_ECHO, UDP_ECHO};
 
 use super::trace::Trace;
 use crate::client::{echo, frames, http};

@@ -6,13 +6,14 @@ mod space;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use switchboard::bar::RegisterBlock;
-use switchboard::fake::{FakeFunction, FakeMachine};
-use switchboard::function::{Function, Inventory, Resources};
+use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, MessageIsr};
-use switchboard::machine::{Clock, Machine};
+use switchboard::machine::Machine;
 use switchboard::messages;
+use switchboard::mmio::RegisterBlock;
+use switchboard::platform::Clock;
 use switchboard_drivers::virtio::Transport;
+use switchboard_testing::{FakeFunction, FakeMachine};
 
 use crate::input::Input;
 use space::Space;
@@ -24,7 +25,7 @@ const REGISTERS: u64 = 0x1_0000;
 struct Leaps(AtomicU64);
 
 impl Clock for Leaps {
-    fn now(&self) -> u64 {
+    fn now_ns(&self) -> u64 {
         self.0.fetch_add(1_000_000, Ordering::Relaxed)
     }
 }
@@ -35,10 +36,8 @@ static SPACE: LazyLock<Space> = LazyLock::new(Space::default);
 /// The machine, and the fake one that lends it its memory.
 static WORLD: LazyLock<Mutex<(FakeMachine, &'static Machine)>> = LazyLock::new(|| {
     let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, REGISTERS)]);
-    let Machine { controller, memory, vectors, policy, ref apertures, .. } = *fake.machine();
-    let (apertures, inventory) = (apertures.clone(), Inventory::new());
-    let machine = Machine { config: &*SPACE, apertures, controller, memory, clock: &CLOCK, vectors, policy, inventory };
-    Mutex::new((fake, Box::leak(Box::new(machine))))
+    let machine = fake.share().config(&*SPACE).clock(&CLOCK).build().machine();
+    Mutex::new((fake, machine))
 });
 
 messages! {
@@ -68,7 +67,7 @@ impl RegisterBlock for Block {
 pub(crate) fn run(data: &[u8]) {
     let world = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
     let (fake, machine) = &*world;
-    let vectors = machine.vectors.free();
+    let vectors = machine.free_vectors();
     SPACE.fill(&mut Input::new(data));
     machine.scan();
     // Functions may come and go while they are looked at.
@@ -93,8 +92,8 @@ pub(crate) fn run(data: &[u8]) {
             assert!(bar.size.is_power_of_two(), "{address}: {bar:x?}");
         }
     }
-    assert_eq!(machine.vectors.free(), vectors, "vectors are left");
-    assert_eq!(fake.lent_pages(), 0, "memory is left");
+    assert_eq!(machine.free_vectors(), vectors, "vectors are left");
+    assert_eq!(fake.dma_pages(), 0, "memory is left");
     SPACE.clear();
     machine.check_presence();
     assert!(machine.functions().is_empty(), "functions are left");
@@ -116,10 +115,10 @@ fn use_up(function: Function) {
     let granted: Result<Interrupts<3, Handler>, _> = irq.grant();
     if let Ok(interrupts) = granted {
         let interrupts = interrupts.register(std::sync::Arc::new(Handler)).unmask();
-        bus.cut();
+        bus.isolate();
         drop(interrupts.mask().unmask());
     }
-    assert!(!SPACE.masters_bus(config.address()) || !bus.is_cut(), "it was cut off");
+    assert!(!SPACE.masters_bus(config.address()) || !bus.is_isolated(), "it was cut off");
 }
 
 fn sleep_and_reset(function: Function) {

@@ -20,7 +20,7 @@ use core::task::Waker;
 
 use atomic_waker::AtomicWaker;
 use spin::Mutex;
-use switchboard::machine::Clock;
+use switchboard::platform::Clock;
 
 use self::waiting::Held;
 pub(super) use self::waiting::{Hopeful, Pending};
@@ -104,7 +104,7 @@ impl Requests {
     /// From now on polls for so many nanoseconds after a request for the next, while that is faster; with 0 never.
     pub(super) fn poll_for(&self, nanoseconds: u64) {
         let inner = &mut *self.inner.lock();
-        inner.contest = Contest::new(inner.clock.now(), nanoseconds);
+        inner.contest = Contest::new(inner.clock.now_ns(), nanoseconds);
     }
 
     pub(super) fn kicks(&self) -> u64 {
@@ -152,7 +152,7 @@ impl Inner {
             }
         }
         if count > 0 && self.contest.is_open() {
-            self.contest.found(count, self.clock.now());
+            self.contest.found(count, self.clock.now_ns());
         }
         Ok(())
     }
@@ -168,7 +168,9 @@ impl Inner {
         // The waker first, then the request for an interrupt, then the last look: in any other order the device
         // could finish in between and wake nobody.
         let chosen = own.or_else(|| self.waiting());
-        if let Some((slot, waker)) = chosen.filter(|_| self.contest.is_open() && self.contest.polls(self.clock.now())) {
+        if let Some((slot, waker)) =
+            chosen.filter(|_| self.contest.is_open() && self.contest.polls(self.clock.now_ns()))
+        {
             waker.wake_by_ref();
             (self.flusher, self.collecting, self.is_armed) = (Some(slot), None, false);
             self.queue.disable_notifications();

@@ -9,11 +9,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use embassy_futures::yield_now;
 use embassy_time::Instant;
-use switchboard::bar::Bar;
 use switchboard::driver::{Driver, Id, ProbeError, attach};
 use switchboard::function::{Function, Resources};
-use switchboard::interrupt::{InIsr, Live, MessageIsr, MessageSet, Messages, Mode, TheMessage};
+use switchboard::interrupt::{InIsr, Live, MessageIsr, MessageSet, Messages, Mode, ServiceMessage};
 use switchboard::messages;
+use switchboard::mmio::Bar;
 use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::raise::{Count, Raise, RaiseError};
 
@@ -64,9 +64,9 @@ struct Fifth {
 }
 
 impl MessageIsr<1> for Fifth {
-    type Message = TheMessage;
+    type Message = ServiceMessage;
 
-    fn on_message(&self, TheMessage: TheMessage, _isr: &InIsr<'_>) {
+    fn on_message(&self, ServiceMessage: ServiceMessage, _isr: &InIsr<'_>) {
         self.witness.called();
         self.shared.registers.write(&ICR, bit(FIFTH));
         self.shared.registers.write(&ICS, bit(FIFTH));
@@ -161,7 +161,7 @@ async fn round(range: &mut Range, card: &mut Card, number: u64, tally: &mut Tall
     let fifth = entries.another().map_err(ProbeError::from)?.register(isr).unmask();
     let registers = &shared.registers;
     let others = registers.read(&IVAR) & !(0xf << (4 * FIFTH));
-    registers.write(&IVAR, others | place(FIFTH, fifth.entry(TheMessage)));
+    registers.write(&IVAR, others | place(FIFTH, fifth.entry(ServiceMessage)));
     registers.write(&ICS, bit(FIFTH));
     until_called(&witness, number).await?;
 

@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use switchboard::bar::BarSlot;
 use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
+use switchboard::mmio::UnmappedBar;
 
 /// A page, so that memory for DMA comes and goes with the registration.
 const BUFFER_SIZE: usize = 4096;
@@ -38,8 +38,8 @@ pub(super) trait Weapon<const N: usize>: Sized + Send + Sync + 'static {
 
 /// The BARs that a weapon may be reached by.
 pub(super) struct Parts {
-    pub(super) bar0: BarSlot,
-    pub(super) bar2: BarSlot,
+    pub(super) bar0: UnmappedBar,
+    pub(super) bar2: UnmappedBar,
 }
 
 /// What outlives a registration, and says whether its handler was called too late.

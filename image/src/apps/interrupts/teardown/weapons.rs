@@ -1,8 +1,8 @@
 //! Three devices that interrupt without end, each by means of its own.
 
-use switchboard::bar::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::interrupt::MessageSet;
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard_drivers::e1000e::{E1000e, E1000eMessage};
 use switchboard_drivers::edu::{Edu, EduMessage};
 use switchboard_drivers::ivshmem::{Ivshmem, SharedMemory, VECTORS, Vector, place};

@@ -1,0 +1,103 @@
+//! What a granted line holds of the machine, whatever its handler.
+
+use alloc::sync::Arc;
+use alloc::vec;
+
+use super::error::GrantError;
+use super::isr::{InIsr, LineIsr};
+use super::lines::LineHold;
+use crate::ownership::Claimed;
+use crate::platform::{Gsi, Mode, RouteError, RouteSource, Wire};
+use crate::vector::{Claim, InterruptCounters, ServeInterrupt, Sharer};
+
+/// What a line holds of the machine. Dropping takes the function off the line, then its handler, then the hold.
+pub(super) struct LineGrant {
+    claimed: Arc<Claimed>,
+    source: RouteSource,
+    joined: Option<Sharer>,
+    hold: LineHold,
+}
+
+impl LineGrant {
+    pub(super) fn new(claimed: &Arc<Claimed>) -> Result<Self, GrantError> {
+        let (machine, header) = (claimed.machine(), claimed.record().header());
+        let pin = header.pin.ok_or(RouteError::NoPin)?;
+        let wire = Wire::follow(claimed.record().address(), pin, |function| machine.inventory.bridge_above(function))?;
+        let route = machine.controller.route(wire, header.interrupt_line)?;
+        let hold = LineHold::new(machine, route.gsi)?;
+        claimed.record().update(|status| (status.mode, status.route) = (Some(Mode::Intx), Some(route)));
+        Ok(Self { claimed: claimed.clone(), source: route.source, joined: None, hold })
+    }
+
+    pub(super) fn gsi(&self) -> Gsi {
+        self.hold.gsi()
+    }
+
+    pub(super) fn source(&self) -> RouteSource {
+        self.source
+    }
+
+    pub(super) fn join<I: LineIsr>(&mut self, isr: Arc<I>) {
+        let record = self.claimed.record();
+        let (function, driver) = (record.address(), record.driver());
+        let (vector, gsi) = (self.hold.vector(), Some(self.hold.gsi()));
+        let counters = Arc::new(InterruptCounters::new(function, driver, vector, Mode::Intx, gsi, vec!["line"]));
+        let sharer = Sharer::new(Handler { isr, counters: counters.clone() }, counters.clone());
+        self.claimed.machine().vectors.add_counters(counters);
+        self.joined = Some(sharer);
+        self.resume();
+    }
+
+    /// Takes the function and its handler off the line; the handler is not running afterwards.
+    pub(super) fn pause(&self) {
+        // One that is gone holds no wire.
+        if !self.claimed.is_gone() {
+            self.claimed.enable_pin(false);
+            // Read back, so that the function has let go of the wire before its handler goes.
+            let _ = self.claimed.space().read_u16(0);
+        }
+        if let Some(sharer) = &self.joined {
+            self.hold.leave(sharer);
+        }
+    }
+
+    pub(super) fn resume(&self) {
+        if let Some(sharer) = &self.joined {
+            self.hold.join(sharer.clone());
+        }
+        if !self.claimed.is_gone() {
+            self.claimed.enable_pin(true);
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.pause();
+        if let Some(sharer) = self.joined.take() {
+            self.claimed.machine().vectors.remove_counters(sharer.counters());
+        }
+    }
+}
+
+impl Drop for LineGrant {
+    fn drop(&mut self) {
+        self.leave();
+        self.claimed.record().update(|status| (status.mode, status.route) = (None, None));
+    }
+}
+
+/// One function's handler on a line.
+struct Handler<I> {
+    isr: Arc<I>,
+    counters: Arc<InterruptCounters>,
+}
+
+impl<I: LineIsr> ServeInterrupt for Handler<I> {
+    fn serve(&self) -> Claim {
+        self.counters.count();
+        let claim = self.isr.on_line(&InIsr::new(&self.counters));
+        if claim == Claim::NotMine {
+            self.counters.count_unclaimed();
+        }
+        claim
+    }
+}

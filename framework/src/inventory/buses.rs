@@ -1,0 +1,28 @@
+//! The set of buses on which a function was found, readable without a lock.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::config::Address;
+
+/// The buses of segment 0 on which something was found. One is never taken out again.
+#[derive(Debug, Default)]
+pub(crate) struct Buses {
+    words: [AtomicU64; 4],
+}
+
+impl Buses {
+    pub(crate) const fn new() -> Self {
+        Self { words: [const { AtomicU64::new(0) }; 4] }
+    }
+
+    pub(crate) fn add(&self, address: Address) {
+        let bus = address.bus();
+        if address.segment() == 0 {
+            self.words[usize::from(bus / 64)].fetch_or(1 << (bus % 64), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).filter(|bus| self.words[usize::from(bus / 64)].load(Ordering::Relaxed) & 1 << (bus % 64) != 0)
+    }
+}

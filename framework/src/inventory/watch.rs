@@ -1,0 +1,55 @@
+//! Whether a function is still there, and the tasks that wait for its removal.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
+
+use crate::sync::IrqLock;
+
+/// The removal of one function, as its record keeps it.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    is_gone: AtomicBool,
+    /// A reset is under way: no answer means nothing.
+    is_resetting: AtomicBool,
+    waiting: IrqLock<Vec<Waker>>,
+}
+
+impl Watch {
+    #[inline]
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::SeqCst)
+    }
+
+    /// Returns whether the function is being reset or woken, and may not answer for a while.
+    pub(crate) fn is_resetting(&self) -> bool {
+        self.is_resetting.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_resetting(&self, is_resetting: bool) {
+        self.is_resetting.store(is_resetting, Ordering::SeqCst);
+    }
+
+    /// Marks the function as gone. Returns whether it was not marked before.
+    pub(crate) fn mark(&self) -> bool {
+        !self.is_gone.swap(true, Ordering::SeqCst)
+    }
+
+    pub(crate) fn wake(&self) {
+        self.waiting.lock().drain(..).for_each(Waker::wake);
+    }
+
+    pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+        if self.is_gone() {
+            return Poll::Ready(());
+        }
+        {
+            let mut waiting = self.waiting.lock();
+            if !waiting.iter().any(|known| known.will_wake(context.waker())) {
+                waiting.push(context.waker().clone());
+            }
+        }
+        // Marked between the look and the registration: the waker was not there to be called.
+        if self.is_gone() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

@@ -1,0 +1,223 @@
+//! From what the functions have in their registers to what they should have, and back.
+//!
+//! The arithmetic is [`assign`](crate::assign)'s. Here its tree is read from the machine, and what came of it is
+//! written: BARs with decoding off, windows closed while they change. Nothing of a function that was found before is
+//! touched, so whoever drives it notices nothing.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::numbering::takes_hotplug;
+use crate::assign::{Bridge, Kind, Node, NodeId, Request, Standing, Tree, Unassigned, Window};
+use crate::bar::{BarFacts, BarKind, park, write_bar};
+use crate::config::{
+    BridgeHeader, BridgeWindow, Command, HeaderKind, Space, WindowRange, read_command, update_command,
+};
+use crate::inventory::Record;
+use crate::machine::Machine;
+use crate::sort;
+
+/// How much was done.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) bars: usize,
+    pub(super) windows: usize,
+}
+
+/// Gives the BARs of the records in `new` and the windows of all bridges addresses where they have none that is good.
+pub(super) fn assign(machine: &Machine, known: &[Arc<Record>], new: &mut [Record]) -> Done {
+    let mut tree = Tree::new();
+    let mut placed = place_in_tree(&mut tree, known, new);
+    let before = tree.clone();
+    tree.assign(&machine.apertures);
+    let mut done = Done::default();
+    // A bridge before what is behind it: what is forwarded is never more than what will be decoded.
+    for Placed { id, space, new: index } in placed.drain(..) {
+        let (Some(was), Some(is)) = (before.node(id), tree.node(id)) else { continue };
+        if let (Some(was), Some(is)) = (&was.bridge, &is.bridge) {
+            done.windows += write_windows(space, was, is);
+        }
+        if let Some(record) = index.and_then(|index| new.get_mut(index)) {
+            done.bars += write_bars(record, was, is);
+            if let HeaderKind::Bridge(header) = &mut record.facts.header.kind {
+                *header = BridgeHeader::read(space);
+                enable_bridge(record);
+            }
+        }
+    }
+    done
+}
+
+/// A function in the tree, and which of the new records it is.
+struct Placed {
+    id: NodeId,
+    space: Space,
+    new: Option<usize>,
+}
+
+fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<Placed> {
+    // Those that are gone, too: while a driver has one, it may still write to where that was.
+    let known = known.iter().map(|record| (&**record, None));
+    let mut all: Vec<(&Record, Option<usize>)> =
+        known.chain(new.iter().enumerate().map(|(index, record)| (record, Some(index)))).collect();
+    // Bridges come first: the buses behind them have higher numbers.
+    sort::by_key(&mut all, |(record, _)| record.address());
+    let is_inhabited = |bus: (u16, u8)| all.iter().any(|(record, _)| record.bus() == bus);
+    let mut placed = Vec::new();
+    let mut bridges: Vec<Above> = Vec::new();
+    for (record, index) in &all {
+        let parent = above(&bridges, record);
+        let mut node = Node { bars: requests(&record.bars), bridge: None, standing: standing(record, *index) };
+        let mut behind = None;
+        if matches!(record.header().kind, HeaderKind::Bridge(_)) && !record.is_gone() {
+            let takes_hotplug = takes_hotplug(record.space);
+            let buses = BridgeHeader::read(record.space).buses;
+            let bus = (record.address().segment(), buses.secondary);
+            let is_sane = record.address().bus() < buses.secondary && bridges.iter().all(|other| other.bus != bus);
+            behind = is_sane.then_some((bus, buses.subordinate));
+            // Nothing is written to a bridge that nothing is asked of.
+            let is_used = is_sane && (takes_hotplug || is_inhabited(bus));
+            let header = if is_used { BridgeHeader::probe(record.space) } else { BridgeHeader::read(record.space) };
+            node.bridge = Some(bridge(&header, takes_hotplug && is_sane));
+        }
+        let Some(id) = tree.add(parent, node) else { continue };
+        placed.push(Placed { id, space: record.space, new: *index });
+        bridges.extend(behind.map(|(bus, last)| Above { bus, last, id }));
+    }
+    placed
+}
+
+/// A bridge, by the segment and number of the bus right behind it and the number of the last one.
+struct Above {
+    bus: (u16, u8),
+    last: u8,
+    id: NodeId,
+}
+
+/// The bridge above a function. What is gone may have lost it: the one above that still forwards its addresses.
+fn above(bridges: &[Above], record: &Record) -> Option<NodeId> {
+    let (segment, number) = record.bus();
+    let leads = |above: &&Above| above.bus.0 == segment && (above.bus.1..=above.last).contains(&number);
+    let nearest = bridges.iter().filter(leads).max_by_key(|above| above.bus.1)?;
+    (nearest.bus.1 == number || record.is_gone()).then_some(nearest.id)
+}
+
+/// What was found before has what it needs. Of what is new, one that decodes its addresses may be in use.
+fn standing(record: &Record, new: Option<usize>) -> Standing {
+    let decodes = Command::IO_ENABLE | Command::MEMORY_ENABLE;
+    match new {
+        None => Standing::Settled,
+        Some(_) if read_command(record.space).intersects(decodes) => Standing::Decoding,
+        Some(_) => Standing::Silent,
+    }
+}
+
+fn requests(bars: &[BarFacts]) -> Vec<Request> {
+    let request = |bar: &BarFacts| {
+        let (kind, is_64bit) = match bar.kind {
+            BarKind::Io => (Kind::Io, false),
+            BarKind::Memory32 { prefetchable } => (memory(prefetchable), false),
+            BarKind::Memory64 { prefetchable } => (memory(prefetchable), true),
+        };
+        Request { kind, is_64bit, size: bar.size, address: bar.address }
+    };
+    bars.iter().map(request).collect()
+}
+
+fn memory(prefetchable: bool) -> Kind {
+    if prefetchable { Kind::Prefetchable } else { Kind::Memory }
+}
+
+fn bridge(header: &BridgeHeader, takes_hotplug: bool) -> Bridge {
+    let window = |window: BridgeWindow, ceiling: u64| Window {
+        ceiling: if window.is_implemented { ceiling } else { 0 },
+        // The last address of all cannot be the end of a range; nothing is there.
+        range: window.range.and_then(|range| Some(range.first..range.last.checked_add(1)?)),
+    };
+    let high = if header.prefetchable.bits == 64 { u64::MAX } else { Window::LOW_CEILING };
+    Bridge {
+        io: window(header.io, Window::IO_CEILING),
+        memory: window(header.memory, Window::LOW_CEILING),
+        prefetchable: window(header.prefetchable, high),
+        takes_hotplug,
+    }
+}
+
+/// Writes the windows that changed, and says how many were opened.
+fn write_windows(space: Space, was: &Bridge, is: &Bridge) -> usize {
+    let mut opened = 0;
+    for kind in Kind::ALL {
+        let range = &is.window(kind).range;
+        if *range == was.window(kind).range {
+            continue;
+        }
+        let wanted = range.as_ref().map(ends);
+        let found = match kind {
+            Kind::Io => {
+                space.write_io_window(wanted);
+                BridgeHeader::read(space).io
+            }
+            Kind::Memory => {
+                space.write_memory_window(wanted);
+                BridgeHeader::read(space).memory
+            }
+            Kind::Prefetchable => {
+                space.write_prefetchable_window(wanted);
+                BridgeHeader::read(space).prefetchable
+            }
+        };
+        if found.range != wanted {
+            log::warn!("{}: its window for {} does not take {wanted:x?}", space.address(), kind.name());
+        }
+        opened += usize::from(wanted.is_some());
+    }
+    opened
+}
+
+fn ends(range: &Range<u64>) -> WindowRange {
+    WindowRange { first: range.start, last: range.end - 1 }
+}
+
+/// Writes the BARs that changed, and says how many there were.
+fn write_bars(record: &mut Record, was: &Node, is: &Node) -> usize {
+    let mut written = 0;
+    let changed = was.bars.iter().zip(&is.bars).map(|(was, is)| was.address != is.address);
+    let changed: Vec<bool> = changed.collect();
+    let decodes = Command::IO_ENABLE | Command::MEMORY_ENABLE;
+    if changed.contains(&true) {
+        // No word is printed before decoding is back: the console may be what is moving.
+        let before = update_command(record.space, |command| command - decodes);
+        // Ones: it went away meanwhile, and nothing was switched off.
+        let is_there = before.bits() != u16::MAX;
+        for ((bar, request), changed) in record.bars.iter_mut().zip(&is.bars).zip(changed) {
+            if !changed {
+                continue;
+            }
+            bar.address = request.address.and_then(|address| {
+                let is_taken = is_there && write_bar(record.space, *bar, address);
+                if is_taken { Ok(address) } else { Err(Unassigned::Refused { address }) }
+            });
+            written += usize::from(bar.address.is_ok());
+        }
+        for bar in record.bars.iter().filter(|bar| is_there && bar.address.is_err()) {
+            park(record.space, *bar);
+        }
+        record.switch_off_what_is_nowhere();
+        let decodable = record.decodable();
+        update_command(record.space, |_| before & (decodable | !decodes));
+    }
+    for bar in &record.bars {
+        if let Err(reason) = bar.address {
+            // Hardly a driver misses its ports; there are machines without any.
+            let level = if bar.kind == BarKind::Io { log::Level::Info } else { log::Level::Warn };
+            log::log!(level, "{}: BAR {} is nowhere: {reason}", record.address(), bar.index);
+        }
+    }
+    written
+}
+
+/// Has a bridge forward what its windows say, and what is behind it reach memory.
+fn enable_bridge(record: &Record) {
+    update_command(record.space, |command| command | record.decodable() | Command::BUS_MASTER_ENABLE);
+}

@@ -1,0 +1,88 @@
+//! The scan: numbers the buses, walks them, and puts in its place what firmware did not.
+
+mod assignment;
+mod numbering;
+mod walk;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::{HeaderKind, Refusal};
+use crate::inventory::Record;
+use crate::machine::Machine;
+use crate::sort;
+use assignment::assign;
+use numbering::{last_reachable, number};
+use walk::{Found, walk};
+
+/// The buses that no bridge leads to, and their segments.
+fn roots(found: &Found) -> Vec<(u16, u8)> {
+    let below: Vec<(u16, u8)> = found
+        .functions
+        .iter()
+        .filter_map(|(space, header)| match header.kind {
+            HeaderKind::Bridge(bridge) => Some((space.address().segment(), bridge.buses.secondary)),
+            _ => None,
+        })
+        .collect();
+    let refused = found.refusals.iter().map(|refusal| refusal.address);
+    let addresses = found.functions.iter().map(|(space, _)| space.address()).chain(refused);
+    let mut roots: Vec<_> = addresses.map(|at| (at.segment(), at.bus())).filter(|bus| !below.contains(bus)).collect();
+    sort::by_key(&mut roots, |root| *root);
+    roots.dedup();
+    roots
+}
+
+impl Machine {
+    /// Finds every function there is and adds it to the inventory, with an address for each of its BARs: the one that
+    /// firmware chose, if that is good, or one that is free. Bridges without bus numbers get some, and windows for
+    /// what is behind them. Functions already there stay as they are, whoever has them; so this is also what finds
+    /// those that were added while the machine runs.
+    pub fn scan(&self) {
+        let (Found { functions, mut refusals }, bridges) = self.walk_numbered();
+        let known = self.inventory.records();
+        let is_new = |address| known.iter().all(|record| record.address() != address);
+        let mut new = Vec::new();
+        for (space, header) in functions.into_iter().filter(|(space, _)| is_new(space.address())) {
+            match Record::read(space, header) {
+                Ok(record) => new.push(record),
+                Err(reason) => refusals.push(Refusal { address: space.address(), reason }),
+            }
+        }
+        self.inventory.refuse(refusals);
+        let done = assign(self, &known, &mut new);
+        if bridges + done.bars + done.windows > 0 {
+            log::info!("assigned {} BARs, {} windows, {bridges} buses", done.bars, done.windows);
+        }
+        for record in new {
+            self.add(Arc::new(record));
+        }
+    }
+
+    /// Walks; and where bridges were left out for their bus numbers, gives them some and walks again. Says how many
+    /// bridges got new ones.
+    fn walk_numbered(&self) -> (Found, usize) {
+        let found = walk(self.config, self.root_buses, self.clock);
+        if !found.refusals.iter().any(|refusal| refusal.reason.is_for_bus_numbers()) {
+            return (found, 0);
+        }
+        let roots = roots(&found);
+        let number_tree = |&(segment, root): &(u16, u8)| {
+            let next = roots.iter().filter(|(other, bus)| *other == segment && *bus > root).map(|(_, bus)| *bus).min();
+            let last = next.map_or_else(|| last_reachable(self.config, segment), |next| next - 1);
+            number(self.config, segment, root, last)
+        };
+        match roots.iter().map(number_tree).sum() {
+            0 => (found, 0),
+            bridges => (walk(self.config, self.root_buses, self.clock), bridges),
+        }
+    }
+
+    fn add(&self, record: Arc<Record>) {
+        self.inventory.insert(record.clone());
+        // It may have gone while it was looked at, and what was read of it be worth nothing.
+        if self.confirm(&record).is_err() {
+            log::warn!("{}: left out: it went away while it was looked at", record.address());
+        }
+    }
+}

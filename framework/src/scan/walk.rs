@@ -1,0 +1,228 @@
+//! The walk: every function on every bus that can be reached.
+//!
+//! Bounded whatever bridges say: a bridge counts if the buses behind it are numbered above its own, within those of
+//! the bridge above, and apart from its neighbours'. So each bus is walked once, in a loop and not by recursion, and
+//! there are 256 of them.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::config::{
+    Address, BusNumbers, Capability, CapabilityList, ConfigAccess, ExpressCapability, Header, HeaderKind, Reason,
+    Refusal, Space, same_ids,
+};
+use crate::machine::RootBuses;
+use crate::platform::Clock;
+use crate::sort;
+
+/// Vendor and device of a function that asks for more time (PCIe 4.0, 2.3.2).
+const NOT_READY: u32 = 0xffff_0001;
+/// How long such functions get, all together: the time that a reset may take (PCIe 4.0, 6.6.1).
+const PATIENCE: u64 = 1_000_000_000;
+/// How long to wait before asking again, in nanoseconds.
+const PAUSE: u64 = 10_000_000;
+
+/// What the walk finds.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Every function, in order of address.
+    pub(crate) functions: Vec<(Space, Header)>,
+    /// Every function that is left out.
+    pub(crate) refusals: Vec<Refusal>,
+}
+
+/// Finds every function of every segment: on bus 0, behind the bridges that lead on from there, and on further root
+/// buses, which no bridge leads to.
+pub(crate) fn walk(access: &'static dyn ConfigAccess, roots: RootBuses, clock: &dyn Clock) -> Found {
+    let mut walker = Walker { access, roots, clock, deadline: None, found: Found::default() };
+    for segment in 0..=access.last_segment() {
+        walker.walk_segment(segment);
+    }
+    sort::by_key(&mut walker.found.functions, |(space, _)| space.address());
+    walker.found
+}
+
+/// A bus to walk, and which buses may be behind its bridges.
+#[derive(Debug, Clone, Copy)]
+struct Bus {
+    segment: u16,
+    number: u8,
+    last: u8,
+    /// A link leads here, and at its end is device 0; other numbers may show it again.
+    is_link: bool,
+}
+
+struct Walker<'a> {
+    access: &'static dyn ConfigAccess,
+    roots: RootBuses,
+    clock: &'a dyn Clock,
+    /// When patience ends, from the first function on that was not ready.
+    deadline: Option<u64>,
+    found: Found,
+}
+
+impl Walker<'_> {
+    fn walk_segment(&mut self, segment: u16) {
+        // Buses that were walked, or that a bridge speaks for, whether it is believed or not.
+        let mut spoken_for = [false; 256];
+        let mut is_first = true;
+        for number in 0..=u8::MAX {
+            if spoken_for[usize::from(number)] || !self.access.has_bus(segment, number) {
+                continue;
+            }
+            let root = Bus { segment, number, last: u8::MAX, is_link: false };
+            // The first bus is a root bus; another is one if a function is there.
+            if core::mem::take(&mut is_first) {
+                self.walk_tree(root, &mut spoken_for);
+                if !self.may_have_further_roots(root) {
+                    break;
+                }
+            } else if self.is_inhabited(root) {
+                self.walk_tree(root, &mut spoken_for);
+            }
+        }
+    }
+
+    /// Looking for further root buses takes thousands of reads. Some machines show a host bridge on the first bus for each.
+    fn may_have_further_roots(&self, first: Bus) -> bool {
+        let is_first =
+            |space: Space| (space.address().segment(), space.address().bus()) == (first.segment, first.number);
+        let functions = self.found.functions.iter().filter(|(space, _)| is_first(*space));
+        self.roots == RootBuses::Any || functions.filter(|(_, header)| header.class.is_host_bridge()).count() > 1
+    }
+
+    fn is_inhabited(&self, bus: Bus) -> bool {
+        let answers = |device| {
+            let space = Space::new(self.access, Address::new(bus.segment, bus.number, device, 0));
+            !matches!(space.read_u16(0), 0 | 0xffff)
+        };
+        (0..32).any(answers)
+    }
+
+    fn walk_tree(&mut self, root: Bus, spoken_for: &mut [bool; 256]) {
+        let mut pending = vec![root];
+        while let Some(bus) = pending.pop() {
+            spoken_for[usize::from(bus.number)] = true;
+            let mut below: Vec<Bus> = Vec::new();
+            for (space, header) in self.walk_bus(bus) {
+                let buses = match header.kind {
+                    HeaderKind::Bridge(bridge) => Some(bridge.buses),
+                    HeaderKind::CardBus(buses) => Some(buses),
+                    HeaderKind::Endpoint | HeaderKind::Unknown(_) => None,
+                };
+                if let Some(buses) = buses.filter(|buses| buses.secondary != 0) {
+                    (buses.secondary..=buses.subordinate).for_each(|bus| spoken_for[usize::from(bus)] = true);
+                }
+                match check(space, &header, bus, &below) {
+                    Ok(next) => {
+                        below.extend(next);
+                        self.found.functions.push((space, header));
+                    }
+                    Err(reason) => self.refuse(space, reason),
+                }
+            }
+            pending.extend(below);
+        }
+    }
+
+    fn walk_bus(&mut self, bus: Bus) -> Vec<(Space, Header)> {
+        let mut found = Vec::new();
+        let devices = if bus.is_link { 1 } else { 32 };
+        for device in 0..devices {
+            // Whether there are more functions is for function 0 of the same device to say.
+            let mut functions = 1;
+            let mut function = 0;
+            while function < functions {
+                let space = Space::new(self.access, Address::new(bus.segment, bus.number, device, function));
+                match self.read_header(space) {
+                    Ok(Some(header)) => {
+                        if function == 0 && header.is_multifunction {
+                            functions = 8;
+                        }
+                        found.push((space, header));
+                    }
+                    Ok(None) => {}
+                    Err(reason) => self.refuse(space, reason),
+                }
+                function += 1;
+            }
+        }
+        found
+    }
+
+    /// The header of the function there, or `None` where none is.
+    fn read_header(&mut self, space: Space) -> Result<Option<Header>, Reason> {
+        let Some(ids) = self.read_ids(space)? else { return Ok(None) };
+        let header = Header::decode(space);
+        same_ids(ids, header.ids())?;
+        Ok(Some(header))
+    }
+
+    /// Vendor and device. A function may say for a while that it is not ready.
+    fn read_ids(&mut self, space: Space) -> Result<Option<u32>, Reason> {
+        loop {
+            match space.read_u32(0) {
+                NOT_READY => self.wait()?,
+                // 0xffff: nothing there. 0x0000 is no vendor either, and some bridges answer it.
+                ids if matches!(ids & 0xffff, 0 | 0xffff) => return Ok(None),
+                ids => return Ok(Some(ids)),
+            }
+        }
+    }
+
+    fn wait(&mut self) -> Result<(), Reason> {
+        let now = self.clock.now_ns();
+        if now >= *self.deadline.get_or_insert(now + PATIENCE) {
+            return Err(Reason::NotReady);
+        }
+        while self.clock.now_ns() < now + PAUSE {
+            core::hint::spin_loop();
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, space: Space, reason: Reason) {
+        self.found.refusals.push(Refusal { address: space.address(), reason });
+    }
+}
+
+/// Whether a function's header can be believed, and the bus behind it if it is a bridge. `neighbours` are behind other
+/// bridges on `bus`.
+fn check(space: Space, header: &Header, bus: Bus, neighbours: &[Bus]) -> Result<Option<Bus>, Reason> {
+    match header.kind {
+        HeaderKind::Endpoint => Ok(None),
+        HeaderKind::Unknown(layout) => Err(Reason::Layout { layout }),
+        HeaderKind::CardBus(_) => Err(Reason::CardBus),
+        HeaderKind::Bridge(_) if !header.class.is_bridge() => Err(Reason::BridgeOfClass { class: header.class }),
+        HeaderKind::Bridge(bridge) => {
+            check_buses(space, bridge.buses, bus, neighbours)?;
+            let BusNumbers { secondary: number, subordinate: last, .. } = bridge.buses;
+            Ok(Some(Bus { number, last, is_link: leads_to_link(space, header.kind), ..bus }))
+        }
+    }
+}
+
+fn check_buses(space: Space, buses: BusNumbers, bus: Bus, neighbours: &[Bus]) -> Result<(), Reason> {
+    let BusNumbers { secondary, subordinate, .. } = buses;
+    // A bridge that changes its mind would send the walk in circles.
+    let again = BusNumbers::read(space);
+    if again != buses {
+        let word = |buses: BusNumbers| u32::from_le_bytes([buses.primary, buses.secondary, buses.subordinate, 0]);
+        return Err(Reason::Changed { what: "bus numbers", first: word(buses), second: word(again) });
+    }
+    if secondary == 0 {
+        return Err(Reason::Unnumbered);
+    }
+    if secondary <= bus.number || subordinate < secondary || subordinate > bus.last {
+        return Err(Reason::Buses { buses, from: bus.number, last: bus.last });
+    }
+    match neighbours.iter().any(|other| secondary <= other.last && other.number <= subordinate) {
+        true => Err(Reason::BusTaken { buses }),
+        false => Ok(()),
+    }
+}
+
+fn leads_to_link(space: Space, kind: HeaderKind) -> bool {
+    let express = CapabilityList::read(space, kind).find(Capability::EXPRESS);
+    express.is_some_and(|offset| ExpressCapability::read(space, offset).port.leads_to_link())
+}

@@ -1,0 +1,80 @@
+//! The lines in use, and their sharers.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use atomic_waker::AtomicWaker;
+
+use super::counters::InterruptCounters;
+use super::slot::{HandlerBox, ServeInterrupt};
+use super::storm::StormDetector;
+use super::table::VectorBlock;
+use crate::platform::Gsi;
+use crate::sync::{IrqLock, IrqLockGuard};
+
+/// One handler of a line, and its counters.
+#[derive(Clone)]
+pub(crate) struct Sharer {
+    handler: Arc<HandlerBox>,
+    counters: Arc<InterruptCounters>,
+}
+
+impl Sharer {
+    pub(crate) fn new(handler: impl ServeInterrupt, counters: Arc<InterruptCounters>) -> Self {
+        Self { handler: Arc::new(HandlerBox::new(handler)), counters }
+    }
+
+    pub(crate) fn handler(&self) -> &HandlerBox {
+        &self.handler
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<InterruptCounters> {
+        &self.counters
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handler, &other.handler)
+    }
+}
+
+/// A line in use.
+pub(crate) struct LineState {
+    pub(crate) gsi: Gsi,
+    /// Grants of the line that are alive, with a registered handler or without.
+    pub(crate) holds: usize,
+    pub(crate) sharers: Vec<Sharer>,
+    pub(crate) detector: Arc<StormDetector>,
+    pub(crate) vector: VectorBlock,
+}
+
+/// Every line in use, and the storms that were seen.
+pub(crate) struct LineTable {
+    lines: IrqLock<Vec<LineState>>,
+    storms: AtomicU64,
+    waker: AtomicWaker,
+}
+
+impl LineTable {
+    pub(crate) const fn new() -> Self {
+        Self { lines: IrqLock::new(Vec::new()), storms: AtomicU64::new(0), waker: AtomicWaker::new() }
+    }
+
+    pub(crate) fn lock(&self) -> IrqLockGuard<'_, Vec<LineState>> {
+        self.lines.lock()
+    }
+
+    /// Returns how often a line was masked because no handler claimed its interrupts.
+    pub(crate) fn storms(&self) -> u64 {
+        self.storms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_storm(&self) {
+        self.storms.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the waker of the task that waits for storms.
+    pub(crate) fn waker(&self) -> &AtomicWaker {
+        &self.waker
+    }
+}

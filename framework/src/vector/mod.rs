@@ -1,0 +1,17 @@
+//! The vectors of a CPU: who serves each, what was counted, and which lines use them.
+
+mod counters;
+mod lines;
+mod slot;
+mod storm;
+mod table;
+
+pub use counters::InterruptReport;
+pub use slot::Claim;
+pub use table::{VectorTable, VectorsExhausted};
+
+pub(crate) use counters::InterruptCounters;
+pub(crate) use lines::{LineState, LineTable, Sharer};
+pub(crate) use slot::{HandlerBox, ServeInterrupt};
+pub(crate) use storm::StormDetector;
+pub(crate) use table::VectorBlock;

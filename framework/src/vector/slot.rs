@@ -1,0 +1,190 @@
+//! One vector's slot: who serves it, and the hand-over that makes taking a handler out safe.
+//!
+//! The path from the CPU's vector to the handler is a straight line: mark the slot running, load one
+//! pointer, call through it. Taking a handler out is the slow side: unhook the pointer, then wait until the
+//! slot is not running, then free. Both sides use sequentially consistent accesses on `running` and `bound`,
+//! so at least one of them sees the other: either the dispatcher finds the slot empty, or the remover sees it
+//! running and waits.
+//!
+//! A handler may drop the last thing that keeps its own registration alive. It cannot wait for itself to end:
+//! it is recognised by its stack, and what it took out is kept until the slot is used again.
+
+#![expect(unsafe_code, reason = "the one place where a handler's type is erased")]
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// The answer of a line handler: whether the interrupt was its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a line handler must return whether the interrupt was its own"]
+pub enum Claim {
+    /// This function raised it, and it has been acknowledged.
+    Mine,
+    /// This function did not raise it.
+    NotMine,
+}
+
+/// What a slot calls.
+pub(crate) trait ServeInterrupt: Send + Sync + 'static {
+    /// Serves one delivery of the vector, and says whether it was expected.
+    fn serve(&self) -> Claim;
+}
+
+/// The erased head of a [`Node`]: how to call what follows it.
+struct Head {
+    serve: unsafe fn(NonNull<Head>) -> Claim,
+    free: unsafe fn(NonNull<Head>),
+}
+
+/// # Invariants
+/// `head` is first (`repr(C)`), so a pointer to the node is a pointer to its head, and `head`'s functions are
+/// those of this `H`.
+#[repr(C)]
+struct Node<H> {
+    head: Head,
+    handler: H,
+}
+
+/// A handler out of any slot: owned, ready to be bound or dropped.
+pub(crate) struct HandlerBox {
+    node: NonNull<Head>,
+}
+
+// SAFETY: a `HandlerBox` owns a `Node<H>` with `H: ServeInterrupt`, and `ServeInterrupt` requires `Send`.
+unsafe impl Send for HandlerBox {}
+// SAFETY: as above; `ServeInterrupt` requires `Sync`, and `&HandlerBox` reaches nothing but the handler.
+unsafe impl Sync for HandlerBox {}
+
+impl HandlerBox {
+    pub(crate) fn new<H: ServeInterrupt>(handler: H) -> Self {
+        let head = Head { serve: serve_node::<H>, free: free_node::<H> };
+        let node = Box::into_raw(Box::new(Node { head, handler }));
+        // SAFETY: `Box::into_raw` never returns null.
+        let node = unsafe { NonNull::new_unchecked(node) };
+        Self { node: node.cast() }
+    }
+
+    /// Calls the handler.
+    #[inline]
+    pub(crate) fn serve(&self) -> Claim {
+        // SAFETY: the node is alive, since this `HandlerBox` owns it.
+        let serve = unsafe { self.node.as_ref() }.serve;
+        // SAFETY: `serve` is that of the node's own type (invariant of `Node`).
+        unsafe { serve(self.node) }
+    }
+
+    fn into_raw(self) -> NonNull<Head> {
+        let node = self.node;
+        let _ = core::mem::ManuallyDrop::new(self);
+        node
+    }
+}
+
+impl Drop for HandlerBox {
+    fn drop(&mut self) {
+        // SAFETY: the node is alive until here, since this `HandlerBox` owns it.
+        let free = unsafe { self.node.as_ref() }.free;
+        // SAFETY: `free` is that of the node's own type (invariant of `Node`), and nobody uses the node after.
+        unsafe { free(self.node) };
+    }
+}
+
+impl fmt::Debug for HandlerBox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerBox").finish_non_exhaustive()
+    }
+}
+
+/// # Safety
+/// `head` is the head of a live `Node<H>`.
+unsafe fn serve_node<H: ServeInterrupt>(head: NonNull<Head>) -> Claim {
+    // SAFETY: the caller promises a live `Node<H>`, whose first field is the head.
+    let node = unsafe { head.cast::<Node<H>>().as_ref() };
+    node.handler.serve()
+}
+
+/// # Safety
+/// `head` is the head of a live `Node<H>` made by `HandlerBox::new`, and is not used again.
+unsafe fn free_node<H: ServeInterrupt>(head: NonNull<Head>) {
+    // SAFETY: the caller promises a node from `HandlerBox::new`, which boxed it as this type.
+    drop(unsafe { Box::from_raw(head.cast::<Node<H>>().as_ptr()) });
+}
+
+/// No stack of ours, of a CPU or of a test's thread, lets a handler go this deep.
+const STACK: usize = 64 * 1024;
+
+/// The slot of one vector on one CPU.
+pub(crate) struct VectorSlot {
+    bound: AtomicPtr<Head>,
+    /// Where the stack of the dispatch under way is, or 0.
+    running: AtomicUsize,
+    /// What a handler took out of its own slot.
+    retired: AtomicPtr<Head>,
+    unexpected: AtomicU64,
+}
+
+impl VectorSlot {
+    pub(crate) const fn new() -> Self {
+        Self {
+            bound: AtomicPtr::new(ptr::null_mut()),
+            running: AtomicUsize::new(0),
+            retired: AtomicPtr::new(ptr::null_mut()),
+            unexpected: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts a handler in (or takes it out, with `None`) and returns what was there, which nobody runs any more.
+    /// Called by the handler itself, it returns nothing, and keeps the handler.
+    pub(crate) fn replace(&self, handler: Option<HandlerBox>) -> Option<HandlerBox> {
+        let new = handler.map_or(ptr::null_mut(), |bound| bound.into_raw().as_ptr());
+        let old = self.bound.swap(new, Ordering::SeqCst);
+        if self.wait_idle() {
+            let retired = self.retired.swap(ptr::null_mut(), Ordering::SeqCst);
+            drop(NonNull::new(retired).map(|node| HandlerBox { node }));
+            return NonNull::new(old).map(|node| HandlerBox { node });
+        }
+        // Where one is kept already, this one is leaked: it may be the caller, and freeing it would be worse.
+        let _ = self.retired.compare_exchange(ptr::null_mut(), old, Ordering::SeqCst, Ordering::SeqCst);
+        None
+    }
+
+    /// Waits until its handler is not being called; `false`, at once, when it is the caller.
+    pub(crate) fn wait_idle(&self) -> bool {
+        let here = crate::sync::stack_pointer();
+        loop {
+            match self.running.load(Ordering::SeqCst) {
+                0 => return true,
+                frame if (here..here + STACK).contains(&frame) => return false,
+                _ => core::hint::spin_loop(),
+            }
+        }
+    }
+
+    /// Deliveries that found nobody.
+    pub(crate) fn unexpected(&self) -> u64 {
+        self.unexpected.load(Ordering::Relaxed)
+    }
+
+    /// Serves one delivery.
+    ///
+    /// # Safety
+    /// Deliveries of one slot do not overlap: only the CPU that owns the vector calls this, with interrupts off.
+    #[inline]
+    pub(crate) unsafe fn dispatch(&self) {
+        self.running.swap(crate::sync::stack_pointer(), Ordering::SeqCst);
+        match NonNull::new(self.bound.load(Ordering::SeqCst)) {
+            Some(node) => {
+                // SAFETY: `replace` frees a node only after it saw `running` clear; we set it before we loaded
+                // the pointer, so the node lives until we clear it.
+                let serve = unsafe { node.as_ref() }.serve;
+                // SAFETY: `serve` is that of the node's own type, and the node is alive, as above.
+                let _ = unsafe { serve(node) };
+            }
+            // Only this CPU writes the counter, so no locked increment.
+            None => self.unexpected.store(self.unexpected.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
+        }
+        self.running.store(0, Ordering::Release);
+    }
+}

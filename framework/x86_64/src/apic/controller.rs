@@ -1,0 +1,115 @@
+//! The bare machine's interrupt delivery.
+
+use super::io::IoApics;
+use super::local;
+use crate::dispatch;
+use crate::madt::Madt;
+use crate::routing::Chipset;
+use switchboard::config::ConfigAccess;
+use switchboard::interrupt::{ChipsetAnswer, Gsi, Route, RouteError, RouteSource, Vector, Wire};
+use switchboard::platform::{InterruptController, MessageTarget};
+use switchboard::sync::IrqLock;
+
+/// Where messages go (SDM vol. 3, 11.11.1): this, and the CPU in bits 12 to 19.
+const MESSAGES: u64 = 0xfee0_0000;
+
+/// Local APICs by messages, I/O APICs by the MADT, lines by the chipset or firmware.
+pub(crate) struct Controller {
+    madt: Madt,
+    io_apics: IrqLock<IoApics>,
+    chipset: Chipset,
+    config: &'static dyn ConfigAccess,
+}
+
+impl Controller {
+    pub(crate) fn new(madt: Madt, io_apics: IoApics, chipset: Chipset, config: &'static dyn ConfigAccess) -> Self {
+        Self { madt, io_apics: IrqLock::new(io_apics), chipset, config }
+    }
+}
+
+impl InterruptController for Controller {
+    fn message(&self, vector: Vector) -> MessageTarget {
+        // Fixed delivery to one CPU, edge-triggered: everything else is zero.
+        MessageTarget { address: MESSAGES | u64::from(vector.cpu() & 0xff) << 12, data: u32::from(vector.number()) }
+    }
+
+    fn raise(&self, vector: Vector) {
+        local::send(vector.cpu(), vector.number());
+    }
+
+    fn call(&self, vector: Vector) {
+        dispatch::call(vector);
+    }
+
+    fn clear_remote_irr(&self, vector: Vector) {
+        self.io_apics.lock().clear_remote_irr(vector);
+    }
+
+    fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {
+        let mut io_apics = self.io_apics.lock();
+        let inputs = io_apics.inputs();
+        let chipset = self.chipset.answer(self.config, wire, inputs);
+        let route = choose(chipset, interrupt_line, &self.madt).filter(|route| io_apics.has(route.gsi));
+        route.ok_or(RouteError::NotRouted { wire, chipset, interrupt_line, inputs })
+    }
+
+    fn connect(&self, gsi: Gsi, vector: Vector) -> Result<(), RouteError> {
+        self.io_apics.lock().connect(gsi, vector, self.madt.polarity_of(gsi))
+    }
+
+    fn mask(&self, gsi: Gsi) {
+        self.io_apics.lock().set_masked(gsi, true);
+    }
+
+    fn unmask(&self, gsi: Gsi) {
+        self.io_apics.lock().set_masked(gsi, false);
+    }
+}
+
+/// Whom to believe. The chipset comes first: what its registers say is where the wire ends. Interrupt Line is a note that
+/// firmware left, written for the 8259 pair, and 0 where firmware wrote none. It counts where the chipset is not known.
+fn choose(chipset: ChipsetAnswer, interrupt_line: u8, madt: &Madt) -> Option<Route> {
+    let (gsi, source) = match chipset {
+        ChipsetAnswer::Line(gsi) => (Some(gsi), RouteSource::Chipset),
+        ChipsetAnswer::Isa(input) => (madt.gsi_of(input), RouteSource::Chipset),
+        ChipsetAnswer::Unknown { .. } | ChipsetAnswer::NotToldOf { .. } => {
+            (madt.gsi_of(interrupt_line), RouteSource::InterruptLine)
+        }
+        // Whatever firmware noted, the wire does not end there.
+        ChipsetAnswer::Disconnected { .. } | ChipsetAnswer::Ambiguous { .. } => (None, RouteSource::Chipset),
+    };
+    gsi.map(|gsi| Route { gsi, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One I/O APIC, and ISA's interrupt 11 moved to line 30.
+    fn madt() -> Madt {
+        let mut table = [0; 44].to_vec();
+        table.extend([1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
+        table.extend([2, 10, 0, 11, 30, 0, 0, 0, 0, 0]);
+        Madt::parse(&table)
+    }
+
+    fn chosen(chipset: ChipsetAnswer, interrupt_line: u8) -> Option<(u32, RouteSource)> {
+        choose(chipset, interrupt_line, &madt()).map(|route| (route.gsi.0, route.source))
+    }
+
+    #[test]
+    fn a_chipset_that_is_known_is_believed() {
+        assert_eq!(chosen(ChipsetAnswer::Line(Gsi(21)), 10), Some((21, RouteSource::Chipset)));
+        assert_eq!(chosen(ChipsetAnswer::Isa(11), 10), Some((30, RouteSource::Chipset)));
+        assert_eq!(chosen(ChipsetAnswer::Disconnected { register: 0x60, value: 0x80 }, 10), None);
+        assert_eq!(chosen(ChipsetAnswer::Ambiguous { expanders: 2 }, 10), None);
+    }
+
+    #[test]
+    fn firmware_is_where_it_is_not() {
+        let unknown = ChipsetAnswer::Unknown { vendor: 0x1022, device: 0x1480 };
+        assert_eq!(chosen(unknown, 10), Some((10, RouteSource::InterruptLine)));
+        assert_eq!(chosen(unknown, 11), Some((30, RouteSource::InterruptLine)));
+        assert_eq!((chosen(unknown, 0), chosen(unknown, 255)), (None, None));
+    }
+}

@@ -1,0 +1,42 @@
+//! The parts of the bare machine, handed to the PCI core.
+
+#![expect(unsafe_code, reason = "vouches for the parts of the machine")]
+
+use alloc::boxed::Box;
+
+use switchboard::assign::Apertures;
+use switchboard::config::ConfigAccess;
+use switchboard::machine::{Machine, MachineParts, RootBuses};
+use switchboard::platform::ModePolicy;
+use switchboard::vector::VectorTable;
+
+use super::apic::Controller;
+use super::clock::TscClock;
+use super::memory::MachineMemory;
+use super::{cpu, dispatch, ports, routing};
+
+/// Builds the machine. Called once, by `init`.
+pub(super) fn machine(
+    config: &'static dyn ConfigAccess,
+    apertures: Apertures,
+    controller: &'static Controller,
+    cpu: u32,
+    policy: ModePolicy,
+) -> &'static Machine {
+    let parts = MachineParts {
+        config,
+        // On QEMU's boards, looking for further root buses would take tens of milliseconds.
+        root_buses: if routing::is_qemu(config) { RootBuses::ShownOnFirst } else { RootBuses::Any },
+        apertures,
+        controller,
+        memory: &MachineMemory,
+        clock: &TscClock,
+        vectors: dispatch::VECTORS.call_once(|| VectorTable::new(cpu)),
+        policy,
+        fence: cpu::is_tcg().then_some(ports::fence as fn()),
+    };
+    // SAFETY: there is one `BootInfo`, which `init` took, so this runs once. The parts are those of this machine: `config` is the one way to
+    // configuration space and is handed out nowhere else, APICs and vectors belong to this crate, and `entry` dispatches to `vectors`.
+    let machine = unsafe { Machine::new(parts) };
+    Box::leak(Box::new(machine))
+}

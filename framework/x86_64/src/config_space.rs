@@ -1,0 +1,85 @@
+//! Which way to configuration space: by memory where the MCFG tells the truth, by ports otherwise.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::memory::MachineMemory;
+use super::ports::Ports;
+use switchboard::config::{Address, ConfigAccess, Width};
+use switchboard::platform::{Ecam, EcamRegion};
+
+/// Those of the MCFG's `regions` that can be believed. `ram` is memory that none may lie in.
+pub(super) fn credible(regions: Vec<EcamRegion>, ram: &[Range<u64>]) -> Vec<EcamRegion> {
+    let (credible, wild): (Vec<_>, Vec<_>) = regions.into_iter().partition(|region| is_apart(region, ram));
+    wild.iter().for_each(|region| log::warn!("MCFG: left out {region:x?}, which is in memory"));
+    credible
+}
+
+/// Reaches configuration space by the MCFG's `regions` if there are any that work, or else by ports.
+pub(super) fn access(regions: &[EcamRegion]) -> &'static dyn ConfigAccess {
+    let ports = Ports::new();
+    if !regions.is_empty() {
+        match Ecam::new(regions, &MachineMemory) {
+            Ok(ecam) if agree(&ecam, &ports) => return Box::leak(Box::new(ecam)),
+            Ok(_) => log::warn!("no ECAM: the host bridge is not where the MCFG says"),
+            Err(error) => log::warn!("no ECAM: {error}"),
+        }
+    }
+    Box::leak(Box::new(ports))
+}
+
+/// Whether what a region decodes lies outside of memory. A store to configuration space must not land there.
+fn is_apart(region: &EcamRegion, ram: &[Range<u64>]) -> bool {
+    let decoded = region.decoded();
+    ram.iter().all(|range| decoded.end <= range.start || range.end <= decoded.start)
+}
+
+/// Whether both ways lead to the same host bridge. A machine without the ports reads ones there; an ECAM that
+/// does not reach the bridge reads ones too.
+pub(super) fn agree(ecam: &dyn ConfigAccess, ports: &dyn ConfigAccess) -> bool {
+    let bridge = Address::new(0, 0, 0, 0);
+    let by_ports = ports.read(bridge, 0, Width::Dword);
+    by_ports == u32::MAX || ecam.read(bridge, 0, Width::Dword) == by_ports
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn regions_in_memory_are_wild() {
+        let ram = [4 * MIB..128 * MIB, 4096 * MIB..5120 * MIB];
+        let region = |base, first_bus, last_bus| EcamRegion { base, segment: 0, first_bus, last_bus };
+        assert!(is_apart(&region(0xb000_0000, 0, 255), &ram));
+        assert!(is_apart(&region(128 * MIB, 0, 7), &ram));
+        assert!(!is_apart(&region(127 * MIB, 0, 7), &ram));
+        assert!(!is_apart(&region(4000 * MIB, 0, 255), &ram));
+        assert!(!is_apart(&region(0, 16, 16), &ram));
+        assert!(!is_apart(&region(0, 0, 255), &ram));
+    }
+
+    /// A configuration space in which every dword reads the same.
+    struct Reads(u32);
+
+    impl ConfigAccess for Reads {
+        fn read(&self, _: Address, _: u16, _: Width) -> u32 {
+            self.0
+        }
+
+        fn write(&self, _: Address, _: u16, _: Width, _: u32) {}
+
+        fn size(&self, _: Address) -> u16 {
+            4096
+        }
+    }
+
+    #[test]
+    fn an_mcfg_that_lies_is_not_believed() {
+        assert!(agree(&Reads(0x29c0_8086), &Reads(0x29c0_8086)));
+        assert!(agree(&Reads(0x29c0_8086), &Reads(u32::MAX)));
+        assert!(!agree(&Reads(u32::MAX), &Reads(0x1237_8086)));
+    }
+}

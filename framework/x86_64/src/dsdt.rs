@@ -1,0 +1,87 @@
+//! The one fact that is taken from the DSDT: where configuration space is, on a machine without an MCFG.
+//!
+//! A host bridge may tell that by a `_CBA` object instead (PCI firmware 3.2, 4.1.3); QEMU's microvm does. The DSDT is
+//! a program, and nothing here runs it: an object that is a number, or a method that does nothing but return one, is
+//! found by its bytes. What is found so is believed only once a host bridge answers there.
+
+use switchboard::platform::EcamRegion;
+
+const NAME: &[u8; 4] = b"_CBA";
+/// AML's encodings (ACPI 6.5, 20.2): a named object, `Return`, and numbers of four and eight bytes.
+const NAME_OP: u8 = 0x08;
+const RETURN_OP: u8 = 0xa4;
+const DWORD_PREFIX: u8 = 0x0c;
+const QWORD_PREFIX: u8 = 0x0e;
+
+/// The configuration space of every bus of segment 0, if the table's bytes name one place, and one only.
+pub(super) fn ecam(table: &[u8]) -> Option<EcamRegion> {
+    let mut found = table.windows(NAME.len()).enumerate().filter(|(_, name)| name == NAME);
+    let mut base = None;
+    found.try_for_each(|(at, _)| {
+        let before = at.checked_sub(1).map_or(0, |before| table[before]);
+        let here = number(before, &table[at + NAME.len()..])?;
+        (*base.get_or_insert(here) == here).then_some(())
+    })?;
+    let base = base.filter(|base: &u64| *base != 0 && base.is_multiple_of(1 << 20))?;
+    Some(EcamRegion { base, segment: 0, first_bus: 0, last_bus: 255 })
+}
+
+/// The number that an object is or a method returns: `before` its name, and what is `after` it.
+fn number(before: u8, after: &[u8]) -> Option<u64> {
+    // A method's name is followed by its flags, and by what it does.
+    let number = if before == NAME_OP { after } else { after.get(1..)?.strip_prefix(&[RETURN_OP])? };
+    match *number {
+        [DWORD_PREFIX, a, b, c, d, ..] => Some(u32::from_le_bytes([a, b, c, d]).into()),
+        [QWORD_PREFIX, a, b, c, d, e, f, g, h, ..] => Some(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// As QEMU 7.2 writes it for microvm: `Method (_CBA) { Return (0xe0000000) }`, and what surrounds it.
+    const METHOD: &[u8] = b"\x14\x06_SRS\x01\x14\x0c_CBA\x00\xa4\x0c\x00\x00\x00\xe0\x08_CRS\x11";
+
+    fn base(table: &[u8]) -> Option<u64> {
+        ecam(table).map(|region| region.base)
+    }
+
+    #[test]
+    fn a_method_that_returns_a_number() {
+        assert_eq!(ecam(METHOD), Some(EcamRegion { base: 0xe000_0000, segment: 0, first_bus: 0, last_bus: 255 }));
+    }
+
+    #[test]
+    fn a_name_that_is_a_number() {
+        assert_eq!(base(b"..\x08_CBA\x0e\x00\x00\x00\x00\x04\x00\x00\x00"), Some(4 << 32));
+        assert_eq!(base(b"\x08_CBA\x0c\x00\x00\x00\xb0"), Some(0xb000_0000));
+    }
+
+    #[test]
+    fn what_would_have_to_be_run_is_not_known() {
+        for table in [
+            &b""[..],
+            b"_CBA",
+            b"\x08_CBA",
+            b"\x08_CBA\x0c\x00\x00\x00",
+            b"\x14\x0c_CBA\x00\xa4\x60",
+            b"\x14\x0c_CBA\x00\x70\x0c\x00\x00\x00\xe0",
+            b"\x08_CBA\x0c\x00\x00\x00\x00",
+            b"\x08_CBA\x0c\x04\x00\x00\xb0",
+        ] {
+            assert_eq!(ecam(table), None, "{}", table.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn two_places_are_none() {
+        let twice = [METHOD, METHOD].concat();
+        assert_eq!(base(&twice), Some(0xe000_0000));
+        let other: Vec<u8> = [METHOD, b"\x08_CBA\x0c\x00\x00\x00\xb0"].concat();
+        assert_eq!(base(&other), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The MADT: I/O APICs, and where ISA interrupts really arrive (ACPI 6.5, 5.2.12).
+
+use alloc::vec::Vec;
+
+use switchboard::interrupt::Gsi;
+
+/// Bytes before the first entry: the header, the local APICs' address, flags.
+const ENTRIES: usize = 44;
+/// Interrupt numbers below this are ISA's, which overrides may move.
+const ISA_LINES: u8 = 16;
+
+/// What the interrupt controllers need of the MADT. Empty when there is none: then no line has a route.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Madt {
+    pub(super) io_apics: Vec<IoApicEntry>,
+    overrides: Vec<Override>,
+    /// CPUs that may be started.
+    pub(super) cpus: usize,
+}
+
+/// One I/O APIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IoApicEntry {
+    /// Physical address of its registers.
+    pub(super) address: u64,
+    /// The GSI of its first input.
+    pub(super) first_gsi: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Override {
+    line: u8,
+    gsi: Gsi,
+    polarity: Option<Polarity>,
+}
+
+/// When a level-triggered line is asserted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Polarity {
+    /// While it is high.
+    High,
+    /// While it is low, as PCI's lines are.
+    Low,
+}
+
+impl Madt {
+    /// Reads a whole table whose checksum is right. An entry that is cut off ends the list.
+    pub(super) fn parse(table: &[u8]) -> Self {
+        let mut madt = Self::default();
+        let mut rest = table.get(ENTRIES..).unwrap_or_default();
+        while let [kind, length, ..] = *rest {
+            let Some((entry, next)) = rest.split_at_checked(usize::from(length)).filter(|_| length >= 2) else {
+                log::warn!("MADT: an entry of {length} bytes where {} are left", rest.len());
+                break;
+            };
+            madt.add(kind, entry);
+            rest = next;
+        }
+        madt
+    }
+
+    fn add(&mut self, kind: u8, entry: &[u8]) {
+        match *entry {
+            // A local APIC: ACPI id, APIC id, flags with "enabled" in bit 0.
+            [_, _, _, _, flags, ..] if kind == 0 => self.cpus += usize::from(flags & 1),
+            // An I/O APIC: id, reserved, address, first GSI.
+            [_, _, _, _, a0, a1, a2, a3, g0, g1, g2, g3, ..] if kind == 1 => {
+                let address = u64::from(u32::from_le_bytes([a0, a1, a2, a3]));
+                self.io_apics.push(IoApicEntry { address, first_gsi: u32::from_le_bytes([g0, g1, g2, g3]) });
+            }
+            // An interrupt source override: bus (0 is ISA), line, GSI, flags with the polarity in bits 0 and 1.
+            [_, _, 0, line, g0, g1, g2, g3, flags, ..] if kind == 2 => {
+                let polarity = match flags & 3 {
+                    1 => Some(Polarity::High),
+                    3 => Some(Polarity::Low),
+                    // "As the bus has it", or reserved.
+                    _ => None,
+                };
+                self.overrides.push(Override { line, gsi: Gsi(u32::from_le_bytes([g0, g1, g2, g3])), polarity });
+            }
+            // A local x2APIC: reserved, id, flags.
+            [_, _, _, _, _, _, _, _, flags, ..] if kind == 9 => self.cpus += usize::from(flags & 1),
+            _ => {}
+        }
+    }
+
+    /// The line that firmware means by a number in an Interrupt Line register. 0 is the timer's, so firmware
+    /// that wrote it wrote nothing; 255 says none (PCI 3.0, 6.2.4).
+    pub(super) fn gsi_of(&self, interrupt_line: u8) -> Option<Gsi> {
+        if matches!(interrupt_line, 0 | 255) || self.io_apics.is_empty() {
+            return None;
+        }
+        let moved = self.overrides.iter().find(|entry| entry.line == interrupt_line && interrupt_line < ISA_LINES);
+        Some(moved.map_or(Gsi(u32::from(interrupt_line)), |entry| entry.gsi))
+    }
+
+    /// The polarity of a line that a function drives: low, unless an override says otherwise.
+    pub(super) fn polarity_of(&self, gsi: Gsi) -> Polarity {
+        let said = self.overrides.iter().find(|entry| entry.gsi == gsi).and_then(|entry| entry.polarity);
+        said.unwrap_or(Polarity::Low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    /// The entries that QEMU writes for one CPU: local APIC, I/O APIC, overrides for the timer and for PCI.
+    fn qemu() -> Vec<u8> {
+        let mut table = vec![0; ENTRIES];
+        table.extend([0, 8, 0, 0, 1, 0, 0, 0]);
+        table.extend([1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
+        table.extend([2, 10, 0, 0, 2, 0, 0, 0, 0, 0]);
+        for line in [5, 9, 10, 11] {
+            table.extend([2, 10, 0, line, line, 0, 0, 0, 0x0d, 0]);
+        }
+        table.extend([4, 6, 0xff, 0, 0, 1]);
+        table
+    }
+
+    #[test]
+    fn qemus_table() {
+        let madt = Madt::parse(&qemu());
+        assert_eq!(madt.io_apics, [IoApicEntry { address: 0xfec0_0000, first_gsi: 0 }]);
+        assert_eq!((madt.cpus, madt.overrides.len()), (1, 5));
+        assert_eq!((madt.gsi_of(11), madt.gsi_of(7), madt.gsi_of(21)), (Some(Gsi(11)), Some(Gsi(7)), Some(Gsi(21))));
+        assert_eq!((madt.polarity_of(Gsi(11)), madt.polarity_of(Gsi(21))), (Polarity::High, Polarity::Low));
+    }
+
+    #[test]
+    fn numbers_that_mean_none() {
+        let madt = Madt::parse(&qemu());
+        assert_eq!((madt.gsi_of(0), madt.gsi_of(255)), (None, None));
+        assert_eq!(Madt::default().gsi_of(11), None);
+    }
+
+    #[test]
+    fn overrides_move_isa_lines_only() {
+        let mut table = qemu();
+        table.extend([2, 10, 0, 7, 20, 0, 0, 0, 0x0f, 0]);
+        table.extend([2, 10, 0, 40, 21, 0, 0, 0, 0x0f, 0]);
+        let madt = Madt::parse(&table);
+        assert_eq!((madt.gsi_of(7), madt.gsi_of(40)), (Some(Gsi(20)), Some(Gsi(40))));
+        assert_eq!(madt.polarity_of(Gsi(20)), Polarity::Low);
+    }
+
+    #[test]
+    fn broken_lists_end() {
+        for tail in [&[1, 0][..], &[1, 1], &[1, 200, 0], &[1], &[1, 4, 0, 0], &[2, 2]] {
+            let mut table = qemu();
+            table.extend(tail);
+            assert_eq!(Madt::parse(&table), Madt::parse(&qemu()), "{tail:?}");
+        }
+        assert_eq!(Madt::parse(&[0; 3]), Madt::default());
+    }
+}

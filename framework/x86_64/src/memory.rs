@@ -1,0 +1,128 @@
+//! The machine's memory: the heap, and the pool for page tables and DMA.
+
+#![expect(unsafe_code, reason = "raw memory becomes a heap and a pool")]
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
+use spin::Once;
+
+use super::boot_info::BootInfo;
+use super::heap::{HEAP, HeapFigures};
+use super::memory_map::{self, Ranges};
+use super::pages;
+use super::physical::PhysicalMemory;
+use super::{paging, to_usize};
+use switchboard::platform::DmaBlock;
+use switchboard::platform::{Mapping, Memory, MemoryError};
+
+/// What is ours: the image, and the memory it may use.
+static RAM: Once<Ranges> = Once::new();
+
+/// Why there is no memory to run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemorySetupError {
+    /// The machine is too small.
+    #[error("memory too small: {} KiB in one piece wanted, {} KiB free in all", .wanted / 1024, .free / 1024)]
+    TooSmall {
+        /// Bytes wanted in one piece, besides the image.
+        wanted: u64,
+        /// Bytes free, in whatever pieces.
+        free: u64,
+    },
+    /// The page tables did not fit.
+    #[error("no page tables: {0}")]
+    PageTables(#[from] MemoryError),
+}
+
+/// Divides the memory, makes the page tables, and opens the heap.
+///
+/// # Errors
+/// [`MemorySetupError`] when there is not enough.
+pub(super) fn init(boot: &BootInfo) -> Result<(), MemorySetupError> {
+    let plan = memory_map::plan(&boot.usable)
+        .map_err(|free| MemorySetupError::TooSmall { wanted: memory_map::least(), free })?;
+    let pool = to_usize(plan.pool.start)..to_usize(plan.pool.end);
+    // SAFETY: there is one `BootInfo`, and `init` of this crate took it, so this runs once. Usable memory, mapped by the boot
+    // tables (it begins below 4 GiB, and pages are taken from its beginning) and by ours later; the plan has no other use for it.
+    unsafe { pages::init(pool) };
+    paging::init(boot)?;
+    RAM.call_once(|| {
+        let mut ranges = boot.usable.clone();
+        // What does not fit is left unprotected: there are 32 places, and machines have some five.
+        let _ = ranges.try_push(boot.image.text.start..boot.image.data.end);
+        ranges
+    });
+    let heap = to_usize(plan.heap.start)..to_usize(plan.heap.end);
+    // SAFETY: usable memory, mapped just now, and the plan gives it to nobody else.
+    unsafe { HEAP.add_memory(core::ptr::with_exposed_provenance_mut(heap.start), heap.len()) };
+    Ok(())
+}
+
+/// What memory there is and how much of it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryFigures {
+    /// The heap, in bytes.
+    pub heap: HeapFigures,
+    /// Pages in the pool for DMA and page tables.
+    pub dma_pages: usize,
+    /// Pages of the pool in use.
+    pub dma_pages_used: usize,
+}
+
+/// What memory there is and how much of it is used.
+pub fn figures() -> MemoryFigures {
+    let (dma_pages, dma_pages_used) = pages::figures();
+    MemoryFigures { heap: HEAP.figures(), dma_pages, dma_pages_used }
+}
+
+/// The bare machine's memory.
+pub(super) struct MachineMemory;
+
+impl MachineMemory {
+    /// Maps device memory or firmware's memory, uncached, for good.
+    pub(super) fn map(physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
+        // A BAR, a table or an ECAM region at a wrong address would make RAM look like a device's.
+        let end = physical.saturating_add(length);
+        if RAM.get().is_some_and(|ranges| ranges.iter().any(|ram| ram.start < end && physical < ram.end)) {
+            return Err(MemoryError::Ram { physical, length });
+        }
+        let address = paging::map_device(physical, length)?;
+        NonNull::new(address.as_mut_ptr()).ok_or(MemoryError::Unreachable { physical, length })
+    }
+}
+
+// SAFETY: `map` returns uncached mappings of addresses that are not RAM, which are never taken back; `allocate` returns fresh pages of
+// the pool. RAM is mapped one to one and there is no IOMMU, so a block's bus address is its address.
+unsafe impl Memory for MachineMemory {
+    fn map(&self, physical: u64, length: u64) -> Result<Mapping, MemoryError> {
+        Self::map(physical, length).map(Mapping::Direct)
+    }
+
+    fn allocate(&self, count: usize) -> Result<DmaBlock, MemoryError> {
+        let pointer = pages::allocate(count)?;
+        // SAFETY: fresh pages of the pool, mapped, zeroed, with no other user; devices see the same address.
+        Ok(unsafe { DmaBlock::new(pointer, pointer.addr().get() as u64, count) })
+    }
+
+    unsafe fn release(&self, block: DmaBlock) {
+        // SAFETY: the caller promises a block of `allocate` that no device writes to, and gives it up.
+        unsafe { pages::release(block.pointer(), block.pages()) };
+    }
+}
+
+impl PhysicalMemory for MachineMemory {
+    fn copy(&self, address: u64, length: u64) -> Option<Vec<u8>> {
+        let source = Self::map(address, length).inspect_err(|error| log::warn!("ACPI: {error}")).ok()?;
+        let mut bytes = vec![0; to_usize(length)];
+        for (offset, byte) in bytes.iter_mut().enumerate() {
+            // SAFETY: `map` made all of the range reachable.
+            let source = unsafe { source.add(offset) };
+            // SAFETY: as above; any byte is a valid `u8`.
+            *byte = unsafe { source.read_volatile() };
+        }
+        Some(bytes)
+    }
+}

@@ -1,0 +1,181 @@
+//! Page tables: memory one to one, the image with the rights that its sections need, devices on demand.
+//!
+//! | virtual                              | what                          | rights                          |
+//! |--------------------------------------|-------------------------------|---------------------------------|
+//! | = physical, usable memory            | heap, page tables, DMA        | read, write                     |
+//! | = physical, the image's text         | code                          | read, execute                   |
+//! | = physical, the image's rodata       | constants                     | read                            |
+//! | = physical, the image's data         | data, stacks between guards   | read, write                     |
+//! | `0xffff_8000_0000_0000` + physical   | device memory, firmware's too | read, write, uncached           |
+//!
+//! Everything else, page 0 first of all, is not mapped. Firmware may put BARs far above 4 GiB, where no
+//! map made in advance would reach: each is mapped when its driver asks.
+
+#![expect(unsafe_code, reason = "page tables are what memory safety stands on")]
+
+use core::ops::Range;
+
+use spin::Once;
+use x86_64::registers::control::{Cr3, Cr3Flags};
+use x86_64::structures::paging::mapper::{MapToError, MappedFrame, TranslateResult};
+use x86_64::structures::paging::{
+    FrameAllocator, Mapper, OffsetPageTable, Page, PageSize, PageTable, PageTableFlags, PhysFrame, Size2MiB, Size4KiB,
+    Translate,
+};
+use x86_64::{PhysAddr, VirtAddr};
+
+use super::boot_info::BootInfo;
+use super::memory_map::CEILING;
+use super::pages;
+use switchboard::platform::MemoryError;
+use switchboard::sync::IrqLock;
+
+/// Where device memory appears: at this address plus its physical one.
+const DEVICE_WINDOW: u64 = 0xffff_8000_0000_0000;
+
+const DATA: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::NO_EXECUTE);
+const RODATA: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::NO_EXECUTE);
+const TEXT: PageTableFlags = PageTableFlags::PRESENT;
+/// Uncached: PCD and PWT together choose UC in the PAT as the CPU resets it (SDM vol. 3, 12.12.4).
+const DEVICE: PageTableFlags = DATA.union(PageTableFlags::NO_CACHE).union(PageTableFlags::WRITE_THROUGH);
+
+static TABLES: Once<IrqLock<OffsetPageTable<'static>>> = Once::new();
+
+/// Page-table frames: zeroed pages of the pool.
+struct Frames;
+
+// SAFETY: the pool hands out each page once, and page tables never give theirs back.
+unsafe impl FrameAllocator<Size4KiB> for Frames {
+    fn allocate_frame(&mut self) -> Option<PhysFrame> {
+        let page = pages::allocate(1).ok()?;
+        PhysFrame::from_start_address(PhysAddr::new(page.addr().get() as u64)).ok()
+    }
+}
+
+/// Makes the tables and switches to them.
+///
+/// # Errors
+/// [`MemoryError::OutOfMemory`] when the pool is too small for the tables.
+pub(super) fn init(boot: &BootInfo) -> Result<(), MemoryError> {
+    let root = pages::allocate(1)?;
+    // SAFETY: a zeroed page of its own is an empty table, and it is never given back.
+    let root = unsafe { root.cast::<PageTable>().as_mut() };
+    let root_frame = PhysFrame::containing_address(PhysAddr::new(core::ptr::from_mut(root).addr() as u64));
+    // SAFETY: page-table frames come from the pool, which is mapped one to one before and after the switch.
+    let mut tables = unsafe { OffsetPageTable::new(root, VirtAddr::zero()) };
+
+    let image = &boot.image;
+    for range in &boot.usable {
+        // SAFETY: memory that nobody uses yet.
+        unsafe { map_range(&mut tables, range.clone(), 0, DATA) }?;
+    }
+    for (range, flags) in [(&image.text, TEXT), (&image.rodata, RODATA), (&image.data, DATA)] {
+        // SAFETY: each section gets the rights that it was linked for.
+        unsafe { map_range(&mut tables, range.clone(), 0, flags) }?;
+    }
+    unmap_guard(&mut tables, image.stack_guard);
+
+    // SAFETY: the new tables map what runs now, its stack, its data and the pool where they already were.
+    unsafe { Cr3::write(root_frame, Cr3Flags::empty()) };
+    TABLES.call_once(|| IrqLock::new(tables));
+    Ok(())
+}
+
+/// Maps device memory, uncached, and says where. Doing so twice is the same as once.
+///
+/// # Errors
+/// [`MemoryError`] when the range reaches beyond 2^46 or there is no memory for page tables.
+pub(super) fn map_device(physical: u64, length: u64) -> Result<VirtAddr, MemoryError> {
+    let unreachable = MemoryError::Unreachable { physical, length };
+    let end = physical.checked_add(length).filter(|end| *end <= CEILING).ok_or(unreachable)?;
+    let pages = physical / Size4KiB::SIZE * Size4KiB::SIZE..end.next_multiple_of(Size4KiB::SIZE);
+    let mut tables = TABLES.get().ok_or(unreachable)?.lock();
+    // SAFETY: nothing else lives in the device window, and its pages are not executable.
+    unsafe { map_range(&mut tables, pages, DEVICE_WINDOW, DEVICE) }?;
+    Ok(VirtAddr::new(DEVICE_WINDOW + physical))
+}
+
+/// Takes a page of the image out of the map, so that a stack that overflows into it is caught.
+pub(super) fn guard(page: u64) {
+    if let Some(tables) = TABLES.get() {
+        unmap_guard(&mut tables.lock(), page);
+    }
+}
+
+fn unmap_guard(tables: &mut OffsetPageTable<'_>, page: u64) {
+    let page = Page::<Size4KiB>::containing_address(VirtAddr::new(page));
+    // The image is mapped in small pages; a page that is not mapped guards as well.
+    if let Ok((_, flush)) = tables.unmap(page) {
+        flush.flush();
+    }
+}
+
+/// Maps whole pages at `offset` above their physical addresses, in pages of 2 MiB where the range allows,
+/// and leaves alone what is mapped already.
+///
+/// # Safety
+/// As for [`Mapper::map_to`]: the new mappings must not break what Rust believes about memory.
+unsafe fn map_range(
+    tables: &mut OffsetPageTable<'_>,
+    range: Range<u64>,
+    offset: u64,
+    flags: PageTableFlags,
+) -> Result<(), MemoryError> {
+    let mut at = range.start;
+    while at < range.end {
+        at += match tables.translate(VirtAddr::new(offset + at)) {
+            TranslateResult::Mapped { frame, .. } => to_the_end_of(frame, at),
+            // SAFETY: the caller's promise is the same.
+            _ => unsafe { map_page(tables, at, range.end - at, offset, flags) }?,
+        };
+    }
+    Ok(())
+}
+
+/// Bytes from `at` to the end of the frame that holds it.
+fn to_the_end_of(frame: MappedFrame, at: u64) -> u64 {
+    let size = match frame {
+        MappedFrame::Size4KiB(_) => Size4KiB::SIZE,
+        MappedFrame::Size2MiB(_) => Size2MiB::SIZE,
+        MappedFrame::Size1GiB(_) => 1 << 30,
+    };
+    size - at % size
+}
+
+/// Maps one page at `at`, the largest that fits into `left` bytes, and returns its size.
+///
+/// # Safety
+/// As for [`map_range`].
+unsafe fn map_page(
+    tables: &mut OffsetPageTable<'_>,
+    at: u64,
+    left: u64,
+    offset: u64,
+    flags: PageTableFlags,
+) -> Result<u64, MemoryError> {
+    let (address, physical) = (VirtAddr::new(offset + at), PhysAddr::new(at));
+    if at.is_multiple_of(Size2MiB::SIZE) && left >= Size2MiB::SIZE {
+        let (page, frame) = (Page::<Size2MiB>::containing_address(address), PhysFrame::containing_address(physical));
+        // SAFETY: the caller's promise.
+        match unsafe { tables.map_to(page, frame, flags, &mut Frames) } {
+            Ok(flush) => {
+                flush.flush();
+                return Ok(Size2MiB::SIZE);
+            }
+            // Some of its small pages are mapped: the others are mapped one by one.
+            Err(MapToError::PageAlreadyMapped(_)) => {}
+            Err(error) => return Err(refused(&error, at)),
+        }
+    }
+    let (page, frame) = (Page::<Size4KiB>::containing_address(address), PhysFrame::containing_address(physical));
+    // SAFETY: the caller's promise.
+    unsafe { tables.map_to(page, frame, flags, &mut Frames) }.map_err(|error| refused(&error, at))?.flush();
+    Ok(Size4KiB::SIZE)
+}
+
+fn refused<S: PageSize>(error: &MapToError<S>, physical: u64) -> MemoryError {
+    match error {
+        MapToError::FrameAllocationFailed => MemoryError::OutOfMemory { wanted: 4096 },
+        _ => MemoryError::Unreachable { physical, length: S::SIZE },
+    }
+}

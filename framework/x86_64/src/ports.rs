@@ -1,0 +1,111 @@
+//! Configuration space through ports 0xCF8 and 0xCFC (PCI 3.0, 3.2.2.3.2).
+
+#![expect(unsafe_code, reason = "port I/O")]
+
+use core::fmt;
+
+use x86_64::instructions::port::Port;
+
+use switchboard::config::{Address, ConfigAccess, Width};
+use switchboard::sync::IrqLock;
+
+const ADDRESS: u16 = 0xcf8;
+const DATA: u16 = 0xcfc;
+
+/// Reaches segment 0, the first 256 bytes of each function.
+///
+/// # Invariants
+/// The address port and the data port are one critical section, ISRs included: one lock guards both. Only a machine
+/// that is coming to its end goes past it.
+pub(super) struct Ports {
+    bare: IrqLock<Bare>,
+}
+
+impl Ports {
+    /// Returns the standard pair of ports.
+    pub(super) const fn new() -> Self {
+        Self { bare: IrqLock::new(Bare) }
+    }
+}
+
+impl ConfigAccess for Ports {
+    fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
+        self.bare.lock().read(address, offset, width)
+    }
+
+    fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
+        self.bare.lock().write(address, offset, width, value);
+    }
+
+    fn read_unlocked(&self, address: Address, offset: u16, width: Width) -> u32 {
+        Bare.read(address, offset, width)
+    }
+
+    fn write_unlocked(&self, address: Address, offset: u16, width: Width, value: u32) {
+        Bare.write(address, offset, width, value);
+    }
+
+    fn size(&self, _address: Address) -> u16 {
+        256
+    }
+}
+
+/// The ports themselves.
+struct Bare;
+
+impl Bare {
+    fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
+        let Some(port) = select(address, offset) else { return width.ones() };
+        match width {
+            // SAFETY: reading configuration space has no side effect that memory safety depends on.
+            Width::Byte => u32::from(unsafe { Port::<u8>::new(port).read() }),
+            // SAFETY: as above.
+            Width::Word => u32::from(unsafe { Port::<u16>::new(port).read() }),
+            // SAFETY: as above.
+            Width::Dword => unsafe { Port::<u32>::new(port).read() },
+        }
+    }
+
+    fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
+        let Some(port) = select(address, offset) else { return };
+        match width {
+            // SAFETY: only this crate writes configuration space; each writer (command, BAR sizing, MSI, MSI-X)
+            // keeps the device from memory that is not its own.
+            Width::Byte => unsafe { Port::<u8>::new(port).write((value & 0xff) as u8) },
+            // SAFETY: as above.
+            Width::Word => unsafe { Port::<u16>::new(port).write((value & 0xffff) as u16) },
+            // SAFETY: as above.
+            Width::Dword => unsafe { Port::<u32>::new(port).write(value) },
+        }
+    }
+}
+
+/// Points the address port at the dword that holds `offset`, and says which data port holds the rest.
+fn select(address: Address, offset: u16) -> Option<u16> {
+    if address.segment() != 0 || offset >= 256 {
+        return None;
+    }
+    let select = 1 << 31
+        | u32::from(address.bus()) << 16
+        | u32::from(address.device()) << 11
+        | u32::from(address.function()) << 8
+        | u32::from(offset & 0xfc);
+    // SAFETY: 0xCF8 only latches which function the data port talks to, and `Ports` keeps others off it.
+    unsafe { Port::<u32>::new(ADDRESS).write(select) };
+    Some(DATA + (offset & 3))
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ports")
+    }
+}
+
+/// The POST code port: reading it changes nothing, and every PC has it.
+const HARMLESS_PORT: u16 = 0x80;
+
+/// Orders accesses by a port read, where the CPU's own fence is left out by QEMU's code generator: the read takes QEMU's global lock.
+pub(super) fn fence() {
+    // SAFETY: this crate runs in ring 0, and this port has no side effect.
+    unsafe { Port::<u8>::new(HARMLESS_PORT).read() };
+}

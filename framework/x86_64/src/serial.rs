@@ -1,0 +1,106 @@
+//! The console: COM1, and the logger that writes there.
+
+#![expect(unsafe_code, reason = "the serial port's I/O ports")]
+
+use core::fmt::{self, Write};
+
+use log::{LevelFilter, Log, Metadata, Record};
+use uart_16550::backend::PioBackend;
+use uart_16550::{Config, Uart16550};
+
+use super::clock;
+use switchboard::sync::IrqLock;
+
+/// COM1, where every PC has it.
+const COM1: u16 = 0x3f8;
+/// Polls of the port before a byte is given up: about a second, so that a host that stops reading costs
+/// output and not the machine.
+const PATIENCE: u32 = 1_000_000;
+
+static CONSOLE: IrqLock<Option<Console>> = IrqLock::new(None);
+static LOGGER: Logger = Logger;
+
+/// Finds the serial port and sends log records there. Without a port, output is dropped.
+pub fn init(level: LevelFilter) {
+    let mut uart = com1();
+    // 115,200 baud, eight bits, no parity, and the FIFO on: the crate's defaults.
+    if uart.init(Config::default()).is_ok() {
+        *CONSOLE.lock() = Some(Console { uart, is_stuck: false });
+    }
+    // It fails when there is a logger already; that one stays.
+    let _ = log::set_logger(&LOGGER);
+    log::set_max_level(level);
+}
+
+/// Writes to the console. Usable from ISRs.
+pub fn print(arguments: fmt::Arguments<'_>) {
+    if let Some(console) = CONSOLE.lock().as_mut() {
+        // A console cannot fail: what it cannot send it drops.
+        let _ = console.write_fmt(arguments);
+    }
+}
+
+/// Writes to the console even if the code that this interrupted was writing: for the last words of a panic.
+pub fn print_emergency(arguments: fmt::Arguments<'_>) {
+    let mut console = Console { uart: com1(), is_stuck: false };
+    if console.uart.check_present() {
+        let _ = console.write_fmt(arguments);
+    }
+}
+
+fn com1() -> Uart16550<PioBackend> {
+    // SAFETY: nothing but this module touches COM1's ports, and touching them harms nobody if there is no UART.
+    unsafe { Uart16550::new_port(COM1) }.expect("eight ports follow 0x3f8")
+}
+
+struct Console {
+    uart: Uart16550<PioBackend>,
+    // Once the other end stopped reading, one try a byte is enough.
+    is_stuck: bool,
+}
+
+impl Console {
+    fn send(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let polls = if self.is_stuck { 1 } else { PATIENCE };
+            let sent = (0..polls).map(|_| self.uart.send_bytes(bytes)).find(|sent| *sent > 0);
+            self.is_stuck = sent.is_none();
+            // A byte that cannot be sent is dropped.
+            bytes = &bytes[sent.unwrap_or(1)..];
+        }
+    }
+}
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for line in text.split_inclusive('\n') {
+            match line.strip_suffix('\n') {
+                Some(line) => {
+                    self.send(line.as_bytes());
+                    self.send(b"\r\n");
+                }
+                None => self.send(line.as_bytes()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One line a record: seconds since boot, level, text.
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let milliseconds = clock::now() / 1_000_000;
+            let (seconds, fraction) = (milliseconds / 1_000, milliseconds % 1_000);
+            print(format_args!("[{seconds:>4}.{fraction:03}] {:<5} {}\n", record.level(), record.args()));
+        }
+    }
+
+    fn flush(&self) {}
+}
