@@ -34,7 +34,7 @@ ISO_TOOLS := grub xorriso mtools xz objdump
 
 HOST_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-service
 
-.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint clean
+.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint check-portable clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -138,6 +138,10 @@ lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz -p switchboard-bench -p switchboard-count --all-targets -- -D warnings
 	cargo clippy --release -p switchboard-image -- -D warnings
+
+check-portable: ## Check the framework for other CPUs, AArch64 and RISC-V; skipped where their `core` cannot be had
+	@tools/install cargo cc
+	@tools/check-portable
 
 clean: ## Delete what was built
 	cargo clean
