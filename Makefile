@@ -139,7 +139,7 @@ lint: ## rustfmt and clippy, warnings are errors
 	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz -p switchboard-bench -p switchboard-count --all-targets -- -D warnings
 	cargo clippy --release -p switchboard-image -- -D warnings
 
-check-portable: ## Check the framework for other CPUs, AArch64 and RISC-V; skipped where their `core` cannot be had
+check-portable: ## Check the framework and the drivers for other CPUs, AArch64 and RISC-V; skipped where their `core` cannot be had
 	@tools/install cargo cc
 	@tools/check-portable
 
