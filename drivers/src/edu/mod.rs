@@ -3,7 +3,6 @@
 //! The model of a driver, to be read top to bottom: what it is, registers, interrupts, probe, verbs, drop.
 //! The device is described in QEMU's `docs/specs/edu`.
 
-mod raiser;
 mod transfer;
 
 use alloc::sync::Arc;
@@ -16,7 +15,6 @@ use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr
 use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
-pub use raiser::EduRaiser;
 pub use transfer::BUFFER_SIZE;
 
 /// One edu device. Its verbs may be given up at any `.await`: the next one waits for what is still under way.

@@ -1,19 +1,39 @@
-//! edu as a source of interrupts: its one message or its line, raised by a register.
+//! edu as a source of interrupts: its one message or its line, raised by a register (QEMU, `docs/specs/edu`).
 
 use alloc::sync::Arc;
 
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Presence, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
-use switchboard::mmio::{Bar, Reg, WriteOnly};
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
+use switchboard_drivers::edu::{Edu, EduMessage};
 
-use super::{ACKNOWLEDGE, CAUSES, Edu, EduMessage, Registers, check};
 use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};
 
+/// The registers that have to do with interrupts.
+#[derive(Debug)]
+pub struct Registers;
+
+impl RegisterBlock for Registers {
+    const SIZE: u64 = 0x100;
+}
+
+/// Bits 15 to 0: 0x00ed.
+const IDENTIFICATION: Reg<Registers, u32, ReadOnly> = Reg::at(0x00);
+/// Begins to compute a factorial, which takes the longer the larger the number is.
+pub const FACTORIAL: Reg<Registers, u32> = Reg::at(0x08);
+/// Whether a factorial interrupts when it is computed.
+pub const STATUS: Reg<Registers, u32> = Reg::at(0x20);
+/// Why the device interrupts.
+pub const CAUSES: Reg<Registers, u32, ReadOnly> = Reg::at(0x24);
 /// The bits written become causes.
-const RAISE: Reg<Registers, u32, WriteOnly> = Reg::at(0x60);
-/// Any cause that the device does not raise by itself.
-const RAISED: u32 = 0x100;
+pub const RAISE: Reg<Registers, u32, WriteOnly> = Reg::at(0x60);
+/// Clears the causes written.
+pub const ACKNOWLEDGE: Reg<Registers, u32, WriteOnly> = Reg::at(0x64);
+/// `STATUS`: interrupt when a factorial is computed.
+pub const INTERRUPT_WHEN_COMPUTED: u32 = 0x80;
+/// A cause that the device does not raise by itself.
+pub const RAISED: u32 = 0x100;
 
 #[derive(Debug)]
 struct Shared {
@@ -60,7 +80,9 @@ impl Driver for EduRaiser {
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let Resources { bar0, irq, presence, .. } = function.claim()?;
         let registers = bar0.map()?;
-        check(&registers)?;
+        if registers.read(&IDENTIFICATION) & 0xffff != 0x00ed {
+            return Err(ProbeError::Device("the device is not an edu device, or does not answer"));
+        }
         let shared = Arc::new(Shared { registers, presence, lanes: Default::default() });
         let interrupts = irq.grant()?.register(shared.clone()).unmask();
         Ok(Self { interrupts, shared })
