@@ -27,14 +27,16 @@ TARGET := $(CURDIR)/target
 IMAGE  := $(TARGET)/x86_64-unknown-linux-gnu/release/switchboard-image
 FILES  := $(TARGET)/disk.img
 ISO    := $(TARGET)/switchboard.iso
+# The image of the tests: with the drivers and apps that only measure.
+INSTRUMENTED := $(TARGET)/instruments/switchboard-image
 export TARGET IMAGE FILES ISO
 
 # What makes the ISO, and boots it on UEFI.
 ISO_TOOLS := grub xorriso mtools xz objdump
 
-HOST_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-service
+HOST_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-instruments -p switchboard-link -p switchboard-service
 
-.PHONY: help doctor build image run qemu-cmd debug test test-host test-ui test-qemu test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint check-portable clean
+.PHONY: help doctor build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint check-portable clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -49,6 +51,14 @@ build: ## Build the image and its disk
 	@tools/install cargo cc
 	cargo build --release -p switchboard-image
 	@tools/disk $(FILES)
+
+# The image as users have it is built last, and is where it is looked for.
+instruments-build:
+	@tools/install cargo cc
+	cargo build --release -p switchboard-image --features instruments
+	@mkdir -p $(dir $(INSTRUMENTED))
+	@cp $(IMAGE) $(INSTRUMENTED)
+	@$(MAKE) --no-print-directory build
 
 image: ## Build, and make the hybrid BIOS and UEFI ISO, its command line from IRQ, APP and ARGS
 	@tools/install cargo cc $(ISO_TOOLS)
@@ -87,16 +97,16 @@ test-ui: ## Programs that must not compile, each beside one that must
 
 test-qemu: ## Boot the image in QEMU, once for each device, mode and machine; TEST=name for some
 	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
-	@$(MAKE) --no-print-directory build
-	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
+	@$(MAKE) --no-print-directory instruments-build
+	SWITCHBOARD_IMAGE=$(INSTRUMENTED) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
 
 test-counts: bench-build ## Guest instructions of each operation: none may have grown
 	@$(BENCH) instructions --check
 
 test-load: ## The long QEMU tests, a million interrupts each; TEST=name for some
 	@tools/install cargo cc qemu
-	@$(MAKE) --no-print-directory build
-	SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --ignored --nocapture --test-threads=1 $(TEST)
+	@$(MAKE) --no-print-directory instruments-build
+	SWITCHBOARD_IMAGE=$(INSTRUMENTED) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --ignored --nocapture --test-threads=1 $(TEST)
 
 fuzz: ## Each fuzz target for FUZZ_TIME seconds, from the corpus on; TEST=name for one
 	@tools/install cargo c++
@@ -104,22 +114,24 @@ fuzz: ## Each fuzz target for FUZZ_TIME seconds, from the corpus on; TEST=name f
 	@tools/fuzz $(FUZZ_TIME) $(TEST)
 
 # Where the bench finds things, and leaves what it found.
-BENCH := SWITCHBOARD_IMAGE=$(IMAGE) SWITCHBOARD_DISK=$(FILES) BENCH_RESULTS=$(TARGET)/bench \
+BENCH_IMAGE = $(INSTRUMENTED)
+BENCH = SWITCHBOARD_IMAGE=$(BENCH_IMAGE) SWITCHBOARD_DISK=$(FILES) BENCH_RESULTS=$(TARGET)/bench \
 	BENCH_PLUGIN=$(dir $(IMAGE))libcount.so $(dir $(IMAGE))switchboard-bench
 
 bench-build:
 	@tools/install cargo cc qemu nm
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory instruments-build
 	cargo build --release -p switchboard-count
 	cargo build --release -p switchboard-bench
 	@mkdir -p $(TARGET)/bench
 
+bench: BENCH_IMAGE = $(IMAGE)
 bench: bench-build ## Everything beside Linux and the polled limit, in about ten minutes; BENCH_ARGS=--quick for a look
 	@tools/install taskset cpio modinfo libc.a
 	@tools/bench-guests $(TARGET)/bench/guests
 	cargo build --release -p switchboard-image --no-default-features --target-dir $(TARGET)/small
 	@strip -o $(TARGET)/bench/stripped $(subst $(TARGET),$(TARGET)/small,$(IMAGE))
-	@$(BENCH) instructions
+	@$(MAKE) --no-print-directory bench-instructions
 	@$(BENCH) run $(BENCH_ARGS)
 
 bench-instructions: bench-build ## Guest instructions of each operation, exactly, beside the baseline; UPDATE=1 makes it anew
@@ -131,13 +143,14 @@ profile: bench-build ## Where the instructions of an operation go: OP=http1, htt
 
 bench-interrupts: ## What an interrupt costs, in instructions, counted exactly, and where they go
 	@tools/install cargo cc qemu objdump
-	@$(MAKE) --no-print-directory build
-	@tools/bench-interrupts
+	@$(MAKE) --no-print-directory instruments-build
+	@IMAGE=$(INSTRUMENTED) tools/bench-interrupts
 
 lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz -p switchboard-bench -p switchboard-count --all-targets -- -D warnings
 	cargo clippy --release -p switchboard-image -- -D warnings
+	cargo clippy --release -p switchboard-image --features instruments -- -D warnings
 
 check-portable: ## Check the framework and the drivers for other CPUs, AArch64 and RISC-V; skipped where their `core` cannot be had
 	@tools/install cargo cc

@@ -1,17 +1,11 @@
 //! The drivers of this image: **the list that a fork edits** to drive other devices.
 
-use alloc::boxed::Box;
-
 use switchboard_drivers::e1000::E1000;
-use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::edu::Edu;
 use switchboard_drivers::hotplug::HotplugPort;
-use switchboard_drivers::ivshmem::Ivshmem;
-use switchboard_drivers::raise::Raise;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
-use switchboard_drivers::xhci::Xhci;
 
-use crate::devices::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, RandomSource, class, device};
+use crate::devices::{DriverEntry, RandomSource, class, device};
 use crate::disk::Disk;
 use crate::nic::nic;
 
@@ -22,26 +16,12 @@ pub const DRIVERS: &[DriverEntry] = &[
     class::<VirtioBlk, Disk>(),
     class::<VirtioRng, RandomSource>(),
     device::<Edu>(),
-    device::<Ivshmem>(),
-    class::<E1000e, Raiser>(),
-    class::<Xhci, Raiser>(),
     device::<HotplugPort>(),
+    #[cfg(feature = "instruments")]
+    device::<switchboard_instruments::ivshmem::Ivshmem>(),
+    #[cfg(feature = "instruments")]
+    class::<switchboard_instruments::e1000e::E1000e, crate::apps::Raiser>(),
+    #[cfg(feature = "instruments")]
+    class::<switchboard_instruments::xhci::Xhci, crate::apps::Raiser>(),
     // Yours: `nic` for a network card, `class` for another class, `device` for a driver that is one of its kind.
 ];
-
-/// A device that interrupts when it is told to.
-pub struct Raiser(pub Box<dyn Raise>);
-
-impl DeviceClass for Raiser {}
-
-impl<D: Raise + 'static> FromDriver<D> for Raiser {
-    fn from_driver(driver: D, _options: DeviceOptions) -> Self {
-        Self(Box::new(driver))
-    }
-}
-
-impl core::fmt::Debug for Raiser {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Raiser").field("mode", &self.0.mode()).finish_non_exhaustive()
-    }
-}

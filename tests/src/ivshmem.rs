@@ -22,7 +22,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::ftruncate;
-use switchboard_drivers::ivshmem::place;
+use switchboard_instruments::ivshmem::place;
 
 use crate::Qemu;
 use crate::scratch::ScratchPath;

@@ -2,11 +2,16 @@
 
 use switchboard::config::Address;
 use switchboard::interrupt::ModePolicy;
-use switchboard_testing::{FakeFunction, FakeMachine};
+use switchboard_testing::{FakeFunction, FakeMachine, Removable};
 
 /// Where the device is that goes away.
 pub(crate) fn here() -> Address {
     Address::new(0, 0, 3, 0)
+}
+
+/// The device of such a machine.
+pub(crate) fn removable(machine: fn(ModePolicy) -> &'static FakeMachine) -> Removable {
+    Removable { machine, address: here() }
 }
 
 /// A machine with that device, and another beside it that stays.
@@ -20,7 +25,7 @@ fn set(fake: &FakeMachine, registers: &[(u64, u32)]) {
 }
 
 /// A virtio device with two queues of 256, offering what makes queues complicated.
-pub(crate) fn virtio(policy: ModePolicy, device: u16) -> &'static FakeMachine {
+fn virtio(policy: ModePolicy, device: u16) -> &'static FakeMachine {
     let place = |kind: u8, offset: u32, length: u32| {
         let mut body = vec![if kind == 2 { 20 } else { 16 }, kind, 0, 0, 0, 0];
         body.extend([offset, length].into_iter().flat_map(u32::to_le_bytes));
@@ -36,6 +41,18 @@ pub(crate) fn virtio(policy: ModePolicy, device: u16) -> &'static FakeMachine {
     // Version 1, indirect descriptors, event indices; a disk of 256 sectors, or a card with some address.
     set(fake, &[(4, 1 | 1 << 28 | 1 << 29), (16, 2 << 16), (24, 256), (0x2000, 256)]);
     fake
+}
+
+pub(crate) fn net(policy: ModePolicy) -> &'static FakeMachine {
+    virtio(policy, 0x1041)
+}
+
+pub(crate) fn blk(policy: ModePolicy) -> &'static FakeMachine {
+    virtio(policy, 0x1042)
+}
+
+pub(crate) fn rng(policy: ModePolicy) -> &'static FakeMachine {
+    virtio(policy, 0x1044)
 }
 
 /// QEMU's e1000, that ends its resets and reads its EEPROM.
@@ -66,29 +83,6 @@ pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
         }
     });
     fake
-}
-
-/// Intel's 82574, that ends its resets.
-pub(crate) fn e1000e(policy: ModePolicy) -> &'static FakeMachine {
-    let function = FakeFunction::new(0x8086, 0x10d3).bar(0, 0x2_0000).bar(3, 0x4000);
-    let fake = machine(policy, function.pin(1, 10).msi(1).msix(5, 3, 0, 0x2000));
-    fake.on_access(here(), move || set(fake, &[(0, 0)]));
-    fake
-}
-
-/// NEC's xHCI controller, that halts and ends its resets.
-pub(crate) fn xhci(policy: ModePolicy) -> &'static FakeMachine {
-    let function = FakeFunction::new(0x1033, 0x0194).byte(0x0b, 0x0c).byte(0x0a, 0x03).byte(0x09, 0x30).bar(0, 0x4000);
-    let fake = machine(policy, function.pin(1, 11).msi(16).msix(16, 0, 0x3000, 0x3800));
-    set(fake, &[(0x00, 0x0100_0040), (0x04, 0x0800_1040), (0x14, 0x2000), (0x18, 0x1000), (0x44, 1), (0x48, 1)]);
-    fake.on_access(here(), move || set(fake, &[(0x40, fake.read_register(here(), 0, 0x40) & !2)]));
-    fake
-}
-
-/// An ivshmem device that a server has spoken to.
-pub(crate) fn ivshmem(policy: ModePolicy) -> &'static FakeMachine {
-    let function = FakeFunction::new(0x1af4, 0x1110).bar(0, 0x100).bar(1, 0x1000).bar(2, 0x1000);
-    machine(policy, function.msix(8, 1, 0, 0x800))
 }
 
 /// A port whose slot has all there is and takes no time for commands; with a function behind it.

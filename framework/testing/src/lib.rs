@@ -23,10 +23,12 @@ mod lifetime;
 mod machine;
 mod memory;
 mod registers;
+mod removal;
 mod signals;
 mod tree;
 
 pub use builder::{Builder, DeviceRegisters};
 pub use function::FakeFunction;
 pub use machine::FakeMachine;
+pub use removal::{Notice, Removable};
 pub use tree::{assign_any, tree_of};

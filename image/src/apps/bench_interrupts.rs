@@ -13,7 +13,8 @@ use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Claim, InIsr, Line, LineIsr, Live, MessageIsr, Messages, Mode, Vector};
 use switchboard::machine::Machine;
 use switchboard::messages;
-use switchboard::mmio::{Bar, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::Bar;
+use switchboard_instruments::edu::{ACKNOWLEDGE, FACTORIAL, INTERRUPT_WHEN_COMPUTED, Registers, STATUS};
 use switchboard_x86_64::instruments::{self, BEFORE_DELIVERY, ticks};
 
 use crate::say;
@@ -159,17 +160,6 @@ fn lines(machine: &'static Machine) -> Result<(), Failure> {
     Ok(())
 }
 
-#[derive(Debug)]
-struct Registers;
-
-impl RegisterBlock for Registers {
-    const SIZE: u64 = 0x100;
-}
-
-const FACTORIAL: Reg<Registers, u32> = Reg::at(0x08);
-const STATUS: Reg<Registers, u32> = Reg::at(0x20);
-const ACKNOWLEDGE: Reg<Registers, u32, WriteOnly> = Reg::at(0x64);
-const INTERRUPT_WHEN_COMPUTED: u32 = 0x80;
 /// Takes the device some hundred microseconds: long enough for the CPU to be halted until then, also on a busy host.
 const LONG: u32 = 300_000;
 

@@ -1,8 +1,9 @@
 //! The apps of this image: **the list that a fork edits** to run something else. `app=NAME` chooses one.
 //!
-//! All but the default one try the machine and its drivers out; the feature `demos`, which is on by default, has them.
+//! All but the default one try the machine and its drivers out; the feature `demos`, which is on by default, has them. Those
+//! that measure or torture the interrupts need the feature `instruments`.
 
-#[cfg(feature = "demos")]
+#[cfg(feature = "instruments")]
 mod bench_interrupts;
 #[cfg(feature = "demos")]
 mod blkbench;
@@ -14,7 +15,7 @@ mod edu;
 mod hello;
 #[cfg(feature = "demos")]
 mod hotplug;
-#[cfg(feature = "demos")]
+#[cfg(feature = "instruments")]
 mod interrupts;
 #[cfg(feature = "demos")]
 mod power;
@@ -23,6 +24,9 @@ mod reflect;
 #[cfg(feature = "demos")]
 mod removal;
 mod web;
+
+#[cfg(feature = "instruments")]
+pub(crate) use interrupts::Raiser;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -42,9 +46,9 @@ pub const APPS: &[App] = &[
     App { name: "reflect", run: |system| Box::pin(reflect::run(system)) },
     #[cfg(feature = "demos")]
     App { name: "blkbench", run: |system| Box::pin(blkbench::run(system)) },
-    #[cfg(feature = "demos")]
+    #[cfg(feature = "instruments")]
     App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
-    #[cfg(feature = "demos")]
+    #[cfg(feature = "instruments")]
     App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },
     #[cfg(feature = "demos")]
     App { name: "hotplug", run: |system| Box::pin(hotplug::run(system)) },

@@ -3,20 +3,10 @@
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Claim, Gsi, InIsr, Line, LineIsr, Live};
-use switchboard::mmio::{Bar, Reg, RegisterBlock, WriteOnly};
+use switchboard::mmio::Bar;
+use switchboard_instruments::edu::{ACKNOWLEDGE, RAISE, Registers};
 
 use alloc::sync::Arc;
-
-#[derive(Debug)]
-struct Registers;
-
-impl RegisterBlock for Registers {
-    const SIZE: u64 = 0x100;
-}
-
-/// The bits written become causes, and the line is pulled until they are acknowledged.
-const RAISE: Reg<Registers, u32, WriteOnly> = Reg::at(0x60);
-const ACKNOWLEDGE: Reg<Registers, u32, WriteOnly> = Reg::at(0x64);
 
 #[derive(Debug)]
 struct Deaf;

@@ -11,6 +11,7 @@
 //! A lane's result is one line: `lane DRIVER FUNCTION MODE LANE raised R handled H coalesced C idle I lost L`.
 
 mod deaf;
+mod raiser;
 mod teardown;
 
 use alloc::boxed::Box;
@@ -20,14 +21,16 @@ use alloc::vec::Vec;
 use embassy_futures::yield_now;
 use embassy_time::{Duration, Instant, Timer};
 use switchboard::driver::{Driver, ProbeError, attach};
-use switchboard_drivers::edu::{Edu, EduRaiser};
-use switchboard_drivers::ivshmem::Ivshmem;
-use switchboard_drivers::raise::{Raise, RaiseError};
+use switchboard_drivers::edu::Edu;
+use switchboard_instruments::edu::EduRaiser;
+use switchboard_instruments::ivshmem::Ivshmem;
+use switchboard_instruments::raise::{Raise, RaiseError};
+
+pub(crate) use self::raiser::Raiser;
 
 use self::deaf::DeafEdu;
 use super::web;
 use crate::devices::Found;
-use crate::drivers::Raiser;
 use crate::free::Free;
 use crate::say;
 use crate::system::{Outcome, System};

@@ -14,8 +14,8 @@ use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{InIsr, Live, MessageIsr, MessageSet, Messages, Mode, ServiceMessage};
 use switchboard::messages;
 use switchboard::mmio::Bar;
-use switchboard_drivers::e1000e::E1000e;
-use switchboard_drivers::raise::{Count, Raise, RaiseError};
+use switchboard_instruments::e1000e::E1000e;
+use switchboard_instruments::raise::{Count, Raise, RaiseError};
 
 use super::super::{Failure, PATIENCE, answered, outstanding, tell};
 use super::target::Witness;

@@ -26,7 +26,7 @@ use switchboard::config::Address;
 use switchboard::driver::attach;
 use switchboard::interrupt::Mode;
 use switchboard::machine::Machine;
-use switchboard_drivers::raise::{Raise, RaiseError};
+use switchboard_instruments::raise::{Raise, RaiseError};
 
 use self::target::{Target, Weapon, Witness};
 use self::weapons::{E1000eCauses, EduFactorials, IvshmemDoorbells};

@@ -3,33 +3,20 @@
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::interrupt::MessageSet;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
-use switchboard_drivers::e1000e::{E1000e, E1000eMessage};
 use switchboard_drivers::edu::{Edu, EduMessage};
-use switchboard_drivers::ivshmem::{Ivshmem, SharedMemory, VECTORS, Vector, place};
+use switchboard_instruments::e1000e::{E1000e, E1000eMessage};
+use switchboard_instruments::edu::{
+    self, ACKNOWLEDGE, CAUSES, FACTORIAL, INTERRUPT_WHEN_COMPUTED, RAISE, RAISED, STATUS,
+};
+use switchboard_instruments::ivshmem::{Ivshmem, SharedMemory, VECTORS, Vector, place};
 
 use super::target::{Parts, Weapon};
 
 /// edu: a factorial is computed beside the CPU and interrupts when it is done, and the handler asks for the next one.
 /// The level, or the message, comes at any instruction of the CPU's.
 pub(super) struct EduFactorials {
-    registers: Bar<EduRegisters>,
+    registers: Bar<edu::Registers>,
 }
-
-#[derive(Debug)]
-pub(super) struct EduRegisters;
-
-impl RegisterBlock for EduRegisters {
-    const SIZE: u64 = 0x100;
-}
-
-const FACTORIAL: Reg<EduRegisters, u32> = Reg::at(0x08);
-const STATUS: Reg<EduRegisters, u32> = Reg::at(0x20);
-const CAUSES: Reg<EduRegisters, u32, ReadOnly> = Reg::at(0x24);
-const RAISE: Reg<EduRegisters, u32, WriteOnly> = Reg::at(0x60);
-const ACKNOWLEDGE: Reg<EduRegisters, u32, WriteOnly> = Reg::at(0x64);
-const INTERRUPT_WHEN_COMPUTED: u32 = 0x80;
-/// A cause that the device does not raise by itself.
-const RAISED: u32 = 0x100;
 
 impl Weapon<1> for EduFactorials {
     const NAME: &'static str = Edu::NAME;

@@ -1,0 +1,55 @@
+//! Every driver against a device that goes away: at every single access of its probe and of its end, and while it is
+//! in use.
+
+mod devices;
+
+use devices::{here, removable};
+use switchboard::driver::Driver;
+use switchboard::function::Gone;
+use switchboard_instruments::e1000e::E1000e;
+use switchboard_instruments::edu::EduRaiser;
+use switchboard_instruments::ivshmem::Ivshmem;
+use switchboard_instruments::raise::{Raise, RaiseError};
+use switchboard_instruments::xhci::Xhci;
+use switchboard_testing::Removable;
+
+fn gone() -> RaiseError {
+    RaiseError::Gone(Gone { address: here() })
+}
+
+fn exhaust<D: Driver>(device: Removable) {
+    let accesses = device.at_every_access::<D>();
+    assert!(accesses > 20, "{}: only {accesses} accesses", D::NAME);
+}
+
+#[test]
+fn at_every_access() {
+    exhaust::<EduRaiser>(removable(devices::edu));
+    exhaust::<E1000e>(removable(devices::e1000e));
+    exhaust::<Xhci>(removable(devices::xhci));
+    exhaust::<Ivshmem>(removable(devices::ivshmem));
+}
+
+#[test]
+fn a_command_under_way_ends() {
+    let device = removable(devices::xhci);
+    device.in_use(|fake, mut xhci: Xhci, notice| {
+        assert_eq!(device.pull_while(fake, notice, xhci.no_op()), Err(gone()));
+    });
+}
+
+fn raises_until_it_is_gone<D: Driver + Raise>(device: Removable) {
+    device.in_use(|fake, mut raiser: D, notice| {
+        assert_eq!(raiser.raise(0), Ok(()));
+        device.pull(fake, notice);
+        assert_eq!(raiser.raise(0), Err(gone()), "{}", D::NAME);
+    });
+}
+
+#[test]
+fn nothing_is_raised_any_more() {
+    raises_until_it_is_gone::<EduRaiser>(removable(devices::edu));
+    raises_until_it_is_gone::<E1000e>(removable(devices::e1000e));
+    raises_until_it_is_gone::<Xhci>(removable(devices::xhci));
+    raises_until_it_is_gone::<Ivshmem>(removable(devices::ivshmem));
+}
