@@ -5,9 +5,9 @@ use switchboard_drivers::edu::Edu;
 use switchboard_drivers::hotplug::HotplugPort;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 
-use crate::devices::{DriverEntry, RandomSource, class, device};
-use crate::disk::Disk;
-use crate::nic::nic;
+use switchboard_net::nic;
+use switchboard_runtime::devices::{DriverEntry, RandomSource, class, device};
+use switchboard_runtime::disk::Disk;
 
 /// A function goes to the driver with the most specific match, whatever the order. Any number of functions may go to one entry.
 pub const DRIVERS: &[DriverEntry] = &[

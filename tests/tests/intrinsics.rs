@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "C functions on raw memory")]
 
-#[path = "../../image/src/boot/intrinsics.rs"]
+#[path = "../../image/boot/src/intrinsics.rs"]
 mod intrinsics;
 
 use intrinsics::{bcmp, memcmp, memcpy, memmove, memset, strlen};

@@ -9,8 +9,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use critical_section::RawRestoreState;
 use embassy_executor::{Spawner, raw};
-use switchboard_image::spin::Spin;
-use switchboard_image::tasks;
+use switchboard_runtime::spin::Spin;
+use switchboard_runtime::tasks;
 use switchboard_x86_64::{self as arch, power};
 use x86_64::instructions::interrupts;
 

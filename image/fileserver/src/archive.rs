@@ -171,7 +171,7 @@ mod tests {
     use tar_core::{EntryType, Header};
 
     use super::*;
-    use crate::testing::MemoryDisk;
+    use switchboard_runtime::disk::MemoryDisk;
 
     fn append(image: &mut Vec<u8>, path: &str, content: &[u8]) {
         let mut header = Header::new_ustar();

@@ -51,7 +51,7 @@ mod tests {
     use embassy_futures::block_on;
 
     use super::*;
-    use crate::testing::MemoryDisk;
+    use switchboard_runtime::disk::MemoryDisk;
 
     fn read(bytes: Range<u64>, buffer: usize) -> Result<Vec<u8>, BlockError> {
         let image: Vec<u8> = (0..4096_u32).map(|index| (index % 251).to_le_bytes()[0]).collect();

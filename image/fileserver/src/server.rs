@@ -1,4 +1,4 @@
-//! `GET /files/...`: the files of the archive, streamed from the disk, and lists of its directories.
+//! The files of the archives, streamed from the disks, and lists of their directories.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -9,27 +9,120 @@ use core::fmt::Write as _;
 use core::ops::Range;
 use core::pin::Pin;
 
+use embassy_time::{Duration, with_timeout};
 use log::Level;
 use switchboard_drivers::block::BlockError;
 
-use super::volumes::Volumes;
-use super::{Site, escape};
-use crate::disk::Disk;
-use crate::files::{Entry, Reader, content_type, parse_range};
-use crate::http::{Answer, HTML, Request, Response, Source, Status, TEXT};
+use crate::volumes::Volumes;
+use crate::{Entry, Reader, content_type, escape, parse_range};
+use switchboard_http::{Answer, HTML, Request, Response, Source, Status, TEXT};
+use switchboard_runtime::disk::Disk;
+use switchboard_runtime::say;
+use switchboard_runtime::system::System;
 
 /// The longest path that is served, in bytes after decoding.
 const LONGEST_PATH: usize = 1024;
 /// Bytes read from a disk at a time.
 const PART: usize = 16 * 1024;
 
-/// Answers for what follows `/files` in a path: nothing, or from a slash on.
-pub(super) fn serve(site: &'static Site, rest: &str, request: &Request<'_>) -> Answer {
-    let path = escape::decode(rest).filter(|path| path.len() <= LONGEST_PATH);
-    let Some(path) = path else { return Answer::Now(Response::text(Status::BadRequest, "Bad path\n")) };
-    let Some(inside) = path.strip_prefix('/') else { return Answer::Now(to_directory("/files/".into())) };
-    let volumes = &site.volumes;
-    let Some((disk, entry)) = volumes.file(inside) else { return Answer::Now(directory(volumes, inside)) };
+/// How long an app waits at first for the disks to be indexed.
+const INDEX_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The files of all disks, served as one tree below a prefix of the path.
+#[derive(Debug)]
+pub struct FileServer {
+    prefix: &'static str,
+    volumes: Volumes,
+}
+
+impl FileServer {
+    /// Serves the files of the disks that are there, below `prefix`, as `/files`. Waits until they are indexed, but no
+    /// longer than half a second: a disk that does not answer keeps nothing else from being served.
+    pub async fn open(prefix: &'static str, system: &System) -> Self {
+        let server = Self { prefix, volumes: Volumes::default() };
+        if system.devices.first::<Disk>().is_none() {
+            say!("no files: no function has a disk driver");
+        }
+        let _ = with_timeout(INDEX_TIMEOUT, server.follow(system)).await;
+        server
+    }
+
+    /// Serves the files of the disks that are there now, and of no others.
+    pub async fn follow(&self, system: &System) {
+        let disks: Vec<_> = system.devices.iter::<Disk>().collect();
+        self.volumes.follow(&disks).await;
+    }
+
+    /// Returns the number of files; `None` when no disk has any.
+    #[must_use]
+    pub fn count(&self) -> Option<usize> {
+        self.volumes.count()
+    }
+
+    /// Answers a request for something below the prefix; `None` for any other.
+    #[must_use]
+    pub fn answer(&self, request: &Request<'_>) -> Option<Answer> {
+        let rest = request.path.strip_prefix(self.prefix)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| self.serve(rest, request))
+    }
+
+    /// Answers for what follows the prefix in a path: nothing, or from a slash on.
+    fn serve(&self, rest: &str, request: &Request<'_>) -> Answer {
+        let path = escape::decode(rest).filter(|path| path.len() <= LONGEST_PATH);
+        let Some(path) = path else { return Answer::Now(Response::text(Status::BadRequest, "Bad path\n")) };
+        let Some(inside) = path.strip_prefix('/') else {
+            return Answer::Now(to_directory(format!("{}/", self.prefix)));
+        };
+        match self.volumes.file(inside) {
+            Some((disk, entry)) => file(disk, entry, inside, request),
+            None => Answer::Now(self.directory(inside)),
+        }
+    }
+
+    /// What there is at a path that is no file's.
+    fn directory(&self, path: &str) -> Response {
+        let content = self.list(path);
+        if self.volumes.is_reading() && content.is_none() {
+            let response = Response::text(Status::ServiceUnavailable, "The disks are still being read\n");
+            return response.with_header("Retry-After", "1");
+        }
+        content.unwrap_or_else(|| match self.volumes.count() {
+            None => Response::text(Status::NotFound, "No disk with files\n"),
+            Some(_) => Response::text(Status::NotFound, "No such file\n"),
+        })
+    }
+
+    /// The list of a directory, or the way to it; `None` when there is no such directory.
+    fn list(&self, path: &str) -> Option<Response> {
+        let is_directory = path.is_empty() || path.ends_with('/');
+        let prefix = if is_directory { String::from(path) } else { format!("{path}/") };
+        let content = self.volumes.list(&prefix);
+        if content.is_empty() {
+            return None;
+        }
+        if !is_directory {
+            // Relative links in the list need the slash.
+            let segments: String = path.split('/').map(|part| format!("{}/", escape::Segment(part))).collect();
+            return Some(to_directory(format!("{}/{segments}", self.prefix)));
+        }
+        let mut rows = String::new();
+        if !path.is_empty() {
+            rows.push_str("<tr><td><a href=\"../\">../</a><td>");
+        }
+        for (name, entry) in content {
+            let slash = if entry.is_none() { "/" } else { "" };
+            let size = entry.map_or_else(String::new, |entry| entry.size.to_string());
+            let (link, text) = (escape::Segment(&name), escape::Html(&name));
+            let _ = write!(rows, "<tr><td><a href=\"{link}{slash}\">{text}{slash}</a><td>{size}");
+        }
+        let title = escape::Html(path);
+        let page = include_str!("list.html").replace("{title}", &title.to_string()).replace("{rows}", &rows);
+        Some(Response::new(Status::Ok, HTML, page))
+    }
+}
+
+/// Answers with a file, or the part of it that is asked for.
+fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
     // The archive does not change while it is served; another archive has other times or sizes.
     let tag = format!("\"{:x}-{:x}-{:x}\"", entry.modified, entry.size, entry.sector);
     if request.header("if-none-match").is_some_and(|known| known == "*" || known.contains(&tag)) {
@@ -44,7 +137,7 @@ pub(super) fn serve(site: &'static Site, rest: &str, request: &Request<'_>) -> A
             return Answer::Now(response.with_header("Content-Range", format!("bytes */{}", error.size)));
         }
     };
-    let content_type = content_type(inside);
+    let content_type = content_type(path);
     Answer::later(async move {
         let (length, shown) = (bytes.end - bytes.start, bytes.clone());
         let response = match FileSource::open(disk, entry, bytes).await {
@@ -65,47 +158,6 @@ pub(super) fn serve(site: &'static Site, rest: &str, request: &Request<'_>) -> A
 
 fn to_directory(path: String) -> Response {
     Response::text(Status::MovedPermanently, "It is a directory\n").with_header("Location", path)
-}
-
-/// What there is at a path that is no file's.
-fn directory(volumes: &Volumes, path: &str) -> Response {
-    let content = list(volumes, path);
-    if volumes.is_reading() && content.is_none() {
-        let response = Response::text(Status::ServiceUnavailable, "The disks are still being read\n");
-        return response.with_header("Retry-After", "1");
-    }
-    content.unwrap_or_else(|| match volumes.count() {
-        None => Response::text(Status::NotFound, "No disk with files\n"),
-        Some(_) => Response::text(Status::NotFound, "No such file\n"),
-    })
-}
-
-/// The list of a directory, or the way to it; `None` when there is no such directory.
-fn list(volumes: &Volumes, path: &str) -> Option<Response> {
-    let is_directory = path.is_empty() || path.ends_with('/');
-    let prefix = if is_directory { String::from(path) } else { format!("{path}/") };
-    let content = volumes.list(&prefix);
-    if content.is_empty() {
-        return None;
-    }
-    if !is_directory {
-        // Relative links in the list need the slash.
-        let segments: String = path.split('/').map(|part| format!("{}/", escape::Segment(part))).collect();
-        return Some(to_directory(format!("/files/{segments}")));
-    }
-    let mut rows = String::new();
-    if !path.is_empty() {
-        rows.push_str("<tr><td><a href=\"../\">../</a><td>");
-    }
-    for (name, entry) in content {
-        let slash = if entry.is_none() { "/" } else { "" };
-        let size = entry.map_or_else(String::new, |entry| entry.size.to_string());
-        let (link, text) = (escape::Segment(&name), escape::Html(&name));
-        let _ = write!(rows, "<tr><td><a href=\"{link}{slash}\">{text}{slash}</a><td>{size}");
-    }
-    let title = escape::Html(path);
-    let page = include_str!("list.html").replace("{title}", &title.to_string()).replace("{rows}", &rows);
-    Some(Response::new(Status::Ok, HTML, page))
 }
 
 /// The content of a file on its way from the disk.

@@ -5,10 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
-use crate::devices::Found;
-use crate::disk::Disk;
-use crate::files::{Archive, Entry};
-use crate::say;
+use crate::{Archive, Entry};
+use switchboard_runtime::devices::Found;
+use switchboard_runtime::disk::Disk;
+use switchboard_runtime::say;
 
 /// The archives of the disks that are there, in the disks' order. Of files with the same path the first one shows.
 #[derive(Debug)]

@@ -2,16 +2,18 @@
 
 use alloc::vec::Vec;
 
-use switchboard_x86_64::mark::{HTTP, mark};
+use switchboard_runtime::mark::mark;
 
 use super::deadline::{NEXT, REST, Seconds, WRITE};
 use super::head::{self, Fault, Framing, Method};
 use super::response::{Response, Status};
 use super::{Answer, Counters, Site};
-use crate::network::Disconnected;
+use switchboard_net::Disconnected;
 #[cfg(doc)]
-use crate::network::TcpSocket;
+use switchboard_net::TcpSocket;
 
+/// The [mark](switchboard_runtime::mark) of an HTTP request that is answered.
+pub const HTTP: u16 = 30;
 /// Bytes of a head at most.
 const LONGEST_HEAD: usize = 4 * 1024;
 

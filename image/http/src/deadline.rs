@@ -10,7 +10,7 @@ use core::cell::{Cell, RefCell};
 use embassy_time::{Duration, Timer};
 
 use super::connection::Wire;
-use crate::network::{Disconnected, TcpSocket};
+use switchboard_net::{Disconnected, TcpSocket};
 
 /// Seconds, and up to one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,11 @@
 //! A request is parsed where it arrived, in the socket's receive buffer, and its response composed where it leaves
 //! from, in the transmit buffer: for one that needs no waiting nothing is copied twice, allocated or timed.
 
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
 mod connection;
 mod deadline;
 mod head;
@@ -17,9 +22,11 @@ use core::fmt;
 use core::pin::Pin;
 
 use self::deadline::Watch;
-use crate::network::{Service, Stack};
-use crate::tasks::Crew;
+use switchboard_net::{Network, Service, Stack};
+use switchboard_runtime::system::System;
+use switchboard_runtime::tasks::TaskGroup;
 
+pub use connection::HTTP;
 pub use head::Request;
 pub use response::{Body, HTML, Response, Source, Status, TEXT};
 
@@ -94,17 +101,30 @@ impl Drop for Opened {
 }
 
 impl Counters {
+    /// Makes counters that last as long as the program.
+    #[must_use]
+    pub fn leak() -> &'static Self {
+        Box::leak(Box::default())
+    }
+
     fn add(counter: &Cell<u64>) {
         counter.set(counter.get() + 1);
     }
 }
 
+/// Starts the network of a system, and serves `site` on port 80 of each of its interfaces, there and to come.
+pub async fn start(system: &mut System, site: &'static dyn Site) -> Rc<Network> {
+    let (network, counters) = (Network::new(system), Counters::leak());
+    network.start(system, Rc::new(move |group, stack| serve(group, stack, site, counters))).await;
+    network
+}
+
 /// Serves `site` on port 80 of a stack.
-pub fn serve(crew: &Rc<Crew>, stack: &Stack, site: &'static dyn Site, counters: &'static Counters) {
+pub fn serve(group: &Rc<TaskGroup>, stack: &Stack, site: &'static dyn Site, counters: &'static Counters) {
     let watch = Rc::new(Watch::new(SERVICE.most));
     let watching = watch.clone();
-    crew.add(async move { watching.run().await });
-    SERVICE.start(crew, stack, async move |socket| {
+    group.add(async move { watching.run().await });
+    SERVICE.start(group, stack, async move |socket| {
         let _opened = Opened::new(counters);
         let connection = watch.add(socket);
         connection::serve(&*connection, site, counters).await;

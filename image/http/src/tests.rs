@@ -13,7 +13,7 @@ use embassy_futures::block_on;
 use super::connection::{Wire, serve};
 use super::deadline::Seconds;
 use super::{Answer, Counters, Request, Response, Site, Source, Status, TEXT};
-use crate::network::Disconnected;
+use switchboard_net::Disconnected;
 
 /// The client's end.
 struct Canned {

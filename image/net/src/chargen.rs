@@ -7,7 +7,7 @@ use embassy_futures::select::select;
 
 use super::service::Service;
 use super::{Stack, TcpSocket};
-use crate::tasks::Crew;
+use switchboard_runtime::tasks::TaskGroup;
 
 const PORT: u16 = 19;
 /// Connections at once.
@@ -32,9 +32,9 @@ fn pattern() -> Vec<u8> {
     (0..COUNT).flat_map(line).collect()
 }
 
-pub(super) fn start(crew: &Rc<Crew>, stack: &Stack) {
+pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
     let (receive, transmit) = BUFFERS;
-    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(crew, stack, generate);
+    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(group, stack, generate);
 }
 
 async fn generate(socket: &Rc<TcpSocket>) {

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 
 use super::service::Service;
 use super::{Stack, TcpSocket};
-use crate::tasks::Crew;
+use switchboard_runtime::tasks::TaskGroup;
 
 const PORT: u16 = 9;
 /// Connections at once.
@@ -14,9 +14,9 @@ const WAITING: usize = 2;
 /// Bytes buffered on a connection: the window that senders fill, and as good as nothing to send.
 const BUFFERS: (usize, usize) = (64 * 1024 - 1, 64);
 
-pub(super) fn start(crew: &Rc<Crew>, stack: &Stack) {
+pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
     let (receive, transmit) = BUFFERS;
-    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(crew, stack, discard);
+    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(group, stack, discard);
 }
 
 async fn discard(socket: &Rc<TcpSocket>) {

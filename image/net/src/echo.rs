@@ -2,11 +2,12 @@
 
 use alloc::rc::Rc;
 
-use switchboard_x86_64::mark::{TCP_ECHO, UDP_ECHO, mark};
+use switchboard_runtime::mark::mark;
 
+use super::marks::{TCP_ECHO, UDP_ECHO};
 use super::service::Service;
 use super::{Stack, TcpSocket, UdpSocket};
-use crate::tasks::Crew;
+use switchboard_runtime::tasks::TaskGroup;
 
 const PORT: u16 = 7;
 /// TCP connections at once.
@@ -19,10 +20,10 @@ const BUFFERS: (usize, usize) = (4096, 4096);
 const PACKETS: usize = 16;
 const PACKET_BYTES: usize = 16 * 1024;
 
-pub(super) fn start(crew: &Rc<Crew>, stack: &Stack) {
+pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
     let (receive, transmit) = BUFFERS;
-    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(crew, stack, echo);
-    crew.add(echo_packets(stack.clone()));
+    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(group, stack, echo);
+    group.add(echo_packets(stack.clone()));
 }
 
 async fn echo(socket: &Rc<TcpSocket>) {

@@ -12,12 +12,13 @@ use core::ops::Deref;
 
 use smoltcp::wire::Ipv4Cidr;
 use switchboard::config::Address;
-use switchboard_x86_64::mark::{READY, mark};
 
 use super::nic::Nic;
 use super::stack::Stack;
-use super::{Traffic, chargen, discard, echo};
-use crate::tasks::{Crew, Tasks};
+use super::{AddressSource, Traffic, chargen, discard, echo};
+use crate::marks::READY;
+use switchboard_runtime::mark::mark;
+use switchboard_runtime::tasks::{TaskGroup, Tasks};
 
 /// An Ethernet address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,29 +40,13 @@ pub struct Config {
     pub gateway: Option<Ipv4Addr>,
 }
 
-/// Where the IPv4 address comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressSource {
-    /// From a DHCP server.
-    Dhcp,
-    /// From the command line.
-    Static {
-        /// The address.
-        address: Ipv4Addr,
-        /// Leading bits that the network shares, 0 to 32.
-        prefix: u8,
-        /// Where everything else goes.
-        gateway: Option<Ipv4Addr>,
-    },
-}
-
-/// Adds to a stack's crew what an app serves there, besides the simple services that each stack has.
-pub type Services = Rc<dyn Fn(&Rc<Crew>, &Stack)>;
+/// Adds to a stack's group what an app serves there, besides the simple services that each stack has.
+pub type Services = Rc<dyn Fn(&Rc<TaskGroup>, &Stack)>;
 
 /// A network function with a stack on it. Dropping it ends it all: connections break off, the driver is dropped.
 pub struct Interface {
     state: Rc<State>,
-    crew: Rc<Crew>,
+    group: Rc<TaskGroup>,
 }
 
 impl Interface {
@@ -71,26 +56,26 @@ impl Interface {
         let state = Rc::new(state);
         log::info!("net {}: {}, mac {}", state.function, state.driver, state.mac);
         let (stack, runner) = Stack::new(device, state.clone(), seed);
-        let crew = Rc::new(Crew::new(tasks));
-        crew.add(runner);
-        echo::start(&crew, &stack);
-        discard::start(&crew, &stack);
-        chargen::start(&crew, &stack);
-        services(&crew, &stack);
-        Self { state, crew }
+        let group = Rc::new(TaskGroup::new(tasks));
+        group.add(runner);
+        echo::start(&group, &stack);
+        discard::start(&group, &stack);
+        chargen::start(&group, &stack);
+        services(&group, &stack);
+        Self { state, group }
     }
 
     /// Ends it, and waits until all that it had is given back.
     pub async fn stop(self) {
-        self.crew.end();
-        self.crew.ended().await;
+        self.group.end();
+        self.group.ended().await;
         log::info!("net {}: ended", self.function);
     }
 }
 
 impl Drop for Interface {
     fn drop(&mut self) {
-        self.crew.end();
+        self.group.end();
     }
 }
 
@@ -112,7 +97,7 @@ pub struct State {
     /// Whether its address comes from DHCP or from the command line.
     pub source: AddressSource,
     /// Nanoseconds for which the card is polled after a frame, where that is faster than its interrupts; 0 for never.
-    pub patience: u64,
+    pub poll_budget_ns: u64,
     /// What went through.
     pub traffic: Traffic,
     is_up: Cell<bool>,
@@ -134,9 +119,9 @@ impl fmt::Debug for Interface {
 impl State {
     /// What is known at first.
     #[must_use]
-    pub fn new(function: Address, driver: &'static str, mac: Mac, source: AddressSource, patience: u64) -> Self {
+    pub fn new(function: Address, driver: &'static str, mac: Mac, source: AddressSource, poll_budget_ns: u64) -> Self {
         let (traffic, is_up, config) = (Traffic::default(), Cell::new(false), RefCell::default());
-        Self { function, driver, mac, source, patience, traffic, is_up, config }
+        Self { function, driver, mac, source, poll_budget_ns, traffic, is_up, config }
     }
 
     /// Whether the link is up.

@@ -6,8 +6,9 @@ use core::fmt;
 use switchboard::driver::Driver;
 use switchboard_drivers::card::Card;
 
-use crate::devices::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class};
-use crate::network::Nic;
+use switchboard_runtime::devices::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class};
+
+use crate::Nic;
 
 /// A network card.
 pub struct NetworkDevice(pub Box<dyn Nic>);

@@ -14,10 +14,10 @@ pub struct Polling {
 }
 
 impl Polling {
-    /// For a card that is polled for at most `patience` nanoseconds after a frame; with 0 never.
+    /// For a card that is polled for at most `poll_budget_ns` nanoseconds after a frame; with 0 never.
     #[must_use]
-    pub const fn new(now: u64, patience: u64) -> Self {
-        Self { contest: Contest::new(now, patience), is_polled: false }
+    pub const fn new(now: u64, poll_budget_ns: u64) -> Self {
+        Self { contest: Contest::new(now, poll_budget_ns), is_polled: false }
     }
 
     /// The card was looked at, at `now`, and so many frames were found. Says whether another look has to follow at once: one

@@ -6,7 +6,7 @@ use core::cell::Cell;
 use embassy_time::{Duration, with_timeout};
 
 use super::{Stack, TcpSocket};
-use crate::tasks::Crew;
+use switchboard_runtime::tasks::TaskGroup;
 
 /// How long the peer may take to receive the rest and to close its side.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,7 +31,7 @@ struct Workers<F> {
     service: Service,
     stack: Stack,
     /// Who works for it; not the other way round, since its members own this.
-    crew: Weak<Crew>,
+    group: Weak<TaskGroup>,
     waiting: Cell<usize>,
     all: Cell<usize>,
     serve: F,
@@ -39,9 +39,9 @@ struct Workers<F> {
 
 impl Service {
     /// Starts the service on a stack: `serve` is called for each connection.
-    pub fn start<F: AsyncFn(&Rc<TcpSocket>) + 'static>(self, crew: &Rc<Crew>, stack: &Stack, serve: F) {
-        let (stack, crew) = (stack.clone(), Rc::downgrade(crew));
-        let workers = Workers { service: self, stack, crew, waiting: Cell::new(0), all: Cell::new(0), serve };
+    pub fn start<F: AsyncFn(&Rc<TcpSocket>) + 'static>(self, group: &Rc<TaskGroup>, stack: &Stack, serve: F) {
+        let (stack, group) = (stack.clone(), Rc::downgrade(group));
+        let workers = Workers { service: self, stack, group, waiting: Cell::new(0), all: Cell::new(0), serve };
         Rc::new(workers).refill();
     }
 }
@@ -49,11 +49,11 @@ impl Service {
 impl<F: AsyncFn(&Rc<TcpSocket>) + 'static> Workers<F> {
     /// Has as many workers wait as should, if there may be more.
     fn refill(self: &Rc<Self>) {
-        let Some(crew) = self.crew.upgrade() else { return };
+        let Some(group) = self.group.upgrade() else { return };
         while self.waiting.get() < self.service.waiting && self.all.get() < self.service.most {
             self.waiting.set(self.waiting.get() + 1);
             self.all.set(self.all.get() + 1);
-            crew.add(self.clone().work());
+            group.add(self.clone().work());
         }
     }
 

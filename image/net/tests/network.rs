@@ -16,7 +16,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use switchboard::config::Address;
 use switchboard_drivers::card::Card;
-use switchboard_service::network::{AcceptError, AddressSource, Runner, Stack, State, TcpSocket, UdpSocket};
+use switchboard_net::{AcceptError, AddressSource, Runner, Stack, State, TcpSocket, UdpSocket};
 
 /// Time that passes when a test says so.
 struct Clock;
@@ -172,7 +172,7 @@ impl Bench {
         let mut end = End { incoming: back.clone(), outgoing: there.clone() };
         let source = AddressSource::Static { address: OURS, prefix: 24, gateway: None };
         let nic = Box::new(End { incoming: there, outgoing: back });
-        let mac = switchboard_service::network::Mac([2, 0, 0, 0, 0, 1]);
+        let mac = switchboard_net::Mac([2, 0, 0, 0, 0, 1]);
         let state = Rc::new(State::new(Address::new(0, 0, 1, 0), "wire", mac, source, 0));
         let (stack, runner): (Stack, Runner) = Stack::new(nic, state, 1);
         let mut client = Interface::new(Config::new(EthernetAddress([2, 0, 0, 0, 0, 2]).into()), &mut end, now());

@@ -8,12 +8,11 @@
 //! A mistake never stops the machine: the option keeps its default, and a [`Warning`] says what is allowed.
 
 use core::fmt;
+use core::net::Ipv4Addr;
 
 use log::LevelFilter;
 use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::hotplug::GRACE;
-
-use crate::network::AddressSource;
 
 /// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::spin::Spin).
 const SPIN: u16 = 50;
@@ -35,6 +34,22 @@ const OPTIONS: [(&str, &str); 8] = [
     ("poll", "microseconds to poll a device for after an event, up to 10000, while that is faster than interrupts"),
 ];
 
+/// Where an IPv4 address comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressSource {
+    /// From a DHCP server.
+    Dhcp,
+    /// From the command line.
+    Static {
+        /// The address.
+        address: Ipv4Addr,
+        /// Leading bits that the network shares, 0 to 32.
+        prefix: u8,
+        /// The router for all other networks.
+        gateway: Option<Ipv4Addr>,
+    },
+}
+
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options<'a> {
@@ -42,7 +57,7 @@ pub struct Options<'a> {
     pub policy: ModePolicy,
     /// How much is logged.
     pub log: LevelFilter,
-    /// The app to run.
+    /// The app to run; empty for the first one of the image.
     pub app: &'a str,
     /// Where the IPv4 address comes from.
     pub address: AddressSource,
@@ -58,12 +73,20 @@ pub struct Options<'a> {
     pub arguments: &'a str,
 }
 
+impl Options<'_> {
+    /// Returns how long a device may be polled after an event, in nanoseconds.
+    #[must_use]
+    pub fn poll_budget_ns(&self) -> u64 {
+        u64::from(self.poll) * 1000
+    }
+}
+
 impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             policy: ModePolicy::all(),
             log: LevelFilter::Info,
-            app: "web",
+            app: "",
             address: AddressSource::Dhcp,
             vectors: None,
             grace: GRACE,
@@ -184,8 +207,6 @@ fn parse_address(value: &str) -> Option<AddressSource> {
 mod tests {
     use alloc::string::ToString;
     use alloc::vec::Vec;
-
-    use core::net::Ipv4Addr;
 
     use super::*;
 

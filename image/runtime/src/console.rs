@@ -10,5 +10,7 @@ macro_rules! say {
 
 /// Prints one line on the console. See [`say!`](crate::say).
 pub fn print(line: core::fmt::Arguments<'_>) {
-    switchboard_x86_64::serial::print(format_args!("{line}\n"));
+    if let Some(host) = crate::host::get() {
+        host.print(format_args!("{line}\n"));
+    }
 }

@@ -10,6 +10,8 @@ use switchboard_drivers::block::{BlockDevice, BlockError, BlockRequest, Geometry
 
 use crate::devices::{DeviceClass, DeviceOptions, FromDriver};
 
+pub use crate::memory_disk::MemoryDisk;
+
 /// A handle on a disk. Any number of users have one; when the disk is closed, what any of them asks of it fails with
 /// [`BlockError::Gone`], also what was under way.
 #[derive(Clone)]

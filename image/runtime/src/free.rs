@@ -3,7 +3,8 @@
 use core::fmt;
 
 use switchboard::machine::Machine;
-use switchboard_x86_64 as arch;
+
+use crate::host;
 
 /// The figures at one time; equal ones mean that nothing was lost between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +24,10 @@ impl Free {
     #[must_use]
     pub fn now(machine: &Machine) -> Self {
         let rows = machine.interrupt_report().len();
-        let figures = arch::memory_figures();
+        let figures = host::memory();
         Self {
             vectors: machine.free_vectors(),
-            heap_bytes: figures.heap.free,
+            heap_bytes: figures.heap_bytes_free,
             dma_pages: figures.dma_pages.saturating_sub(figures.dma_pages_used),
             rows,
         }

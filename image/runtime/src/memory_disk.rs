@@ -1,4 +1,4 @@
-//! What the library's own tests stand on.
+//! A disk in memory, for tests.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -7,12 +7,25 @@ use core::task::{Context, Poll};
 use switchboard_drivers::block::{BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer};
 
 /// A disk in memory.
-pub(crate) struct MemoryDisk {
+///
+/// ```
+/// use switchboard_drivers::block::BlockDevice;
+/// use switchboard_runtime::disk::MemoryDisk;
+///
+/// let disk = MemoryDisk::new(&[7; 2048]);
+/// let mut sector = [0; 512];
+/// embassy_futures::block_on(disk.read(3, &mut sector)).unwrap();
+/// assert_eq!(sector, [7; 512]);
+/// ```
+#[derive(Debug)]
+pub struct MemoryDisk {
     sectors: RefCell<Vec<u8>>,
 }
 
 impl MemoryDisk {
-    pub(crate) fn new(image: &[u8]) -> Self {
+    /// Makes a disk that holds these bytes.
+    #[must_use]
+    pub fn new(image: &[u8]) -> Self {
         Self { sectors: RefCell::new(image.to_vec()) }
     }
 }
@@ -24,7 +37,7 @@ impl BlockDevice for MemoryDisk {
     }
 
     fn poll_request(&self, request: &mut BlockRequest<'_>, _context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
-        let start = usize::try_from(request.sector).unwrap() * SECTOR_SIZE;
+        let start = usize::try_from(request.sector).unwrap_or(usize::MAX).saturating_mul(SECTOR_SIZE);
         let place = start..start + request.length;
         match &mut request.transfer {
             Transfer::Read(take) => take(&self.sectors.borrow()[place]),

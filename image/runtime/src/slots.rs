@@ -12,7 +12,7 @@ use switchboard::config::Address;
 use switchboard_drivers::hotplug::{HotplugPort, HotplugSlot, SlotChange};
 
 use crate::devices::Found;
-use crate::tasks::{Revoked, Tasks};
+use crate::tasks::{Cancellation, Tasks};
 
 /// The slots that are watched.
 #[derive(Debug, Default)]
@@ -25,17 +25,17 @@ struct Watched {
     port: Address,
     slot: HotplugSlot,
     /// The task that runs the port has a share of it, and ends by it.
-    run: Rc<Revoked>,
+    run: Rc<Cancellation>,
 }
 
 impl Slots {
     /// Runs a port from now on. A wish at its attention button can be taken back within `grace` milliseconds.
     pub(crate) fn watch(&mut self, tasks: Tasks, port: Found<HotplugPort>, grace: u32) {
         let (runner, slot) = port.device.split(grace);
-        let run = Rc::new(Revoked::default());
+        let run = Rc::new(Cancellation::default());
         let task = run.clone();
         tasks.spawn(async move {
-            let _ = task.guard(runner.run(Delay)).await;
+            let _ = task.run_until_cancelled(runner.run(Delay)).await;
         });
         self.slots.push(Watched { port: port.function, slot, run });
     }
@@ -79,7 +79,7 @@ impl Slots {
         let Some(place) = self.slots.iter().position(|watched| watched.port == port) else { return false };
         let Watched { slot, run, .. } = self.slots.remove(place);
         drop(slot);
-        run.revoke();
+        run.cancel();
         while Rc::strong_count(&run) > 1 {
             yield_now().await;
         }

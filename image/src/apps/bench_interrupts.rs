@@ -17,9 +17,9 @@ use switchboard::mmio::Bar;
 use switchboard_instruments::edu::{ACKNOWLEDGE, FACTORIAL, INTERRUPT_WHEN_COMPUTED, Registers, STATUS};
 use switchboard_x86_64::instruments::{self, BEFORE_DELIVERY, ticks};
 
-use crate::say;
-use crate::system::{Outcome, System};
-use crate::tasks;
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
+use switchboard_runtime::tasks;
 
 const ROUNDS: usize = 100;
 /// The functions that are used: edu, which has a line and MSI.

@@ -15,12 +15,14 @@ use core::cell::{Cell, RefCell};
 use embassy_time::{Duration, Instant};
 use switchboard::event::{Notifier, Waiter, event};
 use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
-use switchboard_x86_64::mark::{BLOCK, mark};
+use switchboard_runtime::mark::mark;
 
-use crate::disk::Disk;
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_runtime::disk::Disk;
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
+/// The [mark](switchboard_runtime::mark) of a block that was read.
+pub const BLOCK: u16 = 22;
 const BLOCK_SIZE: usize = 4096;
 const SECTORS: u64 = (BLOCK_SIZE / SECTOR_SIZE) as u64;
 /// A reader looks at the clock once in so many reads.

@@ -9,9 +9,9 @@ use alloc::vec;
 
 use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
 
-use crate::disk::Disk;
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_runtime::disk::Disk;
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
 const USAGE: &str = "the verbs are: info, read SECTOR [COUNT], write SECTOR TEXT, flush; several are separated by `;`";
 /// Sectors read at once, at most.
@@ -95,7 +95,7 @@ mod tests {
     use embassy_futures::block_on;
 
     use super::*;
-    use crate::testing::MemoryDisk;
+    use switchboard_runtime::disk::MemoryDisk;
 
     #[test]
     fn what_is_not_understood_is_named() {

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use embassy_time::{Duration, TimeoutError, with_timeout};
 use switchboard_drivers::edu::{BUFFER_SIZE, Edu, EduError};
 
-use crate::devices::Found;
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_runtime::devices::Found;
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
 /// The device takes milliseconds; one whose interrupt is lost would take for ever.
 const PATIENCE: Duration = Duration::from_secs(10);

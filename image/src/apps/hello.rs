@@ -2,8 +2,8 @@
 
 use switchboard::function::State;
 
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
 pub(super) async fn run(system: System) -> Outcome {
     let functions = system.machine.functions();

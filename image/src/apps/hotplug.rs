@@ -11,9 +11,9 @@ use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
 use switchboard_drivers::hotplug::{HotplugPort, HotplugSlot, SlotChange};
 use switchboard_drivers::virtio::VirtioBlk;
 
-use crate::devices::Found;
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_runtime::devices::Found;
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
 /// Nobody presses a button here: who asks for a removal means it.
 const GRACE: u32 = 0;

@@ -28,55 +28,36 @@ mod web;
 #[cfg(feature = "instruments")]
 pub(crate) use interrupts::Raiser;
 
-use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::pin::Pin;
+use switchboard_runtime::system::App;
 
-use crate::system::{Outcome, System};
+/// The marks of the apps, for what counts instructions: see [`switchboard_runtime::mark`].
+#[cfg(feature = "demos")]
+pub mod marks {
+    pub use super::blkbench::BLOCK;
+    pub use super::reflect::FRAME;
+}
 
 /// The first one is the default of the command line, too.
 pub const APPS: &[App] = &[
-    App { name: "web", run: |system| Box::pin(web::run(system)) },
+    App::new("web", &web::run),
     #[cfg(feature = "demos")]
-    App { name: "edu", run: |system| Box::pin(edu::run(system)) },
+    App::new("edu", &edu::run),
     #[cfg(feature = "demos")]
-    App { name: "disk", run: |system| Box::pin(disk::run(system)) },
+    App::new("disk", &disk::run),
     #[cfg(feature = "demos")]
-    App { name: "reflect", run: |system| Box::pin(reflect::run(system)) },
+    App::new("reflect", &reflect::run),
     #[cfg(feature = "demos")]
-    App { name: "blkbench", run: |system| Box::pin(blkbench::run(system)) },
+    App::new("blkbench", &blkbench::run),
     #[cfg(feature = "instruments")]
-    App { name: "bench-interrupts", run: |system| Box::pin(bench_interrupts::run(system)) },
+    App::new("bench-interrupts", &bench_interrupts::run),
     #[cfg(feature = "instruments")]
-    App { name: "interrupts", run: |system| Box::pin(interrupts::run(system)) },
+    App::new("interrupts", &interrupts::run),
     #[cfg(feature = "demos")]
-    App { name: "hotplug", run: |system| Box::pin(hotplug::run(system)) },
+    App::new("hotplug", &hotplug::run),
     #[cfg(feature = "demos")]
-    App { name: "power", run: |system| Box::pin(power::run(system)) },
+    App::new("power", &power::run),
     #[cfg(feature = "demos")]
-    App { name: "removal", run: |system| Box::pin(removal::run(system)) },
+    App::new("removal", &removal::run),
     #[cfg(feature = "demos")]
-    App { name: "hello", run: |system| Box::pin(hello::run(system)) },
+    App::new("hello", &hello::run),
 ];
-
-/// What runs on the machine. The machine stops with success or failure when it ends.
-#[derive(Debug, Clone, Copy)]
-pub struct App {
-    /// What `app=` calls it.
-    pub name: &'static str,
-    /// Runs it.
-    pub run: fn(System) -> Pin<Box<dyn Future<Output = Outcome>>>,
-}
-
-/// The app of that name.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static App> {
-    APPS.iter().find(|app| app.name == name)
-}
-
-/// The names of all apps, for a message.
-#[must_use]
-pub fn names() -> String {
-    APPS.iter().map(|app| app.name).collect::<Vec<_>>().join(", ")
-}

@@ -12,9 +12,9 @@ use switchboard::machine::Machine;
 use switchboard_drivers::virtio::VirtioRng;
 use switchboard_drivers::virtio::rng::RngError;
 
-use crate::devices::{Found, RandomSource};
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_runtime::devices::{Found, RandomSource};
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
 /// For some random bytes; a device whose interrupt is lost would take for ever.
 const PATIENCE: Duration = Duration::from_secs(10);

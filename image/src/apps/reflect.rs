@@ -7,16 +7,18 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use embassy_futures::join::join_array;
+use embassy_time::Instant;
 use switchboard::config::Address;
-use switchboard_x86_64 as arch;
-use switchboard_x86_64::mark::{FRAME, mark};
+use switchboard_runtime::mark::mark;
 
-use crate::devices::Found;
-use crate::network::Polling;
-use crate::nic::NetworkDevice;
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_net::NetworkDevice;
+use switchboard_net::Polling;
+use switchboard_runtime::devices::Found;
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
+/// The [mark](switchboard_runtime::mark) of a frame that was sent back.
+pub const FRAME: u16 = 33;
 /// Frames of one card before others have their turn.
 const TURN: u32 = 256;
 /// Cards at the most.
@@ -40,14 +42,14 @@ pub(super) async fn run(mut system: System) -> Outcome {
     if cards.len() == 0 {
         return Err(Failure::NoCard.into());
     }
-    join_array([(); CARDS].map(|()| reflect(cards.next(), system.patience))).await;
+    join_array([(); CARDS].map(|()| reflect(cards.next(), system.options.poll_budget_ns()))).await;
     Ok(())
 }
 
-async fn reflect(card: Option<Found<NetworkDevice>>, patience: u64) {
+async fn reflect(card: Option<Found<NetworkDevice>>, poll_budget_ns: u64) {
     let Some(Found { function, driver, device: NetworkDevice(mut nic) }) = card else { return };
     let mut was_up = false;
-    let mut polling = Polling::new(arch::now(), patience);
+    let mut polling = Polling::new(now_ns(), poll_budget_ns);
     poll_fn(|context| {
         let mut count = 0;
         while count < TURN
@@ -61,7 +63,7 @@ async fn reflect(card: Option<Found<NetworkDevice>>, patience: u64) {
         {
             count += 1;
         }
-        if polling.looked(&mut *nic, count, arch::now()) || count == TURN {
+        if polling.looked(&mut *nic, count, now_ns()) || count == TURN {
             context.waker().wake_by_ref();
         }
         let is_up = nic.end_turn(context);
@@ -71,6 +73,10 @@ async fn reflect(card: Option<Found<NetworkDevice>>, patience: u64) {
         Poll::<()>::Pending
     })
     .await;
+}
+
+fn now_ns() -> u64 {
+    Instant::now().as_micros() * 1000
 }
 
 fn halves(addresses: &mut [u8; 2 * ADDRESS]) -> [&mut [u8]; 2] {

@@ -15,9 +15,9 @@ use embassy_time::{Duration, Timer};
 use switchboard::config::Address;
 
 use super::web::Site;
-use crate::free::Free;
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_runtime::free::Free;
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
 /// So many rounds come first: lists grow to the length that they keep.
 const WARM_UP: u64 = 4;

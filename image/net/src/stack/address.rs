@@ -6,8 +6,8 @@ use smoltcp::wire::{IpCidr, Ipv4Cidr};
 
 use super::Core;
 use super::sets::{Name, Sets};
-use crate::network::AddressSource;
-use crate::network::interface::{Config, State};
+use crate::AddressSource;
+use crate::interface::{Config, State};
 
 /// Where the address comes from.
 pub(super) enum AddressKeeper {

@@ -8,7 +8,7 @@ use core::ops::Range;
 use embassy_net_driver::{Checksum, ChecksumCapabilities};
 use etherparse::checksum::Sum16BitWords;
 
-use crate::network::flow::{ETHERNET_HEADER, ETHERTYPE_IPV4, PROTOCOL_TCP, PROTOCOL_UDP};
+use crate::flow::{ETHERNET_HEADER, ETHERTYPE_IPV4, PROTOCOL_TCP, PROTOCOL_UDP};
 
 /// Whether the card leaves these checksums alone.
 pub(super) fn are_ours(card: &ChecksumCapabilities) -> bool {

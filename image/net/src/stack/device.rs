@@ -7,8 +7,8 @@ use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, M
 use smoltcp::time::Instant;
 
 use super::checksum;
-use crate::network::Traffic;
-use crate::network::nic::{Nic, Reply};
+use crate::Traffic;
+use crate::nic::{Nic, Reply};
 
 /// What a card can do, in smoltcp's words.
 pub(super) fn capabilities(nic: &dyn Nic) -> DeviceCapabilities {

@@ -11,9 +11,9 @@ use smoltcp::time::{Duration, Instant};
 use super::device::{Arriving, Leaving};
 use super::sets::NEVER;
 use super::{Stack, checksum, now};
-use crate::network::interface::State;
-use crate::network::nic::Nic;
-use crate::network::polling::Polling;
+use crate::interface::State;
+use crate::nic::Nic;
+use crate::polling::Polling;
 
 /// Frames that a stack takes in one turn. It would take more for as long as there are more, and a card may have one
 /// always: nobody else on this CPU would ever run again.
@@ -21,7 +21,7 @@ const TURN: u32 = 256;
 
 /// How long a link may take to come up before that is said: cards take a moment to report it, and only one that is
 /// really down is worth a line.
-const LINK_PATIENCE: Duration = Duration::from_secs(2);
+const LINK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs a stack for as long as it is polled; it never ends.
 pub struct Runner {
@@ -31,7 +31,7 @@ pub struct Runner {
     /// When its task is woken, at the latest.
     alarm: Instant,
     /// When it is said that the link is down; never, once that time is over.
-    patience: Instant,
+    link_timeout: Instant,
     /// Checksums are [ours](checksum).
     has_checksums: bool,
     polling: Polling,
@@ -40,9 +40,9 @@ pub struct Runner {
 impl Runner {
     pub(super) fn new(stack: Stack, nic: Box<dyn Nic>, state: Rc<State>) -> Self {
         let has_checksums = checksum::are_ours(&nic.capabilities().checksum);
-        let polling = Polling::new(0, state.patience);
-        let patience = now() + LINK_PATIENCE;
-        Self { stack, nic, state, alarm: NEVER, patience, has_checksums, polling }
+        let polling = Polling::new(0, state.poll_budget_ns);
+        let link_timeout = now() + LINK_TIMEOUT;
+        Self { stack, nic, state, alarm: NEVER, link_timeout, has_checksums, polling }
     }
 }
 
@@ -50,7 +50,7 @@ impl Future for Runner {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { stack, nic, state, alarm, patience, has_checksums, polling } = &mut *self;
+        let Self { stack, nic, state, alarm, link_timeout, has_checksums, polling } = &mut *self;
         let has_checksums = *has_checksums;
         let core = &mut *stack.borrow_mut();
         if core.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
@@ -80,8 +80,8 @@ impl Future for Runner {
         if taken == TURN || is_short || is_changed || looks_again {
             context.waker().wake_by_ref();
         }
-        if now >= *patience {
-            *patience = NEVER;
+        if now >= *link_timeout {
+            *link_timeout = NEVER;
             if !is_up {
                 log::warn!("net {}: link down", state.function);
             }
@@ -89,7 +89,7 @@ impl Future for Runner {
         if now >= *alarm {
             *alarm = NEVER;
         }
-        let due = core.sets.due().min(*patience);
+        let due = core.sets.due().min(*link_timeout);
         if due < *alarm {
             *alarm = due;
             let at = u64::try_from(due.total_micros()).unwrap_or(u64::MAX);

@@ -10,7 +10,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::{AnySocket, dhcpv4, tcp, udp};
 use smoltcp::time::Instant;
 
-use crate::network::flow::{Ends, EndsHasher, Flow};
+use crate::flow::{Ends, EndsHasher, Flow};
 
 /// The most sockets of a stack.
 const MOST: usize = 512;

@@ -13,7 +13,7 @@ use switchboard::function::Function;
 /// only one of its kind needs no class: [`device`] registers it by its own type.
 ///
 /// ```
-/// use switchboard_image::devices::{DeviceClass, DeviceOptions, FromDriver};
+/// use switchboard_runtime::devices::{DeviceClass, DeviceOptions, FromDriver};
 ///
 /// trait Beep {
 ///     fn beep(&self);

@@ -12,9 +12,9 @@ use switchboard::config::Address;
 use switchboard::driver::best_match;
 use switchboard::function::Function;
 use switchboard::machine::Machine;
-use switchboard_x86_64::mark::{SCAN, SCANNED, mark};
 
 use self::class::Close;
+use crate::mark::{SCAN, SCANNED, mark};
 
 pub use self::class::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class, device};
 pub use self::random::RandomSource;

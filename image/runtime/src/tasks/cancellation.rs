@@ -8,25 +8,25 @@ use core::task::{Context, Poll, Waker};
 
 /// Whether something is gone, and who is to hear of it.
 #[derive(Debug, Default)]
-pub struct Revoked {
-    is_revoked: Cell<bool>,
+pub struct Cancellation {
+    is_cancelled: Cell<bool>,
     /// The tasks that are in the middle of something, each once for each thing.
     users: RefCell<Vec<Waker>>,
 }
 
-impl Revoked {
+impl Cancellation {
     /// From now on it is gone, and all who are in the middle of something are woken.
-    pub fn revoke(&self) {
-        self.is_revoked.set(true);
+    pub fn cancel(&self) {
+        self.is_cancelled.set(true);
         self.users.borrow().iter().for_each(Waker::wake_by_ref);
     }
 
     /// Does something, unless and until it is gone: then `None`, and what was being done is dropped half-way.
-    pub async fn guard<F: Future>(&self, work: F) -> Option<F::Output> {
+    pub async fn run_until_cancelled<F: Future>(&self, work: F) -> Option<F::Output> {
         let mut work = pin!(work);
-        let mut user = User { revoked: self, waker: None };
+        let mut user = User { cancellation: self, waker: None };
         poll_fn(|context| {
-            if self.is_revoked.get() {
+            if self.is_cancelled.get() {
                 return Poll::Ready(None);
             }
             let poll = work.as_mut().poll(context);
@@ -41,7 +41,7 @@ impl Revoked {
 
 /// Somebody in the middle of something; leaves the list when dropped.
 struct User<'a> {
-    revoked: &'a Revoked,
+    cancellation: &'a Cancellation,
     waker: Option<Waker>,
 }
 
@@ -52,12 +52,12 @@ impl User<'_> {
         }
         self.leave();
         self.waker = Some(context.waker().clone());
-        self.revoked.users.borrow_mut().push(context.waker().clone());
+        self.cancellation.users.borrow_mut().push(context.waker().clone());
     }
 
     fn leave(&mut self) {
         let Some(waker) = self.waker.take() else { return };
-        let mut users = self.revoked.users.borrow_mut();
+        let mut users = self.cancellation.users.borrow_mut();
         if let Some(place) = users.iter().position(|user| user.will_wake(&waker)) {
             users.swap_remove(place);
         }
@@ -81,11 +81,12 @@ mod tests {
 
     #[test]
     fn what_is_under_way_ends_and_nothing_more_begins() {
-        let revoked = Revoked::default();
-        assert_eq!(block_on(revoked.guard(ready(1))), Some(1));
-        let (cut, ()) = block_on(join(revoked.guard(pending::<()>()), async { revoked.revoke() }));
+        let cancellation = Cancellation::default();
+        assert_eq!(block_on(cancellation.run_until_cancelled(ready(1))), Some(1));
+        let (cut, ()) =
+            block_on(join(cancellation.run_until_cancelled(pending::<()>()), async { cancellation.cancel() }));
         assert_eq!(cut, None);
-        assert_eq!(block_on(revoked.guard(ready(1))), None);
-        assert!(revoked.users.borrow().is_empty());
+        assert_eq!(block_on(cancellation.run_until_cancelled(ready(1))), None);
+        assert!(cancellation.users.borrow().is_empty());
     }
 }

@@ -16,7 +16,7 @@ use embassy_futures::yield_now;
 use super::Tasks;
 
 /// Futures that end together. Members may join at any time, also when called by one.
-pub struct Crew {
+pub struct TaskGroup {
     tasks: Tasks,
     members: Members,
     has_ended: Cell<bool>,
@@ -35,8 +35,8 @@ struct Member {
     waker: OnceCell<Waker>,
 }
 
-impl Crew {
-    /// A crew of nobody, whose members run as tasks.
+impl TaskGroup {
+    /// A group of nobody, whose members run as tasks.
     #[must_use]
     pub fn new(tasks: Tasks) -> Self {
         let members = Rc::new(RefCell::new(Vec::with_capacity(USUAL)));
@@ -50,7 +50,7 @@ impl Crew {
         }
         let member = Rc::new(Member { work: RefCell::new(Some(Box::pin(future))), waker: OnceCell::new() });
         self.members.borrow_mut().push(member.clone());
-        self.tasks.spawn(StandIn { member, members: self.members.clone() });
+        self.tasks.spawn(MemberTask { member, members: self.members.clone() });
     }
 
     /// Ends all members, wherever they are, and wakes their tasks to find that out. Not for members to call.
@@ -61,7 +61,7 @@ impl Crew {
         }
     }
 
-    /// Waits until the tasks of a crew that was ended have let go of it.
+    /// Waits until the tasks of a group that was ended have let go of it.
     pub async fn ended(&self) {
         // They were woken, and find out when they are polled.
         while self.members.borrow().iter().any(|member| Rc::strong_count(member) > 1) {
@@ -79,12 +79,12 @@ impl Member {
 }
 
 /// The task of one member.
-struct StandIn {
+struct MemberTask {
     member: Rc<Member>,
     members: Members,
 }
 
-impl Future for StandIn {
+impl Future for MemberTask {
     type Output = ();
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let member = &*self.member;
@@ -102,9 +102,9 @@ impl Future for StandIn {
     }
 }
 
-impl fmt::Debug for Crew {
+impl fmt::Debug for TaskGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Crew").field("members", &self.members.borrow().len()).finish_non_exhaustive()
+        f.debug_struct("TaskGroup").field("members", &self.members.borrow().len()).finish_non_exhaustive()
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
         let context = &mut Context::from_waker(Waker::noop());
         let list = Members::new(RefCell::new(members.clone()));
         let mut poll = |index: usize| {
-            let mut task = StandIn { member: members[index].clone(), members: list.clone() };
+            let mut task = MemberTask { member: members[index].clone(), members: list.clone() };
             Pin::new(&mut task).poll(context)
         };
         assert!(poll(0).is_pending() && poll(2).is_ready());

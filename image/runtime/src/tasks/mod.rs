@@ -1,7 +1,7 @@
 //! Tasks of any type, any number of them, that come and go; and how much of the time there is nothing for them to do.
 
-mod crew;
-mod revoked;
+mod cancellation;
+mod group;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,8 +13,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use embassy_executor::Spawner;
 use embassy_executor::raw::{AvailableTask, TaskStorage};
 
-pub use crew::Crew;
-pub use revoked::Revoked;
+pub use cancellation::Cancellation;
+pub use group::TaskGroup;
 
 /// What a task does.
 type Work = Pin<Box<dyn Future<Output = ()>>>;

@@ -30,10 +30,10 @@ pub(crate) use self::raiser::Raiser;
 
 use self::deaf::DeafEdu;
 use super::web;
-use crate::devices::Found;
-use crate::free::Free;
-use crate::say;
-use crate::system::{Outcome, System};
+use switchboard_runtime::devices::Found;
+use switchboard_runtime::free::Free;
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
 
 const USAGE: &str = "the verbs are: raise COUNT [DRIVER ...], listen, storm, teardown ROUNDS DRIVER";
 /// What is raised is served in microseconds; a device that holds interrupts apart takes milliseconds.

@@ -5,7 +5,7 @@ use core::fmt;
 
 use switchboard_instruments::raise::Raise;
 
-use crate::devices::{DeviceClass, DeviceOptions, FromDriver};
+use switchboard_runtime::devices::{DeviceClass, DeviceOptions, FromDriver};
 
 /// A device that interrupts when it is told to, whichever driver it has.
 pub(crate) struct Raiser(pub(crate) Box<dyn Raise>);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use switchboard::function::{self, FunctionReport};
 
 use super::Site;
-use crate::http::Response;
+use switchboard_http::Response;
 
 #[derive(Serialize)]
 struct Function {

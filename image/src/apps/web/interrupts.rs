@@ -7,7 +7,7 @@ use serde::Serialize;
 use switchboard::interrupt::InterruptReport;
 
 use super::Site;
-use crate::http::Response;
+use switchboard_http::Response;
 
 #[derive(Serialize)]
 struct Interrupts {

@@ -7,12 +7,11 @@ use core::fmt::{Arguments, Write};
 use embassy_time::Instant;
 use switchboard::interrupt::InterruptReport;
 use switchboard::machine::Machine;
-use switchboard_x86_64 as arch;
 
 use super::Site;
-use crate::http::{Response, Status};
-use crate::network::Interface;
-use crate::tasks;
+use switchboard_http::{Response, Status};
+use switchboard_net::Interface;
+use switchboard_runtime::{host, tasks};
 
 pub(super) fn serve(site: &Site) -> Response {
     let mut text = Text(String::with_capacity(8 * 1024));
@@ -111,7 +110,7 @@ fn interrupts(text: &mut Text, machine: &Machine) {
 fn network(text: &mut Text, site: &Site) {
     let labels = |interface: &Interface| format!("function=\"{}\",driver=\"{}\"", interface.function, interface.driver);
     text.family("switchboard_network_frames_total", "counter", "Ethernet frames.");
-    for interface in site.interfaces.borrow().iter() {
+    for interface in site.network.interfaces().iter() {
         for (direction, value) in
             [("received", &interface.traffic.received_frames), ("sent", &interface.traffic.sent_frames)]
         {
@@ -120,7 +119,7 @@ fn network(text: &mut Text, site: &Site) {
         }
     }
     text.family("switchboard_network_bytes_total", "counter", "Bytes in Ethernet frames.");
-    for interface in site.interfaces.borrow().iter() {
+    for interface in site.network.interfaces().iter() {
         for (direction, value) in
             [("received", &interface.traffic.received_bytes), ("sent", &interface.traffic.sent_bytes)]
         {
@@ -143,9 +142,9 @@ fn http(text: &mut Text, site: &Site) {
 }
 
 fn memory(text: &mut Text) {
-    let figures = arch::memory_figures();
+    let figures = host::memory();
     text.family("switchboard_heap_bytes", "gauge", "The heap.");
-    for (state, value) in [("used", figures.heap.used), ("free", figures.heap.free)] {
+    for (state, value) in [("used", figures.heap_bytes_used), ("free", figures.heap_bytes_free)] {
         text.sample(format_args!("switchboard_heap_bytes{{state=\"{state}\"}} {value}"));
     }
     text.family("switchboard_dma_pages", "gauge", "Pages of 4,096 bytes for devices.");

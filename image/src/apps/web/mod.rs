@@ -1,35 +1,25 @@
-//! The default app: a live page about the machine, and the files of its disk.
+//! The default app: a live page about the machine, and the files of its disks.
 
-mod escape;
-mod files;
 mod functions;
 mod interrupts;
 mod metrics;
 mod status;
-mod volumes;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 
-use embassy_time::{Duration, with_timeout};
 use switchboard::machine::Machine;
-
-use self::volumes::Volumes;
-use crate::disk::Disk;
-use crate::http::{self, Answer, Counters, HTML, Request, Response, Status, TEXT};
-use crate::say;
-use crate::system::{Interfaces, Outcome, System};
-
-/// How long the network waits for the disks to tell what is on them.
-const DISK_PATIENCE: Duration = Duration::from_millis(500);
+use switchboard_fileserver::FileServer;
+use switchboard_http::{self as http, Answer, Counters, HTML, Request, Response, Status, TEXT};
+use switchboard_net::Network;
+use switchboard_runtime::system::{Outcome, System};
 
 /// What the handlers work with.
 pub(super) struct Site {
     machine: &'static Machine,
-    interfaces: Interfaces,
+    network: Rc<Network>,
     counters: &'static Counters,
-    volumes: Volumes,
+    files: FileServer,
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
@@ -54,9 +44,9 @@ impl http::Site for Site {
             "/interrupts" => interrupts::serve(self),
             "/status" => status::serve(self),
             "/metrics" => metrics::serve(self),
-            path => match path.strip_prefix("/files") {
-                Some(rest) if rest.is_empty() || rest.starts_with('/') => return files::serve(self, rest, request),
-                _ => Response::text(Status::NotFound, "Nothing is here\n"),
+            _ => match self.files.answer(request) {
+                Some(answer) => return answer,
+                None => Response::text(Status::NotFound, "Nothing is here\n"),
             },
         })
     }
@@ -65,25 +55,19 @@ impl http::Site for Site {
 impl Site {
     /// Opens the site on every interface, there and to come.
     pub(super) async fn open(system: &mut System) -> &'static Self {
-        let counters: &'static Counters = Box::leak(Box::default());
+        let (network, counters) = (Network::new(system), Counters::leak());
         let site: &'static Self = Box::leak(Box::new(Self {
             machine: system.machine,
-            interfaces: system.interfaces.clone(),
+            network: network.clone(),
             counters,
-            volumes: Volumes::default(),
+            files: FileServer::open("/files", system).await,
         }));
-        if system.devices.first::<Disk>().is_none() {
-            say!("no files: no function has a disk driver");
-        }
-        // Whoever asks first finds the files there; but a disk that does not answer keeps nothing else from being served.
-        let _ = with_timeout(DISK_PATIENCE, site.follow(system)).await;
-        system.start_network(Rc::new(move |crew, stack| http::serve(crew, stack, site, counters))).await;
+        network.start(system, Rc::new(move |group, stack| http::serve(group, stack, site, counters))).await;
         site
     }
 
     /// Serves the files of the disks that are there now.
     pub(super) async fn follow(&self, system: &System) {
-        let disks: Vec<_> = system.devices.iter::<Disk>().collect();
-        self.volumes.follow(&disks).await;
+        self.files.follow(system).await;
     }
 }

@@ -5,12 +5,11 @@ use alloc::vec::Vec;
 
 use embassy_time::Instant;
 use serde::Serialize;
-use switchboard_x86_64 as arch;
 
 use super::Site;
-use crate::http::Response;
-use crate::network::AddressSource;
-use crate::{network, tasks};
+use switchboard_http::Response;
+use switchboard_net::AddressSource;
+use switchboard_runtime::{host, tasks};
 
 #[derive(Serialize)]
 struct Status {
@@ -43,7 +42,7 @@ struct Heap {
 }
 
 impl Interface {
-    fn new(interface: &network::Interface) -> Self {
+    fn new(interface: &switchboard_net::Interface) -> Self {
         let config = interface.config();
         Self {
             function: interface.function.to_string(),
@@ -60,14 +59,14 @@ impl Interface {
 }
 
 pub(super) fn serve(site: &Site) -> Response {
-    let heap = arch::memory_figures().heap;
+    let memory = host::memory();
     Response::json(&Status {
         uptime_ms: Instant::now().as_millis(),
         idle_ms: tasks::idle() / 1_000_000,
-        interfaces: site.interfaces.borrow().iter().map(Interface::new).collect(),
-        heap: Heap { total: heap.total, used: heap.used },
+        interfaces: site.network.interfaces().iter().map(Interface::new).collect(),
+        heap: Heap { total: memory.heap_bytes, used: memory.heap_bytes_used },
         requests: site.counters.requests.get(),
         unexpected_interrupts: site.machine.unexpected_interrupts(),
-        files: site.volumes.count(),
+        files: site.files.count(),
     })
 }

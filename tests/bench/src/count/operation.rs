@@ -4,7 +4,10 @@ use core::time::Duration;
 use std::io;
 use std::process::Command;
 
-use switchboard_x86_64::mark::{BLOCK, FRAME, HTTP, READY, SCAN, SCANNED, TCP_ECHO, UDP_ECHO};
+use switchboard_http::HTTP;
+use switchboard_image::apps::marks::{BLOCK, FRAME};
+use switchboard_net::marks::{READY, TCP_ECHO, UDP_ECHO};
+use switchboard_runtime::mark::{SCAN, SCANNED};
 
 use super::trace::Trace;
 use crate::client::{echo, frames, http};

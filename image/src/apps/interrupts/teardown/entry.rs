@@ -21,7 +21,7 @@ use super::super::{Failure, PATIENCE, answered, outstanding, tell};
 use super::target::Witness;
 use super::weapons::{CTRL, E1000eRegisters, EIAC, ICR, ICS, IMC, IMS, IVAR, RESET};
 use super::{Free, Range, Tally, WARM_UP, until_called};
-use crate::devices::Found;
+use switchboard_runtime::devices::Found;
 
 const KEPT: usize = 4;
 messages! {

@@ -31,10 +31,10 @@ use switchboard_instruments::raise::{Raise, RaiseError};
 use self::target::{Target, Weapon, Witness};
 use self::weapons::{E1000eCauses, EduFactorials, IvshmemDoorbells};
 use super::{Failure, PATIENCE, answered, raisers, tell};
-use crate::devices::Found;
-use crate::free::Free;
-use crate::say;
-use crate::system::System;
+use switchboard_runtime::devices::Found;
+use switchboard_runtime::free::Free;
+use switchboard_runtime::say;
+use switchboard_runtime::system::System;
 
 /// So many rounds come first: lists grow to the length that they keep.
 const WARM_UP: u64 = 8;

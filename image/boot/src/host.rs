@@ -1,0 +1,38 @@
+//! The bare machine as the runtime sees it.
+
+use core::fmt;
+
+use switchboard_runtime::host::{Host, MemoryFigures, set};
+use switchboard_x86_64 as arch;
+
+struct BareMachine;
+
+impl Host for BareMachine {
+    fn print(&self, text: fmt::Arguments<'_>) {
+        arch::serial::print(text);
+    }
+
+    fn exit(&self, is_success: bool) -> ! {
+        arch::power::exit(is_success)
+    }
+
+    fn memory(&self) -> MemoryFigures {
+        let figures = arch::memory_figures();
+        MemoryFigures {
+            heap_bytes: figures.heap.total,
+            heap_bytes_used: figures.heap.used,
+            heap_bytes_free: figures.heap.free,
+            dma_pages: figures.dma_pages,
+            dma_pages_used: figures.dma_pages_used,
+        }
+    }
+
+    fn random_seed(&self) -> u64 {
+        arch::random_seed()
+    }
+}
+
+/// Makes the bare machine the host of the runtime.
+pub(crate) fn init() {
+    set(&BareMachine);
+}

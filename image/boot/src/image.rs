@@ -1,0 +1,64 @@
+//! What makes an image of this crate: its drivers and its apps.
+
+#![expect(unsafe_code, reason = "the image is a symbol, which the linker looks for by name")]
+
+use switchboard_runtime::devices::DriverEntry;
+use switchboard_runtime::spin::Spin;
+use switchboard_runtime::system::{self, App};
+use switchboard_runtime::tasks::Tasks;
+use switchboard_runtime::{command_line, say};
+use switchboard_x86_64::{self as arch, BootInfo};
+
+use crate::{executor, time_driver};
+
+/// The drivers and the apps of an image. Made by [`image!`](crate::image!).
+#[derive(Debug, Clone, Copy)]
+pub struct Image {
+    /// A function goes to the first entry that matches.
+    pub drivers: &'static [DriverEntry],
+    /// The first one is run when the command line names none.
+    pub apps: &'static [App],
+}
+
+/// Makes an image of drivers and apps: `image! { drivers: .., apps: .. }`, with values of the types of [`Image`]'s fields.
+/// To be called once in a program.
+#[macro_export]
+macro_rules! image {
+    (drivers: $drivers:expr, apps: $apps:expr $(,)?) => {
+        const _: () = {
+            #[unsafe(no_mangle)]
+            static SWITCHBOARD_IMAGE: $crate::Image = $crate::Image { drivers: $drivers, apps: $apps };
+        };
+    };
+}
+
+unsafe extern "Rust" {
+    /// Defined by [`image!`](crate::image!), which gives it this type.
+    safe static SWITCHBOARD_IMAGE: Image;
+}
+
+/// Everything after the entry: the machine, then what runs on it.
+pub(crate) fn main(boot: BootInfo) -> ! {
+    let options = command_line::parse(boot.command_line(), |warning| say!("{warning}"));
+    log::set_max_level(options.log);
+    let machine = match arch::init(boot, options.policy) {
+        Ok(machine) => machine,
+        Err(error) => {
+            say!("cannot run on this machine: {error}");
+            arch::power::exit(false)
+        }
+    };
+    let figures = arch::memory_figures();
+    let (heap, pool) = (figures.heap.total >> 20, figures.dma_pages >> 8);
+    log::info!("memory: {heap} MiB heap, {pool} MiB for DMA; {} vectors free", machine.free_vectors());
+    if let Some(count) = options.vectors {
+        machine.limit_vectors(count);
+    }
+    // No handler of ours allocates; one of a fork that does is reported.
+    arch::forbid_allocation_in_handlers();
+    time_driver::start();
+    executor::run(Spin::new(u64::from(options.spin) * 1000), |spawner| {
+        let (tasks, Image { drivers, apps }) = (Tasks::new(spawner), SWITCHBOARD_IMAGE);
+        tasks.spawn(system::run(tasks, machine, options, drivers, apps));
+    })
+}

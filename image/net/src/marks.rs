@@ -1,0 +1,8 @@
+//! The marks of this crate: see [`switchboard_runtime::mark`].
+
+/// An interface has its address: what is counted since the image's first instruction is what starting costs.
+pub const READY: u16 = 3;
+/// A UDP packet was echoed.
+pub const UDP_ECHO: u16 = 31;
+/// Bytes of a TCP connection were echoed.
+pub const TCP_ECHO: u16 = 32;

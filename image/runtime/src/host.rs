@@ -1,0 +1,70 @@
+//! What the runtime needs of the machine that it runs on.
+
+use core::fmt;
+
+use spin::Once;
+
+/// The machine below: the console, its end, and what is left of its memory. There is one in a program.
+pub trait Host: Sync {
+    /// Prints on the console.
+    fn print(&self, text: fmt::Arguments<'_>);
+
+    /// Ends the machine, with success or failure.
+    fn exit(&self, is_success: bool) -> !;
+
+    /// Returns how much memory there is, and how much is used.
+    fn memory(&self) -> MemoryFigures;
+
+    /// Returns random bits, as good as the CPU has them.
+    fn random_seed(&self) -> u64;
+}
+
+/// How much memory there is, and how much is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryFigures {
+    /// Bytes of the heap.
+    pub heap_bytes: usize,
+    /// Bytes of the heap that are in use.
+    pub heap_bytes_used: usize,
+    /// Bytes of the heap that are free.
+    pub heap_bytes_free: usize,
+    /// Pages of 4,096 bytes for devices.
+    pub dma_pages: usize,
+    /// Pages for devices that are in use.
+    pub dma_pages_used: usize,
+}
+
+static HOST: Once<&'static dyn Host> = Once::new();
+
+/// Sets the host, once, before anything else here is used. A second call changes nothing.
+pub fn set(host: &'static dyn Host) {
+    HOST.call_once(|| host);
+}
+
+/// Returns the host, if one was set: not in tests.
+pub(crate) fn get() -> Option<&'static dyn Host> {
+    HOST.get().copied()
+}
+
+/// Ends the machine, with success or failure.
+///
+/// # Panics
+/// When no host was set.
+pub fn exit(is_success: bool) -> ! {
+    match get() {
+        Some(host) => host.exit(is_success),
+        None => panic!("the program ends, with success: {is_success}"),
+    }
+}
+
+/// Returns how much memory there is, and how much is used; zeros when no host was set.
+#[must_use]
+pub fn memory() -> MemoryFigures {
+    get().map(Host::memory).unwrap_or_default()
+}
+
+/// Returns random bits, as good as the CPU has them; 0 when no host was set.
+#[must_use]
+pub fn random_seed() -> u64 {
+    get().map_or(0, Host::random_seed)
+}
