@@ -16,8 +16,7 @@ use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{
     Function, HotPlugSlot, PortResources, Presence, SecondaryBus, SlotEventSource, SlotEvents,
 };
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
-use switchboard::messages;
+use switchboard::interrupt::{Claim, InIsr, Interrupts, LineAsMessage, LineIsr, Live, Mode};
 use switchboard::platform::Clock;
 use switchboard::sync::IrqLock;
 
@@ -27,11 +26,6 @@ pub use runner::Runner;
 
 /// How long a wish at the attention button can be taken back, in milliseconds (PCIe 4.0, 6.7.1.5: five seconds).
 pub const GRACE: u32 = 5_000;
-
-messages! {
-    /// All that the port has to say.
-    pub enum PortMessage { Event }
-}
 
 /// What the handler shares with the runner.
 #[derive(Debug)]
@@ -63,24 +57,20 @@ impl Shared {
     }
 }
 
-impl MessageIsr<1> for Shared {
-    type Message = PortMessage;
+/// The handler: one routine, whether the port has a line or a message, since its registers have to be read either way.
+#[derive(Debug)]
+struct Service(Arc<Shared>);
 
-    fn on_message(&self, PortMessage::Event: PortMessage, _isr: &InIsr<'_>) {
-        self.collect();
-    }
-}
-
-impl LineIsr for Shared {
+impl LineIsr for Service {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
-        if self.collect().is_empty() { Claim::NotMine } else { Claim::Mine }
+        if self.0.collect().is_empty() { Claim::NotMine } else { Claim::Mine }
     }
 }
 
 /// A port with a slot, claimed and ready to run.
 #[derive(Debug)]
 pub struct HotplugPort {
-    interrupts: Interrupts<1, Shared, Live>,
+    interrupts: Interrupts<1, LineAsMessage<Service>, Live>,
     shared: Arc<Shared>,
     slot: HotPlugSlot,
     bus: SecondaryBus,
@@ -108,14 +98,14 @@ impl Driver for HotplugPort {
         // By MSI the port takes the only message that it is granted; by MSI-X it names an entry, which may be another
         // than the first.
         let irq = if message == 0 { irq } else { irq.prefer(Mode::Msi) };
-        let granted: Interrupts<1, Shared> = irq.grant()?;
+        let granted = irq.grant_service()?;
         if granted.mode() == Mode::Msix && message != 0 {
             let what = "MSI-X entry of a port's events";
             return Err(ProbeError::Unexpected { what, wanted: 0, found: message.into() });
         }
         let signals = IrqLock::new(slot.signals());
         let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), desk: Arc::default() });
-        let interrupts = granted.register(shared.clone()).unmask();
+        let interrupts = granted.register(Arc::new(LineAsMessage(Service(shared.clone())))).unmask();
         Ok(Self { interrupts, shared, slot, bus, presence, clock })
     }
 }
