@@ -27,6 +27,24 @@ pub struct FunctionReport {
     pub route: Option<RouteReport>,
     /// Its BARs.
     pub bars: Vec<BarReport>,
+    /// Its extended capabilities; the field is missing where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extended: Vec<ExtendedReport>,
+}
+
+/// One extended capability of PCI Express.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendedReport {
+    /// Four hexadecimal digits.
+    pub id: String,
+    /// What it is, if that is widespread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Version of its layout.
+    pub version: u32,
+    /// Where it is in configuration space, `0x100`.
+    pub offset: String,
 }
 
 /// The interrupts that a function offers.

@@ -13,18 +13,22 @@ mod rx_ring;
 mod tests;
 mod tx_ring;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::convert::Infallible;
 use core::fmt;
+use core::pin::Pin;
 
 use switchboard::config::Address;
 use switchboard::dma::{DmaPort, DmaShared};
 use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::event::deferred;
 use switchboard::function::{BusPort, Function, Resources};
-use switchboard::interrupt::{Line, Live};
+use switchboard::interrupt::{Exclusive, Line, Live};
 use switchboard::mmio::Bar;
 use switchboard::platform::Clock;
 
-use interrupt::Shared;
+use interrupt::{Handler, Shared};
 use registers::{
     CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, MTA, RAH_VALID, RAH0, RAL0, RCTL, RDBA, RDH, RDLEN, RDT,
     RDTR, Receive, Registers, TCTL, TDBA, TDH, TDLEN, TDT, TIPG, TIPG_COPPER, Transmit,
@@ -33,6 +37,7 @@ use rx_ring::RxRing;
 use tx_ring::TxRing;
 
 pub use counters::Counters;
+pub use interrupt::Statistics;
 pub use net::{RxToken, TxToken};
 
 /// What `RCTL` promises the device about a receive buffer; those to send from are as large.
@@ -53,8 +58,11 @@ const EEPROM_TIME: u64 = 10 * MILLISECOND;
 /// One card. It is a driver for [`embassy_net_driver`], and zero-copy: frames are built and read in DMA memory.
 pub struct E1000 {
     // Dropped first: the handler is gone before the rings are.
-    line: Line<Shared, Live>,
+    line: Line<Exclusive<Handler>, Live>,
     shared: Arc<Shared>,
+    /// What the handler asks for when the link changes. Whoever looks at the link polls it.
+    link_work: Pin<Box<dyn Future<Output = Infallible> + Send>>,
+    was_link_up: bool,
     bus: BusPort,
     rx: RxRing,
     tx: TxRing,
@@ -77,9 +85,16 @@ impl Driver for E1000 {
         reset(&shared.registers, clock)?;
         let mac = read_mac(&shared.registers, clock)?;
         let (rx, tx) = set_up_rings(&shared, &dma)?;
-        let line = irq.grant_line()?.register(shared.clone()).unmask();
+        let (link_change, link_work) = {
+            let shared = shared.clone();
+            deferred(move || shared.read_link())
+        };
+        let handler = Handler::new(shared.clone(), link_change);
+        let line = irq.grant_line()?.register_exclusive(handler).unmask();
         start(&shared, mac, &rx);
-        Ok(Self { line, shared, bus, rx, tx, address, mac, is_quarantined: false, is_polled: false })
+        let (link_work, was_link_up) = (Box::pin(link_work), false);
+        let (is_quarantined, is_polled) = (false, false);
+        Ok(Self { line, shared, link_work, was_link_up, bus, rx, tx, address, mac, is_quarantined, is_polled })
     }
 }
 
@@ -94,6 +109,12 @@ impl E1000 {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         self.shared.counters.clone()
+    }
+
+    /// Returns what the card has counted by itself.
+    pub fn statistics(&mut self) -> Statistics {
+        // The handler collects too, when there was no room for a frame.
+        self.line.with_state(Handler::collect)
     }
 
     /// Whether nothing is to be had from the card any more: it said what cannot be, or is gone.

@@ -3,12 +3,12 @@
 //! The device is told of frames in batches, since each tail write is an exit under a hypervisor: when a few have
 //! gathered, when the ring is full, and when the stack looks at the link, which it does at the end of each turn.
 
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 
 use super::E1000;
-use super::interrupt::Shared;
+use super::interrupt::{Shared, Statistics};
 use super::registers::{RDT, TDT};
 use super::rx_ring::RxRing;
 use super::tx_ring::TxRing;
@@ -37,8 +37,12 @@ impl Driver for E1000 {
 
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         tell(&mut self.tx, &self.shared);
-        self.shared.wake_on_link_change(context.waker());
-        if self.shared.is_link_up() && !self.is_out() { LinkState::Up } else { LinkState::Down }
+        let Poll::Pending = self.link_work.as_mut().poll(context);
+        let is_up = self.shared.is_link_up() && !self.is_out();
+        if is_up != self.was_link_up {
+            self.link_has_changed(is_up);
+        }
+        if is_up { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -60,6 +64,16 @@ impl Card for E1000 {
 }
 
 impl E1000 {
+    #[cold]
+    fn link_has_changed(&mut self, is_up: bool) {
+        self.was_link_up = is_up;
+        if !self.is_out() {
+            let Statistics { missed, crc_errors } = self.statistics();
+            let state = if is_up { "up" } else { "down" };
+            log::info!("{}: e1000: link {state}; {missed} frames missed, {crc_errors} CRC errors", self.address);
+        }
+    }
+
     /// The length of the next frame, or a promise to wake. The ring is looked at again once the waker is registered:
     /// a frame in between has interrupted already.
     fn next_frame(&mut self, waker: &Waker) -> Option<usize> {

@@ -39,10 +39,16 @@ const LIVENESS: Reg<Registers, u32> = Reg::at(0x04);
 const FACTORIAL: Reg<Registers, u32> = Reg::at(0x08);
 const STATUS: Reg<Registers, u32> = Reg::at(0x20);
 const CAUSES: Reg<Registers, u32, ReadOnly> = Reg::at(0x24);
+/// The bits written become causes.
+const RAISE: Reg<Registers, u32, WriteOnly> = Reg::at(0x60);
 const ACKNOWLEDGE: Reg<Registers, u32, WriteOnly> = Reg::at(0x64);
 
 const COMPUTING: u32 = 0x01;
 const INTERRUPT_WHEN_COMPUTED: u32 = 0x80;
+/// A cause that the device does not raise by itself.
+const SELF_TEST: u32 = 0x100;
+/// An interrupt takes microseconds from the register to the handler.
+const SELF_TEST_TIMEOUT_NS: u64 = 10_000_000;
 
 messages! {
     /// All that the device has to say: whether a factorial or a copy is done, its registers tell.
@@ -97,15 +103,21 @@ impl Driver for Edu {
     const MATCHES: &'static [Id] = &[Id::new(0x1234, 0x11e8)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
+        let clock = function.clock();
         let Resources { bar0, irq, dma, presence, .. } = function.claim()?;
         let registers = bar0.map()?;
         check(&registers)?;
         // The device drives 28 bits of an address.
         let buffer = dma.limit(28).buffer(BUFFER_SIZE)?;
 
-        let (notifier, done) = event();
+        let (notifier, mut done) = event();
         let shared = Arc::new(Shared { registers, presence, done: notifier });
         let interrupts = irq.grant()?.register(shared.clone()).unmask();
+        // A wrong route or a message that is lost would show as a verb that never ends; here it fails the probe.
+        shared.registers.write(&RAISE, SELF_TEST);
+        if !done.wait_blocking(clock, SELF_TEST_TIMEOUT_NS) {
+            return Err(ProbeError::Device("no interrupt arrived within 10 ms of being raised"));
+        }
         shared.registers.write(&STATUS, INTERRUPT_WHEN_COMPUTED);
         Ok(Self { shared, interrupts, done, buffer })
     }

@@ -82,6 +82,16 @@ pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
             set(fake, &[(4, !0x1234_5678)]);
         }
     });
+    // It interrupts when it is told to.
+    fake.on_tick(move || {
+        if !fake.is_removed(here()) && fake.read_register(here(), 0, 0x60) != 0 {
+            set(fake, &[(0x24, fake.read_register(here(), 0, 0x60)), (0x60, 0)]);
+            if fake.send(here(), 0).is_none() {
+                fake.pull(10);
+            }
+            set(fake, &[(0x24, 0)]);
+        }
+    });
     fake
 }
 

@@ -19,6 +19,31 @@ pub struct ExtendedCapability {
 }
 
 impl ExtendedCapability {
+    /// Returns the name of what it is, in lower case, for those that are widespread.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.id {
+            0x01 => "advanced error reporting",
+            0x02 | 0x09 => "virtual channel",
+            0x03 => "device serial number",
+            0x04 => "power budgeting",
+            0x0b => "vendor-specific",
+            0x0d => "access control services",
+            0x0e => "alternative routing-id",
+            0x0f => "address translation services",
+            0x10 => "single root i/o virtualization",
+            0x13 => "page request",
+            0x15 => "resizable bar",
+            0x18 => "latency tolerance reporting",
+            0x19 => "secondary pci express",
+            0x1b => "process address space id",
+            0x1d => "downstream port containment",
+            0x1e => "l1 pm substates",
+            0x1f => "precision time measurement",
+            _ => return None,
+        })
+    }
+
     /// The least bytes that a capability of this kind has; a header's for those that are not known here.
     pub(crate) const fn least(self) -> u16 {
         match self.id {

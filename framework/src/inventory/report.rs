@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::record::{Record, State};
 use crate::bar::BarFacts;
-use crate::config::{Address, Class, Defect};
+use crate::config::{Address, Class, Defect, ExtendedCapability};
 use crate::platform::{Mode, Offers, Route};
 
 /// What is known of one function, for people and tools.
@@ -30,6 +30,8 @@ pub struct FunctionReport {
     pub route: Option<Route>,
     /// Its BARs.
     pub bars: Vec<BarFacts>,
+    /// Its extended capabilities that can be used, in the order of the list; none of a function without PCI Express.
+    pub extended_capabilities: Vec<ExtendedCapability>,
     /// Bytes of its expansion ROM, which is given no address.
     pub rom: Option<u64>,
     /// What it says of itself that is not believed.
@@ -50,6 +52,7 @@ impl FunctionReport {
             mode: status.mode,
             route: status.route,
             bars: record.bars.clone(),
+            extended_capabilities: record.facts.extended_capabilities(),
             rom: record.rom,
             defects: record.defects.clone(),
         }

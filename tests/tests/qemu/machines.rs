@@ -203,3 +203,18 @@ fn pc_bridges() {
     topology.by_messages();
     topology.by_lines(10, 11);
 }
+
+/// What a port says of itself behind the first 256 bytes, which only PCI Express has.
+#[test]
+fn extended_capabilities_are_reported() {
+    let guest = Qemu::new(Machine::Q35).bridge("pcie-root-port,id=above,chassis=9,addr=9").files().start();
+    serves_the_file(&guest);
+    let functions = guest.functions();
+    let port = functions.iter().find(|function| function.device == "000c").unwrap_or_else(|| panic!("{functions:#?}"));
+    let errors = port.extended.first().unwrap_or_else(|| panic!("{port:#?}"));
+    let (name, offset) = (errors.name.as_deref(), errors.offset.as_str());
+    assert_eq!((errors.id.as_str(), name, offset), ("0001", Some("advanced error reporting"), "0x100"), "{port:#?}");
+    let bridge =
+        functions.iter().find(|function| function.class == "060000").unwrap_or_else(|| panic!("{functions:#?}"));
+    assert!(bridge.extended.is_empty(), "{bridge:#?}");
+}

@@ -150,13 +150,17 @@ impl Driver for VirtioNet {
             // A change between reading and starting is announced by nobody.
             is_config_changed: AtomicBool::new(true),
         });
-        let interrupts = irq.grant()?;
+        let interrupts: Interrupts<3, Shared> = irq.grant()?;
         setup.announce_config(interrupts.entry(NetMessage::Config))?;
         let receive = setup.queue(RECEIVE_QUEUE, &dma, SHAPE, interrupts.entry(NetMessage::Rx))?;
         let send = setup.queue(TRANSMIT_QUEUE, &dma, SHAPE, interrupts.entry(NetMessage::Tx))?;
         let counters = Arc::new(NetCounters::default());
         let buffers = (BUFFERS, HEADER + LARGEST_FRAME);
-        let mut receiver = Receiver::new(receive, shared.clone(), counters.clone(), &dma, buffers)?;
+        let entry = |message| interrupts.entry(message);
+        let is_alone =
+            entry(NetMessage::Rx) != entry(NetMessage::Tx) && entry(NetMessage::Rx) != entry(NetMessage::Config);
+        let mask = interrupts.mask_of(NetMessage::Rx).filter(|_| is_alone);
+        let mut receiver = Receiver::new(receive, shared.clone(), counters.clone(), &dma, buffers, mask)?;
         let sender = Sender::new(send, shared.clone(), counters.clone(), &dma, buffers)?;
         let interrupts = interrupts.register(shared.clone()).unmask();
         let device = setup.start();

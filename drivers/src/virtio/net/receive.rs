@@ -6,6 +6,7 @@ use core::task::Context;
 use embassy_net_driver::RxToken;
 use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::driver::ProbeError;
+use switchboard::interrupt::MessageMask;
 
 use super::{HEADER, NetCounters, Shared};
 use crate::virtio::queue::{Queue, QueueError};
@@ -27,6 +28,8 @@ pub(super) struct Receiver {
     kicks: u64,
     /// Whoever looks for frames wants no interrupts.
     is_polled: bool,
+    /// Of the message for frames, where it shares its entry with no other.
+    mask: Option<MessageMask>,
 }
 
 impl Receiver {
@@ -37,6 +40,7 @@ impl Receiver {
         counters: Arc<NetCounters>,
         dma: &DmaPort,
         buffers: (usize, usize),
+        mask: Option<MessageMask>,
     ) -> Result<Self, ProbeError> {
         let (count, length) = buffers;
         for buffer in dma.buffers(count, length)? {
@@ -45,13 +49,19 @@ impl Receiver {
                 break;
             }
         }
-        Ok(Self { queue, shared, counters, kicks: 0, is_polled: false })
+        Ok(Self { queue, shared, counters, kicks: 0, is_polled: false, mask })
     }
 
     pub(super) fn set_polled(&mut self, is_polled: bool) {
         self.is_polled = is_polled;
         if is_polled {
             self.queue.disable_notifications();
+        }
+        // To the device, that is a hint, and it may not look at it soon. What it sends nevertheless waits behind the mask.
+        match &self.mask {
+            Some(mask) if is_polled => mask.mask(),
+            Some(mask) => mask.unmask(),
+            None => {}
         }
     }
 

@@ -33,7 +33,8 @@ fn receiver() -> (Receiver, Peer, Arc<Shared>, Arc<NetCounters>) {
 fn receiver_of(shape: Shape, buffers: usize) -> (Receiver, Peer, Arc<Shared>, Arc<NetCounters>) {
     let (queue, peer, dma) = testing::queue(FEATURES, shape);
     let (shared, counters) = (shared(), Arc::new(NetCounters::default()));
-    let receiver = Receiver::new(queue, shared.clone(), counters.clone(), &dma, (buffers, LENGTHS.1)).expect("memory");
+    let receiver =
+        Receiver::new(queue, shared.clone(), counters.clone(), &dma, (buffers, LENGTHS.1), None).expect("memory");
     (receiver, peer, shared, counters)
 }
 

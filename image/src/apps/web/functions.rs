@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::Serialize;
+use switchboard::config::ExtendedCapability;
 use switchboard::function::{self, FunctionReport};
 
 use super::Site;
@@ -22,6 +23,18 @@ struct Function {
     mode: String,
     route: Option<Route>,
     bars: Vec<Bar>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extended: Vec<Extended>,
+}
+
+/// An extended capability.
+#[derive(Serialize)]
+struct Extended {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
+    version: u8,
+    offset: String,
 }
 
 #[derive(Serialize)]
@@ -58,6 +71,12 @@ impl Function {
             unassigned: bar.address.err().map(|reason| reason.to_string()),
             size: bar.size,
         };
+        let extended = |capability: ExtendedCapability| Extended {
+            id: format!("{:04x}", capability.id),
+            name: capability.name(),
+            version: capability.version,
+            offset: format!("{:#x}", capability.offset),
+        };
         Self {
             address: report.address.to_string(),
             vendor: format!("{:04x}", report.vendor),
@@ -78,6 +97,7 @@ impl Function {
             mode: report.mode.map_or_else(|| "none".into(), |mode| mode.to_string()),
             route: report.route.map(|route| Route { gsi: route.gsi.0, source: route.source.to_string() }),
             bars: report.bars.into_iter().map(bar).collect(),
+            extended: report.extended_capabilities.into_iter().map(extended).collect(),
         }
     }
 }
