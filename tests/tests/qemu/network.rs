@@ -15,22 +15,23 @@ fn an_address_of_the_command_line_is_taken() {
     guest.wait_for("gateway 10.0.2.2");
 }
 
-/// The link goes away and comes back.
-fn link(nic: Nic) {
+/// The link goes away and comes back; what is said of it.
+fn link(nic: Nic, down: &str) {
     let guest = Qemu::new(Machine::Q35).nic(nic).start();
     serves(&guest);
     guest.monitor("set_link net0 off");
-    guest.wait_for("link down");
+    guest.wait_for(down);
     guest.monitor("set_link net0 on");
     serves(&guest);
 }
 
 #[test]
 fn virtio_link_comes_back() {
-    link(Nic::Virtio);
+    link(Nic::Virtio, "link down");
 }
 
 #[test]
 fn e1000_link_comes_back() {
-    link(Nic::E1000);
+    // By deferred work, with statistics that the handler shares with nobody.
+    link(Nic::E1000, "e1000: link down; 0 frames missed, 0 CRC errors");
 }
