@@ -32,13 +32,19 @@ impl MessageGrant {
     /// As many entries as there are messages, entries and vectors; `least` at least.
     pub(super) fn by_msix(claimed: &Arc<Claimed>, wanted: usize, least: usize) -> Result<Self, GrantError> {
         let table = Arc::new(Msix::open(claimed)?);
-        Self::of_table(claimed, table, wanted, least)
+        Self::of_table(claimed, table, wanted, least, true)
     }
 
-    fn of_table(claimed: &Arc<Claimed>, table: Arc<Msix>, wanted: usize, least: usize) -> Result<Self, GrantError> {
+    fn of_table(
+        claimed: &Arc<Claimed>,
+        table: Arc<Msix>,
+        wanted: usize,
+        least: usize,
+        is_first: bool,
+    ) -> Result<Self, GrantError> {
         let granted = wanted.min(table.free()).max(1);
         // Any vectors would do for MSI-X; neighbours are simplest to own.
-        let vectors = allocate(claimed, granted, 1)?;
+        let vectors = allocate(claimed, granted, 1, is_first)?;
         let entries = enough(vectors.count(), least)?;
         let first = table.take(entries).ok_or(GrantError::NoEntry { entries: table.count() })?;
         Ok(Self::new(claimed, Source::Msix(table), first, entries, vectors))
@@ -48,7 +54,7 @@ impl MessageGrant {
     pub(super) fn by_msi(claimed: &Arc<Claimed>, wanted: usize, least: usize) -> Result<Self, GrantError> {
         let capable = usize::from(claimed.record().offers().msi);
         let power = wanted.next_power_of_two().min(capable);
-        let vectors = allocate(claimed, power, power)?;
+        let vectors = allocate(claimed, power, power, true)?;
         let entries = enough(wanted.min(vectors.count()), least)?;
         let msi = Msi::open(claimed, &vectors)?;
         Ok(Self::new(claimed, Source::Msi(msi), 0, entries, vectors))
@@ -63,7 +69,7 @@ impl MessageGrant {
     /// One more entry of the same table.
     pub(super) fn another(&self) -> Result<Self, GrantError> {
         match &self.source {
-            Source::Msix(table) => Self::of_table(&self.claimed, table.clone(), 1, 1),
+            Source::Msix(table) => Self::of_table(&self.claimed, table.clone(), 1, 1, false),
             Source::Msi(_) => Err(GrantError::NoEntry { entries: self.vectors.count() }),
         }
     }
@@ -184,12 +190,12 @@ impl Drop for MessageGrant {
     }
 }
 
-/// `wanted` vectors, or what there is where the machine runs short: as many as are free, for MSI a power of two.
-fn allocate(claimed: &Claimed, wanted: usize, align: usize) -> Result<VectorBlock, GrantError> {
+/// Allocates `wanted` vectors, or fewer where the machine runs short; for MSI (`align` above one) a power of two.
+fn allocate(claimed: &Claimed, wanted: usize, align: usize, is_first: bool) -> Result<VectorBlock, GrantError> {
     let table = claimed.machine().vectors;
     let (mut count, mut align) = (wanted, align);
     loop {
-        match table.allocate(count, align) {
+        match table.allocate(count, align, is_first && count == 1) {
             Ok(vectors) => return Ok(vectors),
             Err(short) if count > 1 && align == 1 => count = short.free.clamp(1, count - 1),
             Err(_) if count > 1 => (count, align) = (count / 2, align / 2),

@@ -31,7 +31,7 @@ impl LineHold {
             line.holds += 1;
             return Ok(Self { machine, gsi, vector: line.vector.vector(0) });
         }
-        let block = machine.vectors.allocate(1, 1)?;
+        let block = machine.vectors.allocate(1, 1, true)?;
         let vector = block.vector(0);
         if let Some(vector) = vector {
             machine.controller.connect(gsi, vector)?;

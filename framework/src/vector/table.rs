@@ -17,6 +17,8 @@ use crate::sync::IrqLock;
 const FIRST: usize = 32;
 /// The vectors from here on are the machine's own: timer, errors, spurious.
 const END: usize = 0xf0;
+/// One vector in so many is left for functions that have none: a function with 2,048 messages cannot take them all.
+const RESERVE: usize = 8;
 
 /// The vectors of one CPU.
 pub struct VectorTable {
@@ -47,14 +49,21 @@ impl VectorTable {
         self.limit.store(count, Ordering::Relaxed);
     }
 
-    /// Takes `count` neighbouring vectors, the first a multiple of `align`. MSI demands a power of two for both
-    /// (PCI 3.0, 6.8.1.6: the function changes the low bits of the data).
+    /// Allocates `count` neighbouring vectors, the first a multiple of `align`. MSI demands a power of two for both
+    /// (PCI 3.0, 6.8.1.6: the function changes the low bits of the data). The first vector of a function may be the last that is
+    /// free; `is_first` is false for all others, which leave one in [`RESERVE`] to other functions.
     ///
     /// # Errors
-    /// [`VectorsExhausted`], saying how many there were.
-    pub(crate) fn allocate(&'static self, count: usize, align: usize) -> Result<VectorBlock, VectorsExhausted> {
+    /// [`VectorsExhausted`], with the number that could be allocated.
+    pub(crate) fn allocate(
+        &'static self,
+        count: usize,
+        align: usize,
+        is_first: bool,
+    ) -> Result<VectorBlock, VectorsExhausted> {
         let mut used = self.used.lock();
-        let free = self.free_of(&used[..]);
+        let reserve = if is_first { 0 } else { self.limit.load(Ordering::Relaxed) / RESERVE };
+        let free = self.free_of(&used[..]).saturating_sub(reserve);
         let exhausted = VectorsExhausted { wanted: count, free };
         if count == 0 || count > free {
             return Err(exhausted);

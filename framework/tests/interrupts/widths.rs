@@ -129,7 +129,7 @@ fn msix_of_two_thousand_and_forty_eight_entries() {
             Err(error) => break error,
         }
     };
-    assert_eq!((more.len(), error.to_string().as_str()), (free - 3, "out of vectors: 1 wanted, 0 free"));
+    assert_eq!((more.len(), error.to_string().as_str()), (free - free / 8 - 3, "out of vectors: 1 wanted, 0 free"));
     for (expected, (message, later)) in (3..).zip(&more) {
         assert_eq!(message.entry(ServiceMessage), expected);
         fake.send(address(3), expected).expect("it is bound");
@@ -141,4 +141,27 @@ fn msix_of_two_thousand_and_forty_eight_entries() {
     assert_eq!((live.entry(Nic::Link), shared.messages().len()), (2, 0));
     drop((live, more));
     assert_eq!((fake.mode(address(3)), fake.machine().free_vectors()), (None, free));
+}
+
+#[test]
+fn a_greedy_function_leaves_vectors_to_the_others() {
+    let greedy = nic().bar(2, 0x1_0000).msix(2048, 2, 0, 0x8000);
+    let others = ["00:04.0", "00:05.0"].map(|at| nic().at(at).msix(4, 1, 0, 0x800));
+    let [first, second] = others;
+    let fake = FakeMachine::new([greedy, first, second]);
+    let all = fake.machine().free_vectors();
+
+    let log = Arc::new(Log::<512>::default());
+    let mut live = port(&fake, 3).grant_messages::<512, Log<512>>().unwrap().register(log).unmask();
+    assert_eq!((live.vectors(), fake.machine().free_vectors()), (all - all / 8, all / 8));
+    let more = live.as_msix().expect("MSI-X").another::<LineAsMessage<Shared>>();
+    assert_eq!(more.unwrap_err().to_string(), "out of vectors: 1 wanted, 0 free");
+
+    // A function with fewer vectors than messages folds them, and never has none.
+    for device in [4, 5] {
+        let granted = port(&fake, device).grant_messages::<3, Shared>().unwrap();
+        assert_eq!(granted.vectors(), 1);
+    }
+    drop(live);
+    assert_eq!(fake.machine().free_vectors(), all);
 }

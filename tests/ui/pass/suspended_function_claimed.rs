@@ -1,0 +1,15 @@
+//! A suspended function has no registers; it is resumed first. This one compiles.
+
+#![allow(dead_code, unused_imports, unused_variables)]
+
+use switchboard::function::Suspended;
+
+fn claim(suspended: Suspended) {
+    if let Ok(function) = suspended.resume().wait() {
+        drop(function.claim());
+    }
+}
+
+fn main() {
+    let _ = claim;
+}

@@ -1,0 +1,13 @@
+//! Vectors are allocated by grants only. This one compiles.
+
+#![allow(dead_code, unused_imports, unused_variables)]
+
+use switchboard::machine::Machine;
+
+fn free(machine: &'static Machine) -> usize {
+    machine.free_vectors()
+}
+
+fn main() {
+    let _ = free;
+}
