@@ -10,11 +10,11 @@ use alloc::sync::Arc;
 
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Presence, Resources};
-use switchboard::interrupt::{InIsr, Live, MessageIsr, MessageSet, Messages, Mode};
+use switchboard::interrupt::{Each, InIsr, Live, MessageRoutine, Messages, Mode};
 use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
-use crate::raise::{Answers, Count, Raise, RaiseError, lane_of};
+use crate::raise::{Count, Raise, RaiseError};
 
 /// Vectors that this driver serves; the device may have more.
 pub const VECTORS: usize = 8;
@@ -31,6 +31,8 @@ pub mod place {
     pub const SERVED: u64 = 0x600;
     /// Not zero when the peer has raised all that it wants to.
     pub const FINISHED: u64 = 0x640;
+    /// For each vector, the handler calls that found nothing new.
+    pub const IDLE: u64 = 0x800;
     /// From one vector's value to the next: a cache line.
     pub const STRIDE: u64 = 0x40;
 }
@@ -61,33 +63,52 @@ messages! {
     pub enum Vector { V0, V1, V2, V3, V4, V5, V6, V7 }
 }
 
+/// What the handlers share.
 #[derive(Debug)]
 struct Shared {
     memory: Bar<SharedMemory>,
     presence: Presence,
-    answers: [Answers; VECTORS],
 }
 
-impl MessageIsr<VECTORS> for Shared {
-    type Message = Vector;
+/// The handler of one vector. What it has counted is its own: no other handler and no task touches it, and the memory has
+/// a copy for those who want to know.
+#[derive(Debug)]
+struct Answering {
+    shared: Arc<Shared>,
+    vector: usize,
+    /// The last number answered for.
+    last: u64,
+    handled: u64,
+    idle: u64,
+}
 
-    fn on_message(&self, vector: Vector, _isr: &InIsr<'_>) {
-        let answers = &self.answers[vector.index()];
-        let number = get(&self.memory, place::RAISED, vector.index());
+impl MessageRoutine for Answering {
+    fn on_message(&mut self, _isr: &InIsr<'_>) {
+        let memory = &self.shared.memory;
+        let number = get(memory, place::RAISED, self.vector);
         // A number may be anything; of one that is gone it is nothing.
-        if number == u64::MAX && self.presence.confirm().is_err() {
+        if number == u64::MAX && self.shared.presence.confirm().is_err() {
             return;
         }
-        answers.answer(number);
-        put(&self.memory, place::ANSWERED, vector.index(), answers.last());
-        put(&self.memory, place::HANDLED, vector.index(), answers.count(0).handled);
+        if number > self.last {
+            self.last = number;
+            self.handled += 1;
+        } else {
+            self.idle += 1;
+        }
+        put(memory, place::ANSWERED, self.vector, self.last);
+        put(memory, place::HANDLED, self.vector, self.handled);
+        put(memory, place::IDLE, self.vector, self.idle);
     }
 }
+
+/// A handler for each vector.
+type Handlers = (Answering, Answering, Answering, Answering, Answering, Answering, Answering, Answering);
 
 /// One ivshmem device.
 #[derive(Debug)]
 pub struct Ivshmem {
-    messages: Messages<VECTORS, Shared, Live>,
+    messages: Messages<VECTORS, Each<Vector, Handlers>, Live>,
     shared: Arc<Shared>,
     registers: Bar<Registers>,
     position: u16,
@@ -100,11 +121,18 @@ impl Driver for Ivshmem {
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let Resources { bar0, bar2, irq, presence, .. } = function.claim()?;
         let registers: Bar<Registers> = bar0.map()?;
-        let shared = Arc::new(Shared { memory: bar2.map()?, presence, answers: Default::default() });
+        let shared = Arc::new(Shared { memory: bar2.map()?, presence });
         // Above 65,535 it is the -1 of a device that no server has spoken to.
         let position = u16::try_from(registers.read(&POSITION))
             .map_err(|_| ProbeError::Device("the device has no number: is its server there?"))?;
-        let messages = irq.at_least(1).grant_messages()?.register(shared.clone()).unmask();
+        // The memory outlives its drivers: each goes on where the last one stopped.
+        let of = |vector| {
+            let found = |place| get(&shared.memory, place, vector);
+            let (last, handled, idle) = (found(place::ANSWERED), found(place::HANDLED), found(place::IDLE));
+            Answering { shared: shared.clone(), vector, last, handled, idle }
+        };
+        let handlers = (of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7));
+        let messages = irq.at_least(1).grant_messages()?.register_each(handlers).unmask();
         put(&shared.memory, place::SERVED, 0, messages.vectors() as u64);
         Ok(Self { messages, shared, registers, position })
     }
@@ -157,9 +185,13 @@ impl Raise for Ivshmem {
     }
 
     fn count(&self, lane: usize) -> Count {
-        let answers = lane_of(&self.shared.answers, lane);
-        answers
-            .map_or_else(|_| Count::default(), |answers| answers.count(get(&self.shared.memory, place::RAISED, lane)))
+        if lane >= VECTORS {
+            return Count::default();
+        }
+        let of = |place| get(&self.shared.memory, place, lane);
+        let handled = of(place::HANDLED);
+        let coalesced = of(place::ANSWERED).saturating_sub(handled);
+        Count { raised: of(place::RAISED), handled, coalesced, idle: of(place::IDLE) }
     }
 }
 

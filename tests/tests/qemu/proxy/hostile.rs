@@ -117,7 +117,7 @@ const BYSTANDER: u8 = *SLOTS.end();
 
 /// Boots with all these cases, and returns what was wrong.
 fn booted(cases: &[&Case]) -> Vec<String> {
-    let honest = Sketch::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
+    let honest = Sketch::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
     let place = format!("addr={BYSTANDER:#x}");
     let (bystander, mut qemu) = Proxy::attach(machine(), &place, honest.space(), Box::new(Ones));
     let mut slot = *SLOTS.start();
