@@ -6,13 +6,13 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::{Ordering, fence};
 
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::address::BusAddress;
 use super::pages::Pages;
 use super::span::Span;
+use crate::sync::primitives::{Ordering, fence};
 
 /// A stretch of DMA memory from which arrays are carved, front to back.
 #[derive(Debug)]

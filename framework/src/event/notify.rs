@@ -2,13 +2,11 @@
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
-
-use atomic_waker::AtomicWaker;
 
 use crate::interrupt::InIsr;
 use crate::platform::Clock;
+use crate::sync::primitives::{AtomicBool, AtomicWaker, Ordering, planted, spin_loop};
 
 #[derive(Debug, Default)]
 struct State {
@@ -41,8 +39,10 @@ impl Notifier {
     }
 
     fn raise(&self) {
-        self.state.raised.store(true, Ordering::Release);
-        self.state.waker.wake();
+        let State { raised, waker } = &*self.state;
+        planted!("woken-before-raised" => waker.wake());
+        raised.store(true, Ordering::Release);
+        planted!(waker.wake(), "woken-before-raised" => ());
     }
 }
 
@@ -65,12 +65,17 @@ impl Waiter {
         }
         self.state.waker.register(context.waker());
         // Raised between the look and the registration: the waker was not there to be called.
-        if self.take() { Poll::Ready(()) } else { Poll::Pending }
+        if planted!(self.take(), "no-second-look" => false) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Takes the event if it has been raised, without waiting.
     pub fn take(&mut self) -> bool {
-        self.state.raised.swap(false, Ordering::AcqRel)
+        let raised = &self.state.raised;
+        planted!(
+            raised.swap(false, Ordering::AcqRel),
+            "look-does-not-acquire" => raised.swap(false, Ordering::Relaxed),
+            "look-does-not-take" => raised.load(Ordering::Acquire),
+        )
     }
 
     /// Waits without an executor, for probes: spins until the event is raised or `nanoseconds` have passed.
@@ -84,7 +89,7 @@ impl Waiter {
             if clock.now_ns().saturating_sub(start) > nanoseconds {
                 return false;
             }
-            core::hint::spin_loop();
+            spin_loop();
         }
     }
 }

@@ -9,12 +9,11 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use spin::mutex::SpinMutex;
-
 use super::isr::{InIsr, LineIsr, MessageIsr, MessageSet};
 use super::line::Line;
 use super::messages::Messages;
 use super::state::{Granted, Live, Masked};
+use crate::sync::primitives::SpinMutex;
 use crate::vector::Claim;
 
 /// A line handler with state of its own.

@@ -9,6 +9,7 @@ use super::msi::Msi;
 use super::msix::Msix;
 use crate::ownership::Claimed;
 use crate::platform::Mode;
+use crate::sync::primitives::planted;
 use crate::vector::{HandlerBox, InterruptCounters, VectorBlock};
 
 /// Dropping silences the source, takes the handlers out, and frees the vectors, in this order.
@@ -119,7 +120,10 @@ impl MessageGrant {
             Source::Msi(msi) => {
                 if msi.unmask() {
                     // What the function would have sent meanwhile is lost: call every handler once instead.
-                    vectors.for_each(|vector| controller.raise(vector));
+                    planted!(
+                        vectors.for_each(|vector| controller.raise(vector)),
+                        "lost-messages-not-made-up" => drop(vectors),
+                    );
                 }
             }
             Source::Msix(table) => {

@@ -8,12 +8,12 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Poll;
 
 use super::error::GrantError;
 use crate::machine::Machine;
 use crate::platform::{Gsi, Vector};
+use crate::sync::primitives::{AtomicU32, Ordering};
 use crate::sync::ticks;
 use crate::vector::{Claim, HandlerBox, LineState, ServeInterrupt, Sharer, StormDetector};
 

@@ -1,12 +1,12 @@
 //! The MSI capability, programmed (PCI 3.0, 6.8.1).
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::GrantError;
 use crate::config::{MsiCapability, Space};
 use crate::ownership::Claimed;
 use crate::platform::{MessageTarget, Mode};
+use crate::sync::primitives::{AtomicBool, Ordering, planted};
 use crate::vector::VectorBlock;
 
 /// A programmed MSI capability. Dropping turns it off.
@@ -69,7 +69,7 @@ impl Msi {
         let was_off = control & MsiCapability::ENABLE == 0;
         // Programming turns it off, and what is off keeps nothing pending: only where it is off already, after a
         // reset or without mask bits.
-        if was_off {
+        if planted!(was_off, "unmask-programs-anew" => true) {
             self.program();
             self.control(|control| control | MsiCapability::ENABLE);
         }

@@ -7,7 +7,6 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::GrantError;
 use crate::config::{BarOffset, MsixCapability, Space};
@@ -15,6 +14,7 @@ use crate::mmio::{MapError, RegisterWindow, locate};
 use crate::ownership::Claimed;
 use crate::platform::{MessageTarget, Mode};
 use crate::sync::IrqLock;
+use crate::sync::primitives::{AtomicBool, Ordering, planted};
 
 const ADDRESS: u64 = 0;
 const UPPER_ADDRESS: u64 = 4;
@@ -161,7 +161,9 @@ impl Msix {
     fn change(&self, entry: usize, change: impl FnOnce(&mut Entry)) {
         let mut entries = self.entries.lock();
         change(&mut entries[entry]);
-        let masked = entries[entry].is_held || entries[entry].is_polled || !entries[entry].is_taken;
+        let Entry { is_taken, is_held, is_polled, .. } = entries[entry];
+        let masked = planted!(is_held || is_polled || !is_taken, "polling-unmasks-for-all" => is_polled);
+        planted!("mask-bit-after-lock" => drop(entries));
         self.write(entry, VECTOR_CONTROL, if masked { MASKED } else { 0 });
     }
 
@@ -179,7 +181,7 @@ impl Msix {
 
     /// A read of the table pushes writes to it out, and what the device sent before the answer in.
     fn flush(&self) {
-        let _: Option<u32> = self.table.read(VECTOR_CONTROL);
+        let _: Option<u32> = planted!(self.table.read(VECTOR_CONTROL), "no-read-back" => None);
     }
 
     /// Whether the first entry reads ones, reserved bits and all: no table is there.

@@ -1,8 +1,7 @@
 //! The set of buses on which a function was found, readable without a lock.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use crate::config::Address;
+use crate::sync::primitives::{AtomicU64, Ordering};
 
 /// The buses of segment 0 on which something was found. One is never taken out again.
 #[derive(Debug, Default)]

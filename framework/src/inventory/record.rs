@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::msix_table::check_table;
 use super::watch::Watch;
@@ -14,6 +13,7 @@ use crate::config::{
 };
 use crate::platform::{Mode, Offers, Route};
 use crate::sync::IrqLock;
+use crate::sync::primitives::{AtomicBool, Ordering};
 
 /// A function of the machine: the facts of its configuration space, and its state.
 #[derive(Debug)]

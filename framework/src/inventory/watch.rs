@@ -1,10 +1,10 @@
 //! Whether a function is still there, and the tasks that wait for its removal.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 
 use crate::sync::IrqLock;
+use crate::sync::primitives::{AtomicBool, Ordering};
 
 /// The removal of one function, as its record keeps it.
 #[derive(Debug, Default)]

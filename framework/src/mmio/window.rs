@@ -4,10 +4,10 @@
 
 use core::fmt;
 use core::ptr::NonNull;
-use core::sync::atomic::{Ordering, fence};
 
 use super::register::RegisterValue;
 use crate::platform::{Mapping, Memory, MemoryError, RegisterAccess};
+use crate::sync::primitives::{Ordering, fence};
 
 /// Device memory that is mapped, and may be read and written by whole aligned values.
 ///

@@ -1,13 +1,12 @@
 //! What all parts of a claimed function share: its right to the bus, and its way back.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use super::pool::Pool;
 use super::presence::{Gone, Presence};
 use super::taken::Taken;
 use crate::config::{Command, HeaderKind, MsiCapability, MsixCapability, Space, update_command, write_command};
 use crate::inventory::Record;
 use crate::machine::Machine;
+use crate::sync::primitives::{AtomicBool, Ordering};
 
 /// A function that somebody has. When the last part of it is gone, it is made quiet again, its DMA memory goes
 /// back to the machine, and it can be taken anew; in this order, by the order of the fields.

@@ -14,6 +14,7 @@ use crate::config::{
 use crate::machine::RootBuses;
 use crate::platform::Clock;
 use crate::sort;
+use crate::sync::primitives::spin_loop;
 
 /// Vendor and device of a function that asks for more time (PCIe 4.0, 2.3.2).
 const NOT_READY: u32 = 0xffff_0001;
@@ -176,7 +177,7 @@ impl Walker<'_> {
             return Err(Reason::NotReady);
         }
         while self.clock.now_ns() < now + PAUSE {
-            core::hint::spin_loop();
+            spin_loop();
         }
         Ok(())
     }

@@ -6,9 +6,8 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
-use spin::mutex::{SpinMutex, SpinMutexGuard};
-
 use super::cpu;
+use super::primitives::{SpinMutex, SpinMutexGuard};
 
 /// A value shared between tasks and ISRs.
 ///

@@ -3,6 +3,7 @@
 mod cpu;
 mod fence;
 mod lock;
+pub(crate) mod primitives;
 
 pub use fence::device_fence;
 pub use lock::{IrqLock, IrqLockGuard};

@@ -1,10 +1,10 @@
 //! What one registered handler counts.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::config::Address;
 use crate::platform::{Gsi, Mode, Vector};
+use crate::sync::primitives::{AtomicU32, AtomicU64, Ordering};
 
 /// One registered handler's place in the report, and its counters.
 pub(crate) struct InterruptCounters {

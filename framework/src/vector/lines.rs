@@ -2,15 +2,13 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use atomic_waker::AtomicWaker;
 
 use super::counters::InterruptCounters;
 use super::slot::{HandlerBox, ServeInterrupt};
 use super::storm::StormDetector;
 use super::table::VectorBlock;
 use crate::platform::Gsi;
+use crate::sync::primitives::{AtomicU64, AtomicWaker, Ordering};
 use crate::sync::{IrqLock, IrqLockGuard};
 
 /// One handler of a line, and its counters.

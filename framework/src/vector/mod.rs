@@ -2,7 +2,7 @@
 
 mod counters;
 mod lines;
-mod slot;
+pub(crate) mod slot;
 mod storm;
 mod table;
 

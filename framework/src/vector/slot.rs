@@ -11,10 +11,11 @@
 
 #![expect(unsafe_code, reason = "the one place where a handler's type is erased")]
 
-use alloc::boxed::Box;
 use core::fmt;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+use crate::sync::primitives::{AtomicPtr, AtomicU64, AtomicUsize, Box, Ordering, planted, spin_loop};
+use crate::sync::stack_pointer;
 
 /// The answer of a line handler: whether the interrupt was its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +141,7 @@ impl VectorSlot {
     pub(crate) fn replace(&self, handler: Option<HandlerBox>) -> Option<HandlerBox> {
         let new = handler.map_or(ptr::null_mut(), |bound| bound.into_raw().as_ptr());
         let old = self.bound.swap(new, Ordering::SeqCst);
-        if self.wait_idle() {
+        if planted!(self.wait_idle(), "freed-while-it-runs" => self.wait_idle() || new.is_null()) {
             let retired = self.retired.swap(ptr::null_mut(), Ordering::SeqCst);
             drop(NonNull::new(retired).map(|node| HandlerBox { node }));
             return NonNull::new(old).map(|node| HandlerBox { node });
@@ -152,12 +153,19 @@ impl VectorSlot {
 
     /// Waits until its handler is not being called; `false`, at once, when it is the caller.
     pub(crate) fn wait_idle(&self) -> bool {
-        let here = crate::sync::stack_pointer();
+        let here = stack_pointer();
+        let is_own = |frame: usize| {
+            planted!(
+                (here..here + STACK).contains(&frame),
+                "all-taken-for-the-handler" => true,
+                "handler-not-recognised" => false,
+            )
+        };
         loop {
             match self.running.load(Ordering::SeqCst) {
                 0 => return true,
-                frame if (here..here + STACK).contains(&frame) => return false,
-                _ => core::hint::spin_loop(),
+                frame if is_own(frame) => return false,
+                _ => planted!(spin_loop(), "taken-out-without-waiting" => return true),
             }
         }
     }
@@ -173,7 +181,10 @@ impl VectorSlot {
     /// Deliveries of one slot do not overlap: only the CPU that owns the vector calls this, with interrupts off.
     #[inline]
     pub(crate) unsafe fn dispatch(&self) {
-        self.running.swap(crate::sync::stack_pointer(), Ordering::SeqCst);
+        let _ = planted!(
+            self.running.swap(stack_pointer(), Ordering::SeqCst),
+            "marked-by-a-plain-store" => { self.running.store(stack_pointer(), Ordering::Release); 0 },
+        );
         match NonNull::new(self.bound.load(Ordering::SeqCst)) {
             Some(node) => {
                 // SAFETY: `replace` frees a node only after it saw `running` clear; we set it before we loaded
@@ -185,6 +196,6 @@ impl VectorSlot {
             // Only this CPU writes the counter, so no locked increment.
             None => self.unexpected.store(self.unexpected.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
         }
-        self.running.store(0, Ordering::Release);
+        self.running.store(0, planted!(Ordering::Release, "end-not-published" => Ordering::Relaxed));
     }
 }

@@ -4,7 +4,7 @@
 //! no handler claimed, the line is masked. From then on it is polled: each [`retry`](StormDetector::retry) opens it for at
 //! most [`TRIAL`] such calls. A handler whose device really raised the line is called that way too, only slower.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::primitives::{AtomicBool, AtomicU32, Ordering};
 
 /// Unclaimed calls in a row that trip the breaker.
 const STORM: u32 = 1_000;

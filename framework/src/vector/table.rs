@@ -5,13 +5,13 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::counters::{InterruptCounters, InterruptReport};
 use super::slot::{HandlerBox, VectorSlot};
 use crate::config::Address;
 use crate::platform::Vector;
 use crate::sync::IrqLock;
+use crate::sync::primitives::{AtomicU64, AtomicUsize, Ordering, planted};
 
 /// The first vector that is not an exception (SDM vol. 3, 6.2).
 const FIRST: usize = 32;
@@ -189,7 +189,7 @@ impl VectorBlock {
 impl Drop for VectorBlock {
     fn drop(&mut self) {
         for index in 0..self.count {
-            drop(self.replace(index, None));
+            planted!(drop(self.replace(index, None)), "freed-with-handlers" => ());
         }
         self.table.used.lock()[self.first..self.first + self.count].fill(false);
     }

@@ -9,6 +9,7 @@ use super::state::{D3_DELAY, PowerState};
 use crate::config::Address;
 use crate::function::handle::Function;
 use crate::ownership::ResetInProgress;
+use crate::sync::primitives::spin_loop;
 
 const MILLISECOND: u64 = 1_000_000;
 /// For what the function still waits for; it is reset all the same then (PCIe 4.0, 6.6.2, implementation note).
@@ -130,7 +131,7 @@ impl Settling {
                 Settled::Ready(function) => return Ok(function),
                 Settled::NotYet(settling) => self = settling,
             }
-            core::hint::spin_loop();
+            spin_loop();
         }
     }
 
