@@ -20,8 +20,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     #[cfg(feature = "instruments")]
     device::<switchboard_instruments::ivshmem::Ivshmem>(),
     #[cfg(feature = "instruments")]
-    class::<switchboard_instruments::e1000e::E1000e, crate::apps::Raiser>(),
+    class::<switchboard_instruments::e1000e::E1000e, switchboard_instruments::interrupts::Raiser>(),
     #[cfg(feature = "instruments")]
-    class::<switchboard_instruments::xhci::Xhci, crate::apps::Raiser>(),
+    class::<switchboard_instruments::xhci::Xhci, switchboard_instruments::interrupts::Raiser>(),
     // Yours: `nic` for a network card, `class` for another class, `device` for a driver that is one of its kind.
 ];

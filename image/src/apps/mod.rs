@@ -1,10 +1,8 @@
 //! The apps of this image: **the list that a fork edits** to run something else. `app=NAME` chooses one.
 //!
 //! All but the default one try the machine and its drivers out; the feature `demos`, which is on by default, has them. Those
-//! that measure or torture the interrupts need the feature `instruments`.
+//! that measure or torture interrupts come with the feature `instruments`.
 
-#[cfg(feature = "instruments")]
-mod bench_interrupts;
 #[cfg(feature = "demos")]
 mod blkbench;
 #[cfg(feature = "demos")]
@@ -15,8 +13,6 @@ mod edu;
 mod hello;
 #[cfg(feature = "demos")]
 mod hotplug;
-#[cfg(feature = "instruments")]
-mod interrupts;
 #[cfg(feature = "demos")]
 mod power;
 #[cfg(feature = "demos")]
@@ -24,9 +20,6 @@ mod reflect;
 #[cfg(feature = "demos")]
 mod removal;
 mod web;
-
-#[cfg(feature = "instruments")]
-pub(crate) use interrupts::Raiser;
 
 use switchboard_runtime::system::App;
 
@@ -49,9 +42,9 @@ pub const APPS: &[App] = &[
     #[cfg(feature = "demos")]
     App::new("blkbench", &blkbench::run),
     #[cfg(feature = "instruments")]
-    App::new("bench-interrupts", &bench_interrupts::run),
+    App::new("bench-interrupts", &switchboard_instruments::bench_interrupts::run),
     #[cfg(feature = "instruments")]
-    App::new("interrupts", &interrupts::run),
+    App::new("interrupts", &|system| switchboard_instruments::interrupts::run(system, &web::run)),
     #[cfg(feature = "demos")]
     App::new("hotplug", &hotplug::run),
     #[cfg(feature = "demos")]

@@ -26,15 +26,15 @@ use switchboard::config::Address;
 use switchboard::driver::attach;
 use switchboard::interrupt::Mode;
 use switchboard::machine::Machine;
-use switchboard_instruments::raise::{Raise, RaiseError};
-
-use self::target::{Target, Weapon, Witness};
-use self::weapons::{E1000eCauses, EduFactorials, IvshmemDoorbells};
-use super::{Failure, PATIENCE, answered, raisers, tell};
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::free::Free;
 use switchboard_runtime::say;
 use switchboard_runtime::system::System;
+
+use self::target::{Target, Weapon, Witness};
+use self::weapons::{E1000eCauses, EduFactorials, IvshmemDoorbells};
+use super::{ANSWER_TIMEOUT, Failure, answered, raisers, tell};
+use crate::raise::{Raise, RaiseError};
 
 /// So many rounds come first: lists grow to the length that they keep.
 const WARM_UP: u64 = 8;
@@ -78,7 +78,7 @@ impl Tally {
 async fn until_called(witness: &Witness, round: u64) -> Result<(), Failure> {
     let start = Instant::now();
     while witness.calls() < round % CALLS {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > ANSWER_TIMEOUT {
             return Err(Failure::Silent);
         }
         yield_now().await;

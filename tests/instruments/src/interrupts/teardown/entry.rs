@@ -14,14 +14,14 @@ use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{InIsr, Live, MessageIsr, MessageSet, Messages, Mode, ServiceMessage};
 use switchboard::messages;
 use switchboard::mmio::Bar;
-use switchboard_instruments::e1000e::E1000e;
-use switchboard_instruments::raise::{Count, Raise, RaiseError};
+use switchboard_runtime::devices::Found;
 
-use super::super::{Failure, PATIENCE, answered, outstanding, tell};
+use super::super::{ANSWER_TIMEOUT, Failure, answered, outstanding, tell};
 use super::target::Witness;
 use super::weapons::{CTRL, E1000eRegisters, EIAC, ICR, ICS, IMC, IMS, IVAR, RESET};
 use super::{Free, Range, Tally, WARM_UP, until_called};
-use switchboard_runtime::devices::Found;
+use crate::e1000e::E1000e;
+use crate::raise::{Count, Raise, RaiseError};
 
 const KEPT: usize = 4;
 messages! {
@@ -174,7 +174,7 @@ async fn round(range: &mut Range, card: &mut Card, number: u64, tally: &mut Tall
     raise_all(range, card)?;
 
     let start = Instant::now();
-    while outstanding(card) > 0 && start.elapsed() < PATIENCE {
+    while outstanding(card) > 0 && start.elapsed() < ANSWER_TIMEOUT {
         yield_now().await;
     }
     if outstanding(card) > 0 || !answered(&range.others).await {

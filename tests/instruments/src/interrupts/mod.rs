@@ -6,7 +6,7 @@
 //!
 //! `raise` has the devices interrupt COUNT times each, in turn. `listen` serves what the host raises through
 //! ivshmem until it says that it is done. `storm` has the first edu device pull its line for ever, with nobody to
-//! claim it, and serves the page of the `web` app meanwhile. `teardown` has its own module.
+//! claim it, and runs another app meanwhile, so that it is seen whether the machine goes on. `teardown` has its own module.
 //!
 //! A lane's result is one line: `lane DRIVER FUNCTION MODE LANE raised R handled H coalesced C idle I lost L`.
 
@@ -22,22 +22,20 @@ use embassy_futures::yield_now;
 use embassy_time::{Duration, Instant, Timer};
 use switchboard::driver::{Driver, ProbeError, attach};
 use switchboard_drivers::edu::Edu;
-use switchboard_instruments::edu::EduRaiser;
-use switchboard_instruments::ivshmem::Ivshmem;
-use switchboard_instruments::raise::{Raise, RaiseError};
-
-pub(crate) use self::raiser::Raiser;
-
-use self::deaf::DeafEdu;
-use super::web;
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::free::Free;
 use switchboard_runtime::say;
-use switchboard_runtime::system::{Outcome, System};
+use switchboard_runtime::system::{Outcome, RunApp, System};
+
+use self::deaf::DeafEdu;
+pub use self::raiser::Raiser;
+use crate::edu::EduRaiser;
+use crate::ivshmem::Ivshmem;
+use crate::raise::{Raise, RaiseError};
 
 const USAGE: &str = "the verbs are: raise COUNT [DRIVER ...], listen, storm, teardown ROUNDS DRIVER";
 /// What is raised is served in microseconds; a device that holds interrupts apart takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(2);
 /// So many are raised one by one, each answered before the next, so that none that is lost can hide behind a later
 /// one; and then so many in a row, so that they merge.
@@ -65,7 +63,11 @@ enum Failure {
     Raise(#[from] RaiseError),
 }
 
-pub(super) async fn run(mut system: System) -> Outcome {
+/// Runs the app; `beside` is what goes on during a storm.
+///
+/// # Errors
+/// What was lost, late, left or not understood.
+pub async fn run(mut system: System, beside: &dyn RunApp) -> Outcome {
     let mut words = system.arguments.split_ascii_whitespace();
     let usage = || Failure::Usage(system.arguments.into());
     match words.next() {
@@ -77,7 +79,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
             Ok(raise(&mut raisers, count).await?)
         }
         Some("listen") => Ok(listen(system).await?),
-        Some("storm") => storm(system).await,
+        Some("storm") => storm(system, beside).await,
         Some("teardown") => {
             let rounds = words.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
             let driver = words.next().ok_or_else(usage)?;
@@ -138,7 +140,7 @@ async fn raise(raisers: &mut [Found<Box<dyn Raise>>], count: u64) -> Result<(), 
 async fn answered(raisers: &[Found<Box<dyn Raise>>]) -> bool {
     let start = Instant::now();
     while raisers.iter().any(|found| outstanding(&*found.device) > 0) {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > ANSWER_TIMEOUT {
             return false;
         }
         yield_now().await;
@@ -158,7 +160,7 @@ async fn listen(system: System) -> Result<(), Failure> {
         Timer::after(TICK).await;
     }
     let start = Instant::now();
-    while devices.iter().any(|found| outstanding(found.device) > 0) && start.elapsed() < PATIENCE {
+    while devices.iter().any(|found| outstanding(found.device) > 0) && start.elapsed() < ANSWER_TIMEOUT {
         Timer::after(TICK).await;
     }
     tell(devices.iter().map(|found| (found, found.device as &dyn Raise)))
@@ -189,9 +191,9 @@ fn tell<'a, D: 'a>(devices: impl Iterator<Item = (&'a Found<D>, &'a dyn Raise)>)
     if lost == 0 { Ok(()) } else { Err(Failure::Lost(lost)) }
 }
 
-async fn storm(mut system: System) -> Outcome {
+async fn storm(mut system: System, beside: &dyn RunApp) -> Outcome {
     let deaf: Found<DeafEdu> = replace_edu(&mut system)?.ok_or(Failure::NoDevice)?;
     deaf.device.pull();
     say!("storm: {} pulls GSI {}, and nobody claims it", deaf.function, deaf.device.gsi());
-    web::run(system).await
+    beside.run(system).await
 }

@@ -4,13 +4,11 @@ use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::interrupt::MessageSet;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard_drivers::edu::{Edu, EduMessage};
-use switchboard_instruments::e1000e::{E1000e, E1000eMessage};
-use switchboard_instruments::edu::{
-    self, ACKNOWLEDGE, CAUSES, FACTORIAL, INTERRUPT_WHEN_COMPUTED, RAISE, RAISED, STATUS,
-};
-use switchboard_instruments::ivshmem::{Ivshmem, SharedMemory, VECTORS, Vector, place};
 
 use super::target::{Parts, Weapon};
+use crate::e1000e::{E1000e, E1000eMessage};
+use crate::edu::{self, ACKNOWLEDGE, CAUSES, FACTORIAL, INTERRUPT_WHEN_COMPUTED, RAISE, RAISED, STATUS};
+use crate::ivshmem::{Ivshmem, SharedMemory, VECTORS, Vector, place};
 
 /// edu: a factorial is computed beside the CPU and interrupts when it is done, and the handler asks for the next one.
 /// The level, or the message, comes at any instruction of the CPU's.

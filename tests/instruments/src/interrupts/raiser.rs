@@ -3,12 +3,12 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use switchboard_instruments::raise::Raise;
-
 use switchboard_runtime::devices::{DeviceClass, DeviceOptions, FromDriver};
 
+use crate::raise::Raise;
+
 /// A device that interrupts when it is told to, whichever driver it has.
-pub(crate) struct Raiser(pub(crate) Box<dyn Raise>);
+pub struct Raiser(pub Box<dyn Raise>);
 
 impl DeviceClass for Raiser {}
 

@@ -1,12 +1,13 @@
 //! A driver with the bug that the breaker of a line is there for: its handler does not know its own device.
 
+use alloc::sync::Arc;
+
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Claim, Gsi, InIsr, Line, LineIsr, Live};
 use switchboard::mmio::Bar;
-use switchboard_instruments::edu::{ACKNOWLEDGE, RAISE, Registers};
 
-use alloc::sync::Arc;
+use crate::edu::{ACKNOWLEDGE, RAISE, Registers};
 
 #[derive(Debug)]
 struct Deaf;

@@ -14,12 +14,12 @@ use switchboard::interrupt::{Claim, InIsr, Line, LineIsr, Live, MessageIsr, Mess
 use switchboard::machine::Machine;
 use switchboard::messages;
 use switchboard::mmio::Bar;
-use switchboard_instruments::edu::{ACKNOWLEDGE, FACTORIAL, INTERRUPT_WHEN_COMPUTED, Registers, STATUS};
-use switchboard_x86_64::instruments::{self, BEFORE_DELIVERY, ticks};
-
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 use switchboard_runtime::tasks;
+use switchboard_x86_64::instruments::{self, BEFORE_DELIVERY, ticks};
+
+use crate::edu::{ACKNOWLEDGE, FACTORIAL, INTERRUPT_WHEN_COMPUTED, Registers, STATUS};
 
 const ROUNDS: usize = 100;
 /// The functions that are used: edu, which has a line and MSI.
@@ -80,7 +80,11 @@ enum Failure {
     Awake,
 }
 
-pub(super) async fn run(mut system: System) -> Outcome {
+/// Runs the app.
+///
+/// # Errors
+/// What was refused, or that no handler was called.
+pub async fn run(mut system: System) -> Outcome {
     // The functions are wanted here, not their drivers.
     system.devices.clear();
     let machine = system.machine;
