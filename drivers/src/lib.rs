@@ -4,11 +4,9 @@
 
 extern crate alloc;
 
-pub mod block;
-pub mod card;
-pub mod contest;
+pub mod adaptive_polling;
 pub mod e1000;
 pub mod edu;
 pub mod hotplug;
-pub mod random;
+pub mod interfaces;
 pub mod virtio;

@@ -12,7 +12,7 @@ use super::interrupt::{Shared, Statistics};
 use super::registers::{RDT, TDT};
 use super::rx_ring::RxRing;
 use super::tx_ring::TxRing;
-use crate::card::Card;
+use crate::interfaces::network::Card;
 
 /// An Ethernet frame without its CRC, which the card makes.
 const FRAME_BYTES: usize = 1514;

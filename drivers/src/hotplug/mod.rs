@@ -2,10 +2,10 @@
 //!
 //! The port announces what happens at its slot by an interrupt. A [`Runner`] reacts: it powers what was put in, passes
 //! on wishes, and [withdraws](switchboard::function::SecondaryBus::withdraw) what was pulled, so that its drivers
-//! hear `Gone`. What there is to do about the functions themselves is left to the holder of the [`HotplugSlot`]: to
+//! hear `Gone`. What there is to do about the functions themselves is left to the holder of the [`SlotMonitor`]: to
 //! scan and probe what came, to drop the drivers of what is to go.
 
-mod handle;
+mod monitor;
 mod policy;
 mod runner;
 
@@ -20,8 +20,8 @@ use switchboard::interrupt::{Claim, InIsr, Interrupts, LineAsMessage, LineIsr, L
 use switchboard::platform::Clock;
 use switchboard::sync::IrqLock;
 
-use handle::Desk;
-pub use handle::{HotplugSlot, SlotChange};
+use monitor::Mailbox;
+pub use monitor::{SlotChange, SlotMonitor};
 pub use runner::Runner;
 
 /// How long a wish at the attention button can be taken back, in milliseconds (PCIe 4.0, 6.7.1.5: five seconds).
@@ -34,7 +34,7 @@ struct Shared {
     signals: IrqLock<SlotEventSource>,
     /// Events that the runner has not seen.
     events: AtomicU16,
-    desk: Arc<Desk>,
+    mailbox: Arc<Mailbox>,
 }
 
 impl Shared {
@@ -42,7 +42,7 @@ impl Shared {
         let events = self.signals.lock().take();
         self.events.fetch_or(events.bits(), Ordering::AcqRel);
         // With no event, too: it may be the last call of a port that is gone.
-        self.desk.runner.wake();
+        self.mailbox.runner.wake();
         events
     }
 
@@ -104,7 +104,7 @@ impl Driver for HotplugPort {
             return Err(ProbeError::Unexpected { what, wanted: 0, found: message.into() });
         }
         let signals = IrqLock::new(slot.signals());
-        let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), desk: Arc::default() });
+        let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), mailbox: Arc::default() });
         let interrupts = granted.register(Arc::new(LineAsMessage(Service(shared.clone())))).unmask();
         Ok(Self { interrupts, shared, slot, bus, presence, clock })
     }
@@ -120,9 +120,9 @@ impl HotplugPort {
     /// What runs the port, to be spawned, and what its users hold. A wish at the attention button can be taken back
     /// within `grace` milliseconds: [`GRACE`], or less where there is no button that a person presses.
     #[must_use]
-    pub fn split(self, grace: u32) -> (Runner, HotplugSlot) {
-        let (desk, bus) = (self.shared.desk.clone(), self.bus.clone());
+    pub fn split(self, grace: u32) -> (Runner, SlotMonitor) {
+        let (mailbox, bus) = (self.shared.mailbox.clone(), self.bus.clone());
         let number = self.slot.capabilities().number();
-        (Runner::new(self, grace), HotplugSlot { desk, bus, number })
+        (Runner::new(self, grace), SlotMonitor { mailbox, bus, number })
     }
 }

@@ -9,7 +9,7 @@ use switchboard::config::Address;
 use switchboard::function::{Completion, Indicator, SlotCommand, SlotEvents};
 use switchboard::interrupt::Mode;
 
-use super::handle::{CUT, KEPT, RELEASED};
+use super::monitor::{CUT, KEPT, RELEASED};
 use super::policy::{Act, Cause, Phase, decide};
 use super::{HotplugPort, SlotChange};
 
@@ -87,8 +87,8 @@ impl Runner {
     async fn wait(&self, delay: &mut impl DelayNs) {
         let Self { port, .. } = self;
         let news = poll_fn(|context| {
-            port.shared.desk.runner.register(context.waker());
-            let is_news = port.shared.has_events() || port.shared.desk.has_answers() || port.presence.is_gone();
+            port.shared.mailbox.runner.register(context.waker());
+            let is_news = port.shared.has_events() || port.shared.mailbox.has_answers() || port.presence.is_gone();
             if is_news { Poll::Ready(()) } else { Poll::Pending }
         });
         let glance = (port.mode() == Mode::Intx).then_some(GLANCE);
@@ -110,7 +110,7 @@ impl Runner {
     }
 
     async fn turn(&mut self, delay: &mut impl DelayNs) {
-        let answers = self.port.shared.desk.take_answers();
+        let answers = self.port.shared.mailbox.take_answers();
         if answers & CUT != 0 {
             self.power_off(delay).await;
         }
@@ -195,7 +195,7 @@ impl Runner {
 
     fn tell(&self, change: SlotChange) {
         log::info!("{}: slot {}: {change:?}", self.address(), self.number());
-        self.port.shared.desk.tell(change);
+        self.port.shared.mailbox.tell(change);
     }
 
     async fn power_off(&mut self, delay: &mut impl DelayNs) {
@@ -246,7 +246,7 @@ impl Runner {
         }
         let shared = &self.port.shared;
         let done = poll_fn(|context| {
-            shared.desk.runner.register(context.waker());
+            shared.mailbox.runner.register(context.waker());
             let is_done = !shared.take(SlotEvents::COMMAND_COMPLETED).is_empty() || self.port.presence.is_gone();
             if is_done { Poll::Ready(()) } else { Poll::Pending }
         });
@@ -274,6 +274,6 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.port.shared.desk.close();
+        self.port.shared.mailbox.close();
     }
 }

@@ -13,7 +13,7 @@ use switchboard::messages;
 
 use super::queue::{Queue, QueueError, Shape};
 use super::{Cause, NoFeatures, Running, Signals, Transport, VENDOR};
-use crate::random::RandomDevice;
+use crate::interfaces::random::RandomDevice;
 
 /// Bytes asked for at once.
 const CHUNK: usize = 256;

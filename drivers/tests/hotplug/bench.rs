@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use embedded_hal_async::delay::DelayNs;
 use switchboard::config::Address;
 use switchboard::driver::attach;
-use switchboard_drivers::hotplug::{HotplugPort, HotplugSlot, SlotChange};
+use switchboard_drivers::hotplug::{HotplugPort, SlotChange, SlotMonitor};
 use switchboard_testing::{FakeFunction, FakeMachine};
 
 pub(crate) fn port() -> Address {
@@ -53,7 +53,7 @@ pub(crate) struct Bench {
     pub(crate) fake: &'static FakeMachine,
     pub(crate) express: u16,
     pub(crate) runner: Pin<Box<dyn Future<Output = ()>>>,
-    pub(crate) slot: HotplugSlot,
+    pub(crate) slot: SlotMonitor,
 }
 
 pub(crate) fn card(device: u16) -> FakeFunction {

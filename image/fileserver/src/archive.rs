@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
 
-use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
 use tar_core::parse::{Limits, ParseError, ParseEvent, ParsedEntry, Parser};
 
 /// No more files than this are indexed.

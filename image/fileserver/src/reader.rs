@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
 
 use super::Entry;
 

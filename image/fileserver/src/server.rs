@@ -11,7 +11,7 @@ use core::pin::Pin;
 
 use embassy_time::{Duration, with_timeout};
 use log::Level;
-use switchboard_drivers::block::BlockError;
+use switchboard_drivers::interfaces::block::BlockError;
 
 use crate::volumes::Volumes;
 use crate::{Entry, Reader, content_type, escape, parse_range};

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use switchboard::driver::Driver;
-use switchboard_drivers::card::Card;
+use switchboard_drivers::interfaces::network::Card;
 
 use switchboard_runtime::devices::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class};
 

@@ -6,7 +6,7 @@
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use switchboard_drivers::card::Card;
+use switchboard_drivers::interfaces::network::Card;
 
 use super::interface::Mac;
 

@@ -2,14 +2,14 @@
 
 use core::mem;
 
-use switchboard_drivers::contest::Contest;
+use switchboard_drivers::adaptive_polling::AdaptivePolling;
 
 use super::Nic;
 
 /// Whether a card is polled, and whether it should be.
 #[derive(Debug)]
 pub struct Polling {
-    contest: Contest,
+    polling: AdaptivePolling,
     is_polled: bool,
 }
 
@@ -17,16 +17,16 @@ impl Polling {
     /// For a card that is polled for at most `poll_budget_ns` nanoseconds after a frame; with 0 never.
     #[must_use]
     pub const fn new(now: u64, poll_budget_ns: u64) -> Self {
-        Self { contest: Contest::new(now, poll_budget_ns), is_polled: false }
+        Self { polling: AdaptivePolling::new(now, poll_budget_ns), is_polled: false }
     }
 
     /// The card was looked at, at `now`, and so many frames were found. Says whether another look has to follow at once: one
     /// at a card that is polled promises nothing, the last of them neither.
     pub fn looked(&mut self, nic: &mut dyn Nic, frames: u32, now: u64) -> bool {
-        if frames > 0 && self.contest.is_open() {
-            self.contest.found(frames, now);
+        if frames > 0 && self.polling.is_enabled() {
+            self.polling.found(frames, now);
         }
-        let polls = self.contest.polls(now);
+        let polls = self.polling.should_poll(now);
         let was_polled = mem::replace(&mut self.is_polled, polls);
         if polls != was_polled {
             nic.set_polled(polls);

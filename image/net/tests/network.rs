@@ -15,7 +15,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use switchboard::config::Address;
-use switchboard_drivers::card::Card;
+use switchboard_drivers::interfaces::network::Card;
 use switchboard_net::{AcceptError, AddressSource, Runner, Stack, State, TcpSocket, UdpSocket};
 
 /// Time that passes when a test says so.

@@ -17,7 +17,7 @@ use switchboard_drivers::hotplug::GRACE;
 /// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::spin::Spin).
 const SPIN: u16 = 50;
 /// As long as a host lets one thread run while another waits: a peer on the same host may be that other. See
-/// [`Contest`](switchboard_drivers::contest::Contest).
+/// [`AdaptivePolling`](switchboard_drivers::adaptive_polling::AdaptivePolling).
 const POLL: u16 = 4000;
 const LONGEST_SPIN: u16 = 1000;
 const LONGEST_POLL: u16 = 10_000;

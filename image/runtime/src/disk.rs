@@ -6,7 +6,7 @@ use core::cell::RefCell;
 use core::fmt;
 use core::task::{Context, Poll};
 
-use switchboard_drivers::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket};
 
 use crate::devices::{DeviceClass, DeviceOptions, FromDriver};
 

@@ -4,12 +4,14 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::task::{Context, Poll};
 
-use switchboard_drivers::block::{BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer};
+use switchboard_drivers::interfaces::block::{
+    BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer,
+};
 
 /// A disk in memory.
 ///
 /// ```
-/// use switchboard_drivers::block::BlockDevice;
+/// use switchboard_drivers::interfaces::block::BlockDevice;
 /// use switchboard_runtime::disk::MemoryDisk;
 ///
 /// let disk = MemoryDisk::new(&[7; 2048]);

@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 use embassy_futures::yield_now;
 use embassy_time::Delay;
 use switchboard::config::Address;
-use switchboard_drivers::hotplug::{HotplugPort, HotplugSlot, SlotChange};
+use switchboard_drivers::hotplug::{HotplugPort, SlotChange, SlotMonitor};
 
 use crate::devices::Found;
 use crate::tasks::{Cancellation, Tasks};
@@ -23,7 +23,7 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 struct Watched {
     port: Address,
-    slot: HotplugSlot,
+    slot: SlotMonitor,
     /// The task that runs the port has a share of it, and ends by it.
     run: Rc<Cancellation>,
 }

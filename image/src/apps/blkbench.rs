@@ -14,7 +14,7 @@ use core::cell::{Cell, RefCell};
 
 use embassy_time::{Duration, Instant};
 use switchboard::event::{Notifier, Waiter, event};
-use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
 use switchboard_runtime::mark::mark;
 
 use switchboard_runtime::disk::Disk;

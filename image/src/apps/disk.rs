@@ -7,7 +7,7 @@
 use alloc::string::String;
 use alloc::vec;
 
-use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
 
 use switchboard_runtime::disk::Disk;
 use switchboard_runtime::say;

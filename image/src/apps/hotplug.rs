@@ -7,8 +7,8 @@ use embassy_time::Delay;
 use switchboard::driver::{Driver, attach, best_match};
 use switchboard::function::Function;
 use switchboard::machine::Machine;
-use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
-use switchboard_drivers::hotplug::{HotplugPort, HotplugSlot, SlotChange};
+use switchboard_drivers::hotplug::{HotplugPort, SlotChange, SlotMonitor};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
 use switchboard_drivers::virtio::VirtioBlk;
 
 use switchboard_runtime::devices::Found;
@@ -43,7 +43,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
 }
 
 /// Follows what happens at one slot, and works meanwhile.
-async fn follow(machine: &'static Machine, mut slot: HotplugSlot) {
+async fn follow(machine: &'static Machine, mut slot: SlotMonitor) {
     let number = slot.number();
     let mut disk = bring_up(machine, &slot);
     loop {
@@ -73,7 +73,7 @@ async fn follow(machine: &'static Machine, mut slot: HotplugSlot) {
 }
 
 /// Drives what is there, when it is a virtio disk.
-fn bring_up(machine: &'static Machine, slot: &HotplugSlot) -> Option<VirtioBlk> {
+fn bring_up(machine: &'static Machine, slot: &SlotMonitor) -> Option<VirtioBlk> {
     let is_ours = |function: &Function| {
         slot.bus().contains(function.address()) && best_match(function, [((), VirtioBlk::MATCHES)]).is_some()
     };

@@ -3,7 +3,7 @@
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
 use switchboard_drivers::virtio::VirtioBlk;
 
 use crate::input::Input;

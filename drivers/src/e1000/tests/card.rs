@@ -16,7 +16,7 @@ use switchboard_testing::FakeMachine;
 use super::super::registers::*;
 use super::super::{E1000, rx_ring, tx_ring};
 use super::{DeviceRing, GSI, address, function, machine};
-use crate::card::Card as _;
+use crate::interfaces::network::Card as _;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 

@@ -4,7 +4,7 @@ use bitflags::bitflags;
 use switchboard::driver::ProbeError;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
 
-use crate::block::SECTOR_SIZE;
+use crate::interfaces::block::SECTOR_SIZE;
 use crate::virtio::queue::LONGEST_CHAIN;
 
 /// Bytes of data in one request at the most: what a request's own buffer holds.

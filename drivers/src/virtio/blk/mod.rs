@@ -23,7 +23,7 @@ use self::request::{Kind, Request};
 use self::requests::{Hopeful, Pending, Requests};
 use super::queue::{QueueError, Shape};
 use super::{Cause, Running, Signals, Transport, VENDOR};
-use crate::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
+use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 
 /// Requests that may be under way at once.
 const REQUESTS: usize = 128;

@@ -10,7 +10,7 @@ use switchboard::dma::{DmaBuffer, DmaError, DmaPort};
 use zerocopy::{Immutable, IntoBytes};
 
 use super::config::Limits;
-use crate::block::BlockError;
+use crate::interfaces::block::BlockError;
 use crate::virtio::queue::{Chain, Segments};
 
 /// What is asked of the device.

@@ -10,7 +10,7 @@ use switchboard::config::Address;
 use switchboard_testing::FakeMachine;
 
 use super::*;
-use crate::block::SECTOR_SIZE;
+use crate::interfaces::block::SECTOR_SIZE;
 use crate::virtio::testing::{self, COMMON, DEVICE, OFFERED, Peer, Taken, run, waker};
 
 const SECTORS: usize = 256;

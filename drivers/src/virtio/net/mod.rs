@@ -31,7 +31,7 @@ use self::send::Sender;
 pub use self::send::Slot;
 use super::queue::Shape;
 use super::{Cause, Running, Signals, Transport, VENDOR};
-use crate::card::Card;
+use crate::interfaces::network::Card;
 
 /// Bytes of the header before each frame (5.1.6.1, as of version 1).
 const HEADER: usize = 12;

@@ -5,7 +5,7 @@ use core::error::Error;
 use core::fmt;
 use core::pin::Pin;
 
-use switchboard_drivers::random::RandomDevice;
+use switchboard_drivers::interfaces::random::RandomDevice;
 
 use super::{DeviceClass, DeviceOptions, FromDriver};
 

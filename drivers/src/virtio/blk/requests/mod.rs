@@ -25,7 +25,7 @@ use switchboard::platform::Clock;
 use self::waiting::Held;
 pub(super) use self::waiting::{Hopeful, Pending};
 use super::request::Request;
-use crate::contest::Contest;
+use crate::adaptive_polling::AdaptivePolling;
 use crate::virtio::queue::{Queue, QueueError};
 
 /// Where a request is.
@@ -72,7 +72,7 @@ struct Inner {
     /// The request whose task comes back to tell the device of new requests, and to ask for the next interrupt.
     flusher: Option<usize>,
     /// Whether to ask for it, or to come back once more.
-    contest: Contest,
+    polling: AdaptivePolling,
     clock: &'static dyn Clock,
 }
 
@@ -88,7 +88,7 @@ impl Requests {
             is_armed: false,
             collecting: None,
             flusher: None,
-            contest: Contest::new(0, 0),
+            polling: AdaptivePolling::new(0, 0),
             clock,
         };
         Self { inner: Mutex::new(inner) }
@@ -104,7 +104,7 @@ impl Requests {
     /// From now on polls for so many nanoseconds after a request for the next, while that is faster; with 0 never.
     pub(super) fn poll_for(&self, nanoseconds: u64) {
         let inner = &mut *self.inner.lock();
-        inner.contest = Contest::new(inner.clock.now_ns(), nanoseconds);
+        inner.polling = AdaptivePolling::new(inner.clock.now_ns(), nanoseconds);
     }
 
     pub(super) fn kicks(&self) -> u64 {
@@ -151,8 +151,8 @@ impl Inner {
                 }
             }
         }
-        if count > 0 && self.contest.is_open() {
-            self.contest.found(count, self.clock.now_ns());
+        if count > 0 && self.polling.is_enabled() {
+            self.polling.found(count, self.clock.now_ns());
         }
         Ok(())
     }
@@ -169,7 +169,7 @@ impl Inner {
         // could finish in between and wake nobody.
         let chosen = own.or_else(|| self.waiting());
         if let Some((slot, waker)) =
-            chosen.filter(|_| self.contest.is_open() && self.contest.polls(self.clock.now_ns()))
+            chosen.filter(|_| self.polling.is_enabled() && self.polling.should_poll(self.clock.now_ns()))
         {
             waker.wake_by_ref();
             (self.flusher, self.collecting, self.is_armed) = (Some(slot), None, false);

@@ -15,7 +15,7 @@ pub enum SlotChange {
     /// Functions have come: they have power and answer. To be [scanned](switchboard::machine::Machine::scan) for.
     Added,
     /// Somebody wants to take them out. To be answered, once their drivers are dropped, by
-    /// [`HotplugSlot::release`]; or by [`HotplugSlot::keep`].
+    /// [`SlotMonitor::release`]; or by [`SlotMonitor::keep`].
     RemovalAsked,
     /// They are gone, and their drivers know. To be dropped, so that others can come up in their place.
     Gone,
@@ -23,34 +23,34 @@ pub enum SlotChange {
 
 /// The other end of a slot's runner.
 #[derive(Debug)]
-pub struct HotplugSlot {
-    pub(super) desk: Arc<Desk>,
+pub struct SlotMonitor {
+    pub(super) mailbox: Arc<Mailbox>,
     pub(super) bus: SecondaryBus,
     pub(super) number: u16,
 }
 
-impl HotplugSlot {
+impl SlotMonitor {
     /// The next change, in the order in which they happened. One that a later one overtook is left out: what was added
     /// and is gone already was never there. `None` when the port itself is gone, or its runner.
     pub async fn next(&mut self) -> Option<SlotChange> {
-        poll_fn(|context| self.desk.poll_change(context)).await
+        poll_fn(|context| self.mailbox.poll_change(context)).await
     }
 
     /// The drivers of all functions behind the port are dropped: takes their power, after which they may be pulled.
     /// Without having been asked, too.
     pub fn release(&self) {
-        self.desk.answer(RELEASED);
+        self.mailbox.answer(RELEASED);
     }
 
     /// What was asked for is refused: the functions stay.
     pub fn keep(&self) {
-        self.desk.answer(KEPT);
+        self.mailbox.answer(KEPT);
     }
 
     /// Takes the power of what is behind the port without asking anybody: as if it were pulled, and so a
     /// [`SlotChange::Gone`].
     pub fn cut_power(&self) {
-        self.desk.answer(CUT);
+        self.mailbox.answer(CUT);
     }
 
     /// What is behind the port.
@@ -74,9 +74,9 @@ const GONE: u8 = 1;
 const ADDED: u8 = 1 << 1;
 const ASKED: u8 = 1 << 2;
 
-/// Where a runner and its [`HotplugSlot`] leave word for each other.
+/// Where a runner and its [`SlotMonitor`] leave word for each other.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct Mailbox {
     words: IrqLock<Words>,
     news: AtomicWaker,
     /// The runner's: answers, and events of the port.
@@ -92,7 +92,7 @@ struct Words {
     is_closed: bool,
 }
 
-impl Desk {
+impl Mailbox {
     pub(super) fn tell(&self, change: SlotChange) {
         {
             let mut words = self.words.lock();

@@ -1,8 +1,21 @@
-//! Whether to poll a device or to wait for its interrupts: whichever was faster of late.
+//! Adaptive polling, as in Linux's NAPI, decided by measurement: a device is polled while that is faster than its
+//! interrupts.
 //!
-//! Polling saves the interrupt and the halt, and takes the CPU from whoever else needs it, who may be the one that is
-//! waited for. Which of the two weighs more, nobody can tell beforehand: so both are tried, in turns, on the load that
-//! there is, and the better one is kept for a while, for longer each time that it turns out better again.
+//! Polling saves the interrupt and the halt, and takes the CPU from other tasks and programs, of which one may be the peer
+//! that is waited for. Which of the two weighs more is not known in advance. So both are tried, in turns, on the load that
+//! there is, and the faster one is kept for a while, for longer each time that it turns out faster again.
+//!
+//! ```
+//! use switchboard_drivers::adaptive_polling::AdaptivePolling;
+//!
+//! // Nothing has happened yet: wait for an interrupt.
+//! let mut polling = AdaptivePolling::new(0, 4_000_000);
+//! assert!(polling.is_enabled() && !polling.should_poll(1_000));
+//! // Each look at the device that finds something is reported, with the time in nanoseconds.
+//! polling.found(3, 2_000);
+//! // Without a budget a device is never polled.
+//! assert!(!AdaptivePolling::new(0, 0).is_enabled());
+//! ```
 
 /// Events in a trial: so many that it lasts longer than a host's scheduler lets one of two wait.
 const TRIAL: u32 = 512;
@@ -19,7 +32,7 @@ const PAUSE: u64 = 20_000_000;
 /// When a trial is lost that may last for as long as it takes.
 const NEVER: u64 = u64::MAX;
 
-/// How one learns of events.
+/// How events are learned of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Interrupts,
@@ -35,11 +48,11 @@ impl Way {
     }
 }
 
-/// The contest, fed with what happens.
+/// Decides between polling and interrupts, from what is found and when.
 #[derive(Debug, Clone)]
-pub struct Contest {
-    /// Nanoseconds after an event for which it is polled for the next one; 0 for never.
-    patience: u64,
+pub struct AdaptivePolling {
+    /// How long after an event the device may be polled for the next one; 0 for never.
+    poll_budget_ns: u64,
     /// The way in use, and for how many trials more; none when it is on trial.
     way: Way,
     left: Option<u32>,
@@ -60,13 +73,13 @@ pub struct Contest {
     last: u64,
 }
 
-impl Contest {
-    /// A contest that begins at `now`, in nanoseconds. Once nothing has happened for `patience` nanoseconds, it is waited for;
-    /// with 0 it always is.
+impl AdaptivePolling {
+    /// Makes one that begins at `now`, in nanoseconds. When nothing has happened for `poll_budget_ns`, interrupts are waited
+    /// for; with 0 they always are.
     #[must_use]
-    pub const fn new(now: u64, patience: u64) -> Self {
+    pub const fn new(now: u64, poll_budget_ns: u64) -> Self {
         Self {
-            patience,
+            poll_budget_ns,
             way: Way::Interrupts,
             left: None,
             winner: Way::Interrupts,
@@ -82,14 +95,14 @@ impl Contest {
         }
     }
 
-    /// Whether polling is a choice at all; where it is not, nobody need tell what happens.
+    /// Returns whether polling is a choice at all; where it is not, [`found`](Self::found) need not be called.
     #[inline]
     #[must_use]
-    pub const fn is_open(&self) -> bool {
-        self.patience > 0
+    pub const fn is_enabled(&self) -> bool {
+        self.poll_budget_ns > 0
     }
 
-    /// Events were found.
+    /// Takes note of events that were found by one look at the device.
     #[inline]
     pub fn found(&mut self, events: u32, now: u64) {
         self.events += events;
@@ -102,11 +115,11 @@ impl Contest {
         }
     }
 
-    /// Whether to look again at once, rather than to wait for an interrupt.
+    /// Returns whether to look again at once, rather than to wait for an interrupt.
     #[inline]
     #[must_use]
-    pub fn polls(&self, now: u64) -> bool {
-        self.way == Way::Polling && now - self.last < self.patience
+    pub fn should_poll(&self, now: u64) -> bool {
+        self.way == Way::Polling && now - self.last < self.poll_budget_ns
     }
 
     /// The end of a trial, or of a part of one before a pause.
@@ -181,14 +194,14 @@ mod tests {
     /// Of 100 trials, the share in which it polled, when events take what `cost` says: whether it is polled, and since how
     /// many of them.
     fn share(cost: impl Fn(bool, u32) -> u64) -> u32 {
-        let mut contest = Contest::new(0, 300_000);
+        let mut polling = AdaptivePolling::new(0, 300_000);
         let (mut now, mut polled, mut since) = (0, 0, 0);
         for _ in 0..100 * TRIAL {
-            let polls = contest.polls(now);
+            let polls = polling.should_poll(now);
             since = if polls { since + 1 } else { 0 };
             polled += u32::from(polls);
             now += cost(polls, since);
-            contest.found(1, now);
+            polling.found(1, now);
         }
         polled / TRIAL
     }
@@ -205,20 +218,20 @@ mod tests {
 
     #[test]
     fn polling_that_has_become_slow_is_given_up_at_once() {
-        let mut contest = Contest::new(0, 300_000);
+        let mut polling = AdaptivePolling::new(0, 300_000);
         let mut now = 0;
-        let mut events = |contest: &mut Contest, count: u32, polling: u64| {
+        let mut events = |polling: &mut AdaptivePolling, count: u32, by_polling: u64| {
             let mut polled = 0;
             for _ in 0..count {
-                let polls = contest.polls(now);
+                let polls = polling.should_poll(now);
                 polled += u32::from(polls);
-                now += if polls { polling } else { 100_000 };
-                contest.found(1, now);
+                now += if polls { by_polling } else { 100_000 };
+                polling.found(1, now);
             }
             polled
         };
-        assert!(events(&mut contest, 4 * TRIAL, 30_000) > 2 * TRIAL);
-        assert!(events(&mut contest, 4 * TRIAL, 5_000_000) < 20);
+        assert!(events(&mut polling, 4 * TRIAL, 30_000) > 2 * TRIAL);
+        assert!(events(&mut polling, 4 * TRIAL, 5_000_000) < 20);
     }
 
     #[test]
@@ -242,34 +255,34 @@ mod tests {
 
     #[test]
     fn what_comes_in_crowds_is_waited_for() {
-        let mut contest = Contest::new(0, 300_000);
+        let mut polling = AdaptivePolling::new(0, 300_000);
         let mut now = 0;
         for _ in 0..100 * TRIAL {
-            assert!(!contest.polls(now));
+            assert!(!polling.should_poll(now));
             now += 100_000;
-            contest.found(2, now);
+            polling.found(2, now);
         }
     }
 
     #[test]
     fn who_comes_after_a_crowd_or_a_pause_does_not_wait_for_long() {
         for crowd in [2, 1] {
-            let mut contest = Contest::new(0, 300_000);
+            let mut polling = AdaptivePolling::new(0, 300_000);
             let mut now = 0;
             // Polling is slower, as far as it is tried.
             for _ in 0..200 * TRIAL {
-                now += if contest.polls(now) { 150_000 } else { 100_000 };
-                contest.found(crowd, now);
+                now += if polling.should_poll(now) { 150_000 } else { 100_000 };
+                polling.found(crowd, now);
             }
             if crowd == 1 {
                 now += 2 * PAUSE;
             }
             let mut polled = 0;
             for _ in 0..10 * TRIAL {
-                let polls = contest.polls(now);
+                let polls = polling.should_poll(now);
                 polled += u32::from(polls);
                 now += if polls { 30_000 } else { 100_000 };
-                contest.found(1, now);
+                polling.found(1, now);
             }
             assert!(polled > 3 * TRIAL, "{polled} after crowds of {crowd}");
         }
@@ -277,21 +290,21 @@ mod tests {
 
     #[test]
     fn a_pause_is_no_part_of_a_trial() {
-        let mut contest = Contest::new(0, 300_000);
+        let mut polling = AdaptivePolling::new(0, 300_000);
         let mut now = 0;
         for event in 0..10 * TRIAL {
             // A burst of fifty each second.
             now += if event % 50 == 0 { 1_000_000_000 } else { 100_000 };
-            contest.found(1, now);
+            polling.found(1, now);
         }
-        assert_eq!((contest.way, contest.left), (Way::Interrupts, None), "{contest:?}");
+        assert_eq!((polling.way, polling.left), (Way::Interrupts, None), "{polling:?}");
     }
 
     #[test]
     fn without_load_it_waits() {
         assert_eq!(share(constant(2_000_000, 2_000_000)), 0);
-        let mut contest = Contest::new(0, 300_000);
-        (1..=2 * u64::from(TRIAL)).for_each(|event| contest.found(1, event * 1000));
-        assert!(!contest.polls(10_000_000), "long after the last event");
+        let mut polling = AdaptivePolling::new(0, 300_000);
+        (1..=2 * u64::from(TRIAL)).for_each(|event| polling.found(1, event * 1000));
+        assert!(!polling.should_poll(10_000_000), "long after the last event");
     }
 }

@@ -15,7 +15,7 @@ pub const SECTOR_SIZE: usize = 512;
 ///
 /// ```
 /// use core::task::{Context, Poll};
-/// use switchboard_drivers::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
+/// use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 ///
 /// /// Reads as zeros, and takes no writes.
 /// struct Zeros;
