@@ -11,6 +11,7 @@ PORT      ?= auto#   host port of the page; auto takes the first free one from 8
 SMP       ?= 1#      CPUs
 MEM       ?= 128M#   memory, as QEMU's -m takes it
 ACCEL     ?= tcg#    tcg or kvm; kvm is tested before it is used
+PROFILE   ?= run#    what `make run` builds: run (quick to build) or release (as the tests and the ISO)
 APP       ?=#        the app to run instead of the default one
 DISK      ?=#        a raw disk instead of the built one (image/files as a tar), or none
 FORWARD   ?=#        further host ports, as tcp:HOST:GUEST or udp:HOST:GUEST, separated by spaces
@@ -31,12 +32,15 @@ ISO    := $(TARGET)/switchboard.iso
 INSTRUMENTED := $(TARGET)/instruments/switchboard-image
 export TARGET IMAGE FILES ISO
 
+# What `make run` boots.
+run qemu-cmd debug: IMAGE = $(TARGET)/x86_64-unknown-linux-gnu/$(PROFILE)/switchboard-image
+
 # What makes the ISO, and boots it on UEFI.
 ISO_TOOLS := grub xorriso mtools xz objdump
 
 HOST_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-instruments -p switchboard-link -p switchboard-runtime -p switchboard-net -p switchboard-http -p switchboard-fileserver
 
-.PHONY: help doctor build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint check-portable clean
+.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-outside test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint check-portable clean
 
 help: ## This list
 	@echo 'Targets:'
@@ -50,6 +54,11 @@ doctor: ## Check the tools; print what is missing and the line that installs it
 build: ## Build the image and its disk
 	@tools/install cargo cc
 	cargo build --release -p switchboard-image
+	@tools/disk $(FILES)
+
+run-build:
+	@tools/install cargo cc
+	cargo build --profile $(PROFILE) -p switchboard-image
 	@tools/disk $(FILES)
 
 # The image as users have it is built last, and is where it is looked for.
@@ -67,7 +76,7 @@ image: ## Build, and make the hybrid BIOS and UEFI ISO, its command line from IR
 
 run: ## Build, boot in QEMU, print the page's address; Ctrl-C ends it
 	@tools/install cargo cc qemu $(if $(filter-out pvh,$(BOOT)),$(ISO_TOOLS)) $(if $(filter uefi,$(BOOT)),ovmf)
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory run-build
 	@tools/run
 
 qemu-cmd: ## Print the QEMU command of `make run` (with make -s: nothing else)
@@ -75,10 +84,10 @@ qemu-cmd: ## Print the QEMU command of `make run` (with make -s: nothing else)
 
 debug: ## Boot halted, with gdb attached; the console goes to a file under target/
 	@tools/install cargo cc qemu gdb
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory run-build
 	@tools/debug
 
-test: test-host test-ui test-qemu test-counts ## Everything that CI runs
+test: test-host test-ui test-qemu test-outside test-counts ## Everything that CI runs
 
 test-host: ## Unit and property tests, and models of every interleaving, on the host
 	@tools/install cargo cc
@@ -97,8 +106,12 @@ test-ui: ## Programs that must not compile, each beside one that must
 
 test-qemu: ## Boot the image in QEMU, once for each device, mode and machine; TEST=name for some
 	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
-	@$(MAKE) --no-print-directory instruments-build
+	@$(MAKE) --no-print-directory instruments-build run-build
 	SWITCHBOARD_IMAGE=$(INSTRUMENTED) SWITCHBOARD_DISK=$(FILES) cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
+
+test-outside: ## Crates outside the workspace: an image of its own, booted, and a driver, tested on the host
+	@tools/install cargo cc qemu
+	cargo test -p switchboard-tests --test outside
 
 test-counts: bench-build ## Guest instructions of each operation: none may have grown
 	@$(BENCH) instructions --check
@@ -148,6 +161,7 @@ bench-interrupts: ## What an interrupt costs, in instructions, counted exactly, 
 
 lint: ## rustfmt and clippy, warnings are errors
 	cargo fmt --all --check
+	rustfmt --edition 2024 --check tests/outside/*/src/*.rs tests/outside/*/tests/*.rs tests/outside/*/build.rs
 	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz -p switchboard-bench -p switchboard-count --all-targets -- -D warnings
 	cargo clippy --release -p switchboard-image -- -D warnings
 	cargo clippy --release -p switchboard-image --features instruments -- -D warnings

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::ScratchPath;
-use crate::built::built_image;
 
 /// How the image is booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +24,17 @@ pub(crate) struct Loaded {
 }
 
 impl Boot {
-    /// Prepares a boot with that command line.
-    pub(crate) fn load(self, command_line: &str) -> Loaded {
+    /// Prepares a boot of an image with that command line.
+    pub(crate) fn load(self, image: &Path, command_line: &str) -> Loaded {
         if self == Self::Pvh {
-            let mut words = vec!["-kernel".to_owned(), built_image().display().to_string()];
+            let mut words = vec!["-kernel".to_owned(), image.display().to_string()];
             if !command_line.is_empty() {
                 words.extend(["-append".to_owned(), command_line.to_owned()]);
             }
             return Loaded { words, iso: None };
         }
         let iso = ScratchPath::new("iso");
-        run(Command::new("tools/iso").arg(iso.path()).arg(command_line).env("IMAGE", built_image()));
+        run(Command::new("tools/iso").arg(iso.path()).arg(command_line).env("IMAGE", image));
         let cd = format!("if=none,id=cd0,format=raw,media=cdrom,readonly=on,file={}", iso.path().display());
         let mut words = ["-drive", &cd, "-device", "ide-cd,drive=cd0,bootindex=0"].map(str::to_owned).to_vec();
         if self == Self::Uefi {

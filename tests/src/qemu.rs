@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::built::built_disk;
+use crate::built::{built_disk, built_image};
 use crate::guest::{Guest, Ports};
 use crate::loader::Boot;
 use crate::machine::Machine;
@@ -38,6 +38,7 @@ pub enum Irq {
 #[derive(Debug, Clone)]
 pub struct Qemu {
     machine: Machine,
+    image: Option<PathBuf>,
     boot: Boot,
     cpu: String,
     memory: String,
@@ -59,6 +60,7 @@ impl Qemu {
     pub fn new(machine: Machine) -> Self {
         Self {
             machine,
+            image: None,
             boot: Boot::Pvh,
             cpu: "max".to_owned(),
             memory: "128M".to_owned(),
@@ -72,6 +74,13 @@ impl Qemu {
             has_exit: true,
             inherited: Vec::new(),
         }
+    }
+
+    /// Boots this image instead of the one that was built for the tests.
+    #[must_use]
+    pub fn image(mut self, image: &Path) -> Self {
+        self.image = Some(image.to_owned());
+        self
     }
 
     /// Adds a bridge by QEMU's name and options: before every other device, so that any can be put behind it.
@@ -227,7 +236,8 @@ impl Qemu {
     /// When the image has not been built, an ISO cannot be made, or QEMU cannot be started.
     #[must_use]
     pub fn start(&self) -> Guest {
-        let loaded = self.boot.load(&self.command_line.join(" "));
+        let image = self.image.clone().unwrap_or_else(built_image);
+        let loaded = self.boot.load(&image, &self.command_line.join(" "));
         let (arguments, ports) = self.arguments(&loaded.words);
         Guest::start(&arguments, &self.inherited, ports, self.limit, loaded.iso)
     }

@@ -7,8 +7,8 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use embassy_futures::join::join_array;
-use embassy_time::Instant;
 use switchboard::config::Address;
+use switchboard::platform::Clock;
 use switchboard_runtime::mark::mark;
 
 use switchboard_net::NetworkDevice;
@@ -42,14 +42,15 @@ pub(super) async fn run(mut system: System) -> Outcome {
     if cards.len() == 0 {
         return Err(Failure::NoCard.into());
     }
-    join_array([(); CARDS].map(|()| reflect(cards.next(), system.options.poll_budget_ns()))).await;
+    let (clock, poll_budget_ns) = (system.machine.clock(), system.options.poll_budget_ns());
+    join_array([(); CARDS].map(|()| reflect(cards.next(), clock, poll_budget_ns))).await;
     Ok(())
 }
 
-async fn reflect(card: Option<Found<NetworkDevice>>, poll_budget_ns: u64) {
+async fn reflect(card: Option<Found<NetworkDevice>>, clock: &dyn Clock, poll_budget_ns: u64) {
     let Some(Found { function, driver, device: NetworkDevice(mut nic) }) = card else { return };
     let mut was_up = false;
-    let mut polling = Polling::new(now_ns(), poll_budget_ns);
+    let mut polling = Polling::new(clock.now_ns(), poll_budget_ns);
     poll_fn(|context| {
         let mut count = 0;
         while count < TURN
@@ -63,7 +64,7 @@ async fn reflect(card: Option<Found<NetworkDevice>>, poll_budget_ns: u64) {
         {
             count += 1;
         }
-        if polling.looked(&mut *nic, count, now_ns()) || count == TURN {
+        if polling.looked(&mut *nic, count, clock.now_ns()) || count == TURN {
             context.waker().wake_by_ref();
         }
         let is_up = nic.end_turn(context);
@@ -73,10 +74,6 @@ async fn reflect(card: Option<Found<NetworkDevice>>, poll_budget_ns: u64) {
         Poll::<()>::Pending
     })
     .await;
-}
-
-fn now_ns() -> u64 {
-    Instant::now().as_micros() * 1000
 }
 
 fn halves(addresses: &mut [u8; 2 * ADDRESS]) -> [&mut [u8]; 2] {

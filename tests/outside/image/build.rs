@@ -1,0 +1,5 @@
+//! Links the image.
+
+fn main() {
+    switchboard_link::image();
+}

@@ -1,0 +1,46 @@
+//! The app: a page that shows what the card computes, and the files of the disks.
+
+use alloc::boxed::Box;
+use alloc::format;
+use core::cell::Cell;
+
+use switchboard_fileserver::FileServer;
+use switchboard_http::{Answer, Request, Response, Site, Status, TEXT};
+use switchboard_runtime::say;
+use switchboard_runtime::system::{Outcome, System};
+
+use crate::card::Calculator;
+
+struct Page {
+    files: FileServer,
+    /// What the card has computed; nothing when there is no card.
+    result: Cell<Option<u32>>,
+}
+
+impl Site for Page {
+    fn answer(&'static self, request: &Request<'_>) -> Answer {
+        self.files.answer(request).unwrap_or_else(|| {
+            Answer::Now(match self.result.get() {
+                Some(result) => Response::new(Status::Ok, TEXT, format!("10! = {result}\n")),
+                None => Response::text(Status::ServiceUnavailable, "no calculator\n"),
+            })
+        })
+    }
+}
+
+pub(crate) async fn run(mut system: System) -> Outcome {
+    let files = FileServer::open("/files", &system).await;
+    let page: &'static Page = Box::leak(Box::new(Page { files, result: Cell::new(None) }));
+    switchboard_http::start(&mut system, page).await;
+    loop {
+        page.files.follow(&system).await;
+        page.result.set(compute(&mut system).await);
+        say!("outside: {} devices, 10! is {:?}", system.devices.iter::<Calculator>().count(), page.result.get());
+        system.change().await;
+    }
+}
+
+async fn compute(system: &mut System) -> Option<u32> {
+    let calculator = system.devices.iter_mut::<Calculator>().next()?;
+    Some(calculator.device.factorial(10).await)
+}
