@@ -86,6 +86,8 @@ struct MemberTask {
 
 impl Future for MemberTask {
     type Output = ();
+
+    #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let member = &*self.member;
         if member.waker.get().is_none() {

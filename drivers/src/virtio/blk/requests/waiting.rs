@@ -134,8 +134,10 @@ impl<'a> Pending<'a> {
     }
 }
 
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
+impl Pending<'_> {
+    /// Leaves the request to the device, or puts it back.
+    #[cold]
+    fn abandon(&mut self) {
         let slot = match mem::replace(&mut self.stage, Stage::After) {
             Stage::Before(request) => return self.requests.inner.lock().put_back(request),
             Stage::Within(slot) => slot,
@@ -148,6 +150,15 @@ impl Drop for Pending<'_> {
         }
         // This task may have been the one that the interrupt wakes, or that the others count on.
         inner.settle(self.collector);
+    }
+}
+
+impl Drop for Pending<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !matches!(self.stage, Stage::After) {
+            self.abandon();
+        }
     }
 }
 
