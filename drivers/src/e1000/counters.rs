@@ -5,11 +5,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 /// Counters of one card. They only grow, and can be read while the card works.
 #[derive(Debug, Default)]
 pub struct Counters {
-    received: Counter,
-    sent: Counter,
-    dropped: Counter,
-    overruns: Counter,
-    send_errors: Counter,
+    received: EventCount,
+    sent: EventCount,
+    dropped: EventCount,
+    overruns: EventCount,
+    send_errors: EventCount,
 }
 
 impl Counters {
@@ -66,9 +66,9 @@ impl Counters {
 
 /// Each has one writer, the task or the ISR: no locked increment is needed.
 #[derive(Debug, Default)]
-struct Counter(AtomicU64);
+struct EventCount(AtomicU64);
 
-impl Counter {
+impl EventCount {
     fn add(&self) {
         self.0.store(self.get().wrapping_add(1), Ordering::Relaxed);
     }

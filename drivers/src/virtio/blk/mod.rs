@@ -19,8 +19,8 @@ use switchboard::messages;
 use switchboard::mmio::Bar;
 
 use self::config::{BlkConfig, BlkFeatures, Limits, read_capacity};
-use self::request::{Kind, Request};
-use self::requests::{Hopeful, Pending, Requests};
+use self::request::{Request, RequestKind};
+use self::requests::{IdleWaiter, Pending, Requests};
 use super::queue::{QueueError, Shape};
 use super::{Cause, Running, Signals, Transport, VENDOR};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
@@ -160,18 +160,18 @@ impl VirtioBlk {
         let mut held = match idle {
             Some(held) => held,
             None => {
-                let mut hopeful = Hopeful::resume(&self.requests, collector, wanted.ticket.waker.take());
-                let Poll::Ready(idle) = self.poll(|| hopeful.poll(context)) else {
-                    wanted.ticket.waker = hopeful.suspend();
+                let mut waiter = IdleWaiter::resume(&self.requests, collector, wanted.ticket.waker.take());
+                let Poll::Ready(idle) = self.poll(|| waiter.poll(context)) else {
+                    wanted.ticket.waker = waiter.suspend();
                     return Poll::Pending;
                 };
                 idle.map_err(|error| self.set_aside(error, sector))?
             }
         };
         let kind = match wanted.transfer {
-            Transfer::Read(_) => Kind::Read,
-            Transfer::Write(_) => Kind::Write,
-            Transfer::Flush => Kind::Flush,
+            Transfer::Read(_) => RequestKind::Read,
+            Transfer::Write(_) => RequestKind::Write,
+            Transfer::Flush => RequestKind::Flush,
         };
         let request = held.request();
         let prepared = request.prepare(kind, sector, wanted.length, &self.dma, self.limits.request);
@@ -280,7 +280,7 @@ impl BlockDevice for VirtioBlk {
             drop(Pending::resume(&self.requests, collector, slot));
         }
         if let Some(waker) = ticket.waker.take() {
-            drop(Hopeful::resume(&self.requests, collector, Some(waker)));
+            drop(IdleWaiter::resume(&self.requests, collector, Some(waker)));
         }
     }
 

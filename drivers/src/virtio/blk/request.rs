@@ -15,7 +15,7 @@ use crate::virtio::queue::{Chain, Segments};
 
 /// What is asked of the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RequestKind {
     /// `VIRTIO_BLK_T_IN`.
     Read,
     /// `VIRTIO_BLK_T_OUT`.
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Flush,
 }
 
-impl Kind {
+impl RequestKind {
     const fn code(self) -> u32 {
         match self {
             Self::Read => 0,
@@ -61,7 +61,7 @@ pub(super) struct Request {
     /// Data on its way: callers' memory is not the device's to reach, nor sure to stay until it is done. Most requests
     /// of most disks are never used, so it is made for the first.
     data: Option<DmaBuffer>,
-    kind: Kind,
+    kind: RequestKind,
     length: usize,
     segment: usize,
 }
@@ -70,15 +70,21 @@ impl Request {
     /// So many requests, each of which has its number. Boxed: they change hands with each use.
     pub(super) fn several(count: usize, dma: &DmaPort, limits: Limits) -> Result<Vec<Box<Self>>, DmaError> {
         let frames = dma.buffers(count, HEADER + 1)?.into_iter().take(count).enumerate();
-        let request =
-            |(slot, frame)| Self { slot, frame, data: None, kind: Kind::Flush, length: 0, segment: limits.segment };
+        let request = |(slot, frame)| Self {
+            slot,
+            frame,
+            data: None,
+            kind: RequestKind::Flush,
+            length: 0,
+            segment: limits.segment,
+        };
         Ok(frames.map(request).map(Box::new).collect())
     }
 
     /// Makes it a request of `kind` for `length` bytes at `sector`; `most` bytes are the most there are.
     pub(super) fn prepare(
         &mut self,
-        kind: Kind,
+        kind: RequestKind,
         sector: u64,
         length: usize,
         dma: &DmaPort,
@@ -102,7 +108,7 @@ impl Request {
     /// What the device said, having written `written` bytes in all.
     pub(super) fn outcome(&self, sector: u64, written: u32) -> Result<(), BlockError> {
         // Status comes last: what was not written cannot be believed, least of all old data in the buffer.
-        let wanted = if self.kind == Kind::Read { self.length + 1 } else { 1 };
+        let wanted = if self.kind == RequestKind::Read { self.length + 1 } else { 1 };
         match self.frame[STATUS] {
             STATUS_OK if written as usize >= wanted => Ok(()),
             STATUS_UNSUPPORTED => Err(BlockError::Unsupported { sector }),
@@ -119,8 +125,8 @@ impl Chain for Box<Request> {
         while start < self.length {
             let end = self.length.min(start + self.segment);
             match self.kind {
-                Kind::Read => segments.writable(data, start..end),
-                Kind::Write | Kind::Flush => segments.readable(data, start..end),
+                RequestKind::Read => segments.writable(data, start..end),
+                RequestKind::Write | RequestKind::Flush => segments.readable(data, start..end),
             }
             start = end;
         }

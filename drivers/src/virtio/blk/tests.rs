@@ -199,13 +199,13 @@ fn tasks_that_come_go_and_give_up_leave_nobody_asleep() {
 }
 
 /// Microseconds for which a disk is polled.
-const PATIENCE: u64 = 300;
+const POLL_BUDGET_US: u64 = 300;
 
 #[test]
 fn neither_do_those_who_poll_while_that_is_faster() {
     for seed in 0..50 {
         let (driver, mut disk) = disk(0);
-        driver.poll_for(PATIENCE * 1000);
+        driver.poll_for(POLL_BUDGET_US * 1000);
         let reads = (0..SECTORS as u64).cycle().take(1500);
         let polled = reads.filter(|at| is_read_polled(*at, &driver, &mut disk)).count();
         assert!(polled > 700, "{polled} of 1500");
@@ -261,7 +261,7 @@ fn come_and_go(seed: u32, (driver, mut disk): (VirtioBlk, Disk)) {
                 disk.interrupt();
             }
             if chance.below(64) == 0 {
-                disk.wait(2 * PATIENCE);
+                disk.wait(2 * POLL_BUDGET_US);
             }
             // Woken by what others did before in this round, too.
             if *seen == wakes.count() {

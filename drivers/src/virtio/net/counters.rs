@@ -6,22 +6,22 @@ use core::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub struct NetCounters {
     /// Frames received.
-    pub received: Counter,
+    pub received: NetCounter,
     /// Frames sent.
-    pub sent: Counter,
+    pub sent: NetCounter,
     /// Frames received that were of no use: too short, or not wanted.
-    pub dropped: Counter,
+    pub dropped: NetCounter,
     /// Kicks for either queue.
-    pub kicks: Counter,
+    pub kicks: NetCounter,
     /// Times that sending had to wait for a free buffer.
-    pub full: Counter,
+    pub full: NetCounter,
 }
 
 /// One count.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub struct NetCounter(AtomicU64);
 
-impl Counter {
+impl NetCounter {
     /// Its value.
     #[must_use]
     pub fn get(&self) -> u64 {

@@ -24,11 +24,11 @@ use switchboard::messages;
 use switchboard::mmio::Bar;
 
 use self::config::{LARGEST_FRAME, NetConfig, NetFeatures};
-pub use self::counters::{Counter, NetCounters};
+pub use self::counters::{NetCounter, NetCounters};
 pub use self::receive::Frame;
 use self::receive::Receiver;
 use self::send::Sender;
-pub use self::send::Slot;
+pub use self::send::TxSlot;
 use super::queue::Shape;
 use super::{Cause, Running, Signals, Transport, VENDOR};
 use crate::interfaces::network::Card;
@@ -233,16 +233,16 @@ impl VirtioNet {
 
 impl embassy_net_driver::Driver for VirtioNet {
     type RxToken<'a> = Frame<'a>;
-    type TxToken<'a> = Slot<'a>;
+    type TxToken<'a> = TxSlot<'a>;
 
-    fn receive(&mut self, context: &mut Context<'_>) -> Option<(Frame<'_>, Slot<'_>)> {
+    fn receive(&mut self, context: &mut Context<'_>) -> Option<(Frame<'_>, TxSlot<'_>)> {
         if self.is_out() || !self.can_send(context) {
             return None;
         }
         // Not `?` on the error: the card would still be lent to the result.
         let Self { receiver, sender, is_quarantined, device, .. } = self;
         match receiver.poll(context) {
-            Ok(frame) => frame.map(|frame| (frame, Slot { sender })),
+            Ok(frame) => frame.map(|frame| (frame, TxSlot { sender })),
             Err(error) => {
                 *is_quarantined = true;
                 device.quarantine(error);
@@ -251,9 +251,9 @@ impl embassy_net_driver::Driver for VirtioNet {
         }
     }
 
-    fn transmit(&mut self, context: &mut Context<'_>) -> Option<Slot<'_>> {
+    fn transmit(&mut self, context: &mut Context<'_>) -> Option<TxSlot<'_>> {
         let can_send = !self.is_out() && self.can_send(context);
-        can_send.then_some(Slot { sender: &mut self.sender })
+        can_send.then_some(TxSlot { sender: &mut self.sender })
     }
 
     /// The end of a turn, too: a stack asks once each time it has received and sent all it could, so this is

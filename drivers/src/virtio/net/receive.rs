@@ -17,7 +17,7 @@ const BATCH: u16 = 32;
 
 /// Buffers without a frame in them that are passed over before other tasks have their turn. A device may give them back
 /// as fast as they are posted, for ever.
-const PATIENCE: u16 = 64;
+const EMPTY_BUFFER_RETRIES: u16 = 64;
 
 /// The receive queue.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ impl Receiver {
 
     /// The next frame; or `None`, and the task is woken when there is one.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Result<Option<Frame<'_>>, QueueError> {
-        let mut patience = PATIENCE;
-        if let Some((buffer, end)) = self.next(&mut patience)? {
+        let mut retries = EMPTY_BUFFER_RETRIES;
+        if let Some((buffer, end)) = self.next(&mut retries)? {
             return Ok(Some(self.frame(buffer, end)));
         }
         if self.is_polled {
@@ -85,12 +85,12 @@ impl Receiver {
         // The waker first, then the request for an interrupt, then the last look: in any other order a frame could
         // slip in between and wake nobody.
         self.shared.receive.register(context.waker());
-        while patience > 0 && self.queue.enable_notifications() {
-            if let Some((buffer, end)) = self.next(&mut patience)? {
+        while retries > 0 && self.queue.enable_notifications() {
+            if let Some((buffer, end)) = self.next(&mut retries)? {
                 return Ok(Some(self.frame(buffer, end)));
             }
         }
-        if patience == 0 {
+        if retries == 0 {
             // There may be more, and no interrupt for it: the others come first, and then this task again.
             context.waker().wake_by_ref();
         }
@@ -104,9 +104,9 @@ impl Receiver {
     }
 
     /// Takes the next frame that is one out of the queue: the buffer, and where the frame ends in it. What is none
-    /// costs patience.
-    fn next(&mut self, patience: &mut u16) -> Result<Option<(DmaBuffer, usize)>, QueueError> {
-        while *patience > 0
+    /// uses up one of the retries.
+    fn next(&mut self, retries: &mut u16) -> Result<Option<(DmaBuffer, usize)>, QueueError> {
+        while *retries > 0
             && let Some((buffer, length)) = self.queue.complete()?
         {
             // No more than the buffer: the queue has checked it.
@@ -117,7 +117,7 @@ impl Receiver {
             }
             self.counters.dropped.add(1);
             self.post(buffer);
-            *patience -= 1;
+            *retries -= 1;
         }
         Ok(None)
     }

@@ -96,11 +96,11 @@ impl Sender {
 
 /// The right to send one frame.
 #[derive(Debug)]
-pub struct Slot<'a> {
+pub struct TxSlot<'a> {
     pub(super) sender: &'a mut Sender,
 }
 
-impl TxToken for Slot<'_> {
+impl TxToken for TxSlot<'_> {
     /// # Panics
     /// When `length` is more than the largest frame: that is the caller's mistake.
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {

@@ -147,7 +147,7 @@ fn a_device_that_gives_back_nothing_for_ever_lets_others_have_their_turn() {
     let (mut receiver, mut peer, _, counters) = receiver_of(Shape { size: 128, longest: 1 }, 128);
     let (waker, wakes) = waker();
     for round in 1..100 {
-        // More than it has patience for.
+        // More than there are retries.
         while let Some(chain) = peer.take() {
             peer.give(chain.head.into(), 0);
         }
@@ -177,7 +177,7 @@ fn frames_go_out_behind_an_empty_header() {
     for round in 0..1000_u32 {
         assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(true));
         let length = 1 + round as usize % LARGEST_FRAME;
-        Slot { sender: &mut sender }.consume(length, |frame| frame.fill(round.to_le_bytes()[0]));
+        TxSlot { sender: &mut sender }.consume(length, |frame| frame.fill(round.to_le_bytes()[0]));
         let chain = peer.take().expect("a frame");
         let [piece] = chain.pieces[..] else { panic!("one buffer for each frame") };
         let sent = peer.read(piece.address, piece.length as usize);
@@ -194,7 +194,7 @@ fn a_full_queue_wakes_its_sender_when_half_of_it_is_free() {
     for round in 0..100 {
         for _ in 0..SMALL.size {
             assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(true));
-            Slot { sender: &mut sender }.consume(60, |frame| frame.fill(1));
+            TxSlot { sender: &mut sender }.consume(60, |frame| frame.fill(1));
         }
         assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(false));
         let taken: Vec<_> = core::iter::from_fn(|| peer.take()).collect();

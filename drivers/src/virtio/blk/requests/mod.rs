@@ -23,14 +23,14 @@ use spin::Mutex;
 use switchboard::platform::Clock;
 
 use self::waiting::Held;
-pub(super) use self::waiting::{Hopeful, Pending};
+pub(super) use self::waiting::{IdleWaiter, Pending};
 use super::request::Request;
 use crate::adaptive_polling::AdaptivePolling;
 use crate::virtio::queue::{Queue, QueueError};
 
 /// Where a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum RequestState {
     /// With nobody, or in the hands of a task.
     Idle,
     /// With the device; a task waits for it.
@@ -44,7 +44,7 @@ enum State {
 /// What is known of one request.
 #[derive(Debug)]
 struct Place {
-    state: State,
+    state: RequestState,
     /// While it is done: the request, and the bytes that the device wrote.
     request: Option<Box<Request>>,
     written: u32,
@@ -63,7 +63,7 @@ struct Inner {
     places: Box<[Place]>,
     idle: Vec<Box<Request>>,
     /// Tasks that wait for an idle request. Keeps its memory.
-    hopeful: Vec<Waker>,
+    idle_waiters: Vec<Waker>,
     /// The next used request raises an interrupt.
     is_armed: bool,
     /// The request whose task the interrupt wakes. It may have done so already, when an interrupt came late for what was
@@ -78,13 +78,13 @@ struct Inner {
 
 impl Requests {
     pub(super) fn new(queue: Queue<Box<Request>>, requests: Vec<Box<Request>>, clock: &'static dyn Clock) -> Self {
-        let place = |_| Place { state: State::Idle, request: None, written: 0, waker: None };
+        let place = |_| Place { state: RequestState::Idle, request: None, written: 0, waker: None };
         let places = requests.iter().map(place).collect();
         let inner = Inner {
             queue,
             places,
             idle: requests,
-            hopeful: Vec::new(),
+            idle_waiters: Vec::new(),
             is_armed: false,
             collecting: None,
             flusher: None,
@@ -131,12 +131,12 @@ impl Inner {
                     self.is_armed = false;
                     let slot = request.slot;
                     let place = &mut self.places[slot];
-                    if place.state != State::Awaited {
-                        place.state = State::Idle;
+                    if place.state != RequestState::Awaited {
+                        place.state = RequestState::Idle;
                         self.put_back(request);
                         continue;
                     }
-                    (place.state, place.written) = (State::Done, written);
+                    (place.state, place.written) = (RequestState::Done, written);
                     place.request = Some(request);
                     if own != Some(slot)
                         && let Some(waker) = &place.waker
@@ -177,7 +177,7 @@ impl Inner {
             return false;
         }
         let (slot, waker) = (chosen.map(|(slot, _)| slot), chosen.map(|(_, waker)| waker));
-        if let Some(waker) = waker.or_else(|| self.hopeful.first()) {
+        if let Some(waker) = waker.or_else(|| self.idle_waiters.first()) {
             collector.register(waker);
         }
         self.collecting = slot;
@@ -188,7 +188,7 @@ impl Inner {
 
     /// A request that a task waits for, and its waker.
     fn waiting(&self) -> Option<(usize, &Waker)> {
-        let mut awaited = self.places.iter().enumerate().filter(|(_, place)| place.state == State::Awaited);
+        let mut awaited = self.places.iter().enumerate().filter(|(_, place)| place.state == RequestState::Awaited);
         awaited.find_map(|(slot, place)| Some((slot, place.waker.as_ref()?)))
     }
 
@@ -222,23 +222,23 @@ impl Inner {
     /// The request of `slot`, if the device is done with it.
     fn take_done(&mut self, slot: usize) -> Option<(Box<Request>, u32)> {
         let place = &mut self.places[slot];
-        if place.state != State::Done {
+        if place.state != RequestState::Done {
             return None;
         }
-        place.state = State::Idle;
+        place.state = RequestState::Idle;
         Some((place.request.take()?, place.written))
     }
 
     fn put_back(&mut self, request: Box<Request>) {
         self.idle.push(request);
         // All: the one that gets it may be gone by then.
-        self.hopeful.drain(..).for_each(Waker::wake);
+        self.idle_waiters.drain(..).for_each(Waker::wake);
     }
 
     fn wake_all(&mut self) {
-        self.hopeful.drain(..).for_each(Waker::wake);
+        self.idle_waiters.drain(..).for_each(Waker::wake);
         for place in &mut self.places {
-            if place.state == State::Awaited
+            if place.state == RequestState::Awaited
                 && let Some(waker) = place.waker.take()
             {
                 waker.wake();

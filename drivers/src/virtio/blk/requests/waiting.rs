@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 
 use atomic_waker::AtomicWaker;
 
-use super::{Request, Requests, State};
+use super::{Request, RequestState, Requests};
 use crate::virtio::queue::QueueError;
 
 /// A request in the hands of a task. It becomes idle again when this is dropped.
@@ -86,7 +86,7 @@ impl<'a> Pending<'a> {
                     inner.put_back(request);
                     return Poll::Ready(Err(error));
                 }
-                inner.places[slot].state = State::Awaited;
+                inner.places[slot].state = RequestState::Awaited;
                 slot
             }
             Stage::Within(slot) => slot,
@@ -146,7 +146,7 @@ impl Pending<'_> {
         let inner = &mut *self.requests.inner.lock();
         match inner.take_done(slot) {
             Some((request, _)) => inner.put_back(request),
-            None => inner.places[slot].state = State::Abandoned,
+            None => inner.places[slot].state = RequestState::Abandoned,
         }
         // This task may have been the one that the interrupt wakes, or that the others count on.
         inner.settle(self.collector);
@@ -163,14 +163,14 @@ impl Drop for Pending<'_> {
 }
 
 /// A task that waits for an idle request.
-pub(in crate::virtio::blk) struct Hopeful<'a> {
+pub(in crate::virtio::blk) struct IdleWaiter<'a> {
     requests: &'a Requests,
     collector: &'a AtomicWaker,
     /// In the list of those who wait.
     waker: Option<Waker>,
 }
 
-impl<'a> Hopeful<'a> {
+impl<'a> IdleWaiter<'a> {
     /// Begins to wait, or goes on with a wait that was [suspended](Self::suspend) with that waker.
     pub(in crate::virtio::blk) fn resume(
         requests: &'a Requests,
@@ -197,8 +197,8 @@ impl<'a> Hopeful<'a> {
                 }
                 return Poll::Ready(Ok(Held::new(self.requests, self.collector, request)));
             }
-            if !inner.hopeful.iter().any(|known| known.will_wake(context.waker())) {
-                inner.hopeful.push(context.waker().clone());
+            if !inner.idle_waiters.iter().any(|known| known.will_wake(context.waker())) {
+                inner.idle_waiters.push(context.waker().clone());
             }
             self.waker = Some(context.waker().clone());
             // All are with the device, and perhaps nobody waits for any of them.
@@ -215,11 +215,11 @@ impl<'a> Hopeful<'a> {
     }
 }
 
-impl Drop for Hopeful<'_> {
+impl Drop for IdleWaiter<'_> {
     fn drop(&mut self) {
         let Some(waker) = self.waker.take() else { return };
         let inner = &mut *self.requests.inner.lock();
-        inner.hopeful.retain(|other| !other.will_wake(&waker));
+        inner.idle_waiters.retain(|other| !other.will_wake(&waker));
         inner.settle(self.collector);
     }
 }
