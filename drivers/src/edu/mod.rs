@@ -108,7 +108,7 @@ impl Driver for Edu {
         let registers = bar0.map()?;
         check(&registers)?;
         // The device drives 28 bits of an address.
-        let buffer = dma.limit(28).buffer(BUFFER_SIZE)?;
+        let buffer = dma.limit_address_bits(28).buffer(BUFFER_SIZE)?;
 
         let (notifier, mut done) = event();
         let shared = Arc::new(Shared { registers, presence, done: notifier });

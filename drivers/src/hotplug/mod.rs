@@ -103,7 +103,7 @@ impl Driver for HotplugPort {
             let what = "MSI-X entry of a port's events";
             return Err(ProbeError::Unexpected { what, wanted: 0, found: message.into() });
         }
-        let signals = IrqLock::new(slot.signals());
+        let signals = IrqLock::new(slot.event_source());
         let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), mailbox: Arc::default() });
         let interrupts = granted.register(Arc::new(LineAsMessage(Service(shared.clone())))).unmask();
         Ok(Self { interrupts, shared, slot, bus, presence, clock })

@@ -4,7 +4,7 @@
 //! grace period takes it back; meanwhile the power indicator blinks. A function that went without a wish is
 //! withdrawn at once.
 
-use switchboard::function::Indicator;
+use switchboard::function::IndicatorState;
 
 use super::SlotChange;
 
@@ -62,7 +62,7 @@ pub(super) enum Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     /// Set the power indicator.
-    Show(Indicator),
+    Show(IndicatorState),
     /// Power it, wait for it, and say how it went.
     Start,
     /// Take its power, show that it may be pulled, and forget what was found behind the port.
@@ -78,7 +78,7 @@ pub(super) enum Act {
 /// The table. `now` and `grace` are in nanoseconds.
 pub(super) fn decide(phase: Phase, cause: Cause, now: u64, grace: u64) -> (Phase, &'static [Act]) {
     use Act::{Alarm, Show, Start, Stop, Tell, Withdraw};
-    use Indicator::{Blinking, Off, On};
+    use IndicatorState::{Blinking, Off, On};
 
     let until = now.saturating_add(grace);
     match (phase, cause) {

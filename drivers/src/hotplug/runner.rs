@@ -6,7 +6,7 @@ use core::task::Poll;
 use embassy_futures::select::{Either, select};
 use embedded_hal_async::delay::DelayNs;
 use switchboard::config::Address;
-use switchboard::function::{Completion, Indicator, SlotCommand, SlotEvents};
+use switchboard::function::{CommandCompletion, IndicatorState, SlotCommand, SlotEvents};
 use switchboard::interrupt::Mode;
 
 use super::monitor::{CUT, KEPT, RELEASED};
@@ -69,13 +69,13 @@ impl Runner {
         self.port.shared.collect();
         self.port.shared.take(SlotEvents::all());
         let wanted = SlotEvents::all() - SlotEvents::LATCH;
-        let completion = self.port.slot.listen(wanted);
+        let completion = self.port.slot.enable_events(wanted);
         self.complete(completion, delay).await;
         let slot = &self.port.slot;
         let (is_occupied, is_up) = (slot.is_occupied(), slot.is_link_active() != Some(false));
         if is_occupied && is_up && slot.is_powered() {
             self.phase = Phase::Occupied;
-            self.perform(Act::Show(Indicator::On), delay).await;
+            self.perform(Act::Show(IndicatorState::On), delay).await;
         } else if is_occupied {
             self.on(Cause::Changed { is_occupied, is_intact: false }, delay).await;
         } else {
@@ -184,7 +184,7 @@ impl Runner {
                 self.port.bus.mark_removed();
             }
             Act::Alarm => {
-                let command = SlotCommand { attention_indicator: Some(Indicator::On), ..SlotCommand::default() };
+                let command = SlotCommand { attention_indicator: Some(IndicatorState::On), ..SlotCommand::default() };
                 self.command(command, delay).await;
             }
             Act::Withdraw => _ = self.port.bus.mark_removed(),
@@ -199,14 +199,14 @@ impl Runner {
     }
 
     async fn power_off(&mut self, delay: &mut impl DelayNs) {
-        let light = Some(Indicator::Off);
+        let light = Some(IndicatorState::Off);
         self.command(SlotCommand { power: Some(false), power_indicator: light, attention_indicator: None }, delay)
             .await;
     }
 
     /// Powers what is in the slot. Says whether it answers.
     async fn start(&mut self, delay: &mut impl DelayNs) -> bool {
-        let (power, attention_indicator) = (Some(true), Some(Indicator::Off));
+        let (power, attention_indicator) = (Some(true), Some(IndicatorState::Off));
         self.command(SlotCommand { power, attention_indicator, ..SlotCommand::default() }, delay).await;
         if !self.within(LINK_TIME, delay, |port| port.slot.is_link_active() != Some(false)).await {
             log::error!("{}: slot {}: the link does not come up", self.address(), self.number());
@@ -240,8 +240,8 @@ impl Runner {
     }
 
     /// Waits until the slot takes the next command. Some never say so, and take it all the same.
-    async fn complete(&self, completion: Completion, delay: &mut impl DelayNs) {
-        if completion == Completion::Now {
+    async fn complete(&self, completion: CommandCompletion, delay: &mut impl DelayNs) {
+        if completion == CommandCompletion::Immediate {
             return;
         }
         let shared = &self.port.shared;

@@ -23,7 +23,7 @@ impl DmaPort {
 
     /// Says that the device drives only the low `bits` of an address; memory above is refused.
     #[must_use]
-    pub fn limit(self, bits: u8) -> Self {
+    pub fn limit_address_bits(self, bits: u8) -> Self {
         Self { bits: bits.min(64), ..self }
     }
 

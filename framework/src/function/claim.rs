@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use super::bus::BusPort;
 use super::config::Config;
 use super::handle::Function;
-use super::power::{BarLost, PowerState, SettleError, Settling, restore_bars};
+use super::power::{BarNotRestored, PowerState, SettleError, Settling, restore_bars};
 use crate::config::{Address, HeaderKind, update_command};
 use crate::dma::DmaPort;
 use crate::interrupt::InterruptPort;
@@ -106,5 +106,5 @@ pub enum ClaimError {
     Settle(#[from] SettleError),
     /// It does not answer where it is to.
     #[error(transparent)]
-    Lost(#[from] BarLost),
+    Bar(#[from] BarNotRestored),
 }

@@ -12,10 +12,11 @@ pub use claim::{ClaimError, Resources};
 pub use config::Config;
 pub use handle::Function;
 pub use port::{
-    Completion, HotPlugSlot, Indicator, PortResources, SecondaryBus, SlotCommand, SlotEventSource, SlotEvents,
+    CommandCompletion, HotPlugSlot, IndicatorState, PortResources, SecondaryBus, SlotCommand, SlotEventSource,
+    SlotEvents,
 };
 pub use power::{
-    BarLost, PowerState, ResetError, ResetMethod, SettleError, Settled, Settling, SuspendError, Suspended,
+    BarNotRestored, PowerState, ResetError, ResetMethod, SettleError, Settled, Settling, SuspendError, Suspended,
 };
 
 pub use crate::config::{Reason, Refusal};

@@ -46,7 +46,7 @@ pub enum GrantError {
     Gone(#[from] Gone),
     /// The function is there, and its capability takes no writes.
     #[error("the {mode} capability ignores writes")]
-    Stuck {
+    IgnoresWrites {
         /// Whose capability.
         mode: Mode,
     },

@@ -78,7 +78,7 @@ impl LineHold {
             others: others.into(),
             detector: line.detector.clone(),
             began: AtomicU32::new(0),
-            longest: AtomicU32::new(0),
+            longest_ticks: AtomicU32::new(0),
             machine: self.machine,
             gsi: self.gsi,
         });
@@ -111,7 +111,7 @@ struct List {
     others: Box<[Sharer]>,
     detector: Arc<StormDetector>,
     began: AtomicU32,
-    longest: AtomicU32,
+    longest_ticks: AtomicU32,
     machine: &'static Machine,
     gsi: Gsi,
 }
@@ -126,7 +126,7 @@ impl ServeInterrupt for List {
             nobody &= sharer.handler().serve() == Claim::NotMine;
         }
         let took = ticks().wrapping_sub(self.began.load(Ordering::Relaxed));
-        if took > self.longest.load(Ordering::Relaxed) {
+        if took > self.longest_ticks.load(Ordering::Relaxed) {
             self.note(took);
         }
         if !nobody {
@@ -143,7 +143,7 @@ impl List {
     #[cold]
     #[inline(never)]
     fn note(&self, took: u32) {
-        self.longest.store(took, Ordering::Relaxed);
+        self.longest_ticks.store(took, Ordering::Relaxed);
         self.sharers().for_each(|sharer| sharer.counters().note(took));
     }
 

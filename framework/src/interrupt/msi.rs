@@ -24,7 +24,7 @@ pub(super) struct Msi {
 impl Msi {
     /// Programs as many messages as there are `vectors`, and leaves them silent.
     pub(super) fn open(claimed: &Arc<Claimed>, vectors: &VectorBlock) -> Result<Self, GrantError> {
-        let stuck = GrantError::Stuck { mode: Mode::Msi };
+        let stuck = GrantError::IgnoresWrites { mode: Mode::Msi };
         let (space, capability) = (claimed.space(), claimed.record().msi.ok_or(stuck)?);
         let target = claimed.machine().controller.message(vectors.vector(0).ok_or(stuck)?);
         let granted = u16::from(vectors.count().trailing_zeros().to_le_bytes()[0] & 7) << 4;

@@ -51,7 +51,7 @@ impl Msix {
     /// Firmware may have left entries unmasked, and some devices give access to the table only when MSI-X is on:
     /// so it goes on under the function mask first.
     pub(super) fn open(claimed: &Arc<Claimed>) -> Result<Self, GrantError> {
-        let stuck = GrantError::Stuck { mode: Mode::Msix };
+        let stuck = GrantError::IgnoresWrites { mode: Mode::Msix };
         let (space, capability) = (claimed.space(), claimed.record().msix.ok_or(stuck)?);
         let table = map(claimed, capability.table, capability.table_length())?;
         let pending = map(claimed, capability.pending, capability.pending_length())?;

@@ -4,7 +4,7 @@
 //! machine permits it, and with fewer vectors than messages when the machine runs short. A rung that fails
 //! gives way to the next, and the first failure is what a driver hears when nothing was left. A driver may
 //! [prefer](InterruptPort::prefer) a mode, which then comes first, and ask for a
-//! [minimum](InterruptPort::at_least) of vectors.
+//! [minimum](InterruptPort::min_vectors) of vectors.
 
 use alloc::sync::Arc;
 
@@ -42,7 +42,7 @@ impl InterruptPort {
     /// Refuses messages on fewer than `vectors` vectors, instead of folding them further. The ladder goes on to the
     /// line then.
     #[must_use]
-    pub fn at_least(self, vectors: usize) -> Self {
+    pub fn min_vectors(self, vectors: usize) -> Self {
         Self { least: vectors, ..self }
     }
 

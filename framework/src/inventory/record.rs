@@ -63,7 +63,7 @@ impl Status {
 
 /// A part of a BAR that only the framework may touch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Hole {
+pub(crate) struct MsixRange {
     pub(crate) bar: u8,
     pub(crate) start: u64,
     pub(crate) end: u64,
@@ -156,15 +156,15 @@ impl Record {
     }
 
     /// Where the MSI-X table and the pending bits are.
-    pub(crate) fn msix_holes(&self) -> [Option<Hole>; 2] {
-        let hole = |place: BarOffset, length: u64| Hole {
+    pub(crate) fn msix_ranges(&self) -> [Option<MsixRange>; 2] {
+        let range = |place: BarOffset, length: u64| MsixRange {
             bar: place.bar,
             start: place.offset.into(),
             end: u64::from(place.offset) + length,
         };
         [
-            self.msix.map(|msix| hole(msix.table, msix.table_length())),
-            self.msix.map(|msix| hole(msix.pending, msix.pending_length())),
+            self.msix.map(|msix| range(msix.table, msix.table_length())),
+            self.msix.map(|msix| range(msix.pending, msix.pending_length())),
         ]
     }
 

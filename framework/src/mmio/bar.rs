@@ -109,13 +109,13 @@ fn map_block<B: RegisterBlock>(
 ) -> Result<Bar<B>, MapError> {
     let physical = locate(claimed, index, offset, length)?;
     let end = offset + length;
-    for hole in claimed.record().msix_holes().into_iter().flatten() {
-        if hole.bar == index && offset < hole.end && hole.start < end {
-            return Err(MapError::MsixTable { index, start: hole.start, end: hole.end });
+    for range in claimed.record().msix_ranges().into_iter().flatten() {
+        if range.bar == index && offset < range.end && range.start < end {
+            return Err(MapError::MsixTable { index, start: range.start, end: range.end });
         }
     }
     if !physical.is_multiple_of(B::ALIGN) {
-        return Err(MapError::Askew { index, offset, align: B::ALIGN });
+        return Err(MapError::Misaligned { index, offset, align: B::ALIGN });
     }
     let window = RegisterWindow::map(claimed.machine().memory, physical, length)?;
     Ok(Bar { window, _claimed: claimed.clone(), _block: PhantomData })
@@ -205,7 +205,7 @@ pub enum MapError {
     },
     /// The window does not begin where its registers could be reached.
     #[error("a window at {offset:#x} of BAR {index} is not aligned to {align} bytes")]
-    Askew {
+    Misaligned {
         /// Its index.
         index: u8,
         /// Where the window would begin.

@@ -8,5 +8,5 @@ mod taken;
 pub use presence::{Gone, Presence};
 
 pub(crate) use claimed::Claimed;
-pub(crate) use presence::{RETRY, ResetInProgress};
+pub(crate) use presence::{RETRY_VENDOR_ID, ResetInProgress};
 pub(crate) use taken::Taken;

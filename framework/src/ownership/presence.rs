@@ -17,7 +17,7 @@ use crate::machine::Machine;
 
 /// What a read of the vendor and device ids gives while a function asks for more time after a reset
 /// (PCIe 5.0, 2.3.2): no id, and no sign of absence.
-pub(crate) const RETRY: u16 = 0x0001;
+pub(crate) const RETRY_VENDOR_ID: u16 = 0x0001;
 
 /// The function is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -133,7 +133,7 @@ impl Machine {
         }
         let (vendor, device) = (record.space.read_u16(0), record.space.read_u16(2));
         let is_there = (vendor, device) == (record.header().vendor, record.header().device);
-        if is_there || vendor == RETRY || record.watch.is_resetting() {
+        if is_there || vendor == RETRY_VENDOR_ID || record.watch.is_resetting() {
             return Ok(());
         }
         self.mark_gone(record);

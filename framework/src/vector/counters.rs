@@ -17,7 +17,7 @@ pub(crate) struct InterruptCounters {
     count: AtomicU64,
     unclaimed: AtomicU64,
     held_back: AtomicU64,
-    longest: AtomicU32,
+    longest_ticks: AtomicU32,
 }
 
 impl InterruptCounters {
@@ -40,7 +40,7 @@ impl InterruptCounters {
             count: AtomicU64::new(0),
             unclaimed: AtomicU64::new(0),
             held_back: AtomicU64::new(0),
-            longest: AtomicU32::new(0),
+            longest_ticks: AtomicU32::new(0),
         }
     }
 
@@ -58,8 +58,8 @@ impl InterruptCounters {
     /// Notes how long a call took, in ticks. Only the vector's CPU writes.
     #[inline]
     pub(crate) fn note(&self, ticks: u32) {
-        if ticks > self.longest.load(Ordering::Relaxed) {
-            self.longest.store(ticks, Ordering::Relaxed);
+        if ticks > self.longest_ticks.load(Ordering::Relaxed) {
+            self.longest_ticks.store(ticks, Ordering::Relaxed);
         }
     }
 
@@ -79,7 +79,7 @@ impl InterruptCounters {
             count: self.count.load(Ordering::Relaxed),
             unclaimed: self.unclaimed.load(Ordering::Relaxed),
             masked_while_pending: self.held_back.load(Ordering::Relaxed),
-            longest: self.longest.load(Ordering::Relaxed),
+            longest_ticks: self.longest_ticks.load(Ordering::Relaxed),
         }
     }
 }
@@ -106,7 +106,7 @@ pub struct InterruptReport {
     /// Times that its message was pending behind the mask when it was unmasked.
     pub masked_while_pending: u64,
     /// The longest call, in ticks of the time stamp counter; of a line, the longest of all its handlers together.
-    pub longest: u32,
+    pub longest_ticks: u32,
 }
 
 impl InterruptReport {

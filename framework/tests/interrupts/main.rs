@@ -1,8 +1,8 @@
 //! The typed interrupts on a machine made of memory: every mode, from grant to drop.
 
-mod ladder;
 mod lines;
 mod messages;
+mod selection;
 mod teardown;
 mod widths;
 

@@ -1,6 +1,6 @@
 //! Resets: each way, each delay, and functions that do not come back.
 
-use switchboard::function::{BarLost, Function, ResetError, ResetMethod, SettleError, Settled};
+use switchboard::function::{BarNotRestored, Function, ResetError, ResetMethod, SettleError, Settled};
 
 use crate::device::{BAR0, COMMAND, DEVICE_CONTROL, Device, INTERRUPT, Nature, here, pass, take};
 
@@ -94,9 +94,9 @@ fn a_function_that_does_not_come_back_is_told_in_a_second() {
 fn a_function_that_comes_back_elsewhere_is_not_handed_out() {
     let (device, machine) = Device::start(Nature { loses_bars_for_good: true, ..Nature::default() });
     let wanted = (device.bar() & !0xf).into();
-    let lost = BarLost { address: here(), index: 0, wanted, found: 0 };
+    let lost = BarNotRestored { address: here(), index: 0, wanted, found: 0 };
     let error = take(machine).reset().expect("a reset").wait().expect_err("its BAR is lost");
-    assert_eq!(error, SettleError::Lost(lost));
+    assert_eq!(error, SettleError::Bar(lost));
     assert_eq!((device.word(COMMAND) & DECODE, device.word(BAR0)), (0, 0));
     let refusal = take(machine).claim().expect_err("it is still lost").to_string();
     assert_eq!(refusal, lost.to_string());
@@ -116,7 +116,7 @@ fn a_task_need_not_wait_by_spinning() {
             Settled::NotYet(next) => settling = next,
         }
         // As a timer would.
-        pass(machine, settling.remaining());
+        pass(machine, settling.remaining_ns());
     };
     assert!(polls <= 4, "{polls}");
     assert_eq!((device.resets(), function.address()), (1, here()));

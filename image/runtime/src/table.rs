@@ -90,6 +90,7 @@ mod tests {
             mode,
             route: None,
             bars: Vec::new(),
+            extended_capabilities: Vec::new(),
             rom: None,
             defects: Vec::new(),
         }
@@ -106,7 +107,7 @@ mod tests {
             count: 0,
             unclaimed: 0,
             masked_while_pending: 0,
-            longest: 0,
+            longest_ticks: 0,
         }
     }
 

@@ -97,6 +97,6 @@ async fn settled(mut settling: Settling) -> Result<Function, Failure> {
             Settled::Ready(function) => return Ok(function),
             Settled::NotYet(next) => settling = next,
         }
-        Timer::after(Duration::from_nanos(settling.remaining())).await;
+        Timer::after(Duration::from_nanos(settling.remaining_ns())).await;
     }
 }

@@ -132,7 +132,7 @@ impl Driver for Ivshmem {
             Answering { shared: shared.clone(), vector, last, handled, idle }
         };
         let handlers = (of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7));
-        let messages = irq.at_least(1).grant_messages()?.register_each(handlers).unmask();
+        let messages = irq.min_vectors(1).grant_messages()?.register_each(handlers).unmask();
         put(&shared.memory, place::SERVED, 0, messages.vectors() as u64);
         Ok(Self { messages, shared, registers, position })
     }

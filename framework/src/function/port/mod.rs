@@ -3,7 +3,7 @@
 
 mod slot;
 
-pub use slot::{Completion, HotPlugSlot, Indicator, SlotCommand, SlotEventSource, SlotEvents};
+pub use slot::{CommandCompletion, HotPlugSlot, IndicatorState, SlotCommand, SlotEventSource, SlotEvents};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use crate::function::handle::Function;
 use crate::interrupt::InterruptPort;
 use crate::inventory::{FunctionReport, Record};
 use crate::mmio::UnmappedBar;
-use crate::ownership::{Claimed, Presence, RETRY};
+use crate::ownership::{Claimed, Presence, RETRY_VENDOR_ID};
 
 impl Function {
     /// What the slot behind it can do, for a PCI Express port that has one.
@@ -112,7 +112,7 @@ impl SecondaryBus {
         let Some(numbers) = self.numbers else { return Some(false) };
         let address = Address::new(self.claimed.record().address().segment(), numbers.secondary, 0, 0);
         match Space::new(self.claimed.machine().config, address).read_u16(0) {
-            RETRY => None,
+            RETRY_VENDOR_ID => None,
             vendor => Some(vendor != u16::MAX),
         }
     }

@@ -55,7 +55,7 @@ bitflags! {
 
 /// A light at the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Indicator {
+pub enum IndicatorState {
     /// Lit. At the power indicator: do not pull.
     On,
     /// Blinking. At the power indicator: about to change.
@@ -64,7 +64,7 @@ pub enum Indicator {
     Off,
 }
 
-impl Indicator {
+impl IndicatorState {
     const fn bits(self) -> u16 {
         match self {
             Self::On => 1,
@@ -80,19 +80,19 @@ pub struct SlotCommand {
     /// Whether what is in it is powered.
     pub power: Option<bool>,
     /// The light that says whether it may be pulled.
-    pub power_indicator: Option<Indicator>,
+    pub power_indicator: Option<IndicatorState>,
     /// The light that calls for attention.
-    pub attention_indicator: Option<Indicator>,
+    pub attention_indicator: Option<IndicatorState>,
 }
 
 /// When the next command may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a slot takes one command at a time"]
-pub enum Completion {
+pub enum CommandCompletion {
     /// At once: nothing was to change, or the slot needs no time.
-    Now,
+    Immediate,
     /// When the port announces [`SlotEvents::COMMAND_COMPLETED`]; it has a second for that.
-    Announced,
+    Signaled,
 }
 
 /// A slot, to be commanded. Dropping it ends its interrupts; its power stays as it is.
@@ -115,7 +115,7 @@ impl HotPlugSlot {
 
     /// The handler's side.
     #[must_use]
-    pub fn signals(&self) -> SlotEventSource {
+    pub fn event_source(&self) -> SlotEventSource {
         self.registers.clone()
     }
 
@@ -143,7 +143,7 @@ impl HotPlugSlot {
     }
 
     /// Tells the slot something.
-    pub fn command(&mut self, command: SlotCommand) -> Completion {
+    pub fn command(&mut self, command: SlotCommand) -> CommandCompletion {
         self.control(|mut control| {
             let can = self.capabilities;
             if let Some(power) = command.power.filter(|_| can.has_power_controller()) {
@@ -163,7 +163,7 @@ impl HotPlugSlot {
     }
 
     /// Has exactly `events` interrupt.
-    pub fn listen(&mut self, events: SlotEvents) -> Completion {
+    pub fn enable_events(&mut self, events: SlotEvents) -> CommandCompletion {
         let same = SlotEvents::all() - SlotEvents::LINK;
         let link = if events.contains(SlotEvents::LINK) { LINK_ENABLE } else { 0 };
         let interrupt = if events.is_empty() { 0 } else { INTERRUPT };
@@ -171,20 +171,24 @@ impl HotPlugSlot {
         self.control(|control| control & !all | (events & same).bits() | link | interrupt)
     }
 
-    fn control(&self, change: impl FnOnce(u16) -> u16) -> Completion {
-        let Some(before) = self.registers.read(SLOT_CONTROL) else { return Completion::Now };
+    fn control(&self, change: impl FnOnce(u16) -> u16) -> CommandCompletion {
+        let Some(before) = self.registers.read(SLOT_CONTROL) else { return CommandCompletion::Immediate };
         let after = change(before);
         if after == before {
-            return Completion::Now;
+            return CommandCompletion::Immediate;
         }
         self.registers.write(SLOT_CONTROL, after);
-        if self.capabilities.has_no_command_completed() { Completion::Now } else { Completion::Announced }
+        if self.capabilities.has_no_command_completed() {
+            CommandCompletion::Immediate
+        } else {
+            CommandCompletion::Signaled
+        }
     }
 }
 
 impl Drop for HotPlugSlot {
     fn drop(&mut self) {
-        let _ = self.listen(SlotEvents::empty());
+        let _ = self.enable_events(SlotEvents::empty());
     }
 }
 

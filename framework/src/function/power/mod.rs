@@ -10,7 +10,7 @@ mod state;
 mod suspend;
 
 pub use reset::{ResetError, ResetMethod};
-pub use saved::BarLost;
+pub use saved::BarNotRestored;
 pub use settle::{SettleError, Settled, Settling};
 pub use state::PowerState;
 pub use suspend::{SuspendError, Suspended};

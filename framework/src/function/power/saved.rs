@@ -48,7 +48,7 @@ impl Saved {
     }
 
     /// Writes it back, BARs before the decoding that goes by them.
-    pub(in crate::function) fn restore(self, record: &Record) -> Result<(), BarLost> {
+    pub(in crate::function) fn restore(self, record: &Record) -> Result<(), BarNotRestored> {
         let space = record.space;
         restore_bars(record)?;
         space.write_u32(ROM, self.rom);
@@ -67,7 +67,7 @@ impl Saved {
 
 /// Puts BARs that are not where the record has them back there. One that does not take its address would answer
 /// where another function does, or nowhere.
-pub(in crate::function) fn restore_bars(record: &Record) -> Result<(), BarLost> {
+pub(in crate::function) fn restore_bars(record: &Record) -> Result<(), BarNotRestored> {
     let is_in_place = |bar: &BarFacts| bar.address.is_err() || bar.address == Ok(read_bar(record, bar));
     if record.bars.iter().all(is_in_place) {
         return Ok(());
@@ -82,7 +82,7 @@ pub(in crate::function) fn restore_bars(record: &Record) -> Result<(), BarLost> 
         if !write_bar(record.space, *bar, wanted) {
             // Not decoding any more: it would do so in the wrong place.
             let (address, found) = (record.address(), read_bar(record, bar));
-            return Err(BarLost { address, index: bar.index, wanted, found });
+            return Err(BarNotRestored { address, index: bar.index, wanted, found });
         }
     }
     update_command(record.space, |_| before);
@@ -104,7 +104,7 @@ fn read_bar(record: &Record, bar: &BarFacts) -> u64 {
 /// A BAR that is not where it was, and does not go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("BAR {index} of {address} is at {found:#x} and does not go back to {wanted:#x}")]
-pub struct BarLost {
+pub struct BarNotRestored {
     /// The function.
     pub address: Address,
     /// Which BAR.

@@ -4,7 +4,7 @@
 //! leave it alone. Every stage has a bound, whatever the function does.
 
 use super::reset::Lever;
-use super::saved::{BarLost, Saved};
+use super::saved::{BarNotRestored, Saved};
 use super::state::{D3_DELAY, PowerState};
 use crate::config::Address;
 use crate::function::handle::Function;
@@ -49,7 +49,7 @@ pub struct Settling {
 pub enum Settled {
     /// It is back: awake, quiet, with its configuration as it was.
     Ready(Function),
-    /// It is not; ask again when [`Settling::remaining`] is over.
+    /// It is not; ask again when [`Settling::remaining_ns`] is over.
     NotYet(Settling),
 }
 
@@ -73,7 +73,7 @@ impl Settling {
 
     /// Nanoseconds until it is worth asking again.
     #[must_use]
-    pub fn remaining(&self) -> u64 {
+    pub fn remaining_ns(&self) -> u64 {
         self.not_before.saturating_sub(self.function.machine().clock.now_ns())
     }
 
@@ -171,5 +171,5 @@ pub enum SettleError {
     },
     /// It came back without its BARs.
     #[error(transparent)]
-    Lost(#[from] BarLost),
+    Bar(#[from] BarNotRestored),
 }

@@ -48,7 +48,7 @@ impl Row {
             claimed,
             folded,
             masked_while_pending: row.masked_while_pending,
-            longest_ticks: row.longest,
+            longest_ticks: row.longest_ticks,
         }
     }
 }

@@ -81,7 +81,7 @@ fn interrupts(text: &mut Text, machine: &Machine) {
             "interrupts_longest_ticks",
             "gauge",
             "The longest call of a handler, in ticks of the time stamp counter.",
-            |row| row.longest.into(),
+            |row| row.longest_ticks.into(),
         ),
     ];
     for (name, kind, help, value) in families {

@@ -103,7 +103,7 @@ pub(crate) enum GrantError {
     #[error(transparent)]
     Table(#[from] MapError),
     #[error("{mode}")]
-    Stuck { mode: Mode },
+    IgnoresWrites { mode: Mode },
 }
 
 /// Lines are no part of the models.

@@ -89,7 +89,7 @@ impl Driver for Card {
         let zeros = || array::from_fn(|_| AtomicU64::new(0));
         let shared = Shared { registers: bar0.map()?, raised: zeros(), answered: zeros(), handled: zeros() };
         let shared = Arc::new(shared);
-        let messages = irq.at_least(KEPT).grant_messages()?.register(shared.clone()).unmask();
+        let messages = irq.min_vectors(KEPT).grant_messages()?.register(shared.clone()).unmask();
         let entries = Kept::ALL.into_iter().enumerate();
         let valid = entries.map(|(cause, message)| place(cause, messages.entry(message)));
         shared.registers.write(&EIAC, 0);

@@ -128,7 +128,8 @@ impl<const N: usize, W: Weapon<N>> Driver for Target<N, W> {
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let Resources { bar0, bar2, irq, dma, .. } = function.claim()?;
         let weapon = Arc::new(W::new(Parts { bar0, bar2 })?);
-        let device = Disarmed { weapon: weapon.clone(), _buffer: dma.limit(ADDRESS_BITS).buffer(BUFFER_SIZE)? };
+        let device =
+            Disarmed { weapon: weapon.clone(), _buffer: dma.limit_address_bits(ADDRESS_BITS).buffer(BUFFER_SIZE)? };
         let witness = Arc::new(Witness::default());
         let context = Arc::new(Watched { weapon, witness: witness.clone() });
         let interrupts = irq.grant()?.register(context).unmask();

@@ -47,7 +47,7 @@ fn a_driver_may_prefer_a_mode_and_ask_for_a_minimum() {
     }
     let fake = all();
     fake.machine().limit_vectors(2);
-    let (error, port) = port(&fake, 3).at_least(3).grant_messages::<3, Shared>().unwrap_err();
+    let (error, port) = port(&fake, 3).min_vectors(3).grant_messages::<3, Shared>().unwrap_err();
     assert_eq!(error.to_string(), "3 vectors are the driver's minimum, 2 can be granted");
     assert_eq!(port.grant::<3, Shared>().unwrap().mode(), Mode::Intx, "the minimum is for messages");
 }
