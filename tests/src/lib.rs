@@ -13,7 +13,6 @@ mod entry;
 mod guest;
 mod http;
 mod ivshmem;
-mod lanes;
 mod load;
 mod loader;
 mod machine;
@@ -25,6 +24,7 @@ mod qtest;
 mod redzone;
 mod report;
 mod scratch;
+mod source_counts;
 mod trace;
 
 pub use archive::archive;
@@ -37,7 +37,6 @@ pub use entry::Entry;
 pub use guest::{Exit, Guest};
 pub use http::{Client, HttpError, Response, exchange};
 pub use ivshmem::IvshmemServer;
-pub use lanes::{Lane, lanes};
 pub use load::{Load, LoadError, LoadReport};
 pub use loader::Boot;
 pub use machine::Machine;
@@ -50,4 +49,5 @@ pub use report::{
     BarReport, FunctionReport, InterruptsReport, Offers, RouteReport, VectorReport, parse_functions, parse_interrupts,
 };
 pub use scratch::ScratchPath;
+pub use source_counts::{SourceCounts, source_counts};
 pub use trace::Trace;

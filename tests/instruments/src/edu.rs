@@ -8,7 +8,7 @@ use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard_drivers::edu::{Edu, EduMessage};
 
-use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};
+use crate::raise::{Count, InterruptSource, Raise, RaiseError, source_of};
 
 /// The registers that have to do with interrupts.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub const RAISED: u32 = 0x100;
 struct Shared {
     registers: Bar<Registers>,
     presence: Presence,
-    lanes: [Lane; 1],
+    sources: [InterruptSource; 1],
 }
 
 impl MessageIsr<1> for Shared {
@@ -47,7 +47,7 @@ impl MessageIsr<1> for Shared {
 
     fn on_message(&self, EduMessage::Done: EduMessage, _isr: &InIsr<'_>) {
         self.registers.write(&ACKNOWLEDGE, u32::MAX);
-        self.lanes[0].answer();
+        self.sources[0].answer();
     }
 }
 
@@ -83,7 +83,7 @@ impl Driver for EduRaiser {
         if registers.read(&IDENTIFICATION) & 0xffff != 0x00ed {
             return Err(ProbeError::Device("the device is not an edu device, or does not answer"));
         }
-        let shared = Arc::new(Shared { registers, presence, lanes: Default::default() });
+        let shared = Arc::new(Shared { registers, presence, sources: Default::default() });
         let interrupts = irq.grant()?.register(shared.clone()).unmask();
         Ok(Self { interrupts, shared })
     }
@@ -94,19 +94,19 @@ impl Raise for EduRaiser {
         self.interrupts.mode()
     }
 
-    fn lanes(&self) -> usize {
-        self.shared.lanes.len()
+    fn sources(&self) -> usize {
+        self.shared.sources.len()
     }
 
-    fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+    fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
         self.shared.presence.check()?;
-        lane_of(&self.shared.lanes, lane)?.number();
+        source_of(&self.shared.sources, source)?.number();
         self.shared.registers.write(&RAISE, RAISED);
         Ok(())
     }
 
-    fn count(&self, lane: usize) -> Count {
-        self.shared.lanes.get(lane).map(Lane::count).unwrap_or_default()
+    fn count(&self, source: usize) -> Count {
+        self.shared.sources.get(source).map(InterruptSource::count).unwrap_or_default()
     }
 }
 

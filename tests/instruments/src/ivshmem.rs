@@ -169,26 +169,34 @@ impl Raise for Ivshmem {
     }
 
     /// The device rings vector n by entry n, so one whose entry was not granted is not served.
-    fn lanes(&self) -> usize {
+    fn sources(&self) -> usize {
         self.messages.vectors()
     }
 
     /// Rings a vector of our own.
-    fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+    fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
         self.shared.presence.check()?;
-        let lanes = self.lanes();
-        let vector = u16::try_from(lane).ok().filter(|_| lane < lanes).ok_or(RaiseError::NoLane { lane, lanes })?;
+        let sources = self.sources();
+        let vector = u16::try_from(source)
+            .ok()
+            .filter(|_| source < sources)
+            .ok_or(RaiseError::NoSource { index: source, sources })?;
         // Whoever else has the memory may have written any number there.
-        put(&self.shared.memory, place::RAISED, lane, get(&self.shared.memory, place::RAISED, lane).wrapping_add(1));
+        put(
+            &self.shared.memory,
+            place::RAISED,
+            source,
+            get(&self.shared.memory, place::RAISED, source).wrapping_add(1),
+        );
         self.ring(self.position, vector);
         Ok(())
     }
 
-    fn count(&self, lane: usize) -> Count {
-        if lane >= VECTORS {
+    fn count(&self, source: usize) -> Count {
+        if source >= VECTORS {
             return Count::default();
         }
-        let of = |place| get(&self.shared.memory, place, lane);
+        let of = |place| get(&self.shared.memory, place, source);
         let handled = of(place::HANDLED);
         let coalesced = of(place::ANSWERED).saturating_sub(handled);
         Count { raised: of(place::RAISED), handled, coalesced, idle: of(place::IDLE) }
@@ -258,7 +266,7 @@ mod tests {
         device.raise(2).expect("raised");
         assert_eq!(fake.read_register(here(), 0, DOORBELL.offset()), 7 << 16 | 2);
         assert_eq!(low(&fake, place::RAISED, 2), 1);
-        assert_eq!(device.raise(8), Err(RaiseError::NoLane { lane: 8, lanes: 8 }));
+        assert_eq!(device.raise(8), Err(RaiseError::NoSource { index: 8, sources: 8 }));
     }
 
     #[test]

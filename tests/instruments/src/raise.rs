@@ -1,6 +1,6 @@
 //! Devices that interrupt when they are told to, and how it is told that no interrupt is lost.
 //!
-//! Every interrupt of a lane has a number, one more than the last. Interrupts of one message merge before they are
+//! Every interrupt of a source has a number, one more than the last. Interrupts of one message merge before they are
 //! served, so a handler does not count calls: it reads the last number that was raised, and answers for all up to
 //! it. What was raised is then handled, or coalesced with what was, or lost.
 
@@ -14,20 +14,20 @@ pub trait Raise {
     /// How its interrupts come.
     fn mode(&self) -> Mode;
 
-    /// Interrupts that it keeps apart: each of 0 to `lanes` has a handler call of its own.
-    fn lanes(&self) -> usize;
+    /// Interrupts that it keeps apart: each of 0 to `sources` has a handler call of its own.
+    fn sources(&self) -> usize;
 
-    /// Raises the interrupt of a lane once.
+    /// Raises the interrupt of a source once.
     ///
     /// # Errors
     /// [`RaiseError`]; nothing was raised then.
-    fn raise(&mut self, lane: usize) -> Result<(), RaiseError>;
+    fn raise(&mut self, source: usize) -> Result<(), RaiseError>;
 
-    /// What became of a lane's interrupts; all zeros for a lane that there is not.
-    fn count(&self, lane: usize) -> Count;
+    /// What became of a source's interrupts; all zeros for a source that there is not.
+    fn count(&self, source: usize) -> Count;
 }
 
-/// What became of the interrupts of a lane.
+/// What became of the interrupts of a source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
     /// Interrupts raised.
@@ -52,13 +52,13 @@ impl Count {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RaiseError {
-    /// No such lane.
-    #[error("there is no lane {lane}: the device has {lanes}")]
-    NoLane {
-        /// The lane that was wanted.
-        lane: usize,
+    /// No such source.
+    #[error("there is no interrupt source {index}: the device has {sources}")]
+    NoSource {
+        /// The source that was wanted.
+        index: usize,
         /// How many there are.
-        lanes: usize,
+        sources: usize,
     },
     /// The device has not taken what it was given before; it is worth another try later.
     #[error("the device is busy")]
@@ -71,7 +71,7 @@ pub enum RaiseError {
     Broken,
 }
 
-/// The handler's side of a lane: how far it has answered.
+/// The handler's side of a source: how far it has answered.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     last: AtomicU64,
@@ -80,7 +80,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Answers for everything up to `number`. Only one handler runs for a lane, so nothing here is a locked access.
+    /// Answers for everything up to `number`. Only one handler runs for a source, so nothing here is a locked access.
     #[inline]
     pub(crate) fn answer(&self, number: u64) {
         let (last, calls) =
@@ -101,14 +101,14 @@ impl Answers {
     }
 }
 
-/// A lane whose interrupts the driver itself raises.
+/// A source whose interrupts the driver itself raises.
 #[derive(Debug, Default)]
-pub(crate) struct Lane {
+pub(crate) struct InterruptSource {
     raised: AtomicU64,
     answers: Answers,
 }
 
-impl Lane {
+impl InterruptSource {
     /// Takes the next number; the device is told to interrupt after that.
     pub(crate) fn number(&self) {
         self.raised.store(self.raised.load(Ordering::Relaxed) + 1, Ordering::Release);
@@ -126,9 +126,9 @@ impl Lane {
     }
 }
 
-/// The lane of that number.
-pub(crate) fn lane_of<T>(lanes: &[T], lane: usize) -> Result<&T, RaiseError> {
-    lanes.get(lane).ok_or(RaiseError::NoLane { lane, lanes: lanes.len() })
+/// The source of that number.
+pub(crate) fn source_of<T>(sources: &[T], source: usize) -> Result<&T, RaiseError> {
+    sources.get(source).ok_or(RaiseError::NoSource { index: source, sources: sources.len() })
 }
 
 #[cfg(test)]
@@ -137,14 +137,14 @@ mod tests {
 
     #[test]
     fn every_number_is_handled_coalesced_or_outstanding() {
-        let lane = Lane::default();
-        lane.number();
-        lane.answer();
-        lane.answer();
-        (0..3).for_each(|_| lane.number());
-        lane.answer();
-        lane.number();
-        let count = lane.count();
+        let source = InterruptSource::default();
+        source.number();
+        source.answer();
+        source.answer();
+        (0..3).for_each(|_| source.number());
+        source.answer();
+        source.number();
+        let count = source.count();
         assert_eq!(count, Count { raised: 5, handled: 2, coalesced: 2, idle: 1 });
         assert_eq!(count.outstanding(), 1);
     }

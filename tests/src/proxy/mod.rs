@@ -4,30 +4,30 @@
 //! about being there at all. Every access that the guest makes is written down. What this cannot do: extended
 //! configuration space, interrupts, and BARs above 4 GiB.
 
+mod bar_map;
 mod behaviour;
-mod catalogue;
-mod kind;
+mod config_builder;
+mod faulty_virtio;
+mod hostile_case;
 mod log;
 mod memory;
-mod placed;
 mod registers;
 mod serve;
-mod sketch;
 mod space;
-mod virtio;
+mod virtio_kind;
 mod wire;
 mod writable;
 
 pub use behaviour::Behaviour;
-pub use catalogue::{Case, Expect, Limits};
-pub use kind::Kind;
+pub use config_builder::ConfigBuilder;
+pub use faulty_virtio::{FaultyVirtio, VirtioFault};
+pub use hostile_case::{Expect, HostileCase, Limits};
 pub use log::{Access, ConfigWrite};
 pub use memory::GuestMemory;
 pub use registers::{Garbage, Ones, Registers, Stored};
 pub use serve::Proxy;
-pub use sketch::Sketch;
 pub use space::Space;
-pub use virtio::{Lie, VirtioLiar};
+pub use virtio_kind::VirtioKind;
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::bar_map::BarMap;
 use super::log::{Access, ConfigWrite, Log};
-use super::placed::Placed;
 use super::registers::{Ones, Registers};
 use super::space::Space;
 use super::wire::{Request, answer, receive};
@@ -17,17 +17,17 @@ use crate::Qemu;
 /// A function of the guest's whose every access comes here. The guest needs [shared memory](Qemu::shared_memory).
 #[derive(Debug)]
 pub struct Proxy {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ProxyState>>,
     /// Our end, to hang up by.
     stream: UnixStream,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ProxyState {
     phase: Phase,
     space: Space,
-    placed: Placed,
+    bars: BarMap,
     registers: Box<dyn Registers>,
     log: Log,
 }
@@ -51,8 +51,8 @@ impl Proxy {
     #[must_use]
     pub fn attach(qemu: Qemu, place: &str, space: Space, registers: Box<dyn Registers>) -> (Self, Qemu) {
         let (stream, theirs) = UnixStream::pair().expect("a pair of sockets");
-        let placed = Placed::new(space.readbacks());
-        let state = State { phase: Phase::Qemu, space, placed, registers, log: Log::default() };
+        let bars = BarMap::new(space.readbacks());
+        let state = ProxyState { phase: Phase::Qemu, space, bars, registers, log: Log::default() };
         let state = Arc::new(Mutex::new(state));
         let (mut serving, shared) = (stream.try_clone().expect("a second descriptor"), Arc::clone(&state));
         let thread = thread::spawn(move || {
@@ -128,12 +128,12 @@ impl Drop for Proxy {
     }
 }
 
-impl State {
+impl ProxyState {
     fn carry_out(&mut self, request: Request) -> u64 {
         match request {
             Request::ConfigRead { offset, width } => self.read_config(offset, width).into(),
             Request::ConfigWrite { offset, width, value } => {
-                self.placed.write(offset, width, value);
+                self.bars.write(offset, width, value);
                 if self.phase != Phase::Qemu {
                     self.space.write(offset, width, value);
                     self.note(Access::ConfigWrite(ConfigWrite { offset, width, value }));
@@ -141,13 +141,13 @@ impl State {
                 0
             }
             Request::BarRead { address, width, is_memory } => {
-                let Some((bar, offset)) = self.placed.find(address, is_memory) else { return u64::MAX };
+                let Some((bar, offset)) = self.bars.find(address, is_memory) else { return u64::MAX };
                 let value = if self.space.is_gone() { u64::MAX } else { self.registers.read(bar, offset, width) };
                 self.note(Access::BarRead { bar, offset, width, value });
                 value
             }
             Request::BarWrite { address, width, value, is_memory } => {
-                if let Some((bar, offset)) = self.placed.find(address, is_memory) {
+                if let Some((bar, offset)) = self.bars.find(address, is_memory) {
                     if !self.space.is_gone() {
                         self.registers.write(bar, offset, width, value);
                     }
@@ -167,7 +167,7 @@ impl State {
 
     fn read_config(&mut self, offset: usize, width: usize) -> u32 {
         let value = match self.phase {
-            Phase::Qemu => self.placed.read(offset).unwrap_or_else(|| self.space.read(offset, width)),
+            Phase::Qemu => self.bars.read(offset).unwrap_or_else(|| self.space.read(offset, width)),
             Phase::Firmware => self.space.read_by_firmware(offset, width),
             Phase::Image => self.space.read(offset, width),
         };
@@ -183,6 +183,6 @@ impl State {
 }
 
 /// A test that failed must not hide what the guest did, so a poisoned lock is as good as any.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<ProxyState>) -> MutexGuard<'_, ProxyState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,10 @@
 //! A proxied function, asked as QEMU asks.
 
-use super::{Behaviour, Sketch, Space};
+use super::{Behaviour, ConfigBuilder, Space};
 
 /// A function with a BAR of each kind and both kinds of messages.
-fn sketch() -> Sketch {
-    Sketch::new(0x1234, 0x5678, 0x02_00_00)
+fn sketch() -> ConfigBuilder {
+    ConfigBuilder::new(0x1234, 0x5678, 0x02_00_00)
         .ports(0, 0x20)
         .memory(1, 0x1000)
         .memory64(4, 0x4000)

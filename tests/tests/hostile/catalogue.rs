@@ -5,7 +5,7 @@ use std::path::Path;
 
 use switchboard::config::Address;
 use switchboard_tests::ScratchPath;
-use switchboard_tests::proxy::{Case, Expect};
+use switchboard_tests::proxy::{Expect, HostileCase};
 
 use crate::reasons::{Judgement, judgement};
 use crate::space::Function;
@@ -13,20 +13,20 @@ use crate::trial::{Trial, Verdict};
 use crate::verdict::class;
 
 /// The cases; `None` where there is no generator.
-pub(crate) fn cases() -> Option<Vec<Case>> {
+pub(crate) fn cases() -> Option<Vec<HostileCase>> {
     let generator = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/hostile.py");
     if !generator.is_file() {
         eprintln!("skipped: there is no ../shared/tools/hostile.py");
         return None;
     }
     let folder = ScratchPath::new("hostile");
-    let cases = Case::generate(&generator, folder.path());
+    let cases = HostileCase::generate(&generator, folder.path());
     fs::remove_dir_all(folder.path()).expect("the folder was made");
     Some(cases)
 }
 
 /// The functions of a case, without those for which `is_left_out`.
-pub(crate) fn functions(case: &Case, is_left_out: impl Fn(bool) -> bool) -> Vec<(Address, Function)> {
+pub(crate) fn functions(case: &HostileCase, is_left_out: impl Fn(bool) -> bool) -> Vec<(Address, Function)> {
     let functions = case.dumped().iter().filter(|function| !is_left_out(case.is_target(function.name)));
     let place = |function: &switchboard_tests::DumpedFunction| {
         let name = function.name;
@@ -39,7 +39,7 @@ pub(crate) fn functions(case: &Case, is_left_out: impl Fn(bool) -> bool) -> Vec<
     functions.map(place).collect()
 }
 
-pub(crate) fn target(case: &Case) -> Address {
+pub(crate) fn target(case: &HostileCase) -> Address {
     let name = case.dumped().iter().map(|function| function.name).find(|name| case.is_target(*name)).expect("a target");
     Address::new(0, name.bus, name.device, name.function)
 }
@@ -53,7 +53,7 @@ fn neighbours(verdict: &Verdict, target: Address) -> Vec<String> {
         .collect()
 }
 
-fn check(case: &Case, trial: &Trial) -> Result<(), String> {
+fn check(case: &HostileCase, trial: &Trial) -> Result<(), String> {
     trial.set_dead(case.is_dead());
     let target = target(case);
     let verdict = trial.run(functions(case, |_| false));
@@ -99,7 +99,7 @@ fn check(case: &Case, trial: &Trial) -> Result<(), String> {
 fn each_case_is_in_its_class() {
     let Some(cases) = cases() else { return };
     let trial = Trial::begin();
-    let ours = |case: &&Case| !case.is_about_mcfg() && !case.name.contains("virtio");
+    let ours = |case: &&HostileCase| !case.is_about_mcfg() && !case.name.contains("virtio");
     let checked: Vec<_> = cases.iter().filter(ours).map(|case| check(case, &trial)).collect();
     let wrong: Vec<_> = checked.iter().filter_map(|result| result.as_ref().err()).collect();
     eprintln!(

@@ -3,7 +3,7 @@
 use core::ops::Range;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::platform::EcamRegion;
-use switchboard_tests::proxy::{Case, Expect};
+use switchboard_tests::proxy::{Expect, HostileCase};
 use switchboard_x86_64::tables::{self, PhysicalMemory};
 
 use crate::catalogue::cases;
@@ -66,7 +66,7 @@ impl ConfigAccess for Reads {
 }
 
 /// The regions that are believed.
-fn believed(case: &Case) -> Vec<EcamRegion> {
+fn believed(case: &HostileCase) -> Vec<EcamRegion> {
     let bridge = 0x29c0_8086;
     let found = case.mcfg.as_ref().map(|table| tables::find(None, &Firmware::new(table)).ecam).unwrap_or_default();
     // Where no region has the first bus of segment 0, nothing answers there.

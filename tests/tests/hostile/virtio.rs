@@ -2,14 +2,14 @@
 
 use switchboard::driver::{Driver, ProbeError};
 use switchboard_drivers::virtio::VirtioNet;
-use switchboard_tests::proxy::{Case, Expect};
+use switchboard_tests::proxy::{Expect, HostileCase};
 
 use crate::catalogue::{cases, functions, target};
 use crate::reasons::judgement;
 use crate::trial::Trial;
 
 /// What the driver says. The registers read zero, so one that gets as far as them has no use for the features.
-fn refusal(case: &Case, trial: &Trial) -> ProbeError {
+fn refusal(case: &HostileCase, trial: &Trial) -> ProbeError {
     trial.set_dead(false);
     let function = trial.offer(functions(case, |_| false), target(case)).expect("offered");
     let refusal = VirtioNet::probe(function).map(|_| ()).expect_err("registers that are all zero");

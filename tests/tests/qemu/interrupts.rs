@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use switchboard_tests::{Exit, Guest, Irq, Lane, Machine, Qemu, Trace, lanes};
+use switchboard_tests::{Exit, Guest, Irq, Machine, Qemu, SourceCounts, Trace, source_counts};
 
 /// Enough for laps of every ring, and for device timers to hold interrupts apart.
 const COUNT: u64 = 20_000;
@@ -12,37 +12,37 @@ const MANY: u64 = 1_000_000;
 /// Every message, and every line through the I/O APIC, is delivered with this event.
 const DELIVERY: &str = "apic_deliver_irq";
 
-/// Runs the app to its end; what it says became of each lane, checked by itself.
-fn raise(qemu: Qemu, count: u64) -> (Guest, Vec<Lane>) {
+/// Runs the app to its end; what it says became of each source, checked by itself.
+fn raise(qemu: Qemu, count: u64) -> (Guest, Vec<SourceCounts>) {
     let limit = Duration::from_secs(if count > COUNT { 600 } else { 60 });
     let guest = qemu.option(&format!("app=interrupts -- raise {count}")).limit(limit).start();
     assert_eq!(guest.exit(), Exit::Success);
-    let lanes = lanes(&guest);
-    assert!(!lanes.is_empty(), "no device was raised");
-    for lane in &lanes {
-        assert_eq!((lane.lost, lane.handled + lane.coalesced), (0, lane.raised), "{lane:?}");
-        assert!(lane.handled > 0, "{lane:?}");
+    let sources = source_counts(&guest);
+    assert!(!sources.is_empty(), "no device was raised");
+    for source in &sources {
+        assert_eq!((source.lost, source.handled + source.coalesced), (0, source.raised), "{source:?}");
+        assert!(source.handled > 0, "{source:?}");
     }
-    (guest, lanes)
+    (guest, sources)
 }
 
-fn sum(lanes: &[Lane], driver: &str, count: impl Fn(&Lane) -> u64) -> u64 {
-    lanes.iter().filter(|lane| lane.driver == driver).map(count).sum()
+fn sum(sources: &[SourceCounts], driver: &str, count: impl Fn(&SourceCounts) -> u64) -> u64 {
+    sources.iter().filter(|source| source.driver == driver).map(count).sum()
 }
 
 /// One device in one mode. `kept_apart`: it sends a message for each interrupt, rather than merge them itself.
 fn mode(machine: Machine, device: &str, irq: Irq, mode: &str, width: usize, kept_apart: bool, count: u64) {
     let trace = Trace::of(DELIVERY);
-    let (_, lanes) = raise(trace.attach(Qemu::new(machine).device(device).irq(irq)), count);
-    assert_eq!(lanes.len(), width, "{lanes:#?}");
-    assert!(lanes.iter().all(|lane| lane.mode == mode), "{lanes:#?}");
-    let raised: u64 = lanes.iter().map(|lane| lane.raised).sum();
+    let (_, sources) = raise(trace.attach(Qemu::new(machine).device(device).irq(irq)), count);
+    assert_eq!(sources.len(), width, "{sources:#?}");
+    assert!(sources.iter().all(|source| source.mode == mode), "{sources:#?}");
+    let raised: u64 = sources.iter().map(|source| source.raised).sum();
     assert_eq!(raised, count);
 
     // Fixed delivery of a vector that is not the machine's own: the device's, since there is no other.
     let delivered = trace.count(|event| event.contains("delivery_mode 0") && !event.contains("vector 0 "));
-    // A call that finds causes of several lanes counts on each of them.
-    let handled = lanes.iter().map(|lane| lane.handled);
+    // A call that finds causes of several sources counts on each of them.
+    let handled = sources.iter().map(|source| source.handled);
     let calls: u64 = if kept_apart || mode == "msix" { handled.sum() } else { handled.max().unwrap_or(0) };
     assert!(delivered >= calls, "{calls} handler calls, but QEMU delivered {delivered}");
     if kept_apart {
@@ -51,7 +51,7 @@ fn mode(machine: Machine, device: &str, irq: Irq, mode: &str, width: usize, kept
 }
 
 macro_rules! modes {
-    ($($name:ident: $machine:ident $device:literal $irq:ident is $mode:literal, $width:literal lanes, $apart:literal;)+) => {
+    ($($name:ident: $machine:ident $device:literal $irq:ident is $mode:literal, $width:literal sources, $apart:literal;)+) => {
         $(#[test] fn $name() {
             mode(Machine::$machine, $device, Irq::$irq, $mode, $width, $apart, COUNT);
         })+
@@ -60,25 +60,25 @@ macro_rules! modes {
 
 // e1000e keeps 128 us between two of a kind, whatever is asked for.
 modes! {
-    q35_edu_intx: Q35 "edu" Intx is "intx", 1 lanes, true;
-    q35_edu_msi: Q35 "edu" Msi is "msi", 1 lanes, true;
-    q35_e1000e_intx: Q35 "e1000e" Intx is "intx", 5 lanes, false;
-    q35_e1000e_msi: Q35 "e1000e" Msi is "msi", 5 lanes, false;
-    q35_e1000e_msix: Q35 "e1000e" Msix is "msix", 5 lanes, false;
-    q35_xhci_intx: Q35 "nec-usb-xhci" Intx is "intx", 1 lanes, true;
-    q35_xhci_msi: Q35 "nec-usb-xhci" Msi is "msi", 16 lanes, true;
-    q35_xhci_msix: Q35 "nec-usb-xhci" Msix is "msix", 16 lanes, true;
-    pc_edu_intx: Pc "edu" Intx is "intx", 1 lanes, true;
-    pc_edu_msi: Pc "edu" Msi is "msi", 1 lanes, true;
-    pc_e1000e_intx: Pc "e1000e" Intx is "intx", 5 lanes, false;
-    pc_e1000e_msi: Pc "e1000e" Msi is "msi", 5 lanes, false;
-    pc_e1000e_msix: Pc "e1000e" Msix is "msix", 5 lanes, false;
-    pc_xhci_intx: Pc "nec-usb-xhci" Intx is "intx", 1 lanes, true;
-    pc_xhci_msi: Pc "nec-usb-xhci" Msi is "msi", 16 lanes, true;
-    pc_xhci_msix: Pc "nec-usb-xhci" Msix is "msix", 16 lanes, true;
+    q35_edu_intx: Q35 "edu" Intx is "intx", 1 sources, true;
+    q35_edu_msi: Q35 "edu" Msi is "msi", 1 sources, true;
+    q35_e1000e_intx: Q35 "e1000e" Intx is "intx", 5 sources, false;
+    q35_e1000e_msi: Q35 "e1000e" Msi is "msi", 5 sources, false;
+    q35_e1000e_msix: Q35 "e1000e" Msix is "msix", 5 sources, false;
+    q35_xhci_intx: Q35 "nec-usb-xhci" Intx is "intx", 1 sources, true;
+    q35_xhci_msi: Q35 "nec-usb-xhci" Msi is "msi", 16 sources, true;
+    q35_xhci_msix: Q35 "nec-usb-xhci" Msix is "msix", 16 sources, true;
+    pc_edu_intx: Pc "edu" Intx is "intx", 1 sources, true;
+    pc_edu_msi: Pc "edu" Msi is "msi", 1 sources, true;
+    pc_e1000e_intx: Pc "e1000e" Intx is "intx", 5 sources, false;
+    pc_e1000e_msi: Pc "e1000e" Msi is "msi", 5 sources, false;
+    pc_e1000e_msix: Pc "e1000e" Msix is "msix", 5 sources, false;
+    pc_xhci_intx: Pc "nec-usb-xhci" Intx is "intx", 1 sources, true;
+    pc_xhci_msi: Pc "nec-usb-xhci" Msi is "msi", 16 sources, true;
+    pc_xhci_msix: Pc "nec-usb-xhci" Msix is "msix", 16 sources, true;
     // What the device itself lacks, rather than what the command line forbids.
-    q35_xhci_without_msix: Q35 "nec-usb-xhci,msix=off,msi=on" Auto is "msi", 16 lanes, true;
-    q35_xhci_without_messages: Q35 "nec-usb-xhci,msix=off,msi=off" Auto is "intx", 1 lanes, true;
+    q35_xhci_without_msix: Q35 "nec-usb-xhci,msix=off,msi=on" Auto is "msi", 16 sources, true;
+    q35_xhci_without_messages: Q35 "nec-usb-xhci,msix=off,msi=off" Auto is "intx", 1 sources, true;
 }
 
 #[test]
@@ -88,16 +88,16 @@ fn few_vectors_leave_fewer_lanes_and_lose_nothing() {
         let qemu = Qemu::new(Machine::Q35).device("nec-usb-xhci").option(&format!("vectors={vectors}"));
         assert_eq!(raise(qemu, COUNT).1.len(), width);
     }
-    let (_, lanes) = raise(Qemu::new(Machine::Q35).device("e1000e").option("vectors=2"), COUNT);
-    assert_eq!(lanes.len(), 5, "its causes are told apart on a folded vector too: {lanes:#?}");
+    let (_, sources) = raise(Qemu::new(Machine::Q35).device("e1000e").option("vectors=2"), COUNT);
+    assert_eq!(sources.len(), 5, "its causes are told apart on a folded vector too: {sources:#?}");
 }
 
 /// Three kinds of devices on one wire: their slots' pins are routed alike.
 fn three_on_a_line(machine: Machine, count: u64) {
     let qemu = Qemu::new(machine).device("edu,addr=4").device("e1000e,addr=8").device("nec-usb-xhci,addr=0xc");
-    let (guest, lanes) = raise(qemu.irq(Irq::Intx), count);
+    let (guest, sources) = raise(qemu.irq(Irq::Intx), count);
     for driver in ["edu", "e1000e", "xhci"] {
-        assert_eq!(sum(&lanes, driver, |lane| lane.raised), count, "{driver}: {lanes:#?}");
+        assert_eq!(sum(&sources, driver, |source| source.raised), count, "{driver}: {sources:#?}");
     }
     let text = guest.console().text();
     let wires: Vec<_> =

@@ -3,14 +3,14 @@
 use core::time::Duration;
 use std::thread;
 
-use switchboard_tests::{Exit, Irq, IvshmemServer, Lane, Machine, Qemu, lanes};
+use switchboard_tests::{Exit, Irq, IvshmemServer, Machine, Qemu, SourceCounts, source_counts};
 
 /// So many are rung one by one, each answered before the next, so that none that is lost can hide behind a later one;
 /// and then so many in a row, so that they merge.
 const BURST: u64 = 8;
 
 /// Rings `count` times over all vectors, from a thread for each, and checks both sides' accounts.
-fn conserved(machine: Machine, vectors: usize, count: u64) -> Vec<Lane> {
+fn conserved(machine: Machine, vectors: usize, count: u64) -> Vec<SourceCounts> {
     let server = IvshmemServer::start(vectors);
     let qemu = server.attach(Qemu::new(machine)).option("app=interrupts -- listen");
     let guest = qemu.limit(Duration::from_secs(if count > 100_000 { 600 } else { 60 })).start();
@@ -34,16 +34,16 @@ fn conserved(machine: Machine, vectors: usize, count: u64) -> Vec<Lane> {
     server.finish();
     assert_eq!(guest.exit(), Exit::Success);
 
-    let lanes = lanes(&guest);
-    assert_eq!(lanes.len(), vectors, "{lanes:#?}");
-    for (vector, lane) in lanes.iter().enumerate() {
-        assert_eq!((lane.lane, lane.mode.as_str(), lane.lost), (vector, "msix", 0), "{lane:?}");
-        assert_eq!((lane.raised, lane.handled + lane.coalesced), (each, each), "{lane:?}");
+    let sources = source_counts(&guest);
+    assert_eq!(sources.len(), vectors, "{sources:#?}");
+    for (vector, source) in sources.iter().enumerate() {
+        assert_eq!((source.index, source.mode.as_str(), source.lost), (vector, "msix", 0), "{source:?}");
+        assert_eq!((source.raised, source.handled + source.coalesced), (each, each), "{source:?}");
         // The host's own count, and what the handler left in the shared memory.
         assert_eq!((server.raised(vector), server.answered(vector)), (each, each), "vector {vector}");
-        assert_eq!(server.handled(vector), lane.handled, "vector {vector}");
+        assert_eq!(server.handled(vector), source.handled, "vector {vector}");
     }
-    lanes
+    sources
 }
 
 #[test]
@@ -66,8 +66,9 @@ fn few_vectors() {
 #[test]
 #[ignore = "long: run by `make test-load`"]
 fn million_on_eight_vectors() {
-    let lanes = conserved(Machine::Q35, 8, 1_000_000);
-    let (handled, coalesced) = lanes.iter().fold((0, 0), |sum, lane| (sum.0 + lane.handled, sum.1 + lane.coalesced));
+    let sources = conserved(Machine::Q35, 8, 1_000_000);
+    let (handled, coalesced) =
+        sources.iter().fold((0, 0), |sum, source| (sum.0 + source.handled, sum.1 + source.coalesced));
     println!("1,000,000 rung: {handled} handled, {coalesced} coalesced, 0 lost");
 }
 
@@ -77,9 +78,9 @@ fn own_doorbell() {
     let server = IvshmemServer::start(8);
     let guest = server.attach(Qemu::new(Machine::Q35)).option("app=interrupts -- raise 8000 ivshmem").start();
     assert_eq!(guest.exit(), Exit::Success);
-    let lanes = lanes(&guest);
-    assert_eq!(lanes.len(), 8, "{lanes:#?}");
-    assert!(lanes.iter().all(|lane| lane.raised == 1000 && lane.lost == 0), "{lanes:#?}");
+    let sources = source_counts(&guest);
+    assert_eq!(sources.len(), 8, "{sources:#?}");
+    assert!(sources.iter().all(|source| source.raised == 1000 && source.lost == 0), "{sources:#?}");
 }
 
 /// It has no register that would tell whose line it is, so no line is asked for.

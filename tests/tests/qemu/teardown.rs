@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::thread;
 
-use switchboard_tests::{Exit, Guest, Irq, IvshmemServer, Machine, Qemu, lanes};
+use switchboard_tests::{Exit, Guest, Irq, IvshmemServer, Machine, Qemu, source_counts};
 
 const ROUNDS: u64 = 2_000;
 const MANY: u64 = 10_000;
@@ -15,7 +15,7 @@ fn start(qemu: Qemu, rounds: u64, driver: &str) -> Guest {
     qemu.option(&format!("app=interrupts -- teardown {rounds} {driver}")).limit(limit).start()
 }
 
-/// Checks what the app says of its rounds, and of the devices beside: each was raised twice a round, on each lane.
+/// Checks what the app says of its rounds, and of the devices beside: each was raised twice a round, on each source.
 fn ended_well(guest: &Guest, rounds: u64, driver: &str, mode: &str, others: &[&str]) {
     assert_eq!(guest.exit(), Exit::Success);
     let line = guest.wait_for(&format!("teardown {driver} "));
@@ -24,13 +24,13 @@ fn ended_well(guest: &Guest, rounds: u64, driver: &str, mode: &str, others: &[&s
     // A round waits for none to seven of them.
     assert!(calls.is_some_and(|calls: u64| calls >= rounds * 7 / 2), "{line}");
 
-    let lanes = lanes(guest);
+    let sources = source_counts(guest);
     for other in others {
-        assert!(lanes.iter().any(|lane| lane.driver == *other), "no {other} in {lanes:#?}");
+        assert!(sources.iter().any(|source| source.driver == *other), "no {other} in {sources:#?}");
     }
-    for lane in &lanes {
-        assert_eq!((lane.lost, lane.handled + lane.coalesced), (0, lane.raised), "{lane:?}");
-        assert!(lane.raised >= rounds, "{lane:?}");
+    for source in &sources {
+        assert_eq!((source.lost, source.handled + source.coalesced), (0, source.raised), "{source:?}");
+        assert!(source.raised >= rounds, "{source:?}");
     }
 }
 
@@ -86,7 +86,7 @@ fn e1000e_msi() {
     torn_down("e1000e", Irq::Msi, "msi", ROUNDS);
 }
 
-/// One entry comes and goes; the four others of the table are among the lanes.
+/// One entry comes and goes; the four others of the table are among the sources.
 #[test]
 fn e1000e_msix() {
     torn_down("e1000e", Irq::Auto, "msix", ROUNDS);

@@ -16,7 +16,7 @@ use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::platform::Clock;
 
-use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};
+use crate::raise::{Count, InterruptSource, Raise, RaiseError, source_of};
 
 #[derive(Debug)]
 struct Registers;
@@ -62,7 +62,7 @@ const fn bit(message: usize) -> u32 {
 struct Shared {
     registers: Bar<Registers>,
     presence: Presence,
-    lanes: [Lane; CAUSES],
+    sources: [InterruptSource; CAUSES],
     /// Each message has an entry, and causes stay until they are cleared.
     is_msix: bool,
 }
@@ -83,9 +83,9 @@ impl Shared {
     }
 
     fn answer(&self, causes: u32) {
-        for (index, lane) in self.lanes.iter().enumerate() {
+        for (index, source) in self.sources.iter().enumerate() {
             if causes & bit(index) != 0 {
-                lane.answer();
+                source.answer();
             }
         }
     }
@@ -132,7 +132,7 @@ impl Driver for E1000e {
 
         let granted: Interrupts<CAUSES, Shared> = irq.grant()?;
         let is_msix = granted.mode() == Mode::Msix;
-        let shared = Arc::new(Shared { registers, presence, lanes: Default::default(), is_msix });
+        let shared = Arc::new(Shared { registers, presence, sources: Default::default(), is_msix });
         let interrupts = granted.register(shared.clone()).unmask();
         shared.registers.write(&EIAC, 0);
         shared.registers.write(&IVAR, entries(|message| interrupts.entry(message)));
@@ -173,19 +173,19 @@ impl Raise for E1000e {
         self.interrupts.mode()
     }
 
-    fn lanes(&self) -> usize {
+    fn sources(&self) -> usize {
         CAUSES
     }
 
-    fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+    fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
         self.shared.presence.check()?;
-        lane_of(&self.shared.lanes, lane)?.number();
-        self.shared.registers.write(&ICS, bit(lane));
+        source_of(&self.shared.sources, source)?.number();
+        self.shared.registers.write(&ICS, bit(source));
         Ok(())
     }
 
-    fn count(&self, lane: usize) -> Count {
-        self.shared.lanes.get(lane).map(Lane::count).unwrap_or_default()
+    fn count(&self, source: usize) -> Count {
+        self.shared.sources.get(source).map(InterruptSource::count).unwrap_or_default()
     }
 }
 

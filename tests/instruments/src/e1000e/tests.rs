@@ -31,7 +31,7 @@ fn set_causes(fake: &FakeMachine) {
 }
 
 fn handled(card: &E1000e) -> [u64; CAUSES] {
-    core::array::from_fn(|lane| card.count(lane).handled)
+    core::array::from_fn(|source| card.count(source).handled)
 }
 
 #[test]
@@ -78,5 +78,5 @@ fn a_line_without_a_cause_is_somebody_elses() {
 #[test]
 fn lanes_end_at_the_last_cause() {
     let (_, mut card) = card(ModePolicy::all());
-    assert_eq!(card.raise(CAUSES), Err(RaiseError::NoLane { lane: CAUSES, lanes: CAUSES }));
+    assert_eq!(card.raise(CAUSES), Err(RaiseError::NoSource { index: CAUSES, sources: CAUSES }));
 }

@@ -8,7 +8,7 @@
 //! ivshmem until it says that it is done. `storm` has the first edu device pull its line for ever, with nobody to
 //! claim it, and runs another app meanwhile, so that it is seen whether the machine goes on. `teardown` has its own module.
 //!
-//! A lane's result is one line: `lane DRIVER FUNCTION MODE LANE raised R handled H coalesced C idle I lost L`.
+//! A source's result is one line: `source DRIVER FUNCTION MODE LANE raised R handled H coalesced C idle I lost L`.
 
 mod deaf;
 mod raiser;
@@ -119,8 +119,8 @@ async fn raise(raisers: &mut [Found<Box<dyn Raise>>], count: u64) -> Result<(), 
     }
     for number in 0..count {
         for Found { device, .. } in &mut *raisers {
-            let lane = usize::try_from(number).unwrap_or(0) % device.lanes();
-            while let Err(error) = device.raise(lane) {
+            let source = usize::try_from(number).unwrap_or(0) % device.sources();
+            while let Err(error) = device.raise(source) {
                 if error != RaiseError::Busy {
                     return Err(error.into());
                 }
@@ -154,7 +154,7 @@ async fn listen(system: System) -> Result<(), Failure> {
         return Err(Failure::NoDevice);
     }
     for Found { function, device, .. } in &devices {
-        say!("listen {function}: peer {}, {} vectors by {}", device.position(), device.lanes(), device.mode());
+        say!("listen {function}: peer {}, {} vectors by {}", device.position(), device.sources(), device.mode());
     }
     while devices.iter().any(|found| !found.device.is_finished()) {
         Timer::after(TICK).await;
@@ -167,18 +167,18 @@ async fn listen(system: System) -> Result<(), Failure> {
 }
 
 fn outstanding(device: &dyn Raise) -> u64 {
-    (0..device.lanes()).map(|lane| device.count(lane).outstanding()).sum()
+    (0..device.sources()).map(|source| device.count(source).outstanding()).sum()
 }
 
-/// One line for each lane. What is outstanding by now is lost.
+/// One line for each source. What is outstanding by now is lost.
 fn tell<'a, D: 'a>(devices: impl Iterator<Item = (&'a Found<D>, &'a dyn Raise)>) -> Result<(), Failure> {
     let mut lost = 0;
     for (Found { function, driver, .. }, device) in devices {
         lost += outstanding(device);
-        for lane in 0..device.lanes() {
-            let count = device.count(lane);
+        for source in 0..device.sources() {
+            let count = device.count(source);
             say!(
-                "lane {driver} {function} {} {lane} raised {} handled {} coalesced {} idle {} lost {}",
+                "source {driver} {function} {} {source} raised {} handled {} coalesced {} idle {} lost {}",
                 device.mode(),
                 count.raised,
                 count.handled,

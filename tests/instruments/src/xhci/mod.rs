@@ -24,7 +24,7 @@ use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr
 use switchboard::messages;
 use switchboard::mmio::Bar;
 
-use crate::raise::{Count, Lane, Raise, RaiseError, lane_of};
+use crate::raise::{Count, InterruptSource, Raise, RaiseError, source_of};
 use bring_up::{Blocks, Memory, reset, silence, start};
 use registers::{COMMAND_DOORBELL, Doorbells, ENABLE, ERDP, IMAN, Interrupter, Operational, PENDING, Status, USBSTS};
 use rings::{CommandRing, EventRing, Kind};
@@ -45,13 +45,13 @@ struct Shared {
     /// holds something.
     places: Vec<[BusAddress; 2]>,
     /// One for each interrupter in use.
-    lanes: Vec<Lane>,
+    sources: Vec<InterruptSource>,
     completed: Notifier,
 }
 
 impl Shared {
     fn serve(&self, index: usize, isr: &InIsr<'_>) {
-        let Some(lane) = self.lanes.get(index) else { return };
+        let Some(source) = self.sources.get(index) else { return };
         self.interrupters[index].write(&IMAN, PENDING | ENABLE);
         if index == 0 {
             // Its ring stays busy until the task has read it.
@@ -60,7 +60,7 @@ impl Shared {
             let [at_rest, _] = self.places[index];
             self.read_to(index, at_rest);
         }
-        lane.answer();
+        source.answer();
     }
 
     /// Tells the controller up to where an event ring was read, and that its events are handled.
@@ -131,7 +131,7 @@ impl Driver for Xhci {
         let (notifier, completed) = event();
         let shared = Arc::new(Shared {
             places: events.iter().map(EventRing::rest_and_ahead).collect(),
-            lanes: (0..used).map(|_| Lane::default()).collect(),
+            sources: (0..used).map(|_| InterruptSource::default()).collect(),
             operational: blocks.operational,
             interrupters: blocks.interrupters,
             presence,
@@ -183,33 +183,33 @@ impl Raise for Xhci {
         self.interrupts.mode()
     }
 
-    fn lanes(&self) -> usize {
-        self.shared.lanes.len()
+    fn sources(&self) -> usize {
+        self.shared.sources.len()
     }
 
-    /// Lane 0 by a command that does nothing, the others by their event rings.
-    fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
+    /// InterruptSource 0 by a command that does nothing, the others by their event rings.
+    fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
         self.shared.presence.check()?;
         if self.is_broken {
             return Err(RaiseError::Broken);
         }
-        if lane > 0 {
-            lane_of(&self.shared.lanes, lane)?.number();
-            let [_, ahead] = self.shared.places[lane];
-            self.shared.read_to(lane, ahead);
+        if source > 0 {
+            source_of(&self.shared.sources, source)?.number();
+            let [_, ahead] = self.shared.places[source];
+            self.shared.read_to(source, ahead);
             return Ok(());
         }
         self.take_completions()?;
         if !self.commands.push(Kind::NoOpCommand) {
             return Err(RaiseError::Busy);
         }
-        lane_of(&self.shared.lanes, lane)?.number();
+        source_of(&self.shared.sources, source)?.number();
         self.doorbells.write(&COMMAND_DOORBELL, 0);
         Ok(())
     }
 
-    fn count(&self, lane: usize) -> Count {
-        self.shared.lanes.get(lane).map(Lane::count).unwrap_or_default()
+    fn count(&self, source: usize) -> Count {
+        self.shared.sources.get(source).map(InterruptSource::count).unwrap_or_default()
     }
 }
 

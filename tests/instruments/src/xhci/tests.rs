@@ -121,7 +121,7 @@ fn commands_complete_lap_after_lap() {
     let fake = machine(ModePolicy::all());
     let mut xhci = probe(fake).expect("it probes");
     let mut controller = Controller::new(fake);
-    assert_eq!(xhci.lanes(), INTERRUPTERS);
+    assert_eq!(xhci.sources(), INTERRUPTERS);
     for number in 1..=300 {
         xhci.raise(0).expect("raised");
         assert_eq!(fake.read_register(place(), 0, DOORBELLS), 0);
@@ -172,14 +172,14 @@ fn others_are_raised_by_a_ring_that_looks_ahead() {
     fake.send(place(), 9).expect("sent");
     assert_eq!(controller.read_to(9), at_rest | 8, "empty again");
     assert_eq!(xhci.count(9), Count { raised: 1, handled: 1, ..Count::default() });
-    assert_eq!(xhci.raise(16), Err(RaiseError::NoLane { lane: 16, lanes: 16 }));
+    assert_eq!(xhci.raise(16), Err(RaiseError::NoSource { index: 16, sources: 16 }));
 }
 
 #[test]
 fn the_line_has_one_lane_and_knows_its_own() {
     let fake = machine(ModePolicy::INTX);
     let mut xhci = probe(fake).expect("it probes");
-    assert_eq!((xhci.mode(), xhci.lanes()), (Mode::Intx, 1));
+    assert_eq!((xhci.mode(), xhci.sources()), (Mode::Intx, 1));
     // Not pending, then pending.
     let pending = RUNTIME + Interrupter::place(0);
     fake.write_register(place(), 0, pending, ENABLE);

@@ -2,25 +2,25 @@
 //! and the files are served.
 
 use switchboard_tests::Irq;
-use switchboard_tests::proxy::{Garbage, Kind, Proxy, Sketch};
+use switchboard_tests::proxy::{ConfigBuilder, Garbage, Proxy, VirtioKind};
 
 use super::{SLOTS, machine, serves, start};
 
 /// One of each kind that there is a driver for, with messages where the real one has them.
-fn known() -> [Sketch; 11] {
-    let virtio = |kind: Kind| kind.sketch().memory(1, 0x1000).msix(4, 1, 0x800);
+fn known() -> [ConfigBuilder; 11] {
+    let virtio = |kind: VirtioKind| kind.config().memory(1, 0x1000).msix(4, 1, 0x800);
     [
-        Kind::Net.sketch(),
-        Kind::Blk.sketch(),
-        Kind::Rng.sketch(),
-        virtio(Kind::Net),
-        virtio(Kind::Blk),
-        virtio(Kind::Rng),
-        Sketch::new(0x8086, 0x100e, 0x02_00_00).memory(0, 0x2_0000).ports(1, 0x40),
-        Sketch::new(0x8086, 0x10d3, 0x02_00_00).memory(0, 0x2_0000).memory(3, 0x4000).msi(1).msix(5, 3, 0x2000),
-        Sketch::new(0x1033, 0x0194, 0x0c_03_30).memory64(0, 0x4000).msi(16).msix(16, 0, 0x3800),
-        Sketch::new(0x1234, 0x11e8, 0x00_ff_00).memory(0, 0x10_0000).msi(1),
-        Sketch::new(0x1af4, 0x1110, 0x05_00_00)
+        VirtioKind::Net.config(),
+        VirtioKind::Blk.config(),
+        VirtioKind::Rng.config(),
+        virtio(VirtioKind::Net),
+        virtio(VirtioKind::Blk),
+        virtio(VirtioKind::Rng),
+        ConfigBuilder::new(0x8086, 0x100e, 0x02_00_00).memory(0, 0x2_0000).ports(1, 0x40),
+        ConfigBuilder::new(0x8086, 0x10d3, 0x02_00_00).memory(0, 0x2_0000).memory(3, 0x4000).msi(1).msix(5, 3, 0x2000),
+        ConfigBuilder::new(0x1033, 0x0194, 0x0c_03_30).memory64(0, 0x4000).msi(16).msix(16, 0, 0x3800),
+        ConfigBuilder::new(0x1234, 0x11e8, 0x00_ff_00).memory(0, 0x10_0000).msi(1),
+        ConfigBuilder::new(0x1af4, 0x1110, 0x05_00_00)
             .memory(0, 0x100)
             .memory(1, 0x1000)
             .memory64(2, 0x1000)

@@ -5,26 +5,28 @@ use std::path::Path;
 use std::{env, fs, process};
 
 use switchboard_tests::FunctionReport;
-use switchboard_tests::proxy::{Access, Case, ConfigWrite, Expect, Ones, Proxy, Registers, Sketch, Space, Stored};
+use switchboard_tests::proxy::{
+    Access, ConfigBuilder, ConfigWrite, Expect, HostileCase, Ones, Proxy, Registers, Space, Stored,
+};
 
 use super::{MEMORY, SLOTS, machine, serves, start};
 
 /// The cases that can be booted; `None` where there is no generator.
-fn cases() -> Option<Vec<Case>> {
+fn cases() -> Option<Vec<HostileCase>> {
     let generator = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/hostile.py");
     if !generator.is_file() {
         println!("skipped: there is no ../shared/tools/hostile.py");
         return None;
     }
     let folder = env::temp_dir().join(format!("switchboard-{}-hostile", process::id()));
-    let cases = Case::generate(&generator, &folder);
+    let cases = HostileCase::generate(&generator, &folder);
     fs::remove_dir_all(&folder).expect("the folder was made");
-    Some(cases.into_iter().filter(Case::is_live).collect())
+    Some(cases.into_iter().filter(HostileCase::is_live).collect())
 }
 
 /// A case in a slot of its own.
 struct Placed<'a> {
-    case: &'a Case,
+    case: &'a HostileCase,
     /// How far its slots are from those that it was written for.
     shift: u8,
     functions: Vec<(String, Proxy)>,
@@ -116,8 +118,8 @@ fn stray(space: &Space, writes: &[ConfigWrite]) -> impl Iterator<Item = ConfigWr
 const BYSTANDER: u8 = *SLOTS.end();
 
 /// Boots with all these cases, and returns what was wrong.
-fn booted(cases: &[&Case]) -> Vec<String> {
-    let honest = Sketch::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
+fn booted(cases: &[&HostileCase]) -> Vec<String> {
+    let honest = ConfigBuilder::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
     let place = format!("addr={BYSTANDER:#x}");
     let (bystander, mut qemu) = Proxy::attach(machine(), &place, honest.space(), Box::new(Ones));
     let mut slot = *SLOTS.start();
@@ -181,8 +183,8 @@ fn collisions(reports: &[FunctionReport]) -> Vec<String> {
 }
 
 /// Boots all cases, so many at once, and complains of everything that was wrong.
-fn all_booted(cases: &[Case], at_once: usize) {
-    let cases: Vec<&Case> = cases.iter().collect();
+fn all_booted(cases: &[HostileCase], at_once: usize) {
+    let cases: Vec<&HostileCase> = cases.iter().collect();
     let complaints: Vec<String> = cases.chunks(at_once).flat_map(booted).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -3,7 +3,7 @@
 //! They cannot interrupt. But a line that a busy network card interrupts on asks all its sharers, and then they tell
 //! their drivers that there is something in their queues.
 
-use switchboard_tests::proxy::{Access, GuestMemory, Kind, Lie, Proxy, VirtioLiar};
+use switchboard_tests::proxy::{Access, FaultyVirtio, GuestMemory, Proxy, VirtioFault, VirtioKind};
 use switchboard_tests::{Guest, Irq, Machine, Qemu};
 
 use super::{MEMORY, machine_with, serves, start};
@@ -14,12 +14,12 @@ const SHARED: [usize; 6] = [0x5, 0x9, 0xd, 0x11, 0x15, 0x19];
 const STATUS: u64 = 20;
 
 /// Adds devices of a kind, each of which lies in its way, and boots.
-fn boot(memory: &GuestMemory, qemu: Qemu, kind: Kind, lies: &[Lie]) -> (Guest, Vec<Proxy>) {
+fn boot(memory: &GuestMemory, qemu: Qemu, kind: VirtioKind, lies: &[VirtioFault]) -> (Guest, Vec<Proxy>) {
     let mut qemu = qemu.irq(Irq::Intx);
     let mut proxies = Vec::new();
     for (&lie, slot) in lies.iter().zip(SHARED) {
-        let liar = VirtioLiar::new(memory, kind, lie);
-        let (proxy, with) = Proxy::attach(qemu, &format!("addr={slot:#x}"), kind.sketch().space(), Box::new(liar));
+        let liar = FaultyVirtio::new(memory, kind, lie);
+        let (proxy, with) = Proxy::attach(qemu, &format!("addr={slot:#x}"), kind.config().space(), Box::new(liar));
         proxies.push(proxy);
         qemu = with;
     }
@@ -27,20 +27,20 @@ fn boot(memory: &GuestMemory, qemu: Qemu, kind: Kind, lies: &[Lie]) -> (Guest, V
 }
 
 /// What the driver says of a lie.
-fn complaint(lie: Lie) -> &'static str {
+fn complaint(lie: VirtioFault) -> &'static str {
     match lie {
-        Lie::UnknownId | Lie::WildId => "the device gave back chain",
-        Lie::Overlong => "the device says that it wrote 4294967295 bytes into chain",
-        Lie::IndexJump => "the device says that it used 16384 chains",
-        Lie::IndexBack => "the device says that it used 65535 chains",
-        Lie::Nothing => "the device returned no bytes",
-        Lie::Silence => unreachable!("nobody is told"),
+        VirtioFault::IdNotPosted | VirtioFault::IdOutOfRange => "the device gave back chain",
+        VirtioFault::LengthTooLarge => "the device says that it wrote 4294967295 bytes into chain",
+        VirtioFault::IndexTooFar => "the device says that it used 16384 chains",
+        VirtioFault::IndexBackwards => "the device says that it used 65535 chains",
+        VirtioFault::EmptyBuffers => "the device returned no bytes",
+        VirtioFault::NoCompletion => unreachable!("nobody is told"),
     }
 }
 
 /// The driver has said what was wrong, and has reset the device.
 #[track_caller]
-fn is_set_aside(guest: &Guest, slot: usize, lie: Lie, proxy: &Proxy) {
+fn is_set_aside(guest: &Guest, slot: usize, lie: VirtioFault, proxy: &Proxy) {
     let said = guest.wait_for(&format!("0000:00:{slot:02x}.0: set aside: "));
     assert!(said.contains(complaint(lie)), "{lie:?}: {said}");
     let status = |access: &Access| match *access {
@@ -52,9 +52,16 @@ fn is_set_aside(guest: &Guest, slot: usize, lie: Lie, proxy: &Proxy) {
 
 #[test]
 fn sources_of_randomness_that_lie_are_set_aside() {
-    let lies = [Lie::UnknownId, Lie::WildId, Lie::Overlong, Lie::IndexJump, Lie::IndexBack, Lie::Nothing];
+    let lies = [
+        VirtioFault::IdNotPosted,
+        VirtioFault::IdOutOfRange,
+        VirtioFault::LengthTooLarge,
+        VirtioFault::IndexTooFar,
+        VirtioFault::IndexBackwards,
+        VirtioFault::EmptyBuffers,
+    ];
     let memory = GuestMemory::mebibytes(MEMORY);
-    let (guest, proxies) = boot(&memory, machine_with(&memory), Kind::Rng, &lies);
+    let (guest, proxies) = boot(&memory, machine_with(&memory), VirtioKind::Rng, &lies);
     serves(&guest);
     for ((lie, slot), proxy) in lies.into_iter().zip(SHARED).zip(&proxies) {
         is_set_aside(&guest, slot, lie, proxy);
@@ -63,9 +70,15 @@ fn sources_of_randomness_that_lie_are_set_aside() {
 
 #[test]
 fn network_cards_that_lie_are_set_aside() {
-    let lies = [Lie::WildId, Lie::Overlong, Lie::IndexJump, Lie::IndexBack, Lie::Nothing];
+    let lies = [
+        VirtioFault::IdOutOfRange,
+        VirtioFault::LengthTooLarge,
+        VirtioFault::IndexTooFar,
+        VirtioFault::IndexBackwards,
+        VirtioFault::EmptyBuffers,
+    ];
     let memory = GuestMemory::mebibytes(MEMORY);
-    let (guest, proxies) = boot(&memory, machine_with(&memory), Kind::Net, &lies);
+    let (guest, proxies) = boot(&memory, machine_with(&memory), VirtioKind::Net, &lies);
     serves(&guest);
     // The last one gives all buffers back at once, without a frame, for as long as it is given more. It keeps the CPU
     // busy, and nobody from being served.
@@ -76,10 +89,16 @@ fn network_cards_that_lie_are_set_aside() {
 
 #[test]
 fn a_disk_that_lies_is_set_aside() {
-    for lie in [Lie::UnknownId, Lie::WildId, Lie::Overlong, Lie::IndexJump, Lie::IndexBack] {
+    for lie in [
+        VirtioFault::IdNotPosted,
+        VirtioFault::IdOutOfRange,
+        VirtioFault::LengthTooLarge,
+        VirtioFault::IndexTooFar,
+        VirtioFault::IndexBackwards,
+    ] {
         let memory = GuestMemory::mebibytes(MEMORY);
         let qemu = Qemu::new(Machine::Q35).shared_memory(&memory).nic_device("virtio-net-pci,addr=1");
-        let (guest, proxies) = boot(&memory, qemu, Kind::Blk, &[lie]);
+        let (guest, proxies) = boot(&memory, qemu, VirtioKind::Blk, &[lie]);
         let hello = guest.client().get("/hello").expect("the page");
         assert_eq!(hello.status, 200);
         is_set_aside(&guest, SHARED[0], lie, &proxies[0]);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use switchboard_tests::proxy::{ConfigWrite, Proxy, Sketch, Space};
+use switchboard_tests::proxy::{ConfigBuilder, ConfigWrite, Proxy, Space};
 use switchboard_tests::{FunctionReport, parse_dump};
 
 use super::{SLOTS, boot, machine, serves};
@@ -194,16 +194,16 @@ fn enumerated(all: &[Facts]) {
 #[test]
 fn functions_of_every_make_are_seen_as_they_are() {
     let made = [
-        Sketch::new(0x10ec, 0x8139, 0x02_00_00).ports(0, 0x100).memory(1, 0x100),
-        Sketch::new(0x8086, 0x2922, 0x01_06_01).ports(4, 0x20).memory(5, 0x1000).msi(1),
-        Sketch::new(0x15b3, 0x1003, 0x02_00_00)
+        ConfigBuilder::new(0x10ec, 0x8139, 0x02_00_00).ports(0, 0x100).memory(1, 0x100),
+        ConfigBuilder::new(0x8086, 0x2922, 0x01_06_01).ports(4, 0x20).memory(5, 0x1000).msi(1),
+        ConfigBuilder::new(0x15b3, 0x1003, 0x02_00_00)
             .memory64(0, 0x10_0000)
             .memory64(2, 0x80_0000)
             .msix(128, 0, 0x1000)
             .express(),
-        Sketch::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080),
-        Sketch::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x4000).msi(32).express().msix(33, 0, 0x2000),
-        Sketch::new(0x1af4, 0xffff, 0xff_00_00),
+        ConfigBuilder::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080),
+        ConfigBuilder::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x4000).msi(32).express().msix(33, 0, 0x2000),
+        ConfigBuilder::new(0x1af4, 0xffff, 0xff_00_00),
     ];
     enumerated(&made.map(|sketch| Facts { bytes: sketch.bytes().to_vec() }));
 }

@@ -1,25 +1,28 @@
 //! Functions that are taken out by surprise while the guest uses them: all ones from one access to the next.
 
 use switchboard_tests::Irq;
-use switchboard_tests::proxy::{Access, GuestMemory, Kind, Lie, Ones, Proxy, Sketch, VirtioLiar};
+use switchboard_tests::proxy::{
+    Access, ConfigBuilder, FaultyVirtio, GuestMemory, Ones, Proxy, VirtioFault, VirtioKind,
+};
 
 use super::{MEMORY, machine_with, serves, start};
 
 /// Devices on the line of the network card of slot 1, on q35, so that their drivers are called.
-const SHARED: [(u8, Kind); 4] = [(0x5, Kind::Net), (0x9, Kind::Blk), (0xd, Kind::Rng), (0x11, Kind::Net)];
+const SHARED: [(u8, VirtioKind); 4] =
+    [(0x5, VirtioKind::Net), (0x9, VirtioKind::Blk), (0xd, VirtioKind::Rng), (0x11, VirtioKind::Net)];
 /// A function without a driver.
 const IDLE: u8 = 0x6;
 
 #[test]
 fn functions_taken_out_by_surprise_are_gone_and_the_rest_works() {
     let memory = GuestMemory::mebibytes(MEMORY);
-    let idle = Sketch::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8);
+    let idle = ConfigBuilder::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8);
     let (idle, mut qemu) =
         Proxy::attach(machine_with(&memory).irq(Irq::Intx), &format!("addr={IDLE:#x}"), idle.space(), Box::new(Ones));
     let mut used = Vec::new();
     for (slot, kind) in SHARED {
-        let device = VirtioLiar::new(&memory, kind, Lie::Silence);
-        let (proxy, with) = Proxy::attach(qemu, &format!("addr={slot:#x}"), kind.sketch().space(), Box::new(device));
+        let device = FaultyVirtio::new(&memory, kind, VirtioFault::NoCompletion);
+        let (proxy, with) = Proxy::attach(qemu, &format!("addr={slot:#x}"), kind.config().space(), Box::new(device));
         used.push(proxy);
         qemu = with;
     }

@@ -48,11 +48,11 @@ impl MessageIsr<KEPT> for Shared {
     type Message = Kept;
 
     fn on_message(&self, message: Kept, _isr: &InIsr<'_>) {
-        let lane = message.index();
-        self.registers.write(&ICR, bit(lane));
-        let raised = self.raised[lane].load(Ordering::SeqCst);
-        if self.answered[lane].swap(raised, Ordering::SeqCst) < raised {
-            self.handled[lane].fetch_add(1, Ordering::SeqCst);
+        let source = message.index();
+        self.registers.write(&ICR, bit(source));
+        let raised = self.raised[source].load(Ordering::SeqCst);
+        if self.answered[source].swap(raised, Ordering::SeqCst) < raised {
+            self.handled[source].fetch_add(1, Ordering::SeqCst);
         }
     }
 }
@@ -109,19 +109,19 @@ impl Raise for Card {
         self.messages.mode()
     }
 
-    fn lanes(&self) -> usize {
+    fn sources(&self) -> usize {
         KEPT
     }
 
-    fn raise(&mut self, lane: usize) -> Result<(), RaiseError> {
-        let raised = self.shared.raised.get(lane).ok_or(RaiseError::NoLane { lane, lanes: KEPT })?;
+    fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
+        let raised = self.shared.raised.get(source).ok_or(RaiseError::NoSource { index: source, sources: KEPT })?;
         raised.fetch_add(1, Ordering::SeqCst);
-        self.shared.registers.write(&ICS, bit(lane));
+        self.shared.registers.write(&ICS, bit(source));
         Ok(())
     }
 
-    fn count(&self, lane: usize) -> Count {
-        let of = |numbers: &[AtomicU64; KEPT]| numbers.get(lane).map_or(0, |number| number.load(Ordering::SeqCst));
+    fn count(&self, source: usize) -> Count {
+        let of = |numbers: &[AtomicU64; KEPT]| numbers.get(source).map_or(0, |number| number.load(Ordering::SeqCst));
         let handled = of(&self.shared.handled);
         let coalesced = of(&self.shared.answered).saturating_sub(handled);
         Count { raised: of(&self.shared.raised), handled, coalesced, idle: 0 }
@@ -187,6 +187,6 @@ async fn round(range: &mut Range, card: &mut Card, number: u64, tally: &mut Tall
 }
 
 fn raise_all(range: &mut Range, card: &mut Card) -> Result<(), Failure> {
-    (0..KEPT).try_for_each(|lane| card.raise(lane))?;
+    (0..KEPT).try_for_each(|source| card.raise(source))?;
     range.raise_others()
 }

@@ -150,8 +150,8 @@ impl Range {
 
     fn raise_others(&mut self) -> Result<(), Failure> {
         for Found { device, .. } in &mut self.others {
-            for lane in 0..device.lanes() {
-                match device.raise(lane) {
+            for source in 0..device.sources() {
+                match device.raise(source) {
                     // It is raised already, and not answered yet.
                     Ok(()) | Err(RaiseError::Busy) => {}
                     Err(error) => return Err(error.into()),

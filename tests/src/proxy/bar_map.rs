@@ -13,12 +13,12 @@ const LARGEST_IO: u32 = 0x100;
 
 /// The BARs as QEMU has them.
 #[derive(Debug, Clone)]
-pub(super) struct Placed {
+pub(super) struct BarMap {
     masks: [u32; REGISTERS],
     values: [u32; REGISTERS],
 }
 
-impl Placed {
+impl BarMap {
     /// From what each BAR of the function reads after ones were written to it.
     pub(super) fn new(readbacks: [Option<u32>; BARS]) -> Self {
         let mut masks = [0; REGISTERS];
@@ -94,15 +94,15 @@ mod tests {
 
     #[test]
     fn an_address_is_found_in_its_bar() {
-        let mut placed =
-            Placed::new([Some(0xffff_ffe1), Some(0xffff_f000), None, None, Some(0xffff_c00c), Some(u32::MAX)]);
+        let mut bars =
+            BarMap::new([Some(0xffff_ffe1), Some(0xffff_f000), None, None, Some(0xffff_c00c), Some(u32::MAX)]);
         for (offset, value) in [(0x10, 0xc001), (0x14, 0xfebd_1000), (0x20, 0xfe00_000c), (0x24, 0)] {
-            placed.write(offset, 4, value);
+            bars.write(offset, 4, value);
         }
-        assert_eq!(placed.find(0xc01f, false), Some((0, 0x1f)));
-        assert_eq!(placed.find(0xc01f, true), None);
-        assert_eq!(placed.find(0xfebd_1ffc, true), Some((1, 0xffc)));
-        assert_eq!(placed.find(0xfe00_3000, true), Some((4, 0x3000)));
-        assert_eq!(placed.find(0xfe00_4000, true), None);
+        assert_eq!(bars.find(0xc01f, false), Some((0, 0x1f)));
+        assert_eq!(bars.find(0xc01f, true), None);
+        assert_eq!(bars.find(0xfebd_1ffc, true), Some((1, 0xffc)));
+        assert_eq!(bars.find(0xfe00_3000, true), Some((4, 0x3000)));
+        assert_eq!(bars.find(0xfe00_4000, true), None);
     }
 }

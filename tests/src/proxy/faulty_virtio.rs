@@ -1,11 +1,11 @@
-//! A modern virtio device (virtio 1.2, 4.1) whose queues lie: for drivers that must not believe what comes back.
+//! A modern virtio device (virtio 1.2, 4.1) whose queues fault: for drivers that must not believe what comes back.
 //!
 //! It interrupts by nothing but its ISR status. The driver looks there when another function of the same line
 //! interrupts: so the guest must use lines, and a busy function must share this one's.
 
-use super::kind::{BAR, CONFIG, ISR, Kind, NOTIFY};
 use super::memory::GuestMemory;
 use super::registers::Registers;
+use super::virtio_kind::{BAR, CONFIG, ISR, NOTIFY, VirtioKind};
 
 /// Bytes of the common configuration.
 const COMMON: usize = 56;
@@ -15,35 +15,35 @@ const SIZE: u16 = 64;
 
 /// How the device gives back the first chain that it is given. But for the last, it does nothing more then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
+pub enum VirtioFault {
     /// With the id of a descriptor that begins no chain it has.
-    UnknownId,
+    IdNotPosted,
     /// With an id that no queue can have.
-    WildId,
+    IdOutOfRange,
     /// With more bytes written than there was room for.
-    Overlong,
+    LengthTooLarge,
     /// With an index that says thousands more were used.
-    IndexJump,
+    IndexTooFar,
     /// With an index that goes backwards.
-    IndexBack,
+    IndexBackwards,
     /// With no byte written, and so each one, at once.
-    Nothing,
+    EmptyBuffers,
     /// Never.
-    Silence,
+    NoCompletion,
 }
 
 /// The device.
 #[derive(Debug)]
-pub struct VirtioLiar {
+pub struct FaultyVirtio {
     memory: GuestMemory,
-    kind: Kind,
-    lie: Lie,
+    kind: VirtioKind,
+    fault: VirtioFault,
     feature_select: u32,
     status: u8,
     selected: u16,
     queues: [Ring; 2],
     isr: u8,
-    is_told: bool,
+    is_finished: bool,
 }
 
 /// One queue: what the driver said of it, and how far the device is.
@@ -57,21 +57,21 @@ struct Ring {
     used: u16,
 }
 
-impl VirtioLiar {
+impl FaultyVirtio {
     /// A device that lies so, in a guest with this memory.
     #[must_use]
-    pub fn new(memory: &GuestMemory, kind: Kind, lie: Lie) -> Self {
+    pub fn new(memory: &GuestMemory, kind: VirtioKind, fault: VirtioFault) -> Self {
         let queues = [Ring { size: SIZE, ..Ring::default() }; 2];
         Self {
             memory: memory.clone(),
             kind,
-            lie,
+            fault,
             feature_select: 0,
             status: 0,
             selected: 0,
             queues,
             isr: 0,
-            is_told: false,
+            is_finished: false,
         }
     }
 
@@ -100,7 +100,9 @@ impl VirtioLiar {
         let half = u16::from_le_bytes([low, high]);
         match at {
             0 => self.feature_select = value,
-            20 if low == 0 => *self = Self { is_told: self.is_told, ..Self::new(&self.memory, self.kind, self.lie) },
+            20 if low == 0 => {
+                *self = Self { is_finished: self.is_finished, ..Self::new(&self.memory, self.kind, self.fault) }
+            }
             20 => self.status = low,
             22 => self.selected = half,
             _ => {}
@@ -127,7 +129,7 @@ impl VirtioLiar {
             return Ok(());
         }
         let [_, available, used] = queue.places;
-        while !self.is_told && self.half(available + 2)? != queue.taken {
+        while !self.is_finished && self.half(available + 2)? != queue.taken {
             let head = self.half(available + 4 + 2 * u64::from(queue.taken % queue.size))?;
             queue.taken = queue.taken.wrapping_add(1);
             let mut give = |id: u32, length: u32, step: u16| {
@@ -138,16 +140,16 @@ impl VirtioLiar {
                 self.memory.write(used + 2, &queue.used.to_le_bytes())
             };
             let id = u32::from(head);
-            match self.lie {
-                Lie::UnknownId => give(u32::from(queue.size) - 1 - id, 1, 1),
-                Lie::WildId => give(0xffff_0000 | id, 1, 1),
-                Lie::Overlong => give(id, u32::MAX, 1),
-                Lie::IndexJump => give(id, 1, 0x4000),
-                Lie::IndexBack => give(id, 1, u16::MAX),
-                Lie::Nothing => give(id, 0, 1),
-                Lie::Silence => Ok(()),
+            match self.fault {
+                VirtioFault::IdNotPosted => give(u32::from(queue.size) - 1 - id, 1, 1),
+                VirtioFault::IdOutOfRange => give(0xffff_0000 | id, 1, 1),
+                VirtioFault::LengthTooLarge => give(id, u32::MAX, 1),
+                VirtioFault::IndexTooFar => give(id, 1, 0x4000),
+                VirtioFault::IndexBackwards => give(id, 1, u16::MAX),
+                VirtioFault::EmptyBuffers => give(id, 0, 1),
+                VirtioFault::NoCompletion => Ok(()),
             }?;
-            self.is_told = self.lie != Lie::Nothing;
+            self.is_finished = self.fault != VirtioFault::EmptyBuffers;
         }
         self.queues[usize::from(index)] = queue;
         self.isr |= 1;
@@ -164,13 +166,13 @@ impl VirtioLiar {
     fn config(&self) -> [u8; 8] {
         match self.kind {
             // 2,048 sectors.
-            Kind::Blk => 2048_u64.to_le_bytes(),
-            Kind::Net | Kind::Rng => [0; 8],
+            VirtioKind::Blk => 2048_u64.to_le_bytes(),
+            VirtioKind::Net | VirtioKind::Rng => [0; 8],
         }
     }
 }
 
-impl Registers for VirtioLiar {
+impl Registers for FaultyVirtio {
     fn read(&mut self, bar: usize, offset: u64, width: usize) -> u64 {
         let from = |bytes: &[u8], at: u64| {
             let at = usize::try_from(at).unwrap_or(usize::MAX);

@@ -28,7 +28,7 @@ pub enum Expect {
 /// A case.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub struct HostileCase {
     /// Its name.
     pub name: String,
     /// What has to become of the target.
@@ -39,7 +39,7 @@ pub struct Case {
     /// How much may be asked of the functions.
     pub limits: Limits,
     file: String,
-    behaviour: Lies,
+    behaviour: Deviations,
     #[serde(rename = "functions")]
     _count: u32,
     #[serde(rename = "mcfg")]
@@ -63,7 +63,7 @@ pub struct Limits {
 /// What hex cannot say. Numbers are hexadecimal, some with `0x`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Lies {
+struct Deviations {
     bar_masks: BTreeMap<String, BTreeMap<usize, String>>,
     ones_after_reads: Option<u32>,
     ones_after_writes: Option<u32>,
@@ -77,7 +77,7 @@ struct Lies {
     ecam: Option<String>,
 }
 
-impl Case {
+impl HostileCase {
     /// Has the generator write the catalogue into a folder, and reads it.
     ///
     /// # Panics

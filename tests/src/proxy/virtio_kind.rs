@@ -1,6 +1,6 @@
 //! Modern virtio functions, as configuration space shows them (virtio 1.2, 4.1.4).
 
-use super::sketch::Sketch;
+use super::config_builder::ConfigBuilder;
 
 /// The BAR of all structures, and where they are.
 pub(super) const BAR: usize = 4;
@@ -10,7 +10,7 @@ pub(super) const NOTIFY: u64 = 0x3000;
 
 /// What a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum VirtioKind {
     /// A network card.
     Net,
     /// A disk of a mebibyte.
@@ -19,7 +19,7 @@ pub enum Kind {
     Rng,
 }
 
-impl Kind {
+impl VirtioKind {
     const fn id(self) -> u16 {
         match self {
             Self::Net => 0x1041,
@@ -38,7 +38,7 @@ impl Kind {
 
     /// A function with the structures in one BAR, and no messages.
     #[must_use]
-    pub fn sketch(self) -> Sketch {
+    pub fn config(self) -> ConfigBuilder {
         let capability = |kind: u8, at: u64, length: u32| {
             let mut body = vec![if kind == 2 { 20 } else { 16 }, kind, 4, 0, 0, 0];
             body.extend(u32::try_from(at).unwrap_or(u32::MAX).to_le_bytes());
@@ -47,7 +47,7 @@ impl Kind {
         };
         let mut notify = capability(2, NOTIFY, 0x1000);
         notify.extend(4_u32.to_le_bytes());
-        Sketch::new(0x1af4, self.id(), self.class())
+        ConfigBuilder::new(0x1af4, self.id(), self.class())
             .memory(BAR, 0x4000)
             .capability(0x09, &capability(1, 0, 56))
             .capability(0x09, &capability(3, ISR, 1))

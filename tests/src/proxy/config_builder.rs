@@ -7,7 +7,7 @@ const HERE: u32 = 0xe000_0000;
 
 /// A legal configuration space, part by part.
 #[derive(Debug, Clone)]
-pub struct Sketch {
+pub struct ConfigBuilder {
     bytes: [u8; 256],
     bars: Vec<(usize, u32)>,
     /// Where the next capability goes, and where the pointer to it is.
@@ -15,7 +15,7 @@ pub struct Sketch {
     pointer: usize,
 }
 
-impl Sketch {
+impl ConfigBuilder {
     /// A function with these ids and this class, with pin A.
     #[must_use]
     pub fn new(vendor: u16, device: u16, class: u32) -> Self {
