@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use switchboard::config::Address;
-use switchboard::function::{Gone, Resources, State};
+use switchboard::function::{FunctionState, Gone, Resources};
 use switchboard::interrupt::{Claim, GrantError, InIsr, LineAsMessage, LineIsr, MessageIsr, Mode};
 use switchboard::messages;
 use switchboard::mmio::MapError;
@@ -71,7 +71,7 @@ fn whoever_waits_hears_of_it_and_the_handlers_are_called_once_more() {
     assert!(fake.machine().mark_removed(here()));
     fake.settle();
     assert_eq!(calls.0.load(Ordering::SeqCst), 1);
-    assert_eq!(fake.machine().functions()[0].state, State::Gone);
+    assert_eq!(fake.machine().functions()[0].state, FunctionState::Gone);
 
     drop((messages, memory, dma));
     assert_eq!((fake.machine().free_vectors(), fake.machine().interrupt_report().len()), (free, 0));

@@ -3,7 +3,7 @@
 use switchboard::config::Address;
 use switchboard::dma::DmaError;
 use switchboard::driver::{Driver, Id, ProbeError, attach};
-use switchboard::function::{ClaimError, Function, Gone, Resources, State};
+use switchboard::function::{ClaimError, Function, FunctionState, Gone, Resources};
 use switchboard::mmio::{MapError, Reg, RegisterBlock};
 use switchboard_testing::{FakeFunction, FakeMachine};
 
@@ -135,7 +135,7 @@ fn a_failed_probe_leaves_the_function_quiet_and_says_why() {
     let error = attach::<Picky>(function).err().expect("refused");
     assert_eq!(error.to_string(), "the lucky number: 0x7 wanted, 0x0 found");
     let report = &fake.machine().functions()[0];
-    assert_eq!(report.state, State::Failed("picky: the lucky number: 0x7 wanted, 0x0 found".into()));
+    assert_eq!(report.state, FunctionState::Failed("picky: the lucky number: 0x7 wanted, 0x0 found".into()));
     assert_eq!((report.driver, report.mode), (None, None));
     // And it can be tried again.
     fake.write_register(Address::new(0, 0, 3, 0), 0, 0xfc, 7);

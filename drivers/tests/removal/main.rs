@@ -11,7 +11,7 @@ use devices::{here, removable};
 use embassy_net_driver::{Driver as NetDriver, LinkState};
 use switchboard::config::Address;
 use switchboard::driver::Driver;
-use switchboard::function::{Gone, State};
+use switchboard::function::{FunctionState, Gone};
 use switchboard::interrupt::{Mode, ModePolicy};
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::edu::{Edu, EduError};
@@ -93,7 +93,7 @@ fn a_line_that_is_shared_goes_on_when_one_of_its_functions_is_gone() {
     let rows = fake.machine().interrupt_report();
     // And once when the probe looked whether interrupts arrive.
     assert_eq!((rows[0].count, rows[0].unclaimed, fake.machine().has_storm()), (6, 5, false));
-    assert_eq!(fake.machine().functions()[0].state, State::Gone);
+    assert_eq!(fake.machine().functions()[0].state, FunctionState::Gone);
     drop(edu);
     let left: Vec<_> = fake.machine().functions().iter().map(|report| report.address).collect();
     assert_eq!(left, [Address::new(0, 0, 4, 0)]);

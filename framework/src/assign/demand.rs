@@ -5,9 +5,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use super::keep::Rooms;
-use super::room::Room;
-use super::{Kind, Tree};
+use super::free_ranges::FreeRanges;
+use super::keep::BusRanges;
+use super::{AddressSpace, Tree};
 
 /// Windows begin and end at multiples of these.
 const IO_GRANULE: u64 = 0x1000;
@@ -29,14 +29,14 @@ pub(super) struct Shape {
 pub(super) struct Item {
     pub(super) owner: Owner,
     /// Which of the bus's rooms it goes to.
-    pub(super) room: Kind,
+    pub(super) room: AddressSpace,
     pub(super) shape: Shape,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Owner {
     Bar { node: usize, bar: usize },
-    Window { node: usize, kind: Kind },
+    Window { node: usize, kind: AddressSpace },
 }
 
 /// The shapes of the windows that are to be made, by node and kind.
@@ -50,7 +50,7 @@ pub(super) struct Demands {
 impl Demands {
     /// Adds up what everything wants that has nothing. A window that is too small and empty is given up: a new
     /// one is made elsewhere.
-    pub(super) fn new(tree: &mut Tree, rooms: &mut [Rooms], spare: bool) -> Self {
+    pub(super) fn new(tree: &mut Tree, rooms: &mut [BusRanges], spare: bool) -> Self {
         let mut this = Self { members: tree.members(), windows: vec![[None; 3]; tree.len()], spare };
         for node in (0..tree.len()).rev() {
             this.give_up_windows(tree, rooms, node);
@@ -63,12 +63,12 @@ impl Demands {
         &self.members
     }
 
-    pub(super) fn window(&self, node: usize, kind: Kind) -> Option<Shape> {
+    pub(super) fn window(&self, node: usize, kind: AddressSpace) -> Option<Shape> {
         self.windows[node][kind as usize]
     }
 
-    fn give_up_windows(&self, tree: &mut Tree, rooms: &mut [Rooms], node: usize) {
-        for kind in Kind::ALL {
+    fn give_up_windows(&self, tree: &mut Tree, rooms: &mut [BusRanges], node: usize) {
+        for kind in AddressSpace::ALL {
             let Some(range) = tree.at(node).bridge.as_ref().and_then(|bridge| bridge.window(kind).range.clone()) else {
                 continue;
             };
@@ -78,7 +78,7 @@ impl Demands {
             if !room.is_untouched() || items.map(|item| item.shape).all(|shape| put(&mut trial, shape)) {
                 continue;
             }
-            *room = Room::default();
+            *room = FreeRanges::default();
             rooms[tree.bus_of(node)].give(kind, &range);
             if let Some(bridge) = &mut tree.at_mut(node).bridge {
                 bridge.window_mut(kind).range = None;
@@ -90,10 +90,10 @@ impl Demands {
     pub(super) fn update(&mut self, tree: &Tree, node: usize) {
         let Some(bridge) = &tree.at(node).bridge else { return };
         let items = self.items(tree, node + 1);
-        for kind in Kind::ALL {
+        for kind in AddressSpace::ALL {
             let window = bridge.window(kind);
             let is_wanted = window.ceiling != 0 && window.range.is_none();
-            let spare = if self.spare && bridge.takes_hotplug && kind != Kind::Io { SPARE_MEMORY } else { 0 };
+            let spare = if self.spare && bridge.takes_hotplug && kind != AddressSpace::Io { SPARE_MEMORY } else { 0 };
             let shapes = items.iter().filter(|item| item.room == kind).map(|item| item.shape);
             self.windows[node][kind as usize] =
                 is_wanted.then(|| enclose(shapes, kind, window.ceiling, spare)).flatten();
@@ -114,7 +114,7 @@ impl Demands {
                     shape,
                 }));
             }
-            for kind in Kind::ALL {
+            for kind in AddressSpace::ALL {
                 let Some(shape) = self.window(node, kind) else { continue };
                 let room = tree.route(bus, kind, shape.ceiling);
                 items.extend(room.map(|room| Item { owner: Owner::Window { node, kind }, room, shape }));
@@ -126,9 +126,9 @@ impl Demands {
 }
 
 /// The shape of a window around `shapes`, if there is anything to put into it.
-fn enclose(shapes: impl Iterator<Item = Shape>, kind: Kind, ceiling: u64, spare: u64) -> Option<Shape> {
-    let granule = if kind == Kind::Io { IO_GRANULE } else { MEMORY_GRANULE };
-    let mut room = Room::of(0..u64::MAX);
+fn enclose(shapes: impl Iterator<Item = Shape>, kind: AddressSpace, ceiling: u64, spare: u64) -> Option<Shape> {
+    let granule = if kind == AddressSpace::Io { IO_GRANULE } else { MEMORY_GRANULE };
+    let mut room = FreeRanges::of(0..u64::MAX);
     let mut window = Shape { size: spare, align: granule, ceiling };
     for shape in shapes {
         window.align = window.align.max(shape.align);
@@ -141,6 +141,6 @@ fn enclose(shapes: impl Iterator<Item = Shape>, kind: Kind, ceiling: u64, spare:
     (window.size > 0).then_some(window)
 }
 
-pub(super) fn put(room: &mut Room, shape: Shape) -> bool {
+pub(super) fn put(room: &mut FreeRanges, shape: Shape) -> bool {
     room.place(shape.size, shape.align, shape.ceiling).is_some()
 }

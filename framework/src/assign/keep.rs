@@ -5,33 +5,33 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::room::Room;
-use super::{Apertures, Kind, Request, Tree, Unassigned, Window};
+use super::free_ranges::FreeRanges;
+use super::{AddressSpace, Apertures, BarRequest, Tree, Unassigned, WindowRequest};
 
 /// The free addresses of one bus.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rooms {
-    io: Room,
-    memory: Room,
-    prefetchable: Room,
+pub(super) struct BusRanges {
+    io: FreeRanges,
+    memory: FreeRanges,
+    prefetchable: FreeRanges,
     /// A root bus, which does not tell memory by what it is for.
     is_root: bool,
 }
 
-impl Rooms {
-    pub(super) fn room(&mut self, kind: Kind) -> &mut Room {
+impl BusRanges {
+    pub(super) fn room(&mut self, kind: AddressSpace) -> &mut FreeRanges {
         match kind {
-            Kind::Io => &mut self.io,
-            Kind::Prefetchable if !self.is_root => &mut self.prefetchable,
-            Kind::Memory | Kind::Prefetchable => &mut self.memory,
+            AddressSpace::Io => &mut self.io,
+            AddressSpace::Prefetchable if !self.is_root => &mut self.prefetchable,
+            AddressSpace::Memory | AddressSpace::Prefetchable => &mut self.memory,
         }
     }
 
     /// Gives back a range that something of `kind` had.
-    pub(super) fn give(&mut self, kind: Kind, range: &Range<u64>) {
+    pub(super) fn give(&mut self, kind: AddressSpace, range: &Range<u64>) {
         match kind {
-            Kind::Io => self.io.give(range),
-            Kind::Memory | Kind::Prefetchable => {
+            AddressSpace::Io => self.io.give(range),
+            AddressSpace::Memory | AddressSpace::Prefetchable => {
                 self.memory.give(range);
                 self.prefetchable.give(range);
             }
@@ -40,28 +40,32 @@ impl Rooms {
 
     /// Takes a range for something of `kind`. Memory may be in either window of a bridge, and firmware does put
     /// it into the one for prefetchable memory where nothing between reads ahead.
-    fn take(&mut self, kind: Kind, range: &Range<u64>) -> bool {
+    fn take(&mut self, kind: AddressSpace, range: &Range<u64>) -> bool {
         match kind {
-            Kind::Io => self.io.take(range),
-            Kind::Memory => self.memory.take(range) || self.prefetchable.take(range),
-            Kind::Prefetchable => self.prefetchable.take(range) || self.memory.take(range),
+            AddressSpace::Io => self.io.take(range),
+            AddressSpace::Memory => self.memory.take(range) || self.prefetchable.take(range),
+            AddressSpace::Prefetchable => self.prefetchable.take(range) || self.memory.take(range),
         }
     }
 }
 
 /// Forgets every address that is no good, and says what is free on each bus: first on the root buses, then
 /// behind each node.
-pub(super) fn keep(tree: &mut Tree, apertures: &Apertures) -> Vec<Rooms> {
-    let mut rooms = vec![Rooms::default(); tree.len() + 1];
-    let mut reachable = Room::of(1..u64::MAX);
+pub(super) fn keep(tree: &mut Tree, apertures: &Apertures) -> Vec<BusRanges> {
+    let mut rooms = vec![BusRanges::default(); tree.len() + 1];
+    let mut reachable = FreeRanges::of(1..u64::MAX);
     apertures.taken.iter().for_each(|taken| reachable.remove(taken));
-    rooms[0] =
-        Rooms { io: Room::of(1..Window::IO_CEILING), memory: reachable, prefetchable: Room::default(), is_root: true };
+    rooms[0] = BusRanges {
+        io: FreeRanges::of(1..WindowRequest::IO_CEILING),
+        memory: reachable,
+        prefetchable: FreeRanges::default(),
+        is_root: true,
+    };
     let mut kept = Vec::new();
     let members = tree.members();
     for (bus, members) in members.iter().enumerate() {
         let mut members = members.clone();
-        sort::by_key(&mut members, |node| tree.at(*node).standing);
+        sort::by_key(&mut members, |node| tree.at(*node).state);
         for node in members {
             let ranges = keep_node(tree, node, &mut rooms, bus);
             if bus == 0 {
@@ -70,8 +74,8 @@ pub(super) fn keep(tree: &mut Tree, apertures: &Apertures) -> Vec<Rooms> {
         }
     }
     // Something new goes where the machine says, unless something old is there.
-    rooms[0].io = Room::new(&apertures.io);
-    rooms[0].memory = Room::new(&apertures.memory);
+    rooms[0].io = FreeRanges::new(&apertures.io);
+    rooms[0].memory = FreeRanges::new(&apertures.memory);
     for taken in &apertures.taken {
         rooms[0].memory.remove(taken);
     }
@@ -82,7 +86,7 @@ pub(super) fn keep(tree: &mut Tree, apertures: &Apertures) -> Vec<Rooms> {
 }
 
 /// Keeps what is good of one node, and returns that.
-fn keep_node(tree: &mut Tree, node: usize, rooms: &mut [Rooms], bus: usize) -> Vec<(Kind, Range<u64>)> {
+fn keep_node(tree: &mut Tree, node: usize, rooms: &mut [BusRanges], bus: usize) -> Vec<(AddressSpace, Range<u64>)> {
     let mut kept = Vec::new();
     let (above, behind) = rooms.split_at_mut(node + 1);
     let (above, behind) = (&mut above[bus], &mut behind[0]);
@@ -93,12 +97,12 @@ fn keep_node(tree: &mut Tree, node: usize, rooms: &mut [Rooms], bus: usize) -> V
         }
     }
     let Some(bridge) = &mut tree.at_mut(node).bridge else { return kept };
-    for kind in Kind::ALL {
+    for kind in AddressSpace::ALL {
         let window = bridge.window_mut(kind);
         let fits = |range: &Range<u64>| range.end <= window.ceiling && above.take(kind, range);
         window.range = window.range.take().filter(fits);
         if let Some(range) = &window.range {
-            *behind.room(kind) = Room::of(range.clone());
+            *behind.room(kind) = FreeRanges::of(range.clone());
             kept.push((kind, range.clone()));
         }
     }
@@ -106,7 +110,7 @@ fn keep_node(tree: &mut Tree, node: usize, rooms: &mut [Rooms], bus: usize) -> V
 }
 
 /// What a BAR decodes, if it can be there at all.
-fn good(bar: &Request) -> Option<Range<u64>> {
+fn good(bar: &BarRequest) -> Option<Range<u64>> {
     bar.range().filter(|range| {
         bar.size.is_power_of_two() && range.start.is_multiple_of(bar.size) && range.end <= bar.ceiling()
     })

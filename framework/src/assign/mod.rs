@@ -12,18 +12,18 @@
 mod aperture;
 mod bridge;
 mod demand;
+mod free_ranges;
+#[doc(hidden)]
+pub mod invariants;
 mod keep;
 mod place;
-#[doc(hidden)]
-pub mod proof;
 mod request;
-mod room;
 mod tree;
 
 pub use aperture::Apertures;
-pub use bridge::{Bridge, Window};
-pub use request::{Kind, Request, Unassigned};
-pub use tree::{Failure, Node, NodeId, Standing, Tree};
+pub use bridge::{Bridge, WindowRequest};
+pub use request::{AddressSpace, BarRequest, Unassigned};
+pub use tree::{AddressState, Failure, Node, NodeId, Tree};
 
 #[cfg(test)]
 mod tests;

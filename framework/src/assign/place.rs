@@ -6,12 +6,12 @@ use core::cmp::Reverse;
 use core::ops::Range;
 
 use super::demand::{Demands, Item, Owner, put};
-use super::keep::Rooms;
-use super::room::Room;
-use super::{Kind, Tree, Unassigned};
+use super::free_ranges::FreeRanges;
+use super::keep::BusRanges;
+use super::{AddressSpace, Tree, Unassigned};
 
 /// Gives an address to everything that has none, from what is free on each bus.
-pub(super) fn place(tree: &mut Tree, mut rooms: Vec<Rooms>, spare: bool) {
+pub(super) fn place(tree: &mut Tree, mut rooms: Vec<BusRanges>, spare: bool) {
     let mut demands = Demands::new(tree, &mut rooms, spare);
     for bus in 0..=tree.len() {
         refuse_what_is_not_forwarded(tree, &demands.members()[bus], bus);
@@ -29,7 +29,7 @@ pub(super) fn place(tree: &mut Tree, mut rooms: Vec<Rooms>, spare: bool) {
                     let range = place_window(tree, &mut demands, room, &item, node, kind);
                     let Some(bridge) = &mut tree.at_mut(node).bridge else { continue };
                     if let Some(range) = &range {
-                        *rooms[node + 1].room(kind) = Room::of(range.clone());
+                        *rooms[node + 1].room(kind) = FreeRanges::of(range.clone());
                     }
                     bridge.window_mut(kind).range = range;
                 }
@@ -41,13 +41,13 @@ pub(super) fn place(tree: &mut Tree, mut rooms: Vec<Rooms>, spare: bool) {
 
 /// Windows are whole granules: BARs that were left out for a window's sake may fit into what the others left of it, or
 /// of the window for memory that must not be read ahead.
-fn try_again(tree: &mut Tree, members: &[usize], bus: usize, rooms: &mut Rooms) {
+fn try_again(tree: &mut Tree, members: &[usize], bus: usize, rooms: &mut BusRanges) {
     for &node in members {
         for bar in 0..tree.at(node).bars.len() {
             let request = tree.at(node).bars[bar];
             let (size, ceiling) = (request.size, request.ceiling());
             let Err(Unassigned::NoRoom { .. }) = request.address else { continue };
-            let other = (request.kind == Kind::Prefetchable).then_some(Kind::Memory);
+            let other = (request.kind == AddressSpace::Prefetchable).then_some(AddressSpace::Memory);
             let mut windows = tree.route(bus, request.kind, ceiling).into_iter().chain(other);
             if let Some(range) = windows.find_map(|window| rooms.room(window).place(size, size, ceiling)) {
                 tree.at_mut(node).bars[bar].address = Ok(range.start);
@@ -71,10 +71,10 @@ fn refuse_what_is_not_forwarded(tree: &mut Tree, members: &[usize], bus: usize) 
 fn place_window(
     tree: &mut Tree,
     demands: &mut Demands,
-    room: &mut Room,
+    room: &mut FreeRanges,
     item: &Item,
     node: usize,
-    kind: Kind,
+    kind: AddressSpace,
 ) -> Option<Range<u64>> {
     let shape = item.shape;
     if let Some(range) = room.place(shape.size, shape.align, shape.ceiling) {
@@ -99,7 +99,7 @@ fn place_window(
 }
 
 /// The bridge `node` and those behind it, and the BARs that want to be in its window of `kind`, largest first.
-fn behind(tree: &Tree, node: usize, kind: Kind) -> (Vec<usize>, Vec<(usize, usize)>) {
+fn behind(tree: &Tree, node: usize, kind: AddressSpace) -> (Vec<usize>, Vec<(usize, usize)>) {
     let mut nodes = alloc::vec![node];
     // Bridges come before what is behind them.
     for other in node + 1..tree.len() {

@@ -2,11 +2,11 @@
 
 use core::ops::Range;
 
-use super::Window;
+use super::WindowRequest;
 
 /// Which addresses something decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum AddressSpace {
     /// I/O ports.
     Io,
     /// Memory where reads may have side effects.
@@ -15,7 +15,7 @@ pub enum Kind {
     Prefetchable,
 }
 
-impl Kind {
+impl AddressSpace {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Io, Self::Memory, Self::Prefetchable];
 
@@ -32,9 +32,9 @@ impl Kind {
 
 /// A BAR's wish, and what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
+pub struct BarRequest {
     /// What it decodes.
-    pub kind: Kind,
+    pub kind: AddressSpace,
     /// Whether it takes addresses from 4 GiB on.
     pub is_64bit: bool,
     /// Its bytes, a power of two; its address is a multiple of them.
@@ -43,13 +43,13 @@ pub struct Request {
     pub address: Result<u64, Unassigned>,
 }
 
-impl Request {
+impl BarRequest {
     /// The first address that it cannot decode.
     pub(super) fn ceiling(&self) -> u64 {
         match self.kind {
-            Kind::Io => Window::IO_CEILING,
+            AddressSpace::Io => WindowRequest::IO_CEILING,
             _ if self.is_64bit => u64::MAX,
-            _ => Window::LOW_CEILING,
+            _ => WindowRequest::LOW_CEILING,
         }
     }
 
@@ -77,7 +77,7 @@ pub enum Unassigned {
     #[error("no room: {size:#x} bytes of {} wanted, the largest hole has {largest:#x}", .kind.name())]
     NoRoom {
         /// What it decodes.
-        kind: Kind,
+        kind: AddressSpace,
         /// Its bytes.
         size: u64,
         /// Bytes of the largest hole where it could have gone, bridges above it included.
@@ -99,6 +99,6 @@ pub enum Unassigned {
     #[error("the bridge above forwards no {}", .kind.name())]
     NotForwarded {
         /// What it decodes.
-        kind: Kind,
+        kind: AddressSpace,
     },
 }

@@ -2,29 +2,29 @@
 
 use alloc::vec::Vec;
 
-use super::{Apertures, Bridge, Kind, Request, Unassigned, keep, place};
+use super::{AddressSpace, Apertures, BarRequest, Bridge, Unassigned, keep, place};
 
 /// How good a function's claim to its addresses is. Of two that claim the same place, the better one keeps it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum AddressState {
     /// They were looked at before, and a driver may rely on them.
-    Settled,
+    InUse,
     /// It decodes them now, as firmware's console does.
     Decoding,
     /// It has them in its registers, and decodes nothing.
     #[default]
-    Silent,
+    Inactive,
 }
 
 /// A function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
     /// Its BARs that have a size.
-    pub bars: Vec<Request>,
+    pub bars: Vec<BarRequest>,
     /// What it forwards, if it is a bridge.
     pub bridge: Option<Bridge>,
     /// How good its claim is to the addresses that it has.
-    pub standing: Standing,
+    pub state: AddressState,
 }
 
 /// A function's place in its [`Tree`].
@@ -95,7 +95,7 @@ impl Tree {
         } else {
             place::place(self, rooms, false);
         }
-        self.nodes.iter_mut().for_each(|node| node.standing = Standing::Settled);
+        self.nodes.iter_mut().for_each(|node| node.state = AddressState::InUse);
         self.failures()
     }
 
@@ -133,7 +133,7 @@ impl Tree {
     }
 
     /// Which room of a bus something of `kind` below `ceiling` goes to.
-    pub(super) fn route(&self, bus: usize, kind: Kind, ceiling: u64) -> Option<Kind> {
+    pub(super) fn route(&self, bus: usize, kind: AddressSpace, ceiling: u64) -> Option<AddressSpace> {
         match bus.checked_sub(1) {
             None => Some(kind),
             Some(bridge) => self.nodes[bridge].bridge.as_ref()?.route(kind, ceiling),
@@ -141,7 +141,7 @@ impl Tree {
     }
 
     /// Through which window of `bridge`, somewhere above, a BAR of `node` is reached.
-    pub(super) fn passes(&self, node: usize, bar: &Request, bridge: usize) -> Option<Kind> {
+    pub(super) fn passes(&self, node: usize, bar: &BarRequest, bridge: usize) -> Option<AddressSpace> {
         let (mut at, mut kind, mut ceiling) = (node, bar.kind, bar.ceiling());
         while at != bridge {
             let bus = self.buses[at];

@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use super::{BarFacts, BarKind};
 use crate::assign::Unassigned;
 use crate::config::{
-    BarDefect, BarRegister, Command, Decodes, Defect, Facts, MemoryPlace, Reason, RomRegister, Space, read_command,
-    write_command,
+    BarDefect, BarEncoding, BarRegister, Command, Defect, Facts, MemoryType, RefusalReason, RomRegister, Space,
+    read_command, write_command,
 };
 
 /// No more memory than this can be addressed (SDM vol. 3, 4.1.4).
@@ -35,8 +35,8 @@ pub(crate) struct Sizes {
 /// Sizes every BAR, and the ROM.
 ///
 /// # Errors
-/// [`Reason`] for a function that does not stop decoding, or whose BARs read as if it were gone.
-pub(crate) fn size_bars(space: Space, facts: &Facts) -> Result<Sizes, Reason> {
+/// [`RefusalReason`] for a function that does not stop decoding, or whose BARs read as if it were gone.
+pub(crate) fn size_bars(space: Space, facts: &Facts) -> Result<Sizes, RefusalReason> {
     let mut sizes = Sizes::default();
     // The host bridge may decode memory itself through its BARs.
     if facts.header.class.is_host_bridge() {
@@ -60,23 +60,23 @@ pub(crate) fn size_bars(space: Space, facts: &Facts) -> Result<Sizes, Reason> {
     if facts.bars.is_empty() {
         return Ok(sizes);
     }
-    Err(Reason::Command { wanted: (before - decode).bits(), found: (before | still).bits() })
+    Err(RefusalReason::Command { wanted: (before - decode).bits(), found: (before | still).bits() })
 }
 
 /// What Command says. Where it says what it cannot, though something is there, it is told to decode nothing.
-fn sane_command(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<Command, Reason> {
+fn sane_command(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<Command, RefusalReason> {
     let before = read_command(space);
     if before.bits() != u16::MAX {
         return Ok(before);
     }
     if space.read_u32(0) != facts.header.ids() {
-        return Err(Reason::Gone);
+        return Err(RefusalReason::Gone);
     }
     write_command(space, Command::INTERRUPT_DISABLE);
     sizes.defects.push(Defect::Command);
     match read_command(space) {
         after if after.bits() == u16::MAX => {
-            Err(Reason::Command { wanted: Command::INTERRUPT_DISABLE.bits(), found: after.bits() })
+            Err(RefusalReason::Command { wanted: Command::INTERRUPT_DISABLE.bits(), found: after.bits() })
         }
         after => Ok(after),
     }
@@ -87,10 +87,10 @@ fn is_console(bar: &BarRegister) -> bool {
     const CONSOLE: u64 = 0x3f8;
     // Its size is not known yet, but its address is a multiple of it.
     let most = bar.address & bar.address.wrapping_neg();
-    bar.decodes == Decodes::Io && (bar.address..bar.address + most).contains(&CONSOLE)
+    bar.encoding == BarEncoding::Io && (bar.address..bar.address + most).contains(&CONSOLE)
 }
 
-fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), Reason> {
+fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), RefusalReason> {
     let count = BarRegister::count(facts.header.kind);
     let mut index = 0;
     while index < count {
@@ -116,30 +116,30 @@ fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), Reason
 }
 
 /// What one BAR decodes and its bytes: `None` where there is none.
-fn size_bar(space: Space, register: BarRegister) -> Result<Result<Option<(BarKind, u64)>, BarDefect>, Reason> {
+fn size_bar(space: Space, register: BarRegister) -> Result<Result<Option<(BarKind, u64)>, BarDefect>, RefusalReason> {
     let offset = BarRegister::offset(register.index);
     let low = space.read_u32(offset);
     let low_mask = size_register(space, offset, low);
     if low_mask == u32::MAX {
-        return Err(Reason::BarOnes { index: register.index });
+        return Err(RefusalReason::BarOnes { index: register.index });
     }
-    let (kind, mask, most) = match register.decodes {
-        Decodes::Io => {
+    let (kind, mask, most) = match register.encoding {
+        BarEncoding::Io => {
             let ports = low_mask & !3;
             // The upper half may be hard-wired to zero.
             let ports = if ports != 0 && ports >> 16 == 0 { ports | 0xffff_0000 } else { ports };
             (BarKind::Io, widen(ports), MOST_PORTS)
         }
-        Decodes::Memory { place, is_prefetchable: prefetchable } => match place {
-            MemoryPlace::Bits32 => (BarKind::Memory32 { prefetchable }, widen(low_mask & !0xf), MOST_MEMORY),
-            MemoryPlace::Bits64 => {
+        BarEncoding::Memory { memory_type, is_prefetchable: prefetchable } => match memory_type {
+            MemoryType::Bits32 => (BarKind::Memory32 { prefetchable }, widen(low_mask & !0xf), MOST_MEMORY),
+            MemoryType::Bits64 => {
                 let high = space.read_u32(offset + 4);
                 let mask = u64::from(size_register(space, offset + 4, high)) << 32 | u64::from(low_mask & !0xf);
                 (BarKind::Memory64 { prefetchable }, mask, MOST_MEMORY)
             }
-            MemoryPlace::Bits20 => return Ok(Err(BarDefect::BelowOneMib)),
-            MemoryPlace::Bits64Cut => return Ok(Err(BarDefect::NoUpperHalf)),
-            MemoryPlace::Reserved => return Ok(Err(BarDefect::Reserved)),
+            MemoryType::Below1Mib => return Ok(Err(BarDefect::BelowOneMib)),
+            MemoryType::Bits64NoUpperHalf => return Ok(Err(BarDefect::NoUpperHalf)),
+            MemoryType::Reserved => return Ok(Err(BarDefect::Reserved)),
         },
     };
     Ok(match size_of_mask(mask) {

@@ -19,20 +19,20 @@ pub struct BarRegister {
     /// 0 to 5: its first register.
     pub index: u8,
     /// What it decodes.
-    pub decodes: Decodes,
+    pub encoding: BarEncoding,
     /// Where it begins.
     pub address: u64,
 }
 
 /// What the low bits of a BAR say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decodes {
+pub enum BarEncoding {
     /// Ports.
     Io,
     /// Memory, of that type.
     Memory {
-        /// Where it may be.
-        place: MemoryPlace,
+        /// The type field of the register.
+        memory_type: MemoryType,
         /// Reads have no side effects.
         is_prefetchable: bool,
     },
@@ -40,15 +40,15 @@ pub enum Decodes {
 
 /// Where the memory of a BAR may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MemoryPlace {
+pub enum MemoryType {
     /// Below 4 GiB.
     Bits32,
     /// Below 1 MiB: of the first PCI specifications, and reserved since.
-    Bits20,
+    Below1Mib,
     /// Anywhere; the next register has the upper half of the address.
     Bits64,
     /// Anywhere, but in the last register: there is no upper half.
-    Bits64Cut,
+    Bits64NoUpperHalf,
     /// A reserved type.
     Reserved,
 }
@@ -73,26 +73,26 @@ impl BarRegister {
     pub(crate) fn read(space: Space, index: u8, count: u8) -> Self {
         let low = space.read_u32(Self::offset(index));
         if low & 1 != 0 {
-            return Self { index, decodes: Decodes::Io, address: (low & !3).into() };
+            return Self { index, encoding: BarEncoding::Io, address: (low & !3).into() };
         }
-        let place = match low >> 1 & 3 {
-            0 => MemoryPlace::Bits32,
-            1 => MemoryPlace::Bits20,
-            2 if index + 1 < count => MemoryPlace::Bits64,
-            2 => MemoryPlace::Bits64Cut,
-            _ => MemoryPlace::Reserved,
+        let memory_type = match low >> 1 & 3 {
+            0 => MemoryType::Bits32,
+            1 => MemoryType::Below1Mib,
+            2 if index + 1 < count => MemoryType::Bits64,
+            2 => MemoryType::Bits64NoUpperHalf,
+            _ => MemoryType::Reserved,
         };
-        let address = match place {
-            MemoryPlace::Bits64 => u64::from(space.read_u32(Self::offset(index + 1))) << 32 | u64::from(low & !0xf),
+        let address = match memory_type {
+            MemoryType::Bits64 => u64::from(space.read_u32(Self::offset(index + 1))) << 32 | u64::from(low & !0xf),
             _ => u64::from(low & !0xf),
         };
-        Self { index, decodes: Decodes::Memory { place, is_prefetchable: low & 8 != 0 }, address }
+        Self { index, encoding: BarEncoding::Memory { memory_type, is_prefetchable: low & 8 != 0 }, address }
     }
 
     /// How many registers it takes.
     pub(crate) const fn registers(self) -> u8 {
-        match self.decodes {
-            Decodes::Memory { place: MemoryPlace::Bits64, .. } => 2,
+        match self.encoding {
+            BarEncoding::Memory { memory_type: MemoryType::Bits64, .. } => 2,
             _ => 1,
         }
     }

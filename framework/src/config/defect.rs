@@ -78,10 +78,10 @@ pub enum Defect {
         class: Class,
     },
     /// A bridge that says it is on another bus than it is on.
-    #[error("a bridge that says it is on bus {says:#04x}")]
+    #[error("a bridge that says it is on bus {found:#04x}")]
     PrimaryBus {
         /// What it says.
-        says: u8,
+        found: u8,
     },
     /// Command read ones, which it cannot hold; it was told to decode nothing.
     #[error("Command read all ones")]

@@ -19,7 +19,7 @@ mod power;
 mod refusal;
 
 pub use access::{ConfigAccess, Width};
-pub use base_address::{BarRegister, Decodes, MemoryPlace, RomRegister};
+pub use base_address::{BarEncoding, BarRegister, MemoryType, RomRegister};
 pub use bridge::{BridgeHeader, BridgeWindow, BusNumbers, WindowRange};
 pub use capability::{Capability, CapabilityList, ChainEnd};
 pub use defect::{BarDefect, Defect};
@@ -32,7 +32,7 @@ pub use msix::{BarOffset, MsixCapability};
 pub use pci_types::PciAddress as Address;
 pub use pin::Pin;
 pub use power::PowerCapability;
-pub use refusal::{Reason, Refusal};
+pub use refusal::{Refusal, RefusalReason};
 
 pub(crate) use access::Space;
 pub(crate) use header::{COMMAND, Command, read_command, update_command, write_command};

@@ -12,13 +12,13 @@ pub struct Refusal {
     /// Where it is.
     pub address: Address,
     /// Why.
-    pub reason: Reason,
+    pub reason: RefusalReason,
 }
 
 /// Why a function is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum RefusalReason {
     /// It went away while it was looked at.
     #[error("it went away while it was looked at")]
     Gone,
@@ -85,7 +85,7 @@ pub enum Reason {
     },
 }
 
-impl Reason {
+impl RefusalReason {
     /// Whether it is a bridge that other bus numbers may make a good one.
     pub(crate) fn is_for_bus_numbers(self) -> bool {
         matches!(self, Self::Unnumbered | Self::Buses { .. } | Self::BusTaken { .. })
@@ -95,11 +95,11 @@ impl Reason {
 /// Checks that a function still has the vendor and device IDs that it had.
 ///
 /// # Errors
-/// [`Reason::Gone`], [`Reason::Changed`].
-pub(crate) fn same_ids(first: u32, second: u32) -> Result<(), Reason> {
+/// [`RefusalReason::Gone`], [`RefusalReason::Changed`].
+pub(crate) fn same_ids(first: u32, second: u32) -> Result<(), RefusalReason> {
     match second {
-        u32::MAX => Err(Reason::Gone),
+        u32::MAX => Err(RefusalReason::Gone),
         _ if second == first => Ok(()),
-        _ => Err(Reason::Changed { what: "vendor and device", first, second }),
+        _ => Err(RefusalReason::Changed { what: "vendor and device", first, second }),
     }
 }

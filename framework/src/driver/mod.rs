@@ -7,7 +7,7 @@ pub use id::{Id, best_match};
 use crate::dma::DmaError;
 use crate::function::{ClaimError, Function};
 use crate::interrupt::{GrantError, InterruptPort};
-use crate::inventory::State;
+use crate::inventory::FunctionState;
 use crate::mmio::{MapError, UnmappedBar};
 use crate::ownership::Gone;
 
@@ -40,13 +40,13 @@ pub fn attach<D: Driver>(function: Function) -> Result<D, ProbeError> {
     let (record, presence) = (function.record().clone(), function.presence());
     record.update(|status| {
         status.driver = Some(D::NAME);
-        status.state = State::Live;
+        status.state = FunctionState::Live;
     });
     D::probe(function).map_err(|error| {
         let error = presence.confirm().map_or_else(ProbeError::Gone, |()| error);
         record.update(|status| {
             status.driver = None;
-            status.state = State::Failed(alloc::format!("{}: {error}", D::NAME));
+            status.state = FunctionState::Failed(alloc::format!("{}: {error}", D::NAME));
         });
         error
     })

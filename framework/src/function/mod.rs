@@ -19,6 +19,6 @@ pub use power::{
     BarNotRestored, PowerState, ResetError, ResetMethod, SettleError, Settled, Settling, SuspendError, Suspended,
 };
 
-pub use crate::config::{Reason, Refusal};
-pub use crate::inventory::{FunctionReport, State};
+pub use crate::config::{Refusal, RefusalReason};
+pub use crate::inventory::{FunctionReport, FunctionState};
 pub use crate::ownership::{Gone, Presence};

@@ -6,7 +6,7 @@ mod record;
 mod report;
 mod watch;
 
-pub use record::State;
+pub use record::FunctionState;
 pub use report::FunctionReport;
 
 pub(crate) use buses::Buses;

@@ -8,8 +8,8 @@ use super::watch::Watch;
 use crate::assign::Unassigned;
 use crate::bar::{BarFacts, BarKind, size_bars};
 use crate::config::{
-    Address, BarOffset, Command, Defect, Facts, Header, HeaderKind, MsiCapability, MsixCapability, Reason, Space,
-    same_ids,
+    Address, BarOffset, Command, Defect, Facts, Header, HeaderKind, MsiCapability, MsixCapability, RefusalReason,
+    Space, same_ids,
 };
 use crate::platform::{Mode, Offers, Route};
 use crate::sync::IrqLock;
@@ -32,12 +32,12 @@ pub(crate) struct Record {
     pub(crate) defects: Vec<Defect>,
     pub(crate) watch: Watch,
     taken: AtomicBool,
-    status: IrqLock<Status>,
+    status: IrqLock<DriverStatus>,
 }
 
 /// How a function fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum FunctionState {
     /// No driver has it.
     Unclaimed,
     /// A driver runs it.
@@ -49,16 +49,16 @@ pub enum State {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Status {
+pub(crate) struct DriverStatus {
     pub(crate) driver: Option<&'static str>,
-    pub(crate) state: State,
+    pub(crate) state: FunctionState,
     pub(crate) mode: Option<Mode>,
     /// Of the line, when that is the mode.
     pub(crate) route: Option<Route>,
 }
 
-impl Status {
-    const UNCLAIMED: Self = Self { driver: None, state: State::Unclaimed, mode: None, route: None };
+impl DriverStatus {
+    const UNCLAIMED: Self = Self { driver: None, state: FunctionState::Unclaimed, mode: None, route: None };
 }
 
 /// A part of a BAR that only the framework may touch.
@@ -73,8 +73,8 @@ impl Record {
     /// Looks at a function that the walk found.
     ///
     /// # Errors
-    /// [`Reason`] for one that is to be left out.
-    pub(crate) fn read(space: Space, header: Header) -> Result<Self, Reason> {
+    /// [`RefusalReason`] for one that is to be left out.
+    pub(crate) fn read(space: Space, header: Header) -> Result<Self, RefusalReason> {
         let facts = Facts::read(space, header);
         let sizes = size_bars(space, &facts)?;
         // All of the above may have been read of a function on its way out, or of one that makes it up as it goes.
@@ -84,7 +84,7 @@ impl Record {
         if let HeaderKind::Bridge(bridge) = header.kind
             && bridge.buses.primary != space.address().bus()
         {
-            defects.push(Defect::PrimaryBus { says: bridge.buses.primary });
+            defects.push(Defect::PrimaryBus { found: bridge.buses.primary });
         }
         let msi = facts.msi.filter(|msi| Defect::check_msi(*msi, &facts.capabilities).is_ok());
         let msix = facts.msix.filter(|msix| Defect::check_msix(*msix, &facts.capabilities).is_ok());
@@ -101,7 +101,7 @@ impl Record {
             defects,
             watch: Watch::default(),
             taken: AtomicBool::new(false),
-            status: IrqLock::new(Status::UNCLAIMED),
+            status: IrqLock::new(DriverStatus::UNCLAIMED),
         })
     }
 
@@ -173,9 +173,9 @@ impl Record {
         self.status.lock().driver.unwrap_or("none")
     }
 
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> DriverStatus {
         let status = self.status.lock().clone();
-        if self.watch.is_gone() { Status { state: State::Gone, ..status } } else { status }
+        if self.watch.is_gone() { DriverStatus { state: FunctionState::Gone, ..status } } else { status }
     }
 
     /// Makes the caller its owner. Returns whether it had none.
@@ -186,8 +186,8 @@ impl Record {
     /// Gives it back.
     pub(crate) fn release(&self) {
         self.update(|status| {
-            if status.state == State::Live {
-                *status = Status::UNCLAIMED;
+            if status.state == FunctionState::Live {
+                *status = DriverStatus::UNCLAIMED;
             }
         });
         self.taken.store(false, Ordering::SeqCst);
@@ -198,7 +198,7 @@ impl Record {
         self.taken.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut DriverStatus)) {
         change(&mut self.status.lock());
     }
 }

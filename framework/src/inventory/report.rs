@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::record::{Record, State};
+use super::record::{FunctionState, Record};
 use crate::bar::BarFacts;
 use crate::config::{Address, Class, Defect, ExtendedCapability};
 use crate::platform::{Mode, Offers, Route};
@@ -21,7 +21,7 @@ pub struct FunctionReport {
     /// The driver that has it.
     pub driver: Option<&'static str>,
     /// How it fares.
-    pub state: State,
+    pub state: FunctionState,
     /// The interrupt modes that it offers.
     pub offers: Offers,
     /// The mode that its driver was granted.

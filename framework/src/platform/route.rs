@@ -91,7 +91,7 @@ pub enum ChipsetAnswer {
         device: u16,
     },
     /// The chipset is known, but not what it does with wires of that device.
-    NotToldOf {
+    UnknownWiring {
         /// The device on a root bus.
         device: Address,
     },
@@ -117,7 +117,7 @@ impl fmt::Display for ChipsetAnswer {
             Self::Unknown { vendor, device } => {
                 write!(f, "no chipset of a host bridge {vendor:04x}:{device:04x} is known")
             }
-            Self::NotToldOf { device } => write!(f, "nothing is known of the chipset's wires at {device}"),
+            Self::UnknownWiring { device } => write!(f, "nothing is known of the chipset's wires at {device}"),
             Self::Ambiguous { expanders } => {
                 write!(f, "which of {expanders} expander bridges it came through is not known")
             }

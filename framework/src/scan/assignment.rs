@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::numbering::takes_hotplug;
-use crate::assign::{Bridge, Kind, Node, NodeId, Request, Standing, Tree, Unassigned, Window};
+use crate::assign::{AddressSpace, AddressState, BarRequest, Bridge, Node, NodeId, Tree, Unassigned, WindowRequest};
 use crate::bar::{BarFacts, BarKind, park, write_bar};
 use crate::config::{
     BridgeHeader, BridgeWindow, Command, HeaderKind, Space, WindowRange, read_command, update_command,
@@ -68,7 +68,7 @@ fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<
     let mut bridges: Vec<Above> = Vec::new();
     for (record, index) in &all {
         let parent = above(&bridges, record);
-        let mut node = Node { bars: requests(&record.bars), bridge: None, standing: standing(record, *index) };
+        let mut node = Node { bars: requests(&record.bars), bridge: None, state: state(record, *index) };
         let mut behind = None;
         if matches!(record.header().kind, HeaderKind::Bridge(_)) && !record.is_gone() {
             let takes_hotplug = takes_hotplug(record.space);
@@ -104,41 +104,41 @@ fn above(bridges: &[Above], record: &Record) -> Option<NodeId> {
 }
 
 /// What was found before has what it needs. Of what is new, one that decodes its addresses may be in use.
-fn standing(record: &Record, new: Option<usize>) -> Standing {
+fn state(record: &Record, new: Option<usize>) -> AddressState {
     let decodes = Command::IO_ENABLE | Command::MEMORY_ENABLE;
     match new {
-        None => Standing::Settled,
-        Some(_) if read_command(record.space).intersects(decodes) => Standing::Decoding,
-        Some(_) => Standing::Silent,
+        None => AddressState::InUse,
+        Some(_) if read_command(record.space).intersects(decodes) => AddressState::Decoding,
+        Some(_) => AddressState::Inactive,
     }
 }
 
-fn requests(bars: &[BarFacts]) -> Vec<Request> {
+fn requests(bars: &[BarFacts]) -> Vec<BarRequest> {
     let request = |bar: &BarFacts| {
         let (kind, is_64bit) = match bar.kind {
-            BarKind::Io => (Kind::Io, false),
+            BarKind::Io => (AddressSpace::Io, false),
             BarKind::Memory32 { prefetchable } => (memory(prefetchable), false),
             BarKind::Memory64 { prefetchable } => (memory(prefetchable), true),
         };
-        Request { kind, is_64bit, size: bar.size, address: bar.address }
+        BarRequest { kind, is_64bit, size: bar.size, address: bar.address }
     };
     bars.iter().map(request).collect()
 }
 
-fn memory(prefetchable: bool) -> Kind {
-    if prefetchable { Kind::Prefetchable } else { Kind::Memory }
+fn memory(prefetchable: bool) -> AddressSpace {
+    if prefetchable { AddressSpace::Prefetchable } else { AddressSpace::Memory }
 }
 
 fn bridge(header: &BridgeHeader, takes_hotplug: bool) -> Bridge {
-    let window = |window: BridgeWindow, ceiling: u64| Window {
+    let window = |window: BridgeWindow, ceiling: u64| WindowRequest {
         ceiling: if window.is_implemented { ceiling } else { 0 },
         // The last address of all cannot be the end of a range; nothing is there.
         range: window.range.and_then(|range| Some(range.first..range.last.checked_add(1)?)),
     };
-    let high = if header.prefetchable.bits == 64 { u64::MAX } else { Window::LOW_CEILING };
+    let high = if header.prefetchable.bits == 64 { u64::MAX } else { WindowRequest::LOW_CEILING };
     Bridge {
-        io: window(header.io, Window::IO_CEILING),
-        memory: window(header.memory, Window::LOW_CEILING),
+        io: window(header.io, WindowRequest::IO_CEILING),
+        memory: window(header.memory, WindowRequest::LOW_CEILING),
         prefetchable: window(header.prefetchable, high),
         takes_hotplug,
     }
@@ -147,22 +147,22 @@ fn bridge(header: &BridgeHeader, takes_hotplug: bool) -> Bridge {
 /// Writes the windows that changed, and says how many were opened.
 fn write_windows(space: Space, was: &Bridge, is: &Bridge) -> usize {
     let mut opened = 0;
-    for kind in Kind::ALL {
+    for kind in AddressSpace::ALL {
         let range = &is.window(kind).range;
         if *range == was.window(kind).range {
             continue;
         }
         let wanted = range.as_ref().map(ends);
         let found = match kind {
-            Kind::Io => {
+            AddressSpace::Io => {
                 space.write_io_window(wanted);
                 BridgeHeader::read(space).io
             }
-            Kind::Memory => {
+            AddressSpace::Memory => {
                 space.write_memory_window(wanted);
                 BridgeHeader::read(space).memory
             }
-            Kind::Prefetchable => {
+            AddressSpace::Prefetchable => {
                 space.write_prefetchable_window(wanted);
                 BridgeHeader::read(space).prefetchable
             }

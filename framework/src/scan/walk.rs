@@ -8,8 +8,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::config::{
-    Address, BusNumbers, Capability, CapabilityList, ConfigAccess, ExpressCapability, Header, HeaderKind, Reason,
-    Refusal, Space, same_ids,
+    Address, BusNumbers, Capability, CapabilityList, ConfigAccess, ExpressCapability, Header, HeaderKind, Refusal,
+    RefusalReason, Space, same_ids,
 };
 use crate::machine::RootBuses;
 use crate::platform::Clock;
@@ -152,7 +152,7 @@ impl Walker<'_> {
     }
 
     /// The header of the function there, or `None` where none is.
-    fn read_header(&mut self, space: Space) -> Result<Option<Header>, Reason> {
+    fn read_header(&mut self, space: Space) -> Result<Option<Header>, RefusalReason> {
         let Some(ids) = self.read_ids(space)? else { return Ok(None) };
         let header = Header::decode(space);
         same_ids(ids, header.ids())?;
@@ -160,7 +160,7 @@ impl Walker<'_> {
     }
 
     /// Vendor and device. A function may say for a while that it is not ready.
-    fn read_ids(&mut self, space: Space) -> Result<Option<u32>, Reason> {
+    fn read_ids(&mut self, space: Space) -> Result<Option<u32>, RefusalReason> {
         loop {
             match space.read_u32(0) {
                 NOT_READY => self.wait()?,
@@ -171,10 +171,10 @@ impl Walker<'_> {
         }
     }
 
-    fn wait(&mut self) -> Result<(), Reason> {
+    fn wait(&mut self) -> Result<(), RefusalReason> {
         let now = self.clock.now_ns();
         if now >= *self.deadline.get_or_insert(now + PATIENCE) {
-            return Err(Reason::NotReady);
+            return Err(RefusalReason::NotReady);
         }
         while self.clock.now_ns() < now + PAUSE {
             spin_loop();
@@ -182,19 +182,19 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn refuse(&mut self, space: Space, reason: Reason) {
+    fn refuse(&mut self, space: Space, reason: RefusalReason) {
         self.found.refusals.push(Refusal { address: space.address(), reason });
     }
 }
 
 /// Whether a function's header can be believed, and the bus behind it if it is a bridge. `neighbours` are behind other
 /// bridges on `bus`.
-fn check(space: Space, header: &Header, bus: Bus, neighbours: &[Bus]) -> Result<Option<Bus>, Reason> {
+fn check(space: Space, header: &Header, bus: Bus, neighbours: &[Bus]) -> Result<Option<Bus>, RefusalReason> {
     match header.kind {
         HeaderKind::Endpoint => Ok(None),
-        HeaderKind::Unknown(layout) => Err(Reason::Layout { layout }),
-        HeaderKind::CardBus(_) => Err(Reason::CardBus),
-        HeaderKind::Bridge(_) if !header.class.is_bridge() => Err(Reason::BridgeOfClass { class: header.class }),
+        HeaderKind::Unknown(layout) => Err(RefusalReason::Layout { layout }),
+        HeaderKind::CardBus(_) => Err(RefusalReason::CardBus),
+        HeaderKind::Bridge(_) if !header.class.is_bridge() => Err(RefusalReason::BridgeOfClass { class: header.class }),
         HeaderKind::Bridge(bridge) => {
             check_buses(space, bridge.buses, bus, neighbours)?;
             let BusNumbers { secondary: number, subordinate: last, .. } = bridge.buses;
@@ -203,22 +203,22 @@ fn check(space: Space, header: &Header, bus: Bus, neighbours: &[Bus]) -> Result<
     }
 }
 
-fn check_buses(space: Space, buses: BusNumbers, bus: Bus, neighbours: &[Bus]) -> Result<(), Reason> {
+fn check_buses(space: Space, buses: BusNumbers, bus: Bus, neighbours: &[Bus]) -> Result<(), RefusalReason> {
     let BusNumbers { secondary, subordinate, .. } = buses;
     // A bridge that changes its mind would send the walk in circles.
     let again = BusNumbers::read(space);
     if again != buses {
         let word = |buses: BusNumbers| u32::from_le_bytes([buses.primary, buses.secondary, buses.subordinate, 0]);
-        return Err(Reason::Changed { what: "bus numbers", first: word(buses), second: word(again) });
+        return Err(RefusalReason::Changed { what: "bus numbers", first: word(buses), second: word(again) });
     }
     if secondary == 0 {
-        return Err(Reason::Unnumbered);
+        return Err(RefusalReason::Unnumbered);
     }
     if secondary <= bus.number || subordinate < secondary || subordinate > bus.last {
-        return Err(Reason::Buses { buses, from: bus.number, last: bus.last });
+        return Err(RefusalReason::Buses { buses, from: bus.number, last: bus.last });
     }
     match neighbours.iter().any(|other| secondary <= other.last && other.number <= subordinate) {
-        true => Err(Reason::BusTaken { buses }),
+        true => Err(RefusalReason::BusTaken { buses }),
         false => Ok(()),
     }
 }

@@ -65,7 +65,7 @@ impl InterruptController for FakeController {
     fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError> {
         match interrupt_line {
             0 | 255 => {
-                let chipset = ChipsetAnswer::NotToldOf { device: wire.device };
+                let chipset = ChipsetAnswer::UnknownWiring { device: wire.device };
                 Err(RouteError::NotRouted { wire, chipset, interrupt_line, inputs: INPUTS })
             }
             _ => Ok(Route { gsi: Gsi(interrupt_line.into()), source: RouteSource::Fake }),

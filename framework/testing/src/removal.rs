@@ -11,7 +11,7 @@ use core::task::{Context, Poll};
 use super::FakeMachine;
 use switchboard::config::Address;
 use switchboard::driver::{Driver, ProbeError, attach};
-use switchboard::function::{Gone, State};
+use switchboard::function::{FunctionState, Gone};
 use switchboard::interrupt::ModePolicy;
 
 /// A device that can be made any number of times, each time in a machine of its own, and that a test pulls out.
@@ -105,7 +105,10 @@ impl Removable {
             Notice::ByCheck => fake.machine().check_presence() > 0,
         };
         assert!(is_noticed, "it was not there");
-        assert!(fake.machine().functions().iter().any(|report| report.state == State::Gone), "it is still there");
+        assert!(
+            fake.machine().functions().iter().any(|report| report.state == FunctionState::Gone),
+            "it is still there"
+        );
         fake.settle();
     }
 

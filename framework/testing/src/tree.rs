@@ -4,10 +4,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use switchboard::assign::{Apertures, Bridge, Kind, Node, NodeId, Request, Standing, Tree, Unassigned, Window, proof};
+use switchboard::assign::{
+    AddressSpace, AddressState, Apertures, BarRequest, Bridge, Node, NodeId, Tree, Unassigned, WindowRequest,
+    invariants,
+};
 
 /// Makes a tree of functions and bridges out of `bytes`, assigns it, and holds what comes out to
-/// [`proof::check`]: once as it is, and once more, when nothing may move. For fuzzers.
+/// [`invariants::check`]: once as it is, and once more, when nothing may move. For fuzzers.
 ///
 /// # Panics
 /// When the assignment is wrong.
@@ -20,10 +23,10 @@ pub fn assign_any(bytes: &[u8]) {
     };
     let mut tree = tree_of(bytes);
     tree.assign(&apertures);
-    proof::check(&tree, &apertures);
+    invariants::check(&tree, &apertures);
     let before = tree.clone();
     tree.assign(&apertures);
-    proof::check(&tree, &apertures);
+    invariants::check(&tree, &apertures);
     for ((_, _, was), (_, _, is)) in before.iter().zip(tree.iter()) {
         let moved = was.bars.iter().zip(&is.bars).any(|(was, is)| was.address.is_ok() && was != is);
         assert!(!moved, "{was:x?} became {is:x?}");
@@ -41,11 +44,11 @@ pub fn tree_of(bytes: &[u8]) -> Tree {
     while !bytes.0.is_empty() && tree.iter().count() < 512 {
         let head = bytes.next();
         let parent = bridges.get(usize::from(bytes.next()) % (bridges.len() + 1)).copied();
-        let standing = [Standing::Silent, Standing::Decoding, Standing::Settled][usize::from(head >> 6) % 3];
+        let state = [AddressState::Inactive, AddressState::Decoding, AddressState::InUse][usize::from(head >> 6) % 3];
         let bars = (0..head & 7).map(|_| request(&mut bytes)).collect();
         let bridge = (head & 8 != 0).then(|| bridge(&mut bytes));
         let is_bridge = bridge.is_some();
-        let added = tree.add(parent, Node { bars, bridge, standing });
+        let added = tree.add(parent, Node { bars, bridge, state });
         bridges.extend(added.filter(|_| is_bridge));
     }
     tree
@@ -69,13 +72,13 @@ impl Bytes<'_> {
     }
 }
 
-fn request(bytes: &mut Bytes<'_>) -> Request {
+fn request(bytes: &mut Bytes<'_>) -> BarRequest {
     let head = bytes.next();
-    let kind = Kind::ALL[usize::from(head) % 3];
+    let kind = AddressSpace::ALL[usize::from(head) % 3];
     // Sizes that are none come too.
     let size = if head & 0x80 != 0 { bytes.address() } else { 1 << (bytes.next() % 64) };
     let address = if head & 0x40 != 0 { Ok(bytes.address()) } else { Err(Unassigned::Unset) };
-    Request { kind, is_64bit: head & 0x20 != 0, size, address }
+    BarRequest { kind, is_64bit: head & 0x20 != 0, size, address }
 }
 
 fn bridge(bytes: &mut Bytes<'_>) -> Bridge {
@@ -85,11 +88,11 @@ fn bridge(bytes: &mut Bytes<'_>) -> Bridge {
             let start = bytes.address() / granule * granule;
             start..start.saturating_add(granule * (1 + u64::from(bytes.next()))) / granule * granule
         });
-        Window { ceiling, range: range.filter(|range| ceiling != 0 && range.start < range.end) }
+        WindowRequest { ceiling, range: range.filter(|range| ceiling != 0 && range.start < range.end) }
     };
-    let low = Window::LOW_CEILING;
+    let low = WindowRequest::LOW_CEILING;
     Bridge {
-        io: window(if head & 1 != 0 { Window::IO_CEILING } else { 0 }, 0x1000, head & 2 != 0),
+        io: window(if head & 1 != 0 { WindowRequest::IO_CEILING } else { 0 }, 0x1000, head & 2 != 0),
         memory: window(low, 1 << 20, head & 4 != 0),
         prefetchable: window([0, low, u64::MAX, u64::MAX][usize::from(head >> 3 & 3)], 1 << 20, head & 0x20 != 0),
         takes_hotplug: head & 0x40 != 0,

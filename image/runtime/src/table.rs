@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use switchboard::function::{FunctionReport, State};
+use switchboard::function::{FunctionReport, FunctionState};
 use switchboard::interrupt::{InterruptReport, Mode, Offers};
 use switchboard::machine::Machine;
 
@@ -22,10 +22,10 @@ pub fn print(machine: &Machine) {
 
 fn line(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
     let granted = match &function.state {
-        State::Live => granted(function, interrupts),
-        State::Unclaimed => String::from("-"),
-        State::Failed(reason) => format!("failed: {reason}"),
-        State::Gone => String::from("gone"),
+        FunctionState::Live => granted(function, interrupts),
+        FunctionState::Unclaimed => String::from("-"),
+        FunctionState::Failed(reason) => format!("failed: {reason}"),
+        FunctionState::Gone => String::from("gone"),
     };
     format!(
         "{}  {:04x}:{:04x}  {}  {:11}  {:24}  {granted}",
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    fn function(state: State, mode: Option<Mode>) -> FunctionReport {
+    fn function(state: FunctionState, mode: Option<Mode>) -> FunctionReport {
         FunctionReport {
             address: Address::new(0, 0, 3, 0),
             vendor: 0x1af4,
@@ -115,7 +115,7 @@ mod tests {
     fn a_live_function_shows_its_vectors() {
         let rows = [row(48, &["Config"]), row(49, &["Rx", "Tx"])];
         assert_eq!(
-            line(&function(State::Live, Some(Mode::Msix)), &rows),
+            line(&function(FunctionState::Live, Some(Mode::Msix)), &rows),
             "0000:00:03.0  1af4:1041  020000  virtio-net   INTA, MSI-X 4             msix 48 Config, 49 Rx Tx"
         );
     }
@@ -124,14 +124,14 @@ mod tests {
     fn a_line_shows_who_knew_its_route() {
         let gsi = Gsi(22);
         let route = Some(Route { gsi, source: RouteSource::Chipset });
-        let function = FunctionReport { route, ..function(State::Live, Some(Mode::Intx)) };
+        let function = FunctionReport { route, ..function(FunctionState::Live, Some(Mode::Intx)) };
         let row = InterruptReport { mode: Mode::Intx, gsi: Some(gsi), ..row(50, &["line"]) };
         assert!(line(&function, &[row]).ends_with("intx 50 gsi 22 by chipset"));
     }
 
     #[test]
     fn a_failed_function_shows_why() {
-        let failed = function(State::Failed("virtio-net: out of vectors".into()), None);
+        let failed = function(FunctionState::Failed("virtio-net: out of vectors".into()), None);
         assert!(
             line(&failed, &[]).ends_with("-            INTA, MSI-X 4             failed: virtio-net: out of vectors")
         );

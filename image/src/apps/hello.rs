@@ -1,13 +1,13 @@
 //! The smallest app: says what it sees, and ends.
 
-use switchboard::function::State;
+use switchboard::function::FunctionState;
 
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
 pub(super) async fn run(system: System) -> Outcome {
     let functions = system.machine.functions();
-    let live = functions.iter().filter(|function| function.state == State::Live).count();
+    let live = functions.iter().filter(|function| function.state == FunctionState::Live).count();
     say!("hello from Switchboard: {} functions, {live} with a driver", functions.len());
     Ok(())
 }

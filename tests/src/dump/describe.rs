@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 use switchboard::config::{
-    Address, BarRegister, ChainEnd, ConfigAccess, Decodes, Facts, Header, HeaderKind, MemoryPlace, MsiCapability,
+    Address, BarEncoding, BarRegister, ChainEnd, ConfigAccess, Facts, Header, HeaderKind, MemoryType, MsiCapability,
     MsixCapability, Width,
 };
-use switchboard::function::Reason;
+use switchboard::function::RefusalReason;
 
 use super::DumpAccess;
 
@@ -60,7 +60,7 @@ pub fn describe(access: &'static DumpAccess, address: Address, name: &str) -> Va
 /// Why nothing of a function is believed. A slot that is empty is none.
 fn error(header: &Header) -> Option<String> {
     match header.kind {
-        HeaderKind::Unknown(layout) if header.vendor != 0xffff => Some(Reason::Layout { layout }.to_string()),
+        HeaderKind::Unknown(layout) if header.vendor != 0xffff => Some(RefusalReason::Layout { layout }.to_string()),
         _ => None,
     }
 }
@@ -129,18 +129,18 @@ fn table(access: &DumpAccess, address: Address, msix: MsixCapability) -> Value {
 }
 
 fn bar_value(bar: BarRegister, command: u16) -> Value {
-    match bar.decodes {
-        Decodes::Io => json!({
+    match bar.encoding {
+        BarEncoding::Io => json!({
             "i": bar.index, "kind": "io", "addr": bar.address, "off": command & COMMAND_IO == 0,
         }),
-        Decodes::Memory { place, is_prefetchable } => {
-            let (bits, address) = match place {
-                MemoryPlace::Bits32 => (json!(32), bar.address),
-                MemoryPlace::Bits20 => (json!(20), bar.address),
-                MemoryPlace::Bits64 => (json!(64), bar.address),
+        BarEncoding::Memory { memory_type, is_prefetchable } => {
+            let (bits, address) = match memory_type {
+                MemoryType::Bits32 => (json!(32), bar.address),
+                MemoryType::Below1Mib => (json!(20), bar.address),
+                MemoryType::Bits64 => (json!(64), bar.address),
                 // Half an address is none.
-                MemoryPlace::Bits64Cut => (json!(64), 0),
-                MemoryPlace::Reserved => (json!("type 3"), bar.address),
+                MemoryType::Bits64NoUpperHalf => (json!(64), 0),
+                MemoryType::Reserved => (json!("type 3"), bar.address),
             };
             let is_off = command & COMMAND_MEMORY == 0;
             json!({ "i": bar.index, "kind": "mem", "addr": address, "bits": bits, "pref": is_prefetchable, "off": is_off })

@@ -3,13 +3,17 @@
 use alloc::string::ToString;
 use alloc::vec;
 
-use super::super::proof::check;
-use super::super::{Failure, Kind, Standing, Tree, Unassigned};
+use super::super::invariants::check;
+use super::super::{AddressSpace, AddressState, Failure, Tree, Unassigned};
 use super::{GIB, HIGH, LOW, MIB, apertures, bar, function, port};
 
 /// As `virtio-net-pci` has them: I/O, the MSI-X table, the virtio structures.
-fn virtio() -> [super::Request; 3] {
-    [bar(Kind::Io, false, 0x20), bar(Kind::Memory, false, 0x1000), bar(Kind::Prefetchable, true, 0x4000)]
+fn virtio() -> [super::BarRequest; 3] {
+    [
+        bar(AddressSpace::Io, false, 0x20),
+        bar(AddressSpace::Memory, false, 0x1000),
+        bar(AddressSpace::Prefetchable, true, 0x4000),
+    ]
 }
 
 #[test]
@@ -32,7 +36,7 @@ fn nothing_assigned_and_a_port_with_a_card() {
 #[test]
 fn eight_gibibytes_go_above_four() {
     let mut tree = Tree::new();
-    let big = [bar(Kind::Prefetchable, true, 8 * GIB)];
+    let big = [bar(AddressSpace::Prefetchable, true, 8 * GIB)];
     let plain = tree.add(None, function(&big)).unwrap();
     let upstream = tree.add(None, port(true)).unwrap();
     let behind = tree.add(Some(upstream), function(&big)).unwrap();
@@ -47,10 +51,12 @@ fn what_does_not_fit_is_said_so_and_the_rest_is_served() {
     let mut tree = Tree::new();
     let upstream = tree.add(None, port(true)).unwrap();
     // Not prefetchable, so it has to be below 4 GiB behind a bridge.
-    let hungry =
-        tree.add(Some(upstream), function(&[bar(Kind::Memory, true, 8 * GIB), bar(Kind::Memory, false, 0x1000)]));
+    let hungry = tree.add(
+        Some(upstream),
+        function(&[bar(AddressSpace::Memory, true, 8 * GIB), bar(AddressSpace::Memory, false, 0x1000)]),
+    );
     let modest = tree.add(Some(upstream), function(&virtio())).unwrap();
-    let reason = Unassigned::NoRoom { kind: Kind::Memory, size: 8 * GIB, largest: LOW.end - LOW.start };
+    let reason = Unassigned::NoRoom { kind: AddressSpace::Memory, size: 8 * GIB, largest: LOW.end - LOW.start };
     assert_eq!(tree.assign(&apertures()), [Failure { node: hungry.unwrap(), bar: 0, reason }]);
     assert_eq!(reason.to_string(), "no room: 0x200000000 bytes of memory wanted, the largest hole has 0x20000000");
     check(&tree, &apertures());
@@ -60,10 +66,11 @@ fn what_does_not_fit_is_said_so_and_the_rest_is_served() {
 #[test]
 fn of_two_at_one_place_the_one_that_decodes_stays() {
     let mut tree = Tree::new();
-    let at = |address| super::Request { address: Ok(address), ..bar(Kind::Memory, false, 16 * MIB) };
+    let at = |address| super::BarRequest { address: Ok(address), ..bar(AddressSpace::Memory, false, 16 * MIB) };
     let silent = tree.add(None, function(&[at(0xd000_0000)])).unwrap();
-    let console = tree.add(None, super::Node { standing: Standing::Decoding, ..function(&[at(0xd000_0000)]) }).unwrap();
-    let on_ram = tree.add(None, super::Node { standing: Standing::Decoding, ..function(&[at(0x4000_0000)]) }).unwrap();
+    let console =
+        tree.add(None, super::Node { state: AddressState::Decoding, ..function(&[at(0xd000_0000)]) }).unwrap();
+    let on_ram = tree.add(None, super::Node { state: AddressState::Decoding, ..function(&[at(0x4000_0000)]) }).unwrap();
     // Outside of where new ones would go, and in nobody's way.
     let firmwares = tree.add(None, function(&[at(0xf100_0000)])).unwrap();
     assert_eq!(tree.assign(&apertures()), []);
@@ -99,7 +106,7 @@ fn a_bridge_that_forwards_no_ports() {
     bridge.bridge.as_mut().unwrap().io.ceiling = 0;
     let upstream = tree.add(None, bridge).unwrap();
     let behind = tree.add(Some(upstream), function(&virtio())).unwrap();
-    let reason = Unassigned::NotForwarded { kind: Kind::Io };
+    let reason = Unassigned::NotForwarded { kind: AddressSpace::Io };
     assert_eq!(tree.assign(&apertures()), vec![Failure { node: behind, bar: 0, reason }]);
     check(&tree, &apertures());
     assert!(tree.node(behind).unwrap().bars[1..].iter().all(|bar| bar.address.is_ok()));
@@ -111,7 +118,7 @@ fn a_window_that_is_empty_and_too_small_is_made_anew() {
     let mut bridge = port(true);
     bridge.bridge.as_mut().unwrap().prefetchable.range = Some(0xc800_0000..0xc820_0000);
     let slot = tree.add(None, bridge).unwrap();
-    let card = tree.add(Some(slot), function(&[bar(Kind::Prefetchable, true, 256 * MIB)])).unwrap();
+    let card = tree.add(Some(slot), function(&[bar(AddressSpace::Prefetchable, true, 256 * MIB)])).unwrap();
     assert_eq!(tree.assign(&apertures()), []);
     check(&tree, &apertures());
     assert!(tree.node(card).unwrap().bars[0].address.is_ok());
@@ -125,9 +132,9 @@ fn a_full_window_is_helped_by_the_other() {
     windows.memory.range = Some(0xc800_0000..0xc810_0000);
     windows.prefetchable.range = Some(0xd000_0000..0xd010_0000);
     let slot = tree.add(None, bridge).unwrap();
-    let at = |address| super::Request { address: Ok(address), ..bar(Kind::Prefetchable, true, MIB) };
+    let at = |address| super::BarRequest { address: Ok(address), ..bar(AddressSpace::Prefetchable, true, MIB) };
     tree.add(Some(slot), function(&[at(0xd000_0000)])).unwrap();
-    let late = tree.add(Some(slot), function(&[bar(Kind::Prefetchable, true, 0x1000)])).unwrap();
+    let late = tree.add(Some(slot), function(&[bar(AddressSpace::Prefetchable, true, 0x1000)])).unwrap();
     assert_eq!(tree.assign(&apertures()), []);
     check(&tree, &apertures());
     assert_eq!(tree.node(late).unwrap().bars[0].address, Ok(0xc800_0000));
@@ -136,7 +143,11 @@ fn a_full_window_is_helped_by_the_other() {
 #[test]
 fn sizes_that_are_none_get_nothing() {
     let mut tree = Tree::new();
-    let odd = [bar(Kind::Memory, true, 0), bar(Kind::Memory, true, 3), bar(Kind::Memory, true, 1 << 63)];
+    let odd = [
+        bar(AddressSpace::Memory, true, 0),
+        bar(AddressSpace::Memory, true, 3),
+        bar(AddressSpace::Memory, true, 1 << 63),
+    ];
     let id = tree.add(None, function(&odd)).unwrap();
     assert_eq!(tree.assign(&apertures()).len(), 3);
     assert!(tree.node(id).unwrap().bars.iter().all(|bar| bar.address.is_err()));

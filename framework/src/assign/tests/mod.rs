@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{Apertures, Bridge, Kind, Node, Request, Standing, Unassigned, Window};
+use super::{AddressSpace, AddressState, Apertures, BarRequest, Bridge, Node, Unassigned, WindowRequest};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -23,21 +23,21 @@ fn apertures() -> Apertures {
     }
 }
 
-fn bar(kind: Kind, is_64bit: bool, size: u64) -> Request {
-    Request { kind, is_64bit, size, address: Err(Unassigned::Unset) }
+fn bar(kind: AddressSpace, is_64bit: bool, size: u64) -> BarRequest {
+    BarRequest { kind, is_64bit, size, address: Err(Unassigned::Unset) }
 }
 
-fn function(bars: &[Request]) -> Node {
-    Node { bars: bars.to_vec(), bridge: None, standing: Standing::Silent }
+fn function(bars: &[BarRequest]) -> Node {
+    Node { bars: bars.to_vec(), bridge: None, state: AddressState::Inactive }
 }
 
 /// A bridge as PCI Express has them, with nothing set up.
 fn port(takes_hotplug: bool) -> Node {
     let bridge = Bridge {
-        io: Window::closed(Window::IO_CEILING),
-        memory: Window::closed(Window::LOW_CEILING),
-        prefetchable: Window::closed(u64::MAX),
+        io: WindowRequest::closed(WindowRequest::IO_CEILING),
+        memory: WindowRequest::closed(WindowRequest::LOW_CEILING),
+        prefetchable: WindowRequest::closed(u64::MAX),
         takes_hotplug,
     };
-    Node { bars: vec![], bridge: Some(bridge), standing: Standing::Silent }
+    Node { bars: vec![], bridge: Some(bridge), state: AddressState::Inactive }
 }

@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-use super::super::proof::check;
-use super::super::{Bridge, Kind, Node, NodeId, Request, Standing, Tree, Unassigned, Window};
+use super::super::invariants::check;
+use super::super::{AddressSpace, AddressState, BarRequest, Bridge, Node, NodeId, Tree, Unassigned, WindowRequest};
 use super::{GIB, HIGH, LOW, apertures};
 
 /// Where things crowd, and where nothing may be.
@@ -22,30 +22,30 @@ fn address() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn request(largest: u32) -> impl Strategy<Value = Request> {
-    let kind = prop_oneof![Just(Kind::Io), Just(Kind::Memory), Just(Kind::Prefetchable)];
+fn request(largest: u32) -> impl Strategy<Value = BarRequest> {
+    let kind = prop_oneof![Just(AddressSpace::Io), Just(AddressSpace::Memory), Just(AddressSpace::Prefetchable)];
     (kind, any::<bool>(), 0..=largest, option::of(address())).prop_map(|(kind, is_64bit, order, address)| {
-        let size = if kind == Kind::Io { 4 << (order % 7) } else { 16 << order };
+        let size = if kind == AddressSpace::Io { 4 << (order % 7) } else { 16 << order };
         // Mostly aligned: what is not is given up at once.
         let address = address.map(|address| if address % 16 == 3 { address } else { address / size * size });
-        Request { kind, is_64bit, size, address: address.ok_or(Unassigned::Unset) }
+        BarRequest { kind, is_64bit, size, address: address.ok_or(Unassigned::Unset) }
     })
 }
 
-fn window(ceilings: &'static [u64], granule: u64) -> impl Strategy<Value = Window> {
+fn window(ceilings: &'static [u64], granule: u64) -> impl Strategy<Value = WindowRequest> {
     (0..ceilings.len(), option::of((address(), 1..64_u64))).prop_map(move |(ceiling, range)| {
         let range = range.map(|(start, length)| {
             let start = start.min(1 << 46) / granule * granule;
             start..start + length * granule
         });
-        Window { ceiling: ceilings[ceiling], range: range.filter(|_| ceilings[ceiling] != 0) }
+        WindowRequest { ceiling: ceilings[ceiling], range: range.filter(|_| ceilings[ceiling] != 0) }
     })
 }
 
 fn bridge() -> impl Strategy<Value = Bridge> {
-    let io = window(&[0, Window::IO_CEILING], 0x1000);
-    let memory = window(&[Window::LOW_CEILING], 1 << 20);
-    let prefetchable = window(&[0, Window::LOW_CEILING, u64::MAX], 1 << 20);
+    let io = window(&[0, WindowRequest::IO_CEILING], 0x1000);
+    let memory = window(&[WindowRequest::LOW_CEILING], 1 << 20);
+    let prefetchable = window(&[0, WindowRequest::LOW_CEILING, u64::MAX], 1 << 20);
     (io, memory, prefetchable, any::<bool>()).prop_map(|(io, memory, prefetchable, takes_hotplug)| Bridge {
         io,
         memory,
@@ -55,11 +55,11 @@ fn bridge() -> impl Strategy<Value = Bridge> {
 }
 
 fn node(largest: u32) -> impl Strategy<Value = Node> {
-    let standing = prop_oneof![Just(Standing::Decoding), Just(Standing::Silent)];
-    (vec(request(largest), 0..6), option::weighted(0.4, bridge()), standing).prop_map(|(bars, bridge, standing)| Node {
+    let state = prop_oneof![Just(AddressState::Decoding), Just(AddressState::Inactive)];
+    (vec(request(largest), 0..6), option::weighted(0.4, bridge()), state).prop_map(|(bars, bridge, state)| Node {
         bars,
         bridge,
-        standing,
+        state,
     })
 }
 
@@ -92,7 +92,7 @@ fn bare(tree: &Tree) -> Tree {
         let mut node = node.clone();
         node.bars.iter_mut().for_each(|bar| bar.address = Err(Unassigned::Unset));
         if let Some(bridge) = &mut node.bridge {
-            Kind::ALL.into_iter().for_each(|kind| bridge.window_mut(kind).range = None);
+            AddressSpace::ALL.into_iter().for_each(|kind| bridge.window_mut(kind).range = None);
         }
         bare.add(parent, node);
     }
@@ -145,12 +145,12 @@ proptest! {
                 let behind = before.iter().filter(|(other, ..)| is_behind(&before, *other, id));
                 behind.flat_map(|(_, _, other)| &other.bars).any(|bar| {
                     let inside = |bar: Range<u64>| range.start <= bar.start && bar.end <= range.end;
-                    (bar.kind == Kind::Io) == io && bar.range().is_some_and(inside)
+                    (bar.kind == AddressSpace::Io) == io && bar.range().is_some_and(inside)
                 })
             };
-            for kind in Kind::ALL {
+            for kind in AddressSpace::ALL {
                 let was = node.bridge.as_ref().and_then(|bridge| bridge.window(kind).range.clone());
-                if let Some(was) = was.filter(|range| is_used(range, kind == Kind::Io)) {
+                if let Some(was) = was.filter(|range| is_used(range, kind == AddressSpace::Io)) {
                     let now = now.bridge.as_ref().and_then(|bridge| bridge.window(kind).range.clone());
                     prop_assert_eq!(now, Some(was));
                 }
@@ -161,7 +161,7 @@ proptest! {
     /// On one bus, sizes that are powers of two are packed without loss: what fails to fit cannot fit.
     #[test]
     fn a_root_bus_is_filled_to_the_brim(orders in vec(20..29_u32, 1..40)) {
-        let bars: Vec<_> = orders.iter().map(|order| super::bar(Kind::Memory, false, 1 << order)).collect();
+        let bars: Vec<_> = orders.iter().map(|order| super::bar(AddressSpace::Memory, false, 1 << order)).collect();
         let wanted: u64 = bars.iter().map(|bar| bar.size).sum();
         let mut tree = Tree::new();
         tree.add(None, super::function(&bars));
@@ -176,13 +176,13 @@ proptest! {
         // A window may have to begin at a multiple of the largest BAR in it, and ends at one of 1 MiB.
         let wanted: u64 = tree.iter().map(|(_, _, node)| {
             let windows = if node.bridge.is_some() { 8 << 20 } else { 0 };
-            let bars = node.bars.iter().filter(|bar| bar.kind != Kind::Io);
+            let bars = node.bars.iter().filter(|bar| bar.kind != AddressSpace::Io);
             bars.map(|bar| bar.size).sum::<u64>() + windows
         }).sum();
         let is_small = wanted <= (LOW.end - LOW.start) / 4;
         let failures = tree.assign(&apertures());
         let has_room = |failure: &super::super::Failure| match failure.reason {
-            Unassigned::NoRoom { kind, .. } => kind != Kind::Io,
+            Unassigned::NoRoom { kind, .. } => kind != AddressSpace::Io,
             _ => false,
         };
         prop_assert!(!is_small || !failures.iter().any(has_room), "{:?}", failures);

@@ -72,7 +72,7 @@ fn choose(chipset: ChipsetAnswer, interrupt_line: u8, madt: &Madt) -> Option<Rou
     let (gsi, source) = match chipset {
         ChipsetAnswer::Line(gsi) => (Some(gsi), RouteSource::Chipset),
         ChipsetAnswer::Isa(input) => (madt.gsi_of(input), RouteSource::Chipset),
-        ChipsetAnswer::Unknown { .. } | ChipsetAnswer::NotToldOf { .. } => {
+        ChipsetAnswer::Unknown { .. } | ChipsetAnswer::UnknownWiring { .. } => {
             (madt.gsi_of(interrupt_line), RouteSource::InterruptLine)
         }
         // Whatever firmware noted, the wire does not end there.

@@ -12,7 +12,7 @@ const ONE_UNIT: usize = 24;
 
 pub(super) fn answer(wire: Wire, inputs: usize) -> ChipsetAnswer {
     if wire.device.bus() != 0 {
-        return ChipsetAnswer::NotToldOf { device: wire.device };
+        return ChipsetAnswer::UnknownWiring { device: wire.device };
     }
     let first = if inputs > ONE_UNIT { 16 } else { 12 };
     ChipsetAnswer::Line(Gsi(first + u32::from(wire.pin.turned_by(wire.device.device()).index())))
@@ -37,6 +37,6 @@ mod tests {
     #[test]
     fn other_root_buses_are_not_its_own() {
         let device = Address::new(0, 128, 1, 0);
-        assert_eq!(answer(Wire { device, pin: Pin::A }, 48), ChipsetAnswer::NotToldOf { device });
+        assert_eq!(answer(Wire { device, pin: Pin::A }, 48), ChipsetAnswer::UnknownWiring { device });
     }
 }

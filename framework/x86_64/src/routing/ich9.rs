@@ -50,7 +50,7 @@ impl Ich9 {
             (0, FIRST..) => line(self.by_register(slot, wire.pin)),
             (0, _) if self.is_qemu => line(PIRQE + u32::from(wire.pin.turned_by(slot).index())),
             (1.., _) if self.is_qemu => through_expander(wire, expanders),
-            _ => ChipsetAnswer::NotToldOf { device: wire.device },
+            _ => ChipsetAnswer::UnknownWiring { device: wire.device },
         }
     }
 
@@ -72,7 +72,7 @@ fn through_expander(wire: Wire, expanders: &Expanders) -> ChipsetAnswer {
     match lines.next() {
         Some(first) if lines.all(|other| other == first) => ChipsetAnswer::Line(Gsi(first)),
         Some(_) => ChipsetAnswer::Ambiguous { expanders: expanders.count() },
-        None => ChipsetAnswer::NotToldOf { device: wire.device },
+        None => ChipsetAnswer::UnknownWiring { device: wire.device },
     }
 }
 
@@ -108,8 +108,8 @@ mod tests {
         // The fourth bit is reserved.
         assert_eq!(answer(&ich9, 0, 30, Pin::C, &[]), line(23));
         assert_eq!(answer(&ich9, 0, 30, Pin::D, &[]), line(16));
-        assert!(matches!(answer(&ich9, 0, 1, Pin::A, &[]), ChipsetAnswer::NotToldOf { .. }));
-        assert!(matches!(answer(&ich9, 128, 0, Pin::A, &[3]), ChipsetAnswer::NotToldOf { .. }));
+        assert!(matches!(answer(&ich9, 0, 1, Pin::A, &[]), ChipsetAnswer::UnknownWiring { .. }));
+        assert!(matches!(answer(&ich9, 128, 0, Pin::A, &[3]), ChipsetAnswer::UnknownWiring { .. }));
     }
 
     /// For pin A of root ports 0 and 1 behind an expander in each of these slots, as QEMU 7.2 was seen to do.
@@ -127,6 +127,6 @@ mod tests {
     fn several_expanders_are_told_apart_where_they_differ() {
         assert_eq!(answer(&QEMU, 128, 0, Pin::A, &[2, 3, 4]), line(23));
         assert_eq!(answer(&QEMU, 128, 0, Pin::A, &[4, 5]), ChipsetAnswer::Ambiguous { expanders: 2 });
-        assert!(matches!(answer(&QEMU, 128, 0, Pin::A, &[]), ChipsetAnswer::NotToldOf { .. }));
+        assert!(matches!(answer(&QEMU, 128, 0, Pin::A, &[]), ChipsetAnswer::UnknownWiring { .. }));
     }
 }

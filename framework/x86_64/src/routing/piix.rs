@@ -30,7 +30,7 @@ impl Piix {
     /// Expander bridges pass their wires on as if their devices were on bus 0.
     pub(super) fn answer(&self, config: &dyn ConfigAccess, wire: Wire, expanders: &Expanders) -> ChipsetAnswer {
         if wire.device.bus() != 0 && expanders.count() == 0 {
-            return ChipsetAnswer::NotToldOf { device: wire.device };
+            return ChipsetAnswer::UnknownWiring { device: wire.device };
         }
         let turned = wire.pin.turned_by(wire.device.device()).index();
         let register = PIRQRC + u16::from((turned + 3) % 4);
@@ -88,6 +88,6 @@ mod tests {
     #[test]
     fn expanders_are_transparent() {
         assert_eq!(answer([3, 4, 5, 6], 128, 2, Pin::A, &[9]), ChipsetAnswer::Isa(4));
-        assert!(matches!(answer([3, 4, 5, 6], 128, 2, Pin::A, &[]), ChipsetAnswer::NotToldOf { .. }));
+        assert!(matches!(answer([3, 4, 5, 6], 128, 2, Pin::A, &[]), ChipsetAnswer::UnknownWiring { .. }));
     }
 }

@@ -84,10 +84,10 @@ impl Function {
             class: report.class.to_string(),
             driver: report.driver,
             state: match report.state {
-                function::State::Live => "live".into(),
-                function::State::Unclaimed => "unclaimed".into(),
-                function::State::Failed(reason) => format!("failed: {reason}"),
-                function::State::Gone => "gone".into(),
+                function::FunctionState::Live => "live".into(),
+                function::FunctionState::Unclaimed => "unclaimed".into(),
+                function::FunctionState::Failed(reason) => format!("failed: {reason}"),
+                function::FunctionState::Gone => "gone".into(),
             },
             offers: Offers {
                 intx: report.offers.intx.map(|pin| pin.letter()),

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{Apertures, Kind, Node, NodeId, Tree, Window};
+use super::{AddressSpace, Apertures, Node, NodeId, Tree, WindowRequest};
 
 fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
     a.start < b.end && b.start < a.end
@@ -14,12 +14,11 @@ fn contains(outer: &Range<u64>, inner: &Range<u64>) -> bool {
 }
 
 /// Everything that a node decodes on the bus that it is on.
-fn decoded(node: &Node) -> Vec<(Kind, Range<u64>)> {
+fn decoded(node: &Node) -> Vec<(AddressSpace, Range<u64>)> {
     let bars = node.bars.iter().filter_map(|bar| Some((bar.kind, bar.range()?)));
-    let windows = node
-        .bridge
-        .iter()
-        .flat_map(|bridge| Kind::ALL.into_iter().filter_map(|kind| Some((kind, bridge.window(kind).range.clone()?))));
+    let windows = node.bridge.iter().flat_map(|bridge| {
+        AddressSpace::ALL.into_iter().filter_map(|kind| Some((kind, bridge.window(kind).range.clone()?)))
+    });
     bars.chain(windows).collect()
 }
 
@@ -33,17 +32,20 @@ pub fn check(tree: &Tree, apertures: &Apertures) {
         for bar in node.bars.iter().filter(|bar| bar.address.is_ok()) {
             let range = bar.range().expect("a BAR does not wrap");
             assert!(range.start.is_multiple_of(bar.size), "{id:?}: {bar:x?} is not aligned");
-            assert!(bar.is_64bit || bar.kind == Kind::Io || range.end <= 1 << 32, "{id:?}: {bar:x?} is too high");
+            assert!(
+                bar.is_64bit || bar.kind == AddressSpace::Io || range.end <= 1 << 32,
+                "{id:?}: {bar:x?} is too high"
+            );
         }
         if let Some(bridge) = &node.bridge {
-            check_windows(id, bridge.window(Kind::Io), 0x1000);
-            check_windows(id, bridge.window(Kind::Memory), 1 << 20);
-            check_windows(id, bridge.window(Kind::Prefetchable), 1 << 20);
+            check_windows(id, bridge.window(AddressSpace::Io), 0x1000);
+            check_windows(id, bridge.window(AddressSpace::Memory), 1 << 20);
+            check_windows(id, bridge.window(AddressSpace::Prefetchable), 1 << 20);
         }
         for (kind, range) in decoded(node) {
             let is_forwarded = match parent.and_then(|parent| tree.node(parent)) {
                 Some(parent) => is_forwarded(parent, kind, &range),
-                None if kind == Kind::Io => range.end <= 0x1_0000,
+                None if kind == AddressSpace::Io => range.end <= 0x1_0000,
                 None => !apertures.taken.iter().any(|taken| overlap(taken, &range)),
             };
             assert!(is_forwarded, "{id:?}: {range:x?} of {} does not get there", kind.name());
@@ -52,17 +54,17 @@ pub fn check(tree: &Tree, apertures: &Apertures) {
     check_siblings(tree);
 }
 
-fn check_windows(id: NodeId, window: &Window, granule: u64) {
+fn check_windows(id: NodeId, window: &WindowRequest, granule: u64) {
     if let Some(range) = &window.range {
         assert!(range.start < range.end && range.end <= window.ceiling, "{id:?}: {window:x?}");
         assert!(range.start.is_multiple_of(granule) && range.end.is_multiple_of(granule), "{id:?}: {window:x?}");
     }
 }
 
-fn is_forwarded(parent: &Node, kind: Kind, range: &Range<u64>) -> bool {
+fn is_forwarded(parent: &Node, kind: AddressSpace, range: &Range<u64>) -> bool {
     let bridge = parent.bridge.as_ref().expect("only bridges have something behind them");
     let through = |kind| bridge.window(kind).range.as_ref().is_some_and(|window| contains(window, range));
-    through(kind) || kind != Kind::Io && (through(Kind::Memory) || through(Kind::Prefetchable))
+    through(kind) || kind != AddressSpace::Io && (through(AddressSpace::Memory) || through(AddressSpace::Prefetchable))
 }
 
 /// On one bus nothing overlaps; what a bridge forwards counts as what it decodes.
@@ -73,7 +75,7 @@ fn check_siblings(tree: &Tree) {
         .collect();
     for (index, (id, parent, kind, range)) in all.iter().enumerate() {
         for (other_id, other_parent, other_kind, other) in &all[..index] {
-            let same_space = parent == other_parent && (*kind == Kind::Io) == (*other_kind == Kind::Io);
+            let same_space = parent == other_parent && (*kind == AddressSpace::Io) == (*other_kind == AddressSpace::Io);
             assert!(!same_space || !overlap(range, other), "{id:?} {range:x?} meets {other_id:?} {other:x?}");
         }
     }

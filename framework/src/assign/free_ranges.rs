@@ -6,12 +6,12 @@ use core::ops::Range;
 
 /// What of some ranges nobody has. Both lists are sorted, and their ranges apart and not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Room {
+pub(super) struct FreeRanges {
     home: Vec<Range<u64>>,
     free: Vec<Range<u64>>,
 }
 
-impl Room {
+impl FreeRanges {
     pub(super) fn new(ranges: &[Range<u64>]) -> Self {
         let mut sorted: Vec<_> = ranges.iter().filter(|range| range.start < range.end).cloned().collect();
         sort::by_key(&mut sorted, |range| range.start);
