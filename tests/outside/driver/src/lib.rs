@@ -7,7 +7,9 @@ use core::task::{Context, Poll};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Resources};
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
-use switchboard_drivers::block::{BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer};
+use switchboard_drivers::interfaces::block::{
+    BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer,
+};
 
 #[derive(Debug)]
 struct Registers;

@@ -5,7 +5,7 @@ use core::task::{Context, Poll, Waker};
 
 use outside_driver::BarDisk;
 use switchboard::driver::{Driver, attach};
-use switchboard_drivers::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
 use switchboard_testing::{FakeFunction, FakeMachine};
 
 fn ready<F: Future>(future: F) -> F::Output {

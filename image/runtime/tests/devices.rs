@@ -1,0 +1,107 @@
+//! One line in a list of drivers is all that a device costs: in a class that is there, in one of its own, in none.
+
+use core::task::{Context, Poll};
+
+use embassy_futures::block_on;
+use switchboard::config::Address;
+use switchboard::driver::{Driver, Id, ProbeError};
+use switchboard::function::{Function, Resources};
+use switchboard::interrupt::InterruptPort;
+use switchboard_drivers::interfaces::block::{
+    BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer,
+};
+use switchboard_runtime::devices::{DeviceClass, DeviceOptions, Devices, DriverEntry, FromDriver, class, device};
+use switchboard_runtime::disk::Disk;
+use switchboard_testing::{FakeFunction, FakeMachine};
+
+/// A driver, with nothing but a part of its function.
+macro_rules! driver {
+    ($name:ident, $device:literal) => {
+        struct $name(#[expect(dead_code, reason = "it is what a driver has of its function")] InterruptPort);
+
+        impl Driver for $name {
+            const NAME: &'static str = stringify!($name);
+            const MATCHES: &'static [Id] = &[Id::new(0x1af5, $device)];
+
+            fn probe(function: Function) -> Result<Self, ProbeError> {
+                let Resources { irq, .. } = function.claim()?;
+                Ok(Self(irq))
+            }
+        }
+    };
+}
+
+driver!(Zeros, 1);
+driver!(Horn, 2);
+driver!(Alone, 3);
+
+impl BlockDevice for Zeros {
+    fn geometry(&self) -> Option<Geometry> {
+        Some(Geometry { capacity: 8, is_read_only: true, max_transfer_bytes: SECTOR_SIZE })
+    }
+
+    fn poll_request(&self, request: &mut BlockRequest<'_>, _: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
+        if let Transfer::Read(take) = &mut request.transfer {
+            take(&[0; SECTOR_SIZE][..request.length]);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn abandon(&self, _ticket: &mut Ticket) {}
+
+    fn close(&self) {}
+}
+
+/// A class of devices that the runtime does not know.
+trait Beep {
+    fn beep(&self) -> &'static str;
+}
+
+impl Beep for Horn {
+    fn beep(&self) -> &'static str {
+        "honk"
+    }
+}
+
+struct Beeper(Box<dyn Beep>);
+
+impl DeviceClass for Beeper {}
+
+impl<D: Beep + 'static> FromDriver<D> for Beeper {
+    fn from_driver(driver: D, _options: DeviceOptions) -> Self {
+        Self(Box::new(driver))
+    }
+}
+
+const DRIVERS: &[DriverEntry] = &[class::<Zeros, Disk>(), class::<Horn, Beeper>(), device::<Alone>()];
+
+fn at(slot: u8) -> Address {
+    Address::new(0, 0, slot, 0)
+}
+
+#[test]
+fn devices_are_found_by_type_and_come_and_go() {
+    let places = [("00:05.0", 3), ("00:03.0", 1), ("00:04.0", 2), ("00:06.0", 1), ("00:07.0", 9)];
+    let fake = FakeMachine::new(places.map(|(place, device)| FakeFunction::new(0x1af5, device).at(place)));
+    let machine = fake.machine();
+    let mut devices = Devices::new(DRIVERS, DeviceOptions::default());
+    devices.probe(machine);
+
+    assert_eq!(devices.iter::<Disk>().map(|found| found.function).collect::<Vec<_>>(), [at(3), at(6)]);
+    assert_eq!(devices.first::<Beeper>().expect("a horn").device.0.beep(), "honk");
+    let alone = devices.take_first::<Alone>().expect("one of its kind");
+    assert_eq!((alone.function, alone.driver), (at(5), "Alone"));
+    assert!(devices.first::<Alone>().is_none() && devices.first::<Horn>().is_none());
+    assert!(!block_on(devices.detach(at(5))), "what was taken is not here");
+
+    // A disk that is detached is gone for all who have a handle, and its function is back.
+    let disk = devices.first::<Disk>().expect("a disk").device.clone();
+    let mut sector = [1; SECTOR_SIZE];
+    block_on(disk.read(0, &mut sector)).expect("a sector");
+    assert_eq!(sector, [0; SECTOR_SIZE]);
+    assert!(machine.take(at(3)).is_none());
+    assert!(block_on(devices.detach(at(3))));
+    assert_eq!(block_on(disk.read(1, &mut sector)), Err(BlockError::Gone { sector: 1 }));
+    assert!(devices.attach(machine.take(at(3)).expect("its function")));
+    assert_eq!(devices.iter::<Disk>().map(|found| found.function).collect::<Vec<_>>(), [at(3), at(6)]);
+}
