@@ -92,6 +92,7 @@ mod tests {
             bars: Vec::new(),
             extended_capabilities: Vec::new(),
             rom: None,
+            extended_capabilities: Vec::new(),
             defects: Vec::new(),
         }
     }
