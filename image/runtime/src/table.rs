@@ -92,7 +92,6 @@ mod tests {
             bars: Vec::new(),
             extended_capabilities: Vec::new(),
             rom: None,
-            extended_capabilities: Vec::new(),
             defects: Vec::new(),
         }
     }
