@@ -65,11 +65,11 @@ fn whoever_waits_hears_of_it_and_the_handlers_are_called_once_more() {
     assert_eq!((presence.is_gone(), presence.check().is_err()), (true, true));
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     assert_eq!(gone.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(()));
-    fake.settle();
+    fake.deliver_raised();
     assert_eq!(calls.0.load(Ordering::SeqCst), 1);
     // Told again, it is no news.
     assert!(fake.machine().mark_removed(here()));
-    fake.settle();
+    fake.deliver_raised();
     assert_eq!(calls.0.load(Ordering::SeqCst), 1);
     assert_eq!(fake.machine().functions()[0].state, FunctionState::Gone);
 

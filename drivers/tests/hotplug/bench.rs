@@ -94,7 +94,7 @@ impl Bench {
             let mut context = Context::from_waker(Waker::noop());
             assert!(self.runner.as_mut().poll(&mut context).is_pending(), "the runner ended");
             self.fake.advance(10_000_000);
-            self.fake.settle();
+            self.fake.deliver_raised();
         }
     }
 

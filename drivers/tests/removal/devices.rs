@@ -2,7 +2,7 @@
 
 use switchboard::config::Address;
 use switchboard::interrupt::ModePolicy;
-use switchboard_testing::{FakeFunction, FakeMachine, Removable};
+use switchboard_testing::{FakeFunction, FakeMachine, RemovalTest};
 
 /// Where the device is that goes away.
 pub(crate) fn here() -> Address {
@@ -10,8 +10,8 @@ pub(crate) fn here() -> Address {
 }
 
 /// The device of such a machine.
-pub(crate) fn removable(machine: fn(ModePolicy) -> &'static FakeMachine) -> Removable {
-    Removable { machine, address: here() }
+pub(crate) fn removable(machine: fn(ModePolicy) -> &'static FakeMachine) -> RemovalTest {
+    RemovalTest { machine, address: here() }
 }
 
 /// A machine with that device, and another beside it that stays.
@@ -87,7 +87,7 @@ pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
         if !fake.is_removed(here()) && fake.read_register(here(), 0, 0x60) != 0 {
             set(fake, &[(0x24, fake.read_register(here(), 0, 0x60)), (0x60, 0)]);
             if fake.send(here(), 0).is_none() {
-                fake.pull(10);
+                fake.assert_line(10);
             }
             set(fake, &[(0x24, 0)]);
         }

@@ -19,9 +19,9 @@ use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
 use switchboard_drivers::virtio::rng::RngError;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
-use switchboard_testing::{FakeMachine, Notice, Removable};
+use switchboard_testing::{FakeMachine, RemovalDetection, RemovalTest};
 
-fn exhaust<D: Driver>(device: Removable) {
+fn exhaust<D: Driver>(device: RemovalTest) {
     let accesses = device.at_every_access::<D>();
     assert!(accesses > 20, "{}: only {accesses} accesses", D::NAME);
 }
@@ -45,7 +45,7 @@ fn requests_under_way_end() {
     let device = removable(devices::blk);
     device.in_use(|fake, disk: VirtioBlk, notice| {
         let mut buffer = [0; 1024];
-        let outcome = device.pull_while(fake, notice, disk.read(7, &mut buffer));
+        let outcome = device.remove_while(fake, notice, disk.read(7, &mut buffer));
         assert_eq!(outcome, Err(BlockError::Gone { sector: 7 }));
         let mut later = pin!(disk.write(9, &buffer));
         let outcome = later.as_mut().poll(&mut Context::from_waker(core::task::Waker::noop()));
@@ -53,24 +53,24 @@ fn requests_under_way_end() {
     });
     let device = removable(devices::rng);
     device.in_use(|fake, mut rng: VirtioRng, notice| {
-        let outcome = device.pull_while(fake, notice, rng.fill(&mut [0; 8]));
+        let outcome = device.remove_while(fake, notice, rng.fill(&mut [0; 8]));
         assert_eq!(outcome, Err(RngError::Gone(Gone { address: here() })));
     });
     let device = removable(devices::edu);
     device.in_use(|fake, mut edu: Edu, notice| {
         fake.write_register(here(), 0, 0x20, 1);
-        assert_eq!(device.pull_while(fake, notice, edu.factorial(3)), Err(EduError::Gone));
+        assert_eq!(device.remove_while(fake, notice, edu.factorial(3)), Err(EduError::Gone));
     });
 }
 
 /// A card whose link was up: the stack's task is woken, and finds it down and without a frame.
-fn link_goes_down<D: NetDriver>(device: Removable, fake: &FakeMachine, mut card: D, notice: Notice) {
+fn link_goes_down<D: NetDriver>(device: RemovalTest, fake: &FakeMachine, mut card: D, notice: RemovalDetection) {
     let down = core::future::poll_fn(|context| {
         let _ = card.receive(context).map(drop);
         let is_up = card.link_state(context) == LinkState::Up;
         if is_up { Poll::Pending } else { Poll::Ready(card.transmit(context).is_none()) }
     });
-    assert!(device.pull_while(fake, notice, down), "it still sends");
+    assert!(device.remove_while(fake, notice, down), "it still sends");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_line_that_is_shared_goes_on_when_one_of_its_functions_is_gone() {
     fake.remove(here());
     // The other pulls the wire: the one that is gone finds out, and does not claim it.
     for _ in 0..5 {
-        assert!(fake.pull(10));
+        assert!(fake.assert_line(10));
     }
     let rows = fake.machine().interrupt_report();
     // And once when the probe looked whether interrupts arrive.
@@ -114,7 +114,7 @@ fn a_port_that_is_gone_takes_with_it_what_was_behind() {
     device.in_use(|fake, port: HotplugPort, notice| {
         let (runner, mut slot) = port.split(0);
         let function = fake.machine().take(Address::new(0, 1, 0, 0)).expect("nobody has it");
-        device.pull_while(fake, notice, runner.run(NoDelay));
+        device.remove_while(fake, notice, runner.run(NoDelay));
         assert!(function.presence().is_gone());
         let mut context = Context::from_waker(core::task::Waker::noop());
         let mut next = || pin!(slot.next()).poll(&mut context);

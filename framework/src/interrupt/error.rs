@@ -3,7 +3,7 @@
 use crate::config::Defect;
 use crate::mmio::MapError;
 use crate::ownership::Gone;
-use crate::platform::{Mode, Offers, Permitted, RouteError};
+use crate::platform::{Mode, Offers, PermittedModes, RouteError};
 use crate::vector::VectorsExhausted;
 
 /// Why no interrupt was granted.
@@ -16,7 +16,7 @@ pub enum GrantError {
         /// What the function offers.
         offers: Offers,
         /// What may be granted here.
-        permitted: Permitted,
+        permitted: PermittedModes,
     },
     /// The function says that it offers the mode, and says something about it that cannot be.
     #[error(transparent)]

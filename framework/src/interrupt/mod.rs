@@ -33,6 +33,6 @@ pub use state::{Granted, Live, Masked};
 
 pub use crate::config::Pin;
 pub use crate::platform::{
-    ChipsetAnswer, Gsi, Mode, ModePolicy, Offers, Permitted, Route, RouteError, RouteSource, Vector, Wire,
+    ChipsetAnswer, Gsi, Mode, ModePolicy, Offers, PermittedModes, Route, RouteError, RouteSource, Vector, Wire,
 };
 pub use crate::vector::{Claim, InterruptReport, VectorsExhausted};

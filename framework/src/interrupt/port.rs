@@ -18,7 +18,7 @@ use super::messages::Messages;
 use super::service::LineAsMessage;
 use crate::config::{Capability, Defect};
 use crate::ownership::{Claimed, Gone};
-use crate::platform::{Mode, Offers, Permitted};
+use crate::platform::{Mode, Offers, PermittedModes};
 
 /// A function's interrupts, silent and not granted yet.
 #[derive(Debug)]
@@ -135,10 +135,11 @@ impl InterruptPort {
             (true, true) => Ok(()),
             (false, true) => {
                 let defect = self.claimed.record().defects.iter().find(|defect| denies(**defect, mode));
-                Err(defect
-                    .map_or(GrantError::NoMode { offers, permitted: Permitted(policy) }, |defect| (*defect).into()))
+                Err(defect.map_or(GrantError::NoMode { offers, permitted: PermittedModes(policy) }, |defect| {
+                    (*defect).into()
+                }))
             }
-            (_, false) => Err(GrantError::NoMode { offers, permitted: Permitted(policy) }),
+            (_, false) => Err(GrantError::NoMode { offers, permitted: PermittedModes(policy) }),
         }
     }
 }

@@ -16,5 +16,5 @@ pub use controller::{InterruptController, MessageTarget};
 pub use dma_block::DmaBlock;
 pub use ecam::{Ecam, EcamRegion};
 pub use memory::{Mapping, Memory, MemoryError, RegisterAccess};
-pub use mode::{Gsi, Mode, ModePolicy, Offers, Permitted, Vector};
+pub use mode::{Gsi, Mode, ModePolicy, Offers, PermittedModes, Vector};
 pub use route::{ChipsetAnswer, Route, RouteError, RouteSource, Wire};

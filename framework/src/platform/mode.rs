@@ -87,9 +87,9 @@ impl fmt::Display for Offers {
 
 /// The modes that a machine permits, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permitted(pub(crate) ModePolicy);
+pub struct PermittedModes(pub(crate) ModePolicy);
 
-impl fmt::Display for Permitted {
+impl fmt::Display for PermittedModes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let modes = [Mode::Intx, Mode::Msi, Mode::Msix];
         let mut permitted = modes.into_iter().filter(|mode| self.0.permits(*mode)).peekable();

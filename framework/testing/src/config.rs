@@ -6,13 +6,13 @@ use alloc::sync::Arc;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::sync::IrqLock;
 
+use super::device_state::DeviceState;
 use super::function::FakeFunction;
-use super::lifetime::Lifetime;
 
 /// The configuration spaces of a machine.
 #[derive(Debug)]
 pub(super) struct FakeConfig {
-    functions: IrqLock<BTreeMap<Address, (FakeFunction, Arc<Lifetime>)>>,
+    functions: IrqLock<BTreeMap<Address, (FakeFunction, Arc<DeviceState>)>>,
 }
 
 impl FakeConfig {
@@ -21,14 +21,14 @@ impl FakeConfig {
     }
 
     /// Puts a function where none is.
-    pub(super) fn insert(&self, function: FakeFunction, lifetime: Arc<Lifetime>) {
-        let before = self.functions.lock().insert(function.address, (function, lifetime));
-        assert!(before.is_none_or(|(_, lifetime)| lifetime.is_gone()), "two functions at one address");
+    pub(super) fn insert(&self, function: FakeFunction, state: Arc<DeviceState>) {
+        let before = self.functions.lock().insert(function.address, (function, state));
+        assert!(before.is_none_or(|(_, state)| state.is_gone()), "two functions at one address");
     }
 
     /// How long the function stays.
-    pub(super) fn lifetime(&self, address: Address) -> Option<Arc<Lifetime>> {
-        self.functions.lock().get(&address).map(|(_, lifetime)| lifetime.clone())
+    pub(super) fn state(&self, address: Address) -> Option<Arc<DeviceState>> {
+        self.functions.lock().get(&address).map(|(_, state)| state.clone())
     }
 
     /// Reads as the device itself does: not counted, and also when it is gone.
@@ -49,14 +49,14 @@ impl FakeConfig {
 
 impl ConfigAccess for FakeConfig {
     fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
-        let is_there = self.lifetime(address).is_some_and(|lifetime| lifetime.admit());
+        let is_there = self.state(address).is_some_and(|state| state.admit());
         if is_there { self.peek(address, offset, width) } else { width.ones() }
     }
 
     fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
         let mut functions = self.functions.lock();
-        let Some((function, lifetime)) = functions.get_mut(&address) else { return };
-        if !lifetime.admit() {
+        let Some((function, state)) = functions.get_mut(&address) else { return };
+        if !state.admit() {
             return;
         }
         for (place, byte) in (usize::from(offset)..256).zip(value.to_le_bytes()).take(usize::from(width.bytes())) {

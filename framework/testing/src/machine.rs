@@ -16,8 +16,8 @@ use switchboard::vector::VectorTable;
 use super::builder::Builder;
 use super::config::FakeConfig;
 use super::controller::{FakeClock, FakeController};
+use super::device_state::DeviceState;
 use super::function::FakeFunction;
-use super::lifetime::Lifetime;
 use super::memory::FakeMemory;
 
 /// Where BARs are assigned from.
@@ -87,15 +87,15 @@ impl FakeMachine {
     /// # Panics
     /// When one is there already.
     pub fn insert(&self, mut function: FakeFunction) {
-        let (lifetime, mut next) = (Lifetime::new(), self.next_bar.lock());
+        let (state, mut next) = (DeviceState::new(), self.next_bar.lock());
         for (index, size) in function.bars.clone() {
             let step = u32::try_from(size).unwrap_or(0).max(0x1000);
             *next = next.next_multiple_of(step);
             function.assign(index, *next);
-            self.memory.add((*next).into(), size, &lifetime);
+            self.memory.add((*next).into(), size, &state);
             *next += step;
         }
-        self.config.insert(function, lifetime);
+        self.config.insert(function, state);
     }
 
     /// The machine, for the framework.
@@ -111,8 +111,8 @@ impl FakeMachine {
 
     /// Has a device act before each access of its driver to its registers: answer what was written before, say.
     pub fn on_access(&self, address: Address, act: impl Fn() + Send + Sync + 'static) {
-        if let Some(lifetime) = self.config.lifetime(address) {
-            lifetime.on_access(Arc::new(act));
+        if let Some(state) = self.config.state(address) {
+            state.on_access(Arc::new(act));
         }
     }
 
@@ -152,23 +152,23 @@ impl FakeMachine {
 
     /// Takes a function off the bus: it reads all ones from now on.
     pub fn remove(&self, address: Address) {
-        if let Some(lifetime) = self.config.lifetime(address) {
-            lifetime.end();
+        if let Some(state) = self.config.state(address) {
+            state.end();
         }
     }
 
     /// Takes a function off the bus after so many more accesses of the framework and its driver, to its configuration
     /// space and its registers.
     pub fn remove_after(&self, address: Address, accesses: usize) {
-        if let Some(lifetime) = self.config.lifetime(address) {
-            lifetime.end_after(accesses);
+        if let Some(state) = self.config.state(address) {
+            state.end_after(accesses);
         }
     }
 
     /// Whether there is no function at that address any more.
     #[must_use]
     pub fn is_removed(&self, address: Address) -> bool {
-        self.config.lifetime(address).is_none_or(|lifetime| lifetime.is_gone())
+        self.config.state(address).is_none_or(|state| state.is_gone())
     }
 
     /// Lets time pass.

@@ -13,7 +13,7 @@ use switchboard::platform::{DmaBlock, Mapping, Memory, MemoryError};
 use switchboard::sync::IrqLock;
 
 use super::builder::DeviceRegisters;
-use super::lifetime::Lifetime;
+use super::device_state::DeviceState;
 use super::registers::{MappedRegisters, Registers};
 
 /// Where DMA memory begins for devices: not where the CPU finds it, so that a driver that mixes the two fails; and
@@ -49,9 +49,9 @@ impl FakeMemory {
     }
 
     /// Adds `length` bytes of registers at `physical`.
-    pub(super) fn add(&self, physical: u64, length: u64, lifetime: &Arc<Lifetime>) {
+    pub(super) fn add(&self, physical: u64, length: u64, state: &Arc<DeviceState>) {
         let length = usize::try_from(length).expect("a BAR that fits memory");
-        self.bars.lock().push((physical, Arc::new(Registers::new(length, lifetime.clone()))));
+        self.bars.lock().push((physical, Arc::new(Registers::new(length, state.clone()))));
     }
 
     /// Returns the registers at `physical`, and the offset in them.

@@ -7,18 +7,18 @@ use alloc::vec::Vec;
 use switchboard::platform::RegisterAccess;
 use switchboard::sync::IrqLock;
 
-use super::lifetime::Lifetime;
+use super::device_state::DeviceState;
 
 /// The registers of one BAR, as bytes. They read ones and ignore writes once their function is gone.
 #[derive(Debug)]
 pub(super) struct Registers {
     bytes: IrqLock<Vec<u8>>,
-    lifetime: Arc<Lifetime>,
+    state: Arc<DeviceState>,
 }
 
 impl Registers {
-    pub(super) fn new(length: usize, lifetime: Arc<Lifetime>) -> Self {
-        Self { bytes: IrqLock::new(vec![0; length]), lifetime }
+    pub(super) fn new(length: usize, state: Arc<DeviceState>) -> Self {
+        Self { bytes: IrqLock::new(vec![0; length]), state }
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -30,7 +30,7 @@ impl Registers {
         let start = usize::try_from(offset).ok()?;
         let all = self.bytes.lock();
         let value = all.get(start..start.checked_add(bytes)?)?;
-        if self.lifetime.is_gone() {
+        if self.state.is_gone() {
             return Some(u64::MAX);
         }
         Some(value.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
@@ -41,7 +41,7 @@ impl Registers {
         let start = usize::try_from(offset).ok()?;
         let mut all = self.bytes.lock();
         let place = all.get_mut(start..start.checked_add(bytes)?)?;
-        if self.lifetime.is_gone() {
+        if self.state.is_gone() {
             return Some(());
         }
         place.copy_from_slice(value.to_le_bytes().get(..bytes)?);
@@ -63,16 +63,16 @@ impl MappedRegisters {
 
 impl RegisterAccess for MappedRegisters {
     fn read(&self, offset: u64, bytes: u8) -> u64 {
-        if !self.registers.lifetime.admit() {
+        if !self.registers.state.admit() {
             return u64::MAX;
         }
-        self.registers.lifetime.act();
+        self.registers.state.act();
         self.registers.peek(self.start + offset, bytes.into()).unwrap_or(u64::MAX)
     }
 
     fn write(&self, offset: u64, bytes: u8, value: u64) {
-        if self.registers.lifetime.admit() {
-            self.registers.lifetime.act();
+        if self.registers.state.admit() {
+            self.registers.state.act();
             let _ = self.registers.poke(self.start + offset, bytes.into(), value);
         }
     }

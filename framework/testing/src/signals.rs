@@ -19,14 +19,14 @@ impl FakeMachine {
     }
 
     /// Delivers what software raised since the last time.
-    pub fn settle(&self) {
+    pub fn deliver_raised(&self) {
         for vector in self.controller.take_raised() {
             self.deliver(vector.number());
         }
     }
 
     /// Pulls a line once. Says whether it got through to a vector.
-    pub fn pull(&self, gsi: u32) -> bool {
+    pub fn assert_line(&self, gsi: u32) -> bool {
         let vector = self.controller.delivers(Gsi(gsi));
         vector.inspect(|vector| self.deliver(vector.number())).is_some()
     }

@@ -14,9 +14,9 @@ fn a_line_may_have_a_routine_with_state_of_its_own() {
     let fake = FakeMachine::new([nic()]);
     let granted = port(&fake, 3).grant_line().unwrap();
     let mut live = granted.register_exclusive(Counting { calls: 0 }).unmask();
-    assert!(fake.pull(11) && fake.pull(11));
+    assert!(fake.assert_line(11) && fake.assert_line(11));
     assert_eq!(live.with_state(|counting| core::mem::take(&mut counting.calls)), 2);
-    assert!(fake.pull(11));
+    assert!(fake.assert_line(11));
     assert_eq!(live.with_state(|counting| counting.calls), 1);
     assert_eq!(fake.machine().interrupt_report()[0].unclaimed, 1);
 }
@@ -31,19 +31,19 @@ fn every_sharer_is_asked_and_has_its_own_counts() {
         port(&fake, device).grant_line().unwrap().register(shared[place].clone()).unmask()
     });
     for _ in 0..5 {
-        assert!(fake.pull(11));
+        assert!(fake.assert_line(11));
     }
     let rows = fake.machine().interrupt_report();
     assert_eq!(rows.iter().map(|row| (row.count, row.unclaimed)).collect::<Vec<_>>(), [(5, 0), (5, 5), (5, 3)]);
     assert!(rows.iter().all(|row| row.vector == rows[0].vector && row.gsi == Some(live[0].gsi())));
     let [first, second, third] = live;
     drop(second);
-    fake.pull(11);
+    fake.assert_line(11);
     assert_eq!(shared.each_ref().map(|shared| shared.calls()), [6, 5, 6]);
     drop(first);
-    assert!(fake.pull(11), "a sharer is left");
+    assert!(fake.assert_line(11), "a sharer is left");
     drop(third);
-    assert!(!fake.pull(11), "nobody is left");
+    assert!(!fake.assert_line(11), "nobody is left");
 }
 
 #[test]
@@ -54,23 +54,23 @@ fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
     let mut context = Context::from_waker(Waker::noop());
     let mut storm = pin!(fake.machine().storm());
     assert!(storm.as_mut().poll(&mut context).is_pending() && !fake.machine().has_storm());
-    let delivered = (0..10_000).take_while(|_| fake.pull(11)).count();
+    let delivered = (0..10_000).take_while(|_| fake.assert_line(11)).count();
     assert_eq!((delivered, shared.calls()), (1_001, 1_001), "one claimed, then a thousand unclaimed");
     assert_eq!(fake.machine().storms(), 1);
     assert!(storm.as_mut().poll(&mut context).is_ready());
     for _ in 0..5 {
         fake.machine().retry_stormed_lines();
-        assert_eq!((0..100).take_while(|_| fake.pull(11)).count(), 10, "polled slowly");
+        assert_eq!((0..100).take_while(|_| fake.assert_line(11)).count(), 10, "polled slowly");
     }
     fake.machine().retry_stormed_lines();
     assert!(fake.machine().has_storm(), "it is on trial");
     fake.machine().retry_stormed_lines();
     assert!(!fake.machine().has_storm());
-    assert_eq!((0..100).take_while(|_| fake.pull(11)).count(), 100, "it behaved for a while");
+    assert_eq!((0..100).take_while(|_| fake.assert_line(11)).count(), 100, "it behaved for a while");
     assert_eq!(fake.machine().storms(), 1, "reported once");
-    let _ = (0..10_000).take_while(|_| fake.pull(11)).count();
+    let _ = (0..10_000).take_while(|_| fake.assert_line(11)).count();
     let _other = port(&fake, 7).grant_line().unwrap().register(Shared::raising(1)).unmask();
-    assert!(fake.pull(11));
+    assert!(fake.assert_line(11));
 }
 
 #[test]
@@ -79,11 +79,11 @@ fn whoever_leaves_in_a_storm_leaves_the_line_open_for_the_others() {
     let stays = Shared::raising(1);
     let _live = port(&fake, 3).grant_line().unwrap().register(stays.clone()).unmask();
     let leaves = port(&fake, 7).grant_line().unwrap().register(Shared::raising(0)).unmask();
-    let _ = (0..10_000).take_while(|_| fake.pull(11)).count();
-    assert!(!fake.pull(11), "the breaker tripped");
+    let _ = (0..10_000).take_while(|_| fake.assert_line(11)).count();
+    assert!(!fake.assert_line(11), "the breaker tripped");
     drop(leaves);
     let calls = stays.calls();
-    assert!(fake.pull(11), "a sharer is left");
+    assert!(fake.assert_line(11), "a sharer is left");
     assert_eq!(stays.calls(), calls + 1);
 }
 
@@ -110,7 +110,7 @@ fn handlers_come_and_go_while_a_line_fires() {
         let device = scope.spawn(|| {
             let mut pulled = 0;
             while !done.load(Ordering::Relaxed) {
-                pulled += usize::from(fake.pull(11));
+                pulled += usize::from(fake.assert_line(11));
             }
             pulled
         });

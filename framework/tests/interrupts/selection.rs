@@ -61,7 +61,7 @@ fn one_routine_serves_both_forms() {
         assert_eq!(live.mode(), mode);
         for _ in 0..2 {
             match mode {
-                Mode::Intx => assert!(fake.pull(11)),
+                Mode::Intx => assert!(fake.assert_line(11)),
                 _ => fake.send(address(3), 0).expect("sent"),
             }
         }

@@ -17,16 +17,16 @@ fn nothing_is_served_during_a_synchronised_call_and_nothing_is_lost() {
     let _other = port(&fake, 7).grant_line().unwrap().register(other.clone()).unmask();
     live.synchronize(|_| {
         assert_eq!(fake.mode(address(3)), None, "its function has let go of the wire");
-        assert!(fake.pull(11), "the others have not");
+        assert!(fake.assert_line(11), "the others have not");
         assert_eq!((shared.calls(), other.calls()), (0, 1));
     });
-    assert!(fake.pull(11));
+    assert!(fake.assert_line(11));
     assert_eq!((shared.calls(), other.calls()), (1, 2));
 
     let mut messages = port(&fake, 8).grant_messages::<3, _>().unwrap().register(third.clone()).unmask();
     messages.synchronize(|_| assert!(fake.send(address(8), 0).is_none(), "MSI has nowhere to keep it"));
     assert!(third.messages().is_empty());
-    fake.settle();
+    fake.deliver_raised();
     assert_eq!(third.messages(), [Nic::Rx, Nic::Tx, Nic::Link], "so every handler is called once");
 }
 
@@ -124,7 +124,7 @@ fn a_handler_may_drop_its_own_registration() {
             let live = port(&fake, 3).grant().unwrap().register(shared.clone()).unmask();
             *shared.0.lock() = Some(live);
             drop(shared);
-            let sent = fake.send(address(3), 0).is_some() || fake.pull(11);
+            let sent = fake.send(address(3), 0).is_some() || fake.assert_line(11);
             assert!(sent && calls.load(Ordering::Relaxed) == round);
             assert_eq!(fake.machine().free_vectors(), free);
         }

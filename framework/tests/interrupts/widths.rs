@@ -83,7 +83,7 @@ fn by_msi<const N: usize>(capable: usize, is_64bit: bool, is_maskable: bool) {
     assert!((0..entries).all(|entry| send(entry).is_none()), "{shape}: masked again");
     let live = masked.unmask();
     fake.send_pending(address(3));
-    fake.settle();
+    fake.deliver_raised();
     assert_eq!(log.take(), (0..N).collect::<Vec<_>>(), "{shape}: each once, and none lost");
 
     drop(live);

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::madt::Madt;
-use super::memory_map::{CEILING, Survey, without};
+use super::memory_map::{AddressMap, CEILING, without};
 use switchboard::assign::Apertures;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::platform::EcamRegion;
@@ -62,18 +62,18 @@ pub(super) fn host_bridge(config: &dyn ConfigAccess) -> (u16, u16) {
 
 /// What is left for BARs.
 pub(super) fn apertures(
-    survey: &Survey,
+    address_map: &AddressMap,
     ecam: &[EcamRegion],
     madt: &Madt,
     address_bits: u8,
     host_bridge: (u16, u16),
 ) -> Apertures {
-    let mut taken: Vec<_> = survey.memory.iter().cloned().chain(ecam.iter().map(EcamRegion::decoded)).collect();
+    let mut taken: Vec<_> = address_map.memory.iter().cloned().chain(ecam.iter().map(EcamRegion::decoded)).collect();
     taken.extend(madt.io_apics.iter().map(|entry| entry.address..entry.address.saturating_add(0x1000)));
     taken.push(MESSAGES);
 
     let known = KNOWN.iter().find(|known| known.id == host_bridge);
-    let top = |below: u64| survey.memory.iter().filter(|range| range.start < below).map(|range| range.end).max();
+    let top = |below: u64| address_map.memory.iter().filter(|range| range.start < below).map(|range| range.end).max();
     let low_top = top(LOW_END).map_or(0, |end| end.min(LOW_END));
     let high_top = top(u64::MAX).unwrap_or(0).max(LOW_END).checked_next_multiple_of(GIB).unwrap_or(u64::MAX);
     let reach = 1_u64.checked_shl(address_bits.into()).unwrap_or(u64::MAX).min(CEILING);
@@ -81,7 +81,7 @@ pub(super) fn apertures(
     let decoded = known.and_then(|known| known.memory).map_or(holes.clone(), |decodes| decodes(address_bits));
     let memory =
         holes.iter().zip(&decoded).map(|(hole, decoded)| hole.start.max(decoded.start)..hole.end.min(decoded.end));
-    let memory = survey.reserved.iter().fold(memory.collect(), |memory: Vec<_>, reserved| {
+    let memory = address_map.reserved.iter().fold(memory.collect(), |memory: Vec<_>, reserved| {
         memory.iter().flat_map(|range| without(range, reserved)).collect()
     });
     Apertures { io: known.map_or(OTHER_PORTS, |known| known.io).to_vec(), memory, taken }
@@ -89,14 +89,14 @@ pub(super) fn apertures(
 
 #[cfg(test)]
 mod tests {
-    use super::super::memory_map::{Purpose, Region};
+    use super::super::memory_map::{Region, RegionKind};
     use super::*;
 
     const MIB: u64 = 1 << 20;
     const Q35: (u16, u16) = (0x8086, 0x29c0);
 
-    fn survey(map: &[(Range<u64>, Purpose)]) -> Survey {
-        Survey::of(map.iter().map(|(range, purpose)| Region { range: range.clone(), purpose: *purpose }))
+    fn address_map(map: &[(Range<u64>, RegionKind)]) -> AddressMap {
+        AddressMap::of(map.iter().map(|(range, kind)| Region { range: range.clone(), kind: *kind }))
     }
 
     fn ecam(base: u64) -> EcamRegion {
@@ -106,13 +106,13 @@ mod tests {
     #[test]
     fn q35_with_six_gibibytes() {
         let map = [
-            (0..640 * 1024, Purpose::Ram),
-            (MIB..2 * GIB, Purpose::Ram),
-            (0xb000_0000..0xc000_0000, Purpose::Reserved),
-            (4 * GIB..8 * GIB, Purpose::Ram),
-            (0xfd_0000_0000..0x100_0000_0000, Purpose::Reserved),
+            (0..640 * 1024, RegionKind::Ram),
+            (MIB..2 * GIB, RegionKind::Ram),
+            (0xb000_0000..0xc000_0000, RegionKind::Reserved),
+            (4 * GIB..8 * GIB, RegionKind::Ram),
+            (0xfd_0000_0000..0x100_0000_0000, RegionKind::Reserved),
         ];
-        let apertures = apertures(&survey(&map), &[ecam(0xb000_0000)], &Madt::default(), 40, Q35);
+        let apertures = apertures(&address_map(&map), &[ecam(0xb000_0000)], &Madt::default(), 40, Q35);
         assert_eq!(apertures.memory, [2 * GIB..0xb000_0000, 0xc000_0000..0xfec0_0000, 8 * GIB..0xfd_0000_0000]);
         assert!(apertures.taken.contains(&(0xb000_0000..0xc000_0000)) && apertures.taken.contains(&MESSAGES));
         assert_eq!(apertures.io, QEMU_PC_PORTS);
@@ -120,16 +120,16 @@ mod tests {
 
     #[test]
     fn microvm_has_two_windows_and_no_ports() {
-        let map = [(0..128 * MIB, Purpose::Ram)];
-        let apertures = apertures(&survey(&map), &[ecam(0xe000_0000)], &Madt::default(), 40, (0x1b36, 0x0008));
+        let map = [(0..128 * MIB, RegionKind::Ram)];
+        let apertures = apertures(&address_map(&map), &[ecam(0xe000_0000)], &Madt::default(), 40, (0x1b36, 0x0008));
         assert_eq!(apertures.memory, [0xc000_0000..0xe000_0000, 0xc0_0000_0000..0x100_0000_0000]);
         assert_eq!(apertures.io, []);
     }
 
     #[test]
     fn an_unknown_machine_and_a_cpu_without_high_addresses() {
-        let map = [(0..3 * GIB, Purpose::Ram), (3 * GIB..3 * GIB + MIB, Purpose::Firmware)];
-        let apertures = apertures(&survey(&map), &[], &Madt::default(), 32, (0x1022, 0x1450));
+        let map = [(0..3 * GIB, RegionKind::Ram), (3 * GIB..3 * GIB + MIB, RegionKind::Firmware)];
+        let apertures = apertures(&address_map(&map), &[], &Madt::default(), 32, (0x1022, 0x1450));
         assert_eq!(apertures.memory.first(), Some(&(3 * GIB + MIB..0xfec0_0000)));
         assert!(apertures.memory[1..].iter().all(|range| range.is_empty()));
         assert_eq!(apertures.io, OTHER_PORTS);

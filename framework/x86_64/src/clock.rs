@@ -49,7 +49,7 @@ pub(super) fn init(frequency: u64) {
 
 /// Nanoseconds since the machine was brought up; zero before.
 #[must_use]
-pub fn now() -> u64 {
+pub fn now_ns() -> u64 {
     SCALE.get().map_or(0, |scale| scale.ratio.apply(read_tsc().wrapping_sub(scale.start)))
 }
 
@@ -65,7 +65,7 @@ pub(super) struct TscClock;
 
 impl Clock for TscClock {
     fn now_ns(&self) -> u64 {
-        now()
+        now_ns()
     }
 }
 

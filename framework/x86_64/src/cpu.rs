@@ -1,5 +1,7 @@
 //! What this CPU can do, and what it runs on.
 
+#![expect(unsafe_code, reason = "the halt instruction")]
+
 use raw_cpuid::{CpuId, CpuIdReaderNative, Hypervisor};
 use x86_64::instructions::random::RdRand;
 
@@ -60,4 +62,12 @@ pub fn random_seed() -> u64 {
         seed = (seed ^ (seed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         seed ^ (seed >> 31)
     })
+}
+
+/// Sleeps until the next interrupt has been served. Called with interrupts off, so that none can slip in
+/// between the caller's last look for work and the sleep; returns with them on.
+pub fn halt_until_interrupt() {
+    // SAFETY: `sti` holds interrupts off for one more instruction, so the `hlt` is reached before any of them. Unlike
+    // the `x86_64` crate's version this one may change memory: whatever the handlers change.
+    unsafe { core::arch::asm!("sti", "hlt", options(nostack)) };
 }

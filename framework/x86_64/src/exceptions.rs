@@ -9,7 +9,7 @@ use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::PageFaultErrorCode;
 
 use super::backtrace::Backtrace;
-use super::{dispatch, power, serial};
+use super::{console, dispatch, shutdown};
 
 /// What the entry stub saved, lowest address first.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub(super) extern "sysv64" fn exception(frame: &ExceptionFrame) {
     if dispatch::serve_message(frame.vector) {
         return;
     }
-    power::quiesce();
-    serial::print_emergency(format_args!("\n{frame}\n{}", Backtrace::of(frame.rsp)));
+    shutdown::quiesce();
+    console::print_emergency(format_args!("\n{frame}\n{}", Backtrace::of(frame.rsp)));
     panic!("{} at {:#x}", name(frame.vector), frame.rip);
 }
 

@@ -24,7 +24,7 @@ const BATCH: usize = 16;
 
 /// What the heap holds, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HeapFigures {
+pub struct HeapUsage {
     /// All of it.
     pub total: usize,
     /// Allocated, rounded up to what the blocks really take.
@@ -81,11 +81,11 @@ impl SizeClassHeap {
         unsafe { self.inner.lock().backing.init(start, length) };
     }
 
-    pub(super) fn figures(&self) -> HeapFigures {
+    pub(super) fn usage(&self) -> HeapUsage {
         let inner = self.inner.lock();
         let total = inner.backing.size();
         let used = inner.backing.used() - inner.listed;
-        HeapFigures { total, used, free: total - used }
+        HeapUsage { total, used, free: total - used }
     }
 
     /// Memory for `layout`, or `None` when there is not enough.
@@ -154,7 +154,7 @@ impl Inner {
 
 impl fmt::Debug for SizeClassHeap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SizeClassHeap").field(&self.figures()).finish()
+        f.debug_tuple("SizeClassHeap").field(&self.usage()).finish()
     }
 }
 
@@ -210,12 +210,12 @@ mod tests {
         }
         assert!(blocks.len() >= 50, "{} blocks", blocks.len());
         assert!(heap.allocate(layout(100_000, 8)).is_none());
-        assert_eq!(heap.figures().used, blocks.len() * 1024);
+        assert_eq!(heap.usage().used, blocks.len() * 1024);
         for block in blocks {
             // SAFETY: each came from `allocate` with this layout, and is not used again.
             unsafe { heap.deallocate(block, layout(1000, 8)) };
         }
-        let figures = heap.figures();
+        let figures = heap.usage();
         assert_eq!((figures.used, figures.free), (0, figures.total));
     }
 

@@ -21,7 +21,7 @@ pub(super) fn init(controller: &'static Controller) {
 }
 
 /// Raises a vector on its CPU, as a message to it does.
-pub fn raise(vector: Vector) {
+pub fn raise_vector(vector: Vector) {
     if let Some(controller) = CONTROLLER.get() {
         controller.raise(vector);
     }
@@ -29,11 +29,11 @@ pub fn raise(vector: Vector) {
 
 /// Instructions from the first look at the counter (itself included) to where a pending interrupt is taken:
 /// two moves to keep it, `sti`, and the instruction in its shadow.
-pub const BEFORE_DELIVERY: u64 = 5;
+pub const INSTRUCTIONS_BEFORE_DELIVERY: u64 = 5;
 
 /// The counter on both sides of the window.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
+pub struct InterruptWindow {
     /// As the window was about to open.
     pub before: u64,
     /// As it had closed.
@@ -43,12 +43,12 @@ pub struct Window {
 /// The counter now.
 #[inline(always)]
 #[must_use]
-pub fn ticks() -> u64 {
+pub fn read_tsc() -> u64 {
     clock::read_tsc()
 }
 
 /// Runs `pend` with interrupts off, then lets what it made pending in. Interrupts are as before afterwards.
-pub fn open(pend: impl FnOnce()) -> Window {
+pub fn open_interrupt_window(pend: impl FnOnce()) -> InterruptWindow {
     x86_64::instructions::interrupts::without_interrupts(|| {
         pend();
         let (low, high, low_after, high_after): (u64, u64, u64, u64);
@@ -70,6 +70,6 @@ pub fn open(pend: impl FnOnce()) -> Window {
                 out("rdx") high_after,
             );
         }
-        Window { before: high << 32 | low, after: high_after << 32 | low_after }
+        InterruptWindow { before: high << 32 | low, after: high_after << 32 | low_after }
     })
 }

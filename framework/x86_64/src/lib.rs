@@ -15,11 +15,14 @@ mod build;
 mod calibrate;
 mod clock;
 mod config_space;
+pub mod console;
 mod cpu;
 mod dispatch;
 mod dsdt;
 mod entry;
 mod exceptions;
+#[cfg(feature = "fuzzing")]
+pub mod firmware_tables;
 mod heap;
 mod idt;
 #[cfg(feature = "instruments")]
@@ -32,11 +35,9 @@ mod pages;
 mod paging;
 mod physical;
 mod ports;
-pub mod power;
 mod routing;
-pub mod serial;
+pub mod shutdown;
 mod stacks;
-pub mod tables;
 pub mod timer;
 mod vectors;
 
@@ -45,10 +46,10 @@ use alloc::boxed::Box;
 pub use allocator::{Allocator, forbid_allocation_in_handlers};
 pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, BootProtocol, ImageLayout};
-pub use clock::now;
-pub use cpu::random_seed;
-pub use heap::HeapFigures;
-pub use memory::{MemoryFigures, MemorySetupError, figures as memory_figures};
+pub use clock::now_ns;
+pub use cpu::{halt_until_interrupt, random_seed};
+pub use heap::HeapUsage;
+pub use memory::{MemorySetupError, MemoryUsage, usage as memory_usage};
 
 use self::acpi::Tables;
 use apic::{Controller, IoApics, local};
@@ -94,13 +95,13 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     let ecam = config_space::credible(ecam, &boot.usable);
     let config = config_space::access(&ecam);
     let host_bridge = apertures::host_bridge(config);
-    let apertures = apertures::apertures(&boot.survey, &ecam, &madt, cpu::address_bits(), host_bridge);
+    let apertures = apertures::apertures(&boot.address_map, &ecam, &madt, cpu::address_bits(), host_bridge);
     let chipset = Chipset::find(config);
     let controller: &'static Controller = Box::leak(Box::new(Controller::new(madt, io_apics, chipset, config)));
     #[cfg(feature = "instruments")]
     instruments::init(controller);
     let machine = build::machine(config, apertures, controller, cpu, policy);
-    power::init(machine);
+    shutdown::init(machine);
     x86_64::instructions::interrupts::enable();
     Ok(machine)
 }

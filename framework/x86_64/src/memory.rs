@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use spin::Once;
 
 use super::boot_info::BootInfo;
-use super::heap::{HEAP, HeapFigures};
+use super::heap::{HEAP, HeapUsage};
 use super::memory_map::{self, Ranges};
 use super::pages;
 use super::physical::PhysicalMemory;
@@ -63,9 +63,9 @@ pub(super) fn init(boot: &BootInfo) -> Result<(), MemorySetupError> {
 
 /// What memory there is and how much of it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryFigures {
+pub struct MemoryUsage {
     /// The heap, in bytes.
-    pub heap: HeapFigures,
+    pub heap: HeapUsage,
     /// Pages in the pool for DMA and page tables.
     pub dma_pages: usize,
     /// Pages of the pool in use.
@@ -73,9 +73,9 @@ pub struct MemoryFigures {
 }
 
 /// What memory there is and how much of it is used.
-pub fn figures() -> MemoryFigures {
+pub fn usage() -> MemoryUsage {
     let (dma_pages, dma_pages_used) = pages::figures();
-    MemoryFigures { heap: HEAP.figures(), dma_pages, dma_pages_used }
+    MemoryUsage { heap: HEAP.usage(), dma_pages, dma_pages_used }
 }
 
 /// The bare machine's memory.

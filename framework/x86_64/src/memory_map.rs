@@ -24,12 +24,12 @@ pub(super) type Ranges = ArrayVec<Range<u64>, 32>;
 #[derive(Debug, Clone)]
 pub(super) struct Region {
     pub(super) range: Range<u64>,
-    pub(super) purpose: Purpose,
+    pub(super) kind: RegionKind,
 }
 
 /// What an entry says of its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum RegionKind {
     /// Memory to use.
     Ram,
     /// Memory that firmware keeps things in.
@@ -40,23 +40,23 @@ pub(super) enum Purpose {
 
 /// What of the address space somebody has, used or not.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Survey {
+pub(super) struct AddressMap {
     /// Memory: nothing else can be there.
     pub(super) memory: Ranges,
     /// What firmware warns of. Devices that it set up itself may well be there.
     pub(super) reserved: Ranges,
 }
 
-impl Survey {
+impl AddressMap {
     pub(super) fn of(map: impl Iterator<Item = Region>) -> Self {
-        let mut survey = Self::default();
-        for Region { range, purpose } in map {
-            let ranges = if purpose == Purpose::Reserved { &mut survey.reserved } else { &mut survey.memory };
+        let mut address_map = Self::default();
+        for Region { range, kind } in map {
+            let ranges = if kind == RegionKind::Reserved { &mut address_map.reserved } else { &mut address_map.memory };
             // With no room for another, the last one grows: better too much than too little.
             let last = if ranges.is_full() { ranges.pop() } else { None };
             add(ranges, last.map_or(range.clone(), |last| last.start.min(range.start)..last.end.max(range.end)));
         }
-        survey
+        address_map
     }
 }
 
@@ -65,8 +65,8 @@ impl Survey {
 pub(super) fn usable(map: impl Iterator<Item = Region>, image: Range<u64>) -> Ranges {
     let (mut ram, mut taken) = (Ranges::new(), ArrayVec::<Range<u64>, 256>::new());
     taken.extend([0..FLOOR, image, CEILING..u64::MAX]);
-    for Region { range, purpose } in map {
-        match purpose == Purpose::Ram {
+    for Region { range, kind } in map {
+        match kind == RegionKind::Ram {
             true => add(&mut ram, range),
             // With no room to remember what must not be used, nothing above it is.
             false if taken.try_push(range.clone()).is_err() => taken[2].start = taken[2].start.min(range.start),
@@ -147,11 +147,11 @@ mod tests {
     const IMAGE: Range<u64> = 2 * MIB..3 * MIB;
 
     fn ram(range: Range<u64>) -> Region {
-        Region { range, purpose: Purpose::Ram }
+        Region { range, kind: RegionKind::Ram }
     }
 
     fn reserved(range: Range<u64>) -> Region {
-        Region { range, purpose: Purpose::Reserved }
+        Region { range, kind: RegionKind::Reserved }
     }
 
     fn usable_of(map: &[Region]) -> Vec<Range<u64>> {
@@ -189,13 +189,13 @@ mod tests {
 
     #[test]
     fn a_survey_forgets_nothing() {
-        let survey = Survey::of((0..100).flat_map(|index| {
+        let address_map = AddressMap::of((0..100).flat_map(|index| {
             [ram(index * 4 * MIB..(index * 4 + 1) * MIB), reserved((index * 4 + 2) * MIB..(index * 4 + 3) * MIB)]
         }));
         let holds = |ranges: &Ranges, at: u64| ranges.iter().any(|range| range.contains(&at));
-        assert!((0..100).all(|index| holds(&survey.memory, index * 4 * MIB)));
-        assert!((0..100).all(|index| holds(&survey.reserved, (index * 4 + 2) * MIB)));
-        assert!(!holds(&survey.memory, 2 * MIB));
+        assert!((0..100).all(|index| holds(&address_map.memory, index * 4 * MIB)));
+        assert!((0..100).all(|index| holds(&address_map.reserved, (index * 4 + 2) * MIB)));
+        assert!(!holds(&address_map.memory, 2 * MIB));
     }
 
     #[test]

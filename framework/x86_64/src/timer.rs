@@ -51,7 +51,7 @@ pub fn on_alarm(hook: fn()) {
 
 /// Sets the one alarm of this CPU, in nanoseconds of the machine's clock, in place of the one before. A moment
 /// that has passed rings at once; [`NEVER`] takes the alarm back.
-pub fn set_alarm(nanoseconds: u64) {
+pub fn set_alarm_ns(nanoseconds: u64) {
     let _arming = ARMING.lock();
     ALARM.store(nanoseconds, Ordering::Relaxed);
     arm(nanoseconds);
@@ -61,7 +61,7 @@ pub fn set_alarm(nanoseconds: u64) {
 pub(super) fn fire() {
     let alarm = ALARM.load(Ordering::Relaxed);
     // The timer cannot count far enough for a distant alarm: it rings on the way.
-    if alarm > clock::now() {
+    if alarm > clock::now_ns() {
         return arm(alarm);
     }
     ALARM.store(NEVER, Ordering::Relaxed);
@@ -71,7 +71,7 @@ pub(super) fn fire() {
 }
 
 fn arm(alarm: u64) {
-    let left = alarm.saturating_sub(clock::now());
+    let left = alarm.saturating_sub(clock::now_ns());
     match TIMER.get() {
         None => {}
         Some(Timer::Deadline { .. }) if alarm == NEVER => local::set_deadline(0),

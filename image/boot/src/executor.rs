@@ -11,7 +11,7 @@ use critical_section::RawRestoreState;
 use embassy_executor::{Spawner, raw};
 use switchboard_runtime::spin::Spin;
 use switchboard_runtime::tasks;
-use switchboard_x86_64::{self as arch, power};
+use switchboard_x86_64 as arch;
 use x86_64::instructions::interrupts;
 
 /// Whether a task was woken since the executor last looked. ISRs set it too.
@@ -47,17 +47,17 @@ pub(crate) fn run(mut spin: Spin, start: impl FnOnce(Spawner)) -> ! {
         if WOKEN.swap(false, Ordering::Acquire) {
             interrupts::enable();
         } else {
-            let halted = arch::now();
-            power::halt_until_interrupt();
-            tasks::add_idle(arch::now() - halted);
+            let halted = arch::now_ns();
+            arch::halt_until_interrupt();
+            tasks::add_idle(arch::now_ns() - halted);
         }
     }
 }
 
 /// Waits awake, for so many nanoseconds at the most.
 fn is_woken_within(nanoseconds: u64) -> bool {
-    let end = arch::now() + nanoseconds;
-    while arch::now() < end {
+    let end = arch::now_ns() + nanoseconds;
+    while arch::now_ns() < end {
         if WOKEN.swap(false, Ordering::Acquire) {
             return true;
         }

@@ -2,23 +2,23 @@
 
 use core::fmt;
 
-use switchboard_runtime::host::{Host, MemoryFigures, set};
+use switchboard_runtime::host::{Host, MemoryUsage, set};
 use switchboard_x86_64 as arch;
 
 struct BareMachine;
 
 impl Host for BareMachine {
     fn print(&self, text: fmt::Arguments<'_>) {
-        arch::serial::print(text);
+        arch::console::print(text);
     }
 
     fn exit(&self, is_success: bool) -> ! {
-        arch::power::exit(is_success)
+        arch::shutdown::exit(is_success)
     }
 
-    fn memory(&self) -> MemoryFigures {
-        let figures = arch::memory_figures();
-        MemoryFigures {
+    fn memory(&self) -> MemoryUsage {
+        let figures = arch::memory_usage();
+        MemoryUsage {
             heap_bytes: figures.heap.total,
             heap_bytes_used: figures.heap.used,
             heap_bytes_free: figures.heap.free,

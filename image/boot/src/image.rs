@@ -45,10 +45,10 @@ pub(crate) fn main(boot: BootInfo) -> ! {
         Ok(machine) => machine,
         Err(error) => {
             say!("cannot run on this machine: {error}");
-            arch::power::exit(false)
+            arch::shutdown::exit(false)
         }
     };
-    let figures = arch::memory_figures();
+    let figures = arch::memory_usage();
     let (heap, pool) = (figures.heap.total >> 20, figures.dma_pages >> 8);
     log::info!("memory: {heap} MiB heap, {pool} MiB for DMA; {} vectors free", machine.free_vectors());
     if let Some(count) = options.vectors {

@@ -9,10 +9,10 @@ use switchboard_x86_64::{self as arch, Backtrace};
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     static PANICKING: AtomicBool = AtomicBool::new(false);
-    arch::power::quiesce();
+    arch::shutdown::quiesce();
     // A panic while reporting one must not report for ever.
     if !PANICKING.swap(true, Ordering::Relaxed) {
-        arch::serial::print_emergency(format_args!("\n{info}\n{}", Backtrace::here()));
+        arch::console::print_emergency(format_args!("\n{info}\n{}", Backtrace::here()));
     }
-    arch::power::exit(false)
+    arch::shutdown::exit(false)
 }

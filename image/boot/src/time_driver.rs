@@ -29,7 +29,7 @@ embassy_time_driver::time_driver_impl!(static DRIVER: TimeDriver = TimeDriver {
 
 impl Driver for TimeDriver {
     fn now(&self) -> u64 {
-        arch::now() / NANOSECONDS_PER_TICK
+        arch::now_ns() / NANOSECONDS_PER_TICK
     }
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
@@ -46,7 +46,7 @@ impl Timers {
     fn set_alarm(&mut self, at: u64) {
         self.alarm = at;
         // No timer is at the end of time, which is the timer's word for none, too.
-        timer::set_alarm(at.saturating_mul(NANOSECONDS_PER_TICK));
+        timer::set_alarm_ns(at.saturating_mul(NANOSECONDS_PER_TICK));
     }
 }
 

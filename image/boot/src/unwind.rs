@@ -9,5 +9,5 @@ extern "sysv64" fn rust_eh_personality() {}
 /// Named by landing pads of the prebuilt crates in debug builds. Panics abort, so nobody calls it.
 #[unsafe(no_mangle)]
 extern "sysv64" fn _Unwind_Resume() -> ! {
-    switchboard_x86_64::power::exit(false)
+    switchboard_x86_64::shutdown::exit(false)
 }

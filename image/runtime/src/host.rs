@@ -13,7 +13,7 @@ pub trait Host: Sync {
     fn exit(&self, is_success: bool) -> !;
 
     /// Returns how much memory there is, and how much is used.
-    fn memory(&self) -> MemoryFigures;
+    fn memory(&self) -> MemoryUsage;
 
     /// Returns random bits, as good as the CPU has them.
     fn random_seed(&self) -> u64;
@@ -21,7 +21,7 @@ pub trait Host: Sync {
 
 /// How much memory there is, and how much is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MemoryFigures {
+pub struct MemoryUsage {
     /// Bytes of the heap.
     pub heap_bytes: usize,
     /// Bytes of the heap that are in use.
@@ -59,7 +59,7 @@ pub fn exit(is_success: bool) -> ! {
 
 /// Returns how much memory there is, and how much is used; zeros when no host was set.
 #[must_use]
-pub fn memory() -> MemoryFigures {
+pub fn memory() -> MemoryUsage {
     get().map(Host::memory).unwrap_or_default()
 }
 

@@ -87,7 +87,7 @@ fn step(fake: &FakeMachine, card: &mut E1000, input: &mut Input<'_>) -> Option<(
         3 => _ = card.link_state(&mut context),
         4 => {
             write(fake, ICR, input.dword()?);
-            fake.pull(LINE.into());
+            fake.assert_line(LINE.into());
             write(fake, ICR, 0);
         }
         5 => scribble(fake, TDBAL, input)?,

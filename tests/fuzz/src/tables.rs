@@ -1,7 +1,7 @@
 //! Firmware's tables: the MCFG, the MADT, the DSDT by themselves, and all of them from the root pointer on.
 
 use switchboard::platform::EcamRegion;
-use switchboard_x86_64::tables::{self, FirmwareTables, PhysicalMemory};
+use switchboard_x86_64::firmware_tables::{self, FirmwareTables, PhysicalMemory};
 
 /// Where the bytes are in the machine: in the area that a BIOS keeps its root pointer in.
 const BASE: u64 = 0xe0000;
@@ -9,14 +9,14 @@ const BASE: u64 = 0xe0000;
 pub(crate) fn run(data: &[u8]) {
     let Some((kind, table)) = data.split_first() else { return };
     match kind % 4 {
-        0 => check_ecam(&tables::mcfg(table)),
-        1 => check_lines(&tables::madt(table)),
-        2 => check_ecam(tables::dsdt(table).as_slice()),
+        0 => check_ecam(&firmware_tables::mcfg(table)),
+        1 => check_lines(&firmware_tables::madt(table)),
+        2 => check_ecam(firmware_tables::dsdt(table).as_slice()),
         _ => {
-            let found = tables::find(None, &Firmware { bytes: table });
+            let found = firmware_tables::find(None, &Firmware { bytes: table });
             check_ecam(&found.ecam);
             check_lines(&found);
-            check_lines(&tables::find(Some(table), &Firmware { bytes: table }));
+            check_lines(&firmware_tables::find(Some(table), &Firmware { bytes: table }));
         }
     }
 }

@@ -17,7 +17,7 @@ use switchboard::mmio::Bar;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 use switchboard_runtime::tasks;
-use switchboard_x86_64::instruments::{self, BEFORE_DELIVERY, ticks};
+use switchboard_x86_64::instruments::{self, INSTRUCTIONS_BEFORE_DELIVERY, read_tsc};
 
 use crate::edu::{ACKNOWLEDGE, FACTORIAL, INTERRUPT_WHEN_COMPUTED, Registers, STATUS};
 
@@ -40,8 +40,8 @@ impl MessageIsr<1> for Stopwatch {
     type Message = Probe;
     #[inline]
     fn on_message(&self, Probe::Hit: Probe, _isr: &InIsr<'_>) {
-        self.began.store(ticks(), Ordering::Relaxed);
-        self.ended.store(ticks(), Ordering::Relaxed);
+        self.began.store(read_tsc(), Ordering::Relaxed);
+        self.ended.store(read_tsc(), Ordering::Relaxed);
     }
 }
 
@@ -123,17 +123,18 @@ struct Cost {
 fn measure(machine: &'static Machine, mode: Mode, first: &Stopwatch) -> Result<Cost, Failure> {
     let report = machine.interrupt_report();
     let vector: Vector = report.iter().find(|row| row.mode == mode).ok_or(Failure::Silent)?.vector;
-    let silent = (0..ROUNDS).map(|_| instruments::open(|| {})).map(|window| window.after - window.before).min();
+    let silent =
+        (0..ROUNDS).map(|_| instruments::open_interrupt_window(|| {})).map(|window| window.after - window.before).min();
     let round = |_| {
         first.ended.store(0, Ordering::Relaxed);
-        let window = instruments::open(|| instruments::raise(vector));
+        let window = instruments::open_interrupt_window(|| instruments::raise_vector(vector));
         let (began, ended) = (first.began.load(Ordering::Relaxed), first.ended.load(Ordering::Relaxed));
         if ended == 0 {
             return Err(Failure::Silent);
         }
         let inside = 2 * (ended - began);
         let all = window.after - window.before - silent.unwrap_or_default();
-        Ok(Cost { to_handler: began - window.before - BEFORE_DELIVERY, around: all - inside })
+        Ok(Cost { to_handler: began - window.before - INSTRUCTIONS_BEFORE_DELIVERY, around: all - inside })
     };
     let rounds = (0..ROUNDS).map(round).collect::<Result<Vec<_>, _>>()?;
     rounds.into_iter().min_by_key(|cost| cost.around).ok_or(Failure::Silent)
@@ -179,7 +180,7 @@ impl MessageIsr<1> for Waking {
     type Message = Probe;
     fn on_message(&self, Probe::Hit: Probe, isr: &InIsr<'_>) {
         self.registers.write(&ACKNOWLEDGE, u32::MAX);
-        self.at.store(ticks(), Ordering::Relaxed);
+        self.at.store(read_tsc(), Ordering::Relaxed);
         self.done.notify(isr);
     }
 }
@@ -198,7 +199,7 @@ async fn notify(machine: &'static Machine) -> Result<(), Failure> {
         let idle = tasks::idle();
         waking.registers.write(&FACTORIAL, LONG);
         waiter.wait().await;
-        let cost = ticks() - waking.at.load(Ordering::Relaxed);
+        let cost = read_tsc() - waking.at.load(Ordering::Relaxed);
         // The host decides when the device is done. Before the CPU is halted the way to the task is shorter.
         if tasks::idle() > idle {
             best = Some(best.map_or(cost, |best: u64| best.min(cost)));

@@ -4,7 +4,7 @@ use core::ops::Range;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::platform::EcamRegion;
 use switchboard_tests::proxy::{Expect, HostileCase};
-use switchboard_x86_64::tables::{self, PhysicalMemory};
+use switchboard_x86_64::firmware_tables::{self, PhysicalMemory};
 
 use crate::catalogue::cases;
 
@@ -68,11 +68,12 @@ impl ConfigAccess for Reads {
 /// The regions that are believed.
 fn believed(case: &HostileCase) -> Vec<EcamRegion> {
     let bridge = 0x29c0_8086;
-    let found = case.mcfg.as_ref().map(|table| tables::find(None, &Firmware::new(table)).ecam).unwrap_or_default();
+    let found =
+        case.mcfg.as_ref().map(|table| firmware_tables::find(None, &Firmware::new(table)).ecam).unwrap_or_default();
     // Where no region has the first bus of segment 0, nothing answers there.
     let has_bridge = found.iter().any(|region| region.segment == 0 && region.first_bus == 0);
     let ecam = Reads(if case.has_dead_ecam() || !has_bridge { u32::MAX } else { bridge });
-    tables::credible(found, &[RAM], &ecam, &Reads(bridge))
+    firmware_tables::credible(found, &[RAM], &ecam, &Reads(bridge))
 }
 
 #[test]

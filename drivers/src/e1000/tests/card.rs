@@ -81,7 +81,7 @@ fn rings(fake: &FakeMachine) -> (DeviceRing<'_>, DeviceRing<'_>) {
 /// Pulls the line for `causes`, as the card would.
 fn interrupt(fake: &FakeMachine, causes: Causes) {
     write(fake, ICR.offset(), causes.bits());
-    assert!(fake.pull(GSI));
+    assert!(fake.assert_line(GSI));
     write(fake, ICR.offset(), 0);
 }
 
@@ -244,9 +244,9 @@ fn a_card_out_of_its_mind_is_set_aside() {
 fn a_line_pulled_by_another_is_not_claimed() {
     let (fake, _card) = card();
     write(fake, ICR.offset(), 0);
-    assert!(fake.pull(GSI));
+    assert!(fake.assert_line(GSI));
     write(fake, ICR.offset(), u32::MAX);
-    assert!(fake.pull(GSI));
+    assert!(fake.assert_line(GSI));
     let rows = fake.machine().interrupt_report();
     assert_eq!(rows.iter().map(|row| (row.count, row.unclaimed)).collect::<Vec<_>>(), [(2, 2)]);
 }

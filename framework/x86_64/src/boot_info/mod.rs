@@ -14,7 +14,7 @@ use core::fmt;
 use core::ops::Range;
 
 use super::acpi::RootPointer;
-use super::memory_map::{Ranges, Survey};
+use super::memory_map::{AddressMap, Ranges};
 
 /// What the loader said, copied and checked. Not `Clone`: [`init`](super::init) takes it, and with it the
 /// memory that it describes.
@@ -23,7 +23,7 @@ pub struct BootInfo {
     /// Memory that is free to use: whole pages, sorted, apart from each other and from the image.
     pub(super) usable: Ranges,
     /// All memory, and what firmware reserves.
-    pub(super) survey: Survey,
+    pub(super) address_map: AddressMap,
     /// ACPI's root pointer, if the loader gave one.
     pub(super) root_pointer: Option<RootPointer>,
     pub(super) command_line: &'static str,

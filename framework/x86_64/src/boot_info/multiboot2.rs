@@ -13,7 +13,7 @@ use multiboot2::{BootInformation, BootInformationHeader, EFIMemoryAreaType, EFIM
 use super::physical::{MAPPED, keep_command_line, peek};
 use super::{BootError, BootInfo, BootProtocol, ImageLayout};
 use crate::acpi::RootPointer;
-use crate::memory_map::{self, Purpose, Ranges, Region, Survey};
+use crate::memory_map::{self, AddressMap, Ranges, Region, RegionKind};
 use crate::to_usize;
 
 /// No list is longer, in bytes.
@@ -42,21 +42,21 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
     // SAFETY: as many bytes as it says it has are mapped, and nobody changes them until they have been read.
     let list = unsafe { BootInformation::load(header) };
     let list = list.map_err(|reason| BootError::NotMultiboot2 { address, reason })?;
-    let Told { usable, survey, root_pointer, command_line, protocol } = understand(&list, image.range())?;
+    let ParsedTags { usable, address_map, root_pointer, command_line, protocol } = understand(&list, image.range())?;
     let command_line = keep_command_line(command_line.iter().copied());
-    Ok(BootInfo { usable, survey, root_pointer, command_line, image, protocol })
+    Ok(BootInfo { usable, address_map, root_pointer, command_line, image, protocol })
 }
 
 /// What a list says, the command line still in its place.
-struct Told<'a> {
+struct ParsedTags<'a> {
     usable: Ranges,
-    survey: Survey,
+    address_map: AddressMap,
     root_pointer: Option<RootPointer>,
     command_line: &'a [u8],
     protocol: BootProtocol,
 }
 
-fn understand<'a>(list: &'a BootInformation<'_>, image: Range<u64>) -> Result<Told<'a>, BootError> {
+fn understand<'a>(list: &'a BootInformation<'_>, image: Range<u64>) -> Result<ParsedTags<'a>, BootError> {
     let tag = |wanted: TagType| {
         let is_wanted = |tag: &&multiboot2::DynSizedStructure<TagHeader>| tag.header().typ == wanted;
         list.tags().find(is_wanted).map(multiboot2::DynSizedStructure::payload)
@@ -68,15 +68,15 @@ fn understand<'a>(list: &'a BootInformation<'_>, image: Range<u64>) -> Result<To
     let efi = tag(TagType::EfiMmap);
     let has_efi = efi.is_some() || tag(TagType::Efi64).is_some() || tag(TagType::Efi32).is_some();
     let protocol = if has_efi { BootProtocol::Multiboot2Uefi } else { BootProtocol::Multiboot2 };
-    let (survey, usable) = match (efi, tag(TagType::Mmap)) {
-        (Some(map), _) => (Survey::of(efi_regions(map)), memory_map::usable(efi_regions(map), image)),
-        (None, Some(map)) => (Survey::of(regions(map)), memory_map::usable(regions(map), image)),
+    let (address_map, usable) = match (efi, tag(TagType::Mmap)) {
+        (Some(map), _) => (AddressMap::of(efi_regions(map)), memory_map::usable(efi_regions(map), image)),
+        (None, Some(map)) => (AddressMap::of(regions(map)), memory_map::usable(regions(map), image)),
         (None, None) => return Err(BootError::NoMemoryMap { protocol }),
     };
     // A copy of the root pointer itself. With both there, the newer one leads to addresses of 64 bits.
     let root_pointer = tag(TagType::AcpiV2).or_else(|| tag(TagType::AcpiV1)).map(RootPointer::copy);
     let command_line = tag(TagType::Cmdline).unwrap_or_default();
-    Ok(Told { usable, survey, root_pointer, command_line, protocol })
+    Ok(ParsedTags { usable, address_map, root_pointer, command_line, protocol })
 }
 
 /// The entries of a map: their size, a version, and then they, each of `least` bytes or more.
@@ -90,13 +90,13 @@ fn entries(map: &[u8], least: usize) -> impl Iterator<Item = &[u8]> {
 fn regions(map: &[u8]) -> impl Iterator<Item = Region> {
     entries(map, ENTRY).filter_map(|entry| {
         let (base, length) = (u64_at(entry, 0)?, u64_at(entry, 8)?);
-        let purpose = match u32_at(entry, 16)? {
-            1 => Purpose::Ram,
+        let kind = match u32_at(entry, 16)? {
+            1 => RegionKind::Ram,
             // ACPI's tables, ACPI's own, and memory that is broken.
-            3..=5 => Purpose::Firmware,
-            _ => Purpose::Reserved,
+            3..=5 => RegionKind::Firmware,
+            _ => RegionKind::Reserved,
         };
-        Some(Region { range: base..base.saturating_add(length), purpose })
+        Some(Region { range: base..base.saturating_add(length), kind })
     })
 }
 
@@ -106,25 +106,27 @@ fn efi_regions(map: &[u8]) -> impl Iterator<Item = Region> {
         let (base, pages) = (u64_at(entry, 8)?, u64_at(entry, 24)?);
         let range = base..base.saturating_add(pages.saturating_mul(EFI_PAGE));
         let attributes = EFIMemoryAttribute::from_bits_retain(u64_at(entry, 32)?);
-        let purpose = match efi_purpose(EFIMemoryAreaType(u32_at(entry, 0)?)) {
-            Purpose::Ram if attributes.contains(EFIMemoryAttribute::RUNTIME) => Purpose::Firmware,
-            purpose => purpose,
+        let kind = match efi_kind(EFIMemoryAreaType(u32_at(entry, 0)?)) {
+            RegionKind::Ram if attributes.contains(EFIMemoryAttribute::RUNTIME) => RegionKind::Firmware,
+            kind => kind,
         };
-        Some(Region { range, purpose })
+        Some(Region { range, kind })
     })
 }
 
 /// What was the loader's and the boot services' is free once they have been left. What runtime services and ACPI keep,
 /// is not; nor is memory of a kind that is not known here.
-fn efi_purpose(kind: EFIMemoryAreaType) -> Purpose {
+fn efi_kind(kind: EFIMemoryAreaType) -> RegionKind {
     match kind {
         EFIMemoryAreaType::LOADER_CODE
         | EFIMemoryAreaType::LOADER_DATA
         | EFIMemoryAreaType::BOOT_SERVICES_CODE
         | EFIMemoryAreaType::BOOT_SERVICES_DATA
-        | EFIMemoryAreaType::CONVENTIONAL => Purpose::Ram,
-        EFIMemoryAreaType::RESERVED | EFIMemoryAreaType::MMIO | EFIMemoryAreaType::MMIO_PORT_SPACE => Purpose::Reserved,
-        _ => Purpose::Firmware,
+        | EFIMemoryAreaType::CONVENTIONAL => RegionKind::Ram,
+        EFIMemoryAreaType::RESERVED | EFIMemoryAreaType::MMIO | EFIMemoryAreaType::MMIO_PORT_SPACE => {
+            RegionKind::Reserved
+        }
+        _ => RegionKind::Firmware,
     }
 }
 

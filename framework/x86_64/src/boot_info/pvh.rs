@@ -7,7 +7,7 @@ use pvh::start_info::{MemmapTableEntry, MemmapType, START_MAGIC_VALUE, StartInfo
 use super::physical::{keep_command_line, peek};
 use super::{BootError, BootInfo, BootProtocol, ImageLayout};
 use crate::acpi::RootPointer;
-use crate::memory_map::{self, Purpose, Region, Survey};
+use crate::memory_map::{self, AddressMap, Region, RegionKind};
 
 /// The longest memory map that is read; the rest is memory that goes unused.
 const MAP_LIMIT: u32 = 256;
@@ -39,17 +39,17 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
     });
     let regions = entries.map(|entry| Region {
         range: entry.addr..entry.addr.saturating_add(entry.size),
-        purpose: match entry.ty() {
-            MemmapType::Ram => Purpose::Ram,
-            MemmapType::Reserved => Purpose::Reserved,
-            _ => Purpose::Firmware,
+        kind: match entry.ty() {
+            MemmapType::Ram => RegionKind::Ram,
+            MemmapType::Reserved => RegionKind::Reserved,
+            _ => RegionKind::Firmware,
         },
     });
-    let survey = Survey::of(regions.clone());
+    let address_map = AddressMap::of(regions.clone());
     let usable = memory_map::usable(regions, image.range());
 
     let root_pointer = Some(info.rsdp_paddr).filter(|address| *address != 0).map(RootPointer::At);
     // SAFETY: the caller's promise; any byte is a valid `u8`.
     let command_line = (info.cmdline_paddr..).map_while(|at| unsafe { peek::<u8>(at) });
-    Ok(BootInfo { usable, survey, root_pointer, command_line: keep_command_line(command_line), image, protocol })
+    Ok(BootInfo { usable, address_map, root_pointer, command_line: keep_command_line(command_line), image, protocol })
 }

@@ -69,7 +69,7 @@ fn a_line_without_a_cause_is_somebody_elses() {
     let (fake, card) = card(ModePolicy::INTX);
     for value in [0, !ALL, u32::MAX] {
         fake.write_register(place(), 0, ICR.offset(), value);
-        assert!(fake.pull(GSI.into()));
+        assert!(fake.assert_line(GSI.into()));
     }
     assert_eq!(fake.machine().interrupt_report()[0].unclaimed, 3);
     assert_eq!(handled(&card), [0; CAUSES]);

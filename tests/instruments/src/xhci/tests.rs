@@ -183,11 +183,11 @@ fn the_line_has_one_lane_and_knows_its_own() {
     // Not pending, then pending.
     let pending = RUNTIME + Interrupter::place(0);
     fake.write_register(place(), 0, pending, ENABLE);
-    assert!(fake.pull(GSI.into()));
+    assert!(fake.assert_line(GSI.into()));
     assert_eq!((fake.machine().interrupt_report()[0].unclaimed, xhci.count(0).idle), (1, 0));
     xhci.raise(0).expect("raised");
     fake.write_register(place(), 0, pending, ENABLE | PENDING);
-    assert!(fake.pull(GSI.into()));
+    assert!(fake.assert_line(GSI.into()));
     assert_eq!(xhci.count(0).handled, 1);
 }
 

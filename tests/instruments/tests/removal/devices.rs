@@ -2,7 +2,7 @@
 
 use switchboard::config::Address;
 use switchboard::interrupt::ModePolicy;
-use switchboard_testing::{FakeFunction, FakeMachine, Removable};
+use switchboard_testing::{FakeFunction, FakeMachine, RemovalTest};
 
 /// Where the device is that goes away.
 pub(crate) fn here() -> Address {
@@ -10,8 +10,8 @@ pub(crate) fn here() -> Address {
 }
 
 /// The device of a machine made here.
-pub(crate) fn removable(machine: fn(ModePolicy) -> &'static FakeMachine) -> Removable {
-    Removable { machine, address: here() }
+pub(crate) fn removable(machine: fn(ModePolicy) -> &'static FakeMachine) -> RemovalTest {
+    RemovalTest { machine, address: here() }
 }
 
 /// A machine with that device, and another beside it that stays.

@@ -11,13 +11,13 @@ use switchboard_instruments::edu::EduRaiser;
 use switchboard_instruments::ivshmem::Ivshmem;
 use switchboard_instruments::raise::{Raise, RaiseError};
 use switchboard_instruments::xhci::Xhci;
-use switchboard_testing::Removable;
+use switchboard_testing::RemovalTest;
 
 fn gone() -> RaiseError {
     RaiseError::Gone(Gone { address: here() })
 }
 
-fn exhaust<D: Driver>(device: Removable) {
+fn exhaust<D: Driver>(device: RemovalTest) {
     let accesses = device.at_every_access::<D>();
     assert!(accesses > 20, "{}: only {accesses} accesses", D::NAME);
 }
@@ -34,14 +34,14 @@ fn at_every_access() {
 fn a_command_under_way_ends() {
     let device = removable(devices::xhci);
     device.in_use(|fake, mut xhci: Xhci, notice| {
-        assert_eq!(device.pull_while(fake, notice, xhci.no_op()), Err(gone()));
+        assert_eq!(device.remove_while(fake, notice, xhci.no_op()), Err(gone()));
     });
 }
 
-fn raises_until_it_is_gone<D: Driver + Raise>(device: Removable) {
+fn raises_until_it_is_gone<D: Driver + Raise>(device: RemovalTest) {
     device.in_use(|fake, mut raiser: D, notice| {
         assert_eq!(raiser.raise(0), Ok(()));
-        device.pull(fake, notice);
+        device.remove(fake, notice);
         assert_eq!(raiser.raise(0), Err(gone()), "{}", D::NAME);
     });
 }

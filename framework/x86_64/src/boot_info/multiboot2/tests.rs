@@ -27,7 +27,7 @@ impl List {
     }
 
     /// What is understood of it, with an image from 2 to 4 MiB.
-    fn read<R>(self, check: impl FnOnce(Result<Told<'_>, BootError>) -> R) -> R {
+    fn read<R>(self, check: impl FnOnce(Result<ParsedTags<'_>, BootError>) -> R) -> R {
         let mut whole = self.tag(0, &[]).0;
         whole[0] = whole.len() as u64 * 8;
         // SAFETY: the vector is as long as it says.
@@ -89,8 +89,8 @@ fn uefi_keeps_some_memory() {
         let told = told.expect("all that is needed");
         let free = [MIB..2 * MIB, 4 * MIB..8 * MIB, 9 * MIB..10 * MIB, 11 * MIB..12 * MIB, 14 * MIB..15 * MIB];
         assert_eq!(told.usable[..], free);
-        let survey = (told.survey.memory.as_slice(), told.survey.reserved.as_slice());
-        assert_eq!(survey, (slice::from_ref(&(MIB..15 * MIB)), slice::from_ref(&(16 * MIB..17 * MIB))));
+        let address_map = (told.address_map.memory.as_slice(), told.address_map.reserved.as_slice());
+        assert_eq!(address_map, (slice::from_ref(&(MIB..15 * MIB)), slice::from_ref(&(16 * MIB..17 * MIB))));
         assert_eq!(told.protocol, BootProtocol::Multiboot2Uefi);
         assert!(matches!(told.root_pointer, Some(RootPointer::Copy(copy)) if copy == [2; 36]));
     });

@@ -16,7 +16,7 @@ use switchboard::interrupt::ModePolicy;
 
 /// A device that can be made any number of times, each time in a machine of its own, and that a test pulls out.
 #[derive(Debug, Clone, Copy)]
-pub struct Removable {
+pub struct RemovalTest {
     /// Makes the machine, with a device that is good enough to be probed, and at least one other function.
     pub machine: fn(ModePolicy) -> &'static FakeMachine,
     /// The address of the device.
@@ -25,11 +25,11 @@ pub struct Removable {
 
 /// How the framework learns that a device was pulled out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notice {
+pub enum RemovalDetection {
     /// A port reports it.
-    ByPort,
+    HotPlugPort,
     /// All functions are asked.
-    ByCheck,
+    PresenceCheck,
 }
 
 const POLICIES: [ModePolicy; 3] = [ModePolicy::all(), ModePolicy::MSI, ModePolicy::INTX];
@@ -43,7 +43,7 @@ fn addresses(fake: &FakeMachine) -> Vec<Address> {
     fake.machine().functions().iter().map(|report| report.address).collect()
 }
 
-impl Removable {
+impl RemovalTest {
     /// Probes and drops the device, which is pulled out one access later each time, until it is not pulled out at the end; in
     /// each interrupt mode that it has. Returns the most accesses that this was.
     ///
@@ -72,7 +72,7 @@ impl Removable {
                 Err(error) => panic!("a good device is refused: {error}"),
             }
             fake.machine().check_presence();
-            fake.settle();
+            fake.deliver_raised();
             assert_eq!(stock(fake), before, "after {accesses} accesses");
             assert_eq!(addresses(fake).contains(&here), !fake.is_removed(here), "after {accesses} accesses");
             let behind = |other: &Address| other.bus() != here.bus();
@@ -98,31 +98,31 @@ impl Removable {
     ///
     /// # Panics
     /// When the framework does not notice.
-    pub fn pull(self, fake: &FakeMachine, notice: Notice) {
+    pub fn remove(self, fake: &FakeMachine, notice: RemovalDetection) {
         fake.remove(self.address);
         let is_noticed = match notice {
-            Notice::ByPort => fake.machine().mark_removed(self.address),
-            Notice::ByCheck => fake.machine().check_presence() > 0,
+            RemovalDetection::HotPlugPort => fake.machine().mark_removed(self.address),
+            RemovalDetection::PresenceCheck => fake.machine().check_presence() > 0,
         };
         assert!(is_noticed, "it was not there");
         assert!(
             fake.machine().functions().iter().any(|report| report.state == FunctionState::Gone),
             "it is still there"
         );
-        fake.settle();
+        fake.deliver_raised();
     }
 
     /// Polls a future that waits for the device, pulls the device out, and polls on; returns what the future reports.
     ///
     /// # Panics
     /// When the future does not wait at first, when it is not woken, or when it waits on.
-    pub fn pull_while<R>(self, fake: &FakeMachine, notice: Notice, future: impl Future<Output = R>) -> R {
+    pub fn remove_while<R>(self, fake: &FakeMachine, notice: RemovalDetection, future: impl Future<Output = R>) -> R {
         let wakes = Arc::new(Wakes::default());
         let waker = wakes.clone().into();
         let mut context = Context::from_waker(&waker);
         let mut future = pin!(future);
         assert!(future.as_mut().poll(&mut context).is_pending(), "it does not wait");
-        self.pull(fake, notice);
+        self.remove(fake, notice);
         for _ in 0..10 {
             assert!(wakes.0.swap(0, Ordering::SeqCst) > 0, "nothing was woken");
             if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
@@ -136,11 +136,11 @@ impl Removable {
     ///
     /// # Panics
     /// When something of the device is left afterwards, or when it has no mode.
-    pub fn in_use<D: Driver>(self, check: impl Fn(&'static FakeMachine, D, Notice)) {
+    pub fn in_use<D: Driver>(self, check: impl Fn(&'static FakeMachine, D, RemovalDetection)) {
         let mut modes = 0;
-        for (policy, notice) in
-            POLICIES.into_iter().flat_map(|policy| [Notice::ByPort, Notice::ByCheck].map(|notice| (policy, notice)))
-        {
+        for (policy, notice) in POLICIES.into_iter().flat_map(|policy| {
+            [RemovalDetection::HotPlugPort, RemovalDetection::PresenceCheck].map(|notice| (policy, notice))
+        }) {
             let Some((fake, device)) = self.probed::<D>(policy) else { continue };
             let before = stock((self.machine)(policy));
             check(fake, device, notice);

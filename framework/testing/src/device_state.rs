@@ -9,7 +9,7 @@ use switchboard::sync::IrqLock;
 use super::controller::Tick;
 
 /// Until when a function answers.
-pub(super) struct Lifetime {
+pub(super) struct DeviceState {
     /// The action of the device before each access to its registers.
     act: IrqLock<Option<Arc<Tick>>>,
     accesses: AtomicUsize,
@@ -18,7 +18,7 @@ pub(super) struct Lifetime {
     is_gone: AtomicBool,
 }
 
-impl Lifetime {
+impl DeviceState {
     pub(super) fn new() -> Arc<Self> {
         let (accesses, limit) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
         Arc::new(Self { act: IrqLock::new(None), accesses, limit, is_gone: AtomicBool::new(false) })
@@ -38,7 +38,7 @@ impl Lifetime {
         is_there
     }
 
-    /// Ends the lifetime before the access that follows `more` others.
+    /// Ends the state before the access that follows `more` others.
     pub(super) fn end_after(&self, more: usize) {
         self.limit.store(self.accesses.load(Ordering::SeqCst) + more, Ordering::SeqCst);
     }
@@ -58,9 +58,9 @@ impl Lifetime {
     }
 }
 
-impl fmt::Debug for Lifetime {
+impl fmt::Debug for DeviceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lifetime")
+        f.debug_struct("DeviceState")
             .field("accesses", &self.accesses)
             .field("is_gone", &self.is_gone)
             .finish_non_exhaustive()

@@ -47,11 +47,3 @@ pub fn exit(is_success: bool) -> ! {
         x86_64::instructions::hlt();
     }
 }
-
-/// Sleeps until the next interrupt has been served. Called with interrupts off, so that none can slip in
-/// between the caller's last look for work and the sleep; returns with them on.
-pub fn halt_until_interrupt() {
-    // SAFETY: `sti` holds interrupts off for one more instruction, so the `hlt` is reached before any of them. Unlike
-    // the `x86_64` crate's version this one may change memory: whatever the handlers change.
-    unsafe { core::arch::asm!("sti", "hlt", options(nostack)) };
-}

@@ -96,7 +96,7 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let milliseconds = clock::now() / 1_000_000;
+            let milliseconds = clock::now_ns() / 1_000_000;
             let (seconds, fraction) = (milliseconds / 1_000, milliseconds % 1_000);
             print(format_args!("[{seconds:>4}.{fraction:03}] {:<5} {}\n", record.level(), record.args()));
         }
