@@ -7,11 +7,7 @@
 use core::hash::Hasher;
 use core::net::{IpAddr, SocketAddr};
 
-pub(super) const ETHERNET_HEADER: usize = 14;
-pub(super) const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
-const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
-pub(super) const PROTOCOL_TCP: u8 = 6;
-pub(super) const PROTOCOL_UDP: u8 = 17;
+use crate::segment::{ADDRESSES, PROTOCOL_UDP, Segment, is_arp};
 
 /// Both ends of a TCP connection, but for our own address: there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,28 +66,22 @@ pub(super) enum Flow {
 }
 
 impl Flow {
-    pub(super) fn of(frame: &[u8]) -> Self {
-        Self::parse(frame).unwrap_or(Self::Other)
-    }
-
-    fn parse(frame: &[u8]) -> Option<Self> {
-        let (header, packet) = frame.split_at_checked(ETHERNET_HEADER)?;
-        match [header[12], header[13]] {
-            ETHERTYPE_IPV4 => {}
-            ETHERTYPE_ARP => return Some(Self::Neighbour),
-            _ => return None,
-        }
-        let address = packet.get(12..16)?;
-        let ports = packet.get(usize::from(packet[0] & 0xf) * 4..)?.get(..4)?;
+    /// Finds out what a frame belongs to, by the segment that was found in it.
+    pub(super) fn of(frame: &[u8], segment: Option<&Segment>) -> Self {
+        let Some(segment) = segment else {
+            return if is_arp(frame) { Self::Neighbour } else { Self::Other };
+        };
+        let (Some(address), Some(ports)) =
+            (frame.get(ADDRESSES), frame.get(segment.range.start..segment.range.start + 4))
+        else {
+            return Self::Other;
+        };
         let (remote_port, local_port) = (two(ports), two(&ports[2..]));
-        match packet[9] {
-            PROTOCOL_TCP => {
-                let address = u32::from(two(address)) << 16 | u32::from(two(&address[2..]));
-                Some(Self::Tcp(Ends::new(address, remote_port, local_port)))
-            }
-            PROTOCOL_UDP => Some(Self::Udp(local_port)),
-            _ => None,
+        if segment.protocol == PROTOCOL_UDP {
+            return Self::Udp(local_port);
         }
+        let address = u32::from(two(address)) << 16 | u32::from(two(&address[2..]));
+        Self::Tcp(Ends::new(address, remote_port, local_port))
     }
 }
 
@@ -105,14 +95,22 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
+    use crate::segment::ETHERNET_HEADER;
 
+    /// A frame with 20 bytes of payload behind an IPv4 header of so many words.
     fn frame(ethertype: u16, words: u8, protocol: u8) -> Vec<u8> {
         let mut frame = [0x52; 12].to_vec();
         frame.extend(ethertype.to_be_bytes());
-        frame.extend([0x40 | words, 0, 0, 44, 0, 0, 0, 0, 64, protocol, 0, 0, 192, 168, 1, 2, 10, 0, 2, 15]);
+        let all = words * 4 + 20;
+        frame.extend([0x40 | words, 0, 0, all, 0, 0, 0, 0, 64, protocol, 0, 0, 192, 168, 1, 2, 10, 0, 2, 15]);
         frame.resize(ETHERNET_HEADER + usize::from(words) * 4, 0);
         frame.extend([0x12, 0x34, 0, 80]);
+        frame.resize(ETHERNET_HEADER + usize::from(all), 0);
         frame
+    }
+
+    fn flow(frame: &[u8]) -> Flow {
+        Flow::of(frame, Segment::of(frame).as_ref())
     }
 
     #[test]
@@ -121,20 +119,20 @@ mod tests {
         let ends = Ends::of(remote, 80).expect("an IPv4 address");
         assert_eq!(ends.local_port(), 80);
         for words in [5, 6, 15] {
-            assert_eq!(Flow::of(&frame(0x0800, words, 6)), Flow::Tcp(ends));
-            assert_eq!(Flow::of(&frame(0x0800, words, 17)), Flow::Udp(80));
-            assert_eq!(Flow::of(&frame(0x0800, words, 1)), Flow::Other);
+            assert_eq!(flow(&frame(0x0800, words, 6)), Flow::Tcp(ends));
+            assert_eq!(flow(&frame(0x0800, words, 17)), Flow::Udp(80));
+            assert_eq!(flow(&frame(0x0800, words, 1)), Flow::Other);
         }
-        assert_eq!(Flow::of(&frame(0x0806, 5, 6)), Flow::Neighbour);
-        assert_eq!(Flow::of(&frame(0x86dd, 5, 6)), Flow::Other);
+        assert_eq!(flow(&frame(0x0806, 5, 6)), Flow::Neighbour);
+        assert_eq!(flow(&frame(0x86dd, 5, 6)), Flow::Other);
     }
 
     #[test]
     fn frames_that_end_early_are_for_nobody() {
         let whole = frame(0x0800, 5, 6);
         for length in 0..whole.len() {
-            assert_eq!(Flow::of(&whole[..length]), Flow::Other, "{length} bytes");
+            assert_eq!(flow(&whole[..length]), Flow::Other, "{length} bytes");
         }
-        assert_eq!(Flow::of(&frame(0x0800, 15, 6)[..60]), Flow::Other);
+        assert_eq!(flow(&frame(0x0800, 15, 6)[..60]), Flow::Other);
     }
 }

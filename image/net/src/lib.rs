@@ -33,6 +33,7 @@ mod network;
 mod network_device;
 mod nic;
 mod polling;
+mod segment;
 mod service;
 mod stack;
 mod traffic;

@@ -207,7 +207,8 @@ fn pc_bridges() {
 /// What a port says of itself behind the first 256 bytes, which only PCI Express has.
 #[test]
 fn extended_capabilities_are_reported() {
-    let guest = Qemu::new(Machine::Q35).bridge("pcie-root-port,id=above,chassis=9,addr=9").files().start();
+    let guest =
+        Qemu::new(Machine::Q35).bridge("pcie-root-port,id=above,chassis=9,addr=9").nic(Nic::Virtio).files().start();
     serves_the_file(&guest);
     let functions = guest.functions();
     let port = functions.iter().find(|function| function.device == "000c").unwrap_or_else(|| panic!("{functions:#?}"));

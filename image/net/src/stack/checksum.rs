@@ -3,82 +3,40 @@
 //!
 //! Where the card does some of it itself, all is left to smoltcp and the card.
 
-use core::ops::Range;
-
 use embassy_net_driver::{Checksum, ChecksumCapabilities};
 use etherparse::checksum::Sum16BitWords;
 
-use crate::flow::{ETHERNET_HEADER, ETHERTYPE_IPV4, PROTOCOL_TCP, PROTOCOL_UDP};
+use crate::segment::{ADDRESSES, PROTOCOL_UDP, Segment};
 
 /// Whether the card leaves these checksums alone.
 pub(super) fn are_ours(card: &ChecksumCapabilities) -> bool {
     matches!((&card.tcp, &card.udp), (Checksum::Both, Checksum::Both))
 }
 
-/// A TCP segment or a UDP datagram in a frame.
-struct Segment {
-    /// Where it is in the frame.
-    range: Range<usize>,
-    length: u16,
-    /// Where its checksum is in the frame.
-    field: usize,
-    protocol: u8,
-    is_fragment: bool,
+/// The sum of a segment and its pseudo header (RFC 9293, 3.1; RFC 768).
+fn sum(frame: &[u8], segment: &Segment) -> Sum16BitWords {
+    Sum16BitWords::new()
+        .add_slice(&frame[ADDRESSES])
+        .add_2bytes([0, segment.protocol])
+        .add_2bytes(segment.length.to_be_bytes())
+        .add_slice(&frame[segment.range.clone()])
 }
 
-impl Segment {
-    /// None in a frame that holds something else, or is malformed: smoltcp looks at that.
-    fn of(frame: &[u8]) -> Option<Self> {
-        let (header, packet) = frame.split_at_checked(ETHERNET_HEADER)?;
-        let ip = packet.first_chunk::<20>()?;
-        if header[12..] != ETHERTYPE_IPV4 {
-            return None;
-        }
-        let protocol = ip[9];
-        let field = match protocol {
-            PROTOCOL_TCP => 16,
-            PROTOCOL_UDP => 6,
-            _ => return None,
-        };
-        let (before, all) = (u16::from(ip[0] & 0xf) * 4, u16::from_be_bytes([ip[2], ip[3]]));
-        let (start, end) = (usize::from(before), usize::from(all));
-        // A short frame ends in padding.
-        if start < ip.len() || end > packet.len() || start + field + 2 > end {
-            return None;
-        }
-        // More fragments to follow, or some before.
-        let is_fragment = u16::from_be_bytes([ip[6], ip[7]]) & 0x3fff != 0;
-        let range = ETHERNET_HEADER + start..ETHERNET_HEADER + end;
-        Some(Self { field: range.start + field, range, length: all - before, protocol, is_fragment })
-    }
-
-    /// Of the segment and the pseudo header (RFC 9293, 3.1; RFC 768).
-    fn sum(&self, frame: &[u8]) -> Sum16BitWords {
-        const ADDRESSES: Range<usize> = ETHERNET_HEADER + 12..ETHERNET_HEADER + 20;
-        Sum16BitWords::new()
-            .add_slice(&frame[ADDRESSES])
-            .add_2bytes([0, self.protocol])
-            .add_2bytes(self.length.to_be_bytes())
-            .add_slice(&frame[self.range.clone()])
-    }
-}
-
-/// Whether what a frame holds is as it was sent, as far as a checksum tells.
-pub(super) fn is_right(frame: &[u8]) -> bool {
-    let Some(segment) = Segment::of(frame) else { return true };
+/// Returns whether a segment is as it was sent, as far as a checksum tells.
+pub(super) fn is_right(frame: &[u8], segment: &Segment) -> bool {
     // The checksum is that of all fragments together, which nobody puts together here.
     if segment.is_fragment {
         return false;
     }
     // A UDP datagram may have none (RFC 768).
     let has_none = segment.protocol == PROTOCOL_UDP && frame[segment.field..segment.field + 2] == [0, 0];
-    has_none || segment.sum(frame).ones_complement() == 0
+    has_none || sum(frame, segment).ones_complement() == 0
 }
 
 /// Puts the checksum into a frame that has zero there.
 pub(super) fn fill(frame: &mut [u8]) {
     let Some(segment) = Segment::of(frame) else { return };
-    let sum = segment.sum(frame);
+    let sum = sum(frame, &segment);
     let checksum = match segment.protocol {
         PROTOCOL_UDP => sum.to_ones_complement_with_no_zero(),
         _ => sum.ones_complement(),
@@ -98,6 +56,11 @@ mod tests {
     };
 
     use super::*;
+    use crate::segment::ETHERNET_HEADER;
+
+    fn is_right(frame: &[u8]) -> bool {
+        Segment::of(frame).is_none_or(|segment| super::is_right(frame, &segment))
+    }
 
     const HEADERS: usize = ETHERNET_HEADER + 20;
     const SOURCE: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);

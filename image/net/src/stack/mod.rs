@@ -28,6 +28,7 @@ use self::sets::{Name, Sets};
 use super::flow::Flow;
 use super::interface::State;
 use super::nic::Nic;
+use super::segment::Segment;
 
 pub use self::runner::Runner;
 pub use self::tcp::{AcceptError, Disconnected, TcpSocket};
@@ -89,10 +90,12 @@ impl Core {
 
     /// A frame arrived.
     fn receive(&mut self, mut arriving: Arriving<'_>, now: Instant) {
-        if arriving.has_checksums && arriving.frame.as_ref().is_some_and(|frame| !checksum::is_right(frame)) {
+        let frame = arriving.frame.as_deref().unwrap_or_default();
+        let segment = Segment::of(frame);
+        if arriving.has_checksums && segment.as_ref().is_some_and(|segment| !checksum::is_right(frame, segment)) {
             return;
         }
-        let flow = arriving.frame.as_ref().map_or(Flow::Other, |frame| Flow::of(frame));
+        let flow = Flow::of(frame, segment.as_ref());
         let name = self.sets.find(flow);
         match name.and_then(|name| Some((name, self.sets.slot(name)?))) {
             Some((name, slot)) => {
