@@ -31,7 +31,7 @@ impl Counters {
         self.dropped.get()
     }
 
-    /// Interrupts that told of frames for which there was no room.
+    /// Returns the interrupts that reported frames for which there was no room.
     #[must_use]
     pub fn overruns(&self) -> u64 {
         self.overruns.get()

@@ -99,8 +99,8 @@ impl Handler {
         Self { shared, link_change, statistics: Statistics::default() }
     }
 
-    /// Adds up what the card has counted. Reading clears the card's counters, which are 32 bits wide: whoever reads has to
-    /// add up, and two at once would lose counts.
+    /// Adds up what the card has counted. Reading clears the card's counters, which are 32 bits wide: every read has to be
+    /// added up, and two readers at once would lose counts.
     pub(super) fn collect(&mut self) -> Statistics {
         let read = |register| match self.shared.registers.read(register) {
             // More likely the card is gone.
@@ -123,11 +123,11 @@ impl Handler {
 impl LineRoutine for Handler {
     fn on_line(&mut self, isr: &InIsr<'_>) -> Claim {
         let shared = &self.shared;
-        // One read tells all causes and clears them, the masked ones too: nothing is lost by that, since a ring is
+        // One read returns all causes and clears them, the masked ones too: nothing is lost by that, since a ring is
         // looked at again after its waker was registered. It also lets what the card wrote to memory arrive first.
         let found = shared.registers.read(&ICR);
         let causes = Causes::from_bits_truncate(found);
-        // All ones: the card is gone, and the wire is somebody else's.
+        // All ones: the card is gone, and the line was asserted by another function.
         if found == u32::MAX {
             if shared.presence.confirm().is_err() {
                 self.wake_all(isr);

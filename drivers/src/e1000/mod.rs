@@ -60,7 +60,7 @@ pub struct E1000 {
     // Dropped first: the handler is gone before the rings are.
     line: Line<Exclusive<Handler>, Live>,
     shared: Arc<Shared>,
-    /// What the handler asks for when the link changes. Whoever looks at the link polls it.
+    /// What the handler asks for when the link changes. Polled by [`link_state`](embassy_net_driver::Driver::link_state).
     link_work: Pin<Box<dyn Future<Output = Infallible> + Send>>,
     was_link_up: bool,
     bus: BusPort,
@@ -69,7 +69,7 @@ pub struct E1000 {
     address: Address,
     mac: [u8; 6],
     is_quarantined: bool,
-    /// Whoever looks for frames wants no interrupts.
+    /// Interrupts for frames are off; the caller looks by itself.
     is_polled: bool,
 }
 
@@ -117,14 +117,14 @@ impl E1000 {
         self.line.with_state(Handler::collect)
     }
 
-    /// Whether nothing is to be had from the card any more: it said what cannot be, or is gone.
+    /// Returns whether the card is of no use any more: quarantined or gone.
     fn is_out(&self) -> bool {
         self.is_quarantined || self.shared.presence.is_gone()
     }
 
-    /// Sets the card aside after it said what cannot be: it is off the bus from here on, and its link is down for good.
+    /// Quarantines the card after a report that cannot be true: it is off the bus from here on, and its link stays down.
     fn quarantine(&mut self, fault: &dyn fmt::Display) {
-        log::error!("{}: e1000: {fault}; the card is set aside", self.address);
+        log::error!("{}: e1000: {fault}; the card is quarantined", self.address);
         self.is_quarantined = true;
         self.bus.isolate();
         silence(&self.shared.registers);
@@ -201,7 +201,7 @@ fn descriptors<T: Copy>(dma: &DmaPort, count: u16) -> Result<DmaShared<T>, Probe
         .ok_or(ProbeError::Device("the descriptors do not fit their region"))
 }
 
-/// The rings are empty for the device: it is told of the first descriptors when it starts.
+/// The rings are empty for the device: the first descriptors are given to it when it starts.
 fn set_up_rings(shared: &Shared, dma: &DmaPort) -> Result<(RxRing, TxRing), ProbeError> {
     let rx = RxRing::new(dma, shared.counters.clone())?;
     let tx = TxRing::new(dma, shared.counters.clone())?;
@@ -245,7 +245,7 @@ fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
     shared.unmask();
 }
 
-/// Whether `is_done` said so within `nanoseconds`. For probes only: it spins.
+/// Returns whether `is_done` returned `true` within `nanoseconds`. For probes only: it spins.
 fn within(clock: &dyn Clock, nanoseconds: u64, mut is_done: impl FnMut() -> bool) -> bool {
     let start = clock.now_ns();
     loop {

@@ -1,6 +1,6 @@
 //! The card as a network stack sees it.
 //!
-//! The device is told of frames in batches, since each tail write is an exit under a hypervisor: when a few have
+//! Frames are submitted in batches, since each tail write is an exit under a hypervisor: when a few have
 //! gathered, when the ring is full, and when the stack looks at the link, which it does at the end of each turn.
 
 use core::task::{Context, Poll, Waker};
@@ -16,8 +16,8 @@ use crate::interfaces::network::Card;
 
 /// An Ethernet frame without its CRC, which the card makes.
 const FRAME_BYTES: usize = 1514;
-/// Frames that wait for company at most.
-const TELL_AT: u16 = 8;
+/// Frames that are collected before they are submitted at the latest.
+const SUBMIT_AT: u16 = 8;
 
 impl Driver for E1000 {
     type RxToken<'a> = RxToken<'a>;
@@ -36,7 +36,7 @@ impl Driver for E1000 {
     }
 
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
-        tell(&mut self.tx, &self.shared);
+        submit(&mut self.tx, &self.shared);
         let Poll::Pending = self.link_work.as_mut().poll(context);
         let is_up = self.shared.is_link_up() && !self.is_out();
         if is_up != self.was_link_up {
@@ -109,7 +109,7 @@ impl E1000 {
             return false;
         }
         if self.tx.is_full() {
-            tell(&mut self.tx, &self.shared);
+            submit(&mut self.tx, &self.shared);
             self.tx.reclaim();
         }
         if self.tx.is_full() {
@@ -147,12 +147,12 @@ pub struct TxToken<'a> {
 
 impl embassy_net_driver::TxToken for TxToken<'_> {
     /// # Panics
-    /// When `length` exceeds a buffer's 2,048 bytes: the stack keeps to the 1,514 it was told.
+    /// When `length` exceeds a buffer's 2,048 bytes: the stack keeps to the 1,514 of [`Driver::capabilities`].
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, build: F) -> R {
         let result = build(&mut self.ring.buffer()[..length]);
         self.ring.push(length);
-        if self.ring.untold() >= TELL_AT {
-            tell(self.ring, self.shared);
+        if self.ring.unsubmitted() >= SUBMIT_AT {
+            submit(self.ring, self.shared);
         }
         result
     }
@@ -164,7 +164,7 @@ fn give_back(ring: &mut RxRing, shared: &Shared) {
     }
 }
 
-fn tell(ring: &mut TxRing, shared: &Shared) {
+fn submit(ring: &mut TxRing, shared: &Shared) {
     if let Some(tail) = ring.tail_update() {
         shared.registers.write(&TDT, tail.into());
     }

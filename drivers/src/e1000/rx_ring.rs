@@ -1,4 +1,4 @@
-//! The receive ring: which buffers the device has, and what it says it put there. Knows descriptors, no registers.
+//! The receive ring: which buffers the device has, and what it reports to have put there. Descriptors only, no registers.
 //!
 //! Every descriptor keeps its buffer for good. The device has those from `next` up to `tail`; a frame is looked at
 //! in place, and its descriptor goes back behind the others. One descriptor always stays out, so that a full ring
@@ -49,10 +49,10 @@ pub(super) const FRAMES: u16 = 128;
 /// exit. The device is never short of them meanwhile, since it has all the others.
 const BATCH: u16 = 16;
 
-/// What a device says that cannot be. Whoever hears it resets the device.
+/// A report that cannot be true. The device is quarantined for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RxFault {
-    #[error("a frame of {length} bytes is said to be in a buffer of {BUFFER_BYTES}")]
+    #[error("a frame of {length} bytes is reported in a buffer of {BUFFER_BYTES}")]
     TooLong { length: u16 },
 }
 
@@ -92,7 +92,7 @@ impl RxRing {
     /// The length of the next good frame, if there is one; those that are not good are dropped on the way.
     ///
     /// # Errors
-    /// [`RxFault`]: the device is out of its mind.
+    /// [`RxFault`]: the device is malfunctioning.
     pub(super) fn poll(&mut self) -> Result<Option<usize>, RxFault> {
         while self.next != self.tail && self.head().status & DONE != 0 {
             // Read anew: of the first read nothing but the status, which the device writes last, was sure to be there.
@@ -133,7 +133,7 @@ impl RxRing {
         Some(self.tail)
     }
 
-    /// The whole descriptor, with the address: a device writes all of it back, and that is not to be believed.
+    /// The whole descriptor, with the address: a device writes all of it back, and what it wrote is not used again.
     fn reset(&mut self, index: u16) {
         let address = self.buffers[usize::from(index)].bus();
         self.descriptors.write(index.into(), RxDescriptor { address, report: 0 });

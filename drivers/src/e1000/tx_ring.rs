@@ -1,7 +1,7 @@
-//! The transmit ring: frames that wait for the device, are with it, or are done. Knows descriptors, no registers.
+//! The transmit ring: frames that wait for the device, are with it, or are done. Descriptors only, no registers.
 //!
-//! Every descriptor keeps its buffer for good, and a frame is built in place. Frames from `told` up to `next` are
-//! ready and the device does not know yet; those from `oldest` up to `told` it has. It reports every sixteenth
+//! Every descriptor keeps its buffer for good, and a frame is built in place. Frames from `submitted` up to `next` are
+//! ready and not submitted yet; those from `oldest` up to `submitted` it has. It reports every sixteenth
 //! only, and a report stands for all frames before it, which are taken back together when the ring has run full.
 
 use alloc::sync::Arc;
@@ -61,7 +61,7 @@ pub(super) struct TxRing {
     descriptors: DmaShared<TxDescriptor>,
     buffers: Vec<DmaBuffer>,
     oldest: u16,
-    told: u16,
+    submitted: u16,
     next: u16,
     counters: Arc<Counters>,
 }
@@ -71,7 +71,7 @@ impl TxRing {
     pub(super) fn new(dma: &DmaPort, counters: Arc<Counters>) -> Result<Self, ProbeError> {
         let descriptors = descriptors(dma, FRAMES)?;
         let buffers = dma.buffers(FRAMES.into(), BUFFER_BYTES)?;
-        Ok(Self { descriptors, buffers, oldest: 0, told: 0, next: 0, counters })
+        Ok(Self { descriptors, buffers, oldest: 0, submitted: 0, next: 0, counters })
     }
 
     /// Where the device finds the descriptors.
@@ -84,9 +84,9 @@ impl TxRing {
         (self.next + 1) % FRAMES == self.oldest
     }
 
-    /// Frames that the device was not told of yet.
-    pub(super) fn untold(&self) -> u16 {
-        (self.next + FRAMES - self.told) % FRAMES
+    /// Returns the frames that were not submitted yet.
+    pub(super) fn unsubmitted(&self) -> u16 {
+        (self.next + FRAMES - self.submitted) % FRAMES
     }
 
     /// Where the next frame is built. Not when the ring is full.
@@ -111,16 +111,16 @@ impl TxRing {
         self.counters.count_sent();
     }
 
-    /// What to write to the tail register, when there are frames that the device does not know.
+    /// What to write to the tail register, when there are frames that were not submitted.
     pub(super) fn tail_update(&mut self) -> Option<u16> {
-        let is_news = self.told != self.next;
-        self.told = self.next;
-        is_news.then_some(self.told)
+        let has_new = self.submitted != self.next;
+        self.submitted = self.next;
+        has_new.then_some(self.submitted)
     }
 
-    /// Takes back what the device reports as done. Only descriptors that it was told of are looked at.
+    /// Takes back what the device reports as done. Only descriptors that were submitted are looked at.
     pub(super) fn reclaim(&mut self) {
-        while (self.told + FRAMES - self.oldest) % FRAMES >= REPORT_EVERY {
+        while (self.submitted + FRAMES - self.oldest) % FRAMES >= REPORT_EVERY {
             // What is taken back ends with a report, so `oldest` is always the first of sixteen.
             let TxReport { status, .. } = self.descriptors.read_as((self.oldest + REPORT_EVERY - 1).into());
             if status & DONE == 0 {

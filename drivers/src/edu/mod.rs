@@ -51,7 +51,7 @@ const SELF_TEST: u32 = 0x100;
 const SELF_TEST_TIMEOUT_NS: u64 = 10_000_000;
 
 messages! {
-    /// All that the device has to say: whether a factorial or a copy is done, its registers tell.
+    /// The one message. Its registers have the reason: a factorial or a copy is done.
     pub enum EduMessage { Done }
 }
 
@@ -65,7 +65,7 @@ struct Shared {
 impl Shared {
     /// A register read all ones, which it never holds.
     fn gone(&self) -> EduError {
-        // For whoever else wants to know.
+        // The record of the function is marked by this.
         let _ = self.presence.confirm();
         EduError::Gone
     }
@@ -75,7 +75,7 @@ impl MessageIsr<1> for Shared {
     type Message = EduMessage;
 
     fn on_message(&self, EduMessage::Done: EduMessage, isr: &InIsr<'_>) {
-        // Acknowledged before anybody looks: a cause that comes up later sends a message of its own.
+        // Acknowledged before the registers are looked at: a cause that comes up later sends a message of its own.
         self.registers.write(&ACKNOWLEDGE, u32::MAX);
         self.done.notify(isr);
     }
@@ -85,7 +85,7 @@ impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
         match self.registers.read(&CAUSES) {
             0 => return Claim::NotMine,
-            // The device is gone, and the wire is somebody else's. Whoever waits for it is to know.
+            // The device is gone, and another function asserts the line. The task that waits is woken to find out.
             u32::MAX => {
                 if self.presence.confirm().is_err() {
                     self.done.notify(isr);
@@ -123,7 +123,7 @@ impl Driver for Edu {
     }
 }
 
-/// Whether an edu device answers: it names itself, and inverts what it is told.
+/// Checks that an edu device answers: it identifies itself, and inverts what is written.
 fn check(registers: &Bar<Registers>) -> Result<(), ProbeError> {
     let unexpected =
         |what, wanted: u32, found: u32| ProbeError::Unexpected { what, wanted: wanted.into(), found: found.into() };
@@ -158,7 +158,7 @@ impl Edu {
         Ok(self.shared.registers.read(&FACTORIAL))
     }
 
-    /// The event says when to look, the register says what is there: one event serves every cause.
+    /// Waits until no factorial is computed. The event is only a reason to look at the register: one event serves every cause.
     async fn until_computed(&mut self) -> Result<(), EduError> {
         loop {
             match self.shared.registers.read(&STATUS) {

@@ -1,8 +1,8 @@
 //! PCI Express native hot-plug: functions that come and go behind a port with a slot (PCIe 4.0, 6.7).
 //!
 //! The port announces what happens at its slot by an interrupt. A [`Runner`] reacts: it powers what was put in, passes
-//! on wishes, and [withdraws](switchboard::function::SecondaryBus::withdraw) what was pulled, so that its drivers
-//! hear `Gone`. What there is to do about the functions themselves is left to the holder of the [`SlotMonitor`]: to
+//! on requests, and [withdraws](switchboard::function::SecondaryBus::withdraw) what was pulled, so that its drivers
+//! get `Gone`. What there is to do about the functions themselves is left to the holder of the [`SlotMonitor`]: to
 //! scan and probe what came, to drop the drivers of what is to go.
 
 mod monitor;
@@ -24,7 +24,7 @@ use monitor::Mailbox;
 pub use monitor::{SlotChange, SlotMonitor};
 pub use runner::Runner;
 
-/// How long a wish at the attention button can be taken back, in milliseconds (PCIe 4.0, 6.7.1.5: five seconds).
+/// How long a request at the attention button can be taken back, in milliseconds (PCIe 4.0, 6.7.1.5: five seconds).
 pub const GRACE: u32 = 5_000;
 
 /// What the handler shares with the runner.
@@ -92,7 +92,7 @@ impl Driver for HotplugPort {
         // Taken at its word, this one would be powered off with all that is behind it.
         if !slot.is_occupied() && !bus.functions().is_empty() {
             return Err(ProbeError::Device(
-                "the slot is said to be empty, and is not: firmware does the hot-plugging here",
+                "the slot reports to be empty, and is not: firmware does the hot-plugging here",
             ));
         }
         // By MSI the port takes the only message that it is granted; by MSI-X it names an entry, which may be another
@@ -117,7 +117,7 @@ impl HotplugPort {
         self.interrupts.mode()
     }
 
-    /// What runs the port, to be spawned, and what its users hold. A wish at the attention button can be taken back
+    /// What runs the port, to be spawned, and what its users hold. A request at the attention button can be taken back
     /// within `grace` milliseconds: [`GRACE`], or less where there is no button that a person presses.
     #[must_use]
     pub fn split(self, grace: u32) -> (Runner, SlotMonitor) {

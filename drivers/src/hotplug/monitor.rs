@@ -9,12 +9,12 @@ use atomic_waker::AtomicWaker;
 use switchboard::function::SecondaryBus;
 use switchboard::sync::IrqLock;
 
-/// What happened at a slot, for whoever uses what is in it.
+/// A change at a slot, for the user of what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotChange {
     /// Functions have come: they have power and answer. To be [scanned](switchboard::machine::Machine::scan) for.
     Added,
-    /// Somebody wants to take them out. To be answered, once their drivers are dropped, by
+    /// Removal was requested at the attention button. To be answered, once their drivers are dropped, by
     /// [`SlotMonitor::release`]; or by [`SlotMonitor::keep`].
     RemovalAsked,
     /// They are gone, and their drivers know. To be dropped, so that others can come up in their place.
@@ -47,7 +47,7 @@ impl SlotMonitor {
         self.mailbox.answer(KEPT);
     }
 
-    /// Takes the power of what is behind the port without asking anybody: as if it were pulled, and so a
+    /// Takes the power of what is behind the port without a request: as if it were pulled, and so a
     /// [`SlotChange::Gone`].
     pub fn cut_power(&self) {
         self.mailbox.answer(CUT);
@@ -98,7 +98,7 @@ impl Mailbox {
             let mut words = self.words.lock();
             match change {
                 SlotChange::Gone => {
-                    // Whatever was told before is overtaken, and so is the answer to it.
+                    // Whatever was reported before is overtaken, and so is the answer to it.
                     words.changes = GONE;
                     words.answers &= CUT;
                 }
@@ -109,7 +109,7 @@ impl Mailbox {
         self.news.wake();
     }
 
-    /// Nothing more will be told.
+    /// Reports no further change.
     pub(super) fn close(&self) {
         self.words.lock().is_closed = true;
         self.news.wake();

@@ -1,7 +1,7 @@
 //! What is done about what happens at a slot, as a table: no registers, no time of its own.
 //!
-//! The life of a slot is that of PCIe 4.0, 6.7. A press of the attention button is a wish, and a second press within the
-//! grace period takes it back; meanwhile the power indicator blinks. A function that went without a wish is
+//! The life of a slot is that of PCIe 4.0, 6.7. A press of the attention button is a request, and a second press within the
+//! grace period takes it back; meanwhile the power indicator blinks. A function that went without a request is
 //! withdrawn at once.
 
 use switchboard::function::IndicatorState;
@@ -13,7 +13,7 @@ use super::SlotChange;
 pub(super) enum Phase {
     /// Nothing in it, or nothing that is powered.
     Empty,
-    /// Somebody wants what is in it to be used; taken back until then.
+    /// Use of what is in it was requested; to be taken back until then.
     Arriving {
         /// In nanoseconds of the machine's clock.
         until: u64,
@@ -22,7 +22,7 @@ pub(super) enum Phase {
     Starting,
     /// In use.
     Occupied,
-    /// Somebody wants to take out what is in it; taken back until then.
+    /// Removal of what is in it was requested; to be taken back until then.
     Departing {
         /// In nanoseconds of the machine's clock.
         until: u64,
@@ -142,7 +142,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: users hear of each card once, and it is never taken from under them
+        /// Whatever happens in whatever order: users get each card once, and it is never taken from under them
         /// without a word.
         #[test]
         fn users_are_told_of_everything_once(causes in prop::collection::vec(causes(), 0..60), grace in 0_u64..2) {
@@ -157,7 +157,7 @@ mod tests {
                         }
                         Act::Tell(SlotChange::RemovalAsked) => prop_assert!(is_in_use),
                         Act::Tell(SlotChange::Gone) => {
-                            prop_assert!(is_in_use && is_withdrawn, "drivers hear of it before users");
+                            prop_assert!(is_in_use && is_withdrawn, "drivers learn of it before users");
                             is_in_use = false;
                         }
                         Act::Withdraw => is_withdrawn = true,
@@ -175,7 +175,7 @@ mod tests {
             }
         }
 
-        /// Nothing is powered that nobody wanted: from a dark slot, only what comes or is wanted starts it.
+        /// Nothing is powered without a request: from a dark slot, only what comes or is wanted starts it.
         #[test]
         fn a_slot_that_is_dark_stays_dark(causes in prop::collection::vec(causes(), 0..60)) {
             let calm = causes.into_iter().filter(|cause| {

@@ -1,4 +1,4 @@
-//! The runner of a port: waits for what happens, asks the policy, and does what it says.
+//! The runner of a port: waits for what happens, asks the policy, and acts.
 
 use core::future::poll_fn;
 use core::task::Poll;
@@ -25,8 +25,8 @@ const READY_TIME: u32 = 1_000;
 /// Between two looks at something that is coming up.
 const STEP: u32 = 10;
 /// Between two looks at a slot whose port has a line. QEMU's root ports let go of the line when anything in their
-/// configuration space is written (`pcie_aer_root_write_config` knows of no other reason for it); an event that comes while
-/// the line is being served, and such a write after it, are then heard of by nobody, and none that follows.
+/// configuration space is written (`pcie_aer_root_write_config` has no other reason for it); an event that comes while
+/// the line is being served, and such a write after it, then cause no interrupt, nor does any that follows.
 const GLANCE: u32 = 500;
 
 /// Runs one port. Dropping it ends its part of the hot-plugging; what is in the slot stays as it is.
@@ -63,9 +63,9 @@ impl Runner {
         self.tell(SlotChange::Gone);
     }
 
-    /// Finds out how things are, and asks to be told of changes.
+    /// Finds out how things are, and turns notifications on.
     async fn open(&mut self, delay: &mut impl DelayNs) {
-        // What was announced before anybody listened is seen in what there is.
+        // What was announced before is seen in the state that there is now.
         self.port.shared.collect();
         self.port.shared.take(SlotEvents::all());
         let wanted = SlotEvents::all() - SlotEvents::LATCH;
@@ -158,7 +158,7 @@ impl Runner {
         }
     }
 
-    /// Does one thing; and says what came of it, where that is not plain.
+    /// Carries out one act; returns the cause that follows from it, if any.
     async fn perform(&mut self, act: Act, delay: &mut impl DelayNs) -> Option<Cause> {
         match act {
             Act::Show(light) => {
@@ -167,9 +167,9 @@ impl Runner {
             }
             Act::Start => loop {
                 let is_up = self.start(delay).await;
-                // A press meanwhile, or with the card that came, was no wish to take it out again. And what was announced
+                // A press meanwhile, or with the card that came, was no request to take it out again. And what was announced
                 // until something answered was of what answers now; if nothing does, another may have come meanwhile. It is
-                // looked for where it is announced: the message that says so may be late.
+                // looked for where it is announced: its interrupt may be late.
                 self.port.shared.collect();
                 self.port.shared.take(SlotEvents::ATTENTION_BUTTON);
                 let events = self.port.shared.take(SlotEvents::PRESENCE | SlotEvents::LINK);
@@ -204,7 +204,7 @@ impl Runner {
             .await;
     }
 
-    /// Powers what is in the slot. Says whether it answers.
+    /// Powers what is in the slot. Returns whether it answers.
     async fn start(&mut self, delay: &mut impl DelayNs) -> bool {
         let (power, attention_indicator) = (Some(true), Some(IndicatorState::Off));
         self.command(SlotCommand { power, attention_indicator, ..SlotCommand::default() }, delay).await;
@@ -255,7 +255,7 @@ impl Runner {
         }
         shared.collect();
         if shared.take(SlotEvents::COMMAND_COMPLETED).is_empty() {
-            log::warn!("{}: slot {}: a command is not said to be done", self.address(), self.number());
+            log::warn!("{}: slot {}: a command was not reported to be done", self.address(), self.number());
         }
     }
 

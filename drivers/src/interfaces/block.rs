@@ -9,7 +9,7 @@ pub const SECTOR_SIZE: usize = 512;
 
 /// A disk. All methods take `&self`: any number of tasks may have requests under way.
 ///
-/// A driver implements the first few methods; the asynchronous ones, for whoever uses a disk, come with them. The trait is
+/// A driver implements the first few methods; the asynchronous ones, for the users of a disk, come with them. The trait is
 /// object-safe, and a request keeps its state with the task that waits for it, so a `dyn BlockDevice` allocates nothing for
 /// one.
 ///
@@ -198,7 +198,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Returns whether there is something in it, so that the driver has to be told when it is abandoned.
+    /// Returns whether there is something in it, so that the driver has to be called when it is abandoned.
     const fn is_used(&self) -> bool {
         self.number.is_some() || self.waker.is_some()
     }
@@ -322,8 +322,8 @@ pub enum BlockError {
         /// First sector of the request.
         sector: u64,
     },
-    /// The device broke its own rules and was set aside; nothing more will be asked of it.
-    #[error("the device misbehaved and was set aside (request at sector {sector})")]
+    /// The device broke its own rules and was quarantined; nothing more will be asked of it.
+    #[error("the device misbehaved and was quarantined (request at sector {sector})")]
     Quarantined {
         /// First sector of the request.
         sector: u64,

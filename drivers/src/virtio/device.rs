@@ -36,7 +36,7 @@ impl Device {
         self.common.write(&DEVICE_STATUS, (self.status() | status).bits());
     }
 
-    /// Resets the device and waits until it says that it did (4.1.4.3.2).
+    /// Resets the device and waits until its status reads 0 (4.1.4.3.2).
     pub(super) fn reset(&self) -> Result<(), ProbeError> {
         self.common.write(&DEVICE_STATUS, 0);
         let clock = self.clock;

@@ -1,4 +1,4 @@
-//! Where a driver tells the device that a queue has work (virtio 1.2, 4.1.4.4).
+//! The register by which a driver notifies the device that a queue has work (virtio 1.2, 4.1.4.4).
 
 use switchboard::mmio::{Bar, Reg, RegisterBlock, WriteOnly};
 

@@ -19,7 +19,7 @@ use crate::interfaces::random::RandomDevice;
 const CHUNK: usize = 256;
 
 messages! {
-    /// What the device tells.
+    /// The one message of the device.
     pub enum RngMessage { Done }
 }
 
@@ -64,7 +64,7 @@ pub struct VirtioRng {
     done: Waiter,
     /// The buffer, unless the device has it.
     idle: Option<DmaBuffer>,
-    /// Bytes of the buffer that nobody has had yet.
+    /// Bytes of the buffer that were not given out yet.
     fresh: usize,
 }
 
@@ -89,14 +89,14 @@ impl VirtioRng {
     /// Fills `bytes` with random ones. May be dropped half-way: the bytes on their way then serve the next call.
     ///
     /// # Errors
-    /// [`RngError`] when the device does not keep to the rules; it is set aside then.
+    /// [`RngError`] when the device does not keep to the rules; it is quarantined then.
     pub async fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RngError> {
         let mut rest = bytes;
         while !rest.is_empty() {
             if let Some(buffer) = self.idle.as_mut().filter(|_| self.fresh > 0) {
                 let count = self.fresh.min(rest.len());
                 let (now, later) = rest.split_at_mut(count);
-                // From the back, and never twice: random bytes are secrets of whoever had them.
+                // From the back, and never twice: random bytes may have become secrets.
                 let source = &mut buffer[self.fresh - count..self.fresh];
                 now.copy_from_slice(source);
                 source.fill(0);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_returns_nothing_is_set_aside() {
+    fn a_device_that_returns_nothing_is_quarantined() {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");

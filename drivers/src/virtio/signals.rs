@@ -1,4 +1,4 @@
-//! The interrupt side of a device: its ISR status, and whether anybody may act on it yet.
+//! The interrupt side of a device: its ISR status, and whether its handlers may act on it yet.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,7 +39,7 @@ impl Signals {
             return None;
         }
         let value = self.inner.status.read(&ISR_STATUS);
-        // All ones: if the device is gone, it did not raise anything; the wire is somebody else's either way.
+        // All ones: if the device is gone, it did not raise anything; another function asserts the line either way.
         if value == u8::MAX {
             let _ = self.inner.presence.confirm();
             return None;
@@ -55,7 +55,7 @@ impl Signals {
         self.inner.is_live.load(Ordering::Acquire)
     }
 
-    /// Whether the device is known to be gone. A handler that finds this wakes whoever waits for it.
+    /// Whether the device is known to be gone. A handler that finds this wakes every task that waits for it.
     #[inline]
     #[must_use]
     pub fn is_gone(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The virtio PCI transport: a device from reset to DRIVER_OK, and back (virtio 1.2, 3.1 and 4.1).
 //!
-//! Each step is a type: a [`Transport`] has been reset and knows its driver, a [`Setup`] has agreed on features and
+//! Each step is a type: a [`Transport`] has been reset and has a driver, a [`Setup`] has agreed on features and
 //! takes queues, a [`Running`] device has been let go. Dropping any of them resets the device, so that it lets go of
 //! memory and interrupts before these are given back: a driver keeps it in its first field.
 
@@ -29,7 +29,7 @@ const VERSION_1: u64 = 1 << 32;
 /// `VIRTIO_F_ACCESS_PLATFORM`: addresses are bus addresses, as all are here.
 const ACCESS_PLATFORM: u64 = 1 << 33;
 
-/// A device that was reset and told that it has a driver.
+/// A device that was reset, with its DRIVER status set.
 #[derive(Debug)]
 pub struct Transport {
     device: Device,
@@ -182,7 +182,7 @@ impl Setup {
 }
 
 fn accepted(what: &'static str, entry: u16, found: u16) -> Result<(), ProbeError> {
-    // A device without room for one more vector says so only by what it reads back.
+    // A device without room for one more vector shows it only by what the register reads.
     debug_assert_ne!(entry, NO_VECTOR, "a table has at most 2,048 entries");
     if found == entry {
         Ok(())
@@ -206,7 +206,7 @@ impl Running {
         self.device.read_config(read)
     }
 
-    /// Whether the device says that it cannot go on (2.1.1). One that is gone says nothing.
+    /// Returns whether the device reports that it cannot go on (2.1.1). One that is gone reports nothing.
     #[must_use]
     pub fn needs_reset(&self) -> bool {
         let status = self.device.status();
@@ -222,9 +222,9 @@ impl Running {
         self.device.signals.presence()
     }
 
-    /// Sets aside a device that broke the rules: cuts it off the bus, which needs nothing of it, and resets it.
+    /// Quarantines a device that broke the rules: isolates it from the bus, for which its cooperation is not needed, and resets it.
     pub fn quarantine(&self, reason: impl fmt::Display) {
-        log::error!("{}: set aside: {reason}", self.device.address);
+        log::error!("{}: quarantined: {reason}", self.device.address);
         self.device.bus.isolate();
         self.device.stop();
     }

@@ -188,7 +188,7 @@ fn what_the_device_was_not_told_of_it_cannot_have_done() {
     }
     ring.reclaim();
     assert!(ring.is_full());
-    assert_eq!(ring.untold(), tx_ring::FRAMES - 1);
+    assert_eq!(ring.unsubmitted(), tx_ring::FRAMES - 1);
 }
 
 #[test]
@@ -259,7 +259,7 @@ proptest! {
                         tx.buffer()[..length].fill(0xaa);
                         tx.push(length);
                     }
-                    prop_assert!(tx.untold() < tx_ring::FRAMES);
+                    prop_assert!(tx.unsubmitted() < tx_ring::FRAMES);
                 }
                 Act::Tell => prop_assert!(tx.tail_update().is_none_or(|tail| tail < tx_ring::FRAMES)),
             }

@@ -1,4 +1,4 @@
-//! What a block device says of itself (virtio 1.2, 5.2.3 and 5.2.4).
+//! The configuration of a block device (virtio 1.2, 5.2.3 and 5.2.4).
 
 use bitflags::bitflags;
 use switchboard::driver::ProbeError;
@@ -16,9 +16,9 @@ bitflags! {
     /// The features that this driver makes use of.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(super) struct BlkFeatures: u64 {
-        /// The device says how large a segment may be.
+        /// The device reports how large a segment may be.
         const SIZE_MAX = 1 << 1;
-        /// The device says how many segments a request may have.
+        /// The device reports how many segments a request may have.
         const SEG_MAX = 1 << 2;
         /// The device refuses writes.
         const RO = 1 << 5;
@@ -58,8 +58,8 @@ impl Limits {
     /// What the device can take, or this driver, whichever is less.
     pub(super) fn read(config: &Bar<BlkConfig>, features: BlkFeatures) -> Result<Self, ProbeError> {
         let limit = |feature, register, most: usize| {
-            let said = features.contains(feature).then(|| config.read(register));
-            said.map_or(most, |said| usize::try_from(said).unwrap_or(most).min(most))
+            let reported = features.contains(feature).then(|| config.read(register));
+            reported.map_or(most, |reported| usize::try_from(reported).unwrap_or(most).min(most))
         };
         let segment = limit(BlkFeatures::SIZE_MAX, &SIZE_MAX, LARGEST_REQUEST);
         let segments = limit(BlkFeatures::SEG_MAX, &SEG_MAX, MOST_SEGMENTS);

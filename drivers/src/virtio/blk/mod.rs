@@ -31,7 +31,7 @@ const REQUESTS: usize = 128;
 const DESCRIPTORS: u16 = 256;
 
 messages! {
-    /// What the disk tells.
+    /// The messages of the disk.
     pub enum BlkMessage { Done, Config }
 }
 
@@ -108,7 +108,7 @@ impl Driver for VirtioBlk {
         let shared = Arc::new(Shared {
             signals: setup.signals(),
             collector: AtomicWaker::new(),
-            // A change between reading and starting is announced by nobody.
+            // A change between reading and starting is not announced.
             is_config_changed: AtomicBool::new(true),
         });
         let interrupts = irq.grant()?;
@@ -165,7 +165,7 @@ impl VirtioBlk {
                     wanted.ticket.waker = waiter.suspend();
                     return Poll::Pending;
                 };
-                idle.map_err(|error| self.set_aside(error, sector))?
+                idle.map_err(|error| self.quarantine(error, sector))?
             }
         };
         let kind = match wanted.transfer {
@@ -182,7 +182,7 @@ impl VirtioBlk {
         Poll::Ready(Ok(held.submit()))
     }
 
-    fn set_aside(&self, error: QueueError, sector: u64) -> BlockError {
+    fn quarantine(&self, error: QueueError, sector: u64) -> BlockError {
         if self.device.presence().is_gone() || self.is_closed.load(Ordering::Acquire) {
             return BlockError::Gone { sector };
         }
@@ -222,7 +222,7 @@ impl VirtioBlk {
             return;
         }
         if self.device.needs_reset() {
-            self.device.quarantine("it says that it needs a reset");
+            self.device.quarantine("it reports that it needs a reset");
             self.requests.abandon();
             return;
         }
@@ -265,7 +265,7 @@ impl BlockDevice for VirtioBlk {
             wanted.ticket.number = pending.suspend();
             return Poll::Pending;
         };
-        let (mut held, written) = done.map_err(|error| self.set_aside(error, sector))?;
+        let (mut held, written) = done.map_err(|error| self.quarantine(error, sector))?;
         self.finished.fetch_add(1, Ordering::Relaxed);
         held.request().outcome(sector, written)?;
         if let Transfer::Read(take) = &mut wanted.transfer {

@@ -1,4 +1,4 @@
-//! What a network device says of itself (virtio 1.2, 5.1.3 and 5.1.4).
+//! The configuration of a network device (virtio 1.2, 5.1.3 and 5.1.4).
 
 use bitflags::bitflags;
 use switchboard::config::Address;
@@ -16,11 +16,11 @@ bitflags! {
     /// The features that this driver makes use of.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(super) struct NetFeatures: u64 {
-        /// The device says how large packets may be.
+        /// The device reports how large packets may be.
         const MTU = 1 << 3;
         /// The device has an address.
         const MAC = 1 << 5;
-        /// The device says whether its link is up.
+        /// The device reports whether its link is up.
         const STATUS = 1 << 16;
     }
 }
@@ -50,7 +50,7 @@ pub(super) fn read_mac(
         return Ok([0x02, b'v', b'n', b'e', address.bus(), function]);
     }
     let mac = MAC.map(|register| config.read(&register));
-    // The lowest bit of the first byte makes a group of it, which nobody can be; all zeros is nobody's address.
+    // The lowest bit of the first byte makes it a group address; all zeros is no address.
     match mac[0] & 1 {
         0 if mac != [0; 6] => Ok(mac),
         0 => Err(ProbeError::Device("the MAC address of a virtio network device is all zeros")),

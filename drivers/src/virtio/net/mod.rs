@@ -43,7 +43,7 @@ const RECEIVE_QUEUE: u16 = 0;
 const TRANSMIT_QUEUE: u16 = 1;
 
 messages! {
-    /// What the card tells, the most important first: with fewer vectors the last ones share one.
+    /// The messages of the card, the most important first: with fewer vectors the last ones share one.
     pub enum NetMessage { Rx, Tx, Config }
 }
 
@@ -124,7 +124,7 @@ pub struct VirtioNet {
     largest_frame: usize,
     is_up: bool,
     is_quarantined: bool,
-    /// Who was last told to be woken when the link changes; nobody once that has happened.
+    /// The waker that was registered last for a change of the link; none once that has happened.
     follower: Option<Waker>,
 }
 
@@ -147,7 +147,7 @@ impl Driver for VirtioNet {
             receive: AtomicWaker::new(),
             send: AtomicWaker::new(),
             link: AtomicWaker::new(),
-            // A change between reading and starting is announced by nobody.
+            // A change between reading and starting is not announced.
             is_config_changed: AtomicBool::new(true),
         });
         let interrupts: Interrupts<3, Shared> = irq.grant()?;
@@ -219,7 +219,7 @@ impl VirtioNet {
 
     fn refresh_link(&mut self) {
         if self.device.needs_reset() {
-            self.quarantine("it says that it needs a reset");
+            self.quarantine("it reports that it needs a reset");
             return;
         }
         match self.device.read_config(|| config::read_link(&self.config, self.features)) {

@@ -11,7 +11,7 @@ use switchboard::interrupt::MessageMask;
 use super::{HEADER, NetCounters, Shared};
 use crate::virtio::queue::{Queue, QueueError};
 
-/// Buffers that were used and posted again before the device hears of it at the latest: a kick, or finding out that none
+/// Buffers that were used and posted again before the device is notified at the latest: a kick, or finding out that none
 /// is needed, costs more than handling a frame.
 const BATCH: u16 = 32;
 
@@ -26,7 +26,7 @@ pub(super) struct Receiver {
     shared: Arc<Shared>,
     counters: Arc<NetCounters>,
     kicks: u64,
-    /// Whoever looks for frames wants no interrupts.
+    /// Interrupts are off; the caller looks for frames by itself.
     is_polled: bool,
     /// Of the message for frames, where it shares its entry with no other.
     mask: Option<MessageMask>,
@@ -65,7 +65,7 @@ impl Receiver {
         }
     }
 
-    /// Tells the device of the buffers that wait for it.
+    /// Notifies the device of the buffers that wait for it.
     pub(super) fn kick(&mut self) {
         self.queue.kick();
         self.counters.kicks.add(self.queue.kicks() - self.kicks);
@@ -83,7 +83,7 @@ impl Receiver {
             return Ok(None);
         }
         // The waker first, then the request for an interrupt, then the last look: in any other order a frame could
-        // slip in between and wake nobody.
+        // slip in between and wake no task.
         self.shared.receive.register(context.waker());
         while retries > 0 && self.queue.enable_notifications() {
             if let Some((buffer, end)) = self.next(&mut retries)? {

@@ -50,12 +50,12 @@ impl Sender {
         let mut stock = dma.buffers(count, length)?;
         // No more buffers than descriptors: a buffer in hand is then a promise that it can be sent.
         stock.truncate(queue.free().into());
-        // Nobody waits for sent frames; they are collected when buffers run short.
+        // No task waits for sent frames; they are collected when buffers run short.
         queue.disable_notifications();
         Ok(Self { queue, stock, shared, counters, kicks: 0 })
     }
 
-    /// Tells the device of the frames that wait for it.
+    /// Notifies the device of the frames that wait for it.
     pub(super) fn kick(&mut self) {
         self.queue.kick();
         self.counters.kicks.add(self.queue.kicks() - self.kicks);
@@ -85,7 +85,7 @@ impl Sender {
         Ok(false)
     }
 
-    /// Takes back what was sent. Says whether there are buffers now.
+    /// Takes back what was sent. Returns whether there are buffers now.
     fn collect(&mut self) -> Result<bool, QueueError> {
         while let Some((sent, _)) = self.queue.complete()? {
             self.stock.push(sent.buffer);

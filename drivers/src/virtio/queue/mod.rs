@@ -25,7 +25,7 @@ bitflags! {
     pub struct RingFeatures: u64 {
         /// `VIRTIO_F_INDIRECT_DESC`: a descriptor may stand for a table of them.
         const INDIRECT = 1 << 28;
-        /// `VIRTIO_F_EVENT_IDX`: each side says at which index it wants to hear from the other.
+        /// `VIRTIO_F_EVENT_IDX`: each side sets the index at which the other notifies it.
         const EVENT_INDEX = 1 << 29;
     }
 }
@@ -157,7 +157,7 @@ pub enum QueueError {
     /// What the device reads must come before what it writes (virtio 1.2, 2.7.4.2).
     #[error("a readable segment follows a writable one")]
     ReadableAfterWritable,
-    /// A segment is empty, does not lie in its buffer, or is larger than a device can be told.
+    /// A segment is empty, does not lie in its buffer, or is larger than a descriptor can express.
     #[error("bytes {start} to {end} of a buffer of {length} make no segment")]
     OutsideBuffer {
         /// First byte.
@@ -174,7 +174,7 @@ pub enum QueueError {
         bytes: u64,
     },
     /// The device gave back more chains than it has.
-    #[error("the device says that it used {advanced} chains, it has {in_flight}")]
+    #[error("the device reports that it used {advanced} chains, it has {in_flight}")]
     IndexJump {
         /// How far its index went.
         advanced: u16,
@@ -187,17 +187,17 @@ pub enum QueueError {
         /// The id that it wrote.
         id: u32,
     },
-    /// The device says that it wrote more than there was room for.
-    #[error("the device says that it wrote {length} bytes into chain {id}, which has room for {writable}")]
+    /// The device reports that it wrote more than there was room for.
+    #[error("the device reports that it wrote {length} bytes into chain {id}, which has room for {writable}")]
     Overlong {
         /// The chain.
         id: u16,
-        /// Bytes that it says it wrote.
+        /// Bytes that it reports to have written.
         length: u32,
         /// Bytes that there was room for.
         writable: u32,
     },
-    /// The device broke the rules before; nothing it says is believed any more.
+    /// The device broke the rules before; no report of it is used any more.
     #[error("the queue is dead")]
     Dead,
 }

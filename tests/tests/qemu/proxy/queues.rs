@@ -1,4 +1,4 @@
-//! Virtio devices that break the rules of their queues: each is set aside with a reason, and the machine lives on.
+//! Virtio devices that break the rules of their queues: each is quarantined with a reason, and the machine lives on.
 //!
 //! They cannot interrupt. But a line that a busy network card interrupts on asks all its sharers, and then they tell
 //! their drivers that there is something in their queues.
@@ -30,9 +30,9 @@ fn boot(memory: &GuestMemory, qemu: Qemu, kind: VirtioKind, lies: &[VirtioFault]
 fn complaint(lie: VirtioFault) -> &'static str {
     match lie {
         VirtioFault::IdNotPosted | VirtioFault::IdOutOfRange => "the device gave back chain",
-        VirtioFault::LengthTooLarge => "the device says that it wrote 4294967295 bytes into chain",
-        VirtioFault::IndexTooFar => "the device says that it used 16384 chains",
-        VirtioFault::IndexBackwards => "the device says that it used 65535 chains",
+        VirtioFault::LengthTooLarge => "the device reports that it wrote 4294967295 bytes into chain",
+        VirtioFault::IndexTooFar => "the device reports that it used 16384 chains",
+        VirtioFault::IndexBackwards => "the device reports that it used 65535 chains",
         VirtioFault::EmptyBuffers => "the device returned no bytes",
         VirtioFault::NoCompletion => unreachable!("nobody is told"),
     }
@@ -41,7 +41,7 @@ fn complaint(lie: VirtioFault) -> &'static str {
 /// The driver has said what was wrong, and has reset the device.
 #[track_caller]
 fn is_set_aside(guest: &Guest, slot: usize, lie: VirtioFault, proxy: &Proxy) {
-    let said = guest.wait_for(&format!("0000:00:{slot:02x}.0: set aside: "));
+    let said = guest.wait_for(&format!("0000:00:{slot:02x}.0: quarantined: "));
     assert!(said.contains(complaint(lie)), "{lie:?}: {said}");
     let status = |access: &Access| match *access {
         Access::BarWrite { offset: STATUS, value, .. } => Some(value),
