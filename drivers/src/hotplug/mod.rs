@@ -1,7 +1,7 @@
 //! PCI Express native hot-plug: functions that come and go behind a port with a slot (PCIe 4.0, 6.7).
 //!
 //! The port announces what happens at its slot by an interrupt. A [`Runner`] reacts: it powers what was put in, passes
-//! on requests, and [withdraws](switchboard::function::SecondaryBus::withdraw) what was pulled, so that its drivers
+//! on requests, and [marks what was pulled as removed](switchboard::function::SecondaryBus::mark_removed), so that its drivers
 //! get `Gone`. What there is to do about the functions themselves is left to the holder of the [`SlotMonitor`]: to
 //! scan and probe what came, to drop the drivers of what is to go.
 
