@@ -1,4 +1,4 @@
-//! A buffer that either the driver has, or the device.
+//! Buffers that the driver or the device owns, one at a time.
 
 #![expect(unsafe_code, reason = "DMA memory is reached through the machine's mapping of it")]
 
@@ -11,7 +11,23 @@ use super::address::BusAddress;
 use super::pages::Pages;
 use super::span::Span;
 
-/// Bytes for DMA. While the device has it, move it into a ring that knows so; what comes back out is yours.
+/// A buffer for DMA, which derefs to its bytes.
+///
+/// A driver moves it into its ring while the device uses it, so that the bytes cannot be accessed meanwhile, and out of the ring
+/// when the device is done.
+///
+/// ```
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
+/// # let dma = fake.machine().take_all().remove(0).claim()?.dma;
+/// let mut buffer = dma.buffer(1500)?;
+/// buffer[..4].copy_from_slice(b"ping");
+///
+/// // The device reads the bytes at the bus address.
+/// let address = buffer.bus().get();
+/// assert_eq!(fake.dma_read(address, 4).as_deref(), Some(&b"ping"[..]));
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 ///
 /// # Invariants
 /// No other buffer overlaps the span.
@@ -20,19 +36,19 @@ pub struct DmaBuffer {
 }
 
 impl DmaBuffer {
-    /// The caller hands out disjoint ranges of `pages`.
+    /// Makes a buffer of a range of `pages` that no other buffer overlaps.
     pub(super) fn new(pages: Arc<Pages>, start: usize, length: usize) -> Self {
         Self { span: Span::new(pages, start, length) }
     }
 
-    /// Where the device finds it.
+    /// Returns the bus address of the first byte.
     #[inline]
     #[must_use]
     pub fn bus(&self) -> BusAddress {
         self.span.bus()
     }
 
-    /// Returns where the device finds the byte at `offset`, or `None` behind the last one.
+    /// Returns the bus address of the byte at `offset`, or `None` when the offset is out of bounds.
     #[inline]
     #[must_use]
     pub fn bus_at(&self, offset: usize) -> Option<BusAddress> {
@@ -44,7 +60,7 @@ impl Deref for DmaBuffer {
     type Target = [u8];
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: the span is mapped and initialised, lives as long as this, and is this buffer's alone.
+        // SAFETY: the span is mapped and initialised, lives as long as this, and no other buffer overlaps it (invariant).
         unsafe { slice::from_raw_parts(self.span.pointer().as_ptr(), self.span.length()) }
     }
 }

@@ -1,8 +1,11 @@
-//! Memory that a function reads and writes by itself.
+//! DMA memory: memory that a function reads and writes as a bus master.
 //!
-//! A [`DmaBuffer`] owns its memory and has its bus address. Giving that address to a device is safe because of where
-//! the memory goes afterwards: back to a pool of the same function, and to the machine only once the function no longer
-//! masters the bus. A driver that drops a buffer too early can corrupt its own data, and no other memory.
+//! A [`DmaPort`] allocates. A [`DmaBuffer`] is owned by the driver or by the device, never by both (streaming DMA); a
+//! [`DmaShared`] is accessed by both at the same time (DMA-coherent memory: descriptor rings).
+//!
+//! Passing the address of a buffer to a device is safe, because of what happens when the buffer is dropped: its memory goes
+//! back to a pool of the same function, and to the machine only after bus mastering of the function was turned off. A driver
+//! that drops a buffer too early can corrupt its own data and no other memory.
 //!
 //! A [`BusAddress`] is made only by the framework, and only from memory of the function: by [`DmaBuffer::bus`] and
 //! [`bus_at`](DmaBuffer::bus_at), and by [`DmaShared::bus`] and [`bus_of`](DmaShared::bus_of), which check their
@@ -10,13 +13,12 @@
 //! or bytes that a device wrote do not become an address by mistake.
 //!
 //! # What needs an IOMMU
-//! Types cannot hold a device to the addresses that it was given. A driver can write a made-up number to a register that it
-//! declared as a plain [`Reg`](crate::mmio::Reg), or put one into a structure of integers or into a buffer that the device
-//! takes for a descriptor; a device can ignore what it was given, be broken, or be malicious. Either way it then reads and
-//! writes any memory below its address limit while it masters the bus, and nothing on the CPU's side sees it. Only an
-//! IOMMU that maps for each function the blocks lent to it, and nothing else, closes this. Until there is one, the defence
-//! is that bus mastering is off unless a driver has the function, and that
-//! [`BusPort`](crate::function::BusPort) takes it away from a device that was caught.
+//! Types cannot confine a device to the addresses that it was given. A driver can write an arbitrary number to a register that
+//! it declared as a plain [`Reg`](crate::mmio::Reg), or put one into a structure of integers or into a buffer that the device
+//! interprets as a descriptor. A device can be broken or malicious. In each case it can read and write any memory below its
+//! address limit while it masters the bus, and the CPU does not notice. Only an IOMMU that maps for each function the blocks
+//! allocated to it, and nothing else, closes this. Until there is one, bus mastering is off for every function without a
+//! driver, and [`BusPort::isolate`](crate::function::BusPort::isolate) turns it off for a device that misbehaved.
 
 mod address;
 mod buffer;

@@ -1,4 +1,4 @@
-//! Pages in use: they go back to the pool of their function.
+//! Pages in use, which go back to the pool of their function when they are dropped.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -6,7 +6,7 @@ use core::fmt;
 use crate::ownership::Claimed;
 use crate::platform::DmaBlock;
 
-/// A block that is lent out; goes back to its function's pool.
+/// A block of DMA memory in use. Dropping it returns it to the pool of its function.
 pub(super) struct Pages {
     block: Option<DmaBlock>,
     claimed: Arc<Claimed>,

@@ -1,4 +1,6 @@
 //! Allocation of DMA memory for one function.
+//!
+//! The first allocation turns bus mastering of the function on.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,7 +11,20 @@ use super::shared::DmaRegion;
 use crate::ownership::Claimed;
 use crate::platform::{DmaBlock, MemoryError};
 
-/// Where a driver gets memory that its function can reach.
+/// The allocator of DMA memory for one function; a field of [`Resources`](crate::function::Resources).
+///
+/// ```
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
+/// # let resources = fake.machine().take_all().remove(0).claim()?;
+/// // A device that drives 40 address bits.
+/// let dma = resources.dma.limit_address_bits(40);
+/// let receive_buffers = dma.buffers(256, 2048)?;
+/// let descriptors = dma.region(16 * 256)?;
+/// # drop(descriptors);
+/// assert!(receive_buffers.iter().all(|buffer| buffer.len() == 2048 && buffer.bus().get() >> 40 == 0));
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct DmaPort {
     claimed: Arc<Claimed>,
@@ -21,13 +36,13 @@ impl DmaPort {
         Self { claimed, bits: 64 }
     }
 
-    /// Says that the device drives only the low `bits` of an address; memory above is refused.
+    /// Limits the memory to addresses of at most `bits` bits, for devices that drive no more. Allocations above fail.
     #[must_use]
     pub fn limit_address_bits(self, bits: u8) -> Self {
         Self { bits: bits.min(64), ..self }
     }
 
-    /// One zeroed buffer of `length` bytes.
+    /// Allocates one zeroed, page-aligned buffer of `length` bytes.
     ///
     /// # Errors
     /// [`DmaError`].
@@ -35,13 +50,13 @@ impl DmaPort {
         Ok(DmaBuffer::new(self.pages(length)?, 0, length))
     }
 
-    /// `count` zeroed buffers of `length` bytes each, packed side by side and aligned to 64 bytes.
+    /// Allocates `count` zeroed buffers of `length` bytes each, packed in pages and aligned to 64 bytes.
     ///
     /// # Errors
     /// [`DmaError`].
     pub fn buffers(&self, count: usize, length: usize) -> Result<Vec<DmaBuffer>, DmaError> {
         let stride = length.next_multiple_of(64);
-        // Runs of at most 64 KiB, so that a machine whose memory is in pieces can still serve.
+        // Blocks of at most 64 KiB, so that allocation succeeds in fragmented memory.
         let per_run = (16 * DmaBlock::PAGE / stride.max(1)).max(1);
         let mut buffers = Vec::with_capacity(count);
         while buffers.len() < count {
@@ -52,7 +67,7 @@ impl DmaPort {
         Ok(buffers)
     }
 
-    /// A zeroed region of `length` bytes, page-aligned, to be carved into what driver and device both touch.
+    /// Allocates a zeroed, page-aligned region of `length` bytes, from which arrays that driver and device share are carved.
     ///
     /// # Errors
     /// [`DmaError`].
@@ -70,28 +85,28 @@ impl DmaPort {
         if self.bits < 64 && end >> self.bits != 0 {
             return Err(DmaError::OutOfReach { address: end, bits: self.bits });
         }
-        // Whoever has memory for DMA wants the function to reach it; forgetting to is a classic.
+        // A driver that allocates DMA memory needs bus mastering, and forgetting to turn it on is a common mistake.
         self.claimed.master_bus();
         Ok(Arc::new(pages))
     }
 }
 
-/// Why there was no DMA memory.
+/// The reason why DMA memory was not allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DmaError {
-    /// Nothing was asked for.
+    /// The requested length is 0.
     #[error("a DMA buffer of no bytes was wanted")]
     Empty,
-    /// The machine has none.
+    /// The machine is out of memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// There is memory, but not where the device can reach it.
+    /// There is memory, but above the addresses that the device can reach.
     #[error("the memory ends at {address:#x}, the device reaches {bits} bits of address")]
     OutOfReach {
-        /// The last byte of the memory there was.
+        /// The bus address of the last byte of the memory.
         address: u64,
-        /// The bits that the device drives.
+        /// The number of address bits that the device drives.
         bits: u8,
     },
 }

@@ -1,4 +1,4 @@
-//! Memory that driver and device touch at the same time: descriptor tables and ring indices.
+//! DMA-coherent memory, which driver and device access at the same time: descriptor rings and their indices.
 
 #![expect(unsafe_code, reason = "memory that a device writes is read and written by volatile accesses")]
 
@@ -14,7 +14,21 @@ use super::pages::Pages;
 use super::span::Span;
 use crate::sync::primitives::{Ordering, fence};
 
-/// A stretch of DMA memory from which arrays are carved, front to back.
+/// A region of DMA memory from which arrays are carved, front to back.
+///
+/// ```
+/// # use switchboard::dma::DmaShared;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
+/// # let dma = fake.machine().take_all().remove(0).claim()?.dma;
+/// let mut region = dma.region(4096)?;
+/// // A table of 64 descriptors of two words, and behind it an index that the device wants at a multiple of 128 bytes.
+/// let table: DmaShared<[u64; 2]> = region.carve(64, 16).expect("1024 bytes");
+/// let index: DmaShared<u16> = region.carve(1, 128).expect("2 bytes");
+/// assert_eq!(index.bus().get() - table.bus().get(), 1024);
+/// assert!(region.carve::<u64>(512, 8).is_none(), "the region is used up");
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct DmaRegion {
     pages: Arc<Pages>,
@@ -27,8 +41,8 @@ impl DmaRegion {
         Self { pages, next: 0, length }
     }
 
-    /// The next `count` values, beginning at a multiple of `align` bytes (and of what `T` needs); `None` when the
-    /// region is used up.
+    /// Takes the next `count` values, aligned to `align` bytes (and to the alignment of `T`). Returns `None` when the rest of
+    /// the region is too small.
     pub fn carve<T: Copy>(&mut self, count: usize, align: usize) -> Option<DmaShared<T>> {
         let start = self.next.checked_next_multiple_of(align.max(align_of::<T>()))?;
         let end = start.checked_add(count.checked_mul(size_of::<T>())?)?;
@@ -41,17 +55,20 @@ impl DmaRegion {
     }
 }
 
-/// An array of plain values that driver and device share. Every access is volatile, and ordered with the memory
-/// it is about: what was written before a [`write`](Self::write) is in memory when the device can see the value,
-/// and what the device wrote before a value is there once [`read`](Self::read) has returned it.
+/// An array of plain values that driver and device access at the same time.
 ///
-/// What is written is [`IntoBytes`], what is read is [`FromBytes`]. A descriptor that holds a [`BusAddress`] is only the
-/// first, so an address never comes out of memory that a device can write; what the device reports in its place is read
-/// [as another type](Self::read_as).
+/// Every access is volatile, and ordered with the memory that the value announces: everything that was written before a
+/// [`write`](Self::write) is visible to the device when it sees the value (release), and everything that the device wrote
+/// before a value is visible to the driver once [`read`](Self::read) has returned the value (acquire).
+///
+/// Writing needs [`IntoBytes`], reading needs [`FromBytes`]. A descriptor that holds a [`BusAddress`] is only `IntoBytes`, so
+/// that no address is ever read from memory that a device can write. The driver reads what the device wrote into the
+/// descriptor [as another type](Self::read_as).
 ///
 /// ```
 /// use switchboard::dma::{BusAddress, DmaShared};
 /// use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
 ///
 /// #[derive(Clone, Copy, IntoBytes, Immutable, KnownLayout)]
 /// #[repr(C)]
@@ -61,7 +78,7 @@ impl DmaRegion {
 ///     status: u32,
 /// }
 ///
-/// /// The same 16 bytes, as the device has written them.
+/// /// The same 16 bytes, as the device writes them back.
 /// #[derive(Clone, Copy, FromBytes, KnownLayout)]
 /// #[repr(C)]
 /// struct Report {
@@ -74,6 +91,18 @@ impl DmaRegion {
 ///     let Report { length, status, .. } = ring.read_as(index);
 ///     (status & 1 != 0).then_some(length)
 /// }
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
+/// # let dma = fake.machine().take_all().remove(0).claim()?.dma;
+///
+/// let mut ring: DmaShared<Descriptor> = dma.region(4096)?.carve(256, 16).expect("4096 bytes");
+/// let buffer = dma.buffer(2048)?;
+/// ring.write(7, Descriptor { address: buffer.bus(), length: 2048, status: 0 });
+/// assert_eq!(bytes_received(&ring, 7), None);
+///
+/// // The device receives 60 bytes.
+/// fake.dma_write(ring.bus_of(7).get() + 8, &[60, 0, 0, 0, 1, 0, 0, 0]).expect("memory in use");
+/// assert_eq!(bytes_received(&ring, 7), Some(60));
+/// # Ok::<(), switchboard::driver::ProbeError>(())
 /// ```
 ///
 /// # Invariants
@@ -85,19 +114,19 @@ pub struct DmaShared<T> {
 }
 
 impl<T: Copy> DmaShared<T> {
-    /// Values in the array.
+    /// Returns the number of values in the array.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Where the device finds the array.
+    /// Returns the bus address of the array.
     #[must_use]
     pub fn bus(&self) -> BusAddress {
         self.span.bus()
     }
 
-    /// Returns where the device finds the value at `index`.
+    /// Returns the bus address of the value at `index`.
     ///
     /// # Panics
     /// As [`read`](Self::read).
@@ -111,7 +140,7 @@ impl<T: Copy> DmaShared<T> {
     /// Reads the value at `index`.
     ///
     /// # Panics
-    /// When `index` is not below [`count`](Self::count): callers wrap their own indices, never a device's.
+    /// When `index` is not below [`count`](Self::count). Drivers pass indices of their own, never one that a device wrote.
     #[inline]
     #[must_use]
     pub fn read(&self, index: usize) -> T
@@ -121,8 +150,8 @@ impl<T: Copy> DmaShared<T> {
         self.read_as(index)
     }
 
-    /// Reads the value at `index` as a type of the same size, for what a device writes where the driver wrote a `T`.
-    /// A type of another size, or one that is aligned more strictly, does not compile.
+    /// Reads the value at `index` as a type of the same size: the form in which the device writes a `T` back. A type of
+    /// another size, or with a stricter alignment, does not compile.
     ///
     /// # Panics
     /// As [`read`](Self::read).
@@ -130,10 +159,10 @@ impl<T: Copy> DmaShared<T> {
     #[must_use]
     pub fn read_as<R: FromBytes + Copy>(&self, index: usize) -> R {
         const {
-            assert!(size_of::<R>() == size_of::<T>(), "what is read has the size of what was written");
+            assert!(size_of::<R>() == size_of::<T>(), "the type read must have the size of the type written");
             assert!(
                 align_of::<R>() <= align_of::<T>(),
-                "what is read is aligned no more strictly than what was written"
+                "the type read must not be aligned more strictly than the type written"
             );
         };
         // SAFETY: `locate` gives a place in the array that is aligned for a `T` and so for an `R`, which has the same
@@ -153,8 +182,8 @@ impl<T: Copy> DmaShared<T> {
         T: IntoBytes,
     {
         fence(Ordering::Release);
-        // SAFETY: `locate` gives an aligned place in the array; `&mut self` keeps other CPUs off, and no reference
-        // to the memory exists anywhere.
+        // SAFETY: `locate` gives an aligned place in the array; `&mut self` keeps other CPUs out, and no reference
+        // to the memory exists.
         unsafe { self.locate(index).write_volatile(value) };
     }
 

@@ -1,6 +1,6 @@
-//! A stretch of lent pages, with its place worked out once: rings and buffers ask for it with every frame.
+//! A range of allocated pages, with pointer and bus address computed once: rings and buffers need both for every frame.
 
-#![expect(unsafe_code, reason = "a span stands for a part of memory that a block was promised")]
+#![expect(unsafe_code, reason = "pointers into a block of DMA memory")]
 
 use alloc::sync::Arc;
 use core::ptr::NonNull;
@@ -8,10 +8,10 @@ use core::ptr::NonNull;
 use super::address::BusAddress;
 use super::pages::Pages;
 
-/// Bytes in pages that live at least as long.
+/// A range of bytes in pages, which it keeps alive.
 ///
 /// # Invariants
-/// `length` bytes from `pointer` on lie in the pages, and devices find them at `bus`.
+/// `length` bytes from `pointer` on are in the pages, at the bus address `bus`.
 pub(super) struct Span {
     pointer: NonNull<u8>,
     bus: BusAddress,
@@ -19,21 +19,21 @@ pub(super) struct Span {
     _pages: Arc<Pages>,
 }
 
-// SAFETY: a span only tells where memory is that it keeps, and that belongs to no CPU.
+// SAFETY: a span only holds the location of memory that it keeps alive, and that memory belongs to no CPU.
 unsafe impl Send for Span {}
-// SAFETY: as above; what may be done with the memory is up to who has the span.
+// SAFETY: as above; its owner decides how the memory is accessed.
 unsafe impl Sync for Span {}
 
 impl Span {
-    /// The bytes `start..start + length` of the pages.
+    /// Returns the bytes `start..start + length` of the pages.
     ///
     /// # Panics
-    /// When they are not in there: whoever lends them out has counted.
+    /// When the range is out of bounds; the callers compute it from the size of the pages.
     pub(super) fn new(pages: Arc<Pages>, start: usize, length: usize) -> Self {
         let block = pages.block();
         let end = start.checked_add(length);
-        assert!(end.is_some_and(|end| end <= block.bytes()), "a span lies within its pages");
-        // SAFETY: `start` is at most the block's length, as was just seen.
+        assert!(end.is_some_and(|end| end <= block.bytes()), "a span is within its pages");
+        // SAFETY: `start` is at most the block's length (assertion above).
         let pointer = unsafe { block.pointer().add(start) };
         let bus = BusAddress::new(block.bus()).plus(start);
         Self { pointer, bus, length, _pages: pages }

@@ -1,4 +1,4 @@
-//! Registers that hold the address of DMA memory: they are written with a [`BusAddress`] and with nothing else.
+//! Address registers: registers that hold the address of DMA memory and take only a [`BusAddress`].
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -7,11 +7,12 @@ use super::bar::Bar;
 use super::register::{Reg, RegisterBlock, WriteOnly};
 use crate::dma::BusAddress;
 
-/// A register of 64 bits of block `B` that holds a bus address.
+/// A 64-bit register of block `B` that holds a bus address.
 ///
 /// ```
 /// use switchboard::mmio::{AddressReg, Bar, RegisterBlock};
-/// use switchboard::dma::DmaBuffer;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
 /// struct Copier;
 /// impl RegisterBlock for Copier {
 ///     const SIZE: u64 = 0x100;
@@ -19,39 +20,55 @@ use crate::dma::BusAddress;
 /// }
 /// const SOURCE: AddressReg<Copier> = AddressReg::at(0x80);
 ///
-/// fn read_from(registers: &Bar<Copier>, buffer: &DmaBuffer) {
-///     registers.write_address(&SOURCE, buffer.bus());
-/// }
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, 0x1000)]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let address = function.address();
+/// # let resources = function.claim()?;
+/// let registers: Bar<Copier> = resources.bar0.map()?;
+/// let buffer = resources.dma.buffer(4096)?;
+/// registers.write_address(&SOURCE, buffer.bus());
+/// # let halves = [0x80, 0x84].map(|offset| u64::from(fake.read_register(address, 0, offset)));
+/// # assert_eq!(halves[0] | halves[1] << 32, buffer.bus().get());
+/// # Ok::<(), switchboard::driver::ProbeError>(())
 /// ```
 pub struct AddressReg<B> {
     register: Reg<B, u64, WriteOnly>,
 }
 
 impl<B: RegisterBlock> AddressReg<B> {
-    /// The register at `offset` bytes into the block.
+    /// Returns the register at `offset` bytes into the block.
     ///
     /// # Panics
-    /// At compile time, where [`Reg::at`] of 64 bits does.
+    /// At compile time, under the conditions of [`Reg::at`] for 64 bits.
     #[must_use]
     pub const fn at(offset: u64) -> Self {
         Self { register: Reg::at(offset) }
     }
 }
 
-/// A bus address in two registers of 32 bits of block `B`, the high half 4 bytes behind the low one.
+/// Two 32-bit registers of block `B` that hold a bus address, the high half 4 bytes after the low half.
 ///
 /// ```
-/// use switchboard::mmio::{AddressPair, Bar, RegisterBlock};
 /// use switchboard::dma::DmaShared;
+/// use switchboard::mmio::{AddressPair, Bar, RegisterBlock};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
 /// struct Card;
 /// impl RegisterBlock for Card {
 ///     const SIZE: u64 = 0x6000;
 /// }
+/// /// Receive Descriptor Base Address, low and high.
 /// const RDBA: AddressPair<Card> = AddressPair::at(0x2800);
 ///
-/// fn set_ring(registers: &Bar<Card>, ring: &DmaShared<[u64; 2]>) {
-///     registers.write_address_pair(&RDBA, ring.bus());
-/// }
+/// # let fake = FakeMachine::new([FakeFunction::new(0x8086, 0x100e).bar(0, 0x2_0000)]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let address = function.address();
+/// # let resources = function.claim()?;
+/// let registers: Bar<Card> = resources.bar0.map()?;
+/// let ring: DmaShared<[u64; 2]> = resources.dma.region(4096)?.carve(256, 128).expect("256 descriptors of 16 bytes");
+/// registers.write_address_pair(&RDBA, ring.bus());
+/// # assert_eq!(u64::from(fake.read_register(address, 0, 0x2804)), ring.bus().get() >> 32);
+/// # Ok::<(), switchboard::driver::ProbeError>(())
 /// ```
 pub struct AddressPair<B> {
     low: Reg<B, u32, WriteOnly>,
@@ -62,27 +79,27 @@ pub struct AddressPair<B> {
 }
 
 impl<B: RegisterBlock> AddressPair<B> {
-    /// The registers at `offset` and `offset + 4` bytes into the block. The low half is written first.
+    /// Returns the registers at `offset` and `offset + 4` bytes into the block. The low half is written first.
     ///
     /// # Panics
-    /// At compile time, where [`Reg::at`] of 32 bits does.
+    /// At compile time, under the conditions of [`Reg::at`] for 32 bits.
     #[must_use]
     pub const fn at(offset: u64) -> Self {
         let (low, high) = (Reg::at(offset), Reg::at(offset + 4));
         Self { low, high, flags: 0, is_high_first: false, _block: PhantomData }
     }
 
-    /// Writes the high half first, for devices that act on the low one.
+    /// Writes the high half first, for devices that act on the write to the low half.
     #[must_use]
     pub const fn high_first(self) -> Self {
         Self { is_high_first: true, ..self }
     }
 
-    /// Sets bits of the low half beside the address, where a device keeps flags below the alignment of what it wants.
+    /// Sets flags in the low half, for devices that keep flags in the bits below the alignment of the address.
     ///
     /// # Panics
-    /// At compile time, when a flag is not in the lowest six bits: what a device takes for the address is then in the same 64
-    /// bytes, whatever it makes of the flags.
+    /// At compile time, when a flag is not in the lowest six bits. Within those bits, a device that took the flags for a part of
+    /// the address would still access the same 64 bytes.
     #[must_use]
     pub const fn with_flags(self, flags: u32) -> Self {
         assert!(flags < 64, "flags beside an address are in its lowest six bits");
@@ -91,7 +108,7 @@ impl<B: RegisterBlock> AddressPair<B> {
 }
 
 impl<B> AddressReg<B> {
-    /// Returns the bytes from the start of the block.
+    /// Returns the offset from the start of the block, in bytes.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.register.offset()
@@ -99,7 +116,7 @@ impl<B> AddressReg<B> {
 }
 
 impl<B> AddressPair<B> {
-    /// Returns the bytes from the start of the block to the low half.
+    /// Returns the offset of the low half from the start of the block, in bytes.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.low.offset()
@@ -118,7 +135,7 @@ impl<B: RegisterBlock> Bar<B> {
     pub fn write_address_pair(&self, pair: &AddressPair<B>, address: BusAddress) {
         let AddressPair { low, high, flags, .. } = pair;
         let value = address.get();
-        debug_assert!(value & u64::from(*flags) == 0, "flags are where the address has no bits");
+        debug_assert!(value & u64::from(*flags) == 0, "flags overlap the bits of the address");
         let (low_half, high_half) = ((value & 0xffff_ffff) as u32 | flags, (value >> 32) as u32);
         if pair.is_high_first {
             self.write(high, high_half);

@@ -1,4 +1,4 @@
-//! BARs as a driver gets them: moved out once, mapped once, never over the MSI-X table.
+//! BARs of a claimed function: each is moved out once and mapped once, and never over the MSI-X table.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -11,7 +11,28 @@ use crate::bar::{BarFacts, BarKind};
 use crate::ownership::{Claimed, Gone};
 use crate::platform::MemoryError;
 
-/// A BAR that is not mapped yet. Each comes out of [`Resources`](crate::function::Resources) once.
+/// A BAR that is not mapped yet; a field of [`Resources`](crate::function::Resources).
+///
+/// ```
+/// use switchboard::mmio::{Bar, MapError, RegisterBlock};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// struct Edu;
+/// impl RegisterBlock for Edu {
+///     const SIZE: u64 = 0x100;
+/// }
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, 0x1000)]);
+/// # let resources = fake.machine().take_all().remove(0).claim()?;
+/// assert_eq!(resources.bar0.facts().map(|facts| facts.size), Some(0x1000));
+/// let registers: Bar<Edu> = resources.bar0.map()?;
+/// assert_eq!(registers.length(), 0x100);
+///
+/// // The function has no BAR 1. The error returns the BAR, unchanged.
+/// let (error, _bar) = resources.bar1.map::<Edu>().unwrap_err();
+/// assert_eq!(error, MapError::Missing { index: 1 });
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 pub struct UnmappedBar {
     claimed: Arc<Claimed>,
     index: u8,
@@ -22,7 +43,7 @@ impl UnmappedBar {
         Self { claimed, index }
     }
 
-    /// What the BAR decodes, or `None` when the function has no such BAR.
+    /// Returns the kind, size and address of the BAR, or `None` when the function does not implement it.
     #[must_use]
     pub fn facts(&self) -> Option<BarFacts> {
         self.claimed.record().bar(self.index)
@@ -31,7 +52,7 @@ impl UnmappedBar {
     /// Maps the block `B` at the start of the BAR.
     ///
     /// # Errors
-    /// [`MapError`] and the slot, unchanged.
+    /// [`MapError`] and the BAR, unchanged.
     pub fn map<B: RegisterBlock>(self) -> Result<Bar<B>, (MapError, Self)> {
         match map_block(&self.claimed, self.index, 0, B::SIZE) {
             Ok(bar) => Ok(bar),
@@ -39,13 +60,13 @@ impl UnmappedBar {
         }
     }
 
-    /// Opens the BAR for several windows, for devices that say at run time what is where.
+    /// Prepares the BAR for several windows, for devices that report their layout at run time (as virtio's capabilities do).
     ///
     /// # Errors
-    /// [`MapError`] and the slot, when the BAR is not memory or is not there.
+    /// [`MapError`] and the BAR, unchanged, when the BAR is not implemented, decodes I/O ports or has no address.
     pub fn windows(self) -> Result<BarWindows, (MapError, Self)> {
         match check(&self.claimed, self.index) {
-            Ok(_) => Ok(BarWindows { slot: self }),
+            Ok(_) => Ok(BarWindows { bar: self }),
             Err(error) => Err((error, self)),
         }
     }
@@ -57,26 +78,50 @@ impl fmt::Debug for UnmappedBar {
     }
 }
 
-/// A BAR from which any number of windows are mapped.
+/// A memory BAR from which any number of windows can be mapped, each as a [`Bar`].
+///
+/// ```
+/// use switchboard::mmio::{Bar, RegisterBlock};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// /// The doorbells of a device that reports how many it has.
+/// struct Doorbells;
+/// impl RegisterBlock for Doorbells {
+///     const SIZE: u64 = 4;
+/// }
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).bar(4, 0x4000)]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let address = function.address();
+/// # let resources = function.claim()?;
+/// let windows = resources.bar4.windows()?;
+/// let (offset, count) = (0x3000, 8);
+/// let doorbells: Bar<Doorbells> = windows.map(offset, 4 * count)?;
+/// assert_eq!(doorbells.try_write(4 * 5, 1_u32), Some(()));
+/// assert_eq!(doorbells.try_write(4 * 8, 1_u32), None, "out of bounds");
+/// # assert_eq!(fake.read_register(address, 4, 0x3014), 1);
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct BarWindows {
-    slot: UnmappedBar,
+    bar: UnmappedBar,
 }
 
 impl BarWindows {
-    /// Maps the block `B` at `offset`, `length` bytes of it; `length` may exceed `B::SIZE` and must not be less.
+    /// Maps `length` bytes at `offset` as the block `B`. `length` is at least `B::SIZE`; the bytes beyond it are reached with
+    /// [`Bar::try_read`] and [`Bar::try_write`].
     ///
     /// # Errors
-    /// [`MapError`] when the window is too short, reaches past the BAR, or meets the MSI-X table.
+    /// [`MapError`] when the window is shorter than the block, is misaligned, reaches past the BAR, or overlaps the MSI-X table.
     pub fn map<B: RegisterBlock>(&self, offset: u64, length: u64) -> Result<Bar<B>, MapError> {
         if length < B::SIZE {
-            return Err(MapError::TooSmall { index: self.slot.index, wanted: B::SIZE, size: length });
+            return Err(MapError::TooSmall { index: self.bar.index, wanted: B::SIZE, size: length });
         }
-        map_block(&self.slot.claimed, self.slot.index, offset, length)
+        map_block(&self.bar.claimed, self.bar.index, offset, length)
     }
 }
 
-/// What the BAR decodes, and where.
+/// Returns the facts of a memory BAR and its address.
 fn check(claimed: &Claimed, index: u8) -> Result<(BarFacts, u64), MapError> {
     if claimed.is_gone() {
         return Err(Gone { address: claimed.record().address() }.into());
@@ -89,8 +134,7 @@ fn check(claimed: &Claimed, index: u8) -> Result<(BarFacts, u64), MapError> {
     Ok((bar, address))
 }
 
-/// Returns where a part of a BAR is, after all checks that have to do with the BAR: of drivers' windows and of the MSI-X
-/// table.
+/// Returns the address of a part of a BAR, after the checks that drivers' windows and the MSI-X table have in common.
 pub(crate) fn locate(claimed: &Claimed, index: u8, offset: u64, length: u64) -> Result<u64, MapError> {
     let (bar, address) = check(claimed, index)?;
     let end = offset.saturating_add(length);
@@ -121,7 +165,34 @@ fn map_block<B: RegisterBlock>(
     Ok(Bar { window, _claimed: claimed.clone(), _block: PhantomData })
 }
 
-/// Mapped registers of block `B`. Its function stays claimed while this lives.
+/// Mapped registers of block `B`. The function stays claimed while this lives.
+///
+/// ```
+/// use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// struct Edu;
+/// impl RegisterBlock for Edu {
+///     const SIZE: u64 = 0x100;
+/// }
+/// const INTERRUPT_STATUS: Reg<Edu, u32, ReadOnly> = Reg::at(0x24);
+/// const INTERRUPT_ACKNOWLEDGE: Reg<Edu, u32, WriteOnly> = Reg::at(0x64);
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, 0x1000)]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let address = function.address();
+/// # fake.write_register(address, 0, 0x24, 0x100);
+/// # let resources = function.claim()?;
+/// let registers: Bar<Edu> = resources.bar0.map()?;
+/// let status = registers.read(&INTERRUPT_STATUS);
+/// registers.write(&INTERRUPT_ACKNOWLEDGE, status);
+/// # assert_eq!((status, fake.read_register(address, 0, 0x64)), (0x100, 0x100));
+///
+/// // A function that was removed reads all ones.
+/// # fake.remove(address);
+/// assert_eq!(registers.read(&INTERRUPT_STATUS), u32::MAX);
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 pub struct Bar<B> {
     window: RegisterWindow,
     _claimed: Arc<Claimed>,
@@ -129,33 +200,33 @@ pub struct Bar<B> {
 }
 
 impl<B: RegisterBlock> Bar<B> {
-    /// Reads a register. All ones when the function is gone.
+    /// Reads a register. Returns all ones when the function is gone.
     #[inline]
     pub fn read<T: RegisterValue, A: Readable>(&self, register: &Reg<B, T, A>) -> T {
         self.window.read(register.offset()).unwrap_or_else(|| unreachable!("`Reg::at` and mapping checked the place"))
     }
 
-    /// Writes a register.
+    /// Writes a register. Has no effect when the function is gone.
     #[inline]
     pub fn write<T: RegisterValue, A: Writable>(&self, register: &Reg<B, T, A>, value: T) {
         let written = self.window.write(register.offset(), value);
         debug_assert!(written.is_some(), "`Reg::at` and mapping checked the place");
     }
 
-    /// Bytes mapped.
+    /// Returns the number of bytes that are mapped.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.window.length()
     }
 
-    /// Reads at an offset known only at run time; `None` outside the window or askew.
+    /// Reads at an offset that is known only at run time. Returns `None` when it is out of bounds or not aligned to the width.
     #[inline]
     #[must_use]
     pub fn try_read<T: RegisterValue>(&self, offset: u64) -> Option<T> {
         self.window.read(offset)
     }
 
-    /// Writes at an offset known only at run time; `None` outside the window or askew.
+    /// Writes at an offset that is known only at run time. Returns `None` when it is out of bounds or not aligned to the width.
     #[inline]
     #[must_use]
     pub fn try_write<T: RegisterValue>(&self, offset: u64, value: T) -> Option<()> {
@@ -169,65 +240,65 @@ impl<B> fmt::Debug for Bar<B> {
     }
 }
 
-/// Why a BAR was not mapped.
+/// The reason why a BAR was not mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
-    /// The function has no such BAR.
+    /// The function does not implement the BAR.
     #[error("BAR {index} is missing")]
     Missing {
-        /// Its index.
+        /// The index of the BAR.
         index: u8,
     },
-    /// It decodes ports.
+    /// The BAR decodes I/O ports.
     #[error("BAR {index} decodes ports, memory is wanted")]
     Io {
-        /// Its index.
+        /// The index of the BAR.
         index: u8,
     },
-    /// It has no address.
-    #[error("BAR {index} is nowhere: {reason}")]
+    /// The BAR has no address.
+    #[error("BAR {index} has no address: {reason}")]
     Unassigned {
-        /// Its index.
+        /// The index of the BAR.
         index: u8,
-        /// Why.
+        /// The reason.
         reason: Unassigned,
     },
-    /// It ends before the window does.
+    /// The window reaches past the end of the BAR, or is shorter than the block.
     #[error("BAR {index} is too small: {wanted} bytes wanted, {size} there")]
     TooSmall {
-        /// Its index.
+        /// The index of the BAR.
         index: u8,
-        /// Bytes that the window needs.
+        /// The bytes that the window needs.
         wanted: u64,
-        /// Bytes that there are.
+        /// The bytes that there are.
         size: u64,
     },
-    /// The window does not begin where its registers could be reached.
+    /// The start of the window is not aligned to the widest access of its registers.
     #[error("a window at {offset:#x} of BAR {index} is not aligned to {align} bytes")]
     Misaligned {
-        /// Its index.
+        /// The index of the BAR.
         index: u8,
-        /// Where the window would begin.
+        /// The offset of the window in the BAR.
         offset: u64,
-        /// The alignment that its registers need.
+        /// The alignment that the registers need, in bytes.
         align: u64,
     },
-    /// The window meets the MSI-X table or pending bits, which only the framework may touch: an entry is an
-    /// address that the device will write.
+    /// The window overlaps the MSI-X table or its pending bits. Only the framework accesses those: an entry holds an address
+    /// that the device writes to.
     #[error("BAR {index} holds the MSI-X table or pending bits at {start:#x}..{end:#x}, inside the wanted window")]
     MsixTable {
-        /// Its index.
+        /// The index of the BAR.
         index: u8,
-        /// Where they begin.
+        /// The offset of their first byte.
         start: u64,
-        /// Where they end.
+        /// The offset behind their last byte.
         end: u64,
     },
-    /// The machine could not map it.
+    /// The machine could not map the memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// The function is known to be gone.
+    /// The function was removed.
     #[error(transparent)]
     Gone(#[from] Gone),
 }

@@ -1,4 +1,7 @@
-//! Memory-mapped registers: typed places in a BAR, and mapped windows into it.
+//! Memory-mapped registers: typed registers, and the mapped part of a BAR that they are in.
+//!
+//! A driver declares each register as a constant ([`Reg`], [`AddressReg`], [`AddressPair`]) of a [`RegisterBlock`], maps an
+//! [`UnmappedBar`] as that block, and reads and writes the registers of the [`Bar`] that it gets.
 
 mod address;
 mod bar;

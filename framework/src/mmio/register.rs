@@ -1,31 +1,17 @@
-//! Registers with a place, a width and a direction in their types.
-//!
-//! A driver states its registers once, as constants; a register outside its block does not compile, nor does a
-//! write to one that is read-only.
-//!
-//! ```
-//! use switchboard::mmio::{Reg, RegisterBlock, ReadOnly, WriteOnly};
-//! struct Edu;
-//! impl RegisterBlock for Edu {
-//!     const SIZE: u64 = 0x100;
-//! }
-//! const CAUSE: Reg<Edu, u32, ReadOnly> = Reg::at(0x24);
-//! const ACK: Reg<Edu, u32, WriteOnly> = Reg::at(0x64);
-//! # assert_eq!(CAUSE.offset() + 0x40, ACK.offset());
-//! ```
+//! Typed registers: block, offset, width and direction of each are known to the compiler.
 
 use core::fmt;
 use core::marker::PhantomData;
 
-/// A block of registers that a driver maps: a marker type and its size.
+/// A block of registers that a driver maps: a marker type with the size of the block. See [`Reg`].
 pub trait RegisterBlock: 'static {
-    /// Bytes that the block takes in its BAR; mapping refuses a smaller BAR.
+    /// The size of the block in bytes. Mapping fails when the BAR is smaller.
     const SIZE: u64;
-    /// The widest access it takes, in bytes; mapping refuses a window that is not aligned to it.
+    /// The width of the widest access, in bytes. Mapping fails when the block is not aligned to it.
     const ALIGN: u64 = 4;
 }
 
-/// What one access can carry. Any bits must be a value.
+/// A value that one access carries: `u8`, `u16`, `u32` or `u64`. Every bit pattern is a valid value.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a register's value",
     note = "registers are u8, u16, u32 or u64"
@@ -41,7 +27,7 @@ macro_rules! register_values {
     ($($value:ty),+) => {
         $(impl RegisterValue for $value {
             fn from_bits(bits: u64) -> Self {
-                // The access was of this width.
+                // The access had this width, so no bit is lost.
                 Self::try_from(bits & u64::from(Self::MAX)).unwrap_or_default()
             }
             fn to_bits(self) -> u64 {
@@ -64,13 +50,13 @@ mod sealed {
     impl Sealed for super::ReadWrite {}
 }
 
-/// A register that is read.
+/// The direction of a register that can only be read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadOnly;
-/// A register that is written.
+/// The direction of a register that can only be written.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOnly;
-/// A register that is both.
+/// The direction of a register that can be read and written.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadWrite;
 
@@ -86,7 +72,24 @@ pub trait Writable: sealed::Sealed {}
 impl Writable for WriteOnly {}
 impl Writable for ReadWrite {}
 
-/// A register of block `B` that holds a `T`.
+/// A register of block `B` that holds a `T` and is accessed in direction `A`.
+///
+/// Drivers declare their registers as constants. A register outside its block does not compile, nor does a write to a
+/// read-only register.
+///
+/// ```
+/// use switchboard::mmio::{ReadOnly, Reg, RegisterBlock, WriteOnly};
+///
+/// struct Edu;
+/// impl RegisterBlock for Edu {
+///     const SIZE: u64 = 0x100;
+/// }
+/// const INTERRUPT_STATUS: Reg<Edu, u32, ReadOnly> = Reg::at(0x24);
+/// const INTERRUPT_ACKNOWLEDGE: Reg<Edu, u32, WriteOnly> = Reg::at(0x64);
+///
+/// assert_eq!(INTERRUPT_STATUS.offset(), 0x24);
+/// # assert_eq!(INTERRUPT_ACKNOWLEDGE.offset(), 0x64);
+/// ```
 pub struct Reg<B, T, A = ReadWrite> {
     offset: u64,
     _block: PhantomData<fn() -> B>,
@@ -95,14 +98,15 @@ pub struct Reg<B, T, A = ReadWrite> {
 }
 
 impl<B: RegisterBlock, T: RegisterValue, A> Reg<B, T, A> {
-    /// The register at `offset` bytes into the block.
+    /// Returns the register at `offset` bytes into the block.
     ///
     /// # Panics
-    /// At compile time, when the register lies outside the block or is not aligned to its width.
+    /// At compile time, when the register is outside the block, is not aligned to its width, or is wider than
+    /// [`RegisterBlock::ALIGN`].
     #[must_use]
     pub const fn at(offset: u64) -> Self {
         let size = size_of::<T>() as u64;
-        assert!(offset + size <= B::SIZE, "this register lies outside its block");
+        assert!(offset + size <= B::SIZE, "this register is outside its block");
         assert!(offset.is_multiple_of(size), "this register is not aligned to its width");
         assert!(size <= B::ALIGN, "this register is wider than the `ALIGN` of its block");
         Self { offset, _block: PhantomData, _value: PhantomData, _direction: PhantomData }
@@ -110,7 +114,7 @@ impl<B: RegisterBlock, T: RegisterValue, A> Reg<B, T, A> {
 }
 
 impl<B, T, A> Reg<B, T, A> {
-    /// Bytes from the start of the block.
+    /// Returns the offset from the start of the block, in bytes.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset

@@ -1,4 +1,4 @@
-//! A mapped range of device memory: the one place where registers are accessed.
+//! Mapped ranges of device memory: the only module that accesses registers.
 
 #![expect(unsafe_code, reason = "device memory is reached by volatile accesses")]
 
@@ -9,11 +9,11 @@ use super::register::RegisterValue;
 use crate::platform::{Mapping, Memory, MemoryError, RegisterAccess};
 use crate::sync::primitives::{Ordering, fence};
 
-/// Device memory that is mapped, and may be read and written by whole aligned values.
+/// A mapped range of device memory, accessed by whole aligned values.
 ///
 /// # Invariants
-/// A direct mapping is valid for volatile accesses of `length` bytes for the rest of the program ([`Memory::map`]), and aligned to 8
-/// unless the range itself is not.
+/// A direct mapping is valid for volatile accesses of `length` bytes for the rest of the program ([`Memory::map`]), and aligned
+/// to 8 bytes unless the range itself is not.
 pub(crate) struct RegisterWindow {
     mapping: Mapping,
     length: u64,
@@ -45,7 +45,7 @@ impl RegisterWindow {
             }
             Mapping::Emulated(registers) => read_emulated(registers, offset)?,
         };
-        // A register that reads "done" stands for memory that the device wrote before: it is read after this.
+        // A register that reads "done" announces memory that the device wrote before. That memory is read after this fence.
         fence(Ordering::Acquire);
         Some(value)
     }
@@ -54,13 +54,13 @@ impl RegisterWindow {
     #[inline]
     pub(crate) fn write<T: RegisterValue>(&self, offset: u64, value: T) -> Option<()> {
         self.check::<T>(offset)?;
-        // A register that starts the device stands for memory that the device reads: that is written before this.
+        // A doorbell register makes the device read memory. That memory was written before this fence.
         fence(Ordering::Release);
         match self.mapping {
             Mapping::Direct(start) => {
                 let register = locate::<T>(start, offset)?;
-                // SAFETY: `check` and `locate` give an aligned place inside the window. What the device does on a write is its
-                // driver's business; the tables that hold addresses the device writes to are kept out of windows.
+                // SAFETY: `check` and `locate` give an aligned place inside the window. What the device does on a write is up to
+                // its driver; the MSI-X table, whose entries are addresses that the device writes to, is in no driver's window.
                 unsafe { register.write_volatile(value) };
             }
             Mapping::Emulated(registers) => write_emulated(registers, offset, value)?,
@@ -74,10 +74,10 @@ impl RegisterWindow {
     }
 }
 
-/// Returns where the value is; `None` when it is not aligned to its width. The caller has checked that it lies in the mapping.
+/// Returns a pointer to the value, or `None` when it is not aligned to its width. The caller has checked its bounds.
 #[inline]
 fn locate<T>(start: NonNull<u8>, offset: u64) -> Option<NonNull<T>> {
-    // SAFETY: the value lies within the mapping.
+    // SAFETY: the value is within the mapping (checked by the caller).
     let register = unsafe { start.add(usize::try_from(offset).ok()?) }.cast::<T>();
     register.is_aligned().then_some(register)
 }
