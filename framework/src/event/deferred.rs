@@ -1,41 +1,51 @@
-//! Work that an ISR asks for and that runs outside it: once, soon, however often it was asked for meanwhile.
+//! Deferred work: work that an interrupt handler requests and that runs in a task, once for any number of requests.
 //!
-//! What Windows calls a DPC, without a queue of its own: the handle goes into the state shared with the ISR, the
-//! future goes to whatever executor there is, and asking allocates nothing.
+//! This is the DPC of Windows and the tasklet or threaded handler of Linux, without a queue of its own: the handle goes into
+//! the context of the handler, the future goes to any executor, and a request allocates nothing.
 
 use core::convert::Infallible;
 
 use super::notify::{Notifier, event};
 use crate::interrupt::InIsr;
 
-/// Asks for the work. Goes into the state that a driver shares with its ISR.
+/// The handle that requests deferred work; a part of the context that a driver shares with its handler. See [`deferred`].
 #[derive(Debug)]
 pub struct Deferred {
     wanted: Notifier,
 }
 
 impl Deferred {
-    /// Asks from an ISR: no lock, no allocation. Asking again before the work began changes nothing; asking while it
-    /// runs makes it run once more.
+    /// Requests the work from an interrupt handler, without a lock or an allocation. Requests before the work begins coalesce;
+    /// a request while it runs makes it run once more.
     pub fn request(&self, isr: &InIsr<'_>) {
         self.wanted.notify(isr);
     }
 
-    /// Asks from ordinary code.
+    /// Requests the work from ordinary code.
     pub fn request_from_task(&self) {
         self.wanted.notify_from_task();
     }
 }
 
-/// Splits `work` into a handle by which an ISR asks for it, and the future that does it, which never ends.
+/// Returns a handle that requests `work`, and the future that runs it, which never ends.
 ///
 /// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
 /// use switchboard::event::deferred;
-/// let (handle, work) = deferred(|| { /* reap the ring */ });
+///
+/// let reaped = AtomicUsize::new(0);
+/// let (handle, work) = deferred(|| {
+///     reaped.fetch_add(1, Ordering::Relaxed);
+/// });
 /// # let mut work = core::pin::pin!(work);
 /// # let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+///
+/// // The handler calls `handle.request(isr)`; other code calls:
 /// handle.request_from_task();
+/// handle.request_from_task();
+/// // An executor polls the future.
 /// assert!(work.as_mut().poll(&mut context).is_pending());
+/// assert_eq!(reaped.load(Ordering::Relaxed), 1);
 /// ```
 pub fn deferred(mut work: impl FnMut()) -> (Deferred, impl Future<Output = Infallible>) {
     let (wanted, mut waiter) = event();

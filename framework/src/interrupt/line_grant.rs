@@ -1,4 +1,4 @@
-//! What a granted line holds of the machine, whatever its handler.
+//! The resources of a granted line, independent of the type of its handler.
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -10,7 +10,7 @@ use crate::ownership::Claimed;
 use crate::platform::{Gsi, Mode, RouteError, RouteSource, Wire};
 use crate::vector::{Claim, InterruptCounters, ServeInterrupt, Sharer};
 
-/// What a line holds of the machine. Dropping takes the function off the line, then its handler, then the hold.
+/// The resources of a granted line. Dropping disables the pin, then removes the handler, then releases the line.
 pub(super) struct LineGrant {
     claimed: Arc<Claimed>,
     source: RouteSource,
@@ -48,12 +48,12 @@ impl LineGrant {
         self.resume();
     }
 
-    /// Takes the function and its handler off the line; the handler is not running afterwards.
+    /// Disables the pin and removes the handler, which is not running afterwards.
     pub(super) fn pause(&self) {
-        // One that is gone holds no wire.
+        // A function that was removed asserts no line.
         if !self.claimed.is_gone() {
             self.claimed.enable_pin(false);
-            // Read back, so that the function has let go of the wire before its handler goes.
+            // Read back, so that the function has deasserted the line before its handler is removed.
             let _ = self.claimed.space().read_u16(0);
         }
         if let Some(sharer) = &self.joined {
@@ -93,7 +93,7 @@ struct Handler<I> {
 
 impl<I: LineIsr> ServeInterrupt for Handler<I> {
     fn serve(&self) -> Claim {
-        self.counters.count();
+        self.counters.count_call();
         let claim = self.isr.on_line(&InIsr::new(&self.counters));
         if claim == Claim::NotMine {
             self.counters.count_unclaimed();

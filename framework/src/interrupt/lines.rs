@@ -1,8 +1,8 @@
-//! The lines of the machine: one vector a line, any number of sharers.
+//! Shared lines: one vector for each line, and any number of handlers.
 //!
-//! The sharers of a line are an immutable list in the vector's slot. Joining or leaving puts a new list into
-//! the slot, which waits until nobody runs the old one: handlers come and go while the line fires, and the
-//! path of an interrupt takes no lock.
+//! The sharers of a line are an immutable list in the vector's slot. Joining or leaving puts a new list into the slot and waits
+//! until the old one is not running. So handlers can be added and removed while the line fires, and the path of an interrupt
+//! takes no lock.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -17,7 +17,7 @@ use crate::sync::primitives::{AtomicU32, Ordering};
 use crate::sync::ticks;
 use crate::vector::{Claim, HandlerBox, LineState, ServeInterrupt, Sharer, StormDetector};
 
-/// The right to put a handler on a line; the line keeps its vector while there is one.
+/// A counted reference to a line, which keeps its vector allocated. With it, a handler can be put on the line.
 pub(super) struct LineHold {
     machine: &'static Machine,
     gsi: Gsi,
@@ -28,7 +28,7 @@ impl LineHold {
     pub(super) fn new(machine: &'static Machine, gsi: Gsi) -> Result<Self, GrantError> {
         let mut lines = machine.lines.lock();
         if let Some(line) = lines.iter_mut().find(|line| line.gsi == gsi) {
-            line.holds += 1;
+            line.refcount += 1;
             return Ok(Self { machine, gsi, vector: line.vector.vector(0) });
         }
         let block = machine.vectors.allocate(1, 1, true)?;
@@ -37,7 +37,7 @@ impl LineHold {
             machine.controller.connect(gsi, vector)?;
         }
         let detector = Arc::new(StormDetector::default());
-        lines.push(LineState { gsi, holds: 1, sharers: Vec::new(), detector, vector: block });
+        lines.push(LineState { gsi, refcount: 1, sharers: Vec::new(), detector, vector: block });
         Ok(Self { machine, gsi, vector })
     }
 
@@ -49,15 +49,14 @@ impl LineHold {
         self.vector
     }
 
-    /// Adds a sharer, and opens the line: also one that the detector had masked, since the newcomer may be the one
-    /// who claims it.
+    /// Adds a sharer and unmasks the line, also after a storm: the new sharer may claim its interrupts.
     pub(super) fn join(&self, sharer: Sharer) {
         self.change(|sharers| sharers.push(sharer));
         self.machine.controller.unmask(self.gsi);
     }
 
-    /// Removes a sharer, whose handler is not running afterwards. A line without sharers is masked; one with
-    /// sharers is opened: the detector may have masked it, for what has left.
+    /// Removes a sharer, whose handler is not running afterwards. A line without sharers is masked. A line with other sharers is
+    /// unmasked, also after a storm: the removed function may have caused it.
     pub(super) fn leave(&self, sharer: &Sharer) {
         let last = self.change(|sharers| sharers.retain(|other| !other.is(sharer)));
         if last {
@@ -67,7 +66,7 @@ impl LineHold {
         }
     }
 
-    /// Changes the list; says whether it is empty now.
+    /// Changes the list of sharers. Returns whether it is empty now.
     fn change(&self, change: impl FnOnce(&mut Vec<Sharer>)) -> bool {
         let mut lines = self.machine.lines.lock();
         let Some(line) = lines.iter_mut().find(|line| line.gsi == self.gsi) else { return true };
@@ -84,7 +83,7 @@ impl LineHold {
         });
         let last = list.is_none();
         let old = line.vector.replace(0, list.map(HandlerBox::new));
-        // What the old list owned is freed with interrupts as they were.
+        // The lock disables interrupts, so the old list is freed after it is released.
         drop(lines);
         drop(old);
         last
@@ -95,8 +94,8 @@ impl Drop for LineHold {
     fn drop(&mut self) {
         let mut lines = self.machine.lines.lock();
         let Some(place) = lines.iter().position(|line| line.gsi == self.gsi) else { return };
-        lines[place].holds -= 1;
-        if lines[place].holds == 0 {
+        lines[place].refcount -= 1;
+        if lines[place].refcount == 0 {
             self.machine.controller.mask(self.gsi);
             let line = lines.swap_remove(place);
             drop(lines);
@@ -105,7 +104,7 @@ impl Drop for LineHold {
     }
 }
 
-/// What the slot of a line serves. The first sharer is apart: most lines have no other.
+/// The handler in the slot of a line: its sharers. The first is kept apart, because most lines have no other.
 struct List {
     first: Sharer,
     others: Box<[Sharer]>,
@@ -118,18 +117,18 @@ struct List {
 
 impl ServeInterrupt for List {
     fn serve(&self) -> Claim {
-        // In memory: a register kept across the calls would cost more.
+        // Kept in memory: a register preserved across the calls would cost more.
         self.began.store(ticks(), Ordering::Relaxed);
-        // All are asked: two functions may pull the wire at once, and a level that stays asserted comes again anyway.
-        let mut nobody = self.first.handler().serve() == Claim::NotMine;
+        // All handlers are called: two functions may assert the line at once, and a level that stays asserted interrupts again.
+        let mut is_unclaimed = self.first.handler().serve() == Claim::NotMine;
         for sharer in &self.others {
-            nobody &= sharer.handler().serve() == Claim::NotMine;
+            is_unclaimed &= sharer.handler().serve() == Claim::NotMine;
         }
         let took = ticks().wrapping_sub(self.began.load(Ordering::Relaxed));
         if took > self.longest_ticks.load(Ordering::Relaxed) {
-            self.note(took);
+            self.record_duration(took);
         }
-        if !nobody {
+        if !is_unclaimed {
             self.detector.claimed();
         } else if self.detector.unclaimed() {
             self.storm();
@@ -139,12 +138,12 @@ impl ServeInterrupt for List {
 }
 
 impl List {
-    /// The longest call so far, of all handlers together.
+    /// Records the longest call so far, of all handlers together.
     #[cold]
     #[inline(never)]
-    fn note(&self, took: u32) {
+    fn record_duration(&self, took: u32) {
         self.longest_ticks.store(took, Ordering::Relaxed);
-        self.sharers().for_each(|sharer| sharer.counters().note(took));
+        self.sharers().for_each(|sharer| sharer.counters().record_duration(took));
     }
 
     fn sharers(&self) -> impl Iterator<Item = &Sharer> {
@@ -161,32 +160,32 @@ impl List {
                 "GSI {}: a storm that no handler claims; the line is masked and polled. Its functions:",
                 self.gsi
             );
-            for row in self.sharers().map(Sharer::counters) {
-                log::error!("GSI {}: {} ({})", self.gsi, row.function, row.driver);
+            for counters in self.sharers().map(Sharer::counters) {
+                log::error!("GSI {}: {} ({})", self.gsi, counters.function, counters.driver);
             }
         }
     }
 }
 
 impl Machine {
-    /// Looks after lines that were masked because nobody claimed them: opens each for a few interrupts, and for
-    /// good once it behaves. To be called some ten times a second while there [is a storm](Self::has_storm), by
-    /// whoever keeps time.
+    /// Retries the lines that were masked by a storm: unmasks each for up to ten unclaimed interrupts, and for good once a retry
+    /// brings none. Call it about ten times a second, from one task, while there [is a storm](Self::has_storm).
     pub fn retry_stormed_lines(&self) {
         let lines = self.lines.lock();
         for line in lines.iter().filter(|line| !line.sharers.is_empty()) {
             let retried = line.detector.retry();
-            if retried.opens {
+            if retried.unmasks {
                 self.controller.unmask(line.gsi);
             }
-            if retried.behaves {
-                log::info!("GSI {}: behaves again", line.gsi);
+            if retried.has_recovered {
+                log::info!("GSI {}: the storm is over", line.gsi);
             }
         }
     }
 
-    /// Brings lines back whose I/O APIC waits for an end that was not told: a message that a device forged with a line's
-    /// vector does that. To be called now and then by whoever keeps time; not from a handler.
+    /// Clears a stuck Remote IRR of the lines in use. The I/O APIC sets Remote IRR of a level-triggered input when it sends the
+    /// interrupt, and sends no other until the EOI. A message that a device forged with the vector of a line can consume that
+    /// EOI. Call it periodically (each second, for example) from a task; not from a handler.
     pub fn clear_stuck_remote_irr(&self) {
         for line in self.lines.lock().iter() {
             if let Some(vector) = line.vector.vector(0) {
@@ -195,13 +194,47 @@ impl Machine {
         }
     }
 
-    /// Whether a line was masked because nobody claimed it, and has not behaved since.
+    /// Returns whether a line was masked by a storm and has not recovered since.
     #[must_use]
     pub fn has_storm(&self) -> bool {
-        self.lines.lock().iter().any(|line| line.detector.is_on_trial())
+        self.lines.lock().iter().any(|line| line.detector.is_on_probation())
     }
 
-    /// Waits until there is a storm. For one task, which then [retries the lines](Self::retry_stormed_lines).
+    /// Waits until there is a storm. One task waits at a time; it then [retries the lines](Self::retry_stormed_lines).
+    ///
+    /// ```
+    /// use switchboard::machine::Machine;
+    /// # use core::{pin::pin, task::{Context, Waker}};
+    /// # use std::sync::Arc;
+    /// # use switchboard::interrupt::{Claim, InIsr, LineIsr};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// async fn retry_storms(machine: &Machine, wait_100_ms: impl AsyncFn()) {
+    ///     loop {
+    ///         machine.storm().await;
+    ///         while machine.has_storm() {
+    ///             wait_100_ms().await;
+    ///             machine.retry_stormed_lines();
+    ///         }
+    /// #       break;
+    ///     }
+    /// }
+    /// # struct Silent;
+    /// # impl LineIsr for Silent {
+    /// #     fn on_line(&self, _: &InIsr<'_>) -> Claim { Claim::NotMine }
+    /// # }
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).pin(1, 11)]);
+    /// # let machine = fake.machine();
+    /// # let _line = machine.take_all().remove(0).claim()?.irq.grant_line()?.register(Arc::new(Silent)).unmask();
+    /// # let mut task = pin!(retry_storms(machine, async || {}));
+    /// # let mut context = Context::from_waker(Waker::noop());
+    /// # assert!(task.as_mut().poll(&mut context).is_pending());
+    /// # assert_eq!((0..5_000).take_while(|_| fake.assert_line(11)).count(), 1_000);
+    /// # assert!(machine.has_storm() && machine.storms() == 1);
+    /// # assert!(task.as_mut().poll(&mut context).is_ready());
+    /// # assert!(!machine.has_storm() && fake.assert_line(11));
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
     pub async fn storm(&self) {
         poll_fn(|context| {
             self.lines.waker().register(context.waker());

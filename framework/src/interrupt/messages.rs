@@ -170,10 +170,10 @@ struct One<const N: usize, I: MessageIsr<N>> {
 impl<const N: usize, I: MessageIsr<N>> ServeInterrupt for One<N, I> {
     #[inline]
     fn serve(&self) -> Claim {
-        self.counters.count();
+        self.counters.count_call();
         let began = ticks();
         self.isr.on_message(self.message, &InIsr::new(&self.counters));
-        self.counters.note(ticks().wrapping_sub(began));
+        self.counters.record_duration(ticks().wrapping_sub(began));
         Claim::Mine
     }
 }
@@ -187,12 +187,12 @@ struct Folded<const N: usize, I: MessageIsr<N>> {
 
 impl<const N: usize, I: MessageIsr<N>> ServeInterrupt for Folded<N, I> {
     fn serve(&self) -> Claim {
-        self.counters.count();
+        self.counters.count_call();
         let began = ticks();
         for message in &self.messages {
             self.isr.on_message(*message, &InIsr::new(&self.counters));
         }
-        self.counters.note(ticks().wrapping_sub(began));
+        self.counters.record_duration(ticks().wrapping_sub(began));
         Claim::Mine
     }
 }

@@ -1,4 +1,4 @@
-//! What one registered handler counts.
+//! Counters of one registered handler, and their report.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use crate::config::Address;
 use crate::platform::{Gsi, Mode, Vector};
 use crate::sync::primitives::{AtomicU32, AtomicU64, Ordering};
 
-/// One registered handler's place in the report, and its counters.
+/// The counters of one registered handler, and what identifies it in the report.
 pub(crate) struct InterruptCounters {
     pub(crate) vector: Vector,
     pub(crate) mode: Mode,
@@ -16,12 +16,12 @@ pub(crate) struct InterruptCounters {
     pub(crate) gsi: Option<Gsi>,
     count: AtomicU64,
     unclaimed: AtomicU64,
-    held_back: AtomicU64,
+    masked_while_pending: AtomicU64,
     longest_ticks: AtomicU32,
 }
 
 impl InterruptCounters {
-    /// `vector` is `None` for nothing that was allocated; such a row reports vector 0.
+    /// Returns counters that are zero. Without a vector, they report vector 0.
     pub(crate) fn new(
         function: Address,
         driver: &'static str,
@@ -39,25 +39,26 @@ impl InterruptCounters {
             gsi,
             count: AtomicU64::new(0),
             unclaimed: AtomicU64::new(0),
-            held_back: AtomicU64::new(0),
+            masked_while_pending: AtomicU64::new(0),
             longest_ticks: AtomicU32::new(0),
         }
     }
 
-    /// Counts a call. Only the vector's CPU writes, so no locked increment.
+    /// Counts a call. Only the vector's CPU writes, so no locked increment is needed.
     #[inline]
-    pub(crate) fn count(&self) {
+    pub(crate) fn count_call(&self) {
         self.count.store(self.count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// Counts a call that the handler did not claim.
     #[inline]
     pub(crate) fn count_unclaimed(&self) {
         self.unclaimed.store(self.unclaimed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// Notes how long a call took, in ticks. Only the vector's CPU writes.
+    /// Records the duration of a call, in ticks. Only the vector's CPU writes.
     #[inline]
-    pub(crate) fn note(&self, ticks: u32) {
+    pub(crate) fn record_duration(&self, ticks: u32) {
         if ticks > self.longest_ticks.load(Ordering::Relaxed) {
             self.longest_ticks.store(ticks, Ordering::Relaxed);
         }
@@ -65,7 +66,7 @@ impl InterruptCounters {
 
     /// Counts an unmask that found the message pending.
     pub(crate) fn count_masked_while_pending(&self) {
-        self.held_back.fetch_add(1, Ordering::Relaxed);
+        self.masked_while_pending.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn report(&self) -> InterruptReport {
@@ -78,45 +79,45 @@ impl InterruptCounters {
             gsi: self.gsi,
             count: self.count.load(Ordering::Relaxed),
             unclaimed: self.unclaimed.load(Ordering::Relaxed),
-            masked_while_pending: self.held_back.load(Ordering::Relaxed),
+            masked_while_pending: self.masked_while_pending.load(Ordering::Relaxed),
             longest_ticks: self.longest_ticks.load(Ordering::Relaxed),
         }
     }
 }
 
-/// What one registered handler counted, for people and tools.
+/// The counters of one registered handler: one row of [`Machine::interrupt_report`](crate::machine::Machine::interrupt_report).
 #[derive(Debug, Clone)]
 pub struct InterruptReport {
-    /// The vector that calls it.
+    /// The vector that calls the handler.
     pub vector: Vector,
-    /// The mode of its function.
+    /// The interrupt mode of the function.
     pub mode: Mode,
-    /// Its function.
+    /// The function.
     pub function: Address,
-    /// Its driver.
+    /// The name of the driver.
     pub driver: &'static str,
-    /// The messages that the vector stands for; several when they are folded, `line` for a line.
+    /// The messages that the vector serves (several when they are folded), or `line` for a line.
     pub names: Vec<&'static str>,
-    /// The line, for a line.
+    /// The global system interrupt, for a line.
     pub gsi: Option<Gsi>,
-    /// Calls.
+    /// The number of calls.
     pub count: u64,
-    /// Calls that were not its own.
+    /// The number of calls that the handler did not claim.
     pub unclaimed: u64,
-    /// Times that its message was pending behind the mask when it was unmasked.
+    /// The number of times that the message was pending when it was unmasked.
     pub masked_while_pending: u64,
-    /// The longest call, in ticks of the time stamp counter; of a line, the longest of all its handlers together.
+    /// The duration of the longest call, in ticks of the time stamp counter. For a line: of all its handlers together.
     pub longest_ticks: u32,
 }
 
 impl InterruptReport {
-    /// Calls that were its own.
+    /// Returns the number of calls that the handler claimed.
     #[must_use]
     pub fn claimed(&self) -> u64 {
         self.count.saturating_sub(self.unclaimed)
     }
 
-    /// Calls that stood for several messages at once: all of them, if its vector is shared by messages.
+    /// Returns the number of calls that served several messages at once: all calls when messages share the vector, else 0.
     #[must_use]
     pub fn folded(&self) -> u64 {
         if self.names.len() > 1 { self.count } else { 0 }

@@ -1,4 +1,4 @@
-//! The lines in use, and their sharers.
+//! The table of the lines in use and of their sharers.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use crate::platform::Gsi;
 use crate::sync::primitives::{AtomicU64, AtomicWaker, Ordering};
 use crate::sync::{IrqLock, IrqLockGuard};
 
-/// One handler of a line, and its counters.
+/// One handler of a shared line, and its counters.
 #[derive(Clone)]
 pub(crate) struct Sharer {
     handler: Arc<HandlerBox>,
@@ -39,14 +39,14 @@ impl Sharer {
 /// A line in use.
 pub(crate) struct LineState {
     pub(crate) gsi: Gsi,
-    /// Grants of the line that are alive, with a registered handler or without.
-    pub(crate) holds: usize,
+    /// The number of live grants of the line, with a registered handler or without.
+    pub(crate) refcount: usize,
     pub(crate) sharers: Vec<Sharer>,
     pub(crate) detector: Arc<StormDetector>,
     pub(crate) vector: VectorBlock,
 }
 
-/// Every line in use, and the storms that were seen.
+/// All lines in use, and the number of storms.
 pub(crate) struct LineTable {
     lines: IrqLock<Vec<LineState>>,
     storms: AtomicU64,

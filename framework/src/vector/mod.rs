@@ -1,4 +1,4 @@
-//! The vectors of a CPU: who serves each, what was counted, and which lines use them.
+//! The interrupt vectors of a CPU: allocation, handlers, counters, and the lines that use them.
 
 mod counters;
 mod lines;

@@ -1,13 +1,12 @@
-//! One vector's slot: who serves it, and the hand-over that makes taking a handler out safe.
+//! The slot of one vector: its handler, and the protocol by which a handler is removed while interrupts arrive.
 //!
-//! The path from the CPU's vector to the handler is a straight line: mark the slot running, load one
-//! pointer, call through it. Taking a handler out is the slow side: unhook the pointer, then wait until the
-//! slot is not running, then free. Both sides use sequentially consistent accesses on `running` and `bound`,
-//! so at least one of them sees the other: either the dispatcher finds the slot empty, or the remover sees it
-//! running and waits.
+//! The path from the CPU's vector to the handler takes no lock: mark the slot running, load one pointer, call through it.
+//! Removal is the slow side: swap the pointer out, wait until the slot is not running, free the handler. Both sides access
+//! `running` and `bound` with sequential consistency, so at least one of them sees the other: either the dispatcher finds
+//! the slot empty, or the remover sees the slot running and waits.
 //!
-//! A handler may drop the last thing that keeps its own registration alive. It cannot wait for itself to end:
-//! it is recognised by its stack, and what it took out is kept until the slot is used again.
+//! A handler may drop the last reference to its own registration. It cannot wait for itself to end: the slot recognises it by
+//! its stack pointer, and keeps the removed handler until the slot is used again.
 
 #![expect(unsafe_code, reason = "the one place where a handler's type is erased")]
 
@@ -17,23 +16,26 @@ use core::ptr::{self, NonNull};
 use crate::sync::primitives::{AtomicPtr, AtomicU64, AtomicUsize, Box, Ordering, planted, spin_loop};
 use crate::sync::stack_pointer;
 
-/// The answer of a line handler: whether the interrupt was its own.
+/// The result of a line handler: whether its function raised the interrupt.
+///
+/// A line is shared, so each of its handlers is called and each looks at its own function. A line that fires 1,000 times in a
+/// row without a [`Claim::Mine`] is a storm, and is masked; see [`LineIsr`](crate::interrupt::LineIsr) for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a line handler must return whether the interrupt was its own"]
 pub enum Claim {
-    /// This function raised it, and it has been acknowledged.
+    /// This function raised the interrupt, and the handler acknowledged it at the device.
     Mine,
-    /// This function did not raise it.
+    /// This function did not raise the interrupt.
     NotMine,
 }
 
-/// What a slot calls.
+/// A handler as a slot calls it.
 pub(crate) trait ServeInterrupt: Send + Sync + 'static {
-    /// Serves one delivery of the vector, and says whether it was expected.
+    /// Serves one delivery of the vector, and returns whether it was claimed.
     fn serve(&self) -> Claim;
 }
 
-/// The erased head of a [`Node`]: how to call what follows it.
+/// The type-erased head of a [`Node`]: the functions that call and free the handler behind it.
 struct Head {
     serve: unsafe fn(NonNull<Head>) -> Claim,
     free: unsafe fn(NonNull<Head>),
@@ -48,7 +50,7 @@ struct Node<H> {
     handler: H,
 }
 
-/// A handler out of any slot: owned, ready to be bound or dropped.
+/// An owned, type-erased handler that is in no slot.
 pub(crate) struct HandlerBox {
     node: NonNull<Head>,
 }
@@ -87,7 +89,7 @@ impl Drop for HandlerBox {
     fn drop(&mut self) {
         // SAFETY: the node is alive until here, since this `HandlerBox` owns it.
         let free = unsafe { self.node.as_ref() }.free;
-        // SAFETY: `free` is that of the node's own type (invariant of `Node`), and nobody uses the node after.
+        // SAFETY: `free` is that of the node's own type (invariant of `Node`), and the node is not used afterwards.
         unsafe { free(self.node) };
     }
 }
@@ -113,15 +115,15 @@ unsafe fn free_node<H: ServeInterrupt>(head: NonNull<Head>) {
     drop(unsafe { Box::from_raw(head.cast::<Node<H>>().as_ptr()) });
 }
 
-/// No stack of ours, of a CPU or of a test's thread, lets a handler go this deep.
+/// The depth below the dispatcher, in bytes, within which a stack pointer belongs to its handler. No handler uses more.
 const STACK: usize = 64 * 1024;
 
 /// The slot of one vector on one CPU.
 pub(crate) struct VectorSlot {
     bound: AtomicPtr<Head>,
-    /// Where the stack of the dispatch under way is, or 0.
+    /// The stack pointer of the dispatch in progress, or 0.
     running: AtomicUsize,
-    /// What a handler took out of its own slot.
+    /// A handler that removed itself from the slot.
     retired: AtomicPtr<Head>,
     unexpected: AtomicU64,
 }
@@ -136,8 +138,8 @@ impl VectorSlot {
         }
     }
 
-    /// Puts a handler in (or takes it out, with `None`) and returns what was there, which nobody runs any more.
-    /// Called by the handler itself, it returns nothing, and keeps the handler.
+    /// Puts a handler in (with `None`: removes it), waits until the old one is not running, and returns the old one. Called by
+    /// the handler that is in the slot, it does not wait, returns `None`, and keeps the old handler until the slot is used again.
     pub(crate) fn replace(&self, handler: Option<HandlerBox>) -> Option<HandlerBox> {
         let new = handler.map_or(ptr::null_mut(), |bound| bound.into_raw().as_ptr());
         let old = self.bound.swap(new, Ordering::SeqCst);
@@ -146,12 +148,12 @@ impl VectorSlot {
             drop(NonNull::new(retired).map(|node| HandlerBox { node }));
             return NonNull::new(old).map(|node| HandlerBox { node });
         }
-        // Where one is kept already, this one is leaked: it may be the caller, and freeing it would be worse.
+        // If one is kept already, this one is leaked: it may be the caller, so it cannot be freed.
         let _ = self.retired.compare_exchange(ptr::null_mut(), old, Ordering::SeqCst, Ordering::SeqCst);
         None
     }
 
-    /// Waits until its handler is not being called; `false`, at once, when it is the caller.
+    /// Waits until the handler is not running. Returns `false` at once when the caller is the handler.
     pub(crate) fn wait_idle(&self) -> bool {
         let here = stack_pointer();
         let is_own = |frame: usize| {
@@ -170,12 +172,12 @@ impl VectorSlot {
         }
     }
 
-    /// Deliveries that found nobody.
+    /// Returns the number of deliveries that found no handler.
     pub(crate) fn unexpected(&self) -> u64 {
         self.unexpected.load(Ordering::Relaxed)
     }
 
-    /// Serves one delivery.
+    /// Calls the handler for one delivery.
     ///
     /// # Safety
     /// Deliveries of one slot do not overlap: only the CPU that owns the vector calls this, with interrupts off.

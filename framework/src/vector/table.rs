@@ -1,6 +1,6 @@
-//! The vectors of a CPU: which are free, who serves the others, and what they counted.
+//! The vector table of a CPU: allocation of vectors, dispatch to their handlers, and the interrupt report.
 
-#![expect(unsafe_code, reason = "the door between the entry stubs and the slots")]
+#![expect(unsafe_code, reason = "interrupt entry code calls the slots")]
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,12 +15,16 @@ use crate::sync::primitives::{AtomicU64, AtomicUsize, Ordering, planted};
 
 /// The first vector that is not an exception (SDM vol. 3, 6.2).
 const FIRST: usize = 32;
-/// The vectors from here on are the machine's own: timer, errors, spurious.
+/// The vectors from here on belong to the platform: timer, errors, spurious interrupts.
 const END: usize = 0xf0;
-/// One vector in so many is left for functions that have none: a function with 2,048 messages cannot take them all.
+/// One in this many vectors is reserved for functions that have none yet, so that a function with 2,048 messages cannot take all.
 const RESERVE: usize = 8;
 
-/// The vectors of one CPU.
+/// The interrupt vectors of one CPU: which are allocated, and which handler serves each.
+///
+/// The platform makes one for each CPU, calls [`dispatch`](Self::dispatch) from its interrupt entry, and passes the table to
+/// [`Machine::new`](crate::machine::Machine::new). Drivers never see it; they are granted
+/// [interrupts](crate::interrupt::InterruptPort).
 pub struct VectorTable {
     slots: [VectorSlot; 256],
     used: IrqLock<[bool; 256]>,
@@ -31,7 +35,7 @@ pub struct VectorTable {
 }
 
 impl VectorTable {
-    /// The vectors of the CPU with that local APIC id, all free.
+    /// Returns the table of the CPU with that number (on x86, the local APIC id), with all vectors free.
     #[must_use]
     pub const fn new(cpu: u32) -> Self {
         Self {
@@ -44,14 +48,14 @@ impl VectorTable {
         }
     }
 
-    /// Lets no more than `count` vectors be taken, to see how a machine fares that runs out of them.
+    /// Limits the vectors that can be allocated to `count`, to test a machine that runs out of them.
     pub(crate) fn limit(&self, count: usize) {
         self.limit.store(count, Ordering::Relaxed);
     }
 
-    /// Allocates `count` neighbouring vectors, the first a multiple of `align`. MSI demands a power of two for both
-    /// (PCI 3.0, 6.8.1.6: the function changes the low bits of the data). The first vector of a function may be the last that is
-    /// free; `is_first` is false for all others, which leave one in [`RESERVE`] to other functions.
+    /// Allocates `count` contiguous vectors, the first a multiple of `align`. MSI needs a power of two for both (PCI 3.0,
+    /// 6.8.1.6: the function changes the low bits of the data). With `is_first`, for the first vector of a function, the last free
+    /// vector can be allocated; without it, one in [`RESERVE`] vectors stays free for other functions.
     ///
     /// # Errors
     /// [`VectorsExhausted`], with the number that could be allocated.
@@ -74,7 +78,7 @@ impl VectorTable {
         Ok(VectorBlock { table: self, first, count })
     }
 
-    /// Vectors that are still free.
+    /// Returns the number of free vectors.
     pub(crate) fn free(&self) -> usize {
         self.free_of(&self.used.lock()[..])
     }
@@ -83,33 +87,33 @@ impl VectorTable {
         self.limit.load(Ordering::Relaxed).saturating_sub(used.iter().filter(|used| **used).count())
     }
 
-    /// Serves one delivery of `vector`. The caller sends the EOI afterwards.
+    /// Calls the handler of `vector` for one delivery. The caller sends the EOI afterwards.
     ///
     /// # Safety
-    /// Only from the interrupt entry of the CPU that owns this table, with interrupts off: two deliveries of
-    /// one vector never overlap.
+    /// Only the interrupt entry of the CPU that owns this table calls this, with interrupts off, so that two deliveries of one
+    /// vector never overlap.
     #[inline]
     pub unsafe fn dispatch(&self, vector: u8) {
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: the caller keeps the same contract.
         unsafe { self.slots[usize::from(vector)].dispatch() };
     }
 
-    /// Counts a spurious delivery of the local APIC, which gets no EOI (SDM vol. 3, 11.9).
+    /// Counts a spurious interrupt of the local APIC, which gets no EOI (SDM vol. 3, 11.9).
     pub fn count_spurious(&self) {
         self.spurious.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Spurious deliveries so far.
+    /// Returns the number of spurious interrupts.
     pub(crate) fn spurious(&self) -> u64 {
         self.spurious.load(Ordering::Relaxed)
     }
 
-    /// Deliveries to vectors that nobody serves: forged, stray, or late messages.
+    /// Returns the number of deliveries to vectors without a handler: forged, stray, or late messages.
     pub(crate) fn unexpected(&self) -> u64 {
         self.slots.iter().map(VectorSlot::unexpected).sum()
     }
 
-    /// What every registered handler counted.
+    /// Returns the counters of every registered handler, in order of vector.
     #[must_use]
     pub(crate) fn report(&self) -> Vec<InterruptReport> {
         let counters = self.counters.lock().clone();
@@ -117,9 +121,9 @@ impl VectorTable {
     }
 
     /// Calls `act` with every vector that serves the function at `address`.
-    pub(crate) fn each_of(&self, address: Address, mut act: impl FnMut(Vector)) {
+    pub(crate) fn for_each_vector_of(&self, address: Address, mut act: impl FnMut(Vector)) {
         let counters = self.counters.lock();
-        // What was not allocated reports vector 0.
+        // Counters without a vector have vector 0.
         let served = counters
             .iter()
             .filter(|counters| counters.function == address && usize::from(counters.vector.number()) >= FIRST);
@@ -143,17 +147,17 @@ impl fmt::Debug for VectorTable {
     }
 }
 
-/// No run of free vectors was long enough.
+/// There are not enough contiguous free vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("out of vectors: {wanted} wanted, {free} free")]
 pub struct VectorsExhausted {
-    /// Vectors asked for.
+    /// The number of vectors requested.
     pub wanted: usize,
-    /// Vectors that were free, not necessarily side by side.
+    /// The number of vectors that were free, not necessarily contiguous.
     pub free: usize,
 }
 
-/// Neighbouring vectors, owned: dropping takes their handlers out, waits for those that run, and frees them.
+/// Contiguous vectors, owned. Dropping them removes their handlers, waits for those that run, and frees the vectors.
 pub(crate) struct VectorBlock {
     table: &'static VectorTable,
     first: usize,
@@ -161,24 +165,24 @@ pub(crate) struct VectorBlock {
 }
 
 impl VectorBlock {
-    /// How many there are.
+    /// Returns the number of vectors.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// The vector at `index`, or `None` past the end.
+    /// Returns the vector at `index`, or `None` when it is out of bounds.
     pub(crate) fn vector(&self, index: usize) -> Option<Vector> {
         let number = (index < self.count).then_some(self.first + index)?;
         Some(Vector::new(self.table.cpu, u8::try_from(number).ok()?))
     }
 
-    /// Puts a handler into (or takes it out of) the slot at `index`; see [`VectorSlot::replace`].
+    /// Puts a handler into the slot at `index` (with `None`: removes it); see [`VectorSlot::replace`].
     pub(crate) fn replace(&self, index: usize, handler: Option<HandlerBox>) -> Option<HandlerBox> {
         assert!(index < self.count, "slot {index} of a block of {}", self.count);
         self.table.slots[self.first + index].replace(handler)
     }
 
-    /// Waits until none of its handlers is being called. With their source masked, none will be.
+    /// Waits until none of the handlers is running. With their source masked, none starts afterwards.
     pub(crate) fn wait_idle(&self) {
         for slot in &self.table.slots[self.first..self.first + self.count] {
             slot.wait_idle();
