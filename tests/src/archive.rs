@@ -1,12 +1,12 @@
-//! A tar archive made by a test, for a disk of its own.
+//! Builds a tar archive for a disk that belongs to one test.
 
-/// Bytes of a header, and what content is rounded up to.
+/// Size in bytes of a header; file content is padded to a multiple of it.
 const BLOCK: usize = 512;
 
-/// An archive with one file in it, as the bytes of a disk.
+/// Returns an archive with one file, as the bytes of a disk.
 ///
 /// # Panics
-/// When the name is too long for a plain header.
+/// Panics when the name is too long for a plain ustar header (100 bytes).
 #[must_use]
 pub fn archive(name: &str, content: &[u8]) -> Vec<u8> {
     let mut header = [0_u8; BLOCK];
@@ -16,7 +16,7 @@ pub fn archive(name: &str, content: &[u8]) -> Vec<u8> {
     put(100, "0000644\0");
     put(124, &format!("{:011o}\0", content.len()));
     put(136, "00000000000\0");
-    // Where the sum will be, the sum counts blanks.
+    // The checksum counts its own field as blanks.
     put(148, "        ");
     put(156, "0");
     put(257, "ustar\x0000");
@@ -25,7 +25,7 @@ pub fn archive(name: &str, content: &[u8]) -> Vec<u8> {
 
     let mut bytes = header.to_vec();
     bytes.extend_from_slice(content);
-    // Two blocks of zeros end it.
+    // Two blocks of zeros end an archive.
     bytes.resize(bytes.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
     bytes
 }

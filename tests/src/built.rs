@@ -1,21 +1,21 @@
-//! Where the build left what the tests boot.
+//! Paths of the image and the disk that the build made.
 
 use std::env;
 use std::path::PathBuf;
 
-/// The image that the build made.
+/// Returns the path of the built image.
 ///
 /// # Panics
-/// When `make test-qemu` did not say where it is.
+/// Panics when `SWITCHBOARD_IMAGE` is not set or names no file; `make test-qemu` sets it.
 #[must_use]
 pub fn built_image() -> PathBuf {
     built("SWITCHBOARD_IMAGE")
 }
 
-/// The disk that the build made.
+/// Returns the path of the built disk.
 ///
 /// # Panics
-/// When `make test-qemu` did not say where it is.
+/// Panics when `SWITCHBOARD_DISK` is not set or names no file; `make test-qemu` sets it.
 #[must_use]
 pub fn built_disk() -> PathBuf {
     built("SWITCHBOARD_DISK")

@@ -1,11 +1,11 @@
-//! What every guest with a network card and the built disk is asked.
+//! Checks that every guest with a network card and the built disk must pass.
 
 use crate::{Guest, mebibyte_file, sha256};
 
-/// A file comes from the disk and over the network: registers are reached, memory is written, interrupts arrive.
+/// Checks that a file of 1 MiB comes from the disk over the network: MMIO, DMA and interrupts all work.
 ///
 /// # Panics
-/// When it does not come, or other bytes do.
+/// Panics when the request fails or the content differs.
 #[track_caller]
 pub fn serves_the_file(guest: &Guest) {
     let file = guest.client().get("/files/1mib.bin").expect("the file");

@@ -1,4 +1,4 @@
-//! What the guest wrote to its serial port, collected while it runs.
+//! The guest's serial output, collected while it runs.
 
 use core::time::Duration;
 use std::io::Read;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// A growing text that several threads feed and any thread can wait on.
+/// A growing text that reader threads append to and any thread can wait on.
 #[derive(Debug, Clone, Default)]
 pub struct Console {
     shared: Arc<(Mutex<Log>, Condvar)>,
@@ -15,12 +15,12 @@ pub struct Console {
 #[derive(Debug, Default)]
 struct Log {
     bytes: Vec<u8>,
-    /// Streams that may still add to it.
+    /// Number of streams that may still append to it.
     open: usize,
 }
 
 impl Console {
-    /// Follows `stream` to its end, on a thread of its own.
+    /// Reads `stream` to its end on a new thread.
     pub fn follow(&self, mut stream: impl Read + Send + 'static) {
         self.lock().open += 1;
         let console = self.clone();
@@ -35,20 +35,20 @@ impl Console {
         });
     }
 
-    /// Everything so far.
+    /// Returns the text received so far.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
 
-    /// The first whole line that holds `needle`, as soon as there is one; `None` when `limit` passed or the guest
-    /// ended without it.
+    /// Returns the first complete line that contains `needle`, as soon as there is one; `None` when `limit` passed or
+    /// the guest ended without it.
     #[must_use]
     pub fn wait_for(&self, needle: &str, limit: Duration) -> Option<String> {
         self.wait_for_nth(needle, 1, limit)
     }
 
-    /// As [`wait_for`](Self::wait_for), the `count`th such line.
+    /// Returns the `count`th such line, as [`wait_for`](Self::wait_for).
     #[must_use]
     pub fn wait_for_nth(&self, needle: &str, count: usize, limit: Duration) -> Option<String> {
         let deadline = Instant::now() + limit;
@@ -68,7 +68,7 @@ impl Console {
         }
     }
 
-    /// Waits until every followed stream has ended.
+    /// Waits until every stream has ended.
     pub fn drain(&self) {
         let mut log = self.lock();
         while log.open > 0 {
@@ -76,7 +76,7 @@ impl Console {
         }
     }
 
-    /// A panicking test must not hide the text, so a poisoned lock is as good as any.
+    /// Ignores poisoning: a panicking test must not hide the console text.
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

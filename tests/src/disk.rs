@@ -1,4 +1,4 @@
-//! Disks for the guest, and the file whose bytes are known.
+//! Disks for the guest, and the test file of known content.
 
 use core::fmt::Write;
 use std::fs;
@@ -8,17 +8,17 @@ use sha2::{Digest, Sha256};
 
 use crate::scratch::ScratchPath;
 
-/// A raw disk of its own for one test, deleted with it.
+/// A raw disk of one test, deleted when dropped.
 #[derive(Debug)]
 pub struct ScratchDisk {
     path: ScratchPath,
 }
 
 impl ScratchDisk {
-    /// A disk of `sectors` sectors of 512 bytes, each filled by `byte_of(sector)`.
+    /// Creates a disk of `sectors` sectors of 512 bytes, each filled with `byte_of(sector)`.
     ///
     /// # Panics
-    /// When the file cannot be written.
+    /// Panics when the file cannot be written.
     #[must_use]
     pub fn new(sectors: u32, byte_of: impl Fn(u32) -> u8) -> Self {
         let path = ScratchPath::new("img");
@@ -27,16 +27,16 @@ impl ScratchDisk {
         Self { path }
     }
 
-    /// Where it is.
+    /// Returns the path of the disk.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.path.path()
     }
 
-    /// The 512 bytes of `sector`.
+    /// Returns the 512 bytes of `sector`.
     ///
     /// # Panics
-    /// When the file cannot be read, or ends before.
+    /// Panics when the file cannot be read or is shorter.
     #[must_use]
     pub fn sector(&self, sector: usize) -> Vec<u8> {
         let bytes = fs::read(self.path()).expect("the scratch disk can be read");
@@ -44,7 +44,7 @@ impl ScratchDisk {
     }
 }
 
-/// What `/files/1mib.bin` must hold: the numbers from 0 on, each as 15 digits and a newline (see `tools/disk`).
+/// Returns the content of `/files/1mib.bin`: the numbers from 0 on, each as 15 digits and a newline (see `tools/disk`).
 #[must_use]
 pub fn mebibyte_file() -> Vec<u8> {
     let mut text = String::with_capacity(1 << 20);
@@ -54,7 +54,7 @@ pub fn mebibyte_file() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The SHA-256 of `bytes`, in hexadecimal.
+/// Returns the SHA-256 of `bytes` in hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

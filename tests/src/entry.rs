@@ -1,4 +1,4 @@
-//! The moment between firmware and image: QEMU's debugger interface stops the machine at the image's entry.
+//! Stops the machine between firmware and image: a breakpoint at the image's entry, set by QEMU's gdb server.
 
 use core::time::Duration;
 use std::fs;
@@ -11,9 +11,9 @@ use crate::built::built_image;
 use crate::scratch::ScratchPath;
 use crate::{Guest, Qemu};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where the debugger interface will be.
+/// The socket of a guest's gdb server.
 #[derive(Debug)]
 pub struct Entry {
     socket: ScratchPath,
@@ -26,18 +26,17 @@ impl Default for Entry {
 }
 
 impl Entry {
-    /// Has the guest stand still from the start.
+    /// Makes the guest start halted, with a gdb server.
     #[must_use]
     pub fn attach(&self, qemu: Qemu) -> Qemu {
         let server = format!("unix:{},server=on,wait=off", self.socket.path().display());
         qemu.argument("-gdb", &server).flag("-S")
     }
 
-    /// Lets the firmware run, calls `at_entry` while the machine stands at the image's first instruction, and lets
-    /// the image run.
+    /// Runs the firmware, calls `at_entry` while the machine is stopped at the image's first instruction, and resumes.
     ///
     /// # Panics
-    /// When the image is not reached in time.
+    /// Panics when the image is not reached in time.
     #[track_caller]
     pub fn reached(&self, guest: &Guest, at_entry: impl FnOnce()) {
         let start = Instant::now();
@@ -45,12 +44,12 @@ impl Entry {
             match UnixStream::connect(self.socket.path()) {
                 Ok(stream) => break stream,
                 Err(error) => {
-                    assert!(start.elapsed() < PATIENCE && guest.is_running(), "no debugger interface: {error}");
+                    assert!(start.elapsed() < TIMEOUT && guest.is_running(), "no debugger interface: {error}");
                 }
             }
             thread::sleep(Duration::from_millis(5));
         };
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         let mut gdb = Gdb { stream };
         let place = format!("1,{:x},1", entry_point());
         gdb.command(&format!("Z{place}"), "OK").expect("a breakpoint");
@@ -61,20 +60,20 @@ impl Entry {
     }
 }
 
-/// Where the loader enters the image: a 64-bit ELF file, `e_entry`.
+/// Returns the address at which the loader enters the image: `e_entry` of a 64-bit ELF file.
 fn entry_point() -> u64 {
     let image = fs::read(built_image()).expect("the image");
     let bytes = image.get(24..32).and_then(|bytes| bytes.try_into().ok()).expect("an ELF header");
     u64::from_le_bytes(bytes)
 }
 
-/// The remote protocol of gdb: `$command#checksum`, acknowledged by `+`.
+/// A client of gdb's remote protocol: `$command#checksum`, acknowledged by `+`.
 struct Gdb {
     stream: UnixStream,
 }
 
 impl Gdb {
-    /// Sends a command, and reads its answer, which begins with `wanted`.
+    /// Sends a command and reads its reply, which must begin with `wanted`.
     fn command(&mut self, command: &str, wanted: &str) -> io::Result<()> {
         let sum = command.bytes().fold(0_u8, u8::wrapping_add);
         write!(self.stream, "${command}#{sum:02x}")?;

@@ -20,23 +20,23 @@ use crate::{
 /// The host port of each forwarded guest port.
 pub(crate) type Ports = BTreeMap<(Protocol, u16), u16>;
 
-/// How long a guest may take to say or serve something; TCG on a busy machine is slow.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Limit for each wait on the guest's console or page; TCG on a busy machine is slow.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a guest ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// It said so by the exit device.
+    /// It reported success by the exit device.
     Success,
-    /// It panicked, or said that it failed.
+    /// It panicked, or reported failure.
     Failure,
-    /// Any other status of QEMU's: 0 is a reset or power-off, 1 an argument that QEMU refused.
+    /// Any other exit status of QEMU: 0 is a reset or power-off, 1 an argument that QEMU refused.
     Qemu(i32),
-    /// Its time was up, and it was ended.
+    /// The watchdog ended it at its time limit.
     OutOfTime,
 }
 
-/// A QEMU that runs the image. Dropping it ends it; a failing test prints its command and its console.
+/// A QEMU process that runs the image. Dropping it kills the process; a failing test prints its command and console.
 #[derive(Debug)]
 pub struct Guest {
     child: Arc<Mutex<Child>>,
@@ -44,7 +44,7 @@ pub struct Guest {
     command: String,
     ports: Vec<Ports>,
     _iso: Option<ScratchPath>,
-    /// Dropped, it stops the watchdog.
+    /// Dropping it stops the watchdog.
     _watched: Sender<()>,
 }
 
@@ -75,50 +75,50 @@ impl Guest {
         Self { child, console, command, ports, _iso: iso, _watched: watched }
     }
 
-    /// What it has written.
+    /// Returns its serial output.
     #[must_use]
     pub fn console(&self) -> &Console {
         &self.console
     }
 
-    /// The console line that holds `text`, once it is there.
+    /// Waits for the console line that contains `text`, and returns it.
     ///
     /// # Panics
-    /// When it does not come in time.
+    /// Panics when it does not come in time.
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {
-        let Some(line) = self.console.wait_for(text, PATIENCE) else { panic!("the console never said: {text}") };
+        let Some(line) = self.console.wait_for(text, TIMEOUT) else { panic!("not on the console in time: {text}") };
         line
     }
 
-    /// The host port that leads to a port of the guest's `nic`th network device.
+    /// Returns the host port that is forwarded to `port` of the guest's `nic`th network device.
     ///
     /// # Panics
-    /// When it is not forwarded.
+    /// Panics when it is not forwarded.
     #[must_use]
     #[track_caller]
     pub fn port(&self, nic: usize, protocol: Protocol, port: u16) -> u16 {
         self.ports[nic][&(protocol, port)]
     }
 
-    /// The host port of the page.
+    /// Returns the host port of the page.
     #[must_use]
     #[track_caller]
     pub fn http_port(&self) -> u16 {
         self.port(0, Protocol::Tcp, 80)
     }
 
-    /// A connection to the page, once it answers.
+    /// Returns a connection to the page, once the page answers.
     #[must_use]
     #[track_caller]
     pub fn client(&self) -> Client {
         self.client_on(0)
     }
 
-    /// The same by the `nic`th network device.
+    /// Returns a connection through the `nic`th network device, once the page answers there.
     ///
     /// # Panics
-    /// When it does not answer in time.
+    /// Panics when it does not answer in time.
     #[must_use]
     #[track_caller]
     pub fn client_on(&self, nic: usize) -> Client {
@@ -126,26 +126,26 @@ impl Guest {
         let start = Instant::now();
         let mut wait = Duration::from_millis(100);
         loop {
-            // QEMU accepts connections before the guest listens: only an answer counts, and a connection made too
-            // early may never get one.
+            // QEMU accepts connections before the guest listens: only an answer counts, and a connection made too early
+            // may never get one.
             let attempt = Client::connect(port, wait).and_then(|mut client| {
                 client.get("/hello")?;
-                client.patience(PATIENCE)?;
+                client.set_timeout(TIMEOUT)?;
                 Ok(client)
             });
             match attempt {
                 Ok(client) => return client,
-                Err(error) => assert!(start.elapsed() < PATIENCE && self.is_running(), "no page: {error}"),
+                Err(error) => assert!(start.elapsed() < TIMEOUT && self.is_running(), "no page: {error}"),
             }
-            wait = (wait * 2).min(PATIENCE);
+            wait = (wait * 2).min(TIMEOUT);
             thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// What `/functions` says.
+    /// Fetches and parses `/functions`.
     ///
     /// # Panics
-    /// When it is not as documented.
+    /// Panics when the request fails or the fields are not those documented.
     #[must_use]
     #[track_caller]
     pub fn functions(&self) -> Vec<FunctionReport> {
@@ -156,10 +156,10 @@ impl Guest {
         }
     }
 
-    /// What `/interrupts` says.
+    /// Fetches and parses `/interrupts`.
     ///
     /// # Panics
-    /// When it is not as documented.
+    /// Panics when the request fails or the fields are not those documented.
     #[must_use]
     #[track_caller]
     pub fn interrupts(&self) -> InterruptsReport {
@@ -170,27 +170,32 @@ impl Guest {
         }
     }
 
-    /// Has QEMU's monitor carry out a command, as `nmi` or `set_link net0 off`; its answer is among the console lines.
+    /// Sends a command to QEMU's monitor, as `nmi` or `set_link net0 off`; its output is among the console lines.
     ///
     /// # Panics
-    /// When QEMU no longer takes input.
+    /// Panics when QEMU no longer reads its input.
     #[track_caller]
     pub fn monitor(&self, command: &str) {
         // Ctrl-A c switches standard input between the serial port and the monitor.
         let keys = format!("\x01c{command}\n\x01c");
-        lock(&self.child).stdin.as_mut().expect("stdin is a pipe").write_all(keys.as_bytes()).expect("QEMU listens");
+        lock(&self.child)
+            .stdin
+            .as_mut()
+            .expect("stdin is a pipe")
+            .write_all(keys.as_bytes())
+            .expect("QEMU reads its input");
     }
 
-    /// Whether it still runs.
+    /// Returns whether the process still runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(lock(&self.child).try_wait(), Ok(None))
     }
 
-    /// Waits for its end, and for the last of its console.
+    /// Waits until the process has ended and its console is complete.
     ///
     /// # Panics
-    /// When its state cannot be asked for.
+    /// Panics when the state of the process cannot be read.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let status = loop {
@@ -229,9 +234,9 @@ fn lock(child: &Mutex<Child>) -> std::sync::MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts a process that has these descriptors, by their numbers here.
+/// Starts a process that inherits these descriptors under their numbers here.
 fn spawn(arguments: &[String], inherited: &[Arc<OwnedFd>]) -> io::Result<Child> {
-    // A descriptor that is open for one child is open for all that start meanwhile.
+    // A descriptor without close-on-exec is inherited by every process that starts meanwhile.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _only = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let set = |flags| inherited.iter().try_for_each(|descriptor| fcntl(descriptor, F_SETFD(flags)).map(drop));
@@ -246,14 +251,14 @@ fn spawn(arguments: &[String], inherited: &[Arc<OwnedFd>]) -> io::Result<Child> 
     child
 }
 
-/// Ends the process if it runs, and collects it. An error here means that it is gone already.
+/// Kills the process if it runs, and reaps it. An error here means that it has ended already.
 fn end(child: &Mutex<Child>) {
     let mut child = lock(child);
     drop(child.kill());
     drop(child.wait());
 }
 
-/// The word as a shell takes it back.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

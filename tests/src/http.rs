@@ -5,40 +5,40 @@ use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-/// Why a request got no answer.
+/// Why a request has no valid response.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The connection failed, or nothing came in time.
+    /// The connection failed or timed out.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The answer is not HTTP.
+    /// The response is not HTTP.
     #[error("the answer is not HTTP: {0}")]
     Parse(httparse::Error),
-    /// The connection was closed in the middle of the answer.
+    /// The connection was closed in the middle of a response.
     #[error("the connection was closed after {received} bytes of an answer")]
     Closed {
-        /// Bytes of the answer that had come.
+        /// Bytes of the response received before.
         received: usize,
     },
-    /// A length that is no number.
+    /// A length is not a number.
     #[error("the answer's length is `{0}`")]
     Length(String),
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// The status, as 200.
+    /// Status code, as 200.
     pub status: u16,
-    /// The headers, as they came.
+    /// Headers in the order received.
     pub headers: Vec<(String, String)>,
-    /// The body, whole.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The value of a header, whatever its case.
+    /// Returns the value of a header; the case of its name does not matter.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -49,34 +49,34 @@ impl Response {
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
-    /// Bytes received and not yet used.
+    /// Bytes received and not yet consumed.
     buffer: Vec<u8>,
 }
 
 impl Client {
-    /// Connects to a host port; no read or write may then take longer than `patience`.
+    /// Connects to a host port, with `timeout` for each read and write from then on.
     ///
     /// # Errors
     /// [`HttpError::Io`].
-    pub fn connect(port: u16, patience: Duration) -> Result<Self, HttpError> {
+    pub fn connect(port: u16, timeout: Duration) -> Result<Self, HttpError> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
         let mut client = Self { stream, buffer: Vec::new() };
-        client.patience(patience)?;
+        client.set_timeout(timeout)?;
         Ok(client)
     }
 
-    /// Sets how long a read or write may take from here on.
+    /// Sets the timeout of each read and write.
     ///
     /// # Errors
     /// [`HttpError::Io`].
-    pub fn patience(&mut self, patience: Duration) -> Result<(), HttpError> {
-        self.stream.set_read_timeout(Some(patience))?;
-        self.stream.set_write_timeout(Some(patience))?;
+    pub fn set_timeout(&mut self, timeout: Duration) -> Result<(), HttpError> {
+        self.stream.set_read_timeout(Some(timeout))?;
+        self.stream.set_write_timeout(Some(timeout))?;
         Ok(())
     }
 
-    /// Fetches `path` and leaves the connection open for the next request.
+    /// Requests `path` and returns the response; the connection stays open for the next request.
     ///
     /// # Errors
     /// [`HttpError`].
@@ -86,7 +86,7 @@ impl Client {
         self.response()
     }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     ///
     /// # Errors
     /// [`HttpError::Io`].
@@ -94,7 +94,7 @@ impl Client {
         Ok(self.stream.write_all(bytes)?)
     }
 
-    /// Reads one answer.
+    /// Reads one response.
     ///
     /// # Errors
     /// [`HttpError`].
@@ -153,7 +153,7 @@ impl Client {
     }
 }
 
-/// The status and headers, and how many bytes they are; `None` while they are incomplete.
+/// Parses status and headers, and returns them with their length in bytes; `None` while they are incomplete.
 fn parse_head(buffer: &[u8]) -> Result<Option<(Response, usize)>, HttpError> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
@@ -163,18 +163,19 @@ fn parse_head(buffer: &[u8]) -> Result<Option<(Response, usize)>, HttpError> {
     Ok(Some((Response { status: head.code.unwrap_or(0), headers, body: Vec::new() }, length)))
 }
 
-/// Sends `bytes` on a new connection, ends our side of it, and returns all that comes back until the other side ends.
+/// Sends `bytes` on a new connection, shuts down the sending side, and returns all that is received until the peer
+/// closes.
 ///
 /// # Errors
-/// When the connection fails or the other side does not end it within `patience`.
-pub fn exchange(port: u16, bytes: &[u8], patience: Duration) -> io::Result<Vec<u8>> {
+/// Returns an error when the connection fails, or the peer does not close within `timeout`.
+pub fn exchange(port: u16, bytes: &[u8], timeout: Duration) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(patience))?;
+    stream.set_read_timeout(Some(timeout))?;
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
-        // A reset is an end too.
+        // A reset ends the connection too.
         Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
         _ => Ok(answer),
     }
@@ -186,7 +187,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// A client whose peer has already said `answer`, and then closed.
+    /// Returns a client whose peer has sent `answer` and closed.
     fn answered(answer: &'static [u8]) -> Client {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("its number").port();
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_on_one_connection_do_not_run_into_each_other() {
+    fn responses_on_one_connection_are_kept_apart() {
         let mut client = answered(
             b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
         );
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_answer_and_a_wrong_length_are_errors() {
+    fn truncated_and_malformed_responses_are_errors() {
         let cut = answered(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").response();
         assert!(matches!(cut, Err(HttpError::Closed { received: 3 })), "{cut:?}");
         let wrong = answered(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n").response();

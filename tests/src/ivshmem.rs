@@ -1,8 +1,8 @@
-//! An ivshmem server with one client, the guest: shared memory, and an eventfd for each vector.
+//! An ivshmem server with the guest as its one client: shared memory, and an eventfd for each vector.
 //!
-//! The protocol, version 0 (QEMU, `docs/specs/ivshmem-spec`): numbers of eight bytes, some with a file descriptor
-//! beside them. The server sends the version, the client's number, -1 with the memory, and then the client's number
-//! once for each of its vectors, with the eventfd that rings it.
+//! Protocol version 0 (QEMU, `docs/specs/ivshmem-spec`): numbers of eight bytes, some with a file descriptor attached.
+//! The server sends the version, the client's id, -1 with the memory, and then the client's id once for each of its
+//! vectors, with the eventfd that signals it.
 
 #![expect(unsafe_code, reason = "memory that the guest writes at any time is mapped, and read by atomic accesses")]
 
@@ -27,13 +27,13 @@ use switchboard_instruments::ivshmem::place;
 use crate::Qemu;
 use crate::scratch::ScratchPath;
 
-/// Bytes of the shared memory: a page.
+/// Size in bytes of the shared memory: a page.
 const LENGTH: usize = 0x1000;
-/// The guest's number. Ours would be another, but nobody rings us.
+/// The guest's client id. This side has none, as no vector of ours is signalled.
 const GUEST: i64 = 1;
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The server, and the host's side of what it shares.
+/// The server, and the host's side of the shared memory and eventfds.
 #[derive(Debug)]
 pub struct IvshmemServer {
     socket: ScratchPath,
@@ -48,16 +48,16 @@ struct Shared {
 }
 
 impl IvshmemServer {
-    /// A server for a guest that is yet to start, with so many vectors.
+    /// Starts a server with `vectors` vectors, for a guest that is started later.
     ///
     /// # Panics
-    /// When the host has no descriptors or memory left.
+    /// Panics when the host is out of descriptors or memory.
     #[must_use]
     pub fn start(vectors: usize) -> Self {
         let memory = memfd_create(c"ivshmem", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
         ftruncate(&memory, LENGTH as i64).expect("a page for it");
         let pages = Pages::map(memory.as_fd()).expect("its mapping");
-        // Not blocking: QEMU reads until there is nothing.
+        // Non-blocking, because QEMU reads until the eventfd is empty.
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let eventfd = |_| EventFd::from_value_and_flags(0, flags).expect("an eventfd");
         let shared = Arc::new(Shared { memory, vectors: (0..vectors).map(eventfd).collect(), pages });
@@ -67,14 +67,14 @@ impl IvshmemServer {
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
             let (mut client, _) = listener.accept()?;
-            serving.greet(&client)?;
-            // The connection stays open for as long as the client wants; it never says anything.
+            serving.send_setup(&client)?;
+            // Keeps the connection open until the client closes it; a client sends nothing.
             io::copy(&mut client, &mut io::sink())
         });
         Self { socket, shared }
     }
 
-    /// Gives the guest the device.
+    /// Adds the device to the guest.
     #[must_use]
     pub fn attach(&self, qemu: Qemu) -> Qemu {
         let vectors = self.shared.vectors.len();
@@ -82,64 +82,64 @@ impl IvshmemServer {
             .device(&format!("ivshmem-doorbell,chardev=ivshmem,vectors={vectors}"))
     }
 
-    /// Waits until the guest serves its vectors; how many.
+    /// Waits until the guest's driver has set up its vectors, and returns their number.
     ///
     /// # Panics
-    /// When it does not in time.
+    /// Panics when that does not happen in time.
     #[must_use]
     #[track_caller]
     pub fn wait_served(&self) -> usize {
         let served = || self.word(place::SERVED, 0).load(Ordering::SeqCst);
         let start = Instant::now();
         while served() == 0 {
-            assert!(start.elapsed() < PATIENCE, "the guest's ivshmem driver never came up");
+            assert!(start.elapsed() < TIMEOUT, "the guest's ivshmem driver never came up");
             thread::sleep(Duration::from_millis(5));
         }
         usize::try_from(served()).expect("a number of vectors")
     }
 
-    /// Writes the vector's next number, and rings it.
+    /// Increments the vector's number in shared memory and signals the vector.
     ///
     /// # Panics
-    /// When there is no such vector.
+    /// Panics when there is no such vector.
     pub fn raise(&self, vector: usize) {
         self.word(place::RAISED, vector).fetch_add(1, Ordering::SeqCst);
-        // An eventfd only refuses when its 64 bits are full.
-        self.shared.vectors[vector].write(1).expect("a ring");
+        // A write to an eventfd fails only when its 64-bit counter would overflow.
+        self.shared.vectors[vector].write(1).expect("the eventfd is signalled");
     }
 
-    /// Waits until the guest has answered for everything raised on the vector.
+    /// Waits until the guest has answered every interrupt raised on the vector.
     ///
     /// # Panics
-    /// When it does not in time: an interrupt is lost.
+    /// Panics when that does not happen in time: an interrupt is lost.
     #[track_caller]
     pub fn wait_answered(&self, vector: usize) {
         let start = Instant::now();
         while self.answered(vector) < self.raised(vector) {
             let (answered, raised) = (self.answered(vector), self.raised(vector));
-            assert!(start.elapsed() < PATIENCE, "vector {vector}: {raised} raised, {answered} answered");
+            assert!(start.elapsed() < TIMEOUT, "vector {vector}: {raised} raised, {answered} answered");
             thread::yield_now();
         }
     }
 
-    /// Tells the guest that nothing more is raised.
+    /// Marks in shared memory that no more interrupts follow.
     pub fn finish(&self) {
         self.word(place::FINISHED, 0).store(1, Ordering::SeqCst);
     }
 
-    /// The number of the last interrupt raised.
+    /// Returns the number of the last interrupt raised.
     #[must_use]
     pub fn raised(&self, vector: usize) -> u64 {
         self.word(place::RAISED, vector).load(Ordering::SeqCst)
     }
 
-    /// The last number that the guest's handler answered for.
+    /// Returns the last number that the guest's handler has answered.
     #[must_use]
     pub fn answered(&self, vector: usize) -> u64 {
         self.word(place::ANSWERED, vector).load(Ordering::SeqCst)
     }
 
-    /// Calls of the guest's handler that found a new number.
+    /// Returns the number of calls of the guest's handler that found a new number.
     #[must_use]
     pub fn handled(&self, vector: usize) -> u64 {
         self.word(place::HANDLED, vector).load(Ordering::SeqCst)
@@ -152,7 +152,7 @@ impl IvshmemServer {
 }
 
 impl Shared {
-    fn greet(&self, client: &UnixStream) -> io::Result<()> {
+    fn send_setup(&self, client: &UnixStream) -> io::Result<()> {
         send(client, 0, None)?;
         send(client, GUEST, None)?;
         send(client, -1, Some(self.memory.as_fd()))?;
@@ -160,7 +160,7 @@ impl Shared {
     }
 }
 
-/// Sends a number, and a descriptor beside it.
+/// Sends a number with an optional descriptor.
 fn send(client: &UnixStream, number: i64, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let bytes = number.to_le_bytes();
     let descriptors: Vec<RawFd> = descriptor.iter().map(AsRawFd::as_raw_fd).collect();
@@ -173,13 +173,13 @@ fn send(client: &UnixStream, number: i64, descriptor: Option<BorrowedFd<'_>>) ->
 /// The mapping of the shared memory.
 ///
 /// # Invariants
-/// `start` is the start of a mapping of [`LENGTH`] bytes, which ends with this.
+/// `start` is the start of a mapping of [`LENGTH`] bytes, which is unmapped when this is dropped.
 #[derive(Debug)]
 struct Pages {
     start: NonNull<u8>,
 }
 
-// SAFETY: the mapping belongs to no thread, and is reached by atomic accesses alone.
+// SAFETY: the mapping belongs to no thread, and is accessed only atomically.
 unsafe impl Send for Pages {}
 // SAFETY: as above.
 unsafe impl Sync for Pages {}
@@ -188,23 +188,23 @@ impl Pages {
     fn map(memory: BorrowedFd<'_>) -> io::Result<Self> {
         let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new mapping, at a place that the kernel chooses, touches no other memory of ours.
+        // SAFETY: a new mapping at an address chosen by the kernel overlaps no other memory of this process.
         let start = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, memory, 0) }?;
         Ok(Self { start: start.cast() })
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset.is_multiple_of(8) && offset + 8 <= LENGTH, "a word at {offset:#x}");
-        // SAFETY: the word lies in the mapping (invariant).
+        // SAFETY: the word is within the mapping (invariant).
         let word = unsafe { self.start.add(offset) };
-        // SAFETY: aligned, mapped while `self` is borrowed, and reached only atomically, by the guest too.
+        // SAFETY: aligned, mapped while `self` is borrowed, and accessed only atomically, by the guest too.
         unsafe { AtomicU64::from_ptr(word.cast().as_ptr()) }
     }
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours (invariant), and nothing borrows it any more.
+        // SAFETY: the mapping belongs to `self` (invariant), and no borrow of it exists.
         let result = unsafe { munmap(self.start.cast(), LENGTH) };
         debug_assert!(result.is_ok(), "the mapping was there");
     }

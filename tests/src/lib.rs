@@ -1,7 +1,7 @@
-//! The harness: starts QEMU with the image, watches its console, and talks to it over forwarded ports.
+//! The test harness: starts QEMU with the image, reads its console, and connects to its forwarded ports.
 //!
-//! A test builds a [`Qemu`], starts it, and drives the [`Guest`] from outside. When the test fails, the guest's
-//! command line and console are printed, so that a person can run the same thing by hand.
+//! A test builds a [`Qemu`], starts it, and drives the [`Guest`] from outside. When the test fails, the guest's command
+//! line and console are printed, so that the run can be repeated by hand.
 
 mod archive;
 mod built;

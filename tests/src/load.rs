@@ -1,4 +1,4 @@
-//! A load generator: many kept-alive connections, every answer checked, a stall reported where it happened.
+//! A load generator: many kept-alive connections, every response checked, stalls and errors reported with their place.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
@@ -7,59 +7,59 @@ use std::time::Instant;
 
 use crate::{Client, HttpError};
 
-/// What to ask for, how often, and what must come back.
+/// The requests to send, and the response that each must have.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// The host port.
+    /// Host port.
     pub port: u16,
-    /// Connections at once.
+    /// Number of concurrent connections.
     pub connections: usize,
-    /// Requests over all connections together.
+    /// Number of requests over all connections together.
     pub requests: usize,
-    /// The path of each request.
+    /// Path of each request.
     pub path: &'static str,
-    /// The body of each answer.
+    /// Expected body of each response.
     pub body: Vec<u8>,
-    /// An answer that takes longer is a stall.
+    /// Timeout of a response; exceeding it is reported as a stall.
     pub stall: Duration,
 }
 
-/// What was measured.
+/// The result of a run without failures.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadReport {
-    /// Requests answered.
+    /// Number of requests answered.
     pub requests: usize,
-    /// From the first request to the last answer; making the connections is not counted.
+    /// Time from the first request to the last response, connection setup excluded.
     pub elapsed: Duration,
-    /// The slowest answer.
+    /// Latency of the slowest response.
     pub slowest: Duration,
 }
 
-/// The first thing that went wrong on a connection.
+/// The first failure of a connection.
 #[derive(Debug, thiserror::Error)]
 #[error("connection {connection}, its request {request}, {after:.1?} after the start: {cause}")]
 pub struct LoadError {
-    /// Which connection, from 0.
+    /// Index of the connection, from 0.
     pub connection: usize,
-    /// Which of its requests, from 0.
+    /// Index of its request, from 0.
     pub request: usize,
-    /// When.
+    /// Time since the start.
     pub after: Duration,
-    /// What happened.
+    /// The cause.
     pub cause: String,
 }
 
 impl Load {
-    /// Sends every request and checks every answer. Connections take requests from one pool, so that a slow one does
-    /// not hold up the end.
+    /// Sends every request and checks every response. Connections take requests from one pool, so that a slow one does
+    /// not prolong the run.
     ///
     /// # Errors
-    /// The failure of each connection that failed.
+    /// Returns the first failure of each connection that failed.
     pub fn run(&self) -> Result<LoadReport, Vec<LoadError>> {
         let start = Instant::now();
         let failure = |connection, request, cause| LoadError { connection, request, after: start.elapsed(), cause };
-        // One after another, each with an answer: QEMU lets one connection wait on a forwarded port, and the host's
-        // kernel resets those that come on top.
+        // Serially, and each with a response: QEMU's backlog of a forwarded port is one connection, and the host's
+        // kernel resets those beyond it.
         let mut clients = Vec::new();
         for connection in 0..self.connections {
             let client = Client::connect(self.port, self.stall).and_then(|mut client| {
@@ -95,7 +95,8 @@ impl Load {
         if failures.is_empty() { Ok(report) } else { Err(failures) }
     }
 
-    /// One connection's requests: how many, and the slowest answer; or which one failed, and why.
+    /// Sends one connection's requests; returns their number and the slowest latency, or the failed request and the
+    /// cause.
     fn work(&self, mut client: Client, taken: &AtomicUsize) -> Result<(usize, Duration), (usize, String)> {
         let mut request = 0;
         let mut slowest = Duration::ZERO;
@@ -128,7 +129,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
-    /// A server that answers the first `answers` requests of each connection, then says nothing more.
+    /// Starts a server that answers the first `answers` requests of each connection and then stalls.
     fn server(answers: usize) -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("its number").port();
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn a_stall_and_a_wrong_body_are_reported() {
         let stalled = load(server(3), b"ok").run().expect_err("a stall");
-        // The first of the three answers went to making the connection.
+        // The first of the three responses is consumed when connecting.
         assert!(stalled.iter().all(|error| error.cause.contains("stalled") && error.request == 2), "{stalled:?}");
         let wrong = load(server(usize::MAX), b"no").run().expect_err("a wrong body");
         assert!(wrong[0].cause.contains("another body"), "{wrong:?}");

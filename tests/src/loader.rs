@@ -1,51 +1,51 @@
-//! What brings the image into a guest's memory.
+//! Loads the image into a guest's memory.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::ScratchPath;
 
-/// How the image is booted.
+/// Boot loader of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Boot {
-    /// QEMU loads it, by its PVH note.
+    /// QEMU loads it by its PVH note.
     Pvh,
-    /// GRUB loads it from the ISO, on SeaBIOS.
+    /// GRUB on SeaBIOS loads it from the ISO.
     Iso,
-    /// GRUB loads it from the ISO, on UEFI.
+    /// GRUB on UEFI loads it from the ISO.
     Uefi,
 }
 
-/// QEMU's words for it, and what must be there as long as the guest is.
+/// QEMU's arguments for a boot loader, and the ISO that must exist as long as the guest runs.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    pub(crate) words: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     pub(crate) iso: Option<ScratchPath>,
 }
 
 impl Boot {
-    /// Prepares a boot of an image with that command line.
+    /// Prepares a boot of the image with a kernel command line.
     pub(crate) fn load(self, image: &Path, command_line: &str) -> Loaded {
         if self == Self::Pvh {
-            let mut words = vec!["-kernel".to_owned(), image.display().to_string()];
+            let mut arguments = vec!["-kernel".to_owned(), image.display().to_string()];
             if !command_line.is_empty() {
-                words.extend(["-append".to_owned(), command_line.to_owned()]);
+                arguments.extend(["-append".to_owned(), command_line.to_owned()]);
             }
-            return Loaded { words, iso: None };
+            return Loaded { arguments, iso: None };
         }
         let iso = ScratchPath::new("iso");
         run(Command::new("tools/iso").arg(iso.path()).arg(command_line).env("IMAGE", image));
         let cd = format!("if=none,id=cd0,format=raw,media=cdrom,readonly=on,file={}", iso.path().display());
-        let mut words = ["-drive", &cd, "-device", "ide-cd,drive=cd0,bootindex=0"].map(str::to_owned).to_vec();
+        let mut arguments = ["-drive", &cd, "-device", "ide-cd,drive=cd0,bootindex=0"].map(str::to_owned).to_vec();
         if self == Self::Uefi {
             for (unit, part, access) in [(0, "CODE", "readonly=on"), (1, "VARS", "snapshot=on")] {
                 let file = run(Command::new("bash").args(["-c", &format!("source tools/lib.sh; ovmf {part}")]));
                 let file = String::from_utf8_lossy(&file.stdout).trim().to_owned();
                 let flash = format!("if=pflash,unit={unit},format=raw,{access},file={file}");
-                words.extend(["-drive".to_owned(), flash]);
+                arguments.extend(["-drive".to_owned(), flash]);
             }
         }
-        Loaded { words, iso: Some(iso) }
+        Loaded { arguments, iso: Some(iso) }
     }
 }
 

@@ -1,18 +1,18 @@
-//! Host ports that lead into the guest.
+//! Host ports that are forwarded into the guest.
 
 use core::net::Ipv4Addr;
 use std::net::{TcpListener, UdpSocket};
 
-/// What a forwarded port carries.
+/// Protocol of a forwarded port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
-    /// A stream.
+    /// TCP.
     Tcp,
-    /// Datagrams.
+    /// UDP.
     Udp,
 }
 
-/// A port that nobody has now: the kernel picks it.
+/// Returns a port that is unused now, chosen by the kernel.
 pub(crate) fn free_port(protocol: Protocol) -> u16 {
     let any = (Ipv4Addr::LOCALHOST, 0);
     let address = match protocol {

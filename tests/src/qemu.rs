@@ -1,4 +1,4 @@
-//! A QEMU command line, built up and started.
+//! Builds a QEMU command line and starts it.
 
 use core::time::Duration;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -12,7 +12,7 @@ use crate::machine::Machine;
 use crate::ports::{Protocol, free_port};
 use crate::proxy::GuestMemory;
 
-/// The network devices.
+/// Model of a network device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nic {
     /// `virtio-net-pci`: INTx and MSI-X.
@@ -21,20 +21,20 @@ pub enum Nic {
     E1000,
 }
 
-/// The interrupt mode asked for on the kernel command line.
+/// Interrupt mode that the kernel command line requests (`irq=`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Irq {
-    /// The best that each function offers.
+    /// The best mode that each function supports.
     Auto,
-    /// MSI-X or nothing.
+    /// MSI-X only.
     Msix,
-    /// MSI or nothing.
+    /// MSI only.
     Msi,
-    /// The line or nothing.
+    /// The line (INTx) only.
     Intx,
 }
 
-/// A guest to be started.
+/// The configuration of a guest.
 #[derive(Debug, Clone)]
 pub struct Qemu {
     machine: Machine,
@@ -50,12 +50,12 @@ pub struct Qemu {
     limit: Duration,
     disks: usize,
     has_exit: bool,
-    /// Descriptors that QEMU gets from us.
+    /// File descriptors that QEMU inherits.
     inherited: Vec<Arc<OwnedFd>>,
 }
 
 impl Qemu {
-    /// A guest with 128 MiB, one CPU, and no device beyond what the machine has.
+    /// Creates a guest with 128 MiB, one CPU, and no device beyond those of the machine.
     #[must_use]
     pub fn new(machine: Machine) -> Self {
         Self {
@@ -83,14 +83,14 @@ impl Qemu {
         self
     }
 
-    /// Adds a bridge by QEMU's name and options: before every other device, so that any can be put behind it.
+    /// Adds a bridge by QEMU's name and options, ahead of all other devices, so that any can be behind it.
     #[must_use]
     pub fn bridge(mut self, device: &str) -> Self {
         self.bridges.push(device.to_owned());
         self
     }
 
-    /// Adds a network device, without options.
+    /// Adds a network device without options.
     #[must_use]
     pub fn nic(self, nic: Nic) -> Self {
         self.nic_device(match nic {
@@ -112,13 +112,13 @@ impl Qemu {
         self.files_on("virtio-blk-pci")
     }
 
-    /// The same, as the device of that name and options.
+    /// Adds the same disk on a device of that name and options.
     #[must_use]
     pub fn files_on(self, device: &str) -> Self {
         self.drive(&format!("format=raw,readonly=on,file={}", built_disk().display()), device)
     }
 
-    /// Adds a virtio disk with the bytes of a raw file.
+    /// Adds a virtio disk with the content of a raw file.
     #[must_use]
     pub fn disk(self, path: &Path) -> Self {
         self.drive(&format!("format=raw,file={}", path.display()), "virtio-blk-pci")
@@ -152,7 +152,7 @@ impl Qemu {
         self
     }
 
-    /// Asks for an interrupt mode; nothing is said on the command line for [`Irq::Auto`].
+    /// Requests an interrupt mode; for [`Irq::Auto`] the command line stays without the option.
     #[must_use]
     pub fn irq(self, irq: Irq) -> Self {
         match irq {
@@ -170,7 +170,7 @@ impl Qemu {
         self
     }
 
-    /// Sets how the image is booted; by QEMU itself if nothing is said.
+    /// Sets the boot loader; the default is QEMU itself.
     #[must_use]
     pub fn boot(mut self, boot: Boot) -> Self {
         self.boot = boot;
@@ -191,7 +191,7 @@ impl Qemu {
         self
     }
 
-    /// Has the guest run in memory that the host reaches too.
+    /// Backs the guest's RAM by memory that the host can access.
     #[must_use]
     pub fn shared_memory(self, memory: &GuestMemory) -> Self {
         let (number, mut this) = self.inherit(memory.descriptor());
@@ -201,7 +201,7 @@ impl Qemu {
         this.argument("-object", &object).argument("-machine", "memory-backend=memory")
     }
 
-    /// Gives QEMU a descriptor; its number there.
+    /// Passes a file descriptor to QEMU; returns its number there.
     #[must_use]
     pub fn inherit(mut self, descriptor: OwnedFd) -> (RawFd, Self) {
         let number = descriptor.as_raw_fd();
@@ -209,55 +209,55 @@ impl Qemu {
         (number, self)
     }
 
-    /// Forwards a port of the guest's, on every network device; TCP 80 always is.
+    /// Forwards a port of the guest on every network device; TCP 80 is always forwarded.
     #[must_use]
     pub fn forward(mut self, protocol: Protocol, port: u16) -> Self {
         self.forwards.push((protocol, port));
         self
     }
 
-    /// Sets how long the guest may live: when the time is up it is ended, and the test fails.
+    /// Sets the time limit of the guest: the watchdog then ends it, and the test fails.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Leaves out the device by which a guest ends: it halts for good then, and can be looked at.
+    /// Omits the exit device, so that a guest which ends halts instead and can be inspected.
     #[must_use]
     pub fn without_exit(mut self) -> Self {
         self.has_exit = false;
         self
     }
 
-    /// Starts it.
+    /// Starts the guest.
     ///
     /// # Panics
-    /// When the image has not been built, an ISO cannot be made, or QEMU cannot be started.
+    /// Panics when the image has not been built, the ISO cannot be made, or QEMU cannot be started.
     #[must_use]
     pub fn start(&self) -> Guest {
         let image = self.image.clone().unwrap_or_else(built_image);
         let loaded = self.boot.load(&image, &self.command_line.join(" "));
-        let (arguments, ports) = self.arguments(&loaded.words);
+        let (arguments, ports) = self.arguments(&loaded.arguments);
         Guest::start(&arguments, &self.inherited, ports, self.limit, loaded.iso)
     }
 
-    /// The command, the program first, with the ports it forwards, which are free now.
+    /// Returns the command, the program first, with the ports that it forwards, which are unused now.
     fn arguments(&self, loader: &[String]) -> (Vec<String>, Vec<Ports>) {
-        let mut words: Vec<String> = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config"]
+        let mut arguments: Vec<String> = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config"]
             .into_iter()
             .chain(["-display", "none", "-no-reboot"])
             .chain(["-chardev", "stdio,id=console,mux=on,signal=off"])
             .chain(["-serial", "chardev:console", "-mon", "chardev=console"])
-            .chain(self.machine.words().iter().copied())
+            .chain(self.machine.arguments().iter().copied())
             .chain(["-cpu", &self.cpu, "-m", &self.memory])
             .chain(loader.iter().map(String::as_str))
             .map(str::to_owned)
             .collect();
         if self.has_exit {
-            words.extend(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"].map(str::to_owned));
+            arguments.extend(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"].map(str::to_owned));
         }
-        words.extend(self.bridges.iter().flat_map(|device| ["-device".to_owned(), device.clone()]));
+        arguments.extend(self.bridges.iter().flat_map(|device| ["-device".to_owned(), device.clone()]));
         let mut ports = Vec::new();
         for (index, device) in self.nics.iter().enumerate() {
             let forwarded: Ports =
@@ -268,11 +268,11 @@ impl Qemu {
                 let protocol = if protocol == Protocol::Tcp { "tcp" } else { "udp" };
                 netdev += &format!(",hostfwd={protocol}:127.0.0.1:{host}-:{guest}");
             }
-            words.extend(["-netdev".to_owned(), netdev]);
-            words.extend(["-device".to_owned(), format!("{device},netdev=net{index},romfile=")]);
+            arguments.extend(["-netdev".to_owned(), netdev]);
+            arguments.extend(["-device".to_owned(), format!("{device},netdev=net{index},romfile=")]);
             ports.push(forwarded);
         }
-        words.extend_from_slice(&self.arguments);
-        (words, ports)
+        arguments.extend_from_slice(&self.arguments);
+        (arguments, ports)
     }
 }

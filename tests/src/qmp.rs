@@ -1,4 +1,4 @@
-//! QEMU's machine protocol: devices put in and taken out while the guest runs.
+//! QEMU's machine protocol (QMP): adds and removes devices while the guest runs.
 
 use core::time::Duration;
 use std::io::{BufRead, BufReader, Write};
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::Qemu;
 use crate::scratch::ScratchPath;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where a guest will take commands.
+/// The QMP socket of a guest.
 #[derive(Debug)]
 pub struct Qmp {
     socket: ScratchPath,
@@ -26,55 +26,55 @@ impl Default for Qmp {
 }
 
 impl Qmp {
-    /// Has the guest listen.
+    /// Adds the QMP socket to the guest.
     #[must_use]
     pub fn attach(&self, qemu: Qemu) -> Qemu {
         qemu.argument("-qmp", &format!("unix:{},server=on,wait=off", self.socket.path().display()))
     }
 
-    /// A session with the guest that was started so.
+    /// Connects to the running guest.
     ///
     /// # Panics
-    /// When the guest does not listen.
+    /// Panics when the socket does not accept connections.
     #[must_use]
     pub fn connect(&self) -> QmpSession {
         let start = Instant::now();
         let stream = loop {
             match UnixStream::connect(self.socket.path()) {
                 Ok(stream) => break stream,
-                Err(error) => assert!(start.elapsed() < PATIENCE, "no QMP socket: {error}"),
+                Err(error) => assert!(start.elapsed() < TIMEOUT, "no QMP socket: {error}"),
             }
             thread::sleep(Duration::from_millis(20));
         };
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         let lines = BufReader::new(stream.try_clone().expect("a second handle"));
         let mut session = QmpSession { stream, lines, events: Vec::new() };
         session.read();
-        session.command("qmp_capabilities", &json!({})).expect("it takes commands");
+        session.command("qmp_capabilities", &json!({})).expect("QMP accepts commands");
         session
     }
 }
 
-/// A session, whose commands are carried out one by one.
+/// A QMP session; each command is executed before the next is sent.
 #[derive(Debug)]
 pub struct QmpSession {
     stream: UnixStream,
     lines: BufReader<UnixStream>,
-    /// Events that came meanwhile.
+    /// Events received while waiting for a reply.
     events: Vec<Value>,
 }
 
 impl QmpSession {
-    /// Has a command carried out; its result, or what QEMU has against it.
+    /// Executes a command and returns its result.
     ///
     /// # Errors
-    /// QEMU's words.
+    /// QEMU's description of the error.
     ///
     /// # Panics
-    /// When QEMU does not answer.
+    /// Panics when QEMU does not reply.
     pub fn command(&mut self, name: &str, arguments: &Value) -> Result<Value, String> {
         let line = format!("{}\n", json!({ "execute": name, "arguments": arguments }));
-        self.stream.write_all(line.as_bytes()).expect("QEMU listens");
+        self.stream.write_all(line.as_bytes()).expect("QEMU reads its input");
         loop {
             let answer = self.read();
             if let Some(result) = answer.get("return") {
@@ -86,28 +86,28 @@ impl QmpSession {
         }
     }
 
-    /// Puts in a device, by QEMU's name and options.
+    /// Adds a device by QEMU's name and options.
     ///
     /// # Panics
-    /// When QEMU refuses.
+    /// Panics when QEMU refuses.
     pub fn add(&mut self, driver: &str, id: &str, options: &[(&str, &str)]) {
         let mut arguments = json!({ "driver": driver, "id": id });
         options.iter().for_each(|(name, value)| arguments[*name] = Value::from(*value));
         self.command("device_add", &arguments).unwrap_or_else(|error| panic!("{driver} {id}: {error}"));
     }
 
-    /// Asks the guest to let go of a device.
+    /// Requests the guest to release a device (`device_del`).
     ///
     /// # Errors
-    /// QEMU's words: the guest has not answered an earlier one, say.
-    pub fn ask_to_remove(&mut self, id: &str) -> Result<(), String> {
+    /// QEMU's description of the error, as when an earlier request is still pending.
+    pub fn request_removal(&mut self, id: &str) -> Result<(), String> {
         self.command("device_del", &json!({ "id": id })).map(drop)
     }
 
-    /// Waits until the device is no more.
+    /// Waits until the device is deleted.
     ///
     /// # Panics
-    /// When it stays.
+    /// Panics when it is not deleted in time.
     pub fn wait_until_deleted(&mut self, id: &str) {
         let is_it = |event: &Value| event["event"] == "DEVICE_DELETED" && event["data"]["device"] == id;
         loop {
@@ -119,7 +119,7 @@ impl QmpSession {
         }
     }
 
-    /// Reads one message; an event is kept.
+    /// Reads one message; an event is kept for later.
     fn read(&mut self) -> Value {
         let mut line = String::new();
         self.lines.read_line(&mut line).expect("QEMU answers");

@@ -1,4 +1,4 @@
-//! Memory and configuration space from outside: QEMU's qtest protocol, beside a guest that runs as always.
+//! Access to a guest's memory and configuration space from outside, by QEMU's qtest protocol, while the guest runs.
 
 use core::time::Duration;
 use std::io::{BufRead, BufReader, Write};
@@ -9,11 +9,11 @@ use std::time::Instant;
 use crate::Qemu;
 use crate::scratch::ScratchPath;
 
-/// Commands sent before their answers are read.
+/// Number of commands sent before their replies are read.
 const BATCH: usize = 200;
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where a guest will listen for commands.
+/// The qtest socket of a guest.
 #[derive(Debug)]
 pub struct Qtest {
     socket: ScratchPath,
@@ -26,47 +26,47 @@ impl Default for Qtest {
 }
 
 impl Qtest {
-    /// Has the guest listen.
+    /// Adds the qtest socket to the guest.
     #[must_use]
     pub fn attach(&self, qemu: Qemu) -> Qemu {
         let server = format!("unix:{},server=on,wait=off", self.socket.path().display());
         qemu.argument("-qtest", &server).argument("-qtest-log", "/dev/null")
     }
 
-    /// Writes each value as four bytes to a physical address.
+    /// Writes each value as four bytes to the same physical address.
     ///
     /// # Panics
-    /// When the guest does not listen, or refuses.
+    /// Panics when the socket does not accept connections, or a command fails.
     pub fn write_words(&self, address: u64, values: impl IntoIterator<Item = u32>) {
-        self.carry_out(values.into_iter().map(|value| format!("writel {address:#x} {value:#x}\n")));
+        self.execute(values.into_iter().map(|value| format!("writel {address:#x} {value:#x}\n")));
     }
 
-    /// Reads two bytes of configuration space, by the ports.
+    /// Reads two bytes of configuration space by the ports 0xcf8 and 0xcfc.
     ///
     /// # Panics
-    /// When the guest does not listen, or refuses.
+    /// Panics when the socket does not accept connections, or a command fails.
     #[must_use]
     pub fn read_config(&self, function: (u8, u8, u8), offset: u8) -> u16 {
         let read = format!("inw {:#x}\n", 0xcfc + u16::from(offset & 2));
-        let answers = self.carry_out([select(function, offset), read]);
+        let answers = self.execute([select(function, offset), read]);
         let value = answers[1].strip_prefix("OK 0x").map(|digits| u16::from_str_radix(digits, 16));
         value.expect("a value").expect("a number")
     }
 
-    /// Writes two bytes of configuration space, by the ports.
+    /// Writes two bytes of configuration space by the ports 0xcf8 and 0xcfc.
     ///
     /// # Panics
-    /// When the guest does not listen, or refuses.
+    /// Panics when the socket does not accept connections, or a command fails.
     pub fn write_config(&self, function: (u8, u8, u8), offset: u8, value: u16) {
         let write = format!("outw {:#x} {value:#x}\n", 0xcfc + u16::from(offset & 2));
-        self.carry_out([select(function, offset), write]);
+        self.execute([select(function, offset), write]);
     }
 
-    /// Takes the power from what is in the slot of a port, whose indicator goes dark: as the port's own driver would, and
-    /// without its knowledge.
+    /// Turns off the power and the power indicator of the slot of a port, as the port's driver would, without the
+    /// driver being involved.
     ///
     /// # Panics
-    /// When the guest does not listen, or the function is no port with a slot.
+    /// Panics when a command fails, or the function is no PCI Express port.
     pub fn power_off(&self, port: (u8, u8, u8)) {
         let [mut offset, _] = self.read_config(port, 0x34).to_le_bytes();
         loop {
@@ -81,8 +81,8 @@ impl Qtest {
         self.write_config(port, control, self.read_config(port, control) | 0x700);
     }
 
-    /// Has the commands carried out, in their order, and returns the answers.
-    fn carry_out(&self, commands: impl IntoIterator<Item = String>) -> Vec<String> {
+    /// Executes the commands in order and returns their replies.
+    fn execute(&self, commands: impl IntoIterator<Item = String>) -> Vec<String> {
         let stream = self.connect();
         let mut lines = BufReader::new(&stream).lines();
         let mut commands = commands.into_iter().peekable();
@@ -104,17 +104,17 @@ impl Qtest {
         loop {
             match UnixStream::connect(self.socket.path()) {
                 Ok(stream) => {
-                    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
                     return stream;
                 }
-                Err(error) => assert!(start.elapsed() < PATIENCE, "no qtest socket: {error}"),
+                Err(error) => assert!(start.elapsed() < TIMEOUT, "no qtest socket: {error}"),
             }
             thread::sleep(Duration::from_millis(20));
         }
     }
 }
 
-/// Points the address port at a dword of configuration space.
+/// Returns the command that selects a dword of configuration space by the address port.
 fn select((bus, device, function): (u8, u8, u8), offset: u8) -> String {
     let address =
         1 << 31 | u32::from(bus) << 16 | u32::from(device) << 11 | u32::from(function) << 8 | u32::from(offset & 0xfc);

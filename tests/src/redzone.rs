@@ -1,6 +1,6 @@
-//! Finds instructions that keep data below the stack pointer, where an interrupt would overwrite it.
+//! Finds instructions that access data below the stack pointer, which an interrupt would overwrite.
 
-/// Whether a line of `objdump -d` (AT&T syntax) reads or writes memory below the stack pointer.
+/// Returns whether a line of `objdump -d` (AT&T syntax) reads or writes memory below the stack pointer.
 ///
 /// `lea` only computes an address. With an index register the address is usually above: the compiler folds
 /// `base[i - 1]` into a negative offset.
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_access_below_is_found_in_every_position() {
+    fn accesses_below_the_stack_pointer_are_found() {
         for line in [
             "  1005:\tmov    %rax,-0x8(%rsp)",
             "  1005:\tmovups -0x18(%rsp),%xmm0",
@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_above_is_not() {
+    fn accesses_above_it_are_not() {
         for line in [
             "  1005:\tmov    %rax,0x8(%rsp)",
             "  1005:\tmov    %rax,(%rsp)",

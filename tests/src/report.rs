@@ -1,4 +1,4 @@
-//! The JSON of `/functions` and `/interrupts`, as tools rely on it: these fields, no other, none missing.
+//! The JSON of `/functions` and `/interrupts` as tools parse it: exactly the documented fields.
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Serialize};
@@ -15,19 +15,19 @@ pub struct FunctionReport {
     pub device: String,
     /// Class, subclass and programming interface: six hexadecimal digits.
     pub class: String,
-    /// The driver that has it, or that tried.
+    /// Driver that is bound, or whose probe failed.
     pub driver: Option<String>,
     /// `live`, `failed: ...` or `unclaimed`.
     pub state: String,
-    /// The interrupts it is able to give.
+    /// Interrupts that the function supports.
     pub offers: Offers,
-    /// The mode granted: `msix`, `msi`, `intx` or `none`.
+    /// Mode granted: `msix`, `msi`, `intx` or `none`.
     pub mode: String,
-    /// Where its line leads, when that is the mode.
+    /// Route of its interrupt line, in the mode `intx`.
     pub route: Option<RouteReport>,
     /// Its BARs.
     pub bars: Vec<BarReport>,
-    /// Its extended capabilities; the field is missing where there are none.
+    /// Its extended capabilities; the field is absent when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extended: Vec<ExtendedReport>,
 }
@@ -38,34 +38,34 @@ pub struct FunctionReport {
 pub struct ExtendedReport {
     /// Four hexadecimal digits.
     pub id: String,
-    /// What it is, if that is widespread.
+    /// Name, for common capabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Version of its layout.
     pub version: u32,
-    /// Where it is in configuration space, `0x100`.
+    /// Offset in configuration space, as `0x100`.
     pub offset: String,
 }
 
-/// The interrupts that a function offers.
+/// Interrupts that a function supports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offers {
-    /// The pin, `A` to `D`.
+    /// Interrupt pin, `A` to `D`.
     pub intx: Option<String>,
-    /// How many MSI messages.
+    /// Number of MSI messages.
     pub msi: u32,
-    /// How many MSI-X entries.
+    /// Number of MSI-X table entries.
     pub msix: u32,
 }
 
-/// Where a line leads.
+/// Route of an interrupt line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteReport {
-    /// The line's number.
+    /// Global system interrupt (GSI) of the line.
     pub gsi: u32,
-    /// Who knew it: `chipset` or `firmware`.
+    /// Where the route was read: `chipset` or `firmware`.
     pub source: String,
 }
 
@@ -77,23 +77,23 @@ pub struct BarReport {
     pub index: u32,
     /// `mem32`, `mem64` or `io`.
     pub kind: String,
-    /// `0x` and hexadecimal digits; nothing for one that is nowhere.
+    /// `0x` and hexadecimal digits; `None` when unassigned.
     pub address: Option<String>,
-    /// Why it is nowhere.
+    /// Why it has no address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unassigned: Option<String>,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
 impl BarReport {
-    /// Where it is.
+    /// Returns the address as a number.
     ///
     /// # Panics
-    /// When the report is not as documented.
+    /// Panics when the address is not hexadecimal.
     #[must_use]
     #[track_caller]
-    pub fn place(&self) -> Option<u64> {
+    pub fn address_value(&self) -> Option<u64> {
         let digits = self.address.as_ref()?.strip_prefix("0x").expect("a hexadecimal number");
         Some(u64::from_str_radix(digits, 16).expect("a hexadecimal number"))
     }
@@ -103,74 +103,74 @@ impl BarReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InterruptsReport {
-    /// Interrupts that nobody was there to serve.
+    /// Interrupts on vectors without a handler.
     pub spurious: u64,
-    /// One row for each vector of messages, and for each handler of a line.
+    /// One entry for each vector of messages, and for each handler of a line.
     pub vectors: Vec<VectorReport>,
 }
 
-/// One vector's counters, or one line handler's.
+/// Counters of a vector, or of one handler of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VectorReport {
-    /// The CPU's number for it.
+    /// Vector number.
     pub vector: u32,
-    /// Where it is delivered.
+    /// CPU that it is delivered to.
     pub cpu: u32,
     /// `msix`, `msi` or `intx`.
     pub mode: String,
-    /// The function's address.
+    /// Address of the function.
     pub function: String,
-    /// The driver.
+    /// Name of the driver.
     pub driver: String,
-    /// The messages that it carries; several when folded.
+    /// Messages that use the vector; several when folded.
     pub names: Vec<String>,
-    /// The line's number, for a line.
+    /// GSI, for a line.
     pub gsi: Option<u32>,
-    /// Calls of the handler.
+    /// Number of calls of the handler.
     pub count: u64,
-    /// Those of them that it did not claim.
+    /// Calls that it did not claim.
     pub unclaimed: u64,
-    /// Those of them that it did.
+    /// Calls that it claimed.
     pub claimed: u64,
-    /// Those of them for several messages at once.
+    /// Calls for several messages at once.
     pub folded: u64,
-    /// Messages found pending when their source was unmasked.
+    /// Messages that were pending when their source was unmasked.
     pub masked_while_pending: u64,
-    /// The longest call, in ticks of the CPU's time stamp counter.
+    /// Longest call in ticks of the time stamp counter.
     pub longest_ticks: u32,
 }
 
 impl InterruptsReport {
-    /// The rows of a driver.
+    /// Returns the entries of a driver.
     pub fn of<'a>(&'a self, driver: &'a str) -> impl Iterator<Item = &'a VectorReport> {
-        self.vectors.iter().filter(move |row| row.driver == driver)
+        self.vectors.iter().filter(move |entry| entry.driver == driver)
     }
 
-    /// How many interrupts were a driver's own.
+    /// Returns the number of calls that a driver's handlers claimed.
     #[must_use]
     pub fn claimed(&self, driver: &str) -> u64 {
-        self.of(driver).map(|row| row.claimed).sum()
+        self.of(driver).map(|entry| entry.claimed).sum()
     }
 }
 
-/// Reads the body of `/functions`.
+/// Parses the body of `/functions`.
 ///
 /// # Errors
-/// When it is not JSON, or a field is missing, unknown or of another kind.
+/// Returns an error when it is not JSON, or a field is missing, unknown or of another type.
 pub fn parse_functions(body: &[u8]) -> serde_json::Result<Vec<FunctionReport>> {
     parse(body)
 }
 
-/// Reads the body of `/interrupts`.
+/// Parses the body of `/interrupts`.
 ///
 /// # Errors
-/// When it is not JSON, or a field is missing, unknown or of another kind.
+/// Returns an error when it is not JSON, or a field is missing, unknown or of another type.
 pub fn parse_interrupts(body: &[u8]) -> serde_json::Result<InterruptsReport> {
     parse(body)
 }
 
-/// Parsing alone takes a missing field for `null`; writing it again and comparing does not.
+/// Parses, serializes again and compares: parsing alone would accept a missing field as `null`.
 fn parse<T: DeserializeOwned + Serialize>(body: &[u8]) -> serde_json::Result<T> {
     let value: serde_json::Value = serde_json::from_slice(body)?;
     let parsed: T = serde_json::from_value(value.clone())?;
@@ -187,17 +187,17 @@ mod tests {
         "bars":[{"index":4,"kind":"mem64","address":"0xfe000000","size":16384}]}]"#;
 
     #[test]
-    fn the_documented_shape_is_read() {
-        let functions = parse_functions(FUNCTION.as_bytes()).expect("the documented shape");
+    fn documented_fields_are_parsed() {
+        let functions = parse_functions(FUNCTION.as_bytes()).expect("the documented fields");
         assert_eq!(functions[0].offers, Offers { intx: Some("A".into()), msi: 0, msix: 4 });
         let interrupts = br#"{"spurious":0,"vectors":[{"vector":49,"cpu":0,"mode":"msix","function":"0000:00:03.0",
             "driver":"virtio-net","names":["Rx"],"gsi":null,"count":123,"unclaimed":0,
             "claimed":123,"folded":0,"masked_while_pending":0,"longest_ticks":4567}]}"#;
-        assert_eq!(parse_interrupts(interrupts).expect("the documented shape").claimed("virtio-net"), 123);
+        assert_eq!(parse_interrupts(interrupts).expect("the documented fields").claimed("virtio-net"), 123);
     }
 
     #[test]
-    fn another_shape_is_refused() {
+    fn missing_unknown_and_mistyped_fields_are_refused() {
         let missing = FUNCTION.replace(r#""driver":"virtio-net","#, "");
         assert!(parse_functions(missing.as_bytes()).is_err(), "a missing field");
         let unknown = FUNCTION.replace(r#""mode""#, r#""more":1,"mode""#);

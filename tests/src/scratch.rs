@@ -1,25 +1,25 @@
-//! Names for what a test leaves in the temporary folder, and does not leave behind.
+//! Temporary paths that are deleted when a test is done.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::path::{Path, PathBuf};
 use std::{env, fs, process};
 
-/// A place for a file or a socket, deleted with this.
+/// The path of a temporary file or socket, deleted when dropped.
 #[derive(Debug)]
 pub struct ScratchPath {
     path: PathBuf,
 }
 
 impl ScratchPath {
-    /// A path that nobody uses, ending in `.kind`.
+    /// Returns an unused path that ends in `.extension`.
     #[must_use]
-    pub fn new(kind: &str) -> Self {
+    pub fn new(extension: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("switchboard-{}-{}.{kind}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("switchboard-{}-{}.{extension}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self { path: env::temp_dir().join(name) }
     }
 
-    /// The place.
+    /// Returns the path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -28,7 +28,7 @@ impl ScratchPath {
 
 impl Drop for ScratchPath {
     fn drop(&mut self) {
-        // A file left behind in the temporary folder is no reason to fail a test.
+        // A file that is left in the temporary folder does not fail a test.
         drop(fs::remove_file(&self.path));
     }
 }

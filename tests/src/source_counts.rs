@@ -1,34 +1,34 @@
-//! What the `interrupts` app says became of the interrupts of each source.
+//! Parses the counts of each interrupt source from the output of the `interrupts` app.
 
 use crate::Guest;
 
-/// One source of one device.
+/// Counts of one interrupt source of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceCounts {
-    /// The device's driver.
+    /// Name of the device's driver.
     pub driver: String,
     /// The function's address.
     pub function: String,
     /// `msix`, `msi` or `intx`.
     pub mode: String,
-    /// Its number.
+    /// Index of the source within the device.
     pub index: usize,
     /// Interrupts raised.
     pub raised: u64,
-    /// Handler calls that found new ones.
+    /// Handler calls that found new interrupts.
     pub handled: u64,
-    /// Interrupts that were served together with a later one.
+    /// Interrupts that were handled together with a later one.
     pub coalesced: u64,
     /// Handler calls that found nothing new.
     pub idle: u64,
-    /// Interrupts that no handler call answered for.
+    /// Interrupts that no handler call answered.
     pub lost: u64,
 }
 
-/// The sources that a guest which has ended told of.
+/// Returns the counts of every source that an ended guest has printed.
 ///
 /// # Panics
-/// When a line is not as the app writes it.
+/// Panics when a line does not have the app's format.
 #[must_use]
 #[track_caller]
 pub fn source_counts(guest: &Guest) -> Vec<SourceCounts> {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lane_is_read_whole_or_not_at_all() {
+    fn malformed_lines_are_refused() {
         let line = "source xhci 0000:00:05.0 msix 3 raised 9 handled 5 coalesced 4 idle 1 lost 0";
         let source = parse(line).expect("a source");
         assert_eq!((source.driver.as_str(), source.mode.as_str(), source.index), ("xhci", "msix", 3));

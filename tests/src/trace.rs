@@ -1,4 +1,4 @@
-//! QEMU's own account of what it did: its trace events, in a file.
+//! Counts QEMU's trace events.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use crate::Qemu;
 use crate::scratch::ScratchPath;
 
-/// Trace events of a guest.
+/// The trace of one event of a guest, in a file.
 #[derive(Debug)]
 pub struct Trace {
     event: &'static str,
@@ -14,22 +14,22 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The event of that name (`-trace help` lists them).
+    /// Creates a trace of the named event (`-trace help` lists them).
     #[must_use]
     pub fn of(event: &'static str) -> Self {
         Self { event, file: ScratchPath::new("trace") }
     }
 
-    /// Has the guest write the event down.
+    /// Enables the trace in the guest.
     #[must_use]
     pub fn attach(&self, qemu: Qemu) -> Qemu {
         qemu.argument("-trace", self.event).argument("-D", &self.file.path().display().to_string())
     }
 
-    /// Events whose text satisfies `is_wanted`. Complete once the guest has ended.
+    /// Returns the number of events whose text satisfies `is_wanted`. Complete once the guest has ended.
     ///
     /// # Panics
-    /// When QEMU wrote none.
+    /// Panics when QEMU has not written the trace.
     #[must_use]
     #[track_caller]
     pub fn count(&self, is_wanted: impl Fn(&str) -> bool) -> u64 {

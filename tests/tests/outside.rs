@@ -9,8 +9,8 @@ use switchboard_tests::{Machine, Nic, Qemu, Qmp, archive};
 /// The longest `main.rs` of an image, in lines.
 const MAX_MAIN_LINES: usize = 30;
 
-/// Copies a crate of `tests/outside` to a folder of its own, where it finds the checkout by absolute paths. The versions
-/// of other crates are those of the checkout, which are there already.
+/// Copies a crate of `tests/outside` to a folder of its own, where it finds the checkout by absolute paths. The
+/// versions of other crates are those of the checkout, which are there already.
 fn copied(name: &str) -> PathBuf {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout");
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside").join(name);
@@ -75,7 +75,7 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
     assert_eq!(client.get("/files/hello.txt").expect("a file").body, b"from a disk\n");
 
     let mut session = qmp.connect();
-    session.ask_to_remove("card").expect("the guest may be asked");
+    session.request_removal("card").expect("the guest may be asked");
     session.wait_until_deleted("card");
     guest.wait_for("outside: 0 devices, 10! is None");
     assert_eq!(client.get("/").expect("a page").body, b"no calculator\n");

@@ -28,7 +28,7 @@ impl Guest {
     /// Starts the command, on [`PINNED_CPU`] alone if `is_pinned`.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// Returns an error when it cannot be started.
     pub fn start(command: &[String], is_pinned: bool) -> io::Result<Self> {
         let cpu = PINNED_CPU.to_string();
         // In the foreground `timeout` makes no group of its own, and hands on what ends it.
@@ -60,7 +60,7 @@ impl Guest {
     /// Waits for a text on the console; how long after the start it was seen.
     ///
     /// # Errors
-    /// When it does not come within `patience`, with what came instead.
+    /// Returns an error when it does not come within `patience`, with what came instead.
     pub fn wait_for(&self, text: &str, patience: Duration) -> io::Result<Duration> {
         let (console, changed) = &*self.console;
         let console = console.lock().unwrap_or_else(PoisonError::into_inner);

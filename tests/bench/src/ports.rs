@@ -23,7 +23,7 @@ impl Ports {
     /// Ports that nobody has.
     ///
     /// # Panics
-    /// When there are none.
+    /// Panics when there are none.
     #[must_use]
     pub fn free() -> Self {
         // Held until all are there, so that they differ.

@@ -67,7 +67,7 @@ pub struct Files {
 /// A disk of 16 MiB in which each eight bytes are their own place, made in the folder of the results.
 ///
 /// # Errors
-/// When it cannot be written.
+/// Returns an error when it cannot be written.
 pub fn offsets(files: &Files) -> io::Result<()> {
     let content: Vec<u8> = (0..16_u64 << 20).step_by(8).flat_map(u64::to_le_bytes).collect();
     fs::write(files.results.join(OFFSETS), content)
@@ -79,7 +79,7 @@ impl Files {
     /// From the environment.
     ///
     /// # Panics
-    /// When a variable is missing: `make` sets them.
+    /// Panics when a variable is missing: `make` sets them.
     #[must_use]
     pub fn from_environment() -> Self {
         let path =

@@ -1,6 +1,6 @@
-//! `decode FILE...`: what the framework reads in dumps of configuration space, a JSON object for each function.
+//! `decode FILE...`: prints what the framework decodes from dumps of configuration space, one JSON object per function.
 //!
-//! Ends with 0; with 2 for a file that cannot be read or is no dump, whose functions are then not printed.
+//! Exit status: 0; 2 when a file cannot be read or is no dump (its functions are then not printed).
 
 use std::process::ExitCode;
 use std::{env, fs, io};
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         match functions.and_then(|text| parse_dump(&text).map_err(|error| error.to_string())) {
             Ok(functions) => match print(DumpAccess::leak(functions), &file.to_string_lossy()) {
                 Ok(()) => {}
-                // Whoever reads has read enough.
+                // The reader of the pipe has closed it: not an error.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return code,
                 Err(error) => {
                     eprintln!("standard output: {error}");

@@ -1,24 +1,24 @@
-//! A dump as the framework sees it: configuration space that is there to read, and drops what is written.
+//! A dump as configuration space for the framework: reads return its bytes, writes are ignored.
 
 use switchboard::config::{Address, ConfigAccess, Width};
 
 use super::DumpedFunction;
 
-/// The configuration spaces of a dump. Their addresses are their places in it: what a dump calls its functions need not
-/// be unique, nor fit an address.
+/// The configuration spaces of a dump. A function's address is derived from its index, because the names in a dump need
+/// not be unique, nor fit an [`Address`].
 #[derive(Debug)]
 pub struct DumpAccess {
     functions: Vec<DumpedFunction>,
 }
 
 impl DumpAccess {
-    /// Of these functions. Lives for ever, as what the framework reads does.
+    /// Creates access to these functions, leaked because the framework takes a `&'static`.
     #[must_use]
     pub fn leak(functions: Vec<DumpedFunction>) -> &'static Self {
         Box::leak(Box::new(Self { functions }))
     }
 
-    /// The functions, each with the address by which it is read here.
+    /// Returns the functions with the addresses by which this access reads them.
     pub fn functions(&self) -> impl Iterator<Item = (Address, &DumpedFunction)> {
         let addresses = (0..=u16::MAX).flat_map(|segment| {
             (0..=u16::MAX).map(move |place| {

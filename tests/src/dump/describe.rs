@@ -1,4 +1,4 @@
-//! A function in the words of `lspci`, as JSON.
+//! Describes a function in the terms of `lspci`, as JSON.
 
 use serde_json::{Map, Value, json};
 use switchboard::config::{
@@ -51,13 +51,13 @@ pub fn describe(access: &'static DumpAccess, address: Address, name: &str) -> Va
         "bars": facts.bars.iter().map(|bar| bar_value(*bar, facts.command)).collect::<Value>(),
         "rom": facts.rom.map(|rom| json!({ "addr": rom.address, "off": !rom.is_enabled })),
         "bytes": access.size(address),
-        // What is not believed; and, under the other name, what keeps the whole function from being so.
+        // "defects": parts that are ignored as invalid; "errors": why the whole function is.
         "defects": facts.defects.iter().map(|defect| Value::from(defect.to_string())).collect::<Value>(),
         "errors": error(header).into_iter().collect::<Vec<_>>(),
     })
 }
 
-/// Why nothing of a function is believed. A slot that is empty is none.
+/// Returns why a whole function is refused, if it is. An empty slot is no error.
 fn error(header: &Header) -> Option<String> {
     match header.kind {
         HeaderKind::Unknown(layout) if header.vendor != 0xffff => Some(RefusalReason::Layout { layout }.to_string()),
@@ -65,7 +65,7 @@ fn error(header: &Header) -> Option<String> {
     }
 }
 
-/// Pin and line; nothing where both say nothing. Where the pin is, only a known layout tells.
+/// Returns pin and line; `None` for both where the registers name neither. Only known header layouts have a pin.
 fn interrupt(kind: HeaderKind, pin: u32, line: u32) -> (Option<u32>, Option<u32>) {
     let pin = if matches!(kind, HeaderKind::Unknown(_)) { 0 } else { pin };
     let is_silent = pin == 0 && line == 0;
@@ -82,7 +82,7 @@ fn chain(end: ChainEnd) -> Option<&'static str> {
     }
 }
 
-/// `lspci` takes an extended list that leads nowhere for one that is over.
+/// Treats an extended list that leads to no capability as ended, as `lspci` does.
 fn extended_chain(end: ChainEnd) -> Option<&'static str> {
     match end {
         ChainEnd::Broken(_) | ChainEnd::Unreadable(_) => None,
@@ -90,7 +90,7 @@ fn extended_chain(end: ChainEnd) -> Option<&'static str> {
     }
 }
 
-/// The registers of MSI: those behind the control register only if the dump has them.
+/// Returns the MSI registers; those behind the control register only if the dump contains them.
 fn message(access: &DumpAccess, address: Address, msi: MsiCapability) -> Value {
     let mut fields = Map::from_iter([
         ("off".to_owned(), json!(msi.offset)),
@@ -138,7 +138,7 @@ fn bar_value(bar: BarRegister, command: u16) -> Value {
                 MemoryType::Bits32 => (json!(32), bar.address),
                 MemoryType::Below1Mib => (json!(20), bar.address),
                 MemoryType::Bits64 => (json!(64), bar.address),
-                // Half an address is none.
+                // One half of an address is not an address.
                 MemoryType::Bits64NoUpperHalf => (json!(64), 0),
                 MemoryType::Reserved => (json!("type 3"), bar.address),
             };

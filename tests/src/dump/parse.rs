@@ -1,34 +1,34 @@
-//! The text: a line that names a function, then its bytes, sixteen a line.
+//! Parses dumps: a line that names a function, then lines of 16 bytes each.
 //!
-//! What `lspci -F` reads is read here too: any words behind the name, lines of other kinds between, and dumps of 64, 256
-//! or 4,096 bytes. Bytes that a dump leaves out read ones.
+//! Accepts what `lspci -F` accepts: text after the name, unrelated lines between, and dumps of 64, 256 or 4,096 bytes.
+//! Bytes that a dump omits read ones.
 
 use core::fmt;
 
-/// Bytes of a whole configuration space, and of the least that tells what a function is.
-const MOST: usize = 4096;
-const LEAST: usize = 64;
+/// Sizes in bytes of a whole configuration space and of the shortest usable dump, the header.
+const SPACE_BYTES: usize = 4096;
+const HEADER_BYTES: usize = 64;
 
-/// A function of a dump.
+/// One function of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DumpedFunction {
-    /// What the dump calls it.
+    /// Its name in the dump.
     pub name: FunctionName,
-    /// As much of its configuration space as there is, from 64 to 4,096 bytes.
+    /// Its configuration space as far as it was dumped, 64 to 4,096 bytes.
     pub bytes: Vec<u8>,
 }
 
-/// Where a function was on the machine that was dumped. Linux invents domains of more than 16 bits for buses that no
-/// firmware table names.
+/// The address of a function on the machine that was dumped. Linux assigns domains of more than 16 bits to buses that
+/// no firmware table names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FunctionName {
-    /// The domain.
+    /// PCI domain (segment).
     pub domain: u32,
-    /// The bus.
+    /// Bus number.
     pub bus: u8,
-    /// The device.
+    /// Device number.
     pub device: u8,
-    /// The function.
+    /// Function number.
     pub function: u8,
 }
 
@@ -38,52 +38,52 @@ impl fmt::Display for FunctionName {
     }
 }
 
-/// Why a text is no dump.
+/// Why a text is not a dump.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DumpError {
-    /// No line of it names a function.
+    /// No line names a function.
     #[error("line {line}: no dump of configuration space: `{text}` is no function, and none follows")]
     NoFunction {
-        /// The first line that should have been one.
+        /// The first line that is neither empty nor a comment.
         line: usize,
-        /// The beginning of what it says.
+        /// The beginning of that line.
         text: String,
     },
-    /// A line of bytes holds something else.
+    /// A line of bytes contains something else.
     #[error("line {line}: `{text}` is no byte")]
     NotAByte {
-        /// The line.
+        /// Line number, from 1.
         line: usize,
-        /// What stands there.
+        /// The text that is no byte.
         text: String,
     },
-    /// A line of bytes lies outside of configuration space.
+    /// A line of bytes starts or ends outside configuration space.
     #[error("line {line}: offset {offset:#x} is past the 4096 bytes of configuration space")]
     PastTheEnd {
-        /// The line.
+        /// Line number, from 1.
         line: usize,
-        /// Where its bytes would go.
+        /// The offset in configuration space.
         offset: usize,
     },
-    /// A function has no whole header.
+    /// A function's dump is shorter than a header.
     #[error("line {line}: {name} has {found} bytes of configuration space, 64 are the least")]
     Short {
-        /// The line that names it.
+        /// Number of the line that names it.
         line: usize,
         /// The function.
         name: FunctionName,
-        /// The bytes that there are.
+        /// Length of its dump in bytes.
         found: usize,
     },
 }
 
-/// Reads a dump: its functions, in the order of the text.
+/// Parses a dump and returns its functions in the order of the text.
 ///
 /// # Errors
-/// [`DumpError`], with the number of the line.
+/// [`DumpError`], with the line number.
 pub fn parse_dump(text: &[u8]) -> Result<Vec<DumpedFunction>, DumpError> {
-    // Words of any encoding may stand behind a function's name; what is looked at here is ASCII.
+    // The text after a function's name may have any encoding; all that is parsed is ASCII.
     let text = String::from_utf8_lossy(text);
     let mut functions: Vec<(usize, DumpedFunction)> = Vec::new();
     let mut is_open = false;
@@ -102,13 +102,13 @@ pub fn parse_dump(text: &[u8]) -> Result<Vec<DumpedFunction>, DumpError> {
         return Err(no_function(&text));
     }
     let whole = |(line, function): (usize, DumpedFunction)| match function.bytes.len() {
-        LEAST.. => Ok(function),
+        HEADER_BYTES.. => Ok(function),
         found => Err(DumpError::Short { line, name: function.name, found }),
     };
     functions.into_iter().map(whole).collect()
 }
 
-/// `[domain:]bus:device.function` and a space.
+/// Parses `[domain:]bus:device.function` followed by a space.
 fn function_name(line: &str) -> Option<FunctionName> {
     let (name, _) = line.split_once(' ')?;
     let (place, function) = name.rsplit_once('.')?;
@@ -123,14 +123,14 @@ fn function_name(line: &str) -> Option<FunctionName> {
     Some(FunctionName { domain, bus: byte(bus)??, device: byte(device)??, function })
 }
 
-/// `offset: ` in two or three digits, and what follows.
+/// Splits a line of bytes into its offset (two or three digits) and the rest.
 fn row(line: &str) -> Option<(usize, &str)> {
     let (offset, bytes) = line.split_once(": ")?;
     let offset = (2..=3).contains(&offset.len()).then(|| hexadecimal(offset))??;
     Some((usize::try_from(offset).ok()?, bytes))
 }
 
-/// Digits and nothing else: the standard library would also take a sign.
+/// Parses digits only: `from_str_radix` would also accept a sign.
 fn hexadecimal(digits: &str) -> Option<u32> {
     let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     are_digits.then(|| u32::from_str_radix(digits, 16).ok())?
@@ -140,7 +140,7 @@ fn add(bytes: &mut Vec<u8>, line: usize, start: usize, text: &str) -> Result<(),
     for (offset, digits) in (start..).zip(text.split_ascii_whitespace()) {
         let byte = (digits.len() == 2).then(|| hexadecimal(digits)).flatten().and_then(|byte| u8::try_from(byte).ok());
         let byte = byte.ok_or_else(|| DumpError::NotAByte { line, text: shorten(digits) })?;
-        if offset >= MOST {
+        if offset >= SPACE_BYTES {
             return Err(DumpError::PastTheEnd { line, offset });
         }
         if offset >= bytes.len() {
@@ -151,7 +151,7 @@ fn add(bytes: &mut Vec<u8>, line: usize, start: usize, text: &str) -> Result<(),
     Ok(())
 }
 
-/// Names the first line that is neither empty nor a comment.
+/// Returns the error that names the first line which is neither empty nor a comment.
 fn no_function(text: &str) -> DumpError {
     let mut lines = (1..).zip(text.lines());
     let first = lines.find(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn names_have_domains_of_any_size_or_none() {
+    fn names_may_have_a_domain_of_any_size() {
         let text = ["00:1f.2", "0001:02:03.4", "10000:e1:00.0"].map(header).join("\n");
         assert_eq!(names(&text), ["0000:00:1f.2", "0001:02:03.4", "10000:e1:00.0"]);
         assert_eq!(names(&text.replace('\n', "\r\n")), names(&text));
     }
 
     #[test]
-    fn comments_words_and_offsets_of_three_digits_are_read_past_or_into() {
+    fn comments_and_other_text_are_skipped_and_three_digit_offsets_are_parsed() {
         let text = format!("# a comment\n\n{}\tSubsystem: words\n100: 22\n", header("00:00.0"));
         let functions = parse_dump(text.as_bytes()).unwrap();
         assert_eq!(functions.len(), 1);
@@ -198,15 +198,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_dump_is_told_by_its_line() {
-        let said = |text: &[u8]| parse_dump(text).unwrap_err().to_string();
-        assert!(said(b"").starts_with("line 1: "));
-        assert!(said(b"# comment\n\n\x7fELF\x02\x01\n").starts_with("line 3: "));
-        assert!(said(b"00: 86 80\n").contains("`00: 86 80` is no function"));
+    fn malformed_dumps_are_errors_that_name_the_line() {
+        let error = |text: &[u8]| parse_dump(text).unwrap_err().to_string();
+        assert!(error(b"").starts_with("line 1: "));
+        assert!(error(b"# comment\n\n\x7fELF\x02\x01\n").starts_with("line 3: "));
+        assert!(error(b"00: 86 80\n").contains("`00: 86 80` is no function"));
         let good = header("00:00.0");
-        assert_eq!(said(format!("{good}40: 12 zz\n").as_bytes()), "line 6: `zz` is no byte");
-        assert_eq!(said(format!("{good}40: 123\n").as_bytes()), "line 6: `123` is no byte");
-        assert!(said(format!("{good}fff: 12 13\n").as_bytes()).starts_with("line 6: offset 0x1000"));
-        assert!(said(format!("{good}\n00:01.0 cut\n00: 12\n").as_bytes()).contains("line 7: 0000:00:01.0 has 1 bytes"));
+        assert_eq!(error(format!("{good}40: 12 zz\n").as_bytes()), "line 6: `zz` is no byte");
+        assert_eq!(error(format!("{good}40: 123\n").as_bytes()), "line 6: `123` is no byte");
+        assert!(error(format!("{good}fff: 12 13\n").as_bytes()).starts_with("line 6: offset 0x1000"));
+        assert!(
+            error(format!("{good}\n00:01.0 cut\n00: 12\n").as_bytes()).contains("line 7: 0000:00:01.0 has 1 bytes")
+        );
     }
 }

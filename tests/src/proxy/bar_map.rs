@@ -1,17 +1,17 @@
-//! Where QEMU believes the BARs of a proxied function to be.
+//! The BARs of a proxied function as QEMU decodes them.
 //!
-//! QEMU sizes them when it starts, as a guest would, and ends at once when a size is no power of two. So it gets an
-//! honest answer then, whatever the guest will be told. From then on it watches the writes, and decodes by them.
+//! QEMU sizes the BARs when it starts, as a guest would, and exits when a size is no power of two. During that phase it
+//! therefore reads a valid size, whatever the guest reads later. From then on the BARs follow the writes.
 
 use super::space::{BARS, FIRST_BAR};
 
-/// The registers that QEMU looks at when it starts: the BARs, and one more.
+/// The registers that QEMU reads when it starts: the BARs, and one more.
 const REGISTERS: usize = BARS + 1;
-/// The largest BAR that QEMU takes: its sizes have 31 bits.
+/// The largest BAR that QEMU supports: its sizes have 31 bits.
 const LARGEST: u32 = 1 << 30;
 const LARGEST_IO: u32 = 0x100;
 
-/// The BARs as QEMU has them.
+/// The BARs as QEMU decodes them.
 #[derive(Debug, Clone)]
 pub(super) struct BarMap {
     masks: [u32; REGISTERS],
@@ -19,26 +19,26 @@ pub(super) struct BarMap {
 }
 
 impl BarMap {
-    /// From what each BAR of the function reads after ones were written to it.
+    /// Creates the map from what each BAR of the function reads after all ones were written to it.
     pub(super) fn new(readbacks: [Option<u32>; BARS]) -> Self {
         let mut masks = [0; REGISTERS];
         let mut index = 0;
         while index < BARS {
             let readback = readbacks[index].unwrap_or(0);
-            masks[index] = honest(readback);
-            // The upper half of a 64-bit BAR would pass for a BAR of its own.
+            masks[index] = valid_readback(readback);
+            // The upper half of a 64-bit BAR would be taken for a BAR of its own.
             index += if readback & 7 == 4 { 2 } else { 1 };
         }
         Self { masks, values: [0; REGISTERS] }
     }
 
-    /// What QEMU finds there while it looks at the function; `None` where the function itself answers.
+    /// Returns what QEMU reads when it sizes a BAR; `None` where the function's own value is read.
     pub(super) fn read(&self, offset: usize) -> Option<u32> {
         let index = offset.checked_sub(FIRST_BAR)? / 4;
         self.values.get(index).copied()
     }
 
-    /// A write of QEMU's, or of the guest's.
+    /// Follows a write of QEMU or of the guest.
     pub(super) fn write(&mut self, offset: usize, width: usize, value: u32) {
         for (place, byte) in (offset..).zip(value.to_le_bytes()).take(width) {
             let Some(from) = place.checked_sub(FIRST_BAR) else { continue };
@@ -46,12 +46,12 @@ impl BarMap {
             let shift = from % 4 * 8;
             let register = &mut self.values[from / 4];
             *register = *register & !(0xff << shift) | u32::from(byte) << shift;
-            // An I/O BAR says so in bit 0.
+            // Bit 0 marks an I/O BAR.
             *register = *register & mask & !3 | mask & 1;
         }
     }
 
-    /// The BAR that decodes an address, and the place in it.
+    /// Returns the BAR that decodes an address, and the offset in it.
     pub(super) fn find(&self, address: u64, is_memory: bool) -> Option<(usize, u64)> {
         (0..BARS).find_map(|index| {
             let mask = self.masks[index];
@@ -66,10 +66,10 @@ impl BarMap {
     }
 }
 
-/// A readback that means a size which QEMU takes: that of its lowest bit, the flags as they are.
-fn honest(readback: u32) -> u32 {
+/// Returns a readback with a size that QEMU supports: the size of its lowest bit, with the same flags.
+fn valid_readback(readback: u32) -> u32 {
     let is_io = readback & 1 != 0;
-    // QEMU takes no port BAR smaller than 16 bytes either, as it looks at the bits of a memory BAR.
+    // QEMU refuses an I/O BAR smaller than 16 bytes, because it masks the bits of a memory BAR.
     let address = readback & !0xf;
     let size = address & address.wrapping_neg();
     match size {
@@ -84,16 +84,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn qemu_gets_an_honest_answer() {
-        assert_eq!(honest(0xfff0_f000), 0xffff_f000, "a mask with holes");
-        assert_eq!(honest(0x0000_ffe1), 0xffff_ffe1, "ports of 16 bits");
-        assert_eq!(honest(0x8000_0000), 0xc000_0000, "2 GiB");
-        assert_eq!(honest(0xffff_0001), 0xffff_ff01, "64 Ki ports");
-        assert_eq!(honest(0xc), 0, "the lower half of a BAR of 4 GiB and more");
+    fn qemu_reads_a_size_that_it_supports() {
+        assert_eq!(valid_readback(0xfff0_f000), 0xffff_f000, "a mask with holes");
+        assert_eq!(valid_readback(0x0000_ffe1), 0xffff_ffe1, "ports of 16 bits");
+        assert_eq!(valid_readback(0x8000_0000), 0xc000_0000, "2 GiB");
+        assert_eq!(valid_readback(0xffff_0001), 0xffff_ff01, "64 Ki ports");
+        assert_eq!(valid_readback(0xc), 0, "the lower half of a BAR of 4 GiB and more");
     }
 
     #[test]
-    fn an_address_is_found_in_its_bar() {
+    fn addresses_are_decoded_by_their_bar() {
         let mut bars =
             BarMap::new([Some(0xffff_ffe1), Some(0xffff_f000), None, None, Some(0xffff_c00c), Some(u32::MAX)]);
         for (offset, value) in [(0x10, 0xc001), (0x14, 0xfebd_1000), (0x20, 0xfe00_000c), (0x24, 0)] {

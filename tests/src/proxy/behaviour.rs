@@ -1,24 +1,24 @@
-//! What a list of bytes cannot say about a function: how it changes under the reader.
+//! Behaviour of a function that a list of bytes cannot describe: values that change while it is read.
 
-/// A way to lie. The counts begin when the firmware is done.
+/// A deviation from the rules of configuration space. Accesses are counted from the end of the firmware's phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
-    /// It is gone after so many reads of its configuration space: all ones from then on.
+    /// The function is removed after so many reads of its configuration space: all ones from then on.
     GoneAfterReads(u32),
-    /// The same after so many writes to it.
+    /// The function is removed after so many writes to its configuration space.
     GoneAfterWrites(u32),
-    /// The register there has another value from its second read on.
+    /// A register has another value from its second read on.
     SecondRead {
-        /// Where it begins.
+        /// Offset of the register.
         offset: usize,
-        /// Its bytes: one, two or four.
+        /// Width in bytes: one, two or four.
         width: usize,
-        /// What it is then.
+        /// The value from the second read on.
         value: u32,
     },
-    /// The register there ignores writes.
+    /// A register ignores writes.
     ReadOnly {
-        /// Where it begins.
+        /// Offset of the register.
         offset: usize,
     },
 }

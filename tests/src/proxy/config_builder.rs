@@ -1,22 +1,22 @@
-//! Spaces made up from parts, for functions that no dump has.
+//! Builds configuration spaces for functions of which there is no dump.
 
 use super::space::Space;
 
-/// Where memory BARs are at first, their size added: until the firmware has a better place.
-const HERE: u32 = 0xe000_0000;
+/// Base of the initial addresses of memory BARs, to which their size is added; the firmware assigns others.
+const INITIAL_BASE: u32 = 0xe000_0000;
 
-/// A legal configuration space, part by part.
+/// A valid configuration space, built part by part.
 #[derive(Debug, Clone)]
 pub struct ConfigBuilder {
     bytes: [u8; 256],
     bars: Vec<(usize, u32)>,
-    /// Where the next capability goes, and where the pointer to it is.
+    /// Offset of the next capability, and of the pointer to it.
     free: usize,
     pointer: usize,
 }
 
 impl ConfigBuilder {
-    /// A function with these ids and this class, with pin A.
+    /// Creates a function with these ids and this class, with pin A.
     #[must_use]
     pub fn new(vendor: u16, device: u16, class: u32) -> Self {
         let mut this = Self { bytes: [0; 256], bars: Vec::new(), free: 0x40, pointer: 0x34 };
@@ -27,23 +27,23 @@ impl ConfigBuilder {
         this
     }
 
-    /// A memory BAR of `size` bytes, below 4 GiB.
+    /// Adds a memory BAR of `size` bytes, below 4 GiB.
     #[must_use]
     pub fn memory(mut self, index: usize, size: u32) -> Self {
-        self.put(0x10 + 4 * index, &(HERE | size).to_le_bytes());
+        self.put(0x10 + 4 * index, &(INITIAL_BASE | size).to_le_bytes());
         self.bars.push((index, !(size - 1)));
         self
     }
 
-    /// A prefetchable memory BAR of `size` bytes, of 64 bits: two registers.
+    /// Adds a prefetchable 64-bit memory BAR of `size` bytes, which takes two registers.
     #[must_use]
     pub fn memory64(mut self, index: usize, size: u32) -> Self {
-        self.put(0x10 + 4 * index, &(HERE | size | 0xc).to_le_bytes());
+        self.put(0x10 + 4 * index, &(INITIAL_BASE | size | 0xc).to_le_bytes());
         self.bars.extend([(index, !(size - 1) | 0xc), (index + 1, u32::MAX)]);
         self
     }
 
-    /// A BAR of so many ports.
+    /// Adds a BAR of `count` I/O ports.
     #[must_use]
     pub fn ports(mut self, index: usize, count: u32) -> Self {
         self.put(0x10 + 4 * index, &(0xc001 | count).to_le_bytes());
@@ -51,7 +51,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// A capability: its id, and what follows the pointer to the next one.
+    /// Adds a capability: its id, and the bytes after the pointer to the next one.
     #[must_use]
     pub fn capability(mut self, id: u8, body: &[u8]) -> Self {
         let at = self.free;
@@ -64,7 +64,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// The MSI capability: a power of two of messages, 64-bit addresses, masks.
+    /// Adds an MSI capability with a power of two of messages, 64-bit addresses and masks.
     #[must_use]
     pub fn msi(self, messages: u16) -> Self {
         let [low, high] = (u16::try_from(messages.ilog2()).unwrap_or(0) << 1 | 0x180).to_le_bytes();
@@ -73,7 +73,7 @@ impl ConfigBuilder {
         self.capability(0x05, &body)
     }
 
-    /// The MSI-X capability: the table at the start of a BAR, the pending bits in its upper half.
+    /// Adds an MSI-X capability, with the table at the start of a BAR and the pending bits at offset `pending`.
     #[must_use]
     pub fn msix(self, entries: u16, bar: u8, pending: u32) -> Self {
         let mut body = [0; 10];
@@ -83,7 +83,7 @@ impl ConfigBuilder {
         self.capability(0x11, &body)
     }
 
-    /// The PCI Express capability of an endpoint.
+    /// Adds the PCI Express capability of an endpoint.
     #[must_use]
     pub fn express(self) -> Self {
         let mut body = [0; 58];
@@ -91,13 +91,13 @@ impl ConfigBuilder {
         self.capability(0x10, &body)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// A function like this.
+    /// Returns the configuration space.
     #[must_use]
     pub fn space(&self) -> Space {
         self.bars.iter().fold(Space::new(&self.bytes), |space, &(index, readback)| space.bar(index, readback))

@@ -1,38 +1,38 @@
-//! A modern virtio device (virtio 1.2, 4.1) whose queues fault: for drivers that must not believe what comes back.
+//! A modern virtio device (virtio 1.2, 4.1) whose queues break the rules, to test that drivers validate them.
 //!
-//! It interrupts by nothing but its ISR status. The driver looks there when another function of the same line
-//! interrupts: so the guest must use lines, and a busy function must share this one's.
+//! It signals by its ISR status alone. The driver reads that when another function on the same line interrupts: the
+//! guest must therefore use INTx, and share the line with a busy function.
 
 use super::memory::GuestMemory;
 use super::registers::Registers;
 use super::virtio_kind::{BAR, CONFIG, ISR, NOTIFY, VirtioKind};
 
-/// Bytes of the common configuration.
+/// Size of the common configuration in bytes.
 const COMMON: usize = 56;
 const COMMON_END: u64 = 56;
-/// Descriptors of each queue, unless the driver wants fewer.
+/// Size of each queue in descriptors, unless the driver sets a smaller one.
 const SIZE: u16 = 64;
 
-/// How the device gives back the first chain that it is given. But for the last, it does nothing more then.
+/// How the device completes the first chain; all but [`EmptyBuffers`](Self::EmptyBuffers) do nothing afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VirtioFault {
-    /// With the id of a descriptor that begins no chain it has.
+    /// With the id of a descriptor that is not the head of an outstanding chain.
     IdNotPosted,
-    /// With an id that no queue can have.
+    /// With an id beyond the size of any queue.
     IdOutOfRange,
-    /// With more bytes written than there was room for.
+    /// With a length beyond the size of the buffer.
     LengthTooLarge,
-    /// With an index that says thousands more were used.
+    /// With a used index that is thousands ahead.
     IndexTooFar,
-    /// With an index that goes backwards.
+    /// With a used index that goes backwards.
     IndexBackwards,
-    /// With no byte written, and so each one, at once.
+    /// With a length of zero; every chain, at once.
     EmptyBuffers,
     /// Never.
     NoCompletion,
 }
 
-/// The device.
+/// The device: registers of one BAR, and two queues in guest memory.
 #[derive(Debug)]
 pub struct FaultyVirtio {
     memory: GuestMemory,
@@ -46,19 +46,19 @@ pub struct FaultyVirtio {
     is_finished: bool,
 }
 
-/// One queue: what the driver said of it, and how far the device is.
+/// A queue: its set-up by the driver, and the device's progress.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ring {
     size: u16,
     is_enabled: bool,
-    /// Descriptors, available ring, used ring.
+    /// Addresses of descriptor table, available ring and used ring.
     places: [u64; 3],
     taken: u16,
     used: u16,
 }
 
 impl FaultyVirtio {
-    /// A device that lies so, in a guest with this memory.
+    /// Creates a device with a fault, in a guest with this memory.
     #[must_use]
     pub fn new(memory: &GuestMemory, kind: VirtioKind, fault: VirtioFault) -> Self {
         let queues = [Ring { size: SIZE, ..Ring::default() }; 2];
@@ -75,13 +75,13 @@ impl FaultyVirtio {
         }
     }
 
-    /// The common configuration as it reads now.
+    /// Returns the common configuration as it reads now.
     fn common(&self) -> [u8; COMMON] {
         let mut bytes = [0; COMMON];
         let queue = self.queues.get(usize::from(self.selected)).copied().unwrap_or_default();
         let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
         put(0, &self.feature_select.to_le_bytes());
-        // VIRTIO_F_VERSION_1, bit 32, and nothing else.
+        // VIRTIO_F_VERSION_1, bit 32, is the only feature.
         put(4, &u32::from(self.feature_select == 1).to_le_bytes());
         put(18, &2_u16.to_le_bytes());
         put(20, &[self.status]);
@@ -121,10 +121,10 @@ impl FaultyVirtio {
         }
     }
 
-    /// Takes what the driver offers on a queue, and gives it back in its way.
+    /// Takes the available chains of a queue and completes them as the fault prescribes.
     fn serve(&mut self, index: u16) -> std::io::Result<()> {
         let Some(mut queue) = self.queues.get(usize::from(index)).copied() else { return Ok(()) };
-        // Nothing is posted before DRIVER_OK.
+        // Buffers are taken only after DRIVER_OK.
         if !queue.is_enabled || queue.size == 0 || self.status & 4 == 0 {
             return Ok(());
         }
@@ -162,7 +162,7 @@ impl FaultyVirtio {
         Ok(u16::from_le_bytes(bytes))
     }
 
-    /// The device's own configuration.
+    /// Returns the device-specific configuration.
     fn config(&self) -> [u8; 8] {
         match self.kind {
             // 2,048 sectors.
@@ -198,7 +198,7 @@ impl Registers for FaultyVirtio {
         let [a, b, c, d, ..] = value.to_le_bytes();
         match offset {
             0..COMMON_END if width <= 4 => self.write_common(offset, u32::from_le_bytes([a, b, c, d])),
-            // A driver that says nonsense about its memory gets nothing done.
+            // Addresses of a queue outside guest memory are ignored.
             NOTIFY.. => drop(self.serve(u16::from_le_bytes([a, b]))),
             _ => {}
         }

@@ -11,32 +11,32 @@ use super::behaviour::Behaviour;
 use super::space::Space;
 use crate::dump::{DumpedFunction, FunctionName, parse_dump};
 
-/// What has to become of the function that a case is about.
+/// Required outcome for the target function of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Expect {
-    /// Accepted whole.
+    /// Accepted without restriction.
     Ok,
-    /// Offered to drivers without the part that is bad.
+    /// Offered to drivers without the invalid part.
     Degraded,
     /// Not offered to drivers.
     Reject,
-    /// Not there.
+    /// Not found.
     Absent,
 }
 
-/// A case.
+/// One case of the catalogue.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostileCase {
-    /// Its name.
+    /// Name of the case.
     pub name: String,
-    /// What has to become of the target.
+    /// Required outcome for the target.
     pub expect: Expect,
-    /// Why.
+    /// Reason for that outcome.
     pub why: String,
     target: String,
-    /// How much may be asked of the functions.
+    /// Limits for the accesses to the functions.
     pub limits: Limits,
     file: String,
     behaviour: Deviations,
@@ -44,7 +44,7 @@ pub struct HostileCase {
     _count: u32,
     #[serde(rename = "mcfg")]
     mcfg_file: Option<String>,
-    /// The ACPI table that it is about.
+    /// The MCFG table of the case.
     #[serde(skip)]
     pub mcfg: Option<Vec<u8>>,
     /// Filled in from the dump.
@@ -52,15 +52,15 @@ pub struct HostileCase {
     functions: Vec<DumpedFunction>,
 }
 
-/// How much may be asked of a function.
+/// Limits for the accesses to a function.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Reads of its configuration space.
+    /// Maximum number of reads of its configuration space.
     pub reads: usize,
 }
 
-/// What hex cannot say. Numbers are hexadecimal, some with `0x`.
+/// Behaviour that a hex dump cannot describe. Numbers are hexadecimal, some with `0x`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Deviations {
@@ -78,10 +78,10 @@ struct Deviations {
 }
 
 impl HostileCase {
-    /// Has the generator write the catalogue into a folder, and reads it.
+    /// Runs the generator and reads the catalogue that it writes into a folder.
     ///
     /// # Panics
-    /// When it cannot be run, or writes something else.
+    /// Panics when the generator cannot be run, or its output has another format.
     #[must_use]
     pub fn generate(generator: &Path, into: &Path) -> Vec<Self> {
         let output = Command::new("python3").arg(generator).arg(into).output().expect("python3");
@@ -96,7 +96,8 @@ impl HostileCase {
         cases
     }
 
-    /// Whether proxied functions can be this: they are on bus 0 and no bridges, and have no say in ACPI tables.
+    /// Returns whether proxied functions can behave so: they are on bus 0, are no bridges, and cannot change ACPI
+    /// tables.
     #[must_use]
     pub fn is_live(&self) -> bool {
         let is_bridge = |function: &DumpedFunction| function.bytes[0x0e] & 0x7f == 1;
@@ -104,36 +105,36 @@ impl HostileCase {
         !self.behaviour.mcfg && functions.all(|function| function.name.bus == 0 && !is_bridge(function))
     }
 
-    /// Whether it is about ACPI's MCFG table; one that has none is about a machine without.
+    /// Returns whether the case is about ACPI's MCFG table, or about a machine without one.
     #[must_use]
     pub fn is_about_mcfg(&self) -> bool {
         self.behaviour.mcfg
     }
 
-    /// Whether the memory that the MCFG tells of reads ones.
+    /// Returns whether the ECAM region that the MCFG describes reads all ones.
     #[must_use]
     pub fn has_dead_ecam(&self) -> bool {
         self.behaviour.ecam.is_some()
     }
 
-    /// Whether every register of the target reads ones.
+    /// Returns whether every register behind the target's BARs reads ones.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         !self.behaviour.bar_reads_ones.is_empty()
     }
 
-    /// The function that the case is about: device and function number.
+    /// Returns device and function number of the target.
     #[must_use]
     pub fn target(&self) -> (u8, u8) {
         number(&self.target)
     }
 
-    /// Functions that are there and must not be looked at.
+    /// Returns the functions that exist and must not be found.
     pub fn hidden(&self) -> impl Iterator<Item = (u8, u8)> {
         self.behaviour.hidden.iter().map(|address| number(address))
     }
 
-    /// The functions: device and function number, and space.
+    /// Returns the functions: device and function number, and configuration space.
     pub fn functions(&self) -> impl Iterator<Item = (u8, u8, Space)> {
         self.functions.iter().map(|function| (function.name.device, function.name.function, self.space(function)))
     }
@@ -141,23 +142,23 @@ impl HostileCase {
     fn space(&self, function: &DumpedFunction) -> Space {
         let readbacks = self.readbacks(function).into_iter();
         let space = readbacks.fold(Space::new(&function.bytes), |space, (index, readback)| space.bar(index, readback));
-        self.behaviours(function).into_iter().fold(space, Space::behave)
+        self.behaviours(function).into_iter().fold(space, Space::deviation)
     }
 
-    /// The functions as the dump has them, all of their bytes.
+    /// Returns the functions of the dump, with all of their bytes.
     #[must_use]
     pub fn dumped(&self) -> &[DumpedFunction] {
         &self.functions
     }
 
-    /// Whether the case is about that function.
+    /// Returns whether the function is the target.
     #[must_use]
     pub fn is_target(&self, name: FunctionName) -> bool {
         let FunctionName { bus, device, function, .. } = name;
         format!("{bus:02x}:{device:02x}.{function}") == self.target
     }
 
-    /// What each BAR register of a function reads after ones were written to it.
+    /// Returns what each BAR register of a function reads after all ones were written to it.
     #[must_use]
     pub fn readbacks(&self, function: &DumpedFunction) -> Vec<(usize, u32)> {
         let FunctionName { bus, device, function: number, .. } = function.name;
@@ -165,26 +166,26 @@ impl HostileCase {
         readbacks.into_iter().flatten().map(|(&index, readback)| (index, hex(readback))).collect()
     }
 
-    /// How a function lies.
+    /// Returns the deviations of a function.
     #[must_use]
     pub fn behaviours(&self, function: &DumpedFunction) -> Vec<Behaviour> {
-        let lies = &self.behaviour;
+        let deviations = &self.behaviour;
         if !self.is_target(function.name) {
             return Vec::new();
         }
-        let second = lies.second_read.iter().map(|(offset, value)| Behaviour::SecondRead {
+        let second = deviations.second_read.iter().map(|(offset, value)| Behaviour::SecondRead {
             offset: hex(offset) as usize,
             width: value.len() / 2,
             value: hex(value),
         });
-        let fixed = lies.readonly.iter().map(|offset| Behaviour::ReadOnly { offset: hex(offset) as usize });
-        let reads = lies.ones_after_reads.map(Behaviour::GoneAfterReads);
-        let writes = lies.ones_after_writes.map(Behaviour::GoneAfterWrites);
+        let fixed = deviations.readonly.iter().map(|offset| Behaviour::ReadOnly { offset: hex(offset) as usize });
+        let reads = deviations.ones_after_reads.map(Behaviour::GoneAfterReads);
+        let writes = deviations.ones_after_writes.map(Behaviour::GoneAfterWrites);
         second.chain(fixed).chain(reads).chain(writes).collect()
     }
 }
 
-/// Device and function number of an address like `00:03.0`.
+/// Parses device and function number of an address like `00:03.0`.
 fn number(address: &str) -> (u8, u8) {
     let parts = address.split_once(':').and_then(|(_, rest)| rest.split_once('.'));
     let number = |text| u8::from_str_radix(text, 16).ok();

@@ -1,4 +1,4 @@
-//! What the guest did to a function, in order.
+//! Log of the guest's accesses to a function, in order.
 
 use core::fmt;
 
@@ -7,35 +7,35 @@ use core::fmt;
 pub enum Access {
     /// Configuration space was read.
     ConfigRead {
-        /// Where.
+        /// Offset in configuration space.
         offset: usize,
-        /// Bytes.
+        /// Width in bytes.
         width: usize,
-        /// What was answered.
+        /// The value returned.
         value: u32,
     },
     /// Configuration space was written.
     ConfigWrite(ConfigWrite),
     /// A register was read.
     BarRead {
-        /// The BAR, 0 to 5.
+        /// Index of the BAR, 0 to 5.
         bar: usize,
-        /// Where in it.
+        /// Offset in the BAR.
         offset: u64,
-        /// Bytes.
+        /// Width in bytes.
         width: usize,
-        /// What was answered.
+        /// The value returned.
         value: u64,
     },
     /// A register was written.
     BarWrite {
-        /// The BAR, 0 to 5.
+        /// Index of the BAR, 0 to 5.
         bar: usize,
-        /// Where in it.
+        /// Offset in the BAR.
         offset: u64,
-        /// Bytes.
+        /// Width in bytes.
         width: usize,
-        /// What.
+        /// The value written.
         value: u64,
     },
 }
@@ -43,38 +43,38 @@ pub enum Access {
 /// A write to configuration space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConfigWrite {
-    /// Where.
+    /// Offset in configuration space.
     pub offset: usize,
-    /// Bytes.
+    /// Width in bytes.
     pub width: usize,
-    /// What.
+    /// The value written.
     pub value: u32,
 }
 
-/// As `4: 0007`: where, and as many digits as bytes were written.
+/// Formats as `4: 0007`: the offset, and two digits for each byte written.
 impl fmt::Display for ConfigWrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}: {:0digits$x}", self.offset, self.value, digits = 2 * self.width)
     }
 }
 
-/// More than any driver does in the life of a test; what comes later is only counted.
-const MOST: usize = 1 << 18;
+/// Number of accesses that are kept, more than any driver makes during a test; later ones are only counted.
+const MAX_ACCESSES: usize = 1 << 18;
 
-/// The accesses since the firmware was done.
+/// The accesses since the end of the firmware's phase.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) accesses: Vec<Access>,
-    /// How many were not kept.
-    pub(super) beyond: u64,
+    /// Number of accesses that were not kept.
+    pub(super) dropped: u64,
 }
 
 impl Log {
     pub(super) fn push(&mut self, access: Access) {
-        if self.accesses.len() < MOST {
+        if self.accesses.len() < MAX_ACCESSES {
             self.accesses.push(access);
         } else {
-            self.beyond += 1;
+            self.dropped += 1;
         }
     }
 }

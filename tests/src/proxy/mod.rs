@@ -1,7 +1,7 @@
-//! PCI functions that live in the test: QEMU's `x-pci-proxy-dev` asks a thread of ours for everything.
+//! PCI functions that are implemented by the test: QEMU's `x-pci-proxy-dev` forwards all their accesses to a thread.
 //!
-//! So a function can be any real one, read from a dump, or one that lies: about its size, its ids, its registers, or
-//! about being there at all. Every access that the guest makes is written down. What this cannot do: extended
+//! A function can so be a real one, read from a dump, or a malformed one: with a wrong BAR size, changing ids,
+//! arbitrary registers, or one that is removed. Every access of the guest is logged. Not supported: extended
 //! configuration space, interrupts, and BARs above 4 GiB.
 
 mod bar_map;

@@ -1,18 +1,18 @@
-//! What the BARs of a proxied function answer.
+//! Registers behind the BARs of a proxied function.
 
 use core::fmt;
 use std::collections::BTreeMap;
 
 /// The registers behind the BARs.
 pub trait Registers: fmt::Debug + Send {
-    /// What a read of `width` bytes finds.
+    /// Returns the value of a read of `width` bytes.
     fn read(&mut self, bar: usize, offset: u64, width: usize) -> u64;
 
-    /// A write of `width` bytes.
+    /// Handles a write of `width` bytes.
     fn write(&mut self, bar: usize, offset: u64, width: usize, value: u64);
 }
 
-/// Registers that keep what is written, byte by byte, and are zero before.
+/// Registers that store what is written, byte by byte, and are zero at first.
 #[derive(Debug, Default, Clone)]
 pub struct Stored {
     bytes: BTreeMap<(usize, u64), u8>,
@@ -34,7 +34,7 @@ impl Registers for Stored {
     }
 }
 
-/// Registers behind which nothing is.
+/// Registers that read all ones, as an address that nothing decodes.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Ones;
 
@@ -46,21 +46,21 @@ impl Registers for Ones {
     fn write(&mut self, _: usize, _: u64, _: usize, _: u64) {}
 }
 
-/// Registers that answer anything: the same for the same seed and the same reads.
+/// Registers that return arbitrary values: the same for the same seed and the same reads.
 #[derive(Debug, Clone)]
 pub struct Garbage {
     state: u64,
-    kept: Stored,
+    stored: Stored,
 }
 
 impl Garbage {
-    /// Garbage of its own for each seed.
+    /// Creates registers whose values depend on `seed`.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { state: seed, kept: Stored { bytes: BTreeMap::new() } }
+        Self { state: seed, stored: Stored { bytes: BTreeMap::new() } }
     }
 
-    /// The next number (splitmix64).
+    /// Returns the next random number (splitmix64).
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -70,10 +70,10 @@ impl Garbage {
 }
 
 impl Registers for Garbage {
-    /// Mostly what was written, or a driver would give up at the first register; then zero, ones, or anything.
+    /// Returns mostly what was written, so that a driver does not fail at its first register; else zero, ones or noise.
     fn read(&mut self, bar: usize, offset: u64, width: usize) -> u64 {
         match self.next() % 8 {
-            0..5 => self.kept.read(bar, offset, width),
+            0..5 => self.stored.read(bar, offset, width),
             5 => 0,
             6 => u64::MAX,
             _ => self.next(),
@@ -81,7 +81,7 @@ impl Registers for Garbage {
     }
 
     fn write(&mut self, bar: usize, offset: u64, width: usize, value: u64) {
-        self.kept.write(bar, offset, width, value);
+        self.stored.write(bar, offset, width, value);
     }
 }
 

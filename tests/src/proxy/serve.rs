@@ -1,4 +1,4 @@
-//! A proxied function: the thread that answers for it, and what the test sees and does meanwhile.
+//! A proxied function: the thread that serves it, and the test's access to it.
 
 use std::io;
 use std::net::Shutdown;
@@ -14,11 +14,11 @@ use super::space::Space;
 use super::wire::{Request, answer, receive};
 use crate::Qemu;
 
-/// A function of the guest's whose every access comes here. The guest needs [shared memory](Qemu::shared_memory).
+/// A function of the guest that is implemented by the test. The guest needs [shared memory](Qemu::shared_memory).
 #[derive(Debug)]
 pub struct Proxy {
     state: Arc<Mutex<ProxyState>>,
-    /// Our end, to hang up by.
+    /// This end of the connection; shutting it down ends the thread.
     stream: UnixStream,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
@@ -32,10 +32,10 @@ struct ProxyState {
     log: Log,
 }
 
-/// Who is asking.
+/// The originator of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// QEMU, which looks at the function when it starts.
+    /// QEMU, which sizes the BARs when it starts.
     Qemu,
     /// The firmware.
     Firmware,
@@ -44,10 +44,10 @@ enum Phase {
 }
 
 impl Proxy {
-    /// Gives the guest a function with this space and these registers at `place`, as `addr=5`.
+    /// Adds a function with this space and these registers to the guest, at `place`, as `addr=5`.
     ///
     /// # Panics
-    /// When the host has no descriptors left.
+    /// Panics when the host is out of descriptors.
     #[must_use]
     pub fn attach(qemu: Qemu, place: &str, space: Space, registers: Box<dyn Registers>) -> (Self, Qemu) {
         let (stream, theirs) = UnixStream::pair().expect("a pair of sockets");
@@ -57,7 +57,7 @@ impl Proxy {
         let (mut serving, shared) = (stream.try_clone().expect("a second descriptor"), Arc::clone(&state));
         let thread = thread::spawn(move || {
             while let Some(request) = receive(&mut serving)? {
-                let value = lock(&shared).carry_out(request);
+                let value = lock(&shared).execute(request);
                 answer(&mut serving, value)?;
             }
             Ok(())
@@ -66,8 +66,8 @@ impl Proxy {
         (Self { state, stream, thread: Some(thread) }, qemu.device(&format!("x-pci-proxy-dev,fd={number},{place}")))
     }
 
-    /// From here on it is the image that asks: what came before is forgotten, and the counts of
-    /// [`Behaviour`](super::Behaviour) begin.
+    /// Ends the firmware's phase: accesses logged before are dropped, and the counts of [`Behaviour`](super::Behaviour)
+    /// begin.
     pub fn hand_over(&self) {
         let mut state = lock(&self.state);
         state.phase = Phase::Image;
@@ -75,27 +75,27 @@ impl Proxy {
         state.log = Log::default();
     }
 
-    /// Takes the function out by surprise: from now on it reads all ones.
+    /// Removes the function by surprise: from now on it reads all ones.
     pub fn remove(&self) {
         let mut state = lock(&self.state);
         state.space.remove();
         state.registers = Box::new(Ones);
     }
 
-    /// What the image did to it, in order.
+    /// Returns the image's accesses to the function, in order.
     ///
     /// # Panics
-    /// When it did more than is kept.
+    /// Panics when there were more than are kept.
     #[must_use]
     #[track_caller]
     pub fn accesses(&self) -> Vec<Access> {
         let state = lock(&self.state);
         assert_eq!(state.phase, Phase::Image, "the image has not been handed the function");
-        assert_eq!(state.log.beyond, 0, "accesses beyond those kept");
+        assert_eq!(state.log.dropped, 0, "more accesses than are kept");
         state.log.accesses.clone()
     }
 
-    /// What the image wrote to its configuration space, in order.
+    /// Returns the image's writes to configuration space, in order.
     #[must_use]
     #[track_caller]
     pub fn config_writes(&self) -> Vec<ConfigWrite> {
@@ -103,14 +103,14 @@ impl Proxy {
         self.accesses().into_iter().filter_map(write).collect()
     }
 
-    /// How often the image has accessed it, kept or not.
+    /// Returns the number of the image's accesses, kept or not.
     #[must_use]
     pub fn access_count(&self) -> u64 {
         let state = lock(&self.state);
-        state.log.accesses.len() as u64 + state.log.beyond
+        state.log.accesses.len() as u64 + state.log.dropped
     }
 
-    /// Its space as it is now.
+    /// Returns a copy of its configuration space as it is now.
     #[must_use]
     pub fn space(&self) -> Space {
         lock(&self.state).space.clone()
@@ -119,7 +119,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // QEMU may be gone already, and then the thread is too.
+        // QEMU may have exited already, and then the thread too.
         drop(self.stream.shutdown(Shutdown::Both));
         let ended = self.thread.take().map(JoinHandle::join);
         if !thread::panicking() {
@@ -129,21 +129,21 @@ impl Drop for Proxy {
 }
 
 impl ProxyState {
-    fn carry_out(&mut self, request: Request) -> u64 {
+    fn execute(&mut self, request: Request) -> u64 {
         match request {
             Request::ConfigRead { offset, width } => self.read_config(offset, width).into(),
             Request::ConfigWrite { offset, width, value } => {
                 self.bars.write(offset, width, value);
                 if self.phase != Phase::Qemu {
                     self.space.write(offset, width, value);
-                    self.note(Access::ConfigWrite(ConfigWrite { offset, width, value }));
+                    self.log_access(Access::ConfigWrite(ConfigWrite { offset, width, value }));
                 }
                 0
             }
             Request::BarRead { address, width, is_memory } => {
                 let Some((bar, offset)) = self.bars.find(address, is_memory) else { return u64::MAX };
                 let value = if self.space.is_gone() { u64::MAX } else { self.registers.read(bar, offset, width) };
-                self.note(Access::BarRead { bar, offset, width, value });
+                self.log_access(Access::BarRead { bar, offset, width, value });
                 value
             }
             Request::BarWrite { address, width, value, is_memory } => {
@@ -151,7 +151,7 @@ impl ProxyState {
                     if !self.space.is_gone() {
                         self.registers.write(bar, offset, width, value);
                     }
-                    self.note(Access::BarWrite { bar, offset, width, value });
+                    self.log_access(Access::BarWrite { bar, offset, width, value });
                 }
                 0
             }
@@ -171,18 +171,18 @@ impl ProxyState {
             Phase::Firmware => self.space.read_by_firmware(offset, width),
             Phase::Image => self.space.read(offset, width),
         };
-        self.note(Access::ConfigRead { offset, width, value });
+        self.log_access(Access::ConfigRead { offset, width, value });
         value
     }
 
-    fn note(&mut self, access: Access) {
+    fn log_access(&mut self, access: Access) {
         if self.phase == Phase::Image {
             self.log.push(access);
         }
     }
 }
 
-/// A test that failed must not hide what the guest did, so a poisoned lock is as good as any.
+/// Ignores poisoning: a panicking test must not hide the log.
 fn lock(state: &Mutex<ProxyState>) -> MutexGuard<'_, ProxyState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The configuration space of a proxied function: 256 bytes, which of their bits can be written, and how it lies.
+//! The configuration space of a proxied function: 256 bytes, their writable bits, and its deviations.
 
 use super::behaviour::Behaviour;
 use super::writable::writable;
@@ -6,24 +6,24 @@ use super::writable::writable;
 /// Bytes of conventional configuration space.
 pub(super) const LENGTH: usize = 256;
 pub(super) const FIRST_BAR: usize = 0x10;
-/// Bytes of the BARs end here.
+/// End of the BARs.
 pub(super) const AFTER_BARS: usize = 0x28;
 pub(super) const BARS: usize = 6;
 const ROM: usize = 0x30;
 
-/// A configuration space as a function has it.
+/// The configuration space of a function.
 #[derive(Debug, Clone)]
 pub struct Space {
-    /// After a reset.
+    /// The bytes after a reset.
     first: [u8; LENGTH],
     bytes: [u8; LENGTH],
     writable: [u8; LENGTH],
-    /// What each BAR register reads once ones were written; `None` where there is none.
+    /// What each BAR register reads after all ones were written; `None` for an absent BAR.
     readbacks: [Option<u32>; BARS],
     behaviours: Vec<(Behaviour, u32)>,
     is_gone: bool,
     is_hidden: bool,
-    /// Since the firmware was done.
+    /// Accesses since the end of the firmware's phase.
     counts: Option<Counts>,
 }
 
@@ -34,8 +34,8 @@ struct Counts {
 }
 
 impl Space {
-    /// The function that answered these bytes. Those past the end are zero, those past 256 are not looked at. It has
-    /// no BARs yet.
+    /// Creates a space with these bytes; missing ones are zero, those past 256 are ignored. It has no BARs until
+    /// [`bar`](Self::bar) adds them.
     #[must_use]
     pub fn new(dump: &[u8]) -> Self {
         let mut first = [0; LENGTH];
@@ -54,14 +54,14 @@ impl Space {
         }
     }
 
-    /// Sets what a BAR register reads after ones were written to it, its type included.
+    /// Sets what a BAR register reads after all ones were written to it, type bits included.
     #[must_use]
     pub fn bar(mut self, index: usize, readback: u32) -> Self {
         self.readbacks[index] = Some(readback);
         self
     }
 
-    /// Has it decode a ROM of `size` bytes, a power of two.
+    /// Adds an expansion ROM of `size` bytes, a power of two.
     #[must_use]
     pub fn rom(mut self, size: u32) -> Self {
         let writable = (!(size - 1) | 1).to_le_bytes();
@@ -73,9 +73,9 @@ impl Space {
         self
     }
 
-    /// Has it lie.
+    /// Adds a deviation.
     #[must_use]
-    pub fn behave(mut self, behaviour: Behaviour) -> Self {
+    pub fn deviation(mut self, behaviour: Behaviour) -> Self {
         if let Behaviour::ReadOnly { offset } = behaviour {
             let width = if (FIRST_BAR..AFTER_BARS).contains(&offset) { 4 } else { 2 };
             self.writable[offset..offset + width].fill(0);
@@ -84,14 +84,14 @@ impl Space {
         self
     }
 
-    /// Hides it from the firmware, which then cannot put its BARs anywhere: the image finds the space as it was given.
+    /// Hides the function from the firmware, which then assigns no BARs: the image finds the space unchanged.
     #[must_use]
     pub fn hidden(mut self) -> Self {
         self.is_hidden = true;
         self
     }
 
-    /// The bytes as they would be read now, without a trace.
+    /// Returns the bytes as they would be read now, without counting a read.
     #[must_use]
     pub fn bytes(&self) -> &[u8; LENGTH] {
         &self.bytes
@@ -101,17 +101,17 @@ impl Space {
         self.readbacks
     }
 
-    /// Begins to count.
+    /// Starts counting accesses.
     pub(super) fn hand_over(&mut self) {
         self.counts = Some(Counts::default());
     }
 
-    /// As after power-on.
+    /// Restores the state after power-on.
     pub(super) fn reset(&mut self) {
         self.bytes = self.first;
     }
 
-    /// Answers nothing any more.
+    /// Makes all reads return ones.
     pub(super) fn remove(&mut self) {
         self.is_gone = true;
     }
@@ -132,14 +132,16 @@ impl Space {
         value[..width].copy_from_slice(bytes);
         if self.counts.is_some() {
             for (behaviour, seen) in &mut self.behaviours {
-                let Behaviour::SecondRead { offset: place, width: length, value: other } = *behaviour else { continue };
+                let Behaviour::SecondRead { offset: address, width: length, value: other } = *behaviour else {
+                    continue;
+                };
                 let meets = |at: &usize| (offset..offset + width).contains(at);
-                if !(place..place + length).any(|at| meets(&at)) {
+                if !(address..address + length).any(|at| meets(&at)) {
                     continue;
                 }
                 *seen += 1;
                 if *seen > 1 {
-                    for (at, byte) in (place..).zip(other.to_le_bytes()).take(length).filter(|(at, _)| meets(at)) {
+                    for (at, byte) in (address..).zip(other.to_le_bytes()).take(length).filter(|(at, _)| meets(at)) {
                         value[at - offset] = byte;
                     }
                 }
@@ -148,8 +150,8 @@ impl Space {
         u32::from_le_bytes(value)
     }
 
-    /// What the firmware finds: nothing, or a function of no known make. It would wait long for the answers of a disk
-    /// or a USB controller that it has a driver for.
+    /// Returns what the firmware reads: nothing, or an unknown device. For a disk or a USB controller that it has a
+    /// driver for, it would wait long for an answer.
     pub(super) fn read_by_firmware(&mut self, offset: usize, width: usize) -> u32 {
         let ones = u32::MAX >> (32 - 8 * width.clamp(1, 4));
         if self.is_hidden {
@@ -178,7 +180,7 @@ impl Space {
                 writable = 0;
             }
             self.bytes[at] = match self.bar_byte(at).filter(|_| writable != 0) {
-                // What is no address bit is as the readback has it.
+                // Bits that are no address bits read as in the readback.
                 Some((readback, flags)) => byte & readback & !flags | readback & flags,
                 None => byte & writable | self.bytes[at] & !writable,
             };
@@ -190,7 +192,7 @@ impl Space {
             .any(|(behaviour, _)| matches!(*behaviour, Behaviour::GoneAfterWrites(after) if writes >= after));
     }
 
-    /// Of a byte in a BAR that is there: its readback, and which of its bits are the type.
+    /// Returns the readback of a byte in a BAR, and which of its bits are type bits.
     fn bar_byte(&self, at: usize) -> Option<(u8, u8)> {
         let from = at.checked_sub(FIRST_BAR)?;
         let readback = (*self.readbacks.get(from / 4)?)?;
@@ -203,14 +205,14 @@ impl Space {
         Some((readback.to_le_bytes()[from % 4], flags))
     }
 
-    /// Whether the register is the upper half of the one before.
+    /// Returns whether the register is the upper half of the one before.
     fn is_upper(&self, index: usize) -> bool {
         let lower = |index: usize| index.checked_sub(1).and_then(|before| self.readbacks[before]);
         lower(index).is_some_and(|readback| readback & 7 == 4)
             && !index.checked_sub(1).is_some_and(|before| self.is_upper(before))
     }
 
-    /// Counts an access, once it is time to.
+    /// Counts an access, once counting has started.
     fn count(&mut self, which: impl FnOnce(&mut Counts) -> &mut u32) -> u32 {
         self.counts.as_mut().map_or(0, |counts| {
             let count = which(counts);

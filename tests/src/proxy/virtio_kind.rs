@@ -1,21 +1,21 @@
-//! Modern virtio functions, as configuration space shows them (virtio 1.2, 4.1.4).
+//! Configuration spaces of modern virtio functions (virtio 1.2, 4.1.4).
 
 use super::config_builder::ConfigBuilder;
 
-/// The BAR of all structures, and where they are.
+/// The BAR of all structures, and their offsets in it.
 pub(super) const BAR: usize = 4;
 pub(super) const ISR: u64 = 0x1000;
 pub(super) const CONFIG: u64 = 0x2000;
 pub(super) const NOTIFY: u64 = 0x3000;
 
-/// What a device is.
+/// Type of a virtio device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VirtioKind {
     /// A network card.
     Net,
-    /// A disk of a mebibyte.
+    /// A disk of 1 MiB.
     Blk,
-    /// A source of randomness.
+    /// An entropy source.
     Rng,
 }
 
@@ -36,7 +36,7 @@ impl VirtioKind {
         }
     }
 
-    /// A function with the structures in one BAR, and no messages.
+    /// Returns a function with all structures in one BAR, and without MSI or MSI-X.
     #[must_use]
     pub fn config(self) -> ConfigBuilder {
         let capability = |kind: u8, at: u64, length: u32| {

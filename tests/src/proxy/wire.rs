@@ -1,16 +1,16 @@
 //! The messages of multi-process QEMU, as QEMU 7.2 sends them (its `include/hw/remote/mpqemu-link.h`).
 //!
-//! A header of 16 bytes (command, four bytes of nothing, length of what follows), all in the machine's byte order.
-//! File descriptors come beside some messages: they are not received, and the kernel closes them. The guest's memory
-//! is a file of ours already, and nobody takes the interrupts that the others are for.
+//! A header of 16 bytes (command, four unused bytes, length of the body), in host byte order. Some messages carry file
+//! descriptors, for guest memory and for interrupts; they are not received, and the kernel closes them. The guest's
+//! memory is already known as a file, and interrupts are not supported.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 
-/// No message is longer: eight memory regions, of 24 bytes each.
-const LONGEST: usize = 192;
+/// Length in bytes of the longest message: eight memory regions of 24 bytes.
+const MAX_BODY: usize = 192;
 
-/// What QEMU asks for.
+/// A request of QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
     /// A read of configuration space.
@@ -21,11 +21,11 @@ pub(super) enum Request {
     BarRead { address: u64, width: usize, is_memory: bool },
     /// A write to such an address.
     BarWrite { address: u64, width: usize, value: u64, is_memory: bool },
-    /// The machine is reset. The first one comes when QEMU is done with looking at the function.
+    /// A reset of the machine. The first one marks the end of QEMU's own sizing.
     Reset,
 }
 
-/// The next message that wants an answer; `None` once QEMU is gone.
+/// Receives the next message that needs a reply; `None` once QEMU has exited.
 pub(super) fn receive(stream: &mut UnixStream) -> io::Result<Option<Request>> {
     loop {
         let mut header = [0; 16];
@@ -34,7 +34,7 @@ pub(super) fn receive(stream: &mut UnixStream) -> io::Result<Option<Request>> {
             other => other?,
         }
         let length = usize::try_from(number(&header, 8, 8)).unwrap_or(usize::MAX);
-        let mut body = [0; LONGEST];
+        let mut body = [0; MAX_BODY];
         let body = body.get_mut(..length).ok_or(ErrorKind::InvalidData)?;
         stream.read_exact(body)?;
         if let Some(request) = parse(number(&header, 0, 4), body)? {
@@ -43,7 +43,7 @@ pub(super) fn receive(stream: &mut UnixStream) -> io::Result<Option<Request>> {
     }
 }
 
-/// Answers the last request; the value counts for reads.
+/// Replies to the last request; the value matters for reads only.
 pub(super) fn answer(stream: &mut UnixStream, value: u64) -> io::Result<()> {
     const RETURN: u32 = 1;
     let mut message = [0; 24];
@@ -53,7 +53,7 @@ pub(super) fn answer(stream: &mut UnixStream, value: u64) -> io::Result<()> {
     stream.write_all(&message)
 }
 
-/// `None` for what wants no answer: where memory is, and interrupts.
+/// Parses a request; `None` for messages without a reply (memory regions, interrupts).
 fn parse(command: u64, body: &[u8]) -> io::Result<Option<Request>> {
     let enough = |length: usize| if body.len() < length { Err(ErrorKind::InvalidData) } else { Ok(()) };
     let width =
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_read_and_the_rest_is_passed_over() {
+    fn requests_are_parsed_and_other_messages_skipped() {
         let (mut ours, mut theirs) = UnixStream::pair().expect("two ends");
         theirs.write_all(&message(0, &[0; 192])).expect("memory regions");
         theirs.write_all(&message(6, &[])).expect("an interrupt");
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_qemu_never_sends_is_an_error() {
+    fn malformed_messages_are_errors() {
         for bad in [message(99, &[]), message(3, &[0; 4]), message(3, &[9; 12]), message(0, &[0; 193])] {
             let (mut ours, mut theirs) = UnixStream::pair().expect("two ends");
             theirs.write_all(&bad).expect("a message");

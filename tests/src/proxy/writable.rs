@@ -1,8 +1,8 @@
-//! Which bits of a configuration space can be written.
+//! Determines which bits of a configuration space are writable.
 
 use super::space::{AFTER_BARS, FIRST_BAR, LENGTH};
 
-/// The bits that a function lets be written, as far as anybody has a reason to.
+/// Returns the bits that are writable in a function with this space, as far as firmware or drivers use them.
 pub(super) fn writable(bytes: &[u8; LENGTH]) -> [u8; LENGTH] {
     let mut writable = [0; LENGTH];
     // Command, cache line size and latency, the BARs, Interrupt Line.
@@ -19,7 +19,7 @@ pub(super) fn writable(bytes: &[u8; LENGTH]) -> [u8; LENGTH] {
         match id {
             // Power management: the state, and PME enable.
             0x01 => set(at + 4, &[0x03, 0x01]),
-            // MSI: enable and granted; the address, of 32 or 64 bits; data; the masks, which may be there.
+            // MSI: enable and granted; the address, of 32 or 64 bits; data; the optional masks.
             0x05 => {
                 let control = bytes.get(at + 2).copied().unwrap_or(0);
                 let is_maskable = bytes.get(at + 3).is_some_and(|byte| byte & 1 != 0);
@@ -31,12 +31,12 @@ pub(super) fn writable(bytes: &[u8; LENGTH]) -> [u8; LENGTH] {
                     set(at + 4 + registers + 2, &[0xff; 4]);
                 }
             }
-            // PCI Express: Device Control without the reset, which is never seen set; Link Control.
+            // PCI Express: Device Control without the function-level reset bit, which always reads zero; Link Control.
             0x10 => {
                 set(at + 8, &[0xff, 0x7f]);
                 set(at + 16, &[0xff, 0xff]);
             }
-            // MSI-X: enable, and the mask of all.
+            // MSI-X: enable, and the function mask.
             0x11 => set(at + 3, &[0xc0]),
             _ => {}
         }
@@ -44,7 +44,7 @@ pub(super) fn writable(bytes: &[u8; LENGTH]) -> [u8; LENGTH] {
     writable
 }
 
-/// The capability list, each entry once.
+/// Returns the capability list, each entry once, even if it loops.
 fn capabilities(bytes: &[u8; LENGTH]) -> Vec<(u8, usize)> {
     let mut found: Vec<(u8, usize)> = Vec::new();
     let mut at = if bytes[0x06] & 0x10 == 0 { 0 } else { usize::from(bytes[0x34] & !3) };

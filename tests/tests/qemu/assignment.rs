@@ -24,7 +24,7 @@ fn behind_bridges(machine: Machine) -> Qemu {
 fn all_assigned(functions: &[FunctionReport], machine: Machine) {
     let mut ranges = Vec::new();
     for bar in functions.iter().flat_map(|function| &function.bars) {
-        match bar.place() {
+        match bar.address_value() {
             Some(start) => {
                 assert_eq!(start % bar.size, 0, "{bar:?}");
                 ranges.push((bar.kind == "io", start, start + bar.size));
@@ -135,7 +135,7 @@ fn eight_gibibytes(machine: Machine) {
     let functions = guest.functions();
     all_assigned(&functions, machine);
     let large = functions.iter().flat_map(|function| &function.bars).filter(|bar| bar.size == 8 * GIB);
-    let places: Vec<_> = large.map(BarReport::place).collect();
+    let places: Vec<_> = large.map(BarReport::address_value).collect();
     assert!(places.len() == 2 && places.iter().all(|place| place.is_some_and(|at| at >= 4 * GIB)), "{places:x?}");
 }
 

@@ -60,7 +60,7 @@ fn politely(irq: Irq, ports: &[&str], mode: &str) {
     let mut before = None;
     for id in ["first", "second", "third"] {
         let added = bench.put_in(id);
-        bench.qmp.ask_to_remove(id).expect("the guest may be asked");
+        bench.qmp.request_removal(id).expect("the guest may be asked");
         bench.qmp.wait_until_deleted(id);
         let asked = bench.next();
         assert!(asked.contains("RemovalAsked"), "{asked}");
@@ -120,7 +120,7 @@ fn there_from_the_start() {
     let mut bench =
         Bench::new(Irq::Auto, &[ROOT_PORT], |qemu| qemu.device("virtio-blk-pci,bus=bay,id=first,drive=zeroes"));
     assert!(bench.next().ends_with(": 2048 sectors"));
-    bench.qmp.ask_to_remove("first").expect("the guest may be asked");
+    bench.qmp.request_removal("first").expect("the guest may be asked");
     bench.qmp.wait_until_deleted("first");
     assert!(bench.next().contains("RemovalAsked"));
     bench.put_in("second");

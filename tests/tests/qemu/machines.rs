@@ -96,7 +96,7 @@ fn iso_on_uefi() {
     for driver in ["virtio-net", "virtio-blk"] {
         let function = function(&guest, driver);
         assert_eq!(function.mode, "msix");
-        assert!(function.bars.iter().any(|bar| bar.place() >= Some(1 << 32)), "{function:#?}");
+        assert!(function.bars.iter().any(|bar| bar.address_value() >= Some(1 << 32)), "{function:#?}");
     }
 }
 
@@ -116,7 +116,7 @@ fn q35_with_8_gib_above_5_gib() {
     let guest = qemu.start();
     serves_the_file(&guest);
     let function = function(&guest, "virtio-net");
-    assert!(function.bars.iter().any(|bar| bar.place() >= Some(6 << 30)), "{function:#?}");
+    assert!(function.bars.iter().any(|bar| bar.address_value() >= Some(6 << 30)), "{function:#?}");
 }
 
 #[test]

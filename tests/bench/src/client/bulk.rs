@@ -12,7 +12,7 @@ const WIDTH: usize = 72;
 /// To the guest's discard service.
 ///
 /// # Errors
-/// When the connection breaks off.
+/// Returns an error when the connection breaks off.
 pub fn to_guest(port: u16, seconds: f64) -> io::Result<Sample> {
     let mut stream = connect(port)?;
     let data = vec![0x5a; BUFFER];
@@ -22,7 +22,7 @@ pub fn to_guest(port: u16, seconds: f64) -> io::Result<Sample> {
 /// From the guest's chargen service, whose pattern is known.
 ///
 /// # Errors
-/// When a byte is wrong, or the connection breaks off.
+/// Returns an error when a byte is wrong, or the connection breaks off.
 pub fn from_guest(port: u16, seconds: f64) -> io::Result<Sample> {
     let mut stream = connect(port)?;
     let round = pattern();

@@ -33,7 +33,7 @@ fn trips(seconds: f64, mut trip: impl FnMut(&[u8; SIZE]) -> io::Result<[u8; SIZE
 /// Over TCP.
 ///
 /// # Errors
-/// When bytes come back changed, or do not.
+/// Returns an error when bytes come back changed, or do not.
 pub fn tcp(port: u16, seconds: f64) -> io::Result<Sample> {
     let mut stream = connect(port)?;
     trips(seconds, |sent| {
@@ -47,7 +47,7 @@ pub fn tcp(port: u16, seconds: f64) -> io::Result<Sample> {
 /// Over UDP. On this host nothing is lost on the way, so a packet that does not come back is an error.
 ///
 /// # Errors
-/// When a packet comes back changed, or does not.
+/// Returns an error when a packet comes back changed, or does not.
 pub fn udp(port: u16, seconds: f64) -> io::Result<Sample> {
     let socket = UdpSocket::bind(("127.0.0.1", 0))?;
     socket.connect(("127.0.0.1", port))?;

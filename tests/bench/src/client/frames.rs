@@ -28,7 +28,7 @@ fn write(frame: &mut [u8], to: [u8; 6], from: [u8; 6], number: u32) {
 /// order, each once, unchanged but for the addresses, which are swapped.
 ///
 /// # Errors
-/// When a frame is lost, comes twice, or comes back changed.
+/// Returns an error when a frame is lost, comes twice, or comes back changed.
 pub fn run(local: u16, remote: u16, size: usize, window: usize, seconds: f64) -> io::Result<Sample> {
     let socket = UdpSocket::bind(("127.0.0.1", local))?;
     socket.connect(("127.0.0.1", remote))?;

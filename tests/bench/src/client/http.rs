@@ -48,7 +48,7 @@ impl Connection {
 /// One client on so many connections, each with one request under way.
 ///
 /// # Errors
-/// When an answer is wrong or does not come.
+/// Returns an error when an answer is wrong or does not come.
 pub fn run(port: u16, connections: usize, seconds: f64) -> io::Result<Sample> {
     // One after the other: QEMU's forwarding has room for few that are being opened.
     let open = |_| {

@@ -18,7 +18,7 @@ pub use profile::profile;
 /// Counts all operations, prints them, and compares them with the baseline or replaces it.
 ///
 /// # Errors
-/// When one cannot be counted, or, with `--check`, has grown.
+/// Returns an error when one cannot be counted, or, with `--check`, has grown.
 pub fn instructions(files: &Files, options: &[&str]) -> io::Result<()> {
     if !is_supported(files)? {
         println!("skipped: this QEMU takes no plugins of version 1 of their interface, which QEMU 7.2 to 8.2 do");

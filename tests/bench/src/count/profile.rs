@@ -26,7 +26,7 @@ const NAMES: [(&str, &str); 7] = [
 /// Prints where the instructions go, the `top` functions of each kind.
 ///
 /// # Errors
-/// When there is no such operation, or it cannot be counted.
+/// Returns an error when there is no such operation, or it cannot be counted.
 pub fn profile(files: &Files, word: &str, top: usize) -> io::Result<()> {
     let name = NAMES.iter().find(|(known, _)| *known == word).map(|(_, name)| *name);
     let operation = OPERATIONS.into_iter().find(|operation| Some(operation.name) == name).ok_or_else(|| {

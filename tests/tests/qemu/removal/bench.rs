@@ -84,8 +84,8 @@ impl Bench {
         Self { guest, qmp: qmp.connect(), qtest, content, _image: image }
     }
 
-    /// Has what stays serve more connections at once than there are to be: lists and tasks that come with connections grow
-    /// to the length that they keep.
+    /// Has what stays serve more connections at once than there are to be: lists and tasks that come with connections
+    /// grow to the length that they keep.
     pub(super) fn crowd(&self) {
         let mut clients: Vec<_> = (0..CROWD).map(|_| self.guest.client()).collect();
         for client in &mut clients {
@@ -108,7 +108,7 @@ impl Bench {
                 for (victim, count) in [(CARD, &served.card), (DISK, &served.disk)] {
                     busy(count, round, victim.id);
                     match manner {
-                        Manner::Asked => qmp.ask_to_remove(victim.id).expect("the guest may be asked"),
+                        Manner::Asked => qmp.request_removal(victim.id).expect("the guest may be asked"),
                         Manner::Pulled => qtest.power_off(victim.port),
                     }
                     qmp.wait_until_deleted(victim.id);
