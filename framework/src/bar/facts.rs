@@ -1,21 +1,33 @@
-//! What is known of a BAR.
+//! What the framework knows of a BAR: index, kind, address and size.
 
 use crate::assign::Unassigned;
 
-/// What a BAR decodes.
+/// A BAR of a function: kind, address and size.
+///
+/// ```
+/// use switchboard::bar::{BarFacts, BarKind};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, 0x1000)]);
+/// let resources = fake.machine().take_all().remove(0).claim().expect("an endpoint");
+/// let BarFacts { kind, address, size, .. } = resources.bar0.facts().expect("a BAR");
+/// assert_eq!((kind, size), (BarKind::Memory32 { prefetchable: false }, 0x1000));
+/// assert!(address.is_ok_and(|address| address.is_multiple_of(size)));
+/// assert_eq!(resources.bar1.facts(), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarFacts {
-    /// 0 to 5: its first register.
+    /// The index of its first register, 0 to 5.
     pub index: u8,
-    /// What kind of addresses.
+    /// Address space and type.
     pub kind: BarKind,
-    /// Where it begins, or why it is nowhere.
+    /// The start address, or why it has none.
     pub address: Result<u64, Unassigned>,
-    /// Its bytes, a power of two.
+    /// The size in bytes, a power of two.
     pub size: u64,
 }
 
-/// The address space of a BAR.
+/// The address space and type of a BAR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BarKind {
     /// I/O ports.
@@ -25,7 +37,7 @@ pub enum BarKind {
         /// Reads have no side effects.
         prefetchable: bool,
     },
-    /// Memory anywhere; takes two registers.
+    /// Memory at any 64-bit address; takes two registers.
     Memory64 {
         /// Reads have no side effects.
         prefetchable: bool,
@@ -33,7 +45,7 @@ pub enum BarKind {
 }
 
 impl BarKind {
-    /// `io`, `mem32` or `mem64`.
+    /// Returns `io`, `mem32` or `mem64`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Base address registers: what they decode, and how large that is.
+//! Base address registers: kind, address and size of what they decode.
 
 mod facts;
 mod sizing;

@@ -1,9 +1,8 @@
-//! How big each BAR is: write ones, read back, restore (PCI 3.0, 6.2.5.1).
+//! BAR sizing: write ones, read back, restore (PCI 3.0, 6.2.5.1).
 //!
-//! Decoding is off meanwhile, and Command is written by words: Status is beside it, and ones clear it. A BAR of all
-//! ones decodes the top of memory for a moment, which on a PC holds the local APIC and the firmware: others have killed
-//! virtual machines that way, `pci_types` does it still. Nothing is printed either, since the console may sit behind
-//! the very BAR; and one that decodes the console's ports is not touched at all.
+//! Decoding is off meanwhile: a BAR of all ones would decode the top of the first 4 GiB, which on a PC holds the local APIC and the
+//! firmware; `pci_types` sizes with decoding on. Command is written by 16-bit writes, since Status is in the same dword and ones clear it.
+//! Nothing is logged meanwhile, because the console may be behind the BAR; a BAR that decodes the console's ports is not sized at all.
 
 use alloc::vec::Vec;
 
@@ -14,25 +13,25 @@ use crate::config::{
     read_command, write_command,
 };
 
-/// No more memory than this can be addressed (SDM vol. 3, 4.1.4).
-const MOST_MEMORY: u64 = 1 << 52;
-/// There are twice as many ports, and a BAR with all of them would leave none to anybody else.
-const MOST_PORTS: u64 = 1 << 15;
+/// The size of the physical address space in bytes (SDM vol. 3, 4.1.4).
+const MAX_MEMORY_BYTES: u64 = 1 << 52;
+/// Half of all I/O ports: a BAR with all of them would leave none to other functions.
+const MAX_PORTS: u64 = 1 << 15;
 /// The address bits of a ROM's register.
 const ROM_ADDRESS: u32 = !0x7ff;
 
-/// What sizing finds.
+/// The result of sizing.
 #[derive(Debug, Default)]
 pub(crate) struct Sizes {
-    /// The BARs that are as they should be.
+    /// The valid BARs.
     pub(crate) bars: Vec<BarFacts>,
-    /// Bytes of the expansion ROM, a power of two.
+    /// The size of the expansion ROM in bytes, a power of two.
     pub(crate) rom: Option<u64>,
-    /// What is not believed.
+    /// The invalid BARs.
     pub(crate) defects: Vec<Defect>,
 }
 
-/// Sizes every BAR, and the ROM.
+/// Sizes every BAR and the expansion ROM of a function.
 ///
 /// # Errors
 /// [`RefusalReason`] for a function that does not stop decoding, or whose BARs read as if it were gone.
@@ -56,14 +55,14 @@ pub(crate) fn size_bars(space: Space, facts: &Facts) -> Result<Sizes, RefusalRea
         return sized.map(|()| sizes);
     }
     write_command(space, before);
-    // What has no BAR may well decode what it likes: bridges to ISA do.
+    // A function without BARs may keep its decoding bits set: bridges to ISA do.
     if facts.bars.is_empty() {
         return Ok(sizes);
     }
     Err(RefusalReason::Command { wanted: (before - decode).bits(), found: (before | still).bits() })
 }
 
-/// What Command says. Where it says what it cannot, though something is there, it is told to decode nothing.
+/// Returns the value of Command. One that reads all ones, though the function is there, is reset to decode nothing.
 fn sane_command(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<Command, RefusalReason> {
     let before = read_command(space);
     if before.bits() != u16::MAX {
@@ -82,12 +81,12 @@ fn sane_command(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<Comman
     }
 }
 
-/// Whether the console's ports are in it.
+/// Returns whether the BAR decodes the console's ports.
 fn is_console(bar: &BarRegister) -> bool {
     const CONSOLE: u64 = 0x3f8;
     // Its size is not known yet, but its address is a multiple of it.
-    let most = bar.address & bar.address.wrapping_neg();
-    bar.encoding == BarEncoding::Io && (bar.address..bar.address + most).contains(&CONSOLE)
+    let max_size = bar.address & bar.address.wrapping_neg();
+    bar.encoding == BarEncoding::Io && (bar.address..bar.address + max_size).contains(&CONSOLE)
 }
 
 fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), RefusalReason> {
@@ -115,7 +114,7 @@ fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), Refusa
     Ok(())
 }
 
-/// What one BAR decodes and its bytes: `None` where there is none.
+/// Returns kind and size of one BAR, or `None` where there is no BAR.
 fn size_bar(space: Space, register: BarRegister) -> Result<Result<Option<(BarKind, u64)>, BarDefect>, RefusalReason> {
     let offset = BarRegister::offset(register.index);
     let low = space.read_u32(offset);
@@ -123,19 +122,19 @@ fn size_bar(space: Space, register: BarRegister) -> Result<Result<Option<(BarKin
     if low_mask == u32::MAX {
         return Err(RefusalReason::BarOnes { index: register.index });
     }
-    let (kind, mask, most) = match register.encoding {
+    let (kind, mask, max_size) = match register.encoding {
         BarEncoding::Io => {
             let ports = low_mask & !3;
             // The upper half may be hard-wired to zero.
             let ports = if ports != 0 && ports >> 16 == 0 { ports | 0xffff_0000 } else { ports };
-            (BarKind::Io, widen(ports), MOST_PORTS)
+            (BarKind::Io, widen(ports), MAX_PORTS)
         }
         BarEncoding::Memory { memory_type, is_prefetchable: prefetchable } => match memory_type {
-            MemoryType::Bits32 => (BarKind::Memory32 { prefetchable }, widen(low_mask & !0xf), MOST_MEMORY),
+            MemoryType::Bits32 => (BarKind::Memory32 { prefetchable }, widen(low_mask & !0xf), MAX_MEMORY_BYTES),
             MemoryType::Bits64 => {
                 let high = space.read_u32(offset + 4);
                 let mask = u64::from(size_register(space, offset + 4, high)) << 32 | u64::from(low_mask & !0xf);
-                (BarKind::Memory64 { prefetchable }, mask, MOST_MEMORY)
+                (BarKind::Memory64 { prefetchable }, mask, MAX_MEMORY_BYTES)
             }
             MemoryType::Below1Mib => return Ok(Err(BarDefect::BelowOneMib)),
             MemoryType::Bits64NoUpperHalf => return Ok(Err(BarDefect::NoUpperHalf)),
@@ -143,17 +142,17 @@ fn size_bar(space: Space, register: BarRegister) -> Result<Result<Option<(BarKin
         },
     };
     Ok(match size_of_mask(mask) {
-        // Nothing can be written: there is no BAR, unless something is there to read.
+        // No bit can be written: there is no BAR, unless the register reads other than zero.
         Ok(None) if low == 0 => Ok(None),
         Ok(None) => Err(BarDefect::NoSize),
-        Ok(Some(size)) if size > most => Err(BarDefect::TooLarge { size }),
+        Ok(Some(size)) if size > max_size => Err(BarDefect::TooLarge { size }),
         Ok(Some(size)) => Ok(Some((kind, size))),
         Err(mask) => Err(BarDefect::Holes { mask }),
     })
 }
 
-/// Where a BAR of `size` bytes begins. Firmware leaves the address at zero where it gives none; and one that is no
-/// multiple of the size is none either, since the BAR has no bits for the rest.
+/// Returns the address of a BAR of `size` bytes. Zero means that firmware assigned none; an address that is no multiple of the size
+/// is treated the same way, since the BAR has no bits for the rest.
 fn place(address: u64, size: u64) -> (Result<u64, Unassigned>, Option<BarDefect>) {
     match address {
         0 => (Err(Unassigned::Unset), None),
@@ -162,7 +161,7 @@ fn place(address: u64, size: u64) -> (Result<u64, Unassigned>, Option<BarDefect>
     }
 }
 
-/// Gives a BAR an address; decoding is off. Says whether it holds it.
+/// Writes the address of a BAR, with decoding off. Returns whether the BAR holds it.
 pub(crate) fn write_bar(space: Space, bar: BarFacts, address: u64) -> bool {
     let offset = BarRegister::offset(bar.index);
     let flags = if bar.kind == BarKind::Io { 3 } else { 0xf };
@@ -179,18 +178,18 @@ pub(crate) fn write_bar(space: Space, bar: BarFacts, address: u64) -> bool {
     is_low && is_high
 }
 
-/// The mask of a BAR whose addresses have 32 bits, as if they had 64.
+/// Extends the mask of a 32-bit BAR to 64 bits.
 fn widen(mask: u32) -> u64 {
     if mask == 0 { 0 } else { 0xffff_ffff << 32 | u64::from(mask) }
 }
 
-/// The ROM's bytes; `Err` with what its register holds when that is not a ROM's.
+/// Returns the size of the ROM in bytes, or `Err` with the register's value when that is not a ROM's.
 fn size_rom(space: Space, offset: u16) -> Result<Option<u64>, u32> {
     let before = space.read_u32(offset);
     if before == u32::MAX {
         return Err(before);
     }
-    // All address bits, and not the lowest, which would turn it on.
+    // All address bits, and not the lowest, which would enable the ROM.
     space.write_u32(offset, ROM_ADDRESS);
     let mask = space.read_u32(offset) & ROM_ADDRESS;
     space.write_u32(offset, before);
@@ -204,7 +203,7 @@ fn size_register(space: Space, offset: u16, value: u32) -> u32 {
     mask
 }
 
-/// The size that a mask of writable address bits means: `None` for no BAR, `Err` for a mask with holes.
+/// Returns the size for a mask of writable address bits: `None` for no BAR, `Err` for a mask whose bits are not contiguous.
 fn size_of_mask(mask: u64) -> Result<Option<u64>, u64> {
     if mask == 0 {
         return Ok(None);
@@ -213,8 +212,8 @@ fn size_of_mask(mask: u64) -> Result<Option<u64>, u64> {
     if mask == !(size - 1) { Ok(Some(size)) } else { Err(mask) }
 }
 
-/// Puts a BAR that is nowhere where no CPU reaches: its neighbours can be decoded then, since it shares their switch.
-/// There is no such place among 32-bit addresses.
+/// Moves a 64-bit BAR without an address to the top of the 64-bit address space, out of every CPU's reach. The function's other BARs can be
+/// decoded then, which share its enable bit. There is no such place for 32-bit BARs.
 pub(crate) fn park(space: Space, bar: BarFacts) {
     if matches!(bar.kind, BarKind::Memory64 { .. }) {
         write_bar(space, bar, bar.size.wrapping_neg());

@@ -1,10 +1,16 @@
-//! How configuration space is reached, and one function's own view of it.
+//! Access to configuration space: the trait that a machine implements, and a handle for one function.
 
 use core::fmt;
 
 use super::Address;
 
 /// The width of one configuration access.
+///
+/// ```
+/// use switchboard::config::Width;
+///
+/// assert_eq!((Width::Word.bytes(), Width::Word.ones()), (2, 0xffff));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     /// One byte.
@@ -16,7 +22,7 @@ pub enum Width {
 }
 
 impl Width {
-    /// Its bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn bytes(self) -> u16 {
         match self {
@@ -26,7 +32,7 @@ impl Width {
         }
     }
 
-    /// What a read of this width gives when nothing answers.
+    /// Returns the value of a read of this width that no function answers: all ones.
     #[must_use]
     pub const fn ones(self) -> u32 {
         match self {
@@ -37,44 +43,73 @@ impl Width {
     }
 }
 
-/// One way to reach configuration space.
+/// A way to reach the configuration space of a machine's functions.
 ///
 /// Writes keep their width all the way to the bus: Command and Status share a dword, and Status bits are
 /// cleared by writing ones, so a Command write must be 16 bits wide (PCI 3.0, 6.2.3).
+///
+/// ```
+/// use switchboard::config::{Address, ConfigAccess, Facts, Width};
+///
+/// /// A machine with one function, whose header has a Vendor ID and a Device ID and reads zero elsewhere.
+/// struct OneFunction;
+///
+/// impl ConfigAccess for OneFunction {
+///     fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
+///         match (address == Address::new(0, 0, 3, 0), offset, width) {
+///             (false, ..) => width.ones(),
+///             (_, 0, Width::Dword) => 0x11e8_1234,
+///             (_, 0, Width::Word) => 0x1234,
+///             (_, 2, Width::Word) => 0x11e8,
+///             _ => 0,
+///         }
+///     }
+///     fn write(&self, _address: Address, _offset: u16, _width: Width, _value: u32) {}
+///     fn size(&self, _address: Address) -> u16 {
+///         256
+///     }
+/// }
+///
+/// let header = Facts::decode(&OneFunction, Address::new(0, 0, 3, 0)).header;
+/// assert_eq!((header.vendor, header.device), (0x1234, 0x11e8));
+/// let header = Facts::decode(&OneFunction, Address::new(0, 0, 4, 0)).header;
+/// assert_eq!(header.vendor, 0xffff, "no function");
+/// ```
 pub trait ConfigAccess: Send + Sync {
-    /// Reads; all ones when nothing answers or the offset is beyond what this access reaches.
+    /// Reads a register. Returns all ones when no function answers or the offset is out of reach.
     fn read(&self, address: Address, offset: u16, width: Width) -> u32;
 
-    /// Writes; dropped when nothing answers.
+    /// Writes a register. The write is dropped when no function answers.
     fn write(&self, address: Address, offset: u16, width: Width, value: u32);
 
-    /// As [`read`](Self::read), and waits for no lock. Only for a machine that is coming to its end: whoever holds a
-    /// lock then never lets go of it.
+    /// Reads a register as [`read`](Self::read) does, without taking a lock.
+    ///
+    /// Only for [`Machine::quiesce`](crate::machine::Machine::quiesce) after a panic, when the holder of a lock may never release it.
     fn read_unlocked(&self, address: Address, offset: u16, width: Width) -> u32 {
         self.read(address, offset, width)
     }
 
-    /// As [`write`](Self::write), and waits for no lock; see [`read_unlocked`](Self::read_unlocked).
+    /// Writes a register as [`write`](Self::write) does, without taking a lock; see [`read_unlocked`](Self::read_unlocked).
     fn write_unlocked(&self, address: Address, offset: u16, width: Width, value: u32) {
         self.write(address, offset, width, value);
     }
 
-    /// Bytes of configuration space that can be reached: 256 by ports, 4,096 by ECAM, 0 for a function that
-    /// is out of reach.
+    /// Returns the bytes of configuration space that can be reached: 256 by ports, 4,096 by ECAM, 0 for a function that is out
+    /// of reach.
     fn size(&self, address: Address) -> u16;
 
-    /// The highest PCI segment group that it reaches; 0 is the only one that ports reach.
+    /// Returns the highest PCI segment group that can be reached. Ports reach 0 only.
     fn last_segment(&self) -> u16 {
         0
     }
 
-    /// Whether it reaches that bus.
+    /// Returns whether the bus can be reached.
     fn has_bus(&self, segment: u16, _bus: u8) -> bool {
         segment == 0
     }
 }
 
-/// The configuration space of one function.
+/// A handle for the configuration space of one function.
 #[derive(Clone, Copy)]
 pub(crate) struct Space {
     access: &'static dyn ConfigAccess,
@@ -90,12 +125,12 @@ impl Space {
         self.address
     }
 
-    /// Bytes that can be reached.
+    /// Returns the bytes that can be reached.
     pub(crate) fn size(self) -> u16 {
         self.access.size(self.address)
     }
 
-    /// Whether all of `length` bytes at `offset` can be reached.
+    /// Returns whether all of `length` bytes at `offset` can be reached.
     pub(crate) fn reaches(self, offset: u16, length: u16) -> bool {
         offset.checked_add(length).is_some_and(|end| end <= self.size())
     }
@@ -116,8 +151,8 @@ impl Space {
         self.access.write(self.address, offset, Width::Word, value.into());
     }
 
-    /// Reads, changes and writes back two bytes. What reads all ones is not written back: nothing answers there, and
-    /// no register that is changed this way can hold them.
+    /// Reads, changes and writes back a 16-bit register. Nothing is written when it reads all ones: the function is gone then,
+    /// and none of the registers that are changed this way can hold that value.
     pub(crate) fn update_u16(self, offset: u16, change: impl FnOnce(u16) -> u16) {
         let value = self.read_u16(offset);
         if value != u16::MAX {
@@ -136,7 +171,8 @@ impl fmt::Debug for Space {
     }
 }
 
-/// Lets `pci_types` read headers through any access. It writes dwords only, so nothing here writes through it.
+/// Lets `pci_types` read headers through any access. Its writes are dwords, which would clear Status bits, so this crate writes nothing
+/// through it.
 #[expect(unsafe_code, reason = "the trait declares its methods unsafe; these bodies are not")]
 impl pci_types::ConfigRegionAccess for Space {
     unsafe fn read(&self, address: Address, offset: u16) -> u32 {

@@ -1,6 +1,6 @@
-//! Base address registers as they read: what they decode and where, but not how much (PCI 3.0, 6.2.5.1).
+//! Base address registers as they read: address space, type and address (PCI 3.0, 6.2.5.1).
 //!
-//! How much takes a write, and is for [`bar`](crate::bar) to find out.
+//! The size of a BAR is found by writing to it, which [`bar`](crate::bar) does.
 
 use alloc::vec::Vec;
 
@@ -13,23 +13,35 @@ const ROM_ENABLE: u32 = 1;
 /// ROMs come in steps of 2 KiB.
 const ROM_ADDRESS: u32 = !0x7ff;
 
-/// A BAR as its registers read.
+/// The contents of a BAR, of which [`Facts`](super::Facts) holds those that are set.
+///
+/// ```
+/// use switchboard::config::{Address, BarEncoding, Facts, MemoryType};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(2, 0x4000)]);
+/// let facts = Facts::decode(fake.config(), Address::new(0, 0, 3, 0));
+/// let [bar] = facts.bars[..] else { panic!("one BAR is set") };
+/// assert_eq!(bar.index, 2);
+/// assert_eq!(bar.encoding, BarEncoding::Memory { memory_type: MemoryType::Bits32, is_prefetchable: false });
+/// assert!(bar.address.is_multiple_of(0x4000));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarRegister {
-    /// 0 to 5: its first register.
+    /// The index of its first register, 0 to 5.
     pub index: u8,
-    /// What it decodes.
+    /// The address space and the type, from the low bits.
     pub encoding: BarEncoding,
-    /// Where it begins.
+    /// The start address.
     pub address: u64,
 }
 
-/// What the low bits of a BAR say.
+/// The meaning of a BAR's low bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BarEncoding {
-    /// Ports.
+    /// I/O ports.
     Io,
-    /// Memory, of that type.
+    /// Memory.
     Memory {
         /// The type field of the register.
         memory_type: MemoryType,
@@ -38,23 +50,23 @@ pub enum BarEncoding {
     },
 }
 
-/// Where the memory of a BAR may be.
+/// The type of a memory BAR: the addresses that it can decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryType {
-    /// Below 4 GiB.
+    /// 32 bits: below 4 GiB.
     Bits32,
-    /// Below 1 MiB: of the first PCI specifications, and reserved since.
+    /// Below 1 MiB, a type of the first PCI specifications, reserved since.
     Below1Mib,
-    /// Anywhere; the next register has the upper half of the address.
+    /// 64 bits; the next register holds the upper half of the address.
     Bits64,
-    /// Anywhere, but in the last register: there is no upper half.
+    /// 64 bits, but in the last register, so that there is no upper half.
     Bits64NoUpperHalf,
     /// A reserved type.
     Reserved,
 }
 
 impl BarRegister {
-    /// How many registers a header of that kind has.
+    /// Returns the number of registers in a header of that kind.
     pub(crate) const fn count(kind: HeaderKind) -> u8 {
         match kind {
             HeaderKind::Endpoint => 6,
@@ -64,7 +76,7 @@ impl BarRegister {
         }
     }
 
-    /// Where register `index` is.
+    /// Returns the offset of register `index`.
     pub(crate) const fn offset(index: u8) -> u16 {
         FIRST + 4 * index as u16
     }
@@ -89,7 +101,7 @@ impl BarRegister {
         Self { index, encoding: BarEncoding::Memory { memory_type, is_prefetchable: low & 8 != 0 }, address }
     }
 
-    /// How many registers it takes.
+    /// Returns the number of registers that the BAR takes.
     pub(crate) const fn registers(self) -> u8 {
         match self.encoding {
             BarEncoding::Memory { memory_type: MemoryType::Bits64, .. } => 2,
@@ -97,8 +109,8 @@ impl BarRegister {
         }
     }
 
-    /// Reads those whose register holds anything. One that reads zero may still be a BAR without an address, and only
-    /// sizing can tell.
+    /// Reads the BARs whose registers are not zero. A register that reads zero may still be a BAR without an address, which only
+    /// sizing shows.
     pub(crate) fn read_set(space: Space, kind: HeaderKind) -> Vec<Self> {
         let count = Self::count(kind);
         let (mut set, mut index) = (Vec::new(), 0);
@@ -112,17 +124,17 @@ impl BarRegister {
     }
 }
 
-/// The expansion ROM's register as it reads.
+/// The contents of the expansion ROM's register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RomRegister {
-    /// Where it begins.
+    /// The start address.
     pub address: u32,
-    /// Whether it decodes, if the function decodes memory at all.
+    /// Whether the ROM is decoded while the function decodes memory.
     pub is_enabled: bool,
 }
 
 impl RomRegister {
-    /// Where the register is in a header of that kind.
+    /// Returns the offset of the register in a header of that kind.
     pub(crate) const fn offset(kind: HeaderKind) -> Option<u16> {
         match kind {
             HeaderKind::Endpoint => Some(ROM),
@@ -131,7 +143,7 @@ impl RomRegister {
         }
     }
 
-    /// Reads it; `None` when it holds nothing, or ones, which no ROM's register can.
+    /// Reads the register. Returns `None` when it holds zero, or all ones, which no ROM's register can hold.
     pub(crate) fn read(space: Space, kind: HeaderKind) -> Option<Self> {
         let value = space.read_u32(Self::offset(kind)?);
         let is_set = !matches!(value, 0 | u32::MAX);

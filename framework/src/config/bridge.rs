@@ -1,4 +1,4 @@
-//! What a bridge says in its header: the buses behind it, and the windows that it forwards.
+//! The header of a bridge: its bus numbers, and the windows that it forwards.
 
 use super::Space;
 
@@ -10,51 +10,59 @@ const PREFETCHABLE_BASE_UPPER: u16 = 0x28;
 const PREFETCHABLE_LIMIT_UPPER: u16 = 0x2c;
 const IO_BASE_UPPER: u16 = 0x30;
 
-/// The buses on both sides of a bridge (PCI-to-PCI bridge architecture 1.2, 3.2.5.3).
+/// The bus numbers of a bridge (PCI-to-PCI bridge architecture 1.2, 3.2.5.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BusNumbers {
-    /// The bus that it is on. Real bridges are known to say something else here.
+    /// The bus that the bridge is on. Real bridges are known to hold another number here.
     pub primary: u8,
-    /// The bus right behind it; 0 when nobody numbered it.
+    /// The bus right behind it; 0 when none was assigned.
     pub secondary: u8,
     /// The highest bus behind it.
     pub subordinate: u8,
 }
 
 impl BusNumbers {
-    /// Reads them; headers of types 1 and 2 have them in the same place.
+    /// Reads the bus numbers; headers of types 1 and 2 have them in the same place.
     pub(crate) fn read(space: Space) -> Self {
         let [primary, secondary, subordinate, _] = space.read_u32(PRIMARY_BUS).to_le_bytes();
         Self { primary, secondary, subordinate }
     }
 }
 
-/// The header of a bridge, as firmware set it up.
+/// The part of a header that only bridges have, as firmware set it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BridgeHeader {
-    /// The buses on both sides.
+    /// The bus numbers.
     pub buses: BusNumbers,
-    /// Ports that it forwards.
+    /// The I/O window.
     pub io: BridgeWindow,
-    /// Memory below 4 GiB that it forwards.
+    /// The memory window, below 4 GiB.
     pub memory: BridgeWindow,
-    /// Prefetchable memory that it forwards.
+    /// The prefetchable memory window.
     pub prefetchable: BridgeWindow,
 }
 
-/// A range of addresses that a bridge forwards to what is behind it.
+/// The registers of a bridge window: a range of addresses that the bridge forwards to its secondary bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BridgeWindow {
-    /// What is forwarded; `None` for a closed window, whose base is above its limit.
+    /// The addresses that are forwarded; `None` for a closed window, whose base is above its limit.
     pub range: Option<WindowRange>,
-    /// Bits of the addresses that it can be given: 16 or 32 for ports, 32 or 64 for memory.
+    /// The number of address bits: 16 or 32 for I/O, 32 or 64 for memory.
     pub bits: u8,
-    /// Whether the registers hold anything. The ports' and the prefetchable window are optional, and registers that
-    /// are not there read zero; so does a window from address 0, which is why only a write can tell for sure.
+    /// Whether the registers are not zero. The I/O and the prefetchable window are optional, and registers that are not implemented read
+    /// zero. So does an open window at address 0; only a write distinguishes the two.
     pub is_implemented: bool,
 }
 
-/// Addresses from the first to the last, both included.
+/// A range of addresses, both ends included.
+///
+/// ```
+/// use switchboard::config::WindowRange;
+///
+/// let window = WindowRange { first: 0xe000_0000, last: 0xe00f_ffff };
+/// assert!(window.contains(0xe00f_f000, 0x1000));
+/// assert!(!window.contains(0xe00f_f000, 0x1001));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowRange {
     /// The first address.
@@ -68,7 +76,7 @@ impl WindowRange {
         (first <= last).then_some(Self { first, last })
     }
 
-    /// Whether all of `length` bytes from `address` on are in it.
+    /// Returns whether all of `length` bytes from `address` on are in the range.
     #[must_use]
     pub fn contains(self, address: u64, length: u64) -> bool {
         let last = length.checked_sub(1).and_then(|rest| address.checked_add(rest));
@@ -81,14 +89,14 @@ const CLOSED_BYTES: (u8, u8) = (0xf0, 0x00);
 const CLOSED_WORDS: (u16, u16) = (0xfff0, 0x0000);
 
 impl Space {
-    /// Writes a bridge's bus numbers, and leaves the latency timer beside them as it is.
+    /// Writes a bridge's bus numbers; the latency timer in the same dword keeps its value.
     pub(crate) fn write_bus_numbers(self, numbers: BusNumbers) {
         let [.., timer] = self.read_u32(PRIMARY_BUS).to_le_bytes();
         let BusNumbers { primary, secondary, subordinate } = numbers;
         self.write_u32(PRIMARY_BUS, u32::from_le_bytes([primary, secondary, subordinate, timer]));
     }
 
-    /// Has a bridge forward `ports`, in steps of 4 KiB, or none. The window is closed while its halves change.
+    /// Sets the I/O window of a bridge, in steps of 4 KiB, or closes it. The window is closed while its registers change.
     pub(crate) fn write_io_window(self, ports: Option<WindowRange>) {
         let write = |(base, limit): (u8, u8)| self.write_u16(IO_BASE, u16::from_le_bytes([base, limit]));
         write(CLOSED_BYTES);
@@ -99,13 +107,12 @@ impl Space {
         write(((first >> 8 & 0xf0) as u8, (last >> 8 & 0xf0) as u8));
     }
 
-    /// Has a bridge forward memory below 4 GiB, in steps of 1 MiB, or none.
+    /// Sets the memory window of a bridge, in steps of 1 MiB, or closes it.
     pub(crate) fn write_memory_window(self, memory: Option<WindowRange>) {
         self.write_pair(MEMORY_BASE, memory);
     }
 
-    /// Has a bridge forward prefetchable memory, in steps of 1 MiB, or none. The window is closed while its halves
-    /// change.
+    /// Sets the prefetchable window of a bridge, in steps of 1 MiB, or closes it. The window is closed while its registers change.
     pub(crate) fn write_prefetchable_window(self, memory: Option<WindowRange>) {
         self.write_pair(PREFETCHABLE_BASE, None);
         // Whatever the upper halves are meanwhile, the base must not come below the limit.
@@ -116,7 +123,7 @@ impl Space {
         self.write_pair(PREFETCHABLE_BASE, Some(range));
     }
 
-    /// Both ends of a window at once.
+    /// Writes base and limit of a window by one access.
     fn write_pair(self, register: u16, memory: Option<WindowRange>) {
         let end = |address: u64| (address >> 16 & 0xfff0) as u16;
         let (base, limit) = memory.map_or(CLOSED_WORDS, |range| (end(range.first), end(range.last)));
@@ -125,8 +132,8 @@ impl Space {
 }
 
 impl BridgeHeader {
-    /// As [`read`](Self::read), with the optional windows tried where their registers read zero: a closed window is
-    /// written, which stays if there is one.
+    /// Reads the header, and probes the optional windows whose registers read zero: a closed window is written, which only a window that
+    /// is implemented keeps.
     pub(crate) fn probe(space: Space) -> Self {
         let header = Self::read(space);
         if !header.io.is_implemented {
@@ -149,7 +156,7 @@ impl BridgeHeader {
 }
 
 impl BridgeWindow {
-    /// 4 KiB steps; bits 12 to 15 are in bits 4 to 7 of the register, whose low bits say how wide it is.
+    /// Steps of 4 KiB: address bits 12 to 15 are in bits 4 to 7 of the register; its low bits encode the width.
     fn io(space: Space) -> Self {
         let [base, limit] = space.read_u16(IO_BASE).to_le_bytes();
         let is_wide = base & 0xf == 1;
@@ -162,7 +169,7 @@ impl BridgeWindow {
         Self::new(range, if is_wide { 32 } else { 16 }, (base, limit) != (0, 0))
     }
 
-    /// 1 MiB steps. Every bridge has this one.
+    /// Steps of 1 MiB. Every bridge implements this window.
     fn memory(space: Space) -> Self {
         let (base, limit) = Self::read_pair(space, MEMORY_BASE);
         Self { range: memory_range(base, limit, 0, 0), bits: 32, is_implemented: true }
@@ -188,7 +195,7 @@ impl BridgeWindow {
     }
 }
 
-/// What the registers of a memory window mean: bits 20 to 31 of both ends are in their bits 4 to 15.
+/// Decodes the registers of a memory window: address bits 20 to 31 of both ends are in bits 4 to 15.
 fn memory_range(base: u16, limit: u16, upper_base: u32, upper_limit: u32) -> Option<WindowRange> {
     let place = |low: u16, upper: u32| u64::from(upper) << 32 | u64::from(low & 0xfff0) << 16;
     WindowRange::new(place(base, upper_base), place(limit, upper_limit) | 0xf_ffff)

@@ -1,7 +1,7 @@
 //! The capability list, walked with bounds.
 //!
-//! `pci_types` has a walk of its own; it trusts the next pointers, and a list that points back into itself
-//! never ends there. This one ends on every input, and says how.
+//! The walk of `pci_types` trusts the next pointers and never ends on a list that points back into itself. This one ends on every
+//! input and reports how the list ended.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -20,14 +20,14 @@ const POINTER_CARDBUS: u16 = 0x14;
 /// One entry of a function's capability list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capability {
-    /// What it is (PCI Code and ID Assignment, 2).
+    /// Capability ID (PCI Code and ID Assignment, 2).
     pub id: u8,
-    /// Where it is in configuration space.
+    /// Offset in configuration space.
     pub offset: u16,
 }
 
 impl Capability {
-    /// No capability, though in the list.
+    /// Null: an entry of the list that is no capability.
     pub const NULL: u8 = 0x00;
     /// Power management.
     pub const POWER: u8 = 0x01;
@@ -35,9 +35,9 @@ impl Capability {
     pub const MSI: u8 = 0x05;
     /// PCI-X.
     pub const PCI_X: u8 = 0x07;
-    /// The vendor's own: a length follows, and whatever the vendor likes.
+    /// Vendor-specific: a length follows, and contents that the vendor defines.
     pub const VENDOR: u8 = 0x09;
-    /// The subsystem of a bridge.
+    /// Subsystem IDs of a bridge.
     pub const SUBSYSTEM: u8 = 0x0d;
     /// PCI Express.
     pub const EXPRESS: u8 = 0x10;
@@ -45,34 +45,47 @@ impl Capability {
     pub const MSIX: u8 = 0x11;
 }
 
-/// A capability list, up to where it ends or breaks.
+/// A function's capability list, up to its end or to where it is malformed.
+///
+/// ```
+/// use switchboard::config::{Address, Capability, ChainEnd, Facts};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// // Vendor-specific at 0x50, then MSI at 0x40, whose next pointer leads back to 0x50.
+/// let function = FakeFunction::new(0x1234, 0x11e8).at("00:03.0").msi(4).vendor_capability(Capability::VENDOR, &[3]);
+/// let fake = FakeMachine::new([function.byte(0x41, 0x50)]);
+/// let list = Facts::decode(fake.config(), Address::new(0, 0, 3, 0)).capabilities;
+/// assert_eq!(list.find(Capability::MSI), Some(0x40));
+/// assert_eq!(list.find(Capability::MSIX), None);
+/// assert_eq!((list.entries.len(), list.end), (2, ChainEnd::Looped(0x50)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CapabilityList {
-    /// What is in it, in the order of the list.
+    /// The entries, in the order of the list.
     pub entries: Vec<Capability>,
-    /// How it ends.
+    /// How the list ends.
     pub end: ChainEnd,
 }
 
 /// How a list of capabilities ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChainEnd {
-    /// As it should: there is no list, or its last pointer is null.
+    /// Properly: there is no list, or the last pointer is null.
     #[default]
     Complete,
-    /// It meets itself at this offset.
+    /// The list loops back to this offset.
     Looped(u16),
-    /// The entry at this offset reads all ones: there is nothing.
+    /// A pointer leads to this offset, which reads all ones.
     Broken(u16),
-    /// It leads to this offset, which the access does not reach.
+    /// A pointer leads to this offset, which the access does not reach.
     Unreadable(u16),
-    /// It leads to this offset, where no capability can be: into the header, or from the extended list out of
+    /// A pointer leads to this offset, where no capability can be: into the header, or from the extended list out of
     /// extended space.
     Outside(u16),
 }
 
 impl CapabilityList {
-    /// Walks the list of a header of that kind. Each dword is looked at once, so it ends after 48 at the latest.
+    /// Walks the list of a header of that kind. Each dword is visited once, so the walk ends after 48 entries at the latest.
     pub(crate) fn read(space: Space, kind: HeaderKind) -> Self {
         let start = match kind {
             HeaderKind::Endpoint | HeaderKind::Bridge(_) => POINTER,
@@ -112,7 +125,7 @@ impl CapabilityList {
         list
     }
 
-    /// Where the first capability of that kind is: of several, it counts.
+    /// Returns the offset of the first capability with that ID; further ones with the same ID are ignored.
     #[must_use]
     pub fn find(&self, id: u8) -> Option<u16> {
         self.entries.iter().find(|entry| entry.id == id).map(|entry| entry.offset)

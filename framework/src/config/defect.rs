@@ -1,6 +1,6 @@
-//! What is wrong with what a function says of itself, and costs it a feature.
+//! Defects: invalid contents of a function's configuration space that cost it a feature.
 //!
-//! Real hardware breaks rules too, so a defect takes away what cannot be trusted and leaves the rest: a function with
+//! Real hardware breaks rules too, so a defect disables what cannot be trusted and keeps the rest: a function with
 //! a broken MSI-X capability is driven by MSI or its line.
 
 use super::{
@@ -8,153 +8,167 @@ use super::{
     MsixCapability, PortType,
 };
 
-/// Something that a function says and that is not believed.
+/// Invalid contents of a function's configuration space, which are not used.
+///
+/// ```
+/// use switchboard::config::{Address, Defect, Facts};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// // Interrupt Pin 5: pins are 1 to 4.
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").pin(5, 11)]);
+/// let facts = Facts::decode(fake.config(), Address::new(0, 0, 3, 0));
+/// assert_eq!(facts.defects, [Defect::Pin { pin: 5 }]);
+/// // The function is found and reported, without a line.
+/// let report = &fake.machine().functions()[0];
+/// assert_eq!((report.offers.intx, &report.defects), (None, &facts.defects));
+/// assert_eq!(report.defects[0].to_string(), "interrupt pin 5, four are the most");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Defect {
-    /// Its capability list ends badly. What came before counts.
+    /// The capability list is malformed. The entries before the fault are used.
     #[error("the capability list ends badly: {0}")]
     CapabilityList(ChainEnd),
-    /// Its extended capability list ends badly. What came before counts.
+    /// The extended capability list is malformed. The entries before the fault are used.
     #[error("the extended capability list ends badly: {0}")]
     ExtendedList(ChainEnd),
-    /// A capability runs past the configuration space that it must be in; it does not count.
+    /// A capability runs past the end of the first 256 bytes; it is ignored.
     #[error("capability {id:#04x} at {offset:#x} needs {wanted} bytes, which are not there")]
     Truncated {
-        /// What it is.
+        /// Capability ID.
         id: u8,
-        /// Where it begins.
+        /// Offset in configuration space.
         offset: u16,
         /// Bytes that it needs.
         wanted: u16,
     },
-    /// An extended capability runs past the end of configuration space; it does not count.
+    /// An extended capability runs past the end of configuration space; it is ignored.
     #[error("extended capability {id:#06x} at {offset:#x} needs {wanted} bytes, which are not there")]
     TruncatedExtended {
-        /// What it is.
+        /// Extended capability ID.
         id: u16,
-        /// Where it begins.
+        /// Offset in configuration space.
         offset: u16,
         /// Bytes that it needs.
         wanted: u16,
     },
-    /// A capability that is to be written lies over another one; it does not count.
-    #[error("capability {id:#04x} at {offset:#x} lies over the one at {other:#x}")]
+    /// A capability that would be written to overlaps another one; it is ignored.
+    #[error("capability {id:#04x} at {offset:#x} overlaps the one at {other:#x}")]
     Overlap {
-        /// What it is.
+        /// Capability ID.
         id: u8,
-        /// Where it begins.
+        /// Offset in configuration space.
         offset: u16,
-        /// Where the other begins.
+        /// Offset of the other one.
         other: u16,
     },
-    /// Extended space shows the first 256 bytes again: there are no extended capabilities.
+    /// Extended space is an alias of the first 256 bytes: there are no extended capabilities.
     #[error("extended configuration space is the first 256 bytes again")]
     Aliased,
-    /// A PCI Express function whose extended space cannot be reached.
+    /// Extended space of a PCI Express function cannot be reached.
     #[error("a PCI Express function, and only {reached} bytes of its configuration space can be reached")]
     NoExtendedSpace {
         /// Bytes that can be reached.
         reached: u16,
     },
-    /// A PCI Express capability of a version or for a kind of port that nobody knows; it does not count.
+    /// A PCI Express capability of an unknown version or port type; it is ignored.
     #[error("PCI Express capability of version {version} for port type {port}")]
     Express {
-        /// The version.
+        /// Version of the capability.
         version: u8,
-        /// The type.
+        /// Port type.
         port: u8,
     },
-    /// A pin that is none of the four; there is no line.
+    /// A reserved value in Interrupt Pin; there is no line.
     #[error("interrupt pin {pin}, four are the most")]
     Pin {
-        /// What the register says.
+        /// The register's value.
         pin: u8,
     },
-    /// The class of a bridge to more buses, and the header of an endpoint, which counts.
+    /// The class of a PCI-to-PCI bridge with the header of an endpoint; the header is used.
     #[error("class {class} is a PCI bridge's, and the header is not")]
     Class {
-        /// The class.
+        /// Class code.
         class: Class,
     },
-    /// A bridge that says it is on another bus than it is on.
-    #[error("a bridge that says it is on bus {found:#04x}")]
+    /// A bridge whose Primary Bus Number is not the bus that it is on.
+    #[error("a bridge with primary bus {found:#04x}, which it is not on")]
     PrimaryBus {
-        /// What it says.
+        /// The register's value.
         found: u8,
     },
-    /// Command read ones, which it cannot hold; it was told to decode nothing.
+    /// Command read all ones, which it cannot hold; decoding was disabled.
     #[error("Command read all ones")]
     Command,
-    /// A BAR that is not believed.
+    /// A BAR that is not used as it is.
     #[error("BAR {index}: {defect}")]
     Bar {
         /// Its first register, 0 to 5.
         index: u8,
-        /// What is wrong with it.
+        /// The fault.
         defect: BarDefect,
     },
-    /// The expansion ROM's register holds what none can.
+    /// The expansion ROM's register holds an impossible value.
     #[error("the ROM's register reads {value:#x}")]
     Rom {
-        /// What it reads.
+        /// The register's value.
         value: u32,
     },
-    /// The MSI-X table or its pending bits are where they cannot be; MSI-X does not count.
+    /// The MSI-X table or its pending bits are at an impossible place; MSI-X is ignored.
     #[error("MSI-X: {length} bytes of {what} at {:#x} of BAR {}: {reason}", .place.offset, .place.bar)]
     Msix {
-        /// Which.
+        /// `table` or `pending bits`.
         what: &'static str,
-        /// Where it is said to be.
+        /// The place that the capability holds.
         place: BarOffset,
-        /// Its bytes.
+        /// Bytes needed.
         length: u64,
         /// Why it cannot be there.
         reason: &'static str,
     },
-    /// More messages by MSI than there can be; MSI does not count.
+    /// Multiple Message Capable holds a reserved value; MSI is ignored.
     #[error("MSI for {count} messages, 32 are the most")]
     MsiCount {
-        /// What its field says.
+        /// The number of messages that the value stands for.
         count: u8,
     },
-    /// Firmware is said to have granted more messages by MSI than there can be; MSI does not count.
-    #[error("MSI says that {granted} messages were granted, 32 are the most")]
+    /// Multiple Message Enable holds a reserved value; MSI is ignored.
+    #[error("MSI with {granted} messages granted by firmware, 32 are the most")]
     MsiGranted {
-        /// What its field says.
+        /// The number of messages that the value stands for.
         granted: u8,
     },
 }
 
-/// What is wrong with a BAR.
+/// A fault of one BAR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BarDefect {
-    /// It holds an address and takes none.
+    /// It holds an address, and none of its bits can be written.
     #[error("it holds something, and no bit of it can be written")]
     NoSize,
-    /// The address bits that can be written are no power of two.
+    /// The address bits that can be written are not contiguous, so that the size is no power of two.
     #[error("it reads {mask:#x} after ones were written, which is no size")]
     Holes {
         /// The bits that can be written.
         mask: u64,
     },
-    /// It wants more than there is.
+    /// It is larger than the address space.
     #[error("it wants {size:#x} bytes")]
     TooLarge {
         /// Its bytes.
         size: u64,
     },
-    /// It takes two registers, and begins in the last one.
+    /// A 64-bit BAR begins in the last register.
     #[error("64 bits wide, and in the last register")]
     NoUpperHalf,
-    /// It wants memory below 1 MiB, which is a reserved type by now.
+    /// It is of the type for memory below 1 MiB, which is reserved since PCI 3.0.
     #[error("it wants memory below 1 MiB")]
     BelowOneMib,
     /// It is of a reserved type.
     #[error("of a reserved type")]
     Reserved,
-    /// It was given an address that it cannot decode. It counts, and has none.
+    /// Its address is not a multiple of its size. It is treated as a BAR without an address.
     #[error("it is at {address:#x}, no multiple of its {size:#x} bytes")]
     Askew {
         /// The address.
@@ -162,28 +176,28 @@ pub enum BarDefect {
         /// Its bytes.
         size: u64,
     },
-    /// The console's ports are in it, so that it is left alone.
+    /// It decodes the console's ports, so no BAR of the function is sized.
     #[error("the console is behind it: it is not sized")]
     Console,
 }
 
-/// Where the capabilities of PCI end, and PCI Express' extended ones begin.
+/// The end of the capabilities of PCI, and the start of the extended ones of PCI Express.
 const END: u16 = 256;
 
 impl Defect {
-    /// Whether all of a capability's `length` bytes are there.
+    /// Checks that all of a capability's `length` bytes are within the first 256.
     pub(crate) fn check_length(id: u8, offset: u16, length: u16) -> Result<(), Self> {
         if offset + length <= END { Ok(()) } else { Err(Self::Truncated { id, offset, wanted: length }) }
     }
 
-    /// Whether all of an extended capability is there.
+    /// Checks that all of an extended capability is within configuration space.
     pub(crate) fn check_extended(entry: ExtendedCapability) -> Result<(), Self> {
         let ExtendedCapability { id, offset, .. } = entry;
         let wanted = entry.least();
         if offset + wanted <= 4096 { Ok(()) } else { Err(Self::TruncatedExtended { id, offset, wanted }) }
     }
 
-    /// Whether the PCI Express capability says what is known.
+    /// Checks version and port type of a PCI Express capability.
     pub(crate) fn check_express(express: ExpressCapability) -> Result<(), Self> {
         match (express.version, express.port) {
             (version, PortType::Reserved(port)) => Err(Self::Express { version, port }),
@@ -192,7 +206,7 @@ impl Defect {
         }
     }
 
-    /// Whether MSI can be used.
+    /// Checks that an MSI capability can be used.
     pub(crate) fn check_msi(msi: MsiCapability, list: &CapabilityList) -> Result<(), Self> {
         Self::check_length(Capability::MSI, msi.offset, msi.length())?;
         Self::check_apart(Capability::MSI, msi.offset, msi.length(), list)?;
@@ -203,13 +217,13 @@ impl Defect {
         }
     }
 
-    /// Whether MSI-X can be used. Where its table leads is for the BARs to say.
+    /// Checks that an MSI-X capability can be used. The place of its table is checked once the BARs are sized.
     pub(crate) fn check_msix(msix: MsixCapability, list: &CapabilityList) -> Result<(), Self> {
         Self::check_length(Capability::MSIX, msix.offset, MsixCapability::LENGTH)?;
         Self::check_apart(Capability::MSIX, msix.offset, MsixCapability::LENGTH, list)
     }
 
-    /// Whether no other capability begins within this one: what is written to one would be written to the other.
+    /// Checks that no other capability begins within this one: a write to one would reach the other.
     fn check_apart(id: u8, offset: u16, length: u16, list: &CapabilityList) -> Result<(), Self> {
         let over = list.entries.iter().find(|other| offset < other.offset && other.offset < offset + length);
         over.map_or(Ok(()), |other| Err(Self::Overlap { id, offset, other: other.offset }))

@@ -1,4 +1,4 @@
-//! The PCI Express capability: what kind of port a function is, and what it can do (PCIe 4.0, 7.5.3).
+//! The PCI Express capability: port type, function-level reset and slot (PCIe 4.0, 7.5.3).
 
 use super::Space;
 
@@ -6,43 +6,43 @@ const FLAGS: u16 = 0x02;
 const DEVICE_CAPABILITIES: u16 = 0x04;
 const SLOT_CAPABILITIES: u16 = 0x14;
 
-/// What the PCI Express capability says. Read once, when the function was found.
+/// The PCI Express capability, read once when the function was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpressCapability {
-    /// Where it is in configuration space.
+    /// Offset in configuration space.
     pub offset: u16,
-    /// Version of its layout: 1 or 2. Registers past those of its kind of port are there from version 2 on.
+    /// Version of its layout: 1 or 2. Registers past those of its port type are implemented from version 2 on.
     pub version: u8,
-    /// What kind of port it is.
+    /// Device/Port Type.
     pub port: PortType,
-    /// The message that hot-plug events arrive by, when messages are on.
+    /// Interrupt Message Number: the message that hot-plug events raise when MSI or MSI-X is enabled.
     pub message: u8,
-    /// Whether it can be reset alone, by bit 15 of Device Control (function-level reset).
+    /// Whether the function has function-level reset (bit 15 of Device Control).
     pub has_flr: bool,
-    /// What its slot can do, for a port that has one.
+    /// Slot Capabilities of a port with a slot.
     pub slot: Option<SlotCapabilities>,
 }
 
-/// What kind of device or port a PCI Express function is.
+/// The device or port type of a PCI Express function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortType {
     /// An endpoint.
     Endpoint,
-    /// An endpoint that may still want ports.
+    /// An endpoint that may require I/O ports.
     LegacyEndpoint,
     /// A port of the root complex.
     RootPort,
-    /// The side of a switch that is nearer to the CPU.
+    /// The port of a switch nearer to the CPU.
     UpstreamPort,
-    /// A side of a switch that is further from the CPU.
+    /// A port of a switch further from the CPU.
     DownstreamPort,
     /// A bridge to PCI or PCI-X.
     ToPci,
     /// A bridge from PCI or PCI-X to PCI Express.
     FromPci,
-    /// An endpoint in the root complex, with no link.
+    /// An endpoint integrated in the root complex, without a link.
     IntegratedEndpoint,
-    /// Collects the errors and events of integrated endpoints.
+    /// A root complex event collector, for errors and events of integrated endpoints.
     EventCollector,
     /// A reserved number.
     Reserved(u8),
@@ -64,7 +64,7 @@ impl PortType {
         }
     }
 
-    /// The number in the register.
+    /// Returns the number in the register.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -81,67 +81,79 @@ impl PortType {
         }
     }
 
-    /// Whether a link is right behind it. What is behind a link is device 0, whatever answers elsewhere (PCIe 4.0, 7.3.1).
+    /// Returns whether a link is right behind the port. The only device on a link is device 0; an answer at another number is an alias
+    /// (PCIe 4.0, 7.3.1).
     #[must_use]
     pub const fn leads_to_link(self) -> bool {
         matches!(self, Self::RootPort | Self::DownstreamPort | Self::FromPci)
     }
 }
 
-/// What a slot can do: the Slot Capabilities register (PCIe 4.0, 7.5.3.9).
+/// The Slot Capabilities register of a port (PCIe 4.0, 7.5.3.9).
+///
+/// ```
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// // A root port to bus 1 with a slot: Hot-Plug Surprise and Hot-Plug Capable.
+/// let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x60)]);
+/// let port = fake.machine().take_all().remove(0);
+/// let slot = port.slot().expect("a port with a slot");
+/// assert!(slot.is_hot_plug_capable() && slot.is_surprise_capable());
+/// assert!(!slot.has_attention_button());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotCapabilities(u32);
 
 impl SlotCapabilities {
-    /// There is an attention button.
+    /// Returns whether there is an attention button.
     #[must_use]
     pub const fn has_attention_button(self) -> bool {
         self.0 & 1 != 0
     }
 
-    /// Its power can be switched.
+    /// Returns whether software can switch the slot's power.
     #[must_use]
     pub const fn has_power_controller(self) -> bool {
         self.0 & 1 << 1 != 0
     }
 
-    /// There is an attention indicator.
+    /// Returns whether there is an attention indicator.
     #[must_use]
     pub const fn has_attention_indicator(self) -> bool {
         self.0 & 1 << 3 != 0
     }
 
-    /// There is a power indicator.
+    /// Returns whether there is a power indicator.
     #[must_use]
     pub const fn has_power_indicator(self) -> bool {
         self.0 & 1 << 4 != 0
     }
 
-    /// What is in it may be pulled without warning.
+    /// Returns whether a card may be removed without warning (surprise removal).
     #[must_use]
     pub const fn is_surprise_capable(self) -> bool {
         self.0 & 1 << 5 != 0
     }
 
-    /// Functions may come and go while the machine runs.
+    /// Returns whether cards may be added and removed while the machine runs.
     #[must_use]
     pub const fn is_hot_plug_capable(self) -> bool {
         self.0 & 1 << 6 != 0
     }
 
-    /// The slot tells nobody when a command is done.
+    /// Returns whether the slot sends no event when a command has completed.
     #[must_use]
     pub const fn has_no_command_completed(self) -> bool {
         self.0 & 1 << 18 != 0
     }
 
-    /// The number on the chassis; 0 for a device that is soldered on.
+    /// Returns the number on the chassis; 0 for a device that is soldered on.
     #[must_use]
     pub const fn number(self) -> u16 {
         (self.0 >> 19) as u16
     }
 
-    /// The register as it is.
+    /// Returns the register's value.
     #[must_use]
     pub const fn bits(self) -> u32 {
         self.0
@@ -149,34 +161,34 @@ impl SlotCapabilities {
 }
 
 impl ExpressCapability {
-    /// In Device Control: reset the function (PCIe 4.0, 7.5.3.4). Reads as zero.
+    /// Initiate Function Level Reset in Device Control (PCIe 4.0, 7.5.3.4). Reads as zero.
     pub(crate) const RESET: u16 = 1 << 15;
-    /// In Device Status: requests of the function are not answered yet (7.5.3.5).
+    /// Transactions Pending in Device Status (7.5.3.5).
     pub(crate) const PENDING: u16 = 1 << 5;
-    /// Bytes up to Link Control 2, of those that have a second set of registers.
+    /// Bytes up to Link Control 2, where the second set of registers is implemented.
     const WITH_CONTROL_2: u16 = 0x2c;
 
-    /// Where Device Control is.
+    /// Returns the offset of Device Control.
     pub(crate) const fn control(&self) -> u16 {
         self.offset + 0x08
     }
 
-    /// Where Device Status is.
+    /// Returns the offset of Device Status.
     pub(crate) const fn status(&self) -> u16 {
         self.offset + 0x0a
     }
 
-    /// Where Device Control 2 is, when there is one.
+    /// Returns the offset of Device Control 2, if it is implemented.
     pub(crate) fn control_2(&self) -> Option<u16> {
         (self.version >= 2 && self.offset + Self::WITH_CONTROL_2 <= 256).then_some(self.offset + 0x28)
     }
 
-    /// Bytes that every function's has: up to the device's registers.
+    /// Bytes of the shortest capability: up to the device's registers.
     pub(crate) const LEAST: u16 = 12;
     /// Bytes up to the slot's registers.
     const WITH_SLOT: u16 = 0x1c;
 
-    /// Reads the capability at `offset`, of which [`Self::LEAST`] bytes are there.
+    /// Reads the capability at `offset`, of which at least [`Self::LEAST`] bytes are in configuration space.
     pub(crate) fn read(space: Space, offset: u16) -> Self {
         let flags = space.read_u16(offset + FLAGS);
         let [version_and_port, _] = flags.to_le_bytes();

@@ -1,25 +1,25 @@
-//! The extended capability list of PCI Express: the 3,840 bytes behind the first 256 (PCIe 4.0, 7.6).
+//! The extended capability list of PCI Express, in the 3,840 bytes behind the first 256 (PCIe 4.0, 7.6).
 
 use alloc::vec::Vec;
 
 use super::{Capability, CapabilityList, ChainEnd, Space};
 
-/// The entries' dwords, of which each is looked at once.
+/// The dwords of extended space, each of which the walk visits once.
 const DWORDS: usize = (4096 - ExtendedList::FIRST as usize) / 4;
 
 /// One entry of a function's extended capability list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtendedCapability {
-    /// What it is (PCI Code and ID Assignment, 3); 0 is none, though in the list.
+    /// Extended capability ID (PCI Code and ID Assignment, 3); 0 is a null entry.
     pub id: u16,
     /// Version of its layout.
     pub version: u8,
-    /// Where it is in configuration space.
+    /// Offset in configuration space.
     pub offset: u16,
 }
 
 impl ExtendedCapability {
-    /// Returns the name of what it is, in lower case, for those that are widespread.
+    /// Returns the name of a widespread capability, in lower case.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.id {
@@ -44,7 +44,7 @@ impl ExtendedCapability {
         })
     }
 
-    /// The least bytes that a capability of this kind has; a header's for those that are not known here.
+    /// Returns the minimum length in bytes of a capability with this ID; the length of a header for IDs not listed here.
     pub(crate) const fn least(self) -> u16 {
         match self.id {
             // Errors, virtual channels, serial number, vendor, access control, alternative routing, virtual functions.
@@ -58,21 +58,21 @@ impl ExtendedCapability {
     }
 }
 
-/// An extended capability list, up to where it ends or breaks.
+/// A function's extended capability list, up to its end or to where it is malformed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExtendedList {
-    /// What is in it, in the order of the list.
+    /// The entries, in the order of the list.
     pub entries: Vec<ExtendedCapability>,
-    /// How it ends.
+    /// How the list ends.
     pub end: ChainEnd,
 }
 
 impl ExtendedList {
-    /// Where the first entry is, if there is one.
+    /// The offset of the first entry.
     pub(crate) const FIRST: u16 = 0x100;
 
-    /// Walks it, if the function is of PCI Express or PCI-X, which alone have extended space. A first entry that
-    /// reads zero or ones, or that is out of reach, is no list.
+    /// Walks the list of a PCI Express or PCI-X function; others have no extended space. There is no list when the first entry
+    /// reads zero or all ones, or is out of reach.
     pub(crate) fn read(space: Space, capabilities: &CapabilityList) -> Self {
         let mut list = Self::default();
         let is_extended = |entry: &Capability| matches!(entry.id, Capability::EXPRESS | Capability::PCI_X);
@@ -92,7 +92,7 @@ impl ExtendedList {
             }
             let header = space.read_u32(offset);
             if header == 0 || header == u32::MAX {
-                // Nothing at the start is an empty list; nothing where an entry points is a broken one.
+                // At the start this is an empty list, after a pointer a broken one.
                 if offset != Self::FIRST {
                     list.end = ChainEnd::Broken(offset);
                 }
@@ -116,7 +116,7 @@ impl ExtendedList {
         list
     }
 
-    /// Where the first capability of that kind is.
+    /// Returns the offset of the first capability with that ID.
     #[must_use]
     pub fn find(&self, id: u16) -> Option<u16> {
         self.entries.iter().find(|entry| entry.id == id).map(|entry| entry.offset)

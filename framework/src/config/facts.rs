@@ -1,4 +1,4 @@
-//! All that a function's configuration space says, read without a write.
+//! Decoding of a function's whole configuration space, without a write.
 
 use alloc::vec::Vec;
 
@@ -12,42 +12,54 @@ use super::{
 const PIN: u16 = 0x3d;
 const SUBSYSTEM: u16 = 0x2c;
 const SUBSYSTEM_CARDBUS: u16 = 0x40;
-/// In a bridge's capability for it.
+/// Offset in the capability of a bridge that holds its subsystem IDs.
 const SUBSYSTEM_BRIDGE: u16 = 4;
 
-/// What a function says of itself: its header, its capabilities, and what is wrong with them.
+/// The decoded configuration space of a function: header, capabilities, and defects.
+///
+/// ```
+/// use switchboard::config::{Address, Facts, Pin};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// let function = FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).pin(1, 11).msix(4, 0, 0, 0x800);
+/// let fake = FakeMachine::new([function]);
+/// let facts = Facts::decode(fake.config(), Address::new(0, 0, 3, 0));
+/// assert_eq!((facts.header.vendor, facts.header.pin), (0x1234, Some(Pin::A)));
+/// let msix = facts.msix.expect("the capability");
+/// assert_eq!((msix.count, msix.table.bar, msix.pending.offset), (4, 0, 0x800));
+/// assert!(facts.defects.is_empty());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The header.
     pub header: Header,
-    /// The subsystem's vendor and device. Endpoints and CardBus bridges have it in their header, PCI bridges in a
+    /// Subsystem Vendor ID and Subsystem ID. Endpoints and CardBus bridges have them in their header, PCI bridges in a
     /// capability.
     pub subsystem: Option<(u16, u16)>,
     /// The Command register.
     pub command: u16,
-    /// The BARs whose registers hold anything.
+    /// The BARs whose registers are not zero.
     pub bars: Vec<BarRegister>,
-    /// The expansion ROM, if its register holds anything.
+    /// The expansion ROM, if its register is not zero.
     pub rom: Option<RomRegister>,
     /// The capability list.
     pub capabilities: CapabilityList,
     /// The extended capability list.
     pub extended: ExtendedList,
-    /// The MSI capability, as it is: see [`Self::defects`] for whether it can be used.
+    /// The MSI capability, unchecked: [`Self::defects`] shows whether it can be used.
     pub msi: Option<MsiCapability>,
-    /// The MSI-X capability, as it is.
+    /// The MSI-X capability, unchecked.
     pub msix: Option<MsixCapability>,
     /// The PCI Express capability.
     pub express: Option<ExpressCapability>,
     /// The power management capability.
     pub power: Option<PowerCapability>,
-    /// What is not believed.
+    /// The defects, in the order in which they were found.
     pub defects: Vec<Defect>,
 }
 
 impl Facts {
-    /// Reads the function at `address`, whether or not one answers there: a function that is not there says that its
-    /// vendor is 0xffff.
+    /// Decodes the configuration space at `address`. Without a function there, the Vendor ID is 0xffff.
     #[must_use]
     pub fn decode(access: &'static dyn ConfigAccess, address: Address) -> Self {
         let space = Space::new(access, address);
@@ -92,7 +104,7 @@ impl Facts {
         }
     }
 
-    /// The extended capabilities that can be used.
+    /// Returns the extended capabilities that can be used.
     pub(crate) fn extended_capabilities(&self) -> Vec<ExtendedCapability> {
         if self.defects.contains(&Defect::Aliased) {
             return Vec::new();
@@ -124,7 +136,7 @@ fn check_extended(space: Space, capabilities: &CapabilityList, extended: &Extend
         defects.push(Defect::ExtendedList(extended.end));
     }
     defects.extend(extended.entries.iter().filter_map(|entry| Defect::check_extended(*entry).err()));
-    // Some bridges pass on eight bits of an offset and drop the rest.
+    // Some bridges forward eight bits of an offset and drop the rest.
     if !extended.entries.is_empty() && space.read_u32(ExtendedList::FIRST) == space.read_u32(0) {
         defects.push(Defect::Aliased);
     }

@@ -1,4 +1,4 @@
-//! The part of a header that every function has.
+//! The part of the configuration header that every function has, and the Command register.
 
 use core::fmt;
 
@@ -10,12 +10,12 @@ use super::{BridgeHeader, BusNumbers, Space};
 
 pub(crate) use pci_types::CommandRegister as Command;
 
-/// Offset of the Command register, 16 bits wide. Status is beside it and is cleared by ones: never write both.
+/// Offset of the Command register, 16 bits wide. Status is in the same dword and is cleared by ones: never write both.
 pub(crate) const COMMAND: u16 = 0x04;
 const HEADER_TYPE: u16 = 0x0e;
 const INTERRUPT: u16 = 0x3c;
 
-/// What a function says of itself in its header.
+/// The configuration header of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Vendor ID.
@@ -26,17 +26,25 @@ pub struct Header {
     pub revision: u8,
     /// Class code.
     pub class: Class,
-    /// What kind of header follows.
+    /// The layout of the rest of the header.
     pub kind: HeaderKind,
     /// Whether the device has more functions (meaningful in function 0).
     pub is_multifunction: bool,
-    /// The pin that the function drives.
+    /// The interrupt pin that the function drives.
     pub pin: Option<Pin>,
-    /// What firmware wrote into Interrupt Line.
+    /// Interrupt Line, which firmware writes.
     pub interrupt_line: u8,
 }
 
 /// A class code: base class, sub-class, programming interface.
+///
+/// ```
+/// use switchboard::config::Class;
+///
+/// let nvme = Class { base: 0x01, sub: 0x08, interface: 0x02 };
+/// assert_eq!(nvme.to_string(), "010802");
+/// assert!(!nvme.is_bridge());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Class {
     /// Base class.
@@ -48,32 +56,32 @@ pub struct Class {
 }
 
 impl Class {
-    /// The name of the class, as the PCI SIG assigns them.
+    /// Returns the name of the class as the PCI-SIG assigns it. The type is re-exported from `pci_types`.
     #[must_use]
     pub fn name(self) -> DeviceType {
         DeviceType::from((self.base, self.sub))
     }
 
-    /// Whether it is a host bridge, whose BARs must not be sized.
+    /// Returns whether this is a host bridge, whose BARs must not be sized.
     #[must_use]
     pub fn is_host_bridge(self) -> bool {
         (self.base, self.sub) == (6, 0)
     }
 
-    /// Whether it is a bridge of any kind.
+    /// Returns whether this is a bridge of any kind.
     #[must_use]
     pub fn is_bridge(self) -> bool {
         self.base == 6
     }
 
-    /// Whether it is a bridge to more PCI buses.
+    /// Returns whether this is a PCI-to-PCI bridge.
     #[must_use]
     pub fn is_pci_bridge(self) -> bool {
         (self.base, self.sub) == (6, 4)
     }
 }
 
-/// As six hexadecimal digits.
+/// Writes six hexadecimal digits.
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02x}{:02x}{:02x}", self.base, self.sub, self.interface)
@@ -87,19 +95,19 @@ pub enum HeaderKind {
     Endpoint,
     /// Type 1: a bridge to more PCI buses.
     Bridge(BridgeHeader),
-    /// Type 2: a bridge to CardBus, not driven here, and its buses.
+    /// Type 2: a CardBus bridge, which is not supported, with its bus numbers.
     CardBus(BusNumbers),
     /// A reserved type.
     Unknown(u8),
 }
 
 impl Header {
-    /// Device and vendor, as one register has them.
+    /// Returns Device ID and Vendor ID as the dword that holds both.
     pub(crate) fn ids(&self) -> u32 {
         u32::from(self.device) << 16 | u32::from(self.vendor)
     }
 
-    /// Reads the header, whatever answers.
+    /// Decodes the header; all fields are ones where no function answers.
     pub(crate) fn decode(space: Space) -> Self {
         let header = PciHeader::new(space.address());
         let (vendor, device) = header.id(space);
@@ -124,8 +132,8 @@ impl Header {
     }
 }
 
-/// Changes Command by a 16-bit write, and returns what it was. One that reads all ones, as no Command does, belongs
-/// to a function that is gone, and is not written.
+/// Changes Command by a 16-bit write and returns its value before. Nothing is written when it reads all ones, which Command
+/// cannot hold: the function is gone.
 pub(crate) fn update_command(space: Space, change: impl FnOnce(Command) -> Command) -> Command {
     let before = read_command(space);
     if before.bits() != u16::MAX {
@@ -134,12 +142,12 @@ pub(crate) fn update_command(space: Space, change: impl FnOnce(Command) -> Comma
     before
 }
 
-/// Sets Command, whatever it was, by a 16-bit write.
+/// Writes Command by a 16-bit write, without reading it.
 pub(crate) fn write_command(space: Space, command: Command) {
     space.write_u16(COMMAND, command.bits());
 }
 
-/// What Command says.
+/// Reads Command.
 pub(crate) fn read_command(space: Space) -> Command {
     Command::from_bits_retain(space.read_u16(COMMAND))
 }

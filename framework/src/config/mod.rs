@@ -1,7 +1,19 @@
-//! Configuration space: how it is reached and what it says.
+//! Configuration space: access to it, and its decoded contents.
 //!
-//! Reading and judging are apart: [`Facts`] holds what a function says, each capability a value of its own type, and
-//! beside them the [defects](Defect): what of it is not believed, and why. Every walk here ends on every input.
+//! Decoding and checking are separate: [`Facts`] holds the contents, each capability as a value of its own type, and
+//! the [defects](Defect), which are the parts that are invalid and not used. Every walk here ends on every input.
+//!
+//! An [`Address`] names a function by segment, bus, device and function number. It is `PciAddress` of the crate
+//! `pci_types` 0.10, re-exported, as is the type that [`Class::name`] returns:
+//!
+//! ```
+//! use switchboard::config::Address;
+//!
+//! let address = Address::new(0, 0x1c, 3, 1);
+//! assert_eq!((address.bus(), address.device(), address.function()), (0x1c, 3, 1));
+//! assert_eq!(address.to_string(), "0000:1c:03.1");
+//! assert!(address < Address::new(0, 0x1d, 0, 0), "ordered by segment, bus, device, function");
+//! ```
 
 mod access;
 mod base_address;
@@ -30,6 +42,7 @@ pub use header::{Class, Header, HeaderKind};
 pub use msi::MsiCapability;
 pub use msix::{BarOffset, MsixCapability};
 pub use pci_types::PciAddress as Address;
+pub use pci_types::device_type::DeviceType;
 pub use pin::Pin;
 pub use power::PowerCapability;
 pub use refusal::{Refusal, RefusalReason};

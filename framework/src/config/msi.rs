@@ -2,18 +2,18 @@
 
 use super::Space;
 
-/// What the MSI capability says. Read once, when the function was found.
+/// The MSI capability, read once when the function was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MsiCapability {
-    /// Where it is in configuration space.
+    /// Offset in configuration space.
     pub offset: u16,
     /// Messages that the function can send, a power of two. More than 32 is a reserved value.
     pub count: u8,
-    /// Messages that firmware granted, a power of two.
+    /// Messages that firmware enabled, a power of two.
     pub granted: u8,
-    /// Whether firmware left it on.
+    /// Whether firmware left MSI enabled.
     pub is_enabled: bool,
-    /// Whether messages may go to addresses above 4 GiB.
+    /// Whether the message address has 64 bits.
     pub is_64bit: bool,
     /// Whether each message has a mask bit.
     pub is_maskable: bool,
@@ -24,7 +24,7 @@ impl MsiCapability {
     pub(crate) const ENABLE: u16 = 1;
     pub(crate) const GRANTED: u16 = 7 << 4;
 
-    /// Reads the capability at `offset`: what is there, not whether it is sensible.
+    /// Decodes the capability at `offset` without checking it.
     pub(crate) fn read(space: Space, offset: u16) -> Self {
         let control = space.read_u16(offset + Self::CONTROL);
         Self {
@@ -37,19 +37,19 @@ impl MsiCapability {
         }
     }
 
-    /// Where the data register is: after a 32- or a 64-bit address.
+    /// Returns the offset of the data register, which follows a 32-bit or a 64-bit address.
     #[must_use]
     pub fn data(self) -> u16 {
         self.offset + if self.is_64bit { 12 } else { 8 }
     }
 
-    /// Where the mask register is, when there is one.
+    /// Returns the offset of the mask register, if there is one.
     #[must_use]
     pub fn mask(self) -> Option<u16> {
         self.is_maskable.then_some(self.offset + if self.is_64bit { 16 } else { 12 })
     }
 
-    /// Bytes of the capability.
+    /// Returns the length of the capability in bytes.
     #[must_use]
     pub fn length(self) -> u16 {
         let registers = if self.is_64bit { 14 } else { 10 };

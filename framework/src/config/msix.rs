@@ -2,29 +2,29 @@
 
 use super::Space;
 
-/// What the MSI-X capability says. Read once, when the function was found.
+/// The MSI-X capability, read once when the function was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MsixCapability {
-    /// Where it is in configuration space.
+    /// Offset in configuration space.
     pub offset: u16,
     /// Entries in the table, 1 to 2,048.
     pub count: u16,
-    /// Whether firmware left it on.
+    /// Whether firmware left MSI-X enabled.
     pub is_enabled: bool,
-    /// Whether firmware left all of it masked.
+    /// Whether firmware left Function Mask set.
     pub is_masked: bool,
-    /// Where the table is.
+    /// Place of the table.
     pub table: BarOffset,
-    /// Where the pending bits are.
+    /// Place of the pending bit array.
     pub pending: BarOffset,
 }
 
-/// A place in one of the function's BARs.
+/// A place in a BAR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarOffset {
     /// The BAR, 0 to 5; 6 and 7 are reserved.
     pub bar: u8,
-    /// Bytes from its start.
+    /// Bytes from the start of the BAR.
     pub offset: u32,
 }
 
@@ -32,14 +32,14 @@ impl MsixCapability {
     pub(crate) const CONTROL: u16 = 2;
     pub(crate) const ENABLE: u16 = 1 << 15;
     pub(crate) const FUNCTION_MASK: u16 = 1 << 14;
-    /// The entries, less one. Eleven bits: a table may have 2,048 entries, and ten bits lose half of them.
+    /// Table Size: the number of entries, less one. Eleven bits, since a table may have 2,048 entries.
     pub(crate) const SIZE: u16 = 0x7ff;
     /// Bytes of a table entry: address, upper address, data, vector control.
     pub(crate) const ENTRY: u64 = 16;
     /// Bytes of the capability.
     pub(crate) const LENGTH: u16 = 12;
 
-    /// Reads the capability at `offset`: what is there, not whether it is sensible.
+    /// Decodes the capability at `offset` without checking it.
     pub(crate) fn read(space: Space, offset: u16) -> Self {
         let control = space.read_u16(offset + Self::CONTROL);
         let place = |register: u16| {
@@ -56,13 +56,13 @@ impl MsixCapability {
         }
     }
 
-    /// Bytes of the table.
+    /// Returns the length of the table in bytes.
     #[must_use]
     pub fn table_length(self) -> u64 {
         u64::from(self.count) * Self::ENTRY
     }
 
-    /// Bytes of the pending bit array: a bit an entry, in qwords.
+    /// Returns the length of the pending bit array in bytes: one bit for each entry, in qwords.
     #[must_use]
     pub fn pending_length(self) -> u64 {
         u64::from(self.count).div_ceil(64) * 8

@@ -2,7 +2,16 @@
 
 use core::fmt;
 
-/// An interrupt pin: what a function drives (PCI 3.0, 6.2.4).
+/// An interrupt pin of a function (PCI 3.0, 6.2.4).
+///
+/// ```
+/// use switchboard::config::Pin;
+///
+/// assert_eq!(Pin::from_register(2), Some(Pin::B));
+/// assert_eq!(Pin::B.to_string(), "INTB");
+/// // Behind a bridge, as device 3 of its secondary bus, INTB arrives on the primary bus as INTA.
+/// assert_eq!(Pin::B.turned_by(3), Pin::A);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pin {
     /// INTA#.
@@ -16,7 +25,7 @@ pub enum Pin {
 }
 
 impl Pin {
-    /// The pin that an Interrupt Pin register names: 1 to 4, and 0 for none. Other values are reserved.
+    /// Returns the pin for a value of Interrupt Pin: 1 to 4, and 0 for none. Other values are reserved.
     #[must_use]
     pub const fn from_register(value: u8) -> Option<Self> {
         match value {
@@ -28,7 +37,7 @@ impl Pin {
         }
     }
 
-    /// Its place, 0 for INTA to 3 for INTD.
+    /// Returns the index, 0 for INTA to 3 for INTD.
     #[must_use]
     pub const fn index(self) -> u8 {
         match self {
@@ -39,7 +48,7 @@ impl Pin {
         }
     }
 
-    /// The pin that a bridge makes of this one, driven by the device of that number behind it.
+    /// Returns the pin on a bridge's primary side for this pin of `device` on its secondary bus (PCI-to-PCI bridge 1.2, 9.1).
     #[must_use]
     pub const fn turned_by(self, device: u8) -> Self {
         match (self.index() + device % 4) % 4 {
@@ -50,7 +59,7 @@ impl Pin {
         }
     }
 
-    /// The pin's letter.
+    /// Returns the pin's letter.
     #[must_use]
     pub const fn letter(self) -> char {
         match self {

@@ -1,17 +1,29 @@
-//! Functions that are there and are left out: nothing of them is offered to a driver, and why.
+//! Refusals: functions that were found and are not offered to any driver, with the reason.
 //!
-//! What costs a function a feature is a [`Defect`](super::Defect), and the function stays. What is here leaves
-//! nothing to believe, or would do harm.
+//! A [`Defect`](super::Defect) costs a function one feature. A refusal is for a function none of whose contents can be trusted, or
+//! that would disturb others.
 
 use super::{Address, BusNumbers, Class};
 
-/// A function that was found and left out.
+/// A function that was found and is left out.
+///
+/// ```
+/// use switchboard::config::{Address, Refusal, RefusalReason};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// // Header type 3 is reserved.
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").byte(0x0e, 3)]);
+/// assert!(fake.machine().functions().is_empty());
+/// let address = Address::new(0, 0, 3, 0);
+/// assert_eq!(fake.machine().refusals(), [Refusal { address, reason: RefusalReason::Layout { layout: 3 } }]);
+/// assert_eq!(fake.machine().refusals()[0].to_string(), "0000:00:03.0: left out: header type 0x03 is reserved");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{address}: left out: {reason}")]
 pub struct Refusal {
-    /// Where it is.
+    /// The function.
     pub address: Address,
-    /// Why.
+    /// Why it is left out.
     pub reason: RefusalReason,
 }
 
@@ -19,80 +31,80 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefusalReason {
-    /// It went away while it was looked at.
-    #[error("it went away while it was looked at")]
+    /// It was removed during the scan.
+    #[error("it was removed during the scan")]
     Gone,
-    /// It says something else each time that it is asked.
+    /// A register that must be constant read two different values.
     #[error("its {what} read {first:#x} at first and {second:#x} later")]
     Changed {
-        /// What changed.
+        /// The register.
         what: &'static str,
-        /// What it was.
+        /// The value at first.
         first: u32,
-        /// What it is.
+        /// The value later.
         second: u32,
     },
-    /// It asked for more time after a reset until there was no more.
-    #[error("it is not ready a second after it was asked first")]
+    /// It returned Configuration Request Retry Status for longer than a second.
+    #[error("it is not ready a second after the first access")]
     NotReady,
-    /// Its header is laid out in a way that nobody knows: nothing behind the type can be believed.
+    /// The header type is reserved, so that nothing behind it can be decoded.
     #[error("header type {layout:#04x} is reserved")]
     Layout {
-        /// The type.
+        /// The header type, without the multi-function bit.
         layout: u8,
     },
-    /// A bridge to CardBus, which is not driven here.
+    /// A CardBus bridge, which is not supported.
     #[error("a CardBus bridge, whose bus is not supported")]
     CardBus,
-    /// The header of a bridge, by a function that says it is something else.
+    /// The header of a bridge with the class code of something else.
     #[error("the header of a bridge, for a function of class {class}")]
     BridgeOfClass {
-        /// What it says it is.
+        /// The class code.
         class: Class,
     },
-    /// A bridge to which nobody gave a bus.
-    #[error("a bridge without a bus behind it: nobody numbered it")]
+    /// A bridge without a secondary bus number, and there was none to assign.
+    #[error("a bridge without a bus behind it: it has no bus numbers")]
     Unnumbered,
-    /// A bridge whose buses would lead back, or out of those of the bridge above it.
+    /// A bridge whose bus numbers lead back, or out of the range of the bridge above it.
     #[error("a bridge from bus {from:#04x} to buses {:#04x} to {:#04x}, where {last:#04x} is the last", .buses.secondary, .buses.subordinate)]
     Buses {
-        /// What it says.
+        /// The bus numbers.
         buses: BusNumbers,
-        /// The bus that it is on; those behind it have higher numbers.
+        /// The bus that the bridge is on; those behind it have higher numbers.
         from: u8,
         /// The highest bus that can be behind it.
         last: u8,
     },
-    /// A bridge to buses that are behind another one already.
+    /// A bridge to buses that are behind another bridge already.
     #[error("a bridge to buses {:#04x} to {:#04x}, some of which are behind another bridge", .buses.secondary, .buses.subordinate)]
     BusTaken {
-        /// What it says.
+        /// The bus numbers.
         buses: BusNumbers,
     },
-    /// It goes on decoding what it should not while its BARs are sized.
+    /// Decoding could not be disabled to size the BARs.
     #[error("Command takes no writes: {wanted:#06x} wanted, {found:#06x} there")]
     Command {
-        /// What was written.
+        /// The value that was written.
         wanted: u16,
-        /// What was read back.
+        /// The value that was read back.
         found: u16,
     },
-    /// A BAR that reads all ones, as what is not there does.
+    /// A BAR reads all ones, as if the function were gone.
     #[error("BAR {index} reads all ones")]
     BarOnes {
-        /// Its first register.
+        /// The index of its first register.
         index: u8,
     },
 }
 
 impl RefusalReason {
-    /// Whether it is a bridge that other bus numbers may make a good one.
+    /// Returns whether other bus numbers may make the bridge usable.
     pub(crate) fn is_for_bus_numbers(self) -> bool {
         matches!(self, Self::Unnumbered | Self::Buses { .. } | Self::BusTaken { .. })
     }
 }
 
-/// Checks that a function still has the vendor and device IDs that it had.
+/// Checks that a function still has the same Vendor ID and Device ID.
 ///
 /// # Errors
 /// [`RefusalReason::Gone`], [`RefusalReason::Changed`].

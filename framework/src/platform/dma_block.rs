@@ -1,13 +1,13 @@
-//! Pages that a machine lends for DMA.
+//! Blocks of DMA memory, as a machine allocates them.
 
-#![expect(unsafe_code, reason = "a block stands for memory that it was promised")]
+#![expect(unsafe_code, reason = "a block owns memory by its constructor's contract")]
 
 use core::ptr::NonNull;
 
-/// Whole pages of 4,096 bytes, contiguous for the device. Owned: whoever holds it may give it back once.
+/// Whole pages of 4,096 bytes, contiguous for the device. The value owns them, so that they are released once.
 ///
 /// # Invariants
-/// `pointer` is valid for reads and writes of `pages` pages, initialised, and nobody else uses them.
+/// `pointer` is valid for reads and writes of `pages` pages, which are initialised and used through this block only.
 #[derive(Debug)]
 pub struct DmaBlock {
     pointer: NonNull<u8>,
@@ -15,50 +15,50 @@ pub struct DmaBlock {
     pages: usize,
 }
 
-// SAFETY: a block owns its memory, which belongs to no CPU.
+// SAFETY: a block owns its memory, which is not tied to a CPU.
 unsafe impl Send for DmaBlock {}
-// SAFETY: `&DmaBlock` only tells where the memory is.
+// SAFETY: `&DmaBlock` gives no access to the memory, only its address.
 unsafe impl Sync for DmaBlock {}
 
 impl DmaBlock {
     /// Bytes in a page.
     pub const PAGE: usize = 4096;
 
-    /// A block of `pages` pages, which devices find at `bus`.
+    /// Creates a block of `pages` pages at bus address `bus`.
     ///
     /// # Safety
-    /// The memory is mapped, initialised, aligned to a page, and given to this block alone until it is given back
-    /// by [`Memory::release`](crate::platform::Memory::release).
+    /// The memory is mapped, initialised, aligned to a page, and used through this block only until
+    /// [`Memory::release`](crate::platform::Memory::release) takes it back.
     #[must_use]
     pub unsafe fn new(pointer: NonNull<u8>, bus: u64, pages: usize) -> Self {
         Self { pointer, bus, pages }
     }
 
-    /// Where this CPU finds it.
+    /// Returns the address for this CPU.
     #[must_use]
     pub fn pointer(&self) -> NonNull<u8> {
         self.pointer
     }
 
-    /// Where devices find it.
+    /// Returns the address for devices.
     #[must_use]
     pub fn bus(&self) -> u64 {
         self.bus
     }
 
-    /// Its pages.
+    /// Returns the number of pages.
     #[must_use]
     pub fn pages(&self) -> usize {
         self.pages
     }
 
-    /// Its bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.pages * Self::PAGE
     }
 
-    /// Fills it with zeroes.
+    /// Fills the block with zeroes.
     pub fn clear(&mut self) {
         // SAFETY: the block owns `bytes` bytes from `pointer` on (invariant).
         unsafe { self.pointer.write_bytes(0, self.bytes()) };

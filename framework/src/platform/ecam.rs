@@ -1,4 +1,4 @@
-//! Configuration space as memory: ECAM (PCI Express base 4.0, 7.2.2).
+//! Configuration space by memory accesses: ECAM (PCI Express base 4.0, 7.2.2).
 
 #![expect(unsafe_code, reason = "configuration space is reached through device memory")]
 
@@ -10,21 +10,28 @@ use core::ptr::NonNull;
 use super::memory::{Memory, MemoryError};
 use crate::config::{Address, ConfigAccess, Width};
 
-/// One allocation of the MCFG table: where the configuration space of a range of buses is.
+/// The memory-mapped configuration space of a range of buses: one allocation of the MCFG table.
+///
+/// ```
+/// use switchboard::platform::EcamRegion;
+///
+/// let region = EcamRegion { base: 0xb000_0000, segment: 0, first_bus: 0x20, last_bus: 0x3f };
+/// assert_eq!(region.decoded(), 0xb200_0000..0xb400_0000, "32 buses of 1 MiB");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EcamRegion {
-    /// Physical address of bus 0's space; the range begins `first_bus` MiB above it.
+    /// Physical address that the space of bus 0 has or would have; the region begins `first_bus` MiB above it.
     pub base: u64,
     /// PCI segment group.
     pub segment: u16,
-    /// First bus that the range decodes.
+    /// First bus of the region.
     pub first_bus: u8,
-    /// Last bus that the range decodes.
+    /// Last bus of the region.
     pub last_bus: u8,
 }
 
 impl EcamRegion {
-    /// The addresses that it decodes.
+    /// Returns the physical addresses that the region decodes.
     #[must_use]
     pub fn decoded(&self) -> Range<u64> {
         let bus = |number: u8| self.base.saturating_add(u64::from(number) << 20);
@@ -32,25 +39,57 @@ impl EcamRegion {
     }
 }
 
-/// Reaches all 4,096 bytes of every function in its regions.
+/// Access to configuration space by memory accesses: all 4,096 bytes of every function in its regions.
+///
+/// ```
+/// use core::ptr::NonNull;
+/// use switchboard::config::{Address, ConfigAccess, Width};
+/// use switchboard::platform::{DmaBlock, Ecam, EcamRegion, Mapping, Memory, MemoryError};
+///
+/// /// A machine whose device memory is one bus's configuration space on the heap.
+/// struct OneBus(usize);
+///
+/// // SAFETY: the allocation is leaked, aligned, and used through the mapping only.
+/// unsafe impl Memory for OneBus {
+///     fn map(&self, _physical: u64, length: u64) -> Result<Mapping, MemoryError> {
+///         assert_eq!(length, 1 << 20);
+///         Ok(Mapping::Direct(NonNull::with_exposed_provenance(self.0.try_into().expect("not null"))))
+///     }
+///     fn allocate(&self, pages: usize) -> Result<DmaBlock, MemoryError> {
+///         Err(MemoryError::OutOfMemory { wanted: pages * DmaBlock::PAGE })
+///     }
+///     unsafe fn release(&self, _block: DmaBlock) {}
+/// }
+///
+/// let space = vec![u32::MAX; 1 << 18].leak();
+/// space[(3 << 15) / 4] = 0x11e8_1234;
+/// let region = EcamRegion { base: 0xb000_0000, segment: 0, first_bus: 0, last_bus: 0 };
+/// let ecam = Ecam::new(&[region], &OneBus(space.as_mut_ptr().expose_provenance())).expect("mapped");
+/// let function = Address::new(0, 0, 3, 0);
+/// assert_eq!(ecam.read(function, 2, Width::Word), 0x11e8);
+/// assert_eq!(ecam.size(function), 4096);
+/// assert!(!ecam.has_bus(0, 1));
+/// ```
 pub struct Ecam {
     regions: Vec<Mapped>,
 }
 
+/// A mapped region.
+///
 /// # Invariants
-/// `pointer` is the mapping of one MiB for each bus of `region`, mapped for good.
+/// `pointer` is the permanent mapping of one MiB for each bus of `region`.
 struct Mapped {
     region: EcamRegion,
     pointer: NonNull<u8>,
 }
 
-// SAFETY: the mapping belongs to no CPU, and volatile accesses of at most four bytes may come from any.
+// SAFETY: the mapping is not tied to a CPU, and volatile accesses of at most four bytes may come from any.
 unsafe impl Send for Mapped {}
 // SAFETY: as above.
 unsafe impl Sync for Mapped {}
 
 impl Ecam {
-    /// Maps `regions`.
+    /// Maps `regions` and returns access to them.
     ///
     /// # Errors
     /// [`MemoryError`] when a region cannot be mapped.
@@ -73,7 +112,7 @@ impl Ecam {
         })
     }
 
-    /// Where a register is, when it is in a region and does not straddle its dword.
+    /// Returns the place of a register that is in a region and aligned to its width.
     fn locate(&self, address: Address, offset: u16, width: Width) -> Option<NonNull<u8>> {
         if offset >= 4096 || !offset.is_multiple_of(width.bytes()) {
             return None;
@@ -104,7 +143,8 @@ impl ConfigAccess for Ecam {
     fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
         let Some(register) = self.locate(address, offset, width) else { return };
         match width {
-            // SAFETY: `locate` gives a mapped place for this width; see `Ports::write` for who writes.
+            // SAFETY: `locate` gives a mapped place for this width. Writes come from the one `Machine` for this hardware, by the contract of its
+            // constructor.
             Width::Byte => unsafe { register.write_volatile((value & 0xff) as u8) },
             // SAFETY: as above; aligned to two.
             Width::Word => unsafe { register.cast::<u16>().write_volatile((value & 0xffff) as u16) },

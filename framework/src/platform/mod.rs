@@ -1,7 +1,7 @@
 //! The seam between the PCI core and the machine below it: the traits that a machine implements, and their types.
 //!
-//! A driver meets only [`Clock`]. The other traits are implemented by whoever builds a [`Machine`](crate::machine::Machine):
-//! the crates `switchboard-x86-64` (hardware) and `switchboard-testing` (a machine made of memory).
+//! A driver uses only [`Clock`]. The other traits are implemented by the crates that build a [`Machine`](crate::machine::Machine):
+//! `switchboard-x86-64` (hardware) and `switchboard-testing` (a machine made of memory).
 
 mod clock;
 mod controller;

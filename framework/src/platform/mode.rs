@@ -1,4 +1,4 @@
-//! The interrupt modes of a function, and the numbers of lines and vectors.
+//! Interrupt modes of functions, and the numbers of lines and vectors.
 
 use core::fmt;
 
@@ -6,14 +6,23 @@ use bitflags::bitflags;
 
 use crate::config::Pin;
 
-/// How a function interrupts.
+/// An interrupt mode of a function.
+///
+/// ```
+/// use switchboard::interrupt::{Mode, ModePolicy};
+///
+/// // As `irq=msi,intx` on the command line of our image.
+/// let policy = ModePolicy::MSI | ModePolicy::INTX;
+/// assert!(policy.permits(Mode::Msi) && !policy.permits(Mode::Msix));
+/// assert_eq!(Mode::Msix.to_string(), "msix");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
-    /// A line: shared, level-triggered.
+    /// INTx: a line, shared and level-triggered.
     Intx,
-    /// Messages by the MSI capability: up to 32, one CPU for all.
+    /// MSI: up to 32 messages, which share one address and so one CPU.
     Msi,
-    /// Messages by the MSI-X capability: up to 2,048, each with an entry of its own.
+    /// MSI-X: up to 2,048 messages, each with an address and a mask of its own.
     Msix,
 }
 
@@ -28,7 +37,24 @@ impl fmt::Display for Mode {
 }
 
 bitflags! {
-    /// The modes that may be granted on this machine.
+    /// A set of interrupt modes that may be granted on a machine.
+    ///
+    /// ```
+    /// use switchboard::interrupt::ModePolicy;
+    /// use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// switchboard::messages! { enum Event { Done } }
+    /// # use switchboard::interrupt::{InIsr, MessageIsr};
+    /// # struct Handler;
+    /// # impl MessageIsr<1> for Handler {
+    /// #     type Message = Event;
+    /// #     fn on_message(&self, _: Event, _: &InIsr<'_>) {}
+    /// # }
+    /// let function = FakeFunction::new(0x1234, 0x11e8).pin(1, 11).msi(1);
+    /// let fake = FakeMachine::with_policy(ModePolicy::INTX, [function]);
+    /// let resources = fake.machine().take_all().remove(0).claim().expect("an endpoint");
+    /// assert!(resources.irq.grant_messages::<1, Handler>().is_err(), "offered, and not permitted");
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct ModePolicy: u8 {
         /// Lines.
@@ -41,7 +67,7 @@ bitflags! {
 }
 
 impl ModePolicy {
-    /// Whether `mode` may be granted.
+    /// Returns whether `mode` may be granted.
     #[must_use]
     pub const fn permits(self, mode: Mode) -> bool {
         self.contains(match mode {
@@ -53,18 +79,29 @@ impl ModePolicy {
 }
 
 /// The interrupt modes that a function offers.
+///
+/// ```
+/// use switchboard::interrupt::{Mode, Pin};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).pin(1, 11).msi(4)]);
+/// let offers = fake.machine().functions()[0].offers;
+/// assert_eq!((offers.intx, offers.msi, offers.msix), (Some(Pin::A), 4, 0));
+/// assert!(offers.has(Mode::Msi) && !offers.has(Mode::Msix));
+/// assert_eq!(offers.to_string(), "INTA, MSI 4, MSI-X 0");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offers {
-    /// The pin that it drives.
+    /// The interrupt pin that the function drives.
     pub intx: Option<Pin>,
-    /// Messages by MSI.
+    /// The number of MSI messages; 0 without a usable capability.
     pub msi: u8,
-    /// Entries of its MSI-X table.
+    /// The number of MSI-X table entries; 0 without a usable capability.
     pub msix: u16,
 }
 
 impl Offers {
-    /// Whether it offers `mode`.
+    /// Returns whether `mode` is offered.
     #[must_use]
     pub const fn has(self, mode: Mode) -> bool {
         match mode {
@@ -85,7 +122,7 @@ impl fmt::Display for Offers {
     }
 }
 
-/// The modes that a machine permits, for messages.
+/// The interrupt modes that a machine permits, formatted for error messages as `msi, msix`, or `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PermittedModes(pub(crate) ModePolicy);
 
@@ -103,7 +140,24 @@ impl fmt::Display for PermittedModes {
     }
 }
 
-/// A global system interrupt: the number of a line after routing, an I/O APIC input.
+/// A global system interrupt: the number of a line after routing, an input of an I/O APIC.
+///
+/// ```
+/// use switchboard::interrupt::{Gsi, Line, LineIsr};
+/// # use switchboard::interrupt::{Claim, InIsr};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+/// # struct Handler;
+/// # impl LineIsr for Handler {
+/// #     fn on_line(&self, _: &InIsr<'_>) -> Claim {
+/// #         Claim::NotMine
+/// #     }
+/// # }
+///
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).pin(1, 11)]);
+/// let resources = fake.machine().take_all().remove(0).claim().expect("an endpoint");
+/// let line: Line<Handler> = resources.irq.grant_line().expect("a line");
+/// assert_eq!(line.gsi(), Gsi(11));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gsi(pub u32);
 
@@ -113,7 +167,7 @@ impl fmt::Display for Gsi {
     }
 }
 
-/// A CPU interrupt number, and the CPU that it belongs to.
+/// An interrupt vector of one CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vector {
     cpu: u32,
@@ -121,7 +175,7 @@ pub struct Vector {
 }
 
 impl Vector {
-    /// Returns the vector with these numbers.
+    /// Returns vector `number` of the CPU with local APIC id `cpu`.
     #[must_use]
     pub const fn new(cpu: u32, number: u8) -> Self {
         Self { cpu, number }
@@ -133,7 +187,7 @@ impl Vector {
         self.cpu
     }
 
-    /// Returns its number, 32 to 255; 0 in reports of handlers that have no vector.
+    /// Returns the vector number, 32 to 255; 0 in reports of handlers that have no vector.
     #[must_use]
     pub const fn number(self) -> u8 {
         self.number

@@ -1,29 +1,42 @@
-//! From a function's pin to a line: the wire through the bridges, and who knows where it ends.
+//! Routing of INTx: from a function's pin through the bridges above it to a line.
 
 use core::fmt;
 
 use super::Gsi;
 use crate::config::{Address, Pin};
 
-/// There are no more buses than this, so no more bridges above a function.
+/// The number of buses, which bounds the number of bridges above a function.
 const BUSES: usize = 256;
 
-/// A function's pin as it arrives on the root bus, where chipsets and firmware route it.
+/// An INTx wire on the root bus, where chipset and firmware route it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wire {
     /// The device on the root bus: the function itself, or the topmost bridge above it.
     pub device: Address,
-    /// The pin of that device that the wire is.
+    /// The pin of that device.
     pub pin: Pin,
 }
 
 impl Wire {
-    /// Follows `pin` of `function` up to the root bus. Each bridge turns the pins of what is behind it by their
-    /// device numbers, so that they share its own four evenly (PCI-to-PCI bridge 1.2, 9.1; PCI Express base 4.0,
-    /// 2.2.8.1). `bridge_above` is the bridge that a function is behind.
+    /// Follows `pin` of `function` up to the root bus. Each bridge rotates the pins of the devices behind it by their
+    /// device numbers, which distributes them over its own four (PCI-to-PCI bridge 1.2, 9.1; PCI Express base 4.0,
+    /// 2.2.8.1). `bridge_above` returns the bridge in front of a function, or `None` on the root bus.
     ///
     /// # Errors
     /// [`RouteError::Circle`] when the bridges lead to no root bus.
+    ///
+    /// ```
+    /// use switchboard::config::{Address, Pin};
+    /// use switchboard::platform::{RouteError, Wire};
+    ///
+    /// // Device 2 on bus 1, behind the root port 00:1c.0.
+    /// let (function, port) = (Address::new(0, 1, 2, 0), Address::new(0, 0, 0x1c, 0));
+    /// let bridge_above = |function: Address| (function.bus() == 1).then_some(port);
+    /// let wire = Wire::follow(function, Pin::A, bridge_above)?;
+    /// assert_eq!(wire, Wire { device: port, pin: Pin::C });
+    /// assert_eq!(wire.to_string(), "INTC of 0000:00:1c.0");
+    /// # Ok::<(), RouteError>(())
+    /// ```
     pub fn follow(
         function: Address,
         pin: Pin,
@@ -38,34 +51,34 @@ impl Wire {
     }
 }
 
-/// As `INTB of 0000:00:1c.0`.
+/// Writes `INTB of 0000:00:1c.0`.
 impl fmt::Display for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.pin, self.device)
     }
 }
 
-/// A line, and who said so.
+/// The route of a wire: the line that it ends at, and the source of that knowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// The global system interrupt: an I/O APIC input.
     pub gsi: Gsi,
-    /// Where the knowledge came from; shown in the boot table.
+    /// The source, shown in the boot table.
     pub source: RouteSource,
 }
 
-/// Who knew the route of a line.
+/// The source of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteSource {
-    /// Firmware's Interrupt Line register, through the MADT's overrides.
+    /// Interrupt Line, which firmware wrote, through the MADT's overrides.
     InterruptLine,
-    /// Knowledge of the chipset, and what its registers say.
+    /// The chipset's routing registers.
     Chipset,
-    /// A fake machine's table.
+    /// The table of a fake machine.
     Fake,
 }
 
-/// In one word.
+/// Writes one word: `firmware`, `chipset` or `fake`.
 impl fmt::Display for RouteSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -76,35 +89,35 @@ impl fmt::Display for RouteSource {
     }
 }
 
-/// What the chipset makes of a wire.
+/// The route of a wire by the chipset's registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChipsetAnswer {
-    /// It ends at this line.
+    /// The wire ends at this line.
     Line(Gsi),
-    /// It ends at this input of the interrupt controllers of old; the MADT says which line that is.
+    /// The wire ends at this input of the 8259 pair; the MADT maps it to a line.
     Isa(u8),
-    /// No chipset of this host bridge is known.
+    /// There is no routing code for the chipset of this host bridge.
     Unknown {
         /// Vendor ID.
         vendor: u16,
         /// Device ID.
         device: u16,
     },
-    /// The chipset is known, but not what it does with wires of that device.
+    /// The chipset is known, but not how it routes wires of this device.
     UnknownWiring {
         /// The device on a root bus.
         device: Address,
     },
-    /// One of several expander bridges leads to that root bus. They route differently, and do not tell which it is.
+    /// One of several expander bridges leads to that root bus. They route differently, and no register shows which one it is.
     Ambiguous {
-        /// How many there are.
+        /// The number of expander bridges.
         expanders: usize,
     },
-    /// The chipset has connected the wire to nothing.
+    /// The chipset does not connect the wire.
     Disconnected {
         /// The routing register, in the configuration space of the ISA bridge.
         register: u16,
-        /// What it holds.
+        /// Its value.
         value: u8,
     },
 }
@@ -128,37 +141,56 @@ impl fmt::Display for ChipsetAnswer {
     }
 }
 
-/// Why a line has no route.
+/// Why a function has no line.
+///
+/// ```
+/// use switchboard::interrupt::{GrantError, LineIsr, RouteError};
+/// # use switchboard::interrupt::{Claim, InIsr};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+/// # struct Handler;
+/// # impl LineIsr for Handler {
+/// #     fn on_line(&self, _: &InIsr<'_>) -> Claim {
+/// #         Claim::NotMine
+/// #     }
+/// # }
+///
+/// // Interrupt Line 255: firmware has routed the pin nowhere.
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).pin(1, 0xff)]);
+/// let resources = fake.machine().take_all().remove(0).claim().expect("an endpoint");
+/// let Err((GrantError::Route(error), _port)) = resources.irq.grant_line::<Handler>() else { panic!("it was granted") };
+/// assert!(matches!(error, RouteError::NotRouted { interrupt_line: 255, .. }));
+/// assert!(error.to_string().starts_with("no route for INTA of 0000:00:01.0"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouteError {
     /// The function drives no pin.
     #[error("the function drives no pin")]
     NoPin,
-    /// The bridges above the function are said to be behind each other.
+    /// By their bus numbers, the bridges above the function are behind each other.
     #[error("the bridges above {function} lead in a circle")]
     Circle {
         /// The function.
         function: Address,
     },
-    /// Nobody knows where the wire ends, or it ends where no I/O APIC listens.
+    /// Neither chipset nor firmware has a route for the wire, or it ends at no input of an I/O APIC.
     #[error(
         "no route for {wire}: {chipset}; firmware's Interrupt Line is {interrupt_line}; the I/O APICs have {inputs} inputs"
     )]
     NotRouted {
         /// The wire.
         wire: Wire,
-        /// What the chipset makes of it.
+        /// The route by the chipset's registers.
         chipset: ChipsetAnswer,
-        /// What firmware left in the function's Interrupt Line register; 0 and 255 mean none.
+        /// The function's Interrupt Line register; 0 and 255 mean none.
         interrupt_line: u8,
-        /// How many lines there are.
+        /// The number of inputs of all I/O APICs.
         inputs: usize,
     },
-    /// No I/O APIC serves that number.
+    /// No I/O APIC has an input with that number.
     #[error("no I/O APIC has an input for GSI {gsi}")]
     NoSuchGsi {
-        /// The number that was wanted.
+        /// The number.
         gsi: u32,
     },
 }
@@ -172,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn on_the_root_bus_the_pin_is_its_own() {
+    fn on_the_root_bus_the_pin_is_not_rotated() {
         let wire = Wire::follow(at(0, 7), Pin::C, |_| None);
         assert_eq!(wire, Ok(Wire { device: at(0, 7), pin: Pin::C }));
     }
 
-    /// The values that QEMU's lines show for these two, pin A each.
+    /// The values are those of QEMU's lines for these two, pin A each.
     #[test]
-    fn each_bridge_turns_the_pin() {
+    fn each_bridge_rotates_the_pin() {
         // A switch: root port 00:05.0, upstream port 01:00.0, downstream port 02:02.0, the function on bus 3.
         let switch =
             |function: Address| [None, Some(at(0, 5)), Some(at(1, 0)), Some(at(2, 2))][usize::from(function.bus())];

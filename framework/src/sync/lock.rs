@@ -1,7 +1,7 @@
 //! A spin lock that keeps interrupts off while it is held.
 //!
-//! A lock that both a task and an ISR take deadlocks the CPU when the ISR finds it held by the task that it
-//! interrupted. Keeping interrupts off for the (short) time that it is held rules that out; other CPUs spin.
+//! A plain lock that a task and an ISR share deadlocks when the ISR interrupts the task that holds it. Keeping interrupts off
+//! for the short time that the lock is held rules that out; other CPUs spin. This is `spin_lock_irqsave` of Linux.
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
@@ -9,9 +9,9 @@ use core::ops::{Deref, DerefMut};
 use super::cpu;
 use super::primitives::{SpinMutex, SpinMutexGuard};
 
-/// A value shared between tasks and ISRs.
+/// A spin lock around a value that tasks and ISRs share.
 ///
-/// Hold it for a few instructions only: it delays every interrupt of this CPU. A handler may take it.
+/// Hold it for a few instructions only: it delays every interrupt of this CPU.
 ///
 /// ```
 /// use switchboard::sync::IrqLock;
@@ -29,7 +29,7 @@ impl<T> IrqLock<T> {
         Self { inner: SpinMutex::new(value) }
     }
 
-    /// Takes the lock. Interrupts stay off on this CPU until the guard is dropped.
+    /// Acquires the lock. Interrupts stay off on this CPU until the guard is dropped.
     pub fn lock(&self) -> IrqLockGuard<'_, T> {
         let interrupts = InterruptsOff::enter();
         IrqLockGuard { guard: self.inner.lock(), _interrupts: interrupts }
@@ -48,7 +48,9 @@ impl<T> fmt::Debug for IrqLock<T> {
     }
 }
 
-/// Access to what an [`IrqLock`] holds. The fields drop in order: the lock opens before interrupts come back.
+/// A guard that gives access to the value of an [`IrqLock`] and releases it when dropped.
+///
+/// The fields drop in order: the lock is released before interrupts are enabled.
 pub struct IrqLockGuard<'a, T> {
     guard: SpinMutexGuard<'a, T>,
     _interrupts: InterruptsOff,
@@ -73,10 +75,10 @@ impl<T> DerefMut for IrqLockGuard<'_, T> {
     }
 }
 
-/// Keeps interrupts off on this CPU while it lives, and restores them after.
+/// A guard that disables interrupts on this CPU and restores their state when dropped.
 struct InterruptsOff {
     were_enabled: bool,
-    // What is off on this CPU must come back on this CPU.
+    // Interrupts must be restored on the CPU on which they were disabled.
     _not_send: core::marker::PhantomData<*const ()>,
 }
 

@@ -1,4 +1,4 @@
-//! Locks that interrupts cannot deadlock, and the fence between a CPU and its devices.
+//! A lock that tasks and interrupt handlers share, and the fence between a CPU and its devices.
 
 mod cpu;
 mod fence;
