@@ -1,4 +1,4 @@
-//! Why no interrupt was granted.
+//! The error of a grant.
 
 use crate::config::Defect;
 use crate::mmio::MapError;
@@ -6,19 +6,19 @@ use crate::ownership::Gone;
 use crate::platform::{Mode, Offers, PermittedModes, RouteError};
 use crate::vector::VectorsExhausted;
 
-/// Why no interrupt was granted.
+/// The reason why no interrupt was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrantError {
-    /// The function offers nothing of what was wanted and this machine permits.
+    /// No requested mode is both offered by the function and permitted by the machine.
     #[error("no interrupt mode fits: the function offers {offers}; the machine permits {permitted}")]
     NoMode {
-        /// What the function offers.
+        /// The modes that the function offers.
         offers: Offers,
-        /// What may be granted here.
+        /// The modes that the machine permits.
         permitted: PermittedModes,
     },
-    /// The function says that it offers the mode, and says something about it that cannot be.
+    /// The function offers the mode with invalid parameters.
     #[error(transparent)]
     Defect(#[from] Defect),
     /// There are no vectors left.
@@ -29,35 +29,35 @@ pub enum GrantError {
     TooFew {
         /// The minimum.
         wanted: usize,
-        /// What there was.
+        /// The number that can be granted.
         granted: usize,
     },
-    /// The function has no entry left for one more message.
+    /// The function has no free entry for another message.
     #[error("all {entries} entries are in use")]
     NoEntry {
-        /// Entries that the function has.
+        /// The number of entries of the function.
         entries: usize,
     },
-    /// The MSI-X table or its pending bits are not where they can be reached.
+    /// The MSI-X table or its pending bits could not be mapped.
     #[error("the MSI-X table cannot be reached: {0}")]
     Table(#[from] MapError),
-    /// The function is no longer there.
+    /// The function was removed.
     #[error(transparent)]
     Gone(#[from] Gone),
-    /// The function is there, and its capability takes no writes.
+    /// The function is present, but its capability ignores writes.
     #[error("the {mode} capability ignores writes")]
     IgnoresWrites {
-        /// Whose capability.
+        /// The mode of the capability.
         mode: Mode,
     },
-    /// The line leads nowhere.
+    /// The line has no route to an interrupt controller.
     #[error(transparent)]
     Route(#[from] RouteError),
 }
 
 impl GrantError {
-    /// Of two refusals the one that says more: that a mode was tried and failed, rather than not there.
-    pub(super) fn or(self, other: Self) -> Self {
+    /// Returns the more specific of two errors: that a mode was tried and failed, rather than that it was not offered.
+    pub(super) fn or_more_specific(self, other: Self) -> Self {
         if matches!(self, Self::NoMode { .. }) { other } else { self }
     }
 }

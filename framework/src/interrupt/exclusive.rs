@@ -1,10 +1,10 @@
-//! Handlers with state of their own: `&mut self`, and nothing to wait for.
+//! Exclusive handlers: handlers with state of their own, which take `&mut self` and never wait for a lock.
 //!
-//! A vector belongs to one CPU and does not interrupt itself, so what only one vector's handler touches is never
-//! contended. A context in an `Arc` cannot show that, since anyone may hold it; here the registration alone owns
-//! the state, and the driver reaches it through [`with_state`](Line::with_state), while no handler runs. Windows
-//! calls that KeSynchronizeExecution, and spins on a lock in every interrupt for it. Here an ISR only tries one
-//! that is always free; it is there so that no argument about CPUs has to be believed.
+//! A vector belongs to one CPU and does not interrupt itself, so state that only one vector's handler uses is never contended. A
+//! context in an `Arc` cannot express that, since anything may hold a reference to it. Here the registration alone owns the
+//! state, and the driver accesses it through [`with_state`](Line::with_state) while no handler runs. Windows has
+//! KeSynchronizeExecution for this, with a spin lock in every interrupt. Here the handler tries a lock that is always free; the
+//! lock only makes the exclusion checked at run time instead of assumed.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -16,13 +16,13 @@ use super::state::{Granted, Live, Masked};
 use crate::sync::primitives::SpinMutex;
 use crate::vector::Claim;
 
-/// A line handler with state of its own.
+/// A line handler with state of its own; see [`Line::register_exclusive`].
 pub trait LineRoutine: Send + 'static {
     /// Serves the line; see [`LineIsr::on_line`].
     fn on_line(&mut self, isr: &InIsr<'_>) -> Claim;
 }
 
-/// A handler for one message, with state of its own.
+/// A handler for one message, with state of its own; see [`Messages::register_each`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot serve a message by itself",
     note = "implement `MessageRoutine for {Self}`; a routine is for one message and has its own state"
@@ -32,7 +32,7 @@ pub trait MessageRoutine: Send + 'static {
     fn on_message(&mut self, isr: &InIsr<'_>);
 }
 
-/// The context of a line whose handler has state of its own; see [`Line::register_exclusive`].
+/// The context of a line whose handler has state of its own, made by [`Line::register_exclusive`].
 pub struct Exclusive<T> {
     state: SpinMutex<T>,
 }
@@ -45,31 +45,54 @@ impl<T: LineRoutine> LineIsr for Exclusive<T> {
 
 impl<T: LineRoutine> Line<Exclusive<T>, Granted> {
     /// Registers a handler with state of its own.
+    ///
+    /// ```
+    /// use switchboard::interrupt::{Claim, InIsr, LineRoutine};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// /// Counts without atomics.
+    /// struct Counter {
+    ///     interrupts: u32,
+    /// }
+    /// impl LineRoutine for Counter {
+    ///     fn on_line(&mut self, _: &InIsr<'_>) -> Claim {
+    ///         self.interrupts += 1;
+    ///         Claim::Mine
+    ///     }
+    /// }
+    ///
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).pin(1, 11)]);
+    /// # let resources = fake.machine().take_all().remove(0).claim()?;
+    /// let mut line = resources.irq.grant_line()?.register_exclusive(Counter { interrupts: 0 }).unmask();
+    /// # fake.assert_line(11);
+    /// assert_eq!(line.with_state(|counter| counter.interrupts), 1);
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
     pub fn register_exclusive(self, state: T) -> Line<Exclusive<T>, Masked> {
         self.register(Arc::new(Exclusive { state: SpinMutex::new(state) }))
     }
 }
 
 impl<T: LineRoutine> Line<Exclusive<T>, Live> {
-    /// Runs `work` on the handler's state while the handler does not run.
+    /// Runs `work` on the state of the handler while the handler does not run.
     pub fn with_state<R>(&mut self, work: impl FnOnce(&mut T) -> R) -> R {
         self.synchronize(|context| work(&mut context.state.lock()))
     }
 }
 
-/// The context of messages with a handler each: `R` is a tuple of [`MessageRoutine`]s in the order of the names
-/// `M`; see [`Messages::register_each`].
+/// The context of messages that have a handler each, made by [`Messages::register_each`]: `R` is a tuple of
+/// [`MessageRoutine`]s in the order of the names `M`.
 pub struct Each<M, R: RoutineTuple> {
     cells: R::Cells,
     _message: core::marker::PhantomData<fn() -> M>,
 }
 
-/// Tuples of message routines, one to eight.
+/// A tuple of one to eight message routines.
 pub trait RoutineTuple: Send + 'static {
     /// The routines, each in a cell.
     #[doc(hidden)]
     type Cells: Send + Sync;
-    /// All of them, borrowed.
+    /// Mutable references to all routines.
     type Borrowed<'a>;
     #[doc(hidden)]
     fn into_cells(self) -> Self::Cells;
@@ -79,7 +102,7 @@ pub trait RoutineTuple: Send + 'static {
     fn with<T>(cells: &Self::Cells, work: impl FnOnce(Self::Borrowed<'_>) -> T) -> T;
 }
 
-/// Tuples of `N` message routines.
+/// A tuple of `N` message routines.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not {N} message routines",
     note = "give a tuple with one `MessageRoutine` for each of the {N} names, in their order"
@@ -101,7 +124,7 @@ macro_rules! routines {
                 match index {
                     $($index => match cells.$index.try_lock() {
                         Some(mut routine) => routine.on_message(isr),
-                        // Two messages with one index: the set of names lies.
+                        // Two messages have one index: the message set is invalid.
                         None => isr.count_unclaimed(),
                     },)+
                     _ => isr.count_unclaimed(),
@@ -136,13 +159,44 @@ impl<const N: usize, M: MessageSet<N>, R: Routines<N>> MessageIsr<N> for Each<M,
 
 impl<const N: usize, M: MessageSet<N>, R: Routines<N>> Messages<N, Each<M, R>, Granted> {
     /// Registers a handler for each message, each with state of its own.
+    ///
+    /// ```
+    /// use switchboard::interrupt::{Each, InIsr, MessageRoutine};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// switchboard::messages! {
+    ///     enum NicMessage { Receive, Transmit }
+    /// }
+    /// struct Receive {
+    ///     frames: u32,
+    /// }
+    /// impl MessageRoutine for Receive {
+    ///     fn on_message(&mut self, _: &InIsr<'_>) {
+    ///         self.frames += 1;
+    ///     }
+    /// }
+    /// struct Transmit;
+    /// impl MessageRoutine for Transmit {
+    ///     fn on_message(&mut self, _: &InIsr<'_>) {}
+    /// }
+    ///
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).msix(4, 1, 0, 0x800)]);
+    /// # let function = fake.machine().take_all().remove(0);
+    /// # let address = function.address();
+    /// # let irq = function.claim()?.irq;
+    /// let granted = irq.grant_messages::<2, Each<NicMessage, (Receive, Transmit)>>()?;
+    /// let mut messages = granted.register_each((Receive { frames: 0 }, Transmit)).unmask();
+    /// # fake.send(address, messages.entry(NicMessage::Receive)).expect("sent");
+    /// assert_eq!(messages.with_routines(|(receive, _)| receive.frames), 1);
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
     pub fn register_each(self, routines: R) -> Messages<N, Each<M, R>, Masked> {
         self.register(Arc::new(Each { cells: routines.into_cells(), _message: core::marker::PhantomData }))
     }
 }
 
 impl<const N: usize, M: MessageSet<N>, R: Routines<N>> Messages<N, Each<M, R>, Live> {
-    /// Runs `work` on the handlers' states while none of them runs.
+    /// Runs `work` on the states of the handlers while none of them runs.
     pub fn with_routines<T>(&mut self, work: impl FnOnce(R::Borrowed<'_>) -> T) -> T {
         self.synchronize(|context| R::with(&context.cells, work))
     }

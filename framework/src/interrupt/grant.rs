@@ -1,4 +1,4 @@
-//! What messages hold of the machine, whatever their names: a source, vectors, and counters in the report.
+//! The resources of granted messages, independent of their names: the MSI or MSI-X capability, vectors, and counters.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,10 +12,10 @@ use crate::platform::Mode;
 use crate::sync::primitives::planted;
 use crate::vector::{HandlerBox, InterruptCounters, VectorBlock};
 
-/// Dropping silences the source, takes the handlers out, and frees the vectors, in this order.
+/// The resources of granted messages. Dropping masks the source, removes the handlers, and frees the vectors, in this order.
 pub(super) struct MessageGrant {
     source: Source,
-    /// The first entry, of those of the source.
+    /// The first of its entries in the table of the source.
     first: usize,
     entries: usize,
     counters: Vec<Arc<InterruptCounters>>,
@@ -25,49 +25,49 @@ pub(super) struct MessageGrant {
 
 enum Source {
     Msi(Msi),
-    /// Shared by those who got more messages later.
+    /// Shared with the grants of messages that were added later.
     Msix(Arc<Msix>),
 }
 
 impl MessageGrant {
-    /// As many entries as there are messages, entries and vectors; `least` at least.
-    pub(super) fn by_msix(claimed: &Arc<Claimed>, wanted: usize, least: usize) -> Result<Self, GrantError> {
+    /// Grants as many entries as there are messages, free entries and vectors, at least `min_vectors`, by MSI-X.
+    pub(super) fn by_msix(claimed: &Arc<Claimed>, wanted: usize, min_vectors: usize) -> Result<Self, GrantError> {
         let table = Arc::new(Msix::open(claimed)?);
-        Self::of_table(claimed, table, wanted, least, true)
+        Self::of_table(claimed, table, wanted, min_vectors, true)
     }
 
     fn of_table(
         claimed: &Arc<Claimed>,
         table: Arc<Msix>,
         wanted: usize,
-        least: usize,
+        min_vectors: usize,
         is_first: bool,
     ) -> Result<Self, GrantError> {
         let granted = wanted.min(table.free()).max(1);
-        // Any vectors would do for MSI-X; neighbours are simplest to own.
+        // MSI-X does not need contiguous vectors; they are the simplest to own.
         let vectors = allocate(claimed, granted, 1, is_first)?;
-        let entries = enough(vectors.count(), least)?;
+        let entries = check_minimum(vectors.count(), min_vectors)?;
         let first = table.take(entries).ok_or(GrantError::NoEntry { entries: table.count() })?;
         Ok(Self::new(claimed, Source::Msix(table), first, entries, vectors))
     }
 
-    /// A power of two of neighbouring vectors, as many as there are messages and the function can send.
-    pub(super) fn by_msi(claimed: &Arc<Claimed>, wanted: usize, least: usize) -> Result<Self, GrantError> {
+    /// Grants contiguous vectors by MSI: a power of two, for as many messages as wanted and as the function can send.
+    pub(super) fn by_msi(claimed: &Arc<Claimed>, wanted: usize, min_vectors: usize) -> Result<Self, GrantError> {
         let capable = usize::from(claimed.record().offers().msi);
         let power = wanted.next_power_of_two().min(capable);
         let vectors = allocate(claimed, power, power, true)?;
-        let entries = enough(wanted.min(vectors.count()), least)?;
+        let entries = check_minimum(wanted.min(vectors.count()), min_vectors)?;
         let msi = Msi::open(claimed, &vectors)?;
         Ok(Self::new(claimed, Source::Msi(msi), 0, entries, vectors))
     }
 
     fn new(claimed: &Arc<Claimed>, source: Source, first: usize, entries: usize, vectors: VectorBlock) -> Self {
-        // Messages are memory writes: unless it masters the bus, the function drops them and says nothing.
+        // Messages are memory writes: without bus mastering, the function drops them silently.
         claimed.prepare_messages();
         Self { source, first, entries, counters: Vec::new(), vectors, claimed: claimed.clone() }
     }
 
-    /// One more entry of the same table.
+    /// Grants one more entry of the same table.
     pub(super) fn another(&self) -> Result<Self, GrantError> {
         match &self.source {
             Source::Msix(table) => Self::of_table(&self.claimed, table.clone(), 1, 1, false),
@@ -86,12 +86,12 @@ impl MessageGrant {
         self.entries
     }
 
-    /// The entry, of the granted ones, of the message with that index: its own, or the last, which the rest share.
+    /// Returns which of the granted entries sends the message with that index: its own, or the last, which the rest share.
     pub(super) fn entry(&self, index: usize) -> usize {
         index.min(self.entries - 1)
     }
 
-    /// The same, as the function numbers its entries.
+    /// Returns the same entry by its number in the function's table.
     pub(super) fn table_entry(&self, index: usize) -> u16 {
         u16::try_from(self.first + self.entry(index)).unwrap_or_else(|_| unreachable!("a table has 2,048 entries"))
     }
@@ -110,8 +110,8 @@ impl MessageGrant {
         self.vectors.replace(entry, Some(handler));
     }
 
-    /// Lets messages through. All that the function must know is told again: a registration that was masked for a
-    /// reset of its function comes back.
+    /// Unmasks the messages. Programs the function anew, so that a registration works again after it was masked for a reset of
+    /// its function.
     pub(super) fn unmask(&self) {
         self.claimed.prepare_messages();
         let controller = self.claimed.machine().controller;
@@ -119,7 +119,7 @@ impl MessageGrant {
         match &self.source {
             Source::Msi(msi) => {
                 if msi.unmask() {
-                    // What the function would have sent meanwhile is lost: call every handler once instead.
+                    // Messages of the time without the enable bit are lost: call every handler once in their place.
                     planted!(
                         vectors.for_each(|vector| controller.raise(vector)),
                         "lost-messages-not-made-up" => drop(vectors),
@@ -139,7 +139,7 @@ impl MessageGrant {
         }
     }
 
-    /// Silences the source; after that, what was already under way has been served.
+    /// Masks the source. Afterwards, the messages that were already sent have been served.
     pub(super) fn mask(&self) {
         match &self.source {
             Source::Msi(msi) => msi.mask(),
@@ -157,7 +157,7 @@ impl MessageGrant {
         self.mask_of(index).inspect(MessageMask::unmask);
     }
 
-    /// A mask of one message that its ISR and its task share; `None` where messages have none of their own.
+    /// Returns a mask of one message for its handler and its task, or `None` when messages cannot be masked one by one.
     pub(super) fn mask_of(&self, index: usize) -> Option<MessageMask> {
         match &self.source {
             Source::Msix(table) => Some(MessageMask::new(table.clone(), self.first + self.entry(index))),
@@ -165,7 +165,7 @@ impl MessageGrant {
         }
     }
 
-    /// Counts a message that is about to be unmasked and was held back.
+    /// Counts a message that is pending and is about to be unmasked.
     fn count_if_pending(&self, index: usize) {
         if self.is_pending(index)
             && let Some(counters) = self.counters.get(self.entry(index))
@@ -194,7 +194,7 @@ impl Drop for MessageGrant {
     }
 }
 
-/// Allocates `wanted` vectors, or fewer where the machine runs short; for MSI (`align` above one) a power of two.
+/// Allocates `wanted` vectors, or fewer when vectors are short; for MSI (`align` above 1) a power of two.
 fn allocate(claimed: &Claimed, wanted: usize, align: usize, is_first: bool) -> Result<VectorBlock, GrantError> {
     let table = claimed.machine().vectors;
     let (mut count, mut align) = (wanted, align);
@@ -208,6 +208,6 @@ fn allocate(claimed: &Claimed, wanted: usize, align: usize, is_first: bool) -> R
     }
 }
 
-fn enough(granted: usize, least: usize) -> Result<usize, GrantError> {
-    if granted < least { Err(GrantError::TooFew { wanted: least, granted }) } else { Ok(granted) }
+fn check_minimum(granted: usize, min_vectors: usize) -> Result<usize, GrantError> {
+    if granted < min_vectors { Err(GrantError::TooFew { wanted: min_vectors, granted }) } else { Ok(granted) }
 }

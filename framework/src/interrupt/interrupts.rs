@@ -1,4 +1,4 @@
-//! Whatever was granted: a line or messages, behind the same three steps.
+//! A granted line or granted messages, behind one interface.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -11,6 +11,36 @@ use super::state::{Granted, Live, Masked};
 use crate::platform::Mode;
 
 /// A line or messages, in the state `S`: [`Granted`], then [`Masked`], then [`Live`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// switchboard::messages! {
+///     enum NicMessage { Receive, Transmit }
+/// }
+/// struct Shared;
+/// impl LineIsr for Shared {
+///     fn on_line(&self, _: &InIsr<'_>) -> Claim {
+///         Claim::NotMine
+///     }
+/// }
+/// impl MessageIsr<2> for Shared {
+///     type Message = NicMessage;
+///     fn on_message(&self, _: NicMessage, _: &InIsr<'_>) {}
+/// }
+/// struct Nic {
+///     interrupts: Interrupts<2, Shared, Live>,
+/// }
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).pin(1, 11).msix(4, 1, 0, 0x800)]);
+/// # let irq = fake.machine().take_all().remove(0).claim()?.irq;
+/// let nic = Nic { interrupts: irq.grant()?.register(Arc::new(Shared)).unmask() };
+/// // The entry for the vector selection register of the device, or `None` on a line.
+/// assert_eq!(nic.interrupts.entry(NicMessage::Transmit), Some(1));
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 pub enum Interrupts<const N: usize, I: 'static, S = Granted> {
     /// The function was granted its line.
     Line(Line<I, S>),
@@ -19,7 +49,7 @@ pub enum Interrupts<const N: usize, I: 'static, S = Granted> {
 }
 
 impl<const N: usize, I, S> Interrupts<N, I, S> {
-    /// The mode that was granted.
+    /// Returns the mode that was granted.
     #[must_use]
     pub fn mode(&self) -> Mode {
         match self {
@@ -28,7 +58,7 @@ impl<const N: usize, I, S> Interrupts<N, I, S> {
         }
     }
 
-    /// The messages, if messages were granted.
+    /// Returns the messages, or `None` when the line was granted.
     #[must_use]
     pub fn as_messages(&mut self) -> Option<&mut Messages<N, I, S>> {
         match self {
@@ -39,7 +69,7 @@ impl<const N: usize, I, S> Interrupts<N, I, S> {
 }
 
 impl<const N: usize, I: MessageIsr<N>, S> Interrupts<N, I, S> {
-    /// The entry that sends `message`, if messages were granted; see [`Messages::entry`].
+    /// Returns the entry that sends `message`, or `None` when the line was granted; see [`Messages::entry`].
     #[must_use]
     pub fn entry(&self, message: I::Message) -> Option<u16> {
         match self {
@@ -50,7 +80,7 @@ impl<const N: usize, I: MessageIsr<N>, S> Interrupts<N, I, S> {
 }
 
 impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Granted> {
-    /// A mask for `message` that its handler and its task share; see [`Messages::mask_of`]. `None` for a line.
+    /// Returns a mask for `message` that its handler and its task share, or `None` for a line; see [`Messages::mask_of`].
     #[must_use]
     pub fn mask_of(&self, message: I::Message) -> Option<MessageMask> {
         match self {
@@ -59,7 +89,7 @@ impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Granted> {
         }
     }
 
-    /// Registers the context that the handlers are called with. It is owned by the registration from here on.
+    /// Registers the context with which the handlers are called. The registration holds it until it is dropped.
     pub fn register(self, isr: Arc<I>) -> Interrupts<N, I, Masked> {
         match self {
             Self::Line(line) => Interrupts::Line(line.register(isr)),
@@ -69,7 +99,7 @@ impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Granted> {
 }
 
 impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Masked> {
-    /// Lets interrupts through.
+    /// Unmasks the source.
     pub fn unmask(self) -> Interrupts<N, I, Live> {
         match self {
             Self::Line(line) => Interrupts::Line(line.unmask()),
@@ -79,8 +109,8 @@ impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Masked> {
 }
 
 impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Live> {
-    /// Runs `work` on the context while no handler of this registration runs, on any CPU. Other functions' interrupts are not touched;
-    /// what this one raises meanwhile is served afterwards.
+    /// Runs `work` on the context while no handler of this registration runs, on any CPU. Interrupts of other functions are not
+    /// affected. Interrupts that this one raises meanwhile are served afterwards.
     pub fn synchronize<R>(&mut self, work: impl FnOnce(&I) -> R) -> R {
         match self {
             Self::Line(line) => line.synchronize(work),
@@ -88,7 +118,7 @@ impl<const N: usize, I: LineIsr + MessageIsr<N>> Interrupts<N, I, Live> {
         }
     }
 
-    /// Silences the source. Afterwards no handler of this registration is running.
+    /// Masks the source. Afterwards no handler of this registration is running.
     pub fn mask(self) -> Interrupts<N, I, Masked> {
         match self {
             Self::Line(line) => Interrupts::Line(line.mask()),

@@ -1,4 +1,4 @@
-//! Messages: unshared, edge-triggered, each with the driver's own name for it.
+//! Messages (MSI and MSI-X): unshared, edge-triggered interrupts, each with the driver's own name for it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,7 +14,34 @@ use crate::platform::Mode;
 use crate::sync::ticks;
 use crate::vector::{Claim, HandlerBox, InterruptCounters, ServeInterrupt};
 
-/// `N` messages for the handlers of `I`, in the state `S`.
+/// `N` messages for the handler `I`, in the state `S`: [`Granted`], then [`Masked`], then [`Live`].
+///
+/// With fewer vectors than messages, messages are folded: the first have an entry of their own, and the rest share the last.
+///
+/// ```
+/// use std::sync::Arc;
+/// use switchboard::interrupt::{InIsr, MessageIsr, Mode};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// switchboard::messages! {
+///     enum NicMessage { Receive, Transmit, Link }
+/// }
+/// # struct Shared;
+/// # impl MessageIsr<3> for Shared {
+/// #     type Message = NicMessage;
+/// #     fn on_message(&self, _: NicMessage, _: &InIsr<'_>) {}
+/// # }
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).msix(2, 1, 0, 0x800)]);
+/// # let irq = fake.machine().take_all().remove(0).claim()?.irq;
+/// // A function whose MSI-X table has two entries.
+/// let messages = irq.grant_messages()?.register(Arc::new(Shared)).unmask();
+/// assert_eq!((messages.mode(), messages.vectors()), (Mode::Msix, 2));
+/// let folding: Vec<_> = messages.folding().collect();
+/// assert_eq!(folding, [vec![NicMessage::Receive], vec![NicMessage::Transmit, NicMessage::Link]]);
+/// // A driver writes these into the vector selection registers of its device.
+/// assert_eq!([NicMessage::Transmit, NicMessage::Link].map(|message| messages.entry(message)), [1, 1]);
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 pub struct Messages<const N: usize, I: 'static, S = Granted> {
     grant: MessageGrant,
     /// The context, once it is registered.
@@ -29,13 +56,13 @@ impl<const N: usize, I> Messages<N, I, Granted> {
 }
 
 impl<const N: usize, I, S> Messages<N, I, S> {
-    /// By MSI or by MSI-X.
+    /// Returns the mode: MSI or MSI-X.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.grant.mode()
     }
 
-    /// Hardware vectors that the messages share; less than `N` when they fold.
+    /// Returns the number of vectors, which is less than `N` when messages are folded.
     #[must_use]
     pub fn vectors(&self) -> usize {
         self.grant.entries()
@@ -47,20 +74,20 @@ impl<const N: usize, I, S> Messages<N, I, S> {
 }
 
 impl<const N: usize, I: MessageIsr<N>, S> Messages<N, I, S> {
-    /// The entry that sends `message`: what a driver writes into its device's vector selection registers.
+    /// Returns the entry that sends `message`, for the vector selection registers of the device.
     #[must_use]
     pub fn entry(&self, message: I::Message) -> u16 {
         self.grant.table_entry(message.index())
     }
 
-    /// A mask for `message` that its handler and its task share, to poll while there is much to do. `None` where
-    /// messages have no mask of their own: by MSI.
+    /// Returns a mask for `message` that its handler and its task share, to poll under load; see [`MessageMask`]. Returns `None`
+    /// for MSI, where messages cannot be masked one by one.
     #[must_use]
     pub fn mask_of(&self, message: I::Message) -> Option<MessageMask> {
         self.grant.mask_of(message.index())
     }
 
-    /// Which messages share which entry, entry by entry.
+    /// Returns the messages of each entry.
     pub fn folding(&self) -> impl Iterator<Item = Vec<I::Message>> {
         (0..self.grant.entries()).map(|entry| self.folded(entry))
     }
@@ -72,7 +99,7 @@ impl<const N: usize, I: MessageIsr<N>, S> Messages<N, I, S> {
 }
 
 impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Granted> {
-    /// Registers the context that the handlers are called with. It is owned by the registration from here on.
+    /// Registers the context with which the handler is called. The registration holds it until it is dropped.
     pub fn register(mut self, isr: Arc<I>) -> Messages<N, I, Masked> {
         for entry in 0..self.grant.entries() {
             let messages = self.folded(entry);
@@ -91,7 +118,7 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Granted> {
 }
 
 impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Masked> {
-    /// Lets messages through: those of the past too, where the function kept them pending.
+    /// Unmasks the messages. Those that the function kept pending are sent at once.
     pub fn unmask(self) -> Messages<N, I, Live> {
         self.grant.unmask();
         self.become_state()
@@ -99,23 +126,23 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Masked> {
 }
 
 impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Live> {
-    /// Silences the source. Afterwards no handler of this registration is running.
+    /// Masks the messages. Afterwards no handler of this registration is running.
     pub fn mask(self) -> Messages<N, I, Masked> {
         self.grant.mask();
         self.become_state()
     }
 
-    /// Runs `work` on the context while no handler of this registration runs, on any CPU; other functions'
-    /// interrupts are not touched. What the function sends meanwhile is served afterwards.
+    /// Runs `work` on the context while no handler of this registration runs, on any CPU. Interrupts of other functions are not
+    /// affected. Messages that this function sends meanwhile are served afterwards.
     pub fn synchronize<R>(&mut self, work: impl FnOnce(&I) -> R) -> R {
-        let isr = self.isr.as_deref().unwrap_or_else(|| unreachable!("what is live was registered"));
+        let isr = self.isr.as_deref().unwrap_or_else(|| unreachable!("live messages have a context"));
         self.grant.mask();
         let result = work(isr);
         self.grant.unmask();
         result
     }
 
-    /// The single entries, if these are MSI-X messages: only those have an address, a mask and a pending bit each.
+    /// Returns access to the single entries, or `None` for MSI: only MSI-X entries have an address, a mask and a pending bit each.
     #[must_use]
     pub fn as_msix(&mut self) -> Option<MsixMessages<'_, N, I>> {
         (self.mode() == Mode::Msix).then_some(MsixMessages { messages: self })
@@ -128,39 +155,63 @@ impl<const N: usize, I, S> fmt::Debug for Messages<N, I, S> {
     }
 }
 
-/// Witness that live messages are MSI-X messages, and so can be handled one by one.
+/// Live messages that are known to be MSI-X messages, and so can be masked, checked and added one by one.
+///
+/// ```
+/// use std::sync::Arc;
+/// # use switchboard::interrupt::{InIsr, MessageIsr};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # switchboard::messages! { enum NicMessage { Receive, Transmit } }
+/// # struct Shared;
+/// # impl MessageIsr<2> for Shared {
+/// #     type Message = NicMessage;
+/// #     fn on_message(&self, _: NicMessage, _: &InIsr<'_>) {}
+/// # }
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).msix(2, 1, 0, 0x800)]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let address = function.address();
+/// # let irq = function.claim()?.irq;
+/// let mut messages = irq.grant_messages()?.register(Arc::new(Shared)).unmask();
+/// let mut entries = messages.as_msix().expect("MSI-X was granted");
+/// entries.mask(NicMessage::Transmit);
+/// # assert!(fake.send(address, 1).is_none());
+/// assert!(entries.is_pending(NicMessage::Transmit), "the function sent it meanwhile");
+/// entries.unmask(NicMessage::Transmit);
+/// # assert!(fake.send(address, 1).is_some());
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct MsixMessages<'a, const N: usize, I: 'static> {
     messages: &'a mut Messages<N, I, Live>,
 }
 
 impl<const N: usize, I: MessageIsr<N>> MsixMessages<'_, N, I> {
-    /// Masks the entry of one message, and of those folded with it. What it would send stays pending.
+    /// Masks the entry of one message, and of those folded with it. A message sent meanwhile stays pending.
     pub fn mask(&mut self, message: I::Message) {
         self.messages.grant.mask_one(message.index());
     }
 
-    /// Unmasks the entry of one message; a pending one is sent at once.
+    /// Unmasks the entry of one message. A pending one is sent at once.
     pub fn unmask(&mut self, message: I::Message) {
         self.messages.grant.unmask_one(message.index());
     }
 
-    /// Whether the function holds the message back behind its mask.
+    /// Returns whether the message is pending: sent by the device and held back by the mask.
     #[must_use]
     pub fn is_pending(&self, message: I::Message) -> bool {
         self.messages.grant.is_pending(message.index())
     }
 
-    /// One more message, bound after the fact: the next free entry of the table, with a vector of its own.
+    /// Grants one more message: the next free entry of the table, with a vector of its own.
     ///
     /// # Errors
-    /// [`GrantError::NoEntry`] when the table is used up, [`GrantError::Vectors`] when the vectors are.
+    /// [`GrantError::NoEntry`] when all entries are in use, [`GrantError::Vectors`] when all vectors are.
     pub fn another<J: MessageIsr<1>>(&self) -> Result<Messages<1, J>, GrantError> {
         self.messages.grant.another().map(Messages::new)
     }
 }
 
-/// A message with a vector of its own.
+/// The handler in the slot of a message that has a vector of its own.
 struct One<const N: usize, I: MessageIsr<N>> {
     isr: Arc<I>,
     message: I::Message,
@@ -178,7 +229,7 @@ impl<const N: usize, I: MessageIsr<N>> ServeInterrupt for One<N, I> {
     }
 }
 
-/// Several messages on one vector: which one it was cannot be known, so each is served.
+/// The handler in the slot of several messages. The vector does not show which was sent, so each is served.
 struct Folded<const N: usize, I: MessageIsr<N>> {
     isr: Arc<I>,
     messages: Vec<I::Message>,

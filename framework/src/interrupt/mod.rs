@@ -1,8 +1,8 @@
-//! Lines and messages, typed: which handler may be called for what.
+//! Interrupts of a function: a line (INTx) or messages (MSI, MSI-X), which are different types with different handlers.
 //!
-//! A function's [`InterruptPort`] is granted as [`Interrupts`]: a [`Line`] or [`Messages`]. Either goes through
-//! the same three states: [`Granted`], then [`Masked`] once a context is registered, then [`Live`]. Dropping it
-//! in any state masks the source, waits for handlers that run, frees the vectors, and drops the context.
+//! An [`InterruptPort`] grants [`Interrupts`]: a [`Line`] or [`Messages`]. Each goes through three states: [`Granted`], then
+//! [`Masked`] once a context is registered, then [`Live`]. Dropping it in any state masks the source, waits for handlers that
+//! run, frees the vectors, and drops the context.
 
 mod error;
 mod exclusive;

@@ -1,4 +1,4 @@
-//! The MSI capability, programmed (PCI 3.0, 6.8.1).
+//! Programming of the MSI capability (PCI 3.0, 6.8.1).
 
 use alloc::sync::Arc;
 
@@ -15,14 +15,14 @@ pub(super) struct Msi {
     capability: MsiCapability,
     claimed: Arc<Claimed>,
     target: MessageTarget,
-    /// Multiple Message Enable, in its place in the control register.
+    /// Multiple Message Enable, shifted to its bits in the control register.
     granted: u16,
-    /// It was live once, so silence may have swallowed something.
+    /// It was unmasked before, so messages may have been lost while it was disabled.
     was_live: AtomicBool,
 }
 
 impl Msi {
-    /// Programs as many messages as there are `vectors`, and leaves them silent.
+    /// Programs as many messages as there are `vectors`, and leaves them masked.
     pub(super) fn open(claimed: &Arc<Claimed>, vectors: &VectorBlock) -> Result<Self, GrantError> {
         let stuck = GrantError::IgnoresWrites { mode: Mode::Msi };
         let (space, capability) = (claimed.space(), claimed.record().msi.ok_or(stuck)?);
@@ -38,7 +38,7 @@ impl Msi {
         Ok(this)
     }
 
-    /// Whether it can be turned on, found out by doing so for a moment: masked, if there are mask bits.
+    /// Returns whether the capability can be enabled, by enabling it for a moment (masked, if it has mask bits).
     fn takes_enable(&self) -> bool {
         if let Some(mask) = self.capability.mask() {
             self.space.write_u32(mask, u32::MAX);
@@ -59,7 +59,7 @@ impl Msi {
         self.space.write_u16(self.capability.data(), (self.target.data & 0xffff) as u16);
     }
 
-    /// Lets messages through. Says whether some may have been swallowed by the silence before.
+    /// Unmasks the messages. Returns whether some may have been lost while the capability was disabled.
     pub(super) fn unmask(&self) -> bool {
         if self.claimed.is_gone() {
             return false;
@@ -67,8 +67,8 @@ impl Msi {
         let was_live = self.was_live.swap(true, Ordering::Relaxed);
         let control = self.space.read_u16(self.capability.offset + MsiCapability::CONTROL);
         let was_off = control & MsiCapability::ENABLE == 0;
-        // Programming turns it off, and what is off keeps nothing pending: only where it is off already, after a
-        // reset or without mask bits.
+        // Programming disables the capability, which loses pending messages. So it is programmed only if it is disabled
+        // already: after a reset, or when it has no mask bits.
         if planted!(was_off, "unmask-programs-anew" => true) {
             self.program();
             self.control(|control| control | MsiCapability::ENABLE);
@@ -79,8 +79,8 @@ impl Msi {
         was_live && was_off
     }
 
-    /// Stops messages: by the mask bits, behind which they stay pending. Where there are none, by the enable bit;
-    /// with INTx disabled, the function has then nobody to tell.
+    /// Masks the messages by their mask bits, and they stay pending. Without mask bits, clears the enable bit; since INTx is
+    /// disabled, the function then raises no interrupt at all.
     pub(super) fn mask(&self) {
         if self.claimed.is_gone() {
             return;
@@ -89,7 +89,7 @@ impl Msi {
             Some(mask) => self.space.write_u32(mask, u32::MAX),
             None => self.control(|control| control & !MsiCapability::ENABLE),
         }
-        // Read back: the write has arrived, and what the function sent before it has too.
+        // Read back: afterwards the write has arrived at the function, and messages that it sent before have arrived here.
         let _ = self.space.read_u16(self.capability.offset + MsiCapability::CONTROL);
     }
 

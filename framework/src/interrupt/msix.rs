@@ -1,7 +1,7 @@
-//! The MSI-X table, programmed (PCI 3.0, 6.8.2).
+//! Programming of the MSI-X capability and its table (PCI 3.0, 6.8.2).
 //!
-//! An entry is an address that the device writes: this module is the only one that touches the table.
-//! Accesses are 32 bits wide, which every device takes, and an entry changes only while it is masked.
+//! An entry holds an address that the device writes to, so this module is the only one that accesses the table. Accesses are
+//! 32 bits wide, which every device supports, and an entry is changed only while it is masked.
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -22,34 +22,35 @@ const DATA: u64 = 8;
 const VECTOR_CONTROL: u64 = 12;
 const MASKED: u32 = 1;
 
-/// Who wants an entry masked.
+/// The reasons for which an entry is masked.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     is_taken: bool,
     /// Its registration is not live.
     is_held: bool,
-    /// Its driver polls.
+    /// Its driver polls ([`MessageMask`](super::MessageMask)).
     is_polled: bool,
+    /// Counts the owners of the entry, so that a mask of an earlier owner has no effect.
     owner: u64,
 }
 
-/// A mapped table, enabled. Dropping masks it and turns it off.
+/// An enabled MSI-X capability and its mapped table. Dropping masks it and disables it.
 pub(super) struct Msix {
     space: Space,
     capability: MsixCapability,
     table: RegisterWindow,
     pending: RegisterWindow,
     entries: IrqLock<Vec<Entry>>,
-    /// We turned it on; firmware may have left it so.
+    /// The framework enabled the capability. Without this, an enable bit may be left from firmware.
     is_on: AtomicBool,
     claimed: Arc<Claimed>,
 }
 
 impl Msix {
-    /// Maps the table, masks every entry, and turns MSI-X on.
+    /// Maps the table, masks every entry, and enables MSI-X.
     ///
-    /// Firmware may have left entries unmasked, and some devices give access to the table only when MSI-X is on:
-    /// so it goes on under the function mask first.
+    /// Firmware may have left entries unmasked, and some devices allow access to the table only while MSI-X is enabled: so it is
+    /// enabled with the function mask set first.
     pub(super) fn open(claimed: &Arc<Claimed>) -> Result<Self, GrantError> {
         let stuck = GrantError::IgnoresWrites { mode: Mode::Msix };
         let (space, capability) = (claimed.space(), claimed.record().msix.ok_or(stuck)?);
@@ -67,8 +68,8 @@ impl Msix {
         };
         this.enable();
         let control = this.read_control();
-        // All ones have the bit set, too: nothing answers. Nor is there a table that has another size by now, or whose
-        // entries read ones, reserved bits and all.
+        // All ones mean that the function does not respond. A table that changed its size, or whose entries read all ones
+        // including the reserved bits, is not there either.
         let is_sane = control & MsixCapability::ENABLE != 0
             && control != u16::MAX
             && control & MsixCapability::SIZE == capability.count - 1
@@ -80,7 +81,7 @@ impl Msix {
         Ok(this)
     }
 
-    /// Masks every entry and turns MSI-X on, unless it is on.
+    /// Masks every entry and enables MSI-X, unless it is enabled.
     pub(super) fn enable(&self) {
         if self.claimed.is_gone() {
             return;
@@ -101,12 +102,12 @@ impl Msix {
         usize::from(self.capability.count)
     }
 
-    /// Entries that nobody has.
+    /// Returns the number of free entries.
     pub(super) fn free(&self) -> usize {
         self.entries.lock().iter().filter(|entry| !entry.is_taken).count()
     }
 
-    /// Takes neighbouring entries; `None` when no run of free ones is long enough.
+    /// Takes contiguous entries. Returns the first, or `None` when there are not enough contiguous free entries.
     pub(super) fn take(&self, count: usize) -> Option<usize> {
         let mut entries = self.entries.lock();
         let first = entries.windows(count).position(|run| run.iter().all(|entry| !entry.is_taken))?;
@@ -116,21 +117,21 @@ impl Msix {
         Some(first)
     }
 
-    /// Gives masked entries back.
+    /// Frees masked entries.
     pub(super) fn give_back(&self, entries: Range<usize>) {
         for entry in &mut self.entries.lock()[entries] {
             *entry = Entry { owner: entry.owner + 1, ..Entry::default() };
         }
     }
 
-    /// Points a masked entry at its vector.
+    /// Writes the message of a masked entry.
     pub(super) fn program(&self, entry: usize, target: MessageTarget) {
         self.write(entry, ADDRESS, (target.address & 0xffff_ffff) as u32);
         self.write(entry, UPPER_ADDRESS, (target.address >> 32) as u32);
         self.write(entry, DATA, target.data);
     }
 
-    /// Masks entries for their registration; once this returns, nothing of them is under way.
+    /// Masks entries for their registration. Afterwards all messages that were sent before have arrived.
     pub(super) fn mask(&self, entries: Range<usize>) {
         for entry in entries {
             self.change(entry, |state| state.is_held = true);
@@ -138,12 +139,12 @@ impl Msix {
         self.flush();
     }
 
-    /// Unmasks an entry for its registration; what is pending is sent.
+    /// Unmasks an entry for its registration. A pending message is sent.
     pub(super) fn unmask(&self, entry: usize) {
         self.change(entry, |state| state.is_held = false);
     }
 
-    /// Masks or unmasks an entry for its driver, who polls meanwhile; if it still belongs to that owner.
+    /// Masks or unmasks an entry for a driver that polls, if the entry still belongs to that owner.
     pub(super) fn set_polled(&self, entry: usize, owner: u64, polled: bool) {
         self.change(entry, |state| {
             if state.owner == owner {
@@ -152,12 +153,12 @@ impl Msix {
         });
     }
 
-    /// Who has the entry; a number that no two owners share.
+    /// Returns the number of the entry's owner, which differs from that of every earlier owner.
     pub(super) fn owner(&self, entry: usize) -> u64 {
         self.entries.lock()[entry].owner
     }
 
-    /// Changes what is known of an entry and tells its mask bit, as one: an ISR may be at the same entry.
+    /// Changes the state of an entry and writes its mask bit, atomically: a handler may change the same entry.
     fn change(&self, entry: usize, change: impl FnOnce(&mut Entry)) {
         let mut entries = self.entries.lock();
         change(&mut entries[entry]);
@@ -167,24 +168,24 @@ impl Msix {
         self.write(entry, VECTOR_CONTROL, if masked { MASKED } else { 0 });
     }
 
-    /// Whether the function holds the entry's message back.
+    /// Returns whether the message of the entry is pending.
     pub(super) fn is_pending(&self, entry: usize) -> bool {
         let word: Option<u32> = self.pending.read(entry as u64 / 32 * 4);
         word.is_some_and(|word| word & 1 << (entry % 32) != 0)
     }
 
     fn write(&self, entry: usize, register: u64, value: u32) {
-        // `open` mapped the whole table, and entries come from folding over its length.
+        // `open` mapped the whole table, and entries are below its length.
         let written = self.table.write(entry as u64 * MsixCapability::ENTRY + register, value);
-        debug_assert!(written.is_some(), "entry {entry} lies outside the MSI-X table");
+        debug_assert!(written.is_some(), "entry {entry} is outside the MSI-X table");
     }
 
-    /// A read of the table pushes writes to it out, and what the device sent before the answer in.
+    /// Reads the table, which flushes posted writes to it, and the messages that the device sent before the completion.
     fn flush(&self) {
         let _: Option<u32> = planted!(self.table.read(VECTOR_CONTROL), "no-read-back" => None);
     }
 
-    /// Whether the first entry reads ones, reserved bits and all: no table is there.
+    /// Returns whether the first entry reads all ones, including the reserved bits: there is no table then.
     fn reads_ones(&self) -> bool {
         self.table.read(VECTOR_CONTROL) == Some(u32::MAX)
     }
@@ -210,7 +211,7 @@ impl Drop for Msix {
     }
 }
 
-/// Maps a part of a BAR that the capability names.
+/// Maps the part of a BAR that the capability refers to.
 fn map(claimed: &Claimed, place: BarOffset, length: u64) -> Result<RegisterWindow, GrantError> {
     let physical = locate(claimed, place.bar, place.offset.into(), length)?;
     Ok(RegisterWindow::map(claimed.machine().memory, physical, length).map_err(MapError::from)?)

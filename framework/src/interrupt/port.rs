@@ -1,9 +1,9 @@
-//! A function's interrupts before they are granted, and the ladder by which they are.
+//! The interrupt port of a function: selection of an interrupt mode, and the grant of a line or of messages.
 //!
-//! The ladder, told once: MSI-X, else MSI, else the line; each rung only if the function offers it and the
-//! machine permits it, and with fewer vectors than messages when the machine runs short. A rung that fails
-//! gives way to the next, and the first failure is what a driver hears when nothing was left. A driver may
-//! [prefer](InterruptPort::prefer) a mode, which then comes first, and ask for a
+//! Modes are tried in this order: MSI-X, MSI, the line (INTx). A mode is tried only if the function offers it and the machine
+//! permits it. Messages may be granted fewer vectors than there are messages, when vectors are short. When a mode fails, the next
+//! one is tried; when all fail, the driver gets the error of the first that was offered and permitted. A driver may
+//! [prefer](InterruptPort::prefer) a mode, which is then tried first, and require a
 //! [minimum](InterruptPort::min_vectors) of vectors.
 
 use alloc::sync::Arc;
@@ -20,42 +20,114 @@ use crate::config::{Capability, Defect};
 use crate::ownership::{Claimed, Gone};
 use crate::platform::{Mode, Offers, PermittedModes};
 
-/// A function's interrupts, silent and not granted yet.
+/// The interrupts of a claimed function, disabled and not granted yet; a field of
+/// [`Resources`](crate::function::Resources).
+///
+/// A driver that serves both forms takes what is granted:
+///
+/// ```
+/// use std::sync::Arc;
+/// use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr, Mode};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// switchboard::messages! {
+///     enum NicMessage { Receive, Transmit }
+/// }
+/// struct Shared;
+/// impl LineIsr for Shared {
+///     fn on_line(&self, _: &InIsr<'_>) -> Claim {
+///         Claim::Mine
+///     }
+/// }
+/// impl MessageIsr<2> for Shared {
+///     type Message = NicMessage;
+///     fn on_message(&self, _: NicMessage, _: &InIsr<'_>) {}
+/// }
+///
+/// # let nic = || FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).pin(1, 11);
+/// # let fake = FakeMachine::new([nic().at("00:03.0").msi(2).msix(4, 1, 0, 0x800), nic().at("00:04.0")]);
+/// # let mut ports = fake.machine().take_all().into_iter().map(|function| function.claim().unwrap().irq);
+/// # let mut next = || ports.next().unwrap();
+/// # let irq = next();
+/// assert_eq!(irq.offers().to_string(), "INTA, MSI 2, MSI-X 4");
+/// let interrupts = irq.grant()?.register(Arc::new(Shared)).unmask();
+/// assert_eq!(interrupts.mode(), Mode::Msix);
+///
+/// // A function that has only a pin.
+/// # let irq = next();
+/// let interrupts = irq.grant()?.register(Arc::new(Shared)).unmask();
+/// assert_eq!(interrupts.mode(), Mode::Intx);
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct InterruptPort {
     claimed: Arc<Claimed>,
     preferred: Option<Mode>,
-    least: usize,
+    min_vectors: usize,
 }
 
 impl InterruptPort {
     pub(crate) fn new(claimed: Arc<Claimed>) -> Self {
-        Self { claimed, preferred: None, least: 1 }
+        Self { claimed, preferred: None, min_vectors: 1 }
     }
 
-    /// Puts `mode` first on the ladder; the others follow in their order.
+    /// Tries `mode` first; the others follow in their order.
+    ///
+    /// ```
+    /// # use switchboard::interrupt::{Claim, InIsr, LineAsMessage, LineIsr, Mode};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    /// # struct Shared;
+    /// # impl LineIsr for Shared {
+    /// #     fn on_line(&self, _: &InIsr<'_>) -> Claim { Claim::Mine }
+    /// # }
+    /// # let nic = FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).msi(1).msix(4, 1, 0, 0x800);
+    /// # let fake = FakeMachine::new([nic]);
+    /// # let irq = fake.machine().take_all().remove(0).claim()?.irq;
+    /// let messages = irq.prefer(Mode::Msi).grant_messages::<1, LineAsMessage<Shared>>()?;
+    /// assert_eq!(messages.mode(), Mode::Msi);
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
     #[must_use]
     pub fn prefer(self, mode: Mode) -> Self {
         Self { preferred: Some(mode), ..self }
     }
 
-    /// Refuses messages on fewer than `vectors` vectors, instead of folding them further. The ladder goes on to the
-    /// line then.
+    /// Requires at least `vectors` vectors for messages, instead of folding them further. With fewer,
+    /// [`grant`](Self::grant) goes on to the line.
+    ///
+    /// ```
+    /// # use switchboard::interrupt::{InIsr, MessageIsr};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    /// # switchboard::messages! { enum NicMessage { Receive, Transmit, Link } }
+    /// # struct Shared;
+    /// # impl MessageIsr<3> for Shared {
+    /// #     type Message = NicMessage;
+    /// #     fn on_message(&self, _: NicMessage, _: &InIsr<'_>) {}
+    /// # }
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).msix(4, 1, 0, 0x800)]);
+    /// # let irq = fake.machine().take_all().remove(0).claim()?.irq;
+    /// # fake.machine().limit_vectors(2);
+    /// let (error, irq) = irq.min_vectors(3).grant_messages::<3, Shared>().unwrap_err();
+    /// assert_eq!(error.to_string(), "3 vectors are the driver's minimum, 2 can be granted");
+    /// // The error returns the port, for another attempt.
+    /// assert_eq!(irq.min_vectors(2).grant_messages::<3, Shared>()?.vectors(), 2);
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
     #[must_use]
     pub fn min_vectors(self, vectors: usize) -> Self {
-        Self { least: vectors, ..self }
+        Self { min_vectors: vectors, ..self }
     }
 
-    /// What the function offers.
+    /// Returns the interrupt modes that the function offers.
     #[must_use]
     pub fn offers(&self) -> Offers {
         self.claimed.record().offers()
     }
 
-    /// Grants whatever the function offers and the machine can route: messages, else the line.
+    /// Grants the first mode that works: messages, else the line.
     ///
     /// # Errors
-    /// [`GrantError`] and the port, when no rung of the ladder holds.
+    /// [`GrantError`] and the port, when no mode works.
     pub fn grant<const N: usize, I>(self) -> Result<Interrupts<N, I>, (GrantError, Self)>
     where
         I: LineIsr + MessageIsr<N>,
@@ -63,52 +135,58 @@ impl InterruptPort {
         let messages = |port: Self| port.grant_messages().map(Interrupts::Messages);
         let line = |port: Self| port.grant_line().map(Interrupts::Line);
         if self.preferred == Some(Mode::Intx) {
-            line(self).or_else(|(refusal, port)| messages(port).map_err(|(last, port)| (refusal.or(last), port)))
+            line(self).or_else(|(refusal, port)| {
+                messages(port).map_err(|(last, port)| (refusal.or_more_specific(last), port))
+            })
         } else {
-            messages(self).or_else(|(refusal, port)| line(port).map_err(|(last, port)| (refusal.or(last), port)))
+            messages(self)
+                .or_else(|(refusal, port)| line(port).map_err(|(last, port)| (refusal.or_more_specific(last), port)))
         }
     }
 
-    /// Grants `N` messages, by MSI-X or MSI. With fewer vectors than that, the last ones share one: see
+    /// Grants `N` messages, by MSI-X or MSI. With fewer than `N` vectors, the last messages share one: see
     /// [`Messages::folding`].
     ///
     /// # Errors
     /// [`GrantError`] and the port.
     pub fn grant_messages<const N: usize, I: MessageIsr<N>>(self) -> Result<Messages<N, I>, (GrantError, Self)> {
-        match self.climb(N) {
+        match self.grant_message_mode(N) {
             Ok(grant) => Ok(Messages::new(grant)),
-            Err(error) => Err(self.refuse(error)),
+            Err(error) => Err(self.explain(error)),
         }
     }
 
-    /// The rungs of the ladder that are messages. Apart, so that it is compiled once, and not for each driver.
+    /// Tries MSI-X and MSI. A function of its own, so that it is compiled once and not for each driver.
     #[inline(never)]
-    fn climb(&self, count: usize) -> Result<MessageGrant, GrantError> {
+    fn grant_message_mode(&self, count: usize) -> Result<MessageGrant, GrantError> {
         let by_msix = || {
-            self.permit(Mode::Msix).and_then(|()| self.tell(MessageGrant::by_msix(&self.claimed, count, self.least)))
+            self.check_mode(Mode::Msix)
+                .and_then(|()| self.log_error(MessageGrant::by_msix(&self.claimed, count, self.min_vectors)))
         };
-        let by_msi =
-            || self.permit(Mode::Msi).and_then(|()| self.tell(MessageGrant::by_msi(&self.claimed, count, self.least)));
+        let by_msi = || {
+            self.check_mode(Mode::Msi)
+                .and_then(|()| self.log_error(MessageGrant::by_msi(&self.claimed, count, self.min_vectors)))
+        };
         if self.preferred == Some(Mode::Msi) {
-            by_msi().or_else(|refusal| by_msix().map_err(|last| refusal.or(last)))
+            by_msi().or_else(|refusal| by_msix().map_err(|last| refusal.or_more_specific(last)))
         } else {
-            by_msix().or_else(|refusal| by_msi().map_err(|last| refusal.or(last)))
+            by_msix().or_else(|refusal| by_msi().map_err(|last| refusal.or_more_specific(last)))
         }
     }
 
-    /// Grants the line.
+    /// Grants the line (INTx).
     ///
     /// # Errors
     /// [`GrantError`] and the port.
     pub fn grant_line<I: LineIsr>(self) -> Result<Line<I>, (GrantError, Self)> {
-        match self.permit(Mode::Intx).and_then(|()| LineGrant::new(&self.claimed)) {
+        match self.check_mode(Mode::Intx).and_then(|()| LineGrant::new(&self.claimed)) {
             Ok(grant) => Ok(Line::new(grant)),
-            Err(error) => Err(self.refuse(error)),
+            Err(error) => Err(self.explain(error)),
         }
     }
 
-    /// Grants one interrupt in whatever form there is, served by a line handler in all of them. A driver that has
-    /// just one cause needs no second handler; what `on_line` answers to a message is counted, nothing more.
+    /// Grants one interrupt in the first mode that works, served by a line handler in each. A driver with a single cause then
+    /// needs no second handler. See [`LineAsMessage`].
     ///
     /// # Errors
     /// [`GrantError`] and the port.
@@ -116,17 +194,17 @@ impl InterruptPort {
         self.grant()
     }
 
-    /// What a refusal was about: a function that is gone looks like one that is broken.
-    fn refuse(self, error: GrantError) -> (GrantError, Self) {
+    /// Replaces the error by [`GrantError::Gone`] if the function was removed: it looks like a broken one.
+    fn explain(self, error: GrantError) -> (GrantError, Self) {
         (self.claimed.confirm().map_or_else(GrantError::Gone, |()| error), self)
     }
 
-    /// Says why a rung failed that was there: the next may hold, and then nobody else would.
-    fn tell<T>(&self, rung: Result<T, GrantError>) -> Result<T, GrantError> {
-        rung.inspect_err(|error| log::warn!("{}: {error}", self.claimed.record().address()))
+    /// Logs why a mode failed. When the next mode works, the driver does not get this error.
+    fn log_error<T>(&self, attempt: Result<T, GrantError>) -> Result<T, GrantError> {
+        attempt.inspect_err(|error| log::warn!("{}: {error}", self.claimed.record().address()))
     }
 
-    fn permit(&self, mode: Mode) -> Result<(), GrantError> {
+    fn check_mode(&self, mode: Mode) -> Result<(), GrantError> {
         if self.claimed.is_gone() {
             return Err(Gone { address: self.claimed.record().address() }.into());
         }
@@ -144,7 +222,7 @@ impl InterruptPort {
     }
 }
 
-/// Whether `defect` is why a function does not offer `mode`.
+/// Returns whether `defect` is the reason why a function does not offer `mode`.
 fn denies(defect: Defect, mode: Mode) -> bool {
     match (defect, mode) {
         (Defect::Pin { .. }, Mode::Intx) | (Defect::Msix { .. }, Mode::Msix) => true,

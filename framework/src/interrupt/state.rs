@@ -1,11 +1,11 @@
-//! The states of a grant, as types.
+//! The states of a granted line or of granted messages, as types.
 
-/// Granted: nothing is registered, nothing can be called.
+/// The state after a grant: no context is registered.
 #[derive(Debug)]
 pub enum Granted {}
-/// Registered, and masked at the source.
+/// The state with a registered context, masked at the source.
 #[derive(Debug)]
 pub enum Masked {}
-/// Registered, and delivered.
+/// The state with a registered context, unmasked.
 #[derive(Debug)]
 pub enum Live {}
