@@ -20,10 +20,16 @@ impl Polling {
         Self { polling: AdaptivePolling::new(now, poll_budget_ns), is_polled: false }
     }
 
-    /// The card was looked at, at `now`, and so many frames were found. Says whether another look has to follow at once: one
-    /// at a card that is polled promises nothing, the last of them neither.
-    pub fn looked(&mut self, nic: &mut dyn Nic, frames: u32, now: u64) -> bool {
-        if frames > 0 && self.polling.is_enabled() {
+    /// Takes note of a look at the card that found so many frames, at the time that `now_ns` returns. Returns whether another
+    /// look has to follow at once: while a card is polled it wakes no task, and not for what came until the last of the looks.
+    #[inline]
+    pub fn looked(&mut self, nic: &mut dyn Nic, frames: u32, now_ns: impl FnOnce() -> u64) -> bool {
+        // The clock is read only where the answer depends on it.
+        self.polling.is_enabled() && self.decide(nic, frames, now_ns())
+    }
+
+    fn decide(&mut self, nic: &mut dyn Nic, frames: u32, now: u64) -> bool {
+        if frames > 0 {
             self.polling.found(frames, now);
         }
         let polls = self.polling.should_poll(now);

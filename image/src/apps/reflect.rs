@@ -64,7 +64,7 @@ async fn reflect(card: Option<Found<NetworkDevice>>, clock: &dyn Clock, poll_bud
         {
             count += 1;
         }
-        if polling.looked(&mut *nic, count, clock.now_ns()) || count == TURN {
+        if polling.looked(&mut *nic, count, || clock.now_ns()) || count == TURN {
             context.waker().wake_by_ref();
         }
         let is_up = nic.end_turn(context);

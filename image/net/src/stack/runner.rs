@@ -66,8 +66,8 @@ impl Future for Runner {
         {
             taken += 1;
         }
-        let time = u64::try_from(now.total_micros()).unwrap_or_default() * 1000;
-        let looks_again = polling.looked(&mut **nic, taken, time);
+        let looks_again =
+            polling.looked(&mut **nic, taken, || u64::try_from(now.total_micros()).unwrap_or_default() * 1000);
         core.sets.queue_due(now);
         core.keep_address(state, now);
         let mut leaving = Leaving { nic: &mut **nic, context, traffic, has_checksums, is_full: false };
