@@ -33,11 +33,11 @@ pub use response::{Body, HTML, Response, Source, Status, TEXT};
 const SERVICE: Service = Service {
     port: 80,
     // A head must fit; what is pipelined behind it waits.
-    receive: 4 * 1024,
+    receive_bytes: 4 * 1024,
     // What a download's speed depends on.
-    transmit: 16 * 1024,
-    waiting: 16,
-    most: 384,
+    transmit_bytes: 16 * 1024,
+    backlog: 16,
+    max_connections: 384,
 };
 
 /// What an app serves.
@@ -121,7 +121,7 @@ pub async fn start(system: &mut System, site: &'static dyn Site) -> Rc<Network> 
 
 /// Serves `site` on port 80 of a stack.
 pub fn serve(group: &Rc<TaskGroup>, stack: &Stack, site: &'static dyn Site, counters: &'static Counters) {
-    let watch = Rc::new(Watch::new(SERVICE.most));
+    let watch = Rc::new(Watch::new(SERVICE.max_connections));
     let watching = watch.clone();
     group.add(async move { watching.run().await });
     SERVICE.start(group, stack, async move |socket| {

@@ -1,29 +1,30 @@
-//! Character generator (RFC 864): lines of text, for as long as somebody reads. TCP, port 19.
+//! Character generator (RFC 864) on TCP port 19: sends lines of text until the peer closes.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use embassy_futures::select::select;
 
-use super::service::Service;
-use super::{Stack, TcpSocket};
+use crate::service::Service;
+use crate::stack::{Stack, TcpSocket};
 use switchboard_runtime::tasks::TaskGroup;
 
-const PORT: u16 = 19;
-/// Connections at once.
-const MOST: usize = 64;
-/// Connections that may arrive together.
-const WAITING: usize = 2;
-/// Bytes buffered on a connection, of what comes, which is of no interest, and of what goes.
-const BUFFERS: (usize, usize) = (1024, 64 * 1024);
+const SERVICE: Service = Service {
+    port: 19,
+    // Received data is discarded.
+    receive_bytes: 1024,
+    transmit_bytes: 64 * 1024,
+    backlog: 2,
+    max_connections: 64,
+};
 
-/// The printable characters, and how many of them are on a line.
+/// The printable characters of ASCII, and how many of them are on a line.
 const FIRST: u8 = b' ';
 const COUNT: usize = 95;
 const WIDTH: usize = 72;
 
-/// One round of the pattern: each line begins one character further on. Made when a connection wants it, since it is
-/// as large as a small driver.
+/// Returns one round of the pattern, in which each line begins one character later than the one before. Made for each
+/// connection, since it is as large as a small driver.
 fn pattern() -> Vec<u8> {
     let line = |begin: usize| {
         let characters = (FIRST..).take(COUNT).cycle().skip(begin).take(WIDTH);
@@ -32,9 +33,9 @@ fn pattern() -> Vec<u8> {
     (0..COUNT).flat_map(line).collect()
 }
 
+/// Starts the service on a stack.
 pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
-    let (receive, transmit) = BUFFERS;
-    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(group, stack, generate);
+    SERVICE.start(group, stack, generate);
 }
 
 async fn generate(socket: &Rc<TcpSocket>) {
@@ -48,9 +49,9 @@ async fn generate(socket: &Rc<TcpSocket>) {
             };
         }
     };
-    // What the peer sends means nothing; that it closed its side means that it has enough.
-    let ignore = async { while socket.read_with(|data| (data.len(), ())).await.is_ok() {} };
-    select(write, ignore).await;
+    // Ends when the peer closes its side.
+    let discard = async { while socket.read_with(|data| (data.len(), ())).await.is_ok() {} };
+    select(write, discard).await;
 }
 
 #[cfg(test)]

@@ -1,29 +1,27 @@
-//! Echo (RFC 862): what comes goes back. TCP and UDP, port 7.
+//! Echo (RFC 862) on TCP and UDP port 7: sends back what it receives.
 
 use alloc::rc::Rc;
 
 use switchboard_runtime::mark::mark;
 
-use super::marks::{TCP_ECHO, UDP_ECHO};
-use super::service::Service;
-use super::{Stack, TcpSocket, UdpSocket};
+use crate::marks::{TCP_ECHO, UDP_ECHO};
+use crate::service::Service;
+use crate::stack::{Stack, TcpSocket, UdpSocket};
 use switchboard_runtime::tasks::TaskGroup;
 
 const PORT: u16 = 7;
-/// TCP connections at once.
-const MOST: usize = 64;
-/// Connections that may arrive together.
-const WAITING: usize = 2;
-/// Bytes buffered on a TCP connection, of what comes and of what goes.
-const BUFFERS: (usize, usize) = (4096, 4096);
-/// UDP packets that may wait for their turn, and bytes for all of them.
-const PACKETS: usize = 16;
-const PACKET_BYTES: usize = 16 * 1024;
 
+const SERVICE: Service =
+    Service { port: PORT, receive_bytes: 4096, transmit_bytes: 4096, backlog: 2, max_connections: 64 };
+
+/// UDP datagrams that are buffered in each direction, and bytes for all of them.
+const DATAGRAMS: usize = 16;
+const DATAGRAM_BYTES: usize = 16 * 1024;
+
+/// Starts the service on a stack.
 pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
-    let (receive, transmit) = BUFFERS;
-    Service { port: PORT, receive, transmit, waiting: WAITING, most: MOST }.start(group, stack, echo);
-    group.add(echo_packets(stack.clone()));
+    SERVICE.start(group, stack, echo);
+    group.add(echo_datagrams(stack.clone()));
 }
 
 async fn echo(socket: &Rc<TcpSocket>) {
@@ -38,16 +36,16 @@ async fn echo(socket: &Rc<TcpSocket>) {
     }
 }
 
-async fn echo_packets(stack: Stack) {
-    let socket = match UdpSocket::bind(&stack, PORT, PACKETS, PACKET_BYTES) {
+async fn echo_datagrams(stack: Stack) {
+    let socket = match UdpSocket::bind(&stack, PORT, DATAGRAMS, DATAGRAM_BYTES) {
         Ok(socket) => socket,
         Err(error) => return log::error!("udp echo: {error}"),
     };
-    let mut packet = [0; 1536];
+    let mut datagram = [0; 1536];
     loop {
-        // A packet that is too long for the buffer, or whose sender cannot be reached, is dropped, as UDP may.
-        if let Ok((length, from)) = socket.receive(&mut packet).await {
-            let _ = socket.send(&packet[..length], from).await;
+        // A datagram that is too long for the buffer, or whose sender cannot be reached, is dropped, as UDP may.
+        if let Ok((length, from)) = socket.receive(&mut datagram).await {
+            let _ = socket.send(&datagram[..length], from).await;
             mark::<UDP_ECHO>();
         }
     }

@@ -1,24 +1,24 @@
-//! Who a frame is for, by a look at a few of its bytes.
+//! Classification of received frames by protocol, addresses and ports.
 //!
 //! smoltcp offers a frame to each socket of a set in turn. With hundreds of sockets that is most of what a frame costs,
-//! so each socket has a set of its own, and this finds it. It need not be right about frames that are malformed:
-//! smoltcp looks at all of it again, and a set is merely who it offers the frame to.
+//! so each socket has a set of its own, and the flow of a frame finds it. A malformed frame may be classified wrongly:
+//! smoltcp parses all of it again and drops it.
 
 use core::hash::Hasher;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::segment::{ADDRESSES, PROTOCOL_UDP, Segment, is_arp};
 
-/// Both ends of a TCP connection, but for our own address: there is one.
+/// The key of a TCP connection: the remote address and both ports. An interface has one local address only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ends(u64);
+pub(super) struct ConnectionKey(u64);
 
-impl Ends {
+impl ConnectionKey {
     const fn new(address: u32, remote_port: u16, local_port: u16) -> Self {
         Self((address as u64) << 32 | (remote_port as u64) << 16 | local_port as u64)
     }
 
-    /// The ends of a connection to `remote`; none of an IPv6 one, which this stack does not speak.
+    /// Returns the key of a connection to `remote`; `None` for an IPv6 address, which this stack does not support.
     pub(super) fn of(remote: SocketAddr, local_port: u16) -> Option<Self> {
         match remote.ip() {
             IpAddr::V4(address) => Some(Self::new(address.to_bits(), remote.port(), local_port)),
@@ -26,24 +26,24 @@ impl Ends {
         }
     }
 
-    /// The port on our side.
+    /// Returns the local port.
     pub(super) const fn local_port(self) -> u16 {
         (self.0 & 0xffff) as u16
     }
 }
 
-/// Spreads [`Ends`] over a table, by one multiplication. Who chooses ports so that they meet makes the look-ups of his own
-/// connections longer, of which there are few.
+/// A hash function for [`ConnectionKey`]s: one multiplication. A peer that chooses ports whose hashes collide slows down the
+/// look-ups of its own connections, which are few.
 #[derive(Default)]
-pub(super) struct EndsHasher(u64);
+pub(super) struct ConnectionHasher(u64);
 
-impl Hasher for EndsHasher {
+impl Hasher for ConnectionHasher {
     fn write(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
     }
 
     fn write_u64(&mut self, value: u64) {
-        // The golden ratio, whose multiples are far apart; the upper half has all of them in it.
+        // Fibonacci hashing: 2^64 divided by the golden ratio. All bits of the key influence the upper half.
         self.0 = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
     }
 
@@ -52,40 +52,40 @@ impl Hasher for EndsHasher {
     }
 }
 
-/// What a frame belongs to.
+/// What a received frame belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
-    /// A TCP connection, or an attempt at one.
-    Tcp(Ends),
-    /// Whoever receives UDP on this port.
+    /// A TCP connection, or an attempt to open one.
+    Tcp(ConnectionKey),
+    /// A UDP datagram to this local port.
     Udp(u16),
-    /// News of the neighbours: who waits for one can go on.
-    Neighbour,
-    /// Nobody in particular: ICMP, broadcasts, what is malformed.
+    /// ARP: sockets that wait for a neighbour's address may be able to send.
+    Arp,
+    /// No socket: ICMP, other protocols, malformed frames.
     Other,
 }
 
 impl Flow {
-    /// Finds out what a frame belongs to, by the segment that was found in it.
+    /// Classifies a frame by the segment that was parsed from it.
     pub(super) fn of(frame: &[u8], segment: Option<&Segment>) -> Self {
         let Some(segment) = segment else {
-            return if is_arp(frame) { Self::Neighbour } else { Self::Other };
+            return if is_arp(frame) { Self::Arp } else { Self::Other };
         };
         let (Some(address), Some(ports)) =
             (frame.get(ADDRESSES), frame.get(segment.range.start..segment.range.start + 4))
         else {
             return Self::Other;
         };
-        let (remote_port, local_port) = (two(ports), two(&ports[2..]));
+        let (remote_port, local_port) = (be_u16(ports), be_u16(&ports[2..]));
         if segment.protocol == PROTOCOL_UDP {
             return Self::Udp(local_port);
         }
-        let address = u32::from(two(address)) << 16 | u32::from(two(&address[2..]));
-        Self::Tcp(Ends::new(address, remote_port, local_port))
+        let address = u32::from(be_u16(address)) << 16 | u32::from(be_u16(&address[2..]));
+        Self::Tcp(ConnectionKey::new(address, remote_port, local_port))
     }
 }
 
-fn two(bytes: &[u8]) -> u16 {
+fn be_u16(bytes: &[u8]) -> u16 {
     u16::from_be_bytes([bytes[0], bytes[1]])
 }
 
@@ -97,15 +97,16 @@ mod tests {
     use super::*;
     use crate::segment::ETHERNET_HEADER;
 
-    /// A frame with 20 bytes of payload behind an IPv4 header of so many words.
-    fn frame(ethertype: u16, words: u8, protocol: u8) -> Vec<u8> {
+    /// Returns a frame with 20 bytes of payload behind an IPv4 header of so many words.
+    fn frame(ethertype: u16, header_words: u8, protocol: u8) -> Vec<u8> {
         let mut frame = [0x52; 12].to_vec();
         frame.extend(ethertype.to_be_bytes());
-        let all = words * 4 + 20;
-        frame.extend([0x40 | words, 0, 0, all, 0, 0, 0, 0, 64, protocol, 0, 0, 192, 168, 1, 2, 10, 0, 2, 15]);
-        frame.resize(ETHERNET_HEADER + usize::from(words) * 4, 0);
+        let length = header_words * 4 + 20;
+        frame.extend([0x40 | header_words, 0, 0, length, 0, 0, 0, 0, 64, protocol, 0, 0]);
+        frame.extend([192, 168, 1, 2, 10, 0, 2, 15]);
+        frame.resize(ETHERNET_HEADER + usize::from(header_words) * 4, 0);
         frame.extend([0x12, 0x34, 0, 80]);
-        frame.resize(ETHERNET_HEADER + usize::from(all), 0);
+        frame.resize(ETHERNET_HEADER + usize::from(length), 0);
         frame
     }
 
@@ -114,21 +115,21 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_told_apart_with_and_without_options() {
+    fn flows_are_classified_with_and_without_ip_options() {
         let remote = SocketAddr::from((Ipv4Addr::new(192, 168, 1, 2), 0x1234));
-        let ends = Ends::of(remote, 80).expect("an IPv4 address");
-        assert_eq!(ends.local_port(), 80);
-        for words in [5, 6, 15] {
-            assert_eq!(flow(&frame(0x0800, words, 6)), Flow::Tcp(ends));
-            assert_eq!(flow(&frame(0x0800, words, 17)), Flow::Udp(80));
-            assert_eq!(flow(&frame(0x0800, words, 1)), Flow::Other);
+        let key = ConnectionKey::of(remote, 80).expect("an IPv4 address");
+        assert_eq!(key.local_port(), 80);
+        for header_words in [5, 6, 15] {
+            assert_eq!(flow(&frame(0x0800, header_words, 6)), Flow::Tcp(key));
+            assert_eq!(flow(&frame(0x0800, header_words, 17)), Flow::Udp(80));
+            assert_eq!(flow(&frame(0x0800, header_words, 1)), Flow::Other);
         }
-        assert_eq!(flow(&frame(0x0806, 5, 6)), Flow::Neighbour);
+        assert_eq!(flow(&frame(0x0806, 5, 6)), Flow::Arp);
         assert_eq!(flow(&frame(0x86dd, 5, 6)), Flow::Other);
     }
 
     #[test]
-    fn frames_that_end_early_are_for_nobody() {
+    fn truncated_frames_belong_to_no_socket() {
         let whole = frame(0x0800, 5, 6);
         for length in 0..whole.len() {
             assert_eq!(flow(&whole[..length]), Flow::Other, "{length} bytes");

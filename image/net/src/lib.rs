@@ -1,7 +1,7 @@
-//! The network: one TCP/IP stack for each network function, with the services on all of them.
+//! The network: a TCP/IP stack on each network card, with sockets and services.
 //!
-//! A [`Network`] takes over the network cards of a [`System`](switchboard_runtime::system::System), those that are there and
-//! those that come:
+//! A [`Network`] takes over the network cards of a [`System`](switchboard_runtime::system::System), also those that are
+//! plugged in later:
 //!
 //! ```no_run
 //! # extern crate alloc;
@@ -17,7 +17,27 @@
 //! }
 //! ```
 //!
-//! Each interface serves echo, discard and chargen, and what the app adds.
+//! Each [`Interface`] serves echo, discard and chargen, and the app's own [`Service`]s. A service is a function that is
+//! called for each TCP connection. It runs on the host as well, with `switchboard-net-testing`:
+//!
+//! ```
+//! use std::rc::Rc;
+//! use switchboard_net::{Service, TcpSocket};
+//! use switchboard_net_testing::TestNetwork;
+//!
+//! /// Sends a greeting and closes.
+//! async fn greet(socket: &Rc<TcpSocket>) {
+//!     let _ = socket.write(b"hello\n").await;
+//! }
+//!
+//! let service = Service { port: 4000, receive_bytes: 64, transmit_bytes: 1024, backlog: 2, max_connections: 8 };
+//! let mut network = TestNetwork::new();
+//! service.start(network.group(), network.stack(), greet);
+//! assert_eq!(network.exchange(4000, b""), b"hello\n");
+//! ```
+//!
+//! One foreign type is part of the interface: [`Capabilities`] of `embassy-net-driver` 0.2, whose `Driver` trait the
+//! network drivers implement.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -28,6 +48,9 @@ mod discard;
 mod echo;
 mod flow;
 mod interface;
+mod interface_state;
+mod ipv4_config;
+mod mac;
 pub mod marks;
 mod network;
 mod network_device;
@@ -38,12 +61,16 @@ mod service;
 mod stack;
 mod traffic;
 
-pub use interface::{Config, Interface, Mac, Services, State};
+pub use embassy_net_driver::Capabilities;
+pub use interface::{Interface, Services};
+pub use interface_state::InterfaceState;
+pub use ipv4_config::Ipv4Config;
+pub use mac::Mac;
 pub use network::Network;
 pub use network_device::{NetworkDevice, nic};
-pub use nic::{Handle, Nic, Reply};
+pub use nic::{FrameHandler, Nic, Reply};
 pub use polling::Polling;
 pub use service::Service;
-pub use stack::{AcceptError, Disconnected, Runner, Stack, TcpSocket, UdpSocket};
+pub use stack::{Disconnected, ReceiveError, Runner, SendError, SocketError, Stack, TcpSocket, UdpSocket};
 pub use switchboard_runtime::command_line::AddressSource;
 pub use traffic::Traffic;

@@ -1,6 +1,6 @@
 //! The marks of this crate: see [`switchboard_runtime::mark`].
 
-/// An interface has its address: what is counted since the image's first instruction is what starting costs.
+/// An interface has its IPv4 address: the instructions up to here, from the image's first, are the cost of starting.
 pub const READY: u16 = 3;
 /// A UDP packet was echoed.
 pub const UDP_ECHO: u16 = 31;

@@ -1,4 +1,4 @@
-//! All interfaces of a machine: they come and go with their cards.
+//! All network interfaces of a machine, which are hot-plugged with their cards.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -11,36 +11,57 @@ use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Pending, Subsystem, System};
 
-use crate::{AddressSource, Interface, NetworkDevice, Services, State};
+use crate::interface::{Interface, Services};
+use crate::interface_state::InterfaceState;
+use crate::network_device::NetworkDevice;
+use switchboard_runtime::command_line::AddressSource;
 
-/// The interfaces of a machine. Started, it has a stack on every network card, there and to come.
+/// The interfaces of a machine: once started, a stack on each network card, also on those that are plugged in later.
+///
+/// ```no_run
+/// use std::rc::Rc;
+/// use switchboard_net::{Network, Service, TcpSocket};
+/// use switchboard_runtime::system::System;
+///
+/// async fn start(system: &mut System) -> Rc<Network> {
+///     let network = Network::new(system);
+///     let greet = async |socket: &Rc<TcpSocket>| {
+///         let _ = socket.write(b"hello\n").await;
+///     };
+///     let service =
+///         Service { port: 4000, receive_bytes: 64, transmit_bytes: 1024, backlog: 2, max_connections: 8 };
+///     network.start(system, Rc::new(move |group, stack| service.start(group, stack, greet))).await;
+///     network
+/// }
+/// ```
 pub struct Network {
-    /// In order of address.
+    /// In order of their PCI addresses.
     interfaces: RefCell<Vec<Interface>>,
-    /// What each interface serves.
+    /// The app's services, for each interface.
     services: OnceCell<Services>,
     /// Where the IPv4 address of the first interface comes from.
     address: AddressSource,
-    /// The function whose interface has that address: the first that was started.
-    addressed: Cell<Option<Address>>,
+    /// The function whose interface has that address: that of the first that was started.
+    first: Cell<Option<Address>>,
     poll_budget_ns: u64,
 }
 
 impl Network {
-    /// Makes a network that is not started yet, so that services may refer to it. The command line of `system` says where
-    /// the first interface has its address from; the others ask by DHCP.
+    /// Creates a network that is not started yet, so that services may refer to it. The first interface has its address
+    /// from where the command line of `system` sets it, the others use DHCP.
     #[must_use]
     pub fn new(system: &System) -> Rc<Self> {
         Rc::new(Self {
             interfaces: RefCell::default(),
             services: OnceCell::new(),
             address: system.options.address,
-            addressed: Cell::new(None),
+            first: Cell::new(None),
             poll_budget_ns: system.options.poll_budget_ns(),
         })
     }
 
-    /// Starts a stack on each network card, there and to come, with these services on it. A second call changes nothing.
+    /// Starts a stack with these services on each network card, also on those that are plugged in later. Does nothing on a
+    /// second call.
     pub async fn start(self: &Rc<Self>, system: &mut System, services: Services) {
         if self.services.set(services).is_err() {
             return;
@@ -51,7 +72,7 @@ impl Network {
         }
     }
 
-    /// Returns the interfaces that are up, in order of address.
+    /// Returns the interfaces, in order of their PCI addresses.
     #[must_use]
     pub fn interfaces(&self) -> Ref<'_, [Interface]> {
         Ref::map(self.interfaces.borrow(), Vec::as_slice)
@@ -59,11 +80,11 @@ impl Network {
 
     async fn start_interface(&self, system: &mut System, card: Found<NetworkDevice>, services: &Services) {
         let seed = system.random().await;
-        let first = self.addressed.get().unwrap_or(card.function);
-        self.addressed.set(Some(first));
+        let first = self.first.get().unwrap_or(card.function);
+        self.first.set(Some(first));
         let source = if first == card.function { self.address } else { AddressSource::Dhcp };
         let Found { function, driver, device: NetworkDevice(device) } = card;
-        let state = State::new(function, driver, device.mac(), source, self.poll_budget_ns);
+        let state = InterfaceState::new(function, driver, device.mac(), source, self.poll_budget_ns);
         let interface = Interface::start(system.tasks, state, device, seed, services);
         let mut interfaces = self.interfaces.borrow_mut();
         let place = interfaces.partition_point(|other| other.function < function);

@@ -1,4 +1,4 @@
-//! Network cards, whichever driver they have.
+//! The device class of network cards.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -8,9 +8,19 @@ use switchboard_drivers::interfaces::network::Card;
 
 use switchboard_runtime::devices::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class};
 
-use crate::Nic;
+use crate::nic::Nic;
 
-/// A network card.
+/// A network card with any driver: the class by which [`Devices`](switchboard_runtime::devices::Devices) finds it.
+///
+/// ```
+/// use switchboard_net::NetworkDevice;
+/// use switchboard_net_testing::TestCard;
+/// use switchboard_runtime::devices::{DeviceOptions, FromDriver};
+///
+/// let (card, _peer) = TestCard::pair();
+/// let NetworkDevice(nic) = NetworkDevice::from_driver(card, DeviceOptions::default());
+/// assert_eq!(nic.mac().to_string(), "02:00:00:00:00:01");
+/// ```
 pub struct NetworkDevice(pub Box<dyn Nic>);
 
 impl DeviceClass for NetworkDevice {}
@@ -27,7 +37,16 @@ impl fmt::Debug for NetworkDevice {
     }
 }
 
-/// Returns the entry of a network driver: [`class::<D, NetworkDevice>()`](class).
+/// Returns the entry of a network driver for an image's list of drivers: [`class::<D, NetworkDevice>()`](class).
+///
+/// ```
+/// use switchboard_drivers::virtio::VirtioNet;
+/// use switchboard_net::nic;
+/// use switchboard_runtime::devices::DriverEntry;
+///
+/// static DRIVERS: &[DriverEntry] = &[nic::<VirtioNet>()];
+/// assert_eq!(DRIVERS.len(), 1);
+/// ```
 #[must_use]
 pub const fn nic<D: Driver + Card + 'static>() -> DriverEntry {
     class::<D, NetworkDevice>()

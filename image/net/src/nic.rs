@@ -1,47 +1,64 @@
-//! A network card as the stack sees it, whatever its driver is.
+//! A network card as the stack uses it, whatever its driver is.
 //!
-//! The stack is large and drivers are many: their types end here, so that the stack is compiled once. What that costs
-//! is a call through a pointer for each frame.
+//! The stack is large and drivers are many: generic types end here, so that the stack is compiled once. The cost is a
+//! call through a pointer for each frame.
 
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use switchboard_drivers::interfaces::network::Card;
 
-use super::interface::Mac;
+use crate::mac::Mac;
 
-/// A network card, whatever drives it.
+/// An object-safe network card. Every [`Card`] is one.
+///
+/// ```
+/// use core::task::{Context, Waker};
+/// use switchboard_net::{Mac, Nic};
+/// use switchboard_net_testing::TestCard;
+///
+/// let (mut ours, mut theirs) = TestCard::pair();
+/// let mut context = Context::from_waker(Waker::noop());
+/// let ours: &mut dyn Nic = &mut ours;
+/// assert_eq!(ours.mac(), Mac([2, 0, 0, 0, 0, 1]));
+/// ours.send(&mut context, 60, &mut |frame| frame.fill(7));
+/// assert!(ours.end_poll(&mut context), "the link is up");
+///
+/// let is_received = Nic::receive(&mut theirs, &mut context, &mut |frame, _reply| assert_eq!(*frame, [7; 60]));
+/// assert!(is_received);
+/// ```
 pub trait Nic {
-    /// Its Ethernet address.
+    /// Returns the Ethernet address of the card.
     fn mac(&self) -> Mac;
 
-    /// The longest frame it takes, and what it leaves to the stack.
+    /// Returns the maximum frame length, and which checksums the card leaves to software. [`Capabilities`] is
+    /// `embassy-net-driver`'s, version 0.2, which this crate re-exports.
     fn capabilities(&self) -> Capabilities;
 
-    /// As [`Card::set_polled`].
+    /// Turns polling on or off, as [`Card::set_polled`].
     fn set_polled(&mut self, is_polled: bool);
 
-    /// Has the next frame that was received handled, beside a place for the reply to it. Says whether there was one; if
-    /// not, the task is woken when there is.
-    fn receive(&mut self, context: &mut Context<'_>, handle: &mut Handle<'_>) -> bool;
+    /// Passes the next received frame to `handle`, with the means to reply to it. Returns whether there was a frame; if
+    /// not, the task of `context` is woken when one arrives.
+    fn receive(&mut self, context: &mut Context<'_>, handle: &mut FrameHandler<'_>) -> bool;
 
-    /// Whether a frame can be sent; if not, the task is woken when one can.
+    /// Returns whether a frame can be sent; if not, the task of `context` is woken when one can.
     fn can_send(&mut self, context: &mut Context<'_>) -> bool;
 
-    /// Sends a frame of `length` bytes, which `fill` writes; without a call of it when none can be sent.
+    /// Sends a frame of `length` bytes, which `fill` writes. Does not call `fill` when no frame can be sent.
     fn send(&mut self, context: &mut Context<'_>, length: usize, fill: &mut dyn FnMut(&mut [u8]));
 
-    /// The end of a turn: the device is told of all that was sent. Says whether the link is up; the task is woken when
-    /// that changes.
-    fn end_turn(&mut self, context: &mut Context<'_>) -> bool;
+    /// Ends one poll of the card: rings its doorbell, once for all frames that were sent. Returns whether the link is up;
+    /// the task of `context` is woken when that changes.
+    fn end_poll(&mut self, context: &mut Context<'_>) -> bool;
 }
 
-/// What is done with a frame that was received.
-pub type Handle<'a> = dyn FnMut(&mut [u8], &mut dyn Reply) + 'a;
+/// A function that handles a received frame.
+pub type FrameHandler<'a> = dyn FnMut(&mut [u8], &mut dyn Reply) + 'a;
 
-/// A place for one frame that answers the one at hand.
+/// Room for one frame in reply to the one that was received.
 pub trait Reply {
-    /// Sends the frame of `length` bytes that `fill` writes; nothing, when one was sent already.
+    /// Sends a frame of `length` bytes, which `fill` writes. Does nothing on a second call.
     fn send(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8]));
 }
 
@@ -71,7 +88,7 @@ impl<D: Card> Nic for D {
         Card::set_polled(self, is_polled);
     }
 
-    fn receive(&mut self, context: &mut Context<'_>, handle: &mut Handle<'_>) -> bool {
+    fn receive(&mut self, context: &mut Context<'_>, handle: &mut FrameHandler<'_>) -> bool {
         let Some((frame, reply)) = Driver::receive(self, context) else { return false };
         let mut reply = ReplyToken(Some(reply));
         frame.consume(|frame| handle(frame, &mut reply));
@@ -88,7 +105,7 @@ impl<D: Card> Nic for D {
         }
     }
 
-    fn end_turn(&mut self, context: &mut Context<'_>) -> bool {
+    fn end_poll(&mut self, context: &mut Context<'_>) -> bool {
         self.link_state(context) == LinkState::Up
     }
 }

@@ -1,21 +1,48 @@
-//! What went through an interface.
+//! Frame and byte counters of an interface.
 
 use core::cell::Cell;
 
-/// Frames and bytes, as they go to and come from a driver.
+/// Frames and bytes that an interface has exchanged with its driver, Ethernet headers included.
+///
+/// ```
+/// use switchboard_net::Traffic;
+///
+/// let traffic = Traffic::default();
+/// assert_eq!((traffic.received_frames(), traffic.sent_bytes()), (0, 0));
+/// ```
 #[derive(Debug, Default)]
 pub struct Traffic {
-    /// Frames received.
-    pub received_frames: Cell<u64>,
-    /// Bytes received, Ethernet headers included.
-    pub received_bytes: Cell<u64>,
-    /// Frames sent.
-    pub sent_frames: Cell<u64>,
-    /// Bytes sent, Ethernet headers included.
-    pub sent_bytes: Cell<u64>,
+    received_frames: Cell<u64>,
+    received_bytes: Cell<u64>,
+    sent_frames: Cell<u64>,
+    sent_bytes: Cell<u64>,
 }
 
 impl Traffic {
+    /// Returns the number of frames received.
+    #[must_use]
+    pub fn received_frames(&self) -> u64 {
+        self.received_frames.get()
+    }
+
+    /// Returns the number of bytes received.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes.get()
+    }
+
+    /// Returns the number of frames sent.
+    #[must_use]
+    pub fn sent_frames(&self) -> u64 {
+        self.sent_frames.get()
+    }
+
+    /// Returns the number of bytes sent.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.get()
+    }
+
     pub(super) fn count_received(&self, length: usize) {
         count(&self.received_frames, &self.received_bytes, length);
     }

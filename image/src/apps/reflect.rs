@@ -64,10 +64,10 @@ async fn reflect(card: Option<Found<NetworkDevice>>, clock: &dyn Clock, poll_bud
         {
             count += 1;
         }
-        if polling.looked(&mut *nic, count, || clock.now_ns()) || count == TURN {
+        if polling.polled(&mut *nic, count, || clock.now_ns()) || count == TURN {
             context.waker().wake_by_ref();
         }
-        let is_up = nic.end_turn(context);
+        let is_up = nic.end_poll(context);
         if is_up != core::mem::replace(&mut was_up, is_up) {
             tell(function, driver, is_up);
         }

@@ -1,91 +1,58 @@
-//! The address of a stack: told on the command line, or leased by DHCP.
+//! Assignment of the IPv4 address: static, or by DHCP (RFC 2131).
 
 use smoltcp::socket::dhcpv4;
-use smoltcp::time::Instant;
-use smoltcp::wire::{IpCidr, Ipv4Cidr};
+use switchboard_runtime::command_line::AddressSource;
 
-use super::Core;
-use super::sets::{Name, Sets};
-use crate::AddressSource;
-use crate::interface::{Config, State};
+use super::socket_table::{SocketId, SocketTable};
+use crate::ipv4_config::Ipv4Config;
 
-/// Where the address comes from.
-pub(super) enum AddressKeeper {
-    /// There from the start.
-    Fixed {
-        config: Config,
-        /// Whether the interface has it.
+pub(super) enum AddressAssignment {
+    Static {
+        config: Ipv4Config,
+        /// Whether the interface has the address.
         is_set: bool,
     },
-    /// The DHCP client, which there is room for in a new stack.
-    Leased(Option<Name>),
+    /// The socket of the DHCP client. A new stack always has room for it.
+    Dhcp(Option<SocketId>),
 }
 
-impl AddressKeeper {
-    pub(super) fn new(source: AddressSource, sets: &mut Sets) -> Self {
+impl AddressAssignment {
+    pub(super) fn new(source: AddressSource, sockets: &mut SocketTable) -> Self {
         match source {
-            AddressSource::Dhcp => Self::Leased(sets.add_dhcp(dhcpv4::Socket::new())),
+            AddressSource::Dhcp => Self::Dhcp(sockets.add_dhcp(dhcpv4::Socket::new())),
             AddressSource::Static { address, prefix, gateway } => {
-                Self::Fixed { config: Config { address: Ipv4Cidr::new(address, prefix), gateway }, is_set: false }
+                let mut config = Ipv4Config::new(address, prefix);
+                config.gateway = gateway;
+                Self::Static { config, is_set: false }
             }
         }
     }
-}
 
-impl Core {
-    /// Takes over what DHCP has found out, or the fixed address once the link is up.
-    pub(super) fn keep_address(&mut self, state: &State, now: Instant) {
-        let news = match &mut self.address {
-            AddressKeeper::Fixed { config, is_set } => {
-                let is_news = state.is_up() && !core::mem::replace(is_set, *is_set || state.is_up());
-                is_news.then(|| Some(config.clone()))
+    /// Returns a configuration that the interface has to take now, `Some(None)` for none; `None` when nothing has changed.
+    pub(super) fn poll(&mut self, sockets: &mut SocketTable, is_up: bool) -> Option<Option<Ipv4Config>> {
+        match self {
+            Self::Static { config, is_set } => {
+                let is_changed = is_up && !core::mem::replace(is_set, *is_set || is_up);
+                is_changed.then_some(Some(*config))
             }
-            AddressKeeper::Leased(client) => {
-                let socket = client.and_then(|client| self.sets.get::<dhcpv4::Socket<'_>>(client));
-                socket.filter(|_| state.is_up()).and_then(dhcpv4::Socket::poll).map(|event| match event {
-                    dhcpv4::Event::Configured(lease) => Some(Config { address: lease.address, gateway: lease.router }),
+            Self::Dhcp(client) => {
+                let socket = client.and_then(|client| sockets.get::<dhcpv4::Socket<'_>>(client));
+                socket.filter(|_| is_up).and_then(dhcpv4::Socket::poll).map(|event| match event {
+                    dhcpv4::Event::Configured(lease) => {
+                        let mut config = Ipv4Config::new(lease.address.address(), lease.address.prefix_len());
+                        config.gateway = lease.router;
+                        Some(config)
+                    }
                     dhcpv4::Event::Deconfigured => None,
                 })
             }
-        };
-        if let Some(config) = news {
-            self.set_config(config, state);
-            // The client goes on, to renew its lease.
-            if let AddressKeeper::Leased(Some(client)) = self.address {
-                self.settle(client, now);
-            }
         }
     }
 
-    /// The link came or went. A lease is worth nothing on the next network.
-    pub(super) fn link_changed(&mut self, is_up: bool, state: &State) {
-        state.link_changed(is_up);
-        if let AddressKeeper::Leased(Some(client)) = self.address {
-            if let Some(socket) = self.sets.get::<dhcpv4::Socket<'_>>(client) {
-                socket.reset();
-            }
-            if is_up {
-                self.sets.queue(client);
-            } else if state.config().is_some() {
-                self.set_config(None, state);
-            }
+    pub(super) fn dhcp_client(&self) -> Option<SocketId> {
+        match self {
+            Self::Static { .. } => None,
+            Self::Dhcp(client) => *client,
         }
-    }
-
-    fn set_config(&mut self, config: Option<Config>, state: &State) {
-        self.interface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            if let Some(config) = &config {
-                // There is room for one.
-                addresses.push(IpCidr::Ipv4(config.address)).ok();
-            }
-        });
-        let routes = self.interface.routes_mut();
-        match config.as_ref().and_then(|config| config.gateway) {
-            // There is room for one.
-            Some(gateway) => drop(routes.add_default_ipv4_route(gateway)),
-            None => drop(routes.remove_default_ipv4_route()),
-        }
-        state.config_changed(config);
     }
 }

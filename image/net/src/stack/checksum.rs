@@ -1,19 +1,19 @@
-//! Checksums of TCP and UDP, verified and filled in here rather than by smoltcp: eight bytes at a time instead of two, which
-//! is a fifth of what a full frame costs.
+//! TCP and UDP checksums in software: eight bytes at a time instead of smoltcp's two, which saves a fifth of the
+//! instructions for a full frame.
 //!
-//! Where the card does some of it itself, all is left to smoltcp and the card.
+//! If the card computes some of them (checksum offload), all are left to smoltcp and the card.
 
 use embassy_net_driver::{Checksum, ChecksumCapabilities};
 use etherparse::checksum::Sum16BitWords;
 
 use crate::segment::{ADDRESSES, PROTOCOL_UDP, Segment};
 
-/// Whether the card leaves these checksums alone.
-pub(super) fn are_ours(card: &ChecksumCapabilities) -> bool {
+/// Returns whether this module computes the checksums: if the card offloads none of them.
+pub(super) fn are_in_software(card: &ChecksumCapabilities) -> bool {
     matches!((&card.tcp, &card.udp), (Checksum::Both, Checksum::Both))
 }
 
-/// The sum of a segment and its pseudo header (RFC 9293, 3.1; RFC 768).
+/// Returns the sum of a segment and its pseudo header (RFC 9293, 3.1; RFC 768).
 fn sum(frame: &[u8], segment: &Segment) -> Sum16BitWords {
     Sum16BitWords::new()
         .add_slice(&frame[ADDRESSES])
@@ -22,18 +22,19 @@ fn sum(frame: &[u8], segment: &Segment) -> Sum16BitWords {
         .add_slice(&frame[segment.range.clone()])
 }
 
-/// Returns whether a segment is as it was sent, as far as a checksum tells.
-pub(super) fn is_right(frame: &[u8], segment: &Segment) -> bool {
-    // The checksum is that of all fragments together, which nobody puts together here.
+/// Verifies the checksum of a segment of a received frame. Returns `true` for a datagram that has none, `false` for a
+/// fragment.
+pub(super) fn is_valid(frame: &[u8], segment: &Segment) -> bool {
+    // The checksum is that of the reassembled datagram, and this stack does not reassemble.
     if segment.is_fragment {
         return false;
     }
-    // A UDP datagram may have none (RFC 768).
-    let has_none = segment.protocol == PROTOCOL_UDP && frame[segment.field..segment.field + 2] == [0, 0];
-    has_none || sum(frame, segment).ones_complement() == 0
+    // Zero in a UDP datagram: the sender has computed none (RFC 768).
+    let is_absent = segment.protocol == PROTOCOL_UDP && frame[segment.checksum..segment.checksum + 2] == [0, 0];
+    is_absent || sum(frame, segment).ones_complement() == 0
 }
 
-/// Puts the checksum into a frame that has zero there.
+/// Writes the checksum into a frame whose checksum field is zero.
 pub(super) fn fill(frame: &mut [u8]) {
     let Some(segment) = Segment::of(frame) else { return };
     let sum = sum(frame, &segment);
@@ -41,8 +42,8 @@ pub(super) fn fill(frame: &mut [u8]) {
         PROTOCOL_UDP => sum.to_ones_complement_with_no_zero(),
         _ => sum.ones_complement(),
     };
-    // The sum is in the order of bytes of the machine, as is what comes of it.
-    frame[segment.field..segment.field + 2].copy_from_slice(&checksum.to_ne_bytes());
+    // The sum is in native byte order, so the result is too.
+    frame[segment.checksum..segment.checksum + 2].copy_from_slice(&checksum.to_ne_bytes());
 }
 
 #[cfg(test)]
@@ -58,15 +59,15 @@ mod tests {
     use super::*;
     use crate::segment::ETHERNET_HEADER;
 
-    fn is_right(frame: &[u8]) -> bool {
-        Segment::of(frame).is_none_or(|segment| super::is_right(frame, &segment))
+    fn is_valid(frame: &[u8]) -> bool {
+        Segment::of(frame).is_none_or(|segment| super::is_valid(frame, &segment))
     }
 
     const HEADERS: usize = ETHERNET_HEADER + 20;
     const SOURCE: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
     const DESTINATION: Ipv4Address = Ipv4Address::new(192, 168, 255, 3);
 
-    /// A frame as smoltcp makes it, with its checksums or with zero.
+    /// Returns a frame that smoltcp has built, with its checksums or with zero.
     fn frame(protocol: IpProtocol, payload: &[u8], has_checksum: bool) -> Vec<u8> {
         let mut checksums = phy::ChecksumCapabilities::default();
         if !has_checksum {
@@ -120,62 +121,62 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_checksum_that_smoltcp_has() {
+    fn checksums_equal_those_of_smoltcp() {
         for protocol in [IpProtocol::Tcp, IpProtocol::Udp] {
             for length in 0..200 {
                 let payload: Vec<u8> = (0..length).map(|index: u8| index.wrapping_mul(97) ^ 0xa5).collect();
                 let right = frame(protocol, &payload, true);
-                assert!(is_right(&right));
-                let mut ours = frame(protocol, &payload, false);
-                assert_ne!(ours, right, "it has zero there");
-                fill(&mut ours);
-                assert_eq!(ours, right, "{protocol}, {length} bytes");
+                assert!(is_valid(&right));
+                let mut filled = frame(protocol, &payload, false);
+                assert_ne!(filled, right, "the field is zero");
+                fill(&mut filled);
+                assert_eq!(filled, right, "{protocol}, {length} bytes");
             }
         }
     }
 
     #[test]
-    fn one_wrong_bit_is_seen_where_the_checksum_covers_it() {
+    fn each_flipped_bit_that_the_checksum_covers_is_detected() {
         let right = frame(IpProtocol::Tcp, b"switchboard", true);
         for bit in 0..right.len() * 8 {
             let mut wrong = right.clone();
             wrong[bit / 8] ^= 1 << (bit % 8);
-            // Addresses, and what follows the IP header. The rest is for smoltcp.
+            // Addresses, and all that follows the IP header. smoltcp verifies the rest.
             if bit / 8 >= ETHERNET_HEADER + 12 {
-                assert!(!is_right(&wrong), "bit {bit}");
+                assert!(!is_valid(&wrong), "bit {bit}");
             }
         }
-        // What pads a short frame is none of it.
+        // The padding of a short frame is not covered.
         let padded = [&right[..], &[7; 20]].concat();
-        assert!(is_right(&padded));
+        assert!(is_valid(&padded));
     }
 
     #[test]
-    fn datagrams_without_one_are_right_and_fragments_are_not() {
+    fn datagrams_without_a_checksum_are_valid_and_fragments_are_not() {
         let mut datagram = frame(IpProtocol::Udp, b"switchboard", true);
         datagram[HEADERS + 6..HEADERS + 8].fill(0);
-        assert!(is_right(&datagram));
-        // More are to follow; the third of many.
+        assert!(is_valid(&datagram));
+        // The flag for more fragments; an offset of three units.
         for fragment in [[0x20, 0], [0, 3]] {
             let mut part = frame(IpProtocol::Udp, b"switchboard", true);
             part[ETHERNET_HEADER + 6..ETHERNET_HEADER + 8].copy_from_slice(&fragment);
-            assert!(!is_right(&part));
+            assert!(!is_valid(&part));
         }
     }
 
     #[test]
-    fn frames_that_end_early_are_left_alone() {
+    fn truncated_frames_are_left_to_smoltcp() {
         let whole = frame(IpProtocol::Tcp, b"", true);
         for length in 0..whole.len() {
             let mut part = whole[..length].to_vec();
-            assert!(is_right(&part));
+            assert!(is_valid(&part));
             fill(&mut part);
             assert_eq!(part, whole[..length]);
         }
         for byte in 0..=255 {
             let mut bent = whole.clone();
             bent[ETHERNET_HEADER] = byte;
-            let _ = is_right(&bent);
+            let _ = is_valid(&bent);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one who runs a stack: turns of receiving, sending, and looking at the link.
+//! The future that runs a stack: each poll receives, sends, and checks the link.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -8,41 +8,43 @@ use core::task::{Context, Poll};
 
 use smoltcp::time::{Duration, Instant};
 
-use super::device::{Arriving, Leaving};
-use super::sets::NEVER;
-use super::{Stack, checksum, now};
-use crate::interface::State;
+use super::checksum;
+use super::device::{EgressDevice, IngressDevice};
+use super::engine::now;
+use super::handle::Stack;
+use super::socket_table::NEVER;
+use crate::interface_state::InterfaceState;
 use crate::nic::Nic;
 use crate::polling::Polling;
 
-/// Frames that a stack takes in one turn. It would take more for as long as there are more, and a card may have one
-/// always: nobody else on this CPU would ever run again.
-const TURN: u32 = 256;
+/// Frames that a stack receives in one poll. Without a limit, a card that always has another frame would starve all
+/// other tasks of this CPU.
+const RECEIVE_BUDGET: u32 = 256;
 
-/// How long a link may take to come up before that is said: cards take a moment to report it, and only one that is
-/// really down is worth a line.
+/// The time for a link to come up before a warning: cards take a moment to report it, and only a link that is really
+/// down is worth a line.
 const LINK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs a stack for as long as it is polled; it never ends.
+/// A future that runs a stack while it is polled; it never ends. See [`Stack`].
 pub struct Runner {
     stack: Stack,
     nic: Box<dyn Nic>,
-    state: Rc<State>,
-    /// When its task is woken, at the latest.
+    state: Rc<InterfaceState>,
+    /// When the timer wakes the task, at the latest.
     alarm: Instant,
-    /// When it is said that the link is down; never, once that time is over.
-    link_timeout: Instant,
-    /// Checksums are [ours](checksum).
-    has_checksums: bool,
+    /// When to warn that the link is down; [`NEVER`], once that time is over.
+    link_deadline: Instant,
+    /// Checksums are computed [in software](checksum).
+    software_checksums: bool,
     polling: Polling,
 }
 
 impl Runner {
-    pub(super) fn new(stack: Stack, nic: Box<dyn Nic>, state: Rc<State>) -> Self {
-        let has_checksums = checksum::are_ours(&nic.capabilities().checksum);
+    pub(super) fn new(stack: Stack, nic: Box<dyn Nic>, state: Rc<InterfaceState>) -> Self {
+        let software_checksums = checksum::are_in_software(&nic.capabilities().checksum);
         let polling = Polling::new(0, state.poll_budget_ns);
-        let link_timeout = now() + LINK_TIMEOUT;
-        Self { stack, nic, state, alarm: NEVER, link_timeout, has_checksums, polling }
+        let link_deadline = now() + LINK_TIMEOUT;
+        Self { stack, nic, state, alarm: NEVER, link_deadline, software_checksums, polling }
     }
 }
 
@@ -50,38 +52,38 @@ impl Future for Runner {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { stack, nic, state, alarm, link_timeout, has_checksums, polling } = &mut *self;
-        let has_checksums = *has_checksums;
-        let core = &mut *stack.borrow_mut();
-        if core.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
-            core.waker = Some(context.waker().clone());
+        let Self { stack, nic, state, alarm, link_deadline, software_checksums, polling } = &mut *self;
+        let software_checksums = *software_checksums;
+        let engine = &mut *stack.borrow_mut();
+        if engine.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+            engine.waker = Some(context.waker().clone());
         }
         let now = now();
         let traffic = &state.traffic;
-        let mut taken = 0;
-        while taken < TURN
+        let mut received = 0;
+        while received < RECEIVE_BUDGET
             && nic.receive(context, &mut |frame, reply| {
-                core.receive(Arriving { frame: Some(frame), has_checksums, reply, traffic }, now);
+                engine.receive(IngressDevice { frame: Some(frame), software_checksums, reply, traffic }, now);
             })
         {
-            taken += 1;
+            received += 1;
         }
-        let looks_again =
-            polling.looked(&mut **nic, taken, || u64::try_from(now.total_micros()).unwrap_or_default() * 1000);
-        core.sets.queue_due(now);
-        core.keep_address(state, now);
-        let mut leaving = Leaving { nic: &mut **nic, context, traffic, has_checksums, is_full: false };
-        let is_short = core.send(&mut leaving, now);
-        let is_up = nic.end_turn(context);
+        let is_polled =
+            polling.polled(&mut **nic, received, || u64::try_from(now.total_micros()).unwrap_or_default() * 1000);
+        engine.sockets.queue_due(now);
+        engine.update_address(state, now);
+        let mut egress = EgressDevice { nic: &mut **nic, context, traffic, software_checksums, is_full: false };
+        let has_more = engine.send(&mut egress, now);
+        let is_up = nic.end_poll(context);
         let is_changed = is_up != state.is_up();
         if is_changed {
-            core.link_changed(is_up, state);
+            engine.link_changed(is_up, state);
         }
-        if taken == TURN || is_short || is_changed || looks_again {
+        if received == RECEIVE_BUDGET || has_more || is_changed || is_polled {
             context.waker().wake_by_ref();
         }
-        if now >= *link_timeout {
-            *link_timeout = NEVER;
+        if now >= *link_deadline {
+            *link_deadline = NEVER;
             if !is_up {
                 log::warn!("net {}: link down", state.function);
             }
@@ -89,10 +91,10 @@ impl Future for Runner {
         if now >= *alarm {
             *alarm = NEVER;
         }
-        let due = core.sets.due().min(*link_timeout);
-        if due < *alarm {
-            *alarm = due;
-            let at = u64::try_from(due.total_micros()).unwrap_or(u64::MAX);
+        let deadline = engine.sockets.deadline().min(*link_deadline);
+        if deadline < *alarm {
+            *alarm = deadline;
+            let at = u64::try_from(deadline.total_micros()).unwrap_or(u64::MAX);
             embassy_time_driver::schedule_wake(embassy_time::Instant::from_micros(at).as_ticks(), context.waker());
         }
         Poll::Pending

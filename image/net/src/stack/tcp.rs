@@ -1,4 +1,4 @@
-//! TCP sockets as tasks use them: each method waits until it can do something, and does it.
+//! Asynchronous TCP sockets.
 
 use alloc::vec;
 use core::fmt;
@@ -9,76 +9,99 @@ use core::task::{Context, Poll};
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use smoltcp::time::Duration;
 
-use super::Stack;
-use super::sets::Name;
+use super::handle::Stack;
+use super::socket_table::SocketId;
 
-/// A peer that answers nothing for this long is gone.
+/// The connection is reset when the peer acknowledges nothing for this long.
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a silent peer is asked whether it is still there.
+/// The interval of keep-alive segments to a silent peer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// Why a socket cannot wait for a peer.
+/// The error of creating a socket, or of binding it to a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum AcceptError {
-    /// Port 0 is no port.
+pub enum SocketError {
+    /// Port 0 is reserved (RFC 6335, 6).
     #[error("port 0 cannot be listened on")]
-    NoPort,
-    /// The stack has as many sockets as it can have.
+    InvalidPort,
+    /// The stack has its maximum of 512 sockets.
     #[error("the stack has no room for another socket")]
-    TooMany,
+    TooManySockets,
 }
 
-/// The peer has reset the connection, or is not heard of any more; or it has closed its side and there is no more to
-/// read.
+/// The error of a connection that was reset or has timed out, or whose peer has closed its side when there is no more to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("disconnected")]
 pub struct Disconnected;
 
-/// A TCP socket. Dropping it forgets the connection; [`close`](Self::close) and [`flush`](Self::flush) first, so that
-/// the peer gets what was written.
+/// A TCP socket.
 ///
 /// Its two directions are independent: one task may wait to read while another, or another part of it, waits to write.
+/// Dropping it forgets the connection; [`close`](Self::close) and [`flush`](Self::flush) it first, so that the peer
+/// receives what was written. Most users need a [`Service`](crate::Service), which accepts and closes by itself.
+///
+/// ```
+/// use switchboard_net::TcpSocket;
+/// use switchboard_net_testing::TestNetwork;
+///
+/// let mut network = TestNetwork::new();
+/// let socket = TcpSocket::new(network.stack(), 1024, 1024)?;
+/// network.group().add(async move {
+///     socket.accept(4000).await.expect("a valid port");
+///     let mut buffer = [0; 64];
+///     while let Ok(length @ 1..) = socket.read(&mut buffer).await {
+///         buffer[..length].make_ascii_uppercase();
+///         let _ = socket.write(&buffer[..length]).await;
+///     }
+///     socket.close();
+///     socket.flush().await;
+/// });
+/// assert_eq!(network.exchange(4000, b"hello"), b"HELLO");
+/// # Ok::<_, switchboard_net::SocketError>(())
+/// ```
 pub struct TcpSocket {
     stack: Stack,
-    name: Name,
+    id: SocketId,
 }
 
 impl TcpSocket {
-    /// A socket with so many bytes for each direction. What is written leaves at once, and peers that vanish are noticed.
+    /// Creates a socket with buffers of so many bytes. Nagle's algorithm is off, keep-alive is on.
+    ///
+    /// A peer that acknowledges nothing for 30 seconds is disconnected.
     ///
     /// # Errors
-    /// [`AcceptError::TooMany`] when the stack has no room for it.
-    pub fn new(stack: &Stack, receive: usize, transmit: usize) -> Result<Self, AcceptError> {
-        let mut socket = Socket::new(SocketBuffer::new(vec![0; receive]), SocketBuffer::new(vec![0; transmit]));
+    /// [`SocketError::TooManySockets`] when the stack has its maximum of sockets.
+    pub fn new(stack: &Stack, receive_bytes: usize, transmit_bytes: usize) -> Result<Self, SocketError> {
+        let buffer = |bytes| SocketBuffer::new(vec![0; bytes]);
+        let mut socket = Socket::new(buffer(receive_bytes), buffer(transmit_bytes));
         socket.set_nagle_enabled(false);
         socket.set_timeout(Some(PEER_TIMEOUT));
         socket.set_keep_alive(Some(KEEP_ALIVE));
-        let name = stack.borrow_mut().sets.add_tcp(socket).ok_or(AcceptError::TooMany)?;
-        Ok(Self { stack: stack.clone(), name })
+        let id = stack.borrow_mut().sockets.add_tcp(socket).ok_or(SocketError::TooManySockets)?;
+        Ok(Self { stack: stack.clone(), id })
     }
 
-    /// Does something with smoltcp's socket; `None` when it is gone, which it is not before this is dropped.
+    /// Calls `act` with smoltcp's socket. `None` if it is not in the table, where it stays until `self` is dropped.
     fn with<R>(&self, act: impl FnOnce(&mut Socket<'static>) -> R) -> Option<R> {
-        self.stack.borrow_mut().sets.get::<Socket<'_>>(self.name).map(act)
+        self.stack.borrow_mut().sockets.get::<Socket<'_>>(self.id).map(act)
     }
 
-    /// As [`with`](Self::with), for what may make the socket send.
+    /// As [`with`](Self::with), for calls that may change the socket's state or make it send.
     fn change<R>(&self, act: impl FnOnce(&mut Socket<'static>) -> R) -> Option<R> {
-        let core = &mut *self.stack.borrow_mut();
-        let result = core.sets.get::<Socket<'_>>(self.name).map(act)?;
-        core.sets.follow(self.name);
-        core.touch(self.name);
+        let engine = &mut *self.stack.borrow_mut();
+        let result = engine.sockets.get::<Socket<'_>>(self.id).map(act)?;
+        engine.sockets.update_key(self.id);
+        engine.queue_and_wake(self.id);
         Some(result)
     }
 
-    /// Waits for a peer on `port`.
+    /// Listens on `port`, and waits until a peer has connected.
     ///
     /// # Errors
-    /// [`AcceptError::NoPort`] for port 0.
-    pub async fn accept(&self, port: u16) -> Result<(), AcceptError> {
-        let listening = self.change(|socket| socket.listen(port).map_err(|_| AcceptError::NoPort));
-        listening.ok_or(AcceptError::TooMany)??;
+    /// [`SocketError::InvalidPort`] for port 0.
+    pub async fn accept(&self, port: u16) -> Result<(), SocketError> {
+        let listening = self.change(|socket| socket.listen(port).map_err(|_| SocketError::InvalidPort));
+        listening.ok_or(SocketError::TooManySockets)??;
         self.wait(|socket, context| match socket.state() {
             State::Listen | State::SynSent | State::SynReceived => {
                 socket.register_send_waker(context.waker());
@@ -90,21 +113,23 @@ impl TcpSocket {
         Ok(())
     }
 
-    /// Waits until `look` finds something, having registered for what it waits for.
+    /// Waits until `look` returns a result. If it returns `None`, it has registered the waker.
     async fn wait<R>(&self, mut look: impl FnMut(&mut Socket<'static>, &mut Context<'_>) -> Option<R>) -> R {
         poll_fn(|context| self.with(|socket| look(socket, context)).flatten().map_or(Poll::Pending, Poll::Ready)).await
     }
 
-    /// Hands what has arrived to `read`, which says how many bytes of it are done with. It is the first piece that lies
-    /// together: there may be more.
+    /// Waits for data and passes it to `read`, in the receive buffer. `read` returns how many bytes it has consumed, and a
+    /// result.
+    ///
+    /// The buffer is a ring: this is its first contiguous piece, and there may be more data.
     ///
     /// # Errors
-    /// [`Disconnected`] when nothing will arrive any more.
+    /// [`Disconnected`] when no more data will arrive.
     pub async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
         let mut read = Some(read);
         poll_fn(|context| {
-            let core = &mut *self.stack.borrow_mut();
-            let Some(socket) = core.sets.get::<Socket<'_>>(self.name) else { return Poll::Ready(Err(Disconnected)) };
+            let engine = &mut *self.stack.borrow_mut();
+            let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Ready(Err(Disconnected)) };
             if !socket.can_recv() {
                 if !socket.may_recv() {
                     return Poll::Ready(Err(Disconnected));
@@ -114,28 +139,28 @@ impl TcpSocket {
             }
             let Some(read) = read.take() else { return Poll::Ready(Err(Disconnected)) };
             let result = socket.recv(read).map_err(|_: RecvError| Disconnected);
-            // The peer may be waiting for room.
-            core.touch(self.name);
+            // The peer may be waiting for the window to open.
+            engine.queue_and_wake(self.id);
             Poll::Ready(result)
         })
         .await
     }
 
-    /// Reads what has arrived; zero bytes when the peer has closed its side.
+    /// Waits for data and copies it into `buffer`. Returns the number of bytes; 0 when the peer has closed its side.
     ///
     /// # Errors
-    /// [`Disconnected`] when the connection broke off.
+    /// [`Disconnected`] when the connection was reset or has timed out.
     pub async fn read(&self, buffer: &mut [u8]) -> Result<usize, Disconnected> {
         poll_fn(|context| {
-            let core = &mut *self.stack.borrow_mut();
-            let Some(socket) = core.sets.get::<Socket<'_>>(self.name) else { return Poll::Ready(Err(Disconnected)) };
+            let engine = &mut *self.stack.borrow_mut();
+            let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Ready(Err(Disconnected)) };
             match socket.recv_slice(buffer) {
                 Ok(0) if !buffer.is_empty() => {
                     socket.register_recv_waker(context.waker());
                     Poll::Pending
                 }
                 Ok(length) => {
-                    core.touch(self.name);
+                    engine.queue_and_wake(self.id);
                     Poll::Ready(Ok(length))
                 }
                 Err(RecvError::Finished) => Poll::Ready(Ok(0)),
@@ -145,16 +170,18 @@ impl TcpSocket {
         .await
     }
 
-    /// Has `write` write into the room that there is, once there is some; it says how many bytes it wrote. It is
-    /// the first piece that lies together: there may be more.
+    /// Waits for room and passes it to `write`, in the transmit buffer. `write` returns how many bytes it has written, and a
+    /// result.
+    ///
+    /// The buffer is a ring: this is its first contiguous piece, and there may be more room.
     ///
     /// # Errors
-    /// [`Disconnected`] when nothing can be sent any more.
+    /// [`Disconnected`] when the connection was reset or has timed out, or [`close`](Self::close) was called.
     pub async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
         let mut write = Some(write);
         poll_fn(|context| {
-            let core = &mut *self.stack.borrow_mut();
-            let Some(socket) = core.sets.get::<Socket<'_>>(self.name) else { return Poll::Ready(Err(Disconnected)) };
+            let engine = &mut *self.stack.borrow_mut();
+            let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Ready(Err(Disconnected)) };
             if !socket.can_send() {
                 if !socket.may_send() {
                     return Poll::Ready(Err(Disconnected));
@@ -164,27 +191,27 @@ impl TcpSocket {
             }
             let Some(write) = write.take() else { return Poll::Ready(Err(Disconnected)) };
             let result = socket.send(write).map_err(|_| Disconnected);
-            core.touch(self.name);
+            engine.queue_and_wake(self.id);
             Poll::Ready(result)
         })
         .await
     }
 
-    /// Writes as much as there is room for, once there is some.
+    /// Waits for room and copies as much of `data` as fits into the transmit buffer. Returns the number of bytes.
     ///
     /// # Errors
-    /// [`Disconnected`] when nothing can be sent any more.
+    /// [`Disconnected`] when the connection was reset or has timed out, or [`close`](Self::close) was called.
     pub async fn write(&self, data: &[u8]) -> Result<usize, Disconnected> {
         poll_fn(|context| {
-            let core = &mut *self.stack.borrow_mut();
-            let Some(socket) = core.sets.get::<Socket<'_>>(self.name) else { return Poll::Ready(Err(Disconnected)) };
+            let engine = &mut *self.stack.borrow_mut();
+            let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Ready(Err(Disconnected)) };
             match socket.send_slice(data) {
                 Ok(0) if !data.is_empty() => {
                     socket.register_send_waker(context.waker());
                     Poll::Pending
                 }
                 Ok(length) => {
-                    core.touch(self.name);
+                    engine.queue_and_wake(self.id);
                     Poll::Ready(Ok(length))
                 }
                 Err(_) => Poll::Ready(Err(Disconnected)),
@@ -193,7 +220,7 @@ impl TcpSocket {
         .await
     }
 
-    /// Waits until the peer has acknowledged all that was written, or the reset has left.
+    /// Waits until the peer has acknowledged all that was written, or a reset has been sent.
     pub async fn flush(&self) {
         self.wait(|socket, context| {
             let has_data = socket.send_queue() > 0 && socket.state() != State::Closed;
@@ -208,17 +235,17 @@ impl TcpSocket {
         .await;
     }
 
-    /// Closes our side: what was written is still sent, and what the peer sends is still received.
+    /// Closes the local side: what was written is still sent, and what the peer sends is still received.
     pub fn close(&self) {
         self.change(Socket::close);
     }
 
-    /// Resets the connection; [`flush`](Self::flush) waits until the peer was told.
+    /// Resets the connection; [`flush`](Self::flush) waits until the reset has been sent.
     pub fn abort(&self) {
         self.change(Socket::abort);
     }
 
-    /// Who is at the other end.
+    /// Returns the address and port of the peer, while connected.
     #[must_use]
     pub fn remote_endpoint(&self) -> Option<SocketAddr> {
         let endpoint = self.with(|socket| socket.remote_endpoint()).flatten()?;
@@ -228,12 +255,12 @@ impl TcpSocket {
 
 impl Drop for TcpSocket {
     fn drop(&mut self) {
-        self.stack.borrow_mut().sets.remove(self.name);
+        self.stack.borrow_mut().sockets.remove(self.id);
     }
 }
 
 impl fmt::Debug for TcpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpSocket").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("TcpSocket").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -1,73 +1,114 @@
-//! UDP sockets as tasks use them.
+//! Asynchronous UDP sockets.
 
 use alloc::vec;
 use core::fmt;
 use core::future::poll_fn;
+use core::net::SocketAddr;
 use core::task::Poll;
 
-use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, RecvError, SendError, Socket};
-use smoltcp::wire::IpEndpoint;
+use smoltcp::socket::udp::{self, PacketBuffer, PacketMetadata, Socket};
 
-use super::sets::Name;
-use super::{AcceptError, Stack};
+use super::handle::Stack;
+use super::socket_table::SocketId;
+use super::tcp::SocketError;
 
-/// A UDP socket. Dropping it forgets what was neither received nor sent.
+/// The error of receiving a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// The datagram was longer than the buffer, and is dropped.
+    #[error("the datagram is longer than the buffer")]
+    Truncated,
+}
+
+/// The error of sending a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The address is unspecified or not IPv4, or the port is 0.
+    #[error("the address cannot be sent to")]
+    InvalidAddress,
+    /// The datagram is longer than the transmit buffer.
+    #[error("the datagram is longer than the transmit buffer")]
+    TooLong,
+}
+
+/// A UDP socket. Dropping it drops the datagrams that were neither received nor sent.
+///
+/// ```
+/// use switchboard_net::UdpSocket;
+/// use switchboard_net_testing::TestNetwork;
+///
+/// let mut network = TestNetwork::new();
+/// let socket = UdpSocket::bind(network.stack(), 4000, 4, 4096)?;
+/// network.group().add(async move {
+///     let mut buffer = [0; 1500];
+///     while let Ok((length, from)) = socket.receive(&mut buffer).await {
+///         buffer[..length].reverse();
+///         let _ = socket.send(&buffer[..length], from).await;
+///     }
+/// });
+/// assert_eq!(network.exchange_datagram(4000, b"abc"), b"cba");
+/// # Ok::<_, switchboard_net::SocketError>(())
+/// ```
 pub struct UdpSocket {
     stack: Stack,
-    name: Name,
+    id: SocketId,
 }
 
 impl UdpSocket {
-    /// A socket that receives on `port`; `packets` of together `bytes` may wait in each direction.
+    /// Creates a socket on `port`, which buffers up to `datagrams` datagrams of together `bytes` bytes in each direction.
     ///
     /// # Errors
-    /// [`AcceptError`] for port 0, or when the stack has too many sockets.
-    pub fn bind(stack: &Stack, port: u16, packets: usize, bytes: usize) -> Result<Self, AcceptError> {
-        let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; packets], vec![0; bytes]);
+    /// [`SocketError`] for port 0, or when the stack has its maximum of sockets.
+    pub fn bind(stack: &Stack, port: u16, datagrams: usize, bytes: usize) -> Result<Self, SocketError> {
+        let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; datagrams], vec![0; bytes]);
         let mut socket = Socket::new(buffer(), buffer());
-        socket.bind(port).map_err(|_| AcceptError::NoPort)?;
-        let name = stack.borrow_mut().sets.add_udp(socket, port).ok_or(AcceptError::TooMany)?;
-        Ok(Self { stack: stack.clone(), name })
+        socket.bind(port).map_err(|_| SocketError::InvalidPort)?;
+        let id = stack.borrow_mut().sockets.add_udp(socket, port).ok_or(SocketError::TooManySockets)?;
+        Ok(Self { stack: stack.clone(), id })
     }
 
-    /// The next packet: its length, and who sent it.
+    /// Waits for a datagram and copies it into `buffer`. Returns its length and its sender.
     ///
     /// # Errors
-    /// [`RecvError::Truncated`] for a packet that is longer than `buffer`; it is dropped.
-    pub async fn receive(&self, buffer: &mut [u8]) -> Result<(usize, IpEndpoint), RecvError> {
+    /// [`ReceiveError::Truncated`] for a datagram that is longer than `buffer`; it is dropped.
+    pub async fn receive(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), ReceiveError> {
         poll_fn(|context| {
-            let core = &mut *self.stack.borrow_mut();
-            let Some(socket) = core.sets.get::<Socket<'_>>(self.name) else { return Poll::Pending };
+            let engine = &mut *self.stack.borrow_mut();
+            let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Pending };
             match socket.recv_slice(buffer) {
-                Ok((length, from)) => Poll::Ready(Ok((length, from.endpoint))),
-                Err(RecvError::Exhausted) => {
+                Ok((length, from)) => Poll::Ready(Ok((length, from.endpoint.into()))),
+                Err(udp::RecvError::Exhausted) => {
                     socket.register_recv_waker(context.waker());
                     Poll::Pending
                 }
-                Err(error) => Poll::Ready(Err(error)),
+                Err(udp::RecvError::Truncated) => Poll::Ready(Err(ReceiveError::Truncated)),
             }
         })
         .await
     }
 
-    /// Sends a packet, once there is room for it.
+    /// Waits for room in the transmit buffer and sends a datagram.
     ///
     /// # Errors
-    /// [`SendError`] for a receiver that nobody is, or a packet that there is never room for.
-    pub async fn send(&self, packet: &[u8], to: IpEndpoint) -> Result<(), SendError> {
+    /// [`SendError`] for an address that cannot be sent to, or a datagram that never fits into the buffer.
+    pub async fn send(&self, datagram: &[u8], to: SocketAddr) -> Result<(), SendError> {
+        let SocketAddr::V4(to) = to else { return Err(SendError::InvalidAddress) };
         poll_fn(|context| {
-            let core = &mut *self.stack.borrow_mut();
-            let Some(socket) = core.sets.get::<Socket<'_>>(self.name) else { return Poll::Pending };
-            match socket.send_slice(packet, to) {
-                Err(SendError::BufferFull) if packet.len() <= socket.payload_send_capacity() => {
+            let engine = &mut *self.stack.borrow_mut();
+            let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Pending };
+            let result = match socket.send_slice(datagram, to) {
+                Err(udp::SendError::BufferFull) if datagram.len() <= socket.payload_send_capacity() => {
                     socket.register_send_waker(context.waker());
-                    Poll::Pending
+                    return Poll::Pending;
                 }
-                result => {
-                    core.touch(self.name);
-                    Poll::Ready(result)
-                }
-            }
+                Err(udp::SendError::BufferFull) => Err(SendError::TooLong),
+                Err(udp::SendError::Unaddressable) => Err(SendError::InvalidAddress),
+                Ok(()) => Ok(()),
+            };
+            engine.queue_and_wake(self.id);
+            Poll::Ready(result)
         })
         .await
     }
@@ -75,12 +116,12 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        self.stack.borrow_mut().sets.remove(self.name);
+        self.stack.borrow_mut().sockets.remove(self.id);
     }
 }
 
 impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UdpSocket").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("UdpSocket").field("id", &self.id).finish_non_exhaustive()
     }
 }

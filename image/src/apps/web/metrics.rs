@@ -112,18 +112,18 @@ fn network(text: &mut Text, site: &Site) {
     text.family("switchboard_network_frames_total", "counter", "Ethernet frames.");
     for interface in site.network.interfaces().iter() {
         for (direction, value) in
-            [("received", &interface.traffic.received_frames), ("sent", &interface.traffic.sent_frames)]
+            [("received", interface.traffic.received_frames()), ("sent", interface.traffic.sent_frames())]
         {
-            let (labels, value) = (labels(interface), value.get());
+            let labels = labels(interface);
             text.sample(format_args!("switchboard_network_frames_total{{{labels},direction=\"{direction}\"}} {value}"));
         }
     }
     text.family("switchboard_network_bytes_total", "counter", "Bytes in Ethernet frames.");
     for interface in site.network.interfaces().iter() {
         for (direction, value) in
-            [("received", &interface.traffic.received_bytes), ("sent", &interface.traffic.sent_bytes)]
+            [("received", interface.traffic.received_bytes()), ("sent", interface.traffic.sent_bytes())]
         {
-            let (labels, value) = (labels(interface), value.get());
+            let labels = labels(interface);
             text.sample(format_args!("switchboard_network_bytes_total{{{labels},direction=\"{direction}\"}} {value}"));
         }
     }

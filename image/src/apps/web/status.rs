@@ -49,11 +49,11 @@ impl Interface {
             driver: interface.driver,
             mac: interface.mac.to_string(),
             link: interface.is_up(),
-            address: config.as_ref().map(|config| config.address.to_string()),
+            address: config.map(|config| config.to_string()),
             gateway: config.and_then(|config| config.gateway).map(|gateway| gateway.to_string()),
             source: if interface.source == AddressSource::Dhcp { "dhcp" } else { "static" },
-            received_bytes: interface.traffic.received_bytes.get(),
-            sent_bytes: interface.traffic.sent_bytes.get(),
+            received_bytes: interface.traffic.received_bytes(),
+            sent_bytes: interface.traffic.sent_bytes(),
         }
     }
 }

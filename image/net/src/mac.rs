@@ -1,0 +1,20 @@
+//! Ethernet addresses.
+
+use core::fmt;
+
+/// An Ethernet address (IEEE 802.3, a MAC address). Displays in hexadecimal, with colons.
+///
+/// ```
+/// use switchboard_net::Mac;
+///
+/// assert_eq!(Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]).to_string(), "52:54:00:12:34:56");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mac(pub [u8; 6]);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}

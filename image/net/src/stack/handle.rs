@@ -1,0 +1,45 @@
+//! The handle of a stack.
+
+use alloc::rc::Rc;
+use core::cell::{RefCell, RefMut};
+use core::fmt;
+
+use super::engine::Engine;
+
+/// A handle on a TCP/IP stack, by which sockets are created. Clones refer to the same stack.
+///
+/// A [`Runner`](crate::Runner) moves its frames. An [`Interface`](crate::Interface) has both; by hand:
+///
+/// ```
+/// use core::pin::pin;
+/// use core::task::{Context, Waker};
+/// use std::rc::Rc;
+/// use switchboard::config::Address;
+/// use switchboard_net::{AddressSource, InterfaceState, Nic, Stack};
+/// use switchboard_net_testing::TestCard;
+///
+/// let (card, _peer) = TestCard::pair();
+/// let state = InterfaceState::new(Address::new(0, 0, 2, 0), "test", Nic::mac(&card), AddressSource::Dhcp, 0);
+/// let state = Rc::new(state);
+/// let (_stack, runner) = Stack::new(Box::new(card), state.clone(), 1);
+/// let is_pending = pin!(runner).poll(&mut Context::from_waker(Waker::noop())).is_pending();
+/// assert!(is_pending && state.is_up(), "a runner never ends; the first poll finds the link up");
+/// ```
+#[derive(Clone)]
+pub struct Stack(Rc<RefCell<Engine>>);
+
+impl Stack {
+    pub(super) fn of(engine: Engine) -> Self {
+        Self(Rc::new(RefCell::new(engine)))
+    }
+
+    pub(super) fn borrow_mut(&self) -> RefMut<'_, Engine> {
+        self.0.borrow_mut()
+    }
+}
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack").finish_non_exhaustive()
+    }
+}

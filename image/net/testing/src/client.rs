@@ -1,0 +1,75 @@
+//! The client at the other end of the link: TCP connections and UDP datagrams, in smoltcp.
+
+use core::net::Ipv4Addr;
+
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::socket::{tcp, udp};
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, IpCidr};
+
+use crate::card::TestCard;
+use crate::clock;
+
+/// Bytes of each buffer of a connection.
+const BUFFER_BYTES: usize = 1000;
+
+/// A TCP connection of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connection(SocketHandle);
+
+/// A host with an address of its own on the link.
+pub(crate) struct Client {
+    card: TestCard,
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    server: Ipv4Addr,
+}
+
+fn now() -> Instant {
+    Instant::from_micros(i64::try_from(clock::now_us()).expect("a test is shorter"))
+}
+
+impl Client {
+    pub(crate) fn new(mut card: TestCard, address: Ipv4Addr, server: Ipv4Addr) -> Self {
+        let mac = EthernetAddress([2, 0, 0, 0, 0, 2]);
+        let mut interface = Interface::new(Config::new(mac.into()), &mut card, now());
+        interface.update_ip_addrs(|addresses| {
+            addresses.push(IpCidr::new(address.into(), 24)).expect("room for one");
+        });
+        Self { card, interface, sockets: SocketSet::new(vec![]), server }
+    }
+
+    /// Receives and sends frames.
+    pub(crate) fn poll(&mut self) {
+        self.interface.poll(now(), &mut self.card, &mut self.sockets);
+    }
+
+    pub(crate) fn connect(&mut self, port: u16, local_port: u16) -> Connection {
+        let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.connect(self.interface.context(), (self.server, port), local_port).expect("a valid address");
+        Connection(self.sockets.add(socket))
+    }
+
+    pub(crate) fn tcp(&mut self, Connection(handle): Connection) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut(handle)
+    }
+
+    pub(crate) fn remove(&mut self, Connection(handle): Connection) {
+        self.sockets.remove(handle);
+    }
+
+    /// Creates a UDP socket that has sent one datagram.
+    pub(crate) fn send_datagram(&mut self, port: u16, local_port: u16, datagram: &[u8]) -> SocketHandle {
+        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 4096]);
+        let mut socket = udp::Socket::new(buffer(), buffer());
+        socket.bind(local_port).expect("a valid port");
+        socket.send_slice(datagram, (self.server, port)).expect("room for one datagram");
+        self.sockets.add(socket)
+    }
+
+    pub(crate) fn receive_datagram(&mut self, handle: SocketHandle) -> Option<Vec<u8>> {
+        let (datagram, _) = self.sockets.get_mut::<udp::Socket<'_>>(handle).recv().ok()?;
+        Some(datagram.to_vec())
+    }
+}

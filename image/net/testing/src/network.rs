@@ -1,0 +1,208 @@
+//! A stack, its tasks and a client, which a test moves on step by step.
+
+use core::fmt;
+use core::net::Ipv4Addr;
+use std::rc::Rc;
+
+use smoltcp::socket::tcp;
+use switchboard::config::Address;
+use switchboard_net::{AddressSource, InterfaceState, Mac, Stack};
+use switchboard_runtime::tasks::{TaskGroup, Tasks};
+
+use crate::card::TestCard;
+use crate::client::{Client, Connection};
+use crate::clock;
+use crate::tasks::Executor;
+
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+/// How much time passes with each step.
+const STEP_US: u64 = 1000;
+/// Steps after which an exchange has failed: ten minutes.
+const MAX_STEPS: usize = 600_000;
+
+/// A stack with the address 10.0.0.1/24, and a client with 10.0.0.2 at the other end of its link.
+///
+/// Nothing runs by itself: each [`step`](Self::step) lets a millisecond pass and polls the tasks and the client. Each
+/// thread has a time of its own.
+pub struct TestNetwork {
+    executor: Executor,
+    tasks: Tasks,
+    group: Rc<TaskGroup>,
+    stack: Stack,
+    state: Rc<InterfaceState>,
+    client: Client,
+    next_port: u16,
+}
+
+impl TestNetwork {
+    /// Creates a stack without services, whose link is up and which has its address.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::lossy(0)
+    }
+
+    /// As [`new`](Self::new), on a link that loses one of so many frames in each direction; with 0 none.
+    #[must_use]
+    pub fn lossy(loss_interval: usize) -> Self {
+        let (card, peer) = TestCard::lossy_pair(loss_interval);
+        let source = AddressSource::Static { address: ADDRESS, prefix: 24, gateway: None };
+        let function = Address::new(0, 0, 1, 0);
+        let state = Rc::new(InterfaceState::new(function, "test", Mac([2, 0, 0, 0, 0, 1]), source, 0));
+        let (stack, runner) = Stack::new(Box::new(card), state.clone(), 1);
+        let executor = Executor::new();
+        let tasks = executor.tasks();
+        let group = Rc::new(TaskGroup::new(tasks));
+        group.add(poll_always(runner));
+        let client = Client::new(peer, CLIENT_ADDRESS, ADDRESS);
+        let mut network = Self { executor, tasks, group, stack, state, client, next_port: 49152 };
+        // The first poll finds the link up, the second sets the address.
+        network.step();
+        network.step();
+        network
+    }
+
+    /// Returns the stack, to create sockets and start services.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Returns the group of the stack's tasks.
+    #[must_use]
+    pub fn group(&self) -> &Rc<TaskGroup> {
+        &self.group
+    }
+
+    /// Returns what starts tasks of their own.
+    #[must_use]
+    pub fn tasks(&self) -> Tasks {
+        self.tasks
+    }
+
+    /// Returns the state of the interface.
+    #[must_use]
+    pub fn state(&self) -> &InterfaceState {
+        &self.state
+    }
+
+    /// Lets a millisecond pass, polls the tasks that were woken, and then the client.
+    pub fn step(&mut self) {
+        clock::advance_us(STEP_US);
+        self.executor.poll();
+        self.client.poll();
+    }
+
+    /// Connects to `port`, sends `request`, closes that side, and returns what the stack sends until it closes too.
+    ///
+    /// # Panics
+    /// When the connection is refused, or not closed within ten minutes of the test's time.
+    pub fn exchange(&mut self, port: u16, request: &[u8]) -> Vec<u8> {
+        let connection = self.connect(port);
+        let (mut rest, mut response, mut was_connected) = (request, Vec::new(), false);
+        for _ in 0..MAX_STEPS {
+            self.step();
+            let sent = self.send(connection, rest);
+            rest = &rest[sent..];
+            was_connected |= self.is_connected(connection);
+            if rest.is_empty() && self.is_connected(connection) {
+                self.close(connection);
+            }
+            response.extend(self.receive(connection));
+            if self.has_ended(connection) {
+                assert!(was_connected, "port {port}: the connection was refused");
+                self.client.remove(connection);
+                return response;
+            }
+        }
+        panic!("port {port}: the connection is still open, after {} bytes", response.len());
+    }
+
+    /// Sends a datagram to `port`, and returns the one that comes back.
+    ///
+    /// # Panics
+    /// When none comes back within ten minutes of the test's time.
+    pub fn exchange_datagram(&mut self, port: u16, datagram: &[u8]) -> Vec<u8> {
+        let local_port = self.local_port();
+        let socket = self.client.send_datagram(port, local_port, datagram);
+        for _ in 0..MAX_STEPS {
+            self.step();
+            if let Some(answer) = self.client.receive_datagram(socket) {
+                return answer;
+            }
+        }
+        panic!("port {port}: no datagram came back");
+    }
+
+    /// Begins to connect the client to `port`.
+    pub fn connect(&mut self, port: u16) -> Connection {
+        let local_port = self.local_port();
+        self.client.connect(port, local_port)
+    }
+
+    /// Each connection has a port of its own, as the last one may be in TIME-WAIT.
+    fn local_port(&mut self) -> u16 {
+        self.next_port = self.next_port.checked_add(1).unwrap_or(49152);
+        self.next_port
+    }
+
+    /// Sends as much as the client's buffer takes now. Returns the number of bytes.
+    pub fn send(&mut self, connection: Connection, data: &[u8]) -> usize {
+        let socket = self.client.tcp(connection);
+        if socket.can_send() { socket.send_slice(data).expect("it can send") } else { 0 }
+    }
+
+    /// Returns what the client has received.
+    pub fn receive(&mut self, connection: Connection) -> Vec<u8> {
+        let socket = self.client.tcp(connection);
+        let mut received = Vec::new();
+        while socket.can_recv() {
+            socket.recv(|piece| (piece.len(), received.extend_from_slice(piece))).expect("it can receive");
+        }
+        received
+    }
+
+    /// Closes the client's side.
+    pub fn close(&mut self, connection: Connection) {
+        self.client.tcp(connection).close();
+    }
+
+    /// Resets a connection and forgets it, once the reset has been sent.
+    pub fn abort(&mut self, connection: Connection) {
+        self.client.tcp(connection).abort();
+        self.step();
+        self.client.remove(connection);
+    }
+
+    /// Returns whether the client's side is open.
+    pub fn is_connected(&mut self, connection: Connection) -> bool {
+        self.client.tcp(connection).may_send()
+    }
+
+    /// Returns whether a connection was closed by both sides, refused or reset.
+    pub fn has_ended(&mut self, connection: Connection) -> bool {
+        matches!(self.client.tcp(connection).state(), tcp::State::TimeWait | tcp::State::Closed)
+    }
+}
+
+/// Polls a future whenever the executor polls: a card of memory does not wake its task.
+async fn poll_always(future: impl Future<Output = ()>) {
+    let mut future = core::pin::pin!(future);
+    core::future::poll_fn(|context| {
+        context.waker().wake_by_ref();
+        future.as_mut().poll(context)
+    })
+    .await;
+}
+
+impl Default for TestNetwork {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TestNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestNetwork").field("state", &self.state).finish_non_exhaustive()
+    }
+}
