@@ -1,8 +1,9 @@
-//! Dumps of configuration space, decoded by the framework: ours as they were once, and those of other machines as
-//! `lspci` decodes them.
+//! Dumps of configuration space, decoded by the framework: those of the project against stored results, and those of
+//! other machines against `lspci`.
 //!
-//! The dumps of other machines, and the tool that asks `lspci`, lie beside the project, in `../shared`; where that, or
-//! `lspci`, or Python is not, these tests say so and are over.
+//! The dumps of other machines, and the tool that runs `lspci`, are beside the project, in `../shared`; where that
+//! folder,
+//! `lspci` or Python is missing, these tests are skipped with a message.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,12 +13,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use switchboard_tests::{DumpAccess, ScratchPath, describe, parse_dump};
 
-/// Mutants of the dumps of other machines.
+/// Number of mutants of the dumps of other machines.
 const MUTANTS: &str = "300";
-/// What is ours alone, or about the run: not compared.
+/// Fields that `lspci` does not have, or that describe the run: not compared.
 const NOT_COMPARED: [&str; 2] = ["warn", "file"];
 
-/// What is decoded of each function of a dump, in its order.
+/// Decodes the functions of a dump, in its order.
 fn decode(file: &Path) -> Vec<Value> {
     let text = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let functions = parse_dump(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -38,7 +39,7 @@ fn texts(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn our_dumps_decode_as_ever() {
+fn stored_dumps_decode_as_recorded() {
     let ours = texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("dumps"));
     assert!(!ours.is_empty());
     for file in ours {
@@ -47,7 +48,7 @@ fn our_dumps_decode_as_ever() {
     }
 }
 
-/// The folder beside the project, if all that is needed is here.
+/// Returns the folder beside the project, if everything needed is present.
 fn shared() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let runs = |program: &str| Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success());
@@ -70,13 +71,13 @@ fn python(tool: &Path, arguments: &[&Path], words: &[&str]) -> Output {
     output
 }
 
-/// Compares what is decoded of `files` with what `lspci` says, field by field. Returns how many functions were
-/// compared, and what differs.
+/// Compares what the framework and `lspci` decode from `files`, field by field. Returns the number of functions
+/// compared, and the differences.
 fn compare(shared: &Path, files: &[PathBuf]) -> (usize, Vec<String>) {
     let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let said = python(&shared.join("tools/oracle.py"), &paths, &[]);
+    let printed = python(&shared.join("tools/oracle.py"), &paths, &[]);
     let mut by_lspci = BTreeMap::new();
-    for function in json_lines(&String::from_utf8(said.stdout).expect("UTF-8")) {
+    for function in json_lines(&String::from_utf8(printed.stdout).expect("UTF-8")) {
         let name = (function["file"].to_string(), function["bdf"].to_string());
         by_lspci.entry(name).or_insert(function);
     }
@@ -86,7 +87,7 @@ fn compare(shared: &Path, files: &[PathBuf]) -> (usize, Vec<String>) {
         for ours in decode(file) {
             let bdf = ours["bdf"].to_string();
             let Some(theirs) = by_lspci.remove(&(name.clone(), bdf.clone())) else {
-                differences.push(format!("{name} {bdf}: lspci does not know it"));
+                differences.push(format!("{name} {bdf}: not printed by lspci"));
                 continue;
             };
             compared += 1;
@@ -97,18 +98,18 @@ fn compare(shared: &Path, files: &[PathBuf]) -> (usize, Vec<String>) {
     (compared, differences)
 }
 
-/// The fields that differ, of those that `lspci` can tell.
+/// Describes the fields that differ, of those that `lspci` prints.
 fn differing(ours: &Value, theirs: &Value) -> Option<String> {
-    // It follows pointers to where no capability can be; the framework does not, and says so.
+    // lspci follows pointers to offsets where no capability can be; the framework reports them as invalid.
     if ours["chain"] == "outside" || ours["echain"] == "outside" {
         return None;
     }
     let theirs = theirs.as_object().expect("an object");
     let differs = |(key, value): &(&String, &Value)| match key.as_str() {
         key if NOT_COMPARED.contains(&key) => false,
-        // It prints a pin as one letter, counted from A, whatever that makes it.
+        // lspci prints a pin as one letter, counted from A, even if out of range.
         "pin" => ours["pin"].as_u64().is_none_or(|pin| pin < 192) && ours["pin"] != **value,
-        // A register of ones, which holds no address.
+        // A register that reads all ones holds no address.
         "rom" => value["addr"] != 0 && ours["rom"] != **value,
         key => ours[key] != **value,
     };

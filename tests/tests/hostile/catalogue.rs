@@ -1,4 +1,4 @@
-//! The catalogue: each case in its class, or with a reason why the class is not ours.
+//! Checks that each case of the catalogue has its class, or a documented reason for another one.
 
 use std::fs;
 use std::path::Path;
@@ -7,12 +7,12 @@ use switchboard::config::Address;
 use switchboard_tests::ScratchPath;
 use switchboard_tests::proxy::{Expect, HostileCase};
 
-use crate::reasons::{Judgement, judgement};
+use crate::exceptions::{Exception, exception};
 use crate::space::Function;
 use crate::trial::{Trial, Verdict};
 use crate::verdict::class;
 
-/// The cases; `None` where there is no generator.
+/// Returns the cases; `None` where the generator is absent.
 pub(crate) fn cases() -> Option<Vec<HostileCase>> {
     let generator = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/hostile.py");
     if !generator.is_file() {
@@ -25,7 +25,7 @@ pub(crate) fn cases() -> Option<Vec<HostileCase>> {
     Some(cases)
 }
 
-/// The functions of a case, without those for which `is_left_out`.
+/// Returns the functions of a case, except those for which `is_left_out`.
 pub(crate) fn functions(case: &HostileCase, is_left_out: impl Fn(bool) -> bool) -> Vec<(Address, Function)> {
     let functions = case.dumped().iter().filter(|function| !is_left_out(case.is_target(function.name)));
     let place = |function: &switchboard_tests::DumpedFunction| {
@@ -44,7 +44,7 @@ pub(crate) fn target(case: &HostileCase) -> Address {
     Address::new(0, name.bus, name.device, name.function)
 }
 
-/// What is known of the functions beside the target, on its bus.
+/// Describes the other functions on the target's bus.
 fn neighbours(verdict: &Verdict, target: Address) -> Vec<String> {
     let is_beside = |address: Address| address != target && address.bus() == target.bus();
     let found = verdict.found.iter().filter(|report| is_beside(report.address));
@@ -57,65 +57,65 @@ fn check(case: &HostileCase, trial: &Trial) -> Result<(), String> {
     trial.set_dead(case.is_dead());
     let target = target(case);
     let verdict = trial.run(functions(case, |_| false));
-    let mut complaints = verdict.offences.clone();
-    let reads = verdict.seen.values().map(|seen| seen.reads).max().unwrap_or(0);
+    let mut failures = verdict.violations.clone();
+    let reads = verdict.accesses.values().map(|accesses| accesses.reads).max().unwrap_or(0);
     if reads > case.limits.reads {
-        complaints.push(format!("{reads} reads, {} are the most", case.limits.reads));
+        failures.push(format!("{reads} reads, at most {} are allowed", case.limits.reads));
     }
     let is_hidden = |report: &&switchboard::function::FunctionReport| {
         case.hidden()
             .any(|(device, function)| (report.address.device(), report.address.function()) == (device, function))
     };
-    complaints.extend(verdict.found.iter().filter(is_hidden).map(|report| format!("{} was found", report.address)));
+    failures.extend(verdict.found.iter().filter(is_hidden).map(|report| format!("{} was found", report.address)));
     let alone = trial.run(functions(case, |is_target| is_target));
-    // Without function 0 there are none of the others; and of what lies on one place, one comes first.
+    // Without function 0 the others are not found; and of overlapping BARs, one is assigned first.
     let is_apart = target.function() != 0
         || case
             .dumped()
             .iter()
             .all(|function| function.name.device != target.device() || case.is_target(function.name));
     if is_apart && neighbours(&verdict, target) != neighbours(&alone, target) {
-        complaints.push(format!(
-            "{:?} by itself, and {:?} beside it",
+        failures.push(format!(
+            "{:?} without the target, {:?} with it",
             neighbours(&alone, target),
             neighbours(&verdict, target)
         ));
     }
-    let (class, remarks) = class(&verdict, target);
-    match judgement(&case.name) {
-        Some(Judgement { ours, .. }) if ours == class => {}
+    let (class, findings) = class(&verdict, target);
+    match exception(&case.name) {
+        Some(Exception { ours, .. }) if ours == class => {}
         None if case.expect == class => {}
-        other => complaints.push(format!(
-            "{class:?} ({}); {:?} is wanted: {}",
-            remarks.join("; "),
-            other.map_or(case.expect, |judgement| judgement.ours),
+        other => failures.push(format!(
+            "{class:?} ({}); expected {:?}: {}",
+            findings.join("; "),
+            other.map_or(case.expect, |exception| exception.ours),
             case.why
         )),
     }
-    if complaints.is_empty() { Ok(()) } else { Err(format!("{}: {}", case.name, complaints.join("; "))) }
+    if failures.is_empty() { Ok(()) } else { Err(format!("{}: {}", case.name, failures.join("; "))) }
 }
 
 #[test]
-fn each_case_is_in_its_class() {
+fn each_case_has_its_class() {
     let Some(cases) = cases() else { return };
     let trial = Trial::begin();
     let ours = |case: &&HostileCase| !case.is_about_mcfg() && !case.name.contains("virtio");
     let checked: Vec<_> = cases.iter().filter(ours).map(|case| check(case, &trial)).collect();
     let wrong: Vec<_> = checked.iter().filter_map(|result| result.as_ref().err()).collect();
     eprintln!(
-        "{} cases, {} judged otherwise",
+        "{} cases, {} with another class than the catalogue",
         checked.len(),
-        cases.iter().filter(|case| judgement(&case.name).is_some()).count()
+        cases.iter().filter(|case| exception(&case.name).is_some()).count()
     );
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(cases.iter().any(|case| case.expect == Expect::Reject) && checked.len() > 100);
 }
 
-/// A judgement of a case that is not there, or that agrees with the catalogue, is out of date.
+/// An exception for an unknown case, or one that agrees with the catalogue, is out of date.
 #[test]
-fn judgements_are_of_cases_that_there_are() {
+fn exceptions_name_cases_of_the_catalogue() {
     let Some(cases) = cases() else { return };
-    for Judgement { case: name, ours, .. } in crate::reasons::JUDGEMENTS {
+    for Exception { case: name, ours, .. } in crate::exceptions::EXCEPTIONS {
         let case = cases.iter().find(|case| case.name == *name);
         assert!(case.is_some_and(|case| case.expect != *ours), "{name}");
     }

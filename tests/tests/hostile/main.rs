@@ -1,10 +1,10 @@
-//! Configuration spaces that break the rules: each is taken through the scan, claims and grants, and must come out as
-//! it should; and whatever is there, nothing is done that must not be.
+//! Configuration spaces that break the rules: each is passed through the scan, claims and grants, must have its
+//! required outcome, and must not make the framework do an access that is forbidden.
 
 mod catalogue;
+mod exceptions;
 mod mcfg;
 mod mutants;
-mod reasons;
 mod space;
 mod trial;
 mod verdict;

@@ -1,4 +1,4 @@
-//! The cases about ACPI's MCFG table, read as the machine reads it: from the root pointer on.
+//! The cases about ACPI's MCFG table, parsed as on a real machine: from the root pointer on.
 
 use core::ops::Range;
 use switchboard::config::{Address, ConfigAccess, Width};
@@ -8,13 +8,13 @@ use switchboard_x86_64::firmware_tables::{self, PhysicalMemory};
 
 use crate::catalogue::cases;
 
-/// Where a BIOS keeps its root pointer, and the tables behind it.
+/// Addresses of a BIOS's root pointer, and of the tables that it leads to.
 const BASE: u32 = 0xe0000;
 const ROOT_TABLE: u32 = BASE + 0x40;
 const TABLE: u32 = BASE + 0x100;
 const RAM: Range<u64> = 0x10_0000..0x8000_0000;
 
-/// The firmware's memory.
+/// Memory written by the firmware.
 struct Firmware(Vec<u8>);
 
 impl PhysicalMemory for Firmware {
@@ -25,7 +25,7 @@ impl PhysicalMemory for Firmware {
     }
 }
 
-/// Makes the bytes add up, with the one at `at`.
+/// Sets the byte at `at` such that the bytes sum up to zero.
 fn sum_up(bytes: &mut [u8], at: usize) {
     bytes[at] = 0;
     bytes[at] = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).wrapping_neg();
@@ -65,31 +65,31 @@ impl ConfigAccess for Reads {
     }
 }
 
-/// The regions that are believed.
-fn believed(case: &HostileCase) -> Vec<EcamRegion> {
+/// Returns the regions that are accepted.
+fn accepted_regions(case: &HostileCase) -> Vec<EcamRegion> {
     let bridge = 0x29c0_8086;
     let found =
         case.mcfg.as_ref().map(|table| firmware_tables::find(None, &Firmware::new(table)).ecam).unwrap_or_default();
-    // Where no region has the first bus of segment 0, nothing answers there.
+    // Where no region contains the first bus of segment 0, its reads return ones.
     let has_bridge = found.iter().any(|region| region.segment == 0 && region.first_bus == 0);
     let ecam = Reads(if case.has_dead_ecam() || !has_bridge { u32::MAX } else { bridge });
     firmware_tables::credible(found, &[RAM], &ecam, &Reads(bridge))
 }
 
 #[test]
-fn an_mcfg_is_believed_as_far_as_it_makes_sense() {
+fn invalid_mcfg_entries_are_ignored() {
     let Some(cases) = cases() else { return };
     let mut seen = 0;
     for case in cases.iter().filter(|case| case.is_about_mcfg()) {
         seen += 1;
         let regions = case.mcfg.as_ref().map_or(0, |table| table.len().saturating_sub(44) / 16);
-        let found = believed(case).len();
-        // All of it, or less: then the rest is reached by ports, if at all.
+        let found = accepted_regions(case).len();
+        // All regions, or fewer: the other buses are then accessed by ports, if at all.
         let is_right = match case.expect {
             Expect::Ok => found == regions,
             _ => found == 0 || found < regions,
         };
-        assert!(is_right, "{}: {found} of {regions} regions are believed; {}", case.name, case.why);
+        assert!(is_right, "{}: {found} of {regions} regions are accepted; {}", case.name, case.why);
     }
     assert!(seen >= 15, "{seen}");
 }

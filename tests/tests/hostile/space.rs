@@ -1,4 +1,4 @@
-//! Configuration space that is whatever a case says, and writes down what is done to it that should not be.
+//! A configuration space that behaves as a case prescribes, and logs forbidden accesses.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,39 +8,39 @@ use switchboard_tests::proxy::Behaviour;
 
 const COMMAND: u16 = 0x04;
 const DECODE: u8 = 3;
-/// The bits of Command that can be written: I/O, memory, bus master, parity, system errors, INTx Disable.
+/// Writable bits of Command: I/O, memory, bus master, parity, system errors, INTx Disable.
 const COMMAND_BITS: [u8; 2] = [0x47, 0x05];
 const BARS: u16 = 0x10;
 const HEADER_TYPE: usize = 0x0e;
 const BUS_NUMBERS: u16 = 0x18;
 const CAPABILITIES: u16 = 0x40;
 
-/// A function.
+/// One function.
 #[derive(Debug, Clone)]
 pub(crate) struct Function {
     bytes: Vec<u8>,
     first: Vec<u8>,
-    /// What each BAR register reads after ones were written.
+    /// What each BAR register reads after all ones were written.
     pub(crate) readbacks: BTreeMap<u16, u32>,
     pub(crate) behaviours: Vec<Behaviour>,
 }
 
-/// What was seen of a function.
+/// Accesses to a function.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Accesses {
     pub(crate) reads: usize,
     writes: usize,
-    /// Reads of what changes on the second.
+    /// Reads of the register that changes on the second read.
     seconds: usize,
     is_gone: bool,
-    /// What should not have been done.
-    pub(crate) offences: Vec<String>,
+    /// Forbidden accesses.
+    pub(crate) violations: Vec<String>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    functions: BTreeMap<Address, (Function, Seen)>,
-    /// Functions are claimed by now: what they interrupt by may be written.
+    functions: BTreeMap<Address, (Function, Accesses)>,
+    /// Whether functions are being claimed: their interrupt capabilities may then be written.
     is_driven: bool,
 }
 
@@ -48,17 +48,17 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Space {
     inner: Mutex<Inner>,
-    /// What happens with each access: registers become what they were.
+    /// Called at each access, to restore registers.
     on_access: Mutex<Option<fn()>>,
 }
 
 impl Function {
-    /// One that only is what it says, with all of its address bits free.
+    /// Creates a function without deviations, whose BARs have all address bits writable.
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self { first: bytes.clone(), bytes, readbacks: BTreeMap::new(), behaviours: Vec::new() }
     }
 
-    /// A byte of its configuration space; ones past its end.
+    /// Returns a byte of its configuration space; all ones past the end.
     pub(crate) fn byte(&self, offset: usize) -> u8 {
         self.bytes.get(offset).copied().unwrap_or(0xff)
     }
@@ -67,7 +67,7 @@ impl Function {
         self.bytes[HEADER_TYPE] & 0x7f
     }
 
-    /// The registers of BARs and ROM.
+    /// Returns whether `offset` is a BAR or the ROM register.
     fn is_address(&self, offset: u16) -> bool {
         match self.layout() {
             0 => matches!(offset, 0x10..0x28 | 0x30),
@@ -83,7 +83,7 @@ impl Function {
             .any(|behaviour| matches!(*behaviour, Behaviour::ReadOnly { offset } if offset < end && start < offset + 2))
     }
 
-    /// Stores what can be stored.
+    /// Stores the writable bits.
     fn store(&mut self, offset: u16, bytes: &[u8]) {
         if self.is_read_only(offset, bytes.len()) {
             return;
@@ -100,15 +100,15 @@ impl Function {
                 let (first, value) = (dword(&self.first, offset), dword(bytes, 0));
                 let flags = if readback & 1 != 0 { 3 } else { 0xf };
                 let stored = match value {
-                    // Ones find out the size.
+                    // Writing all ones sizes the BAR.
                     u32::MAX => readback,
-                    // What was there comes back as it was.
+                    // The original value is restored unchanged.
                     value if value == first => first,
                     value => value & readback & !flags | readback & flags,
                 };
                 self.bytes[at..at + 4].copy_from_slice(&stored.to_le_bytes());
             }
-            // What a bridge forwards; its bus numbers stay as they are.
+            // The windows of a bridge; its bus numbers are kept.
             (0x1c..0x34, _) if self.layout() == 1 => self.bytes[at..at + bytes.len()].copy_from_slice(bytes),
             _ if offset >= CAPABILITIES => self.bytes[at..at + bytes.len()].copy_from_slice(bytes),
             _ => {}
@@ -121,11 +121,11 @@ fn dword(bytes: &[u8], offset: u16) -> u32 {
     bytes.get(at..at + 4).map_or(u32::MAX, |bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")))
 }
 
-impl Seen {
-    fn offend(&mut self, what: String) {
-        // The first few tell enough.
-        if self.offences.len() < 8 {
-            self.offences.push(what);
+impl Accesses {
+    fn violation(&mut self, what: String) {
+        // The first few suffice for a report.
+        if self.violations.len() < 8 {
+            self.violations.push(what);
         }
     }
 }
@@ -135,13 +135,13 @@ impl Space {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts functions where others were.
+    /// Replaces the functions.
     pub(crate) fn fill(&self, functions: impl IntoIterator<Item = (Address, Function)>) {
-        let functions = functions.into_iter().map(|(address, function)| (address, (function, Seen::default())));
+        let functions = functions.into_iter().map(|(address, function)| (address, (function, Accesses::default())));
         *self.lock() = Inner { functions: functions.collect(), is_driven: false };
     }
 
-    /// What happens with each access.
+    /// Sets the function that is called at each access.
     pub(crate) fn on_access(&self, act: Option<fn()>) {
         *self.on_access.lock().unwrap_or_else(PoisonError::into_inner) = act;
     }
@@ -152,24 +152,24 @@ impl Space {
         }
     }
 
-    /// From now on functions are claimed and driven.
+    /// Begins the phase in which functions are claimed.
     pub(crate) fn drive(&self) {
         self.lock().is_driven = true;
     }
 
-    /// What was seen of each function.
-    pub(crate) fn seen(&self) -> BTreeMap<Address, Seen> {
-        self.lock().functions.iter().map(|(address, (_, seen))| (*address, seen.clone())).collect()
+    /// Returns the accesses to each function.
+    pub(crate) fn accesses(&self) -> BTreeMap<Address, Accesses> {
+        self.lock().functions.iter().map(|(address, (_, accesses))| (*address, accesses.clone())).collect()
     }
 
-    /// The registers of BARs and ROMs that are not as they were, with what they hold now: of functions that say what
-    /// they hold, always.
+    /// Returns the registers of BARs and ROMs whose values have changed, with their current values, for functions whose
+    /// registers do not change by themselves.
     pub(crate) fn moved(&self) -> Vec<(Address, u16, u32)> {
         let inner = self.lock();
         let honest = inner.functions.iter().filter(|(_, (function, _))| function.behaviours.is_empty());
         let moved = honest.flat_map(|(address, (function, _))| {
             let registers = (0x10..0x3c).step_by(4).filter(|offset| function.is_address(*offset));
-            // One that read ones cannot be told from one that is being sized.
+            // A register that reads all ones cannot be distinguished from one that is being sized.
             let moved = registers.filter(|offset| {
                 let (was, is) = (dword(&function.first, *offset), dword(&function.bytes, *offset));
                 was != is && was != u32::MAX
@@ -179,11 +179,13 @@ impl Space {
         moved.collect()
     }
 
-    /// Whether it may write to memory, or raise its pin.
-    pub(crate) fn is_loud(&self, address: Address) -> bool {
+    /// Returns whether the function may access memory, or assert its pin.
+    pub(crate) fn can_signal(&self, address: Address) -> bool {
         let inner = self.lock();
-        let function =
-            inner.functions.get(&address).filter(|(function, seen)| !seen.is_gone && function.behaviours.is_empty());
+        let function = inner
+            .functions
+            .get(&address)
+            .filter(|(function, accesses)| !accesses.is_gone && function.behaviours.is_empty());
         function.is_some_and(|(function, _)| function.bytes[4] & 4 != 0 || function.bytes[5] & 4 == 0)
     }
 }
@@ -192,20 +194,20 @@ impl ConfigAccess for Space {
     fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
         self.tick();
         let mut inner = self.lock();
-        let Some((function, seen)) = inner.functions.get_mut(&address) else { return width.ones() };
-        seen.reads += 1;
+        let Some((function, accesses)) = inner.functions.get_mut(&address) else { return width.ones() };
+        accesses.reads += 1;
         let (at, length) = (usize::from(offset), usize::from(width.bytes()));
         if !offset.is_multiple_of(width.bytes()) || at + length > function.bytes.len() {
-            seen.offend(format!("{length} bytes read at {offset:#x}"));
+            accesses.violation(format!("{length} bytes read at {offset:#x}"));
             return width.ones();
         }
         let mut bytes = function.bytes[at..at + length].to_vec();
         for behaviour in &function.behaviours {
             match *behaviour {
-                Behaviour::GoneAfterReads(after) if seen.reads > after as usize => seen.is_gone = true,
+                Behaviour::GoneAfterReads(after) if accesses.reads > after as usize => accesses.is_gone = true,
                 Behaviour::SecondRead { offset: place, width, value } if place < at + length && at < place + width => {
-                    seen.seconds += 1;
-                    if seen.seconds > 1 {
+                    accesses.seconds += 1;
+                    if accesses.seconds > 1 {
                         for (index, byte) in (place..place + width).zip(value.to_le_bytes()) {
                             if let Some(read) = index.checked_sub(at).and_then(|index| bytes.get_mut(index)) {
                                 *read = byte;
@@ -216,7 +218,7 @@ impl ConfigAccess for Space {
                 _ => {}
             }
         }
-        if seen.is_gone {
+        if accesses.is_gone {
             width.ones()
         } else {
             bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
@@ -227,9 +229,9 @@ impl ConfigAccess for Space {
         self.tick();
         let mut inner = self.lock();
         let is_driven = inner.is_driven;
-        // What is written to where nothing is any more harms nobody.
-        let function = inner.functions.get_mut(&address).filter(|(_, seen)| !seen.is_gone);
-        let Some((function, seen)) = function else { return };
+        // Writes to a removed function have no effect.
+        let function = inner.functions.get_mut(&address).filter(|(_, accesses)| !accesses.is_gone);
+        let Some((function, accesses)) = function else { return };
         let length = usize::from(width.bytes());
         let is_whole = offset.is_multiple_of(width.bytes()) && usize::from(offset) + length <= function.bytes.len();
         let is_bridge = function.layout() == 1;
@@ -237,20 +239,20 @@ impl ConfigAccess for Space {
             COMMAND => width == Width::Word && function.layout() <= 1,
             _ if function.is_address(offset) => width == Width::Dword && function.bytes[4] & DECODE == 0,
             BUS_NUMBERS..0x34 | 0x3e if is_bridge => true,
-            // What a claim puts back that D3hot has cost: cache line size, latency, Interrupt Line.
+            // Restored by a claim after D3hot: cache line size, latency, Interrupt Line.
             0x0c | 0x3c | CAPABILITIES.. => is_driven,
             _ => false,
         };
         if !is_whole || !is_fine {
             let command = function.bytes[4];
-            seen.offend(format!("{value:#x} written at {offset:#x}, {length} bytes, Command {command:#x}"));
+            accesses.violation(format!("{value:#x} written at {offset:#x}, {length} bytes, Command {command:#x}"));
         }
         if is_whole {
             function.store(offset, &value.to_le_bytes()[..length]);
         }
-        seen.writes += 1;
-        let after = |behaviour: &Behaviour| matches!(*behaviour, Behaviour::GoneAfterWrites(after) if seen.writes >= after as usize);
-        seen.is_gone |= function.behaviours.iter().any(after);
+        accesses.writes += 1;
+        let after = |behaviour: &Behaviour| matches!(*behaviour, Behaviour::GoneAfterWrites(after) if accesses.writes >= after as usize);
+        accesses.is_gone |= function.behaviours.iter().any(after);
     }
 
     fn size(&self, address: Address) -> u16 {
@@ -258,7 +260,7 @@ impl ConfigAccess for Space {
         inner.functions.get(&address).map_or(4096, |(function, _)| function.bytes.len().try_into().unwrap_or(4096))
     }
 
-    /// No more buses than there are functions on, and one.
+    /// Only the buses with functions exist, and one more.
     fn has_bus(&self, segment: u16, bus: u8) -> bool {
         let inner = self.lock();
         let last = inner.functions.last_key_value().map_or(0, |(address, _)| address.bus());

@@ -1,4 +1,4 @@
-//! A machine of functions that may do anything, taken through all that the framework does: the scan, claims, grants.
+//! A machine of arbitrary functions, passed through the framework: scan, claims and grants.
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::collections::BTreeMap;
@@ -15,42 +15,42 @@ use switchboard::mmio::{MapError, RegisterBlock};
 use switchboard::platform::{Clock, MemoryError, RegisterAccess};
 use switchboard_testing::{DeviceRegisters, FakeMachine};
 
-use crate::space::{Function, Seen, Space};
+use crate::space::{Accesses, Function, Space};
 
-/// What is not for devices: RAM, configuration space, interrupt controllers.
-const TAKEN: [core::ops::Range<u64>; 4] =
+/// Ranges that are not for devices: RAM, configuration space, interrupt controllers.
+const RESERVED: [core::ops::Range<u64>; 4] =
     [0..0xa_0000, 0x10_0000..0x8000_0000, 0xb000_0000..0xc000_0000, 0xfec0_0000..0xff00_0000];
-/// Where new BARs of ports go.
+/// Aperture for BARs of ports.
 const PORTS: core::ops::Range<u64> = 0xd000..0xe000;
-/// All windows are made of the same memory: nobody looks at what is in it.
+/// Bytes of the memory behind all windows; they share it, as its content does not matter.
 const WINDOW: usize = 64 << 10;
 
-/// As much of a window as is looked at where registers read ones: a table of four entries.
+/// Bytes of a window that read ones when registers are dead: a table of four entries.
 const TABLE: usize = 64;
 
 static SPACE: LazyLock<Space> = LazyLock::new(Space::default);
 static MEMORY: Registers = Registers { bytes: [const { AtomicU8::new(0) }; WINDOW], mapped: Mutex::new(Vec::new()) };
-static CLOCK: Leaps = Leaps(AtomicU64::new(0));
+static CLOCK: JumpingClock = JumpingClock(AtomicU64::new(0));
 static MACHINE: LazyLock<Mutex<&'static Machine>> = LazyLock::new(|| {
     let apertures = Apertures {
         io: vec![PORTS],
         memory: [0xc000_0000..0xe000_0000, 1 << 40..1 << 41].to_vec(),
-        taken: TAKEN.to_vec(),
+        taken: RESERVED.to_vec(),
     };
     let builder = FakeMachine::builder().apertures(apertures);
     Mutex::new(builder.config(&*SPACE).registers(&MEMORY).clock(&CLOCK).build().machine())
 });
 
-/// Time passes in leaps: what waits for a second is not to take one.
-struct Leaps(AtomicU64);
+/// A clock that advances by a millisecond at each read, so that timeouts take no real time.
+struct JumpingClock(AtomicU64);
 
-impl Clock for Leaps {
+impl Clock for JumpingClock {
     fn now_ns(&self) -> u64 {
         self.0.fetch_add(1_000_000, Ordering::Relaxed)
     }
 }
 
-/// Registers that hold what is written, wherever they are mapped; and where that was.
+/// Registers that store what is written, wherever they are mapped, and a log of the mappings.
 struct Registers {
     bytes: [AtomicU8; WINDOW],
     mapped: Mutex<Vec<(u64, u64)>>,
@@ -105,69 +105,70 @@ impl RegisterBlock for Block {
     const SIZE: u64 = 16;
 }
 
-/// What became of a function that was offered.
+/// Outcome of claiming a function.
 #[derive(Debug)]
 pub(crate) struct Driven {
     pub(crate) claim: Result<(), ClaimError>,
-    /// The mode that it was granted.
+    /// The mode granted.
     pub(crate) mode: Option<Mode>,
     /// Why messages were not granted.
     pub(crate) messages: Option<GrantError>,
     /// Why the line was not granted.
     pub(crate) line: Option<GrantError>,
-    /// What was said of the BARs.
+    /// Errors of mapping its BARs.
     pub(crate) bars: Vec<MapError>,
 }
 
-/// What became of the functions of a machine.
+/// Outcome for the functions of a machine.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) found: Vec<FunctionReport>,
     pub(crate) refusals: Vec<Refusal>,
     pub(crate) driven: BTreeMap<Address, Driven>,
-    pub(crate) seen: BTreeMap<Address, Seen>,
-    /// What holds on every machine, and did not on this one.
-    pub(crate) offences: Vec<String>,
+    pub(crate) accesses: BTreeMap<Address, Accesses>,
+    /// Violated invariants.
+    pub(crate) violations: Vec<String>,
 }
 
-/// The right to the one machine there is.
+/// Exclusive access to the one machine of the test process.
 pub(crate) struct Trial(MutexGuard<'static, &'static Machine>);
 
 impl Trial {
-    /// Waits for the machine.
+    /// Waits for exclusive access.
     pub(crate) fn begin() -> Self {
         Self(MACHINE.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether all registers read ones, whatever is written to them.
+    /// Sets whether all registers read ones, whatever is written to them.
     pub(crate) fn set_dead(&self, is_dead: bool) {
         MEMORY.bytes.iter().for_each(|byte| byte.store(0, Ordering::Relaxed));
-        // A window is memory, and takes what is written; by the next access to configuration space it is ones again.
+        // The memory stores writes; the next access to configuration space sets it to ones again.
         let ones: fn() = || MEMORY.bytes[..TABLE].iter().for_each(|byte| byte.store(0xff, Ordering::Relaxed));
         SPACE.on_access(is_dead.then_some(ones));
     }
 
-    /// Takes functions through everything.
+    /// Passes functions through scan, claims and grants.
     pub(crate) fn run(&self, functions: impl IntoIterator<Item = (Address, Function)>) -> Verdict {
         let found = self.scan(functions);
-        let mut offences = self.check_restored(&found);
+        let mut violations = self.check_restored(&found);
         MEMORY.mapped.lock().unwrap_or_else(PoisonError::into_inner).clear();
         SPACE.drive();
         let driven: BTreeMap<_, _> =
             self.0.take_all().into_iter().map(|function| (function.address(), drive(function))).collect();
-        offences.extend(check_mapped(&found));
-        let loud = driven.iter().filter(|(address, driven)| driven.claim.is_ok() && SPACE.is_loud(**address));
-        offences.extend(loud.map(|(address, _)| format!("{address}: not silent")));
-        let seen = SPACE.seen();
-        let reported =
-            seen.iter().flat_map(|(address, seen)| seen.offences.iter().map(move |what| format!("{address}: {what}")));
-        offences.extend(reported);
+        violations.extend(check_mapped(&found));
+        let signalling = driven.iter().filter(|(address, driven)| driven.claim.is_ok() && SPACE.can_signal(**address));
+        violations.extend(signalling.map(|(address, _)| format!("{address}: not quiesced")));
+        let accesses = SPACE.accesses();
+        let reported = accesses
+            .iter()
+            .flat_map(|(address, accesses)| accesses.violations.iter().map(move |what| format!("{address}: {what}")));
+        violations.extend(reported);
         let refusals = self.0.refusals();
         self.clear();
-        Verdict { found, refusals, driven, seen, offences }
+        Verdict { found, refusals, driven, accesses, violations }
     }
 
-    /// Takes functions through the scan, and hands out the one at `address` if it is offered.
+    /// Scans functions, and returns the one at `address` if it is offered.
     pub(crate) fn offer(
         &self,
         functions: impl IntoIterator<Item = (Address, Function)>,
@@ -178,7 +179,7 @@ impl Trial {
         self.0.take(address)
     }
 
-    /// Takes all functions away.
+    /// Removes all functions.
     pub(crate) fn clear(&self) {
         SPACE.fill([]);
         self.0.check_presence();
@@ -191,20 +192,21 @@ impl Trial {
         self.0.functions()
     }
 
-    /// After the scan, registers hold what they held, or an address that the framework has given.
+    /// Checks that after the scan registers hold their original values, or an address that the framework assigned.
     fn check_restored(&self, found: &[FunctionReport]) -> Vec<String> {
         let is_given = |address, offset: u16, value: u32| {
             let report = found.iter().find(|report| report.address == address);
             report.into_iter().flat_map(|report| &report.bars).any(|bar| {
-                // One of 64 bits that is nowhere is put out of reach; some do not take what they are given; and what one
-                // was given does not count when another on its switch is nowhere.
-                let is_nowhere = match bar.address {
+                // An unassigned 64-bit BAR is moved out of the address range of the CPU; some BARs ignore the address
+                // that they are assigned; and an assigned BAR counts as unassigned when decoding had to stay off for
+                // another.
+                let is_unassigned = match bar.address {
                     Err(Unassigned::Refused { .. } | Unassigned::SwitchedOff { .. }) => true,
                     Err(_) => matches!(bar.kind, BarKind::Memory64 { .. }),
                     Ok(_) => false,
                 };
                 let register = 0x10 + 4 * u16::from(bar.index);
-                if is_nowhere && (register..register + 8).contains(&offset) {
+                if is_unassigned && (register..register + 8).contains(&offset) {
                     return true;
                 }
                 let at = bar.address.unwrap_or_default().to_le_bytes();
@@ -223,7 +225,7 @@ impl Trial {
     }
 }
 
-/// What was mapped lies in the BARs, and in nothing that is not for devices.
+/// Checks that mappings are within BARs, and outside the ranges that are not for devices.
 fn check_mapped(found: &[FunctionReport]) -> Vec<String> {
     let mapped = core::mem::take(&mut *MEMORY.mapped.lock().unwrap_or_else(PoisonError::into_inner));
     let is_owned = |&(start, length): &(u64, u64)| {
@@ -231,13 +233,13 @@ fn check_mapped(found: &[FunctionReport]) -> Vec<String> {
         let in_bar = bars.filter_map(|bar| Some((bar.address.ok()?, bar.size))).any(|(address, size)| {
             address <= start && start.checked_add(length).is_some_and(|end| end <= address.saturating_add(size))
         });
-        in_bar && TAKEN.iter().all(|taken| start.saturating_add(length) <= taken.start || taken.end <= start)
+        in_bar && RESERVED.iter().all(|taken| start.saturating_add(length) <= taken.start || taken.end <= start)
     };
     let stray = mapped.into_iter().filter(|place| !is_owned(place));
     stray.map(|(start, length)| format!("{length:#x} bytes mapped at {start:#x}")).collect()
 }
 
-/// Claims a function, and does with it what a driver does.
+/// Claims a function, and uses it as a driver does.
 fn drive(function: Found) -> Driven {
     let mut driven = Driven { claim: Ok(()), mode: None, messages: None, line: None, bars: Vec::new() };
     let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, .. } = match function.claim() {

@@ -1,10 +1,11 @@
-//! Machines whose firmware gave BARs, bridge windows and buses nothing, or not all: what the image gives them works.
+//! Machines whose firmware assigned BARs, bridge windows and bus numbers not at all, or in part: the image assigns the
+//! rest.
 
 use switchboard_tests::{BarReport, FunctionReport, Machine, Nic, Qemu, Qmp, serves_the_file};
 
 const GIB: u64 = 1 << 30;
 
-/// A switch, and conventional PCI behind a port, with the disk and the network card at their ends.
+/// Returns a machine with a switch, and with conventional PCI behind a port; disk and network card are at the far ends.
 fn behind_bridges(machine: Machine) -> Qemu {
     let bridges = [
         "pcie-root-port,id=near,addr=5,chassis=1",
@@ -18,8 +19,8 @@ fn behind_bridges(machine: Machine) -> Qemu {
     qemu.nic_device("virtio-net-pci,bus=conventional,addr=3").files_on("virtio-blk-pci,bus=second")
 }
 
-/// Every BAR has an address that is a multiple of its size, and no two meet. On a machine that decodes no ports, those
-/// for ports have none.
+/// Checks that every BAR has an address that is a multiple of its size, and that none overlap. On a machine that
+/// decodes no ports, BARs of ports have no address.
 #[track_caller]
 fn all_assigned(functions: &[FunctionReport], machine: Machine) {
     let mut ranges = Vec::new();
@@ -40,9 +41,9 @@ fn all_assigned(functions: &[FunctionReport], machine: Machine) {
     }
 }
 
-fn boots(qemu: &Qemu, machine: Machine, said: &str) {
+fn boots(qemu: &Qemu, machine: Machine, expected: &str) {
     let guest = qemu.start();
-    guest.wait_for(said);
+    guest.wait_for(expected);
     serves_the_file(&guest);
     all_assigned(&guest.functions(), machine);
 }
@@ -64,19 +65,19 @@ fn microvm() {
     boots(&qemu, Machine::Microvm, "assigned 4 BARs, 0 windows, 0 buses");
 }
 
-/// Here firmware numbers the buses, and opens no window.
+/// Here the firmware numbers the buses, and opens no window.
 #[test]
 fn q35_qboot_bridges() {
     boots(&behind_bridges(Machine::Q35Qboot), Machine::Q35Qboot, " windows, 0 buses");
 }
 
-/// And here nobody has numbered a bus.
+/// Here the firmware numbers no bus.
 #[test]
 fn microvm_bridges() {
     boots(&behind_bridges(Machine::Microvm), Machine::Microvm, " windows, 6 buses");
 }
 
-/// A root bus that no bridge leads to, whose ports nobody has numbered either.
+/// A root bus that no bridge leads to, and whose ports have no bus numbers either.
 #[test]
 fn q35_qboot_expander() {
     let qemu = Qemu::new(Machine::Q35Qboot)
@@ -88,9 +89,9 @@ fn q35_qboot_expander() {
     boots(&qemu, Machine::Q35Qboot, " windows, ");
 }
 
-/// A card for which there was nothing when the machine booted.
+/// A card is added for which the machine had no BARs at boot.
 #[test]
-fn q35_qboot_comes_later() {
+fn q35_qboot_assigns_a_hot_plugged_card() {
     let qmp = Qmp::default();
     let qemu = Qemu::new(Machine::Q35Qboot)
         .argument("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
@@ -112,9 +113,9 @@ fn q35_qboot_comes_later() {
     serves_the_file(&guest);
 }
 
-/// What firmware did well is left alone.
+/// Valid assignments of the firmware are kept.
 #[test]
-fn q35_bridges_stay() {
+fn q35_keeps_the_assignments_of_firmware() {
     let guest = behind_bridges(Machine::Q35).device("VGA").start();
     serves_the_file(&guest);
     all_assigned(&guest.functions(), Machine::Q35);
@@ -122,7 +123,7 @@ fn q35_bridges_stay() {
     assert!(!console.contains(" BARs, "), "{console}");
 }
 
-/// A BAR of 8 GiB on a root bus and one behind a port.
+/// Boots with a BAR of 8 GiB on a root bus and one behind a port.
 fn eight_gibibytes(machine: Machine) {
     let guest = Qemu::new(machine)
         .nic(Nic::Virtio)
@@ -135,8 +136,11 @@ fn eight_gibibytes(machine: Machine) {
     let functions = guest.functions();
     all_assigned(&functions, machine);
     let large = functions.iter().flat_map(|function| &function.bars).filter(|bar| bar.size == 8 * GIB);
-    let places: Vec<_> = large.map(BarReport::address_value).collect();
-    assert!(places.len() == 2 && places.iter().all(|place| place.is_some_and(|at| at >= 4 * GIB)), "{places:x?}");
+    let addresses: Vec<_> = large.map(BarReport::address_value).collect();
+    assert!(
+        addresses.len() == 2 && addresses.iter().all(|address| address.is_some_and(|at| at >= 4 * GIB)),
+        "{addresses:x?}"
+    );
 }
 
 #[test]
@@ -154,7 +158,7 @@ fn microvm_eight_gibibytes() {
     eight_gibibytes(Machine::Microvm);
 }
 
-/// Half of what the CPU can address, and not all of that is free: the function says so, and the others run.
+/// Half of the CPU's address space, which is not all free: the function reports the failure, and the others work.
 #[test]
 fn q35_qboot_too_large() {
     let guest = Qemu::new(Machine::Q35Qboot).nic(Nic::Virtio).files().device("pci-testdev,membar=512G").start();

@@ -1,15 +1,15 @@
-//! What an interrupt may cost, in instructions. With `-icount shift=0` they are counted exactly.
+//! Budgets for the cost of an interrupt in instructions, counted exactly by `-icount shift=0`.
 
 use switchboard_tests::{Exit, Machine, Qemu};
 
-/// The figures of one line of the app, as in `message: 30 to the handler, 52 around it`.
+/// Parses the numbers of one line of the app, as in `message: 30 to the handler, 52 around it`.
 fn figures(line: &str) -> Vec<u64> {
     let (_, figures) = line.split_once(": ").expect("a label and figures");
     figures.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 #[test]
-fn interrupts_cost_no_more_than_they_may() {
+fn interrupts_stay_within_their_budgets() {
     let qemu = ["3", "7", "0xb"].iter().fold(Qemu::new(Machine::Q35), |qemu, slot| {
         // Three slots whose pins are routed to one line.
         qemu.device(&format!("edu,addr={slot}"))

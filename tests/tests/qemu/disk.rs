@@ -1,8 +1,8 @@
-//! The disk: what was written is there after a reboot, and every failure names its sector.
+//! The disk app: writes survive a reboot, and every failure names its sector.
 
 use switchboard_tests::{Console, Exit, Irq, Machine, Qemu, ScratchDisk};
 
-/// A disk of 64 sectors, each full of its own number.
+/// Returns a disk of 64 sectors, each filled with its number.
 fn numbered() -> ScratchDisk {
     ScratchDisk::new(64, |sector| u8::try_from(sector).expect("fewer than 256 sectors"))
 }
@@ -16,7 +16,7 @@ fn run(qemu: Qemu, verbs: &str, exit: Exit) -> Console {
     console
 }
 
-/// The verbs fail, and the console says why.
+/// Checks that the verbs fail and that the console contains the reason.
 fn fails(qemu: Qemu, verbs: &str, why: &str) {
     let text = run(qemu, verbs, Exit::Failure).text();
     assert!(text.contains(why), "`{why}` is not in:\n{text}");
@@ -28,7 +28,7 @@ fn survives(machine: Machine, irq: Irq) {
     let text = run(Qemu::new(machine).disk(disk.path()).irq(irq), "read 5 ; read 4 3", Exit::Success).text();
     assert!(text.contains("`good morning`"), "{text}");
     for (sector, byte) in [(4, 4), (6, 6)] {
-        assert_eq!(disk.sector(sector), [byte; 512], "a neighbour is as it was");
+        assert_eq!(disk.sector(sector), [byte; 512], "the neighbouring sectors are unchanged");
         assert!(text.contains(&format!("read {sector}: sum {}", usize::from(byte) * 512)), "{text}");
     }
     assert!(disk.sector(5).starts_with(b"good morning\0"));
@@ -72,12 +72,12 @@ fn writing_past_the_end_is_refused() {
     fails(qemu, "write 64 x", "1 sectors at 64 reach past the end of a disk of 64");
 }
 
-/// A disk whose device fails requests of one kind that touch sector 40.
-fn failing(disk: &ScratchDisk, kind: &str) -> Qemu {
+/// Returns a guest with a disk that fails requests of type `iotype` for sector 40.
+fn failing(disk: &ScratchDisk, iotype: &str) -> Qemu {
     let rule = |key: &str, value: &str| format!(",file.inject-error.0.{key}={value}");
     let drive = [
         format!("format=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename={}", disk.path().display()),
-        rule("event", "none") + &rule("iotype", kind) + &rule("errno", "5") + &rule("sector", "40"),
+        rule("event", "none") + &rule("iotype", iotype) + &rule("errno", "5") + &rule("sector", "40"),
     ];
     Qemu::new(Machine::Q35).drive(&drive.concat(), "virtio-blk-pci,rerror=report,werror=report")
 }
@@ -92,11 +92,11 @@ fn an_injected_read_error_names_the_sector() {
 fn an_injected_write_error_names_the_sector() {
     let disk = numbered();
     fails(failing(&disk, "write"), "write 39 x ; write 40 x", "the device reported an I/O error at sector 40");
-    assert!(disk.sector(39).starts_with(b"x\0"), "the write before went through");
+    assert!(disk.sector(39).starts_with(b"x\0"), "the write before succeeded");
 }
 
 #[test]
-fn what_is_not_a_verb_is_named() {
+fn an_unknown_verb_is_named() {
     let disk = numbered();
     fails(Qemu::new(Machine::Q35).disk(disk.path()), "format", "`format` is not understood");
 }

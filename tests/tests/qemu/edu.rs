@@ -1,4 +1,4 @@
-//! The teaching device: a factorial by interrupt and a round trip by DMA, in each mode that it has.
+//! The edu device: a factorial by interrupt and a round trip by DMA, in each interrupt mode.
 
 use switchboard_tests::{Exit, Irq, Machine, Qemu};
 
@@ -31,7 +31,7 @@ fn pc_msi() {
     edu(Machine::Pc, Irq::Msi, "msi");
 }
 
-/// Two bridges away, where each turns the pin of the function below into another of its own.
+/// Tests lines through two bridges, each of which swizzles the pin of the function below.
 fn behind_bridges(machine: Machine, irq: Irq, mode: &str) {
     let qemu = ["pci-bridge,id=near,chassis_nr=1,addr=5", "pci-bridge,id=far,chassis_nr=2,bus=near,addr=2"];
     let qemu = qemu.iter().fold(Qemu::new(machine), |qemu, bridge| qemu.device(bridge));

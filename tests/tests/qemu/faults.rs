@@ -1,15 +1,15 @@
-//! Bad input: a clear line on the console, and the machine lives on, or stops with a status that says failure.
+//! Invalid input: the console names it, and the machine continues, or ends with a status that means failure.
 
 use switchboard_tests::{Exit, Guest, Machine, Nic, Qemu};
 
-/// The small page still comes.
+/// Checks that a small page is served.
 fn serves(guest: &Guest) {
     let hello = guest.client().get("/hello").expect("an answer");
     assert_eq!((hello.status, hello.body.len()), (200, 13));
 }
 
 #[test]
-fn without_a_network_device_it_lives_on() {
+fn without_a_network_device_the_image_runs() {
     let guest = Qemu::new(Machine::Q35).files().start();
     guest.wait_for("no network: no function has a network driver");
     assert!(guest.is_running());
@@ -57,7 +57,7 @@ fn unknown_options_and_values_are_named_and_ignored() {
 
 #[test]
 fn without_a_free_vector_a_function_stays_without_a_driver() {
-    // The two vectors go to the first functions; what comes later finds none.
+    // The first functions take both vectors; later ones find none.
     let guest = Qemu::new(Machine::Q35)
         .nic_device("virtio-net-pci,addr=3")
         .device("virtio-rng-pci,addr=4")
@@ -73,7 +73,7 @@ fn without_a_free_vector_a_function_stays_without_a_driver() {
 fn a_panic_prints_a_backtrace_and_fails() {
     let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).start();
     serves(&guest);
-    // A non-maskable interrupt means broken hardware: there is nothing to go on with.
+    // A non-maskable interrupt reports a hardware failure: the image panics.
     guest.monitor("nmi");
     assert_eq!(guest.exit(), Exit::Failure);
     guest.wait_for("panicked at");
@@ -82,7 +82,7 @@ fn a_panic_prints_a_backtrace_and_fails() {
 }
 
 #[test]
-fn little_memory_is_enough() {
+fn sixteen_mebibytes_are_enough() {
     let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).files().memory("16M").start();
     serves(&guest);
     let file = guest.client().get("/files/1mib.bin").expect("the file");
@@ -90,7 +90,7 @@ fn little_memory_is_enough() {
 }
 
 #[test]
-fn too_little_memory_is_said() {
+fn too_little_memory_is_reported() {
     // With less, the firmware cannot load the image.
     let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).files().memory("4M").start();
     guest.wait_for("memory too small");
@@ -98,7 +98,7 @@ fn too_little_memory_is_said() {
 }
 
 #[test]
-fn a_disk_that_holds_no_archive_is_said() {
+fn a_disk_without_an_archive_is_reported() {
     let disk = switchboard_tests::ScratchDisk::new(64, |_| 0xa5);
     let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).disk(disk.path()).start();
     guest.wait_for("no files: ");

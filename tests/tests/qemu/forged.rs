@@ -1,4 +1,4 @@
-//! Messages that no device of the guest sent: any vector, a thousand times each, while the page is served.
+//! Messages that no device sent: each vector a thousand times, while the page is served.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use switchboard_tests::{Guest, Machine, Nic, Qemu, Qtest};
 
-/// Where a write is a message to CPU 0 (SDM vol. 3, 11.11.1).
+/// Address at which a write is a message to CPU 0 (SDM vol. 3, 11.11.1).
 const MESSAGES: u64 = 0xfee0_0000;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn unexpected(guest: &Guest) -> u64 {
     let status = guest.client().get("/status").expect("the status").body;
@@ -17,7 +17,7 @@ fn unexpected(guest: &Guest) -> u64 {
     status["unexpected_interrupts"].as_u64().expect("a count")
 }
 
-fn forged(machine: Machine, nic: Nic) {
+fn serves_during_forged_messages(machine: Machine, nic: Nic) {
     let qtest = Qtest::default();
     let qemu = qtest.attach(Qemu::new(machine).nic(nic).files().device("edu"));
     let guest = qemu.limit(Duration::from_secs(120)).start();
@@ -38,7 +38,7 @@ fn forged(machine: Machine, nic: Nic) {
             let before = served.load(Ordering::Relaxed);
             qtest.write_words(MESSAGES, (first..first + 16).flat_map(|vector| [vector; 1000]));
             let start = Instant::now();
-            while served.load(Ordering::Relaxed) == before && start.elapsed() < PATIENCE {
+            while served.load(Ordering::Relaxed) == before && start.elapsed() < TIMEOUT {
                 thread::sleep(Duration::from_millis(1));
             }
             assert!(served.load(Ordering::Relaxed) > before, "nothing is served after vectors {first} and up");
@@ -46,7 +46,7 @@ fn forged(machine: Machine, nic: Nic) {
         done.store(true, Ordering::Relaxed);
     });
 
-    // Those that came while one was waiting merged with it; some came for each vector that nobody has.
+    // Messages that arrive while one is pending merge with it; each vector without a handler received some.
     let counted = unexpected(&guest);
     assert!((200..=256_000).contains(&counted), "{counted}");
     let file = guest.client().get("/files/1mib.bin").expect("the file");
@@ -56,10 +56,10 @@ fn forged(machine: Machine, nic: Nic) {
 
 #[test]
 fn q35_virtio() {
-    forged(Machine::Q35, Nic::Virtio);
+    serves_during_forged_messages(Machine::Q35, Nic::Virtio);
 }
 
 #[test]
 fn pc_e1000() {
-    forged(Machine::Pc, Nic::E1000);
+    serves_during_forged_messages(Machine::Pc, Nic::E1000);
 }

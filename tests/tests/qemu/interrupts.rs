@@ -1,18 +1,18 @@
-//! Devices that interrupt when they are told to, in every mode that they have: raised = handled + coalesced, and QEMU's
+//! Devices that raise interrupts on request, in every mode that they support: raised = handled + coalesced, and QEMU's
 //! own count agrees.
 
 use core::time::Duration;
 
 use switchboard_tests::{Exit, Guest, Irq, Machine, Qemu, SourceCounts, Trace, source_counts};
 
-/// Enough for laps of every ring, and for device timers to hold interrupts apart.
+/// Enough for several rounds of every ring, and for devices whose timers coalesce interrupts.
 const COUNT: u64 = 20_000;
 const MANY: u64 = 1_000_000;
 
-/// Every message, and every line through the I/O APIC, is delivered with this event.
+/// Trace event of every message, and of every line interrupt through the I/O APIC.
 const DELIVERY: &str = "apic_deliver_irq";
 
-/// Runs the app to its end; what it says became of each source, checked by itself.
+/// Runs the app to its end, and checks the counts that it prints for each source.
 fn raise(qemu: Qemu, count: u64) -> (Guest, Vec<SourceCounts>) {
     let limit = Duration::from_secs(if count > COUNT { 600 } else { 60 });
     let guest = qemu.option(&format!("app=interrupts -- raise {count}")).limit(limit).start();
@@ -30,7 +30,7 @@ fn sum(sources: &[SourceCounts], driver: &str, count: impl Fn(&SourceCounts) -> 
     sources.iter().filter(|source| source.driver == driver).map(count).sum()
 }
 
-/// One device in one mode. `kept_apart`: it sends a message for each interrupt, rather than merge them itself.
+/// Tests one device in one mode. `kept_apart`: it sends a message for each interrupt, rather than coalesce them itself.
 fn mode(machine: Machine, device: &str, irq: Irq, mode: &str, width: usize, kept_apart: bool, count: u64) {
     let trace = Trace::of(DELIVERY);
     let (_, sources) = raise(trace.attach(Qemu::new(machine).device(device).irq(irq)), count);
@@ -39,7 +39,7 @@ fn mode(machine: Machine, device: &str, irq: Irq, mode: &str, width: usize, kept
     let raised: u64 = sources.iter().map(|source| source.raised).sum();
     assert_eq!(raised, count);
 
-    // Fixed delivery of a vector that is not the machine's own: the device's, since there is no other.
+    // Fixed delivery of a vector other than the machine's own must come from the device, as there is no other.
     let delivered = trace.count(|event| event.contains("delivery_mode 0") && !event.contains("vector 0 "));
     // A call that finds causes of several sources counts on each of them.
     let handled = sources.iter().map(|source| source.handled);
@@ -58,7 +58,7 @@ macro_rules! modes {
     };
 }
 
-// e1000e keeps 128 us between two of a kind, whatever is asked for.
+// e1000e throttles each vector to one interrupt per 128 us, whatever the driver sets.
 modes! {
     q35_edu_intx: Q35 "edu" Intx is "intx", 1 sources, true;
     q35_edu_msi: Q35 "edu" Msi is "msi", 1 sources, true;
@@ -76,23 +76,23 @@ modes! {
     pc_xhci_intx: Pc "nec-usb-xhci" Intx is "intx", 1 sources, true;
     pc_xhci_msi: Pc "nec-usb-xhci" Msi is "msi", 16 sources, true;
     pc_xhci_msix: Pc "nec-usb-xhci" Msix is "msix", 16 sources, true;
-    // What the device itself lacks, rather than what the command line forbids.
+    // Modes that the device lacks, rather than modes that the command line forbids.
     q35_xhci_without_msix: Q35 "nec-usb-xhci,msix=off,msi=on" Auto is "msi", 16 sources, true;
     q35_xhci_without_messages: Q35 "nec-usb-xhci,msix=off,msi=off" Auto is "intx", 1 sources, true;
 }
 
 #[test]
-fn few_vectors_leave_fewer_lanes_and_lose_nothing() {
-    // Short of vectors, MSI-X takes what is left, but for one in eight, which stays for other functions.
+fn with_few_vectors_there_are_fewer_sources_and_no_loss() {
+    // When vectors are short, MSI-X uses those that are left.
     for (vectors, width) in [(8, 7), (3, 3), (1, 1)] {
         let qemu = Qemu::new(Machine::Q35).device("nec-usb-xhci").option(&format!("vectors={vectors}"));
         assert_eq!(raise(qemu, COUNT).1.len(), width);
     }
     let (_, sources) = raise(Qemu::new(Machine::Q35).device("e1000e").option("vectors=2"), COUNT);
-    assert_eq!(sources.len(), 5, "its causes are told apart on a folded vector too: {sources:#?}");
+    assert_eq!(sources.len(), 5, "its causes are distinguished on a folded vector too: {sources:#?}");
 }
 
-/// Three kinds of devices on one wire: their slots' pins are routed alike.
+/// Tests three different devices on one line: their slots' pins are routed alike.
 fn three_on_a_line(machine: Machine, count: u64) {
     let qemu = Qemu::new(machine).device("edu,addr=4").device("e1000e,addr=8").device("nec-usb-xhci,addr=0xc");
     let (guest, sources) = raise(qemu.irq(Irq::Intx), count);

@@ -1,16 +1,16 @@
-//! Interrupts raised by another process: the host rings vectors through an ivshmem server, and both sides count.
+//! Interrupts raised by another process: the host signals vectors through an ivshmem server, and both sides count.
 
 use core::time::Duration;
 use std::thread;
 
 use switchboard_tests::{Exit, Irq, IvshmemServer, Machine, Qemu, SourceCounts, source_counts};
 
-/// So many are rung one by one, each answered before the next, so that none that is lost can hide behind a later one;
-/// and then so many in a row, so that they merge.
+/// Length of the runs of interrupts that alternate: each answered before the next, so that a later one cannot hide a
+/// loss; and without waiting, so that they coalesce.
 const BURST: u64 = 8;
 
-/// Rings `count` times over all vectors, from a thread for each, and checks both sides' accounts.
-fn conserved(machine: Machine, vectors: usize, count: u64) -> Vec<SourceCounts> {
+/// Signals `count` interrupts over all vectors, from a thread for each, and checks both sides' counts.
+fn counts_agree(machine: Machine, vectors: usize, count: u64) -> Vec<SourceCounts> {
     let server = IvshmemServer::start(vectors);
     let qemu = server.attach(Qemu::new(machine)).option("app=interrupts -- listen");
     let guest = qemu.limit(Duration::from_secs(if count > 100_000 { 600 } else { 60 })).start();
@@ -39,7 +39,7 @@ fn conserved(machine: Machine, vectors: usize, count: u64) -> Vec<SourceCounts> 
     for (vector, source) in sources.iter().enumerate() {
         assert_eq!((source.index, source.mode.as_str(), source.lost), (vector, "msix", 0), "{source:?}");
         assert_eq!((source.raised, source.handled + source.coalesced), (each, each), "{source:?}");
-        // The host's own count, and what the handler left in the shared memory.
+        // The host's own count, and the handler's in the shared memory.
         assert_eq!((server.raised(vector), server.answered(vector)), (each, each), "vector {vector}");
         assert_eq!(server.handled(vector), source.handled, "vector {vector}");
     }
@@ -48,31 +48,31 @@ fn conserved(machine: Machine, vectors: usize, count: u64) -> Vec<SourceCounts> 
 
 #[test]
 fn q35_eight_vectors() {
-    conserved(Machine::Q35, 8, 80_000);
+    counts_agree(Machine::Q35, 8, 80_000);
 }
 
 #[test]
 fn pc_eight_vectors() {
-    conserved(Machine::Pc, 8, 80_000);
+    counts_agree(Machine::Pc, 8, 80_000);
 }
 
 #[test]
 fn few_vectors() {
     for vectors in [1, 3] {
-        conserved(Machine::Q35, vectors, 3_000);
+        counts_agree(Machine::Q35, vectors, 3_000);
     }
 }
 
 #[test]
 #[ignore = "long: run by `make test-load`"]
 fn million_on_eight_vectors() {
-    let sources = conserved(Machine::Q35, 8, 1_000_000);
+    let sources = counts_agree(Machine::Q35, 8, 1_000_000);
     let (handled, coalesced) =
         sources.iter().fold((0, 0), |sum, source| (sum.0 + source.handled, sum.1 + source.coalesced));
-    println!("1,000,000 rung: {handled} handled, {coalesced} coalesced, 0 lost");
+    println!("1,000,000 raised: {handled} handled, {coalesced} coalesced, 0 lost");
 }
 
-/// The guest rings itself: the doorbell, and the way back through the host.
+/// The guest signals itself: by the doorbell register, and back through the host.
 #[test]
 fn own_doorbell() {
     let server = IvshmemServer::start(8);
@@ -83,12 +83,12 @@ fn own_doorbell() {
     assert!(sources.iter().all(|source| source.raised == 1000 && source.lost == 0), "{sources:#?}");
 }
 
-/// It has no register that would tell whose line it is, so no line is asked for.
+/// The device has no register that shows whether it asserts its line, so the driver supports no line.
 #[test]
 fn refuses_the_line() {
     let server = IvshmemServer::start(8);
     let guest = server.attach(Qemu::new(Machine::Q35)).irq(Irq::Intx).option("app=hello").start();
-    let row = guest.wait_for("1af4:1110");
-    assert!(row.contains("no interrupt mode fits"), "{row}");
+    let report = guest.wait_for("1af4:1110");
+    assert!(report.contains("no interrupt mode fits"), "{report}");
     assert_eq!(guest.exit(), Exit::Success);
 }

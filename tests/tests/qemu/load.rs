@@ -1,7 +1,7 @@
-//! Many requests over many connections: none may stall, none may be lost.
+//! Many requests over many connections: none stalls, none is lost.
 //!
-//! One CPU on purpose: QEMU drops memory barriers between a single virtual CPU and its device threads, which is where
-//! drivers lose wake-ups.
+//! One CPU on purpose: QEMU omits memory barriers between a single virtual CPU and its device threads, which exposes
+//! lost wake-ups in drivers.
 
 use core::time::Duration;
 use std::thread;
@@ -40,9 +40,9 @@ fn e1000_intx() {
     load(Nic::E1000, Irq::Intx);
 }
 
-/// Connections are made as they come and given back as they go, also when there are hundreds.
+/// The memory of hundreds of connections is allocated as they are accepted, and freed when they end.
 #[test]
-fn hundreds_of_connections_are_served_and_given_back() {
+fn hundreds_of_connections_are_served_and_freed() {
     const CONNECTIONS: usize = 256;
     let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).option("ip=10.0.2.15/24,10.0.2.2").start();
     let used = |client: &mut Client| {

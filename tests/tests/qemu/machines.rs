@@ -1,8 +1,8 @@
-//! Machines and topologies: each boots, serves a file from its disk, and has its interrupts where it should.
+//! Machines and topologies: each boots, serves a file from its disk, and routes its interrupts to the right lines.
 
 use switchboard_tests::{Boot, FunctionReport, Guest, Irq, Machine, Nic, Qemu, serves_the_file};
 
-/// The one function that `driver` has.
+/// Returns the one function that `driver` is bound to.
 #[track_caller]
 fn function(guest: &Guest, driver: &str) -> FunctionReport {
     let functions = guest.functions();
@@ -10,19 +10,19 @@ fn function(guest: &Guest, driver: &str) -> FunctionReport {
     found.unwrap_or_else(|| panic!("no {driver} in {functions:#?}")).clone()
 }
 
-/// Its line, by what the chipset tells.
+/// Returns the GSI of its line, which must come from the chipset's registers.
 #[track_caller]
 fn line(guest: &Guest, driver: &str) -> u32 {
     let function = function(guest, driver);
     let route = function.route.as_ref().unwrap_or_else(|| panic!("no line: {function:#?}"));
     assert_eq!((function.mode.as_str(), route.source.as_str()), ("intx", "chipset"), "{function:#?}");
-    assert!(guest.interrupts().claimed(driver) > 0, "a line that never rang: {function:#?}");
+    assert!(guest.interrupts().claimed(driver) > 0, "a line without an interrupt: {function:#?}");
     route.gsi
 }
 
-/// The e1000, which has no messages, has no driver for that reason.
+/// Checks that the e1000, which has no messages, has no driver for `reason`.
 #[track_caller]
-fn stranded(guest: &Guest, reason: &str) {
+fn has_no_driver(guest: &Guest, reason: &str) {
     let functions = guest.functions();
     let card =
         functions.iter().find(|function| (function.vendor.as_str(), function.device.as_str()) == ("8086", "100e"));
@@ -33,7 +33,7 @@ fn stranded(guest: &Guest, reason: &str) {
     );
 }
 
-/// A network card and a disk, behind bridges.
+/// A machine with a network card and a disk behind bridges.
 struct Topology {
     qemu: Qemu,
     nic: &'static str,
@@ -46,7 +46,7 @@ impl Topology {
         Self { qemu: qemu.nic_device(nic).files_on(disk), nic: driver }
     }
 
-    /// It serves by messages.
+    /// Checks that it serves by MSI-X.
     fn by_messages(&self) {
         let guest = self.qemu.start();
         serves_the_file(&guest);
@@ -55,7 +55,7 @@ impl Topology {
         }
     }
 
-    /// It serves by the lines of those numbers.
+    /// Checks that it serves by lines, with these GSIs.
     fn by_lines(self, nic: u32, disk: u32) {
         let guest = self.qemu.irq(Irq::Intx).start();
         serves_the_file(&guest);
@@ -77,7 +77,7 @@ fn microvm_by_lines() {
     Topology::new(Machine::Microvm, &[], "e1000,addr=3", "virtio-blk-pci,addr=2").by_lines(19, 18);
 }
 
-/// GRUB loads the image and hands over the command line.
+/// GRUB loads the image and passes the command line.
 #[test]
 fn iso_on_bios() {
     let guest = Qemu::new(Machine::Pc).boot(Boot::Iso).nic(Nic::Virtio).files().irq(Irq::Intx).start();
@@ -86,7 +86,7 @@ fn iso_on_bios() {
     assert_eq!((line(&guest, "virtio-net"), line(&guest, "virtio-blk")), (10, 11));
 }
 
-/// UEFI puts 64-bit BARs where only 64 bits reach, and keeps some of the memory.
+/// UEFI assigns 64-bit BARs above 4 GiB, and reserves some of the memory.
 #[test]
 fn iso_on_uefi() {
     let qemu = Qemu::new(Machine::Q35).boot(Boot::Uefi).nic(Nic::Virtio).files().device("pci-testdev,membar=8G");
@@ -105,11 +105,12 @@ fn iso_on_uefi_by_lines() {
     let qemu = Qemu::new(Machine::Q35).boot(Boot::Uefi).irq(Irq::Intx);
     let guest = qemu.nic_device("e1000,addr=5").files_on("virtio-blk-pci,addr=0x1d").start();
     serves_the_file(&guest);
-    // The second slot is one of those that the chipset's registers route.
+    // The pin of slot 0x1d is routed by registers of the chipset.
     assert_eq!((line(&guest, "e1000"), line(&guest, "virtio-blk")), (21, 16));
 }
 
-/// SeaBIOS moves the others' 64-bit BARs up with one that has no room below; here above memory that is above 4 GiB.
+/// SeaBIOS moves all 64-bit BARs above 4 GiB when one does not fit below; here also above RAM that reaches beyond 4
+/// GiB.
 #[test]
 fn q35_with_8_gib_above_5_gib() {
     let qemu = Qemu::new(Machine::Q35).memory("5G").nic(Nic::Virtio).files().device("pci-testdev,membar=8G");
@@ -152,8 +153,8 @@ fn pc_expander() {
         .by_lines(10, 11);
 }
 
-/// Expanders route differently, and with two of them nothing tells which one leads to a bus: the function behind says
-/// so, and the others run.
+/// Expanders route differently, and with two of them it is unknown which one leads to a bus: the function behind
+/// reports that, and the others work.
 #[test]
 fn q35_two_expanders() {
     let bridges = [
@@ -167,16 +168,19 @@ fn q35_two_expanders() {
     let qemu = qemu.nic_device("virtio-net-pci,bus=other").files_on("virtio-blk-pci,bus=pcie.0");
     let guest = qemu.device("e1000,bus=conventional,addr=4,romfile=").start();
     serves_the_file(&guest);
-    stranded(&guest, "no route for INTA of 0000:80:00.0: which of 2 expander bridges it came through is not known");
+    has_no_driver(
+        &guest,
+        "no route for INTA of 0000:80:00.0: which of 2 expander bridges it came through is not known",
+    );
 }
 
-/// Without ACPI nothing tells of an I/O APIC.
+/// Without ACPI no I/O APIC is found.
 #[test]
 fn without_an_io_apic() {
     let qemu = Qemu::new(Machine::Q35Qboot).argument("-machine", "acpi=off").nic(Nic::Virtio).files();
     let guest = qemu.device("e1000,addr=9,romfile=").start();
     serves_the_file(&guest);
-    stranded(
+    has_no_driver(
         &guest,
         "no route for INTA of 0000:00:09.0: the chipset leads to GSI 21; firmware's Interrupt Line is 11; the I/O APICs \
          have 0 inputs",
@@ -204,7 +208,7 @@ fn pc_bridges() {
     topology.by_lines(10, 11);
 }
 
-/// What a port says of itself behind the first 256 bytes, which only PCI Express has.
+/// Extended capabilities of a port, behind the first 256 bytes of its configuration space.
 #[test]
 fn extended_capabilities_are_reported() {
     let guest =

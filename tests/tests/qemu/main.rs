@@ -1,4 +1,4 @@
-//! The image in QEMU: one boot for each device, mode and machine that makes a difference, driven from outside.
+//! Tests of the image in QEMU: one boot for each relevant device, mode and machine, driven from outside.
 
 mod assignment;
 mod budgets;

@@ -1,4 +1,4 @@
-//! What a person types: `make run` and `make qemu-cmd`.
+//! The commands `make run` and `make qemu-cmd`, as typed by a user.
 
 use core::time::Duration;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::process::{Child, Command, Stdio};
 
 use switchboard_tests::{Client, Console};
 
-/// `make` at the top of the repository, without a terminal.
+/// Returns a `make` at the top of the repository, without a terminal.
 fn make(arguments: &[&str]) -> Command {
     let mut make = Command::new("make");
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     make.current_dir(top).args(arguments);
-    // What the surrounding `make test` hands down is not what a person types.
+    // Removes what the surrounding `make test` exports.
     for variable in
         ["MAKEFLAGS", "MAKELEVEL", "MACHINE", "BOOT", "NIC", "IRQ", "PORT", "SMP", "MEM", "ACCEL", "APP", "DISK"]
     {
@@ -24,7 +24,7 @@ fn make(arguments: &[&str]) -> Command {
     make
 }
 
-/// Ends it politely, so that it can end its QEMU. By a shell's own `kill`: a small system has no program of that name.
+/// Ends `make` by SIGTERM, so that it can end its QEMU. Uses the shell's `kill`, as a small system has no such program.
 struct Running(Child);
 
 impl Drop for Running {
@@ -35,7 +35,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn run_serves_the_page_and_says_where() {
+fn run_serves_the_page_and_prints_its_address() {
     let mut running = Running(make(&["run"]).spawn().expect("make can be started"));
     let console = Console::default();
     console.follow(running.0.stdout.take().expect("stdout is a pipe"));
@@ -62,7 +62,7 @@ fn qemu_cmd_prints_one_command() {
 }
 
 #[test]
-fn qemu_cmd_boots_as_it_is_told() {
+fn qemu_cmd_follows_its_variables() {
     let command = |words: &[&str]| {
         let output = make(&[&["-s", "qemu-cmd"], words].concat()).output().expect("make");
         (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
@@ -79,7 +79,7 @@ fn qemu_cmd_boots_as_it_is_told() {
 }
 
 #[test]
-fn wrong_values_name_the_allowed_ones() {
+fn invalid_values_are_refused_and_valid_ones_named() {
     for (variable, allowed) in [
         ("MACHINE=vax", "q35 pc microvm"),
         ("BOOT=floppy", "pvh iso uefi"),

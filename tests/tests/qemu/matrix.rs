@@ -1,8 +1,8 @@
-//! Every machine, network device and interrupt mode: an address, files, requests, and the reports that tell of them.
+//! Every machine, network device and interrupt mode: DHCP, files, requests, and the reports about them.
 
 use switchboard_tests::{FunctionReport, Guest, Irq, Machine, Nic, Qemu, mebibyte_file, sha256};
 
-/// A guest as `make run` starts it.
+/// Starts a guest as `make run` does.
 fn boot(machine: Machine, nic: Nic, irq: Irq) -> Guest {
     Qemu::new(machine).nic(nic).files().device("virtio-rng-pci").device("edu").irq(irq).start()
 }
@@ -14,7 +14,7 @@ fn driver(nic: Nic) -> &'static str {
     }
 }
 
-/// How configuration space names the function; virtio's older number, since these devices are transitional.
+/// Returns vendor and device id of the function; for virtio the older id, since these devices are transitional.
 fn id(driver: &str) -> (&'static str, &'static str) {
     match driver {
         "virtio-net" => ("1af4", "1000"),
@@ -25,7 +25,7 @@ fn id(driver: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// The report of the one function that `driver` has, or could not take.
+/// Returns the report of the one function that `driver` is bound to, or could not be bound to.
 fn report<'a>(functions: &'a [FunctionReport], driver: &str) -> &'a FunctionReport {
     let wanted = id(driver);
     let mut found = functions.iter().filter(|function| (function.vendor.as_str(), function.device.as_str()) == wanted);
@@ -34,7 +34,7 @@ fn report<'a>(functions: &'a [FunctionReport], driver: &str) -> &'a FunctionRepo
     one
 }
 
-/// Either live in `mode`, or, for `None`, without a driver and with the reason.
+/// Checks that the function is live in `mode`, or, for `None`, has no driver and the reason is reported.
 fn check(functions: &[FunctionReport], driver: &str, mode: Option<&str>) {
     let function = report(functions, driver);
     assert_eq!(function.mode, mode.unwrap_or("none"), "{function:#?}");
@@ -46,7 +46,7 @@ fn check(functions: &[FunctionReport], driver: &str, mode: Option<&str>) {
     }
 }
 
-/// The network works in `mode`, and the reports say so.
+/// Checks that the network works in `mode`, and that the reports agree.
 fn serves(machine: Machine, nic: Nic, irq: Irq, mode: &str) {
     let guest = boot(machine, nic, irq);
     guest.wait_for("address 10.0.2.15");
@@ -67,7 +67,7 @@ fn serves(machine: Machine, nic: Nic, irq: Irq, mode: &str) {
 
     let functions = guest.functions();
     check(&functions, driver(nic), Some(mode));
-    // The others follow the same command line; edu has no MSI-X.
+    // The other functions follow the same command line; edu has no MSI-X.
     let (disk, edu) = match irq {
         Irq::Auto => (Some("msix"), Some("msi")),
         Irq::Intx => (Some("intx"), Some("intx")),
@@ -99,7 +99,7 @@ serves! {
 
 #[test]
 fn an_older_cpu_serves() {
-    // QEMU's default: no x2APIC, no RDRAND, nothing that came after 2008.
+    // QEMU's default: no x2APIC, no RDRAND, no feature introduced after 2008.
     let guest = Qemu::new(Machine::Pc).nic(Nic::Virtio).cpu("qemu64").start();
     assert_eq!(guest.client().get("/hello").expect("an answer").status, 200);
 }
@@ -114,7 +114,7 @@ fn further_cpus_do_no_harm() {
     }
 }
 
-/// A mode that the network device cannot do: it stays without a driver, the console says why, and the rest works.
+/// Checks a mode that the network device lacks: it has no driver, the console prints the reason, and the rest works.
 fn refuses(machine: Machine, nic: Nic, irq: Irq, working: &str) {
     let guest = boot(machine, nic, irq);
     let row = |driver| {
@@ -125,7 +125,7 @@ fn refuses(machine: Machine, nic: Nic, irq: Irq, working: &str) {
     assert!(refused.contains("no interrupt mode fits"), "{refused}");
     let granted = row(working);
     assert!(!granted.contains("failed"), "{granted}");
-    assert!(guest.is_running(), "the machine lives on");
+    assert!(guest.is_running(), "the machine runs on");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Addresses and links, as they are given, taken away and given back.
+//! Addresses and links: assigned, removed and restored.
 
 use switchboard_tests::{Guest, Machine, Nic, Qemu};
 
@@ -8,14 +8,14 @@ fn serves(guest: &Guest) {
 }
 
 #[test]
-fn an_address_of_the_command_line_is_taken() {
-    // Not the one that DHCP would give: QEMU forwards to that one, so this is looked at from the console only.
+fn an_address_on_the_command_line_is_used() {
+    // Another one than by DHCP: QEMU forwards ports to that one, so only the console is checked.
     let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).option("ip=10.0.2.99/24,10.0.2.2").start();
     guest.wait_for("address 10.0.2.99/24 by command line");
     guest.wait_for("gateway 10.0.2.2");
 }
 
-/// The link goes away and comes back; what is said of it.
+/// Takes the link down and up, and checks what is reported.
 fn link(nic: Nic, down: &str) {
     let guest = Qemu::new(Machine::Q35).nic(nic).start();
     serves(&guest);
@@ -32,6 +32,6 @@ fn virtio_link_comes_back() {
 
 #[test]
 fn e1000_link_comes_back() {
-    // By deferred work, with statistics that the handler shares with nobody.
+    // By deferred work, with statistics that belong to the handler exclusively.
     link(Nic::E1000, "e1000: link down; 0 frames missed, 0 CRC errors");
 }

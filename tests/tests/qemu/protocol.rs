@@ -1,10 +1,10 @@
-//! Requests that are not HTTP, or not whole: an answer of the 400s or the end of the connection, never a hang.
+//! Requests that are not HTTP, or incomplete: a 4xx response or the end of the connection, never a hang.
 
 use core::time::Duration;
 
 use switchboard_tests::{Client, Guest, Machine, Nic, Qemu, exchange};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn boot() -> Guest {
     Qemu::new(Machine::Q35).nic(Nic::Virtio).files().start()
@@ -26,8 +26,8 @@ fn malformed_requests_get_4xx() {
         ("a length that is no number", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n".to_vec()),
     ];
     for (name, request) in cases {
-        let mut client = Client::connect(guest.http_port(), PATIENCE).expect("a connection");
-        // The other side may have seen enough before we have sent everything.
+        let mut client = Client::connect(guest.http_port(), TIMEOUT).expect("a connection");
+        // The server may respond before everything has been sent.
         drop(client.send(&request));
         let answer = client.response().unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!((400..500).contains(&answer.status), "{name} got {}", answer.status);
@@ -49,9 +49,9 @@ fn unknown_paths_and_methods_get_4xx() {
     works(&guest);
 }
 
-/// Requests cut off in the middle must not hold their connections for ever: there are only so many.
+/// Incomplete requests must not hold their connections for ever: their number is limited.
 #[test]
-fn cut_requests_leave_room_for_others() {
+fn incomplete_requests_do_not_block_others() {
     let guest = boot();
     drop(guest.client());
     for (index, part) in ["", "G", "GET /hello", "GET /hello HTTP/1.1\r\n", "GET /hello HTTP/1.1\r\nHost:"]
@@ -60,7 +60,7 @@ fn cut_requests_leave_room_for_others() {
         .take(60)
         .enumerate()
     {
-        let answer = exchange(guest.http_port(), part.as_bytes(), PATIENCE)
+        let answer = exchange(guest.http_port(), part.as_bytes(), TIMEOUT)
             .unwrap_or_else(|error| panic!("connection {index}, cut after `{}`: {error}", part.escape_debug()));
         let text = String::from_utf8_lossy(&answer);
         assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "`{}` got: {text}", part.escape_debug());
@@ -68,19 +68,19 @@ fn cut_requests_leave_room_for_others() {
     works(&guest);
 }
 
-/// Connections that say nothing are ended after a while, so they shut nobody out for long.
+/// Idle connections are closed after a timeout, so that they do not block others for long.
 #[test]
-fn silent_connections_make_room_for_others() {
+fn idle_connections_do_not_block_others() {
     let guest = boot();
     drop(guest.client());
-    let connect = |_| Client::connect(guest.http_port(), PATIENCE).expect("a connection");
+    let connect = |_| Client::connect(guest.http_port(), TIMEOUT).expect("a connection");
     let silent: Vec<Client> = (0..48).map(connect).collect();
     works(&guest);
     drop(silent);
     works(&guest);
 }
 
-/// The page is still there for everybody else.
+/// Checks that the page is served.
 fn works(guest: &Guest) {
     let hello = guest.client().get("/hello").expect("an answer");
     assert_eq!((hello.status, hello.body.len()), (200, 13));

@@ -1,4 +1,4 @@
-//! Straight on the drivers: blocks at every depth, and frames that come back as they were.
+//! Apps directly on the drivers: block reads at every queue depth, and reflected frames.
 
 use core::time::Duration;
 use std::thread;
@@ -10,7 +10,7 @@ use switchboard_tests::{Exit, Irq, Machine, Qemu, ScratchDisk};
 const SECTORS: u32 = 8192;
 const READS: u32 = 4000;
 
-/// Random reads of a disk whose each eight bytes are the number of their place.
+/// Reads a disk at random whose content is, every eight bytes, the number of their offset.
 fn reads(irq: Irq) {
     let disk = ScratchDisk::new(SECTORS, |_| 0);
     let places: Vec<u8> = (0..u64::from(SECTORS) * 512).step_by(8).flat_map(u64::to_le_bytes).collect();
@@ -25,17 +25,17 @@ fn reads(irq: Irq) {
 }
 
 #[test]
-fn blocks_hold_what_they_should_at_every_depth_by_msix() {
+fn blocks_are_correct_at_every_depth_by_msix() {
     reads(Irq::Msix);
 }
 
 #[test]
-fn blocks_hold_what_they_should_at_every_depth_by_intx() {
+fn blocks_are_correct_at_every_depth_by_intx() {
     reads(Irq::Intx);
 }
 
 #[test]
-fn a_wrong_block_is_seen() {
+fn a_wrong_block_is_detected() {
     let disk = ScratchDisk::new(SECTORS, |_| 0);
     let words = "app=blkbench -- count 10 verify offsets";
     let guest = Qemu::new(Machine::Q35).disk(disk.path()).option(words).start();
@@ -43,7 +43,7 @@ fn a_wrong_block_is_seen() {
     assert!(guest.console().text().contains("10 blocks did not hold what they should"));
 }
 
-/// Frames of several sizes, one and many at a time: the client looks at each that comes back.
+/// Reflects frames of several sizes, one and many at a time; the client checks each.
 fn frames_come_back(card: &str, irq: Irq, option: &str) {
     let ports = Ports::free();
     let end = |side, port| format!(",{side}.type=inet,{side}.host=127.0.0.1,{side}.port={port}");
@@ -56,7 +56,7 @@ fn frames_come_back(card: &str, irq: Irq, option: &str) {
         .start();
     guest.wait_for(", ready");
     if card == "e1000" {
-        // QEMU's receives nothing for a second after it was set up.
+        // QEMU's e1000 receives nothing for a second after its set-up.
         thread::sleep(Duration::from_millis(1300));
     }
     for (size, window) in [(60, 1), (64, 64), (1514, 1), (1514, 64)] {

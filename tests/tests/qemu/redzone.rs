@@ -1,4 +1,4 @@
-//! No instruction of the image keeps data below the stack pointer.
+//! Checks that no instruction of the image accesses data below the stack pointer.
 
 use std::process::Command;
 

@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpStream, UdpSocket};
 
 use switchboard_tests::{Guest, Machine, Nic, Protocol, Qemu};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn boot() -> Guest {
     let guest = Qemu::new(Machine::Q35)
@@ -23,12 +23,12 @@ fn boot() -> Guest {
 
 fn connect(guest: &Guest, port: u16) -> TcpStream {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, guest.port(0, Protocol::Tcp, port))).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a time limit");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("a time limit");
     stream
 }
 
-/// Bytes that differ from place to place.
+/// Returns bytes that differ from offset to offset.
 fn pattern(length: u32) -> Vec<u8> {
     (0..length).flat_map(|index| index.wrapping_mul(0x9e37_79b9).to_be_bytes()).collect()
 }
@@ -55,7 +55,7 @@ fn udp_echo_returns_each_datagram() {
     let guest = boot();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
     socket.connect((Ipv4Addr::LOCALHOST, guest.port(0, Protocol::Udp, 7))).expect("a peer");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    socket.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
     let mut buffer = [0; 2048];
     for length in [1, 17, 100, 360] {
         let sent = pattern(length);
@@ -66,7 +66,7 @@ fn udp_echo_returns_each_datagram() {
 }
 
 #[test]
-fn discard_takes_everything_and_says_nothing() {
+fn discard_reads_everything_and_sends_nothing() {
     let guest = boot();
     let mut stream = connect(&guest, 9);
     stream.write_all(&pattern(256 * 1024)).expect("a mebibyte is taken");
@@ -77,12 +77,12 @@ fn discard_takes_everything_and_says_nothing() {
 }
 
 #[test]
-fn chargen_sends_the_pattern_for_as_long_as_it_is_read() {
+fn chargen_sends_the_pattern_until_the_peer_closes() {
     let guest = boot();
     let mut stream = connect(&guest, 19);
     let mut text = vec![0; 74 * 1000];
     stream.read_exact(&mut text).expect("a thousand lines");
-    // RFC 864: 72 of the 95 printable characters, each line beginning one character further on.
+    // RFC 864: 72 of the 95 printable characters, each line starting one character later.
     let printable = (b' '..=b'~').cycle();
     for (number, line) in text.chunks(74).enumerate() {
         let expected = printable.clone().skip(number % 95).take(72).chain(*b"\r\n");

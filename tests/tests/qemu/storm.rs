@@ -1,4 +1,4 @@
-//! A line that is pulled for ever and claimed by nobody: it is masked, reported, and polled, and the machine serves.
+//! A line that stays asserted and that no handler claims: it is masked, reported and polled, and the machine serves.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -17,7 +17,7 @@ fn hello(guest: &Guest, requests: u32) -> Duration {
     start.elapsed()
 }
 
-/// What was said about the storm: one report, its line, and the function that is at fault.
+/// Checks the report of the storm (the line, and the function at fault); returns the line.
 fn reported(guest: &Guest) -> String {
     let pulled = guest.wait_for("and nobody claims it");
     let gsi = pulled.split("GSI ").nth(1).and_then(|rest| rest.split(',').next()).expect("its number").to_owned();
@@ -31,7 +31,7 @@ fn deaf_calls(interrupts: &InterruptsReport) -> u64 {
 }
 
 #[test]
-fn others_on_the_line_are_served() {
+fn other_devices_on_the_line_are_served() {
     // On q35 these slots' pins are routed alike.
     let qemu = Qemu::new(Machine::Q35).nic_device("virtio-net-pci,vectors=0,addr=4").device("edu,addr=8");
     let guest = qemu.irq(Irq::Intx).option(STORM).start();
@@ -43,14 +43,14 @@ fn others_on_the_line_are_served() {
         interrupts.vectors.iter().filter(|row| row.gsi.map(|gsi| gsi.to_string()) == Some(gsi.clone())).collect();
     assert_eq!(rows.len(), 2, "both are on the line: {interrupts:#?}");
     assert!(interrupts.of("virtio-net").all(|row| row.claimed > 0), "{interrupts:#?}");
-    // Reported once, however often it was tried since.
+    // Reported once, however often the line was polled since.
     let text = guest.console().text();
     assert_eq!(text.matches("a storm that no handler claims").count(), 1, "{text}");
 }
 
 #[test]
 fn is_masked_within_a_thousand_and_polled_slowly() {
-    // The network interrupts by messages: the line is the deaf one's alone.
+    // The network interrupts by messages, so that the line has no other device.
     let guest = Qemu::new(Machine::Q35).nic_device("virtio-net-pci").device("edu").option(STORM).start();
     reported(&guest);
     drop(guest.client());
@@ -58,7 +58,7 @@ fn is_masked_within_a_thousand_and_polled_slowly() {
     let since_boot = guest.client().get("/status").expect("the status").body;
     let status: serde_json::Value = serde_json::from_slice(&since_boot).expect("JSON");
     let seconds = status["uptime_ms"].as_u64().expect("a time") / 1000 + 1;
-    // Ten calls at a time, ten times a second.
+    // Polled ten calls at a time, ten times a second.
     assert!((1_000..=1_000 + 100 * seconds).contains(&first), "{first} calls in {seconds} s");
 
     hello(&guest, 100);
@@ -69,14 +69,14 @@ fn is_masked_within_a_thousand_and_polled_slowly() {
 
 /// Devices on other vectors keep at least half of their throughput.
 #[test]
-fn others_keep_their_pace() {
+fn others_keep_their_throughput() {
     let qemu = || Qemu::new(Machine::Q35).nic_device("virtio-net-pci").device("edu");
     let calm = qemu().start();
     hello(&calm, 100);
     let storm = qemu().option(STORM).start();
     reported(&storm);
     hello(&storm, 100);
-    // In turns, so that whatever else the host does slows both.
+    // Alternating, so that other load of the host affects both.
     let (mut without, mut with) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..5 {
         without += hello(&calm, 400);

@@ -1,5 +1,5 @@
-//! Handlers that come and go while their device interrupts: none is called once it is dropped, no other device's
-//! interrupt is lost, and what was free before is free after.
+//! Handlers that are registered and dropped while their device interrupts: none is called after its drop, no other
+//! device loses an interrupt, and all resources are released.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -15,13 +15,13 @@ fn start(qemu: Qemu, rounds: u64, driver: &str) -> Guest {
     qemu.option(&format!("app=interrupts -- teardown {rounds} {driver}")).limit(limit).start()
 }
 
-/// Checks what the app says of its rounds, and of the devices beside: each was raised twice a round, on each source.
-fn ended_well(guest: &Guest, rounds: u64, driver: &str, mode: &str, others: &[&str]) {
+/// Checks the app's report of its rounds and of the other devices: each source was raised twice a round.
+fn check_report(guest: &Guest, rounds: u64, driver: &str, mode: &str, others: &[&str]) {
     assert_eq!(guest.exit(), Exit::Success);
     let line = guest.wait_for(&format!("teardown {driver} "));
     assert!(line.contains(&format!(" {mode} rounds {rounds} ")) && line.contains(" late 0 kept 0 "), "{line}");
     let calls = line.split(" calls ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|n| n.parse().ok());
-    // A round waits for none to seven of them.
+    // A round waits for zero to seven calls.
     assert!(calls.is_some_and(|calls: u64| calls >= rounds * 7 / 2), "{line}");
 
     let sources = source_counts(guest);
@@ -34,7 +34,7 @@ fn ended_well(guest: &Guest, rounds: u64, driver: &str, mode: &str, others: &[&s
     }
 }
 
-/// The devices beside are of two kinds, and on the line share the wire of the first: their slots' pins are routed alike.
+/// The other devices are of two types; by INTx they share the line of the first, as their slots' pins are routed alike.
 fn torn_down(device: &str, irq: Irq, mode: &str, rounds: u64) {
     let (driver, other) = if device == "edu" { ("edu", "e1000e") } else { ("e1000e", "edu") };
     let qemu = Qemu::new(Machine::Q35)
@@ -42,10 +42,10 @@ fn torn_down(device: &str, irq: Irq, mode: &str, rounds: u64) {
         .device(&format!("{other},addr=8"))
         .device("nec-usb-xhci,addr=0xc");
     let guest = start(qemu.irq(irq), rounds, driver);
-    ended_well(&guest, rounds, driver, mode, &[other, "xhci"]);
+    check_report(&guest, rounds, driver, mode, &[other, "xhci"]);
 }
 
-/// The host rings all vectors without a pause, whether anybody is there or not.
+/// The host signals all vectors without a pause, whether a handler is registered or not.
 fn torn_down_by_the_host(rounds: u64) {
     let server = IvshmemServer::start(8);
     let qemu = server.attach(Qemu::new(Machine::Q35)).device("edu").device("nec-usb-xhci");
@@ -63,7 +63,7 @@ fn torn_down_by_the_host(rounds: u64) {
         is_over.store(true, Ordering::Relaxed);
         assert_eq!(exit, Exit::Success);
     });
-    ended_well(&guest, rounds, "ivshmem", "msix", &["edu", "xhci"]);
+    check_report(&guest, rounds, "ivshmem", "msix", &["edu", "xhci"]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn e1000e_msi() {
     torn_down("e1000e", Irq::Msi, "msi", ROUNDS);
 }
 
-/// One entry comes and goes; the four others of the table are among the sources.
+/// One table entry is registered and dropped; the four others are among the sources.
 #[test]
 fn e1000e_msix() {
     torn_down("e1000e", Irq::Auto, "msix", ROUNDS);

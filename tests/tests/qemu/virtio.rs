@@ -1,10 +1,10 @@
-//! What virtio devices make of few vectors, of shared lines, and of each other.
+//! Virtio devices with few vectors, on shared lines, and side by side.
 
 use std::collections::BTreeSet;
 
 use switchboard_tests::{Guest, InterruptsReport, Irq, Machine, Nic, Qemu, ScratchDisk};
 
-/// Asks for the small page a hundred times.
+/// Requests the small page a hundred times.
 fn hundred_requests(guest: &Guest) {
     let mut client = guest.client();
     for request in 0..100 {
@@ -13,7 +13,7 @@ fn hundred_requests(guest: &Guest) {
     }
 }
 
-/// The network device with so many MSI-X entries serves; what its interrupts look like.
+/// Checks that a network device with `entries` MSI-X entries serves; returns its interrupt counters.
 fn with_entries(entries: u32) -> InterruptsReport {
     let guest = Qemu::new(Machine::Q35).nic_device(&format!("virtio-net-pci,vectors={entries}")).files().start();
     hundred_requests(&guest);
@@ -24,18 +24,18 @@ fn with_entries(entries: u32) -> InterruptsReport {
     guest.interrupts()
 }
 
-/// The names on each vector of the network device.
+/// Returns the message names on each vector of the network device.
 fn names(interrupts: &InterruptsReport) -> Vec<Vec<String>> {
     let rows: Vec<_> = interrupts.of("virtio-net").collect();
     assert!(rows.iter().all(|row| row.mode == "msix"), "{rows:#?}");
     assert!(rows.iter().any(|row| row.claimed > 0), "{rows:#?}");
     let vectors: BTreeSet<_> = rows.iter().map(|row| row.vector).collect();
-    assert_eq!(vectors.len(), rows.len(), "each row has a vector of its own: {rows:#?}");
+    assert_eq!(vectors.len(), rows.len(), "each entry has a vector of its own: {rows:#?}");
     rows.into_iter().map(|row| row.names.clone()).collect()
 }
 
 #[test]
-fn no_entry_means_the_line() {
+fn without_entries_the_line_is_used() {
     let interrupts = with_entries(0);
     let rows: Vec<_> = interrupts.of("virtio-net").collect();
     assert_eq!(rows.len(), 1, "{rows:#?}");
@@ -54,7 +54,7 @@ fn one_entry_folds_everything() {
 fn two_entries_fold_the_rest() {
     let names = names(&with_entries(2));
     assert_eq!(names.len(), 2, "{names:?}");
-    assert!(names[0].len() == 1 && names[1].len() > 1, "the first message keeps its own: {names:?}");
+    assert!(names[0].len() == 1 && names[1].len() > 1, "the first message has a vector of its own: {names:?}");
 }
 
 #[test]
@@ -78,13 +78,13 @@ fn three_devices_share_a_line() {
 
     let interrupts = guest.interrupts();
     let rows: Vec<_> = interrupts.vectors.iter().filter(|row| row.driver.starts_with("virtio-")).collect();
-    assert_eq!(rows.len(), 3, "one row for each: {:#?}", interrupts.vectors);
+    assert_eq!(rows.len(), 3, "one entry for each: {:#?}", interrupts.vectors);
     assert!(
         rows.iter().all(|row| row.mode == "intx" && row.gsi == rows[0].gsi && row.vector == rows[0].vector),
         "{rows:#?}"
     );
-    assert!(rows.iter().all(|row| row.claimed > 0), "each claims its own: {rows:#?}");
-    assert!(rows.iter().all(|row| row.unclaimed > 0), "each is asked about the others': {rows:#?}");
+    assert!(rows.iter().all(|row| row.claimed > 0), "each claims its own interrupts: {rows:#?}");
+    assert!(rows.iter().all(|row| row.unclaimed > 0), "each handler is called for the others' interrupts: {rows:#?}");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn two_disks_at_once() {
 }
 
 #[test]
-fn older_virtio_shapes_serve() {
+fn virtio_without_newer_features_serves() {
     for options in
         ["event_idx=off", "indirect_desc=off", "disable-legacy=on", "mrg_rxbuf=off,event_idx=off,indirect_desc=off"]
     {

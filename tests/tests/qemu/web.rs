@@ -1,4 +1,4 @@
-//! What the default app serves besides the reports: the page, the metrics, and files whole, in part and many at once.
+//! The default app beside its reports: the page, the metrics, and files whole, in part and concurrently.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ fn boot() -> Guest {
     Qemu::new(Machine::Q35).nic(Nic::Virtio).files().start()
 }
 
-/// A request with one more header.
+/// Sends a request with one more header.
 fn get_with(client: &mut Client, path: &str, header: &str) -> Response {
     let request = format!("GET {path} HTTP/1.1\r\nHost: switchboard\r\n{header}\r\n\r\n");
     client.send(request.as_bytes()).expect("a request is sent");
@@ -16,7 +16,7 @@ fn get_with(client: &mut Client, path: &str, header: &str) -> Response {
 }
 
 #[test]
-fn the_page_needs_nothing_from_outside() {
+fn the_page_loads_no_external_resource() {
     let guest = boot();
     let page = guest.client().get("/").expect("the page");
     assert_eq!(page.status, 200);
@@ -51,7 +51,7 @@ fn the_metrics_are_prometheus_text() {
 }
 
 #[test]
-fn a_part_of_a_file_is_that_part() {
+fn a_range_of_a_file_is_served() {
     let guest = boot();
     let mut client = guest.client();
     let file = mebibyte_file();
@@ -62,11 +62,11 @@ fn a_part_of_a_file_is_that_part() {
     }
     let beyond = get_with(&mut client, "/files/1mib.bin", "Range: bytes=1048576-");
     assert_eq!(beyond.status, 416);
-    // The connection is still in step.
+    // The connection is still usable.
     assert_eq!(client.get("/hello").expect("an answer").body.len(), 13);
 }
 
-/// A disk that takes its time keeps nobody from the rest, and what may be on it is not said to be missing.
+/// A slow disk delays no other request, and its files are reported as not yet available rather than missing.
 #[test]
 fn a_slow_disk_is_waited_for() {
     let guest = Qemu::new(Machine::Q35)
@@ -83,9 +83,9 @@ fn a_slow_disk_is_waited_for() {
 }
 
 #[test]
-fn many_files_at_once_arrive_whole() {
+fn many_concurrent_files_arrive_whole() {
     let guest = boot();
-    // Connected one by one: QEMU lets a single connection wait on a forwarded port.
+    // Serially: QEMU's backlog of a forwarded port is one connection.
     let clients: Vec<Client> = (0..8).map(|_| guest.client()).collect();
     let wanted = sha256(&mebibyte_file());
     thread::scope(|scope| {

@@ -1,13 +1,13 @@
-//! Devices that every driver of the image knows, and whose registers answer anything: whatever comes of it, the page
-//! and the files are served.
+//! Devices that match the image's drivers, and whose registers return arbitrary values: the page and the files must be
+//! served all the same.
 
 use switchboard_tests::Irq;
 use switchboard_tests::proxy::{ConfigBuilder, Garbage, Proxy, VirtioKind};
 
 use super::{SLOTS, machine, serves, start};
 
-/// One of each kind that there is a driver for, with messages where the real one has them.
-fn known() -> [ConfigBuilder; 11] {
+/// Returns one function for each driver, with messages where the real device has them.
+fn supported_functions() -> [ConfigBuilder; 11] {
     let virtio = |kind: VirtioKind| kind.config().memory(1, 0x1000).msix(4, 1, 0x800);
     [
         VirtioKind::Net.config(),
@@ -28,14 +28,14 @@ fn known() -> [ConfigBuilder; 11] {
     ]
 }
 
-/// Boots with two of each kind; no two of all have the same garbage.
+/// Boots with two of each function, all with different values.
 fn survives(round: u64, irq: Irq) {
     let mut qemu = machine().irq(irq);
     let mut proxies = Vec::new();
     let seeds = round * 0x100..;
-    for ((slot, sketch), seed) in SLOTS.zip(known().iter().cycle()).take(22).zip(seeds) {
+    for ((slot, config), seed) in SLOTS.zip(supported_functions().iter().cycle()).take(22).zip(seeds) {
         let (proxy, with) =
-            Proxy::attach(qemu, &format!("addr={slot:#x}"), sketch.space(), Box::new(Garbage::new(seed)));
+            Proxy::attach(qemu, &format!("addr={slot:#x}"), config.space(), Box::new(Garbage::new(seed)));
         proxies.push(proxy);
         qemu = with;
     }
@@ -43,12 +43,12 @@ fn survives(round: u64, irq: Irq) {
     serves(&guest);
     let reached = proxies.iter().filter(|proxy| proxy.access_count() > 60).count();
     let live = guest.functions().iter().filter(|function| function.state == "live").count();
-    println!("round {round}, {irq:?}: {reached} of {} were worked with, {live} functions live", proxies.len());
+    println!("round {round}, {irq:?}: {reached} of {} were accessed, {live} functions live", proxies.len());
     assert!(guest.is_running() && reached > 0);
 }
 
 #[test]
-fn registers_that_answer_anything_hurt_nobody() {
+fn arbitrary_register_values_do_no_harm() {
     for round in 0..2 {
         survives(round, Irq::Auto);
         survives(round, Irq::Intx);
@@ -57,7 +57,7 @@ fn registers_that_answer_anything_hurt_nobody() {
 
 #[test]
 #[ignore = "long: run by `make test-load`"]
-fn registers_that_answer_anything_hurt_nobody_for_long() {
+fn arbitrary_register_values_do_no_harm_for_long() {
     for round in 2..40 {
         survives(round, if round % 2 == 0 { Irq::Auto } else { Irq::Intx });
     }

@@ -1,4 +1,4 @@
-//! Hostile functions: whatever they are, the guest does to them only what it may, and everything else works.
+//! Hostile functions: the guest makes only permitted accesses to them, and everything else works.
 
 use core::ops::Range;
 use std::path::Path;
@@ -11,7 +11,7 @@ use switchboard_tests::proxy::{
 
 use super::{MEMORY, SLOTS, machine, serves, start};
 
-/// The cases that can be booted; `None` where there is no generator.
+/// Returns the cases that can be booted; `None` where the generator is absent.
 fn cases() -> Option<Vec<HostileCase>> {
     let generator = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/hostile.py");
     if !generator.is_file() {
@@ -25,35 +25,35 @@ fn cases() -> Option<Vec<HostileCase>> {
 }
 
 /// A case in a slot of its own.
-struct Placed<'a> {
+struct BootedCase<'a> {
     case: &'a HostileCase,
-    /// How far its slots are from those that it was written for.
+    /// Offset of its slots from those in the catalogue.
     shift: u8,
     functions: Vec<(String, Proxy)>,
 }
 
-impl Placed<'_> {
+impl BootedCase<'_> {
     fn address(&self, (device, function): (u8, u8)) -> String {
         format!("0000:00:{:02x}.{function}", device + self.shift)
     }
 
-    /// Whether it stays in the list, though no driver is to have it.
+    /// Returns whether the function stays in the list, although it is not offered whole.
     fn is_listed(&self) -> bool {
         match self.case.name.as_str() {
-            // What it is from the second read on, it stays: a function that nobody has a driver for.
+            // Keeps the ids of the second read, which match no driver.
             "ids-change-between-reads" => true,
-            // Its BAR is put where nothing else is, which is checked for all BARs of the machine.
+            // Its BAR is moved to a free range; all BARs of the machine are checked for that.
             "bar-on-ram" | "bar-on-lapic" | "bar-on-ioapic" | "bar-on-ecam" => true,
-            // A function like any other, to all but its driver.
+            // Invalid for its driver only.
             name => name.starts_with("virtio-"),
         }
     }
 
-    /// What is bad about it is not offered, as far as that is seen before a driver works with it.
-    fn is_without_the_bad_part(&self, report: &FunctionReport) -> bool {
+    /// Returns whether the invalid part is not offered, as far as that is found before a driver uses the function.
+    fn is_without_the_invalid_part(&self, report: &FunctionReport) -> bool {
         let has_bar = |index: u32| report.bars.iter().any(|bar| bar.index == index);
         match self.case.name.as_str() {
-            // Found out by whoever is granted the messages.
+            // Found when the messages are granted.
             "msix-table-reads-ones" | "msix-count-changes" | "msi-control-readonly" => true,
             "bar-size-zero" | "bar-mask-holes" | "bar-readonly" => !has_bar(1) && report.offers.msix == 0,
             "bar64-size-2-64" | "bar64-size-2-63" => !has_bar(4),
@@ -67,37 +67,37 @@ impl Placed<'_> {
     }
 
     fn check(&self, reports: &[FunctionReport]) -> Vec<String> {
-        let mut complaints = Vec::new();
+        let mut failures = Vec::new();
         let find = |place| reports.iter().find(|report| report.address == self.address(place));
         let target = find(self.case.target());
         let is_right = match self.case.expect {
             Expect::Absent => target.is_none(),
             Expect::Reject => target.is_none_or(|report| self.is_listed() && report.driver.is_none()),
-            Expect::Degraded => target.is_some_and(|report| self.is_without_the_bad_part(report)),
+            Expect::Degraded => target.is_some_and(|report| self.is_without_the_invalid_part(report)),
             Expect::Ok => target.is_some(),
         };
         if !is_right {
-            complaints.push(format!("{:?} wanted: {target:?}", self.case.expect));
+            failures.push(format!("{:?} wanted: {target:?}", self.case.expect));
         }
-        complaints.extend(self.case.hidden().filter_map(find).map(|seen| format!("{seen:?}")));
+        failures.extend(self.case.hidden().filter_map(find).map(|seen| format!("{seen:?}")));
         for (address, proxy) in &self.functions {
             let accesses = proxy.accesses();
             let reads = accesses.iter().filter(|access| matches!(access, Access::ConfigRead { .. })).count();
             if reads > self.case.limits.reads {
-                complaints.push(format!("{address}: {reads} reads"));
+                failures.push(format!("{address}: {reads} reads"));
             }
             let writes = proxy.config_writes();
             if let Some(first) = stray(&proxy.space(), &writes).next() {
                 let all = writes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                complaints.push(format!("{address}: {first} in {all}"));
+                failures.push(format!("{address}: {first} in {all}"));
             }
         }
-        complaints.into_iter().map(|complaint| format!("{}: {complaint}", self.case.name)).collect()
+        failures.into_iter().map(|failure| format!("{}: {failure}", self.case.name)).collect()
     }
 }
 
-/// The writes that there was no business for: other registers than Command, the BARs with decoding off, and those that
-/// turn MSI and MSI-X on.
+/// Returns the writes that are not permitted: those to registers other than Command, the BARs with decoding off, and
+/// those that enable MSI and MSI-X.
 fn stray(space: &Space, writes: &[ConfigWrite]) -> impl Iterator<Item = ConfigWrite> {
     let mut decodes = true;
     writes.iter().copied().filter(move |write| {
@@ -114,14 +114,14 @@ fn stray(space: &Space, writes: &[ConfigWrite]) -> impl Iterator<Item = ConfigWr
     })
 }
 
-/// The slot of a function that does nothing wrong, behind all others.
+/// The slot of a valid function, behind all others.
 const BYSTANDER: u8 = *SLOTS.end();
 
-/// Boots with all these cases, and returns what was wrong.
+/// Boots with all these cases, and returns the failures.
 fn booted(cases: &[&HostileCase]) -> Vec<String> {
-    let honest = ConfigBuilder::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
+    let valid = ConfigBuilder::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
     let place = format!("addr={BYSTANDER:#x}");
-    let (bystander, mut qemu) = Proxy::attach(machine(), &place, honest.space(), Box::new(Ones));
+    let (bystander, mut qemu) = Proxy::attach(machine(), &place, valid.space(), Box::new(Ones));
     let mut slot = *SLOTS.start();
     let mut placed = Vec::new();
     for &case in cases {
@@ -129,12 +129,12 @@ fn booted(cases: &[&HostileCase]) -> Vec<String> {
         let shift = slot - devices().min().expect("a function");
         slot = devices().max().expect("a function") + shift + 1;
         assert!(slot <= BYSTANDER, "more cases than slots");
-        let mut here = Placed { case, shift, functions: Vec::new() };
+        let mut here = BootedCase { case, shift, functions: Vec::new() };
         for (device, function, space) in case.functions() {
             let registers: Box<dyn Registers> =
                 if case.is_dead() { Box::new(Ones) } else { Box::new(Stored::default()) };
             let place = format!("addr={:#x}.{function},multifunction=on", device + shift);
-            // The firmware knows no better than to loop with a list that does.
+            // The firmware would loop endlessly on a looping list.
             let (proxy, with) = Proxy::attach(qemu, &place, space.hidden(), registers);
             here.functions.push((here.address((device, function)), proxy));
             qemu = with;
@@ -145,20 +145,20 @@ fn booted(cases: &[&HostileCase]) -> Vec<String> {
     let guest = start(qemu, hostile.chain([&bystander]));
     serves(&guest);
     let reports = guest.functions();
-    let mut complaints: Vec<_> = placed.iter().flat_map(|placed| placed.check(&reports)).collect();
+    let mut failures: Vec<_> = placed.iter().flat_map(|placed| placed.check(&reports)).collect();
     let address = format!("0000:00:{BYSTANDER:02x}.0");
     let unhurt = reports.iter().find(|report| report.address == address).is_some_and(|report| {
         let bars = report.bars.iter().map(|bar| (bar.index, bar.size));
         report.state == "unclaimed" && (report.offers.msi, report.offers.msix) == (8, 8) && bars.eq([(0, 0x2000)])
     });
     if !unhurt || stray(&bystander.space(), &bystander.config_writes()).next().is_some() {
-        complaints.push(format!("the bystander was hurt: {reports:#?}"));
+        failures.push(format!("the bystander was affected: {reports:#?}"));
     }
-    complaints.extend(collisions(&reports));
-    complaints
+    failures.extend(collisions(&reports));
+    failures
 }
 
-/// BARs that decode what is not theirs: memory, interrupt controllers, configuration space, or another BAR.
+/// Returns the BARs that overlap memory, interrupt controllers, configuration space, or another BAR.
 fn collisions(reports: &[FunctionReport]) -> Vec<String> {
     let number = |address: &str| u64::from_str_radix(address.trim_start_matches("0x"), 16).expect("an address");
     let mut taken: Vec<(String, Range<u64>)> = [
@@ -175,22 +175,22 @@ fn collisions(reports: &[FunctionReport]) -> Vec<String> {
             let Some(start) = bar.address.as_deref().map(number) else { continue };
             let (name, range) = (format!("BAR {} of {}", bar.index, report.address), start..start + bar.size);
             let met = taken.iter().filter(|(_, other)| range.start < other.end && other.start < range.end);
-            collisions.extend(met.map(|(other, _)| format!("{name} at {start:#x} lies over {other}")));
+            collisions.extend(met.map(|(other, _)| format!("{name} at {start:#x} overlaps {other}")));
             taken.push((name, range));
         }
     }
     collisions
 }
 
-/// Boots all cases, so many at once, and complains of everything that was wrong.
+/// Boots all cases, `at_once` at a time, and fails with every failure.
 fn all_booted(cases: &[HostileCase], at_once: usize) {
     let cases: Vec<&HostileCase> = cases.iter().collect();
-    let complaints: Vec<String> = cases.chunks(at_once).flat_map(booted).collect();
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    let failures: Vec<String> = cases.chunks(at_once).flat_map(booted).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
-fn no_hostile_function_hurts_the_machine_or_another() {
+fn hostile_functions_affect_neither_the_machine_nor_others() {
     let Some(cases) = cases() else { return };
     println!("{} cases", cases.len());
     // One slot is the bystander's, and some cases take two.

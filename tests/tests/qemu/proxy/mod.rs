@@ -1,4 +1,4 @@
-//! Functions that the test itself is: real ones from dumps, and all kinds of liars, beside a machine that works.
+//! Functions that are implemented by the test: real ones from dumps, and malformed ones, beside a machine that works.
 
 mod garbage;
 mod hostile;
@@ -9,34 +9,34 @@ mod removal;
 use switchboard_tests::proxy::{GuestMemory, Ones, Proxy, Space};
 use switchboard_tests::{Entry, Guest, Machine, Qemu, mebibyte_file, sha256};
 
-/// The slots of q35's first bus that nobody else has.
+/// The slots of q35's first bus that have no other device.
 const SLOTS: core::ops::RangeInclusive<u8> = 3..=0x1e;
 
-/// MiB of the guest.
+/// Memory of the guest in MiB.
 const MEMORY: u64 = 128;
 
-/// A machine with a network card and a disk, and then proxied functions.
+/// Returns a machine with a network card and a disk; proxied functions are added to it.
 fn machine() -> Qemu {
     machine_with(&GuestMemory::mebibytes(MEMORY))
 }
 
-/// The same, with memory that the test reaches too.
+/// Returns the same machine, with memory that the test can access.
 fn machine_with(memory: &GuestMemory) -> Qemu {
     Qemu::new(Machine::Q35).shared_memory(memory).nic_device("virtio-net-pci,addr=1").files_on("virtio-blk-pci,addr=2")
 }
 
-/// Boots the machine with functions at these places, as `addr=5`, none of whose registers answers.
+/// Boots the machine with functions at these addresses, as `addr=5`, whose registers all read ones.
 fn boot(mut qemu: Qemu, functions: impl IntoIterator<Item = (String, Space)>) -> (Guest, Vec<Proxy>) {
     let mut proxies = Vec::new();
-    for (place, space) in functions {
-        let (proxy, with) = Proxy::attach(qemu, &place, space, Box::new(Ones));
+    for (address, space) in functions {
+        let (proxy, with) = Proxy::attach(qemu, &address, space, Box::new(Ones));
         proxies.push(proxy);
         qemu = with;
     }
     (start(qemu, &proxies), proxies)
 }
 
-/// Starts the guest, and counts from its entry on.
+/// Starts the guest, and begins logging at the image's entry.
 fn start<'a>(qemu: Qemu, proxies: impl IntoIterator<Item = &'a Proxy>) -> Guest {
     let entry = Entry::default();
     let guest = entry.attach(qemu).start();
@@ -44,10 +44,10 @@ fn start<'a>(qemu: Qemu, proxies: impl IntoIterator<Item = &'a Proxy>) -> Guest 
     guest
 }
 
-/// The page and a file still come.
+/// Checks that the page and a file are served.
 #[track_caller]
 fn serves(guest: &Guest) {
-    // The page is there before the disk has been looked at.
+    // The page is available before the disk has been read.
     guest.wait_for("files: 0000:00:02.0");
     let mut client = guest.client();
     let hello = client.get("/hello").expect("the page");

@@ -1,5 +1,5 @@
-//! Real functions, as many as there are slots: the guest sees what they are, and writes nothing to them that it has no
-//! business to write.
+//! Real functions, as many as there are slots: the guest reports them correctly, and makes no write to them that is not
+//! permitted.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use switchboard_tests::{FunctionReport, parse_dump};
 
 use super::{SLOTS, boot, machine, serves};
 
-/// Functions that the image has drivers for.
+/// Ids of functions that the image has drivers for.
 const DRIVEN: [(u16, u16); 11] = [
     (0x1af4, 0x1000),
     (0x1af4, 0x1001),
@@ -24,10 +24,10 @@ const DRIVEN: [(u16, u16); 11] = [
     (0x8086, 0x100f),
     (0x8086, 0x10d3),
 ];
-/// And the class of those that have one: xHCI.
+/// The class that has a driver: xHCI.
 const DRIVEN_CLASS: u32 = 0x0c_0330;
 
-/// What a function says of itself, read by the shortest code there is.
+/// A function's bytes, decoded by simple code independent of the framework.
 #[derive(Debug)]
 struct Facts {
     bytes: Vec<u8>,
@@ -46,7 +46,7 @@ impl Facts {
         DRIVEN.contains(&(self.word(0), self.word(2))) || self.long(8) >> 8 == DRIVEN_CLASS
     }
 
-    /// Where a capability is. Real lists end.
+    /// Returns the offset of a capability. Lists of real functions end.
     fn find(&self, id: u8) -> Option<usize> {
         let mut at = if self.bytes[6] & 0x10 == 0 { 0 } else { usize::from(self.bytes[0x34] & !3) };
         while at != 0 && self.bytes[at] != id {
@@ -60,8 +60,8 @@ impl Facts {
     }
 
     fn msix(&self) -> u32 {
-        // One whose table is in no BAR is not to be had: Enhanced Allocation may put it elsewhere. And there are some
-        // whose pending bits lie over their table.
+        // Not usable if the table is in no BAR, as Enhanced Allocation may place it elsewhere; some functions have
+        // pending bits that overlap their table.
         let is_usable = |at: &usize| {
             let (table, pending) = (self.long(at + 4), self.long(at + 8));
             let is_there = self.bars().iter().any(|bar| bar.index == table as usize & 7);
@@ -70,12 +70,12 @@ impl Facts {
         self.find(0x11).filter(is_usable).map_or(0, |at| self.entries(at))
     }
 
-    /// The entries of the MSI-X table that the capability says there are.
+    /// Returns the number of MSI-X table entries that the capability reports.
     fn entries(&self, at: usize) -> u32 {
         u32::from(self.word(at + 2) & 0x7ff) + 1
     }
 
-    /// The BARs' kinds and sizes, by what they read after ones were written: `(index, kind, readback, upper half)`.
+    /// Returns type and size of the BARs, from their addresses in the dump.
     fn bars(&self) -> Vec<Bar> {
         let mut bars = Vec::new();
         let mut index = 0;
@@ -91,8 +91,8 @@ impl Facts {
             };
             let flags = if value & 1 != 0 { 3 } else { 0xf };
             if value != 0 {
-                // A dump does not say how large they are. What its address is aligned to, and not so large that
-                // all of them do not fit.
+                // A dump does not contain the size. Assumes the alignment of the address, limited such that all of them
+                // fit.
                 let address = value & !flags;
                 let aligned = if address == 0 { u32::MAX } else { address & address.wrapping_neg() };
                 let most = if value & 1 != 0 { 0x100 } else { 0x1_0000 };
@@ -104,7 +104,7 @@ impl Facts {
         bars
     }
 
-    /// How large a BAR must be for what MSI-X has in it.
+    /// Returns the minimum size of a BAR for its MSI-X structures.
     fn msix_end(&self, bar: usize) -> u32 {
         let Some(at) = self.find(0x11) else { return 0 };
         let end = |register: usize, length: u32| {
@@ -133,18 +133,18 @@ struct Bar {
     type_bits: u32,
 }
 
-/// The BARs that the guest has to report. A host bridge may decode memory by its own: they are left alone.
+/// Returns the BARs that the guest must report; none for a host bridge, which may decode memory by its own rules.
 fn reported_bars(facts: &Facts) -> Vec<Bar> {
     if facts.word(0x0a) == 0x0600 { Vec::new() } else { facts.bars() }
 }
 
-/// Compares what the guest reports with what the function is.
+/// Compares the guest's report with the function.
 fn check(report: &FunctionReport, facts: &Facts) {
     let class = facts.long(8) >> 8;
     assert_eq!(report.vendor, format!("{:04x}", facts.word(0)), "{report:?}");
     assert_eq!(report.device, format!("{:04x}", facts.word(2)), "{report:?}");
     assert_eq!(report.class, format!("{class:06x}"), "{report:?}");
-    // Its registers are not those of the device, which is for its driver to find out.
+    // Its registers are not those of the device: the probe must fail.
     if facts.is_driven() {
         assert!(report.driver.is_none() && report.state.starts_with("failed: "), "{report:?}");
     } else {
@@ -158,8 +158,7 @@ fn check(report: &FunctionReport, facts: &Facts) {
     assert_eq!(bars, known, "{report:?}");
 }
 
-/// Whether there is a reason to write there: Command, the BARs and the one of the ROM, and what turns MSI and MSI-X
-/// on.
+/// Returns whether a write is permitted: Command, the BARs and the ROM register, and the enable bits of MSI and MSI-X.
 fn is_allowed(write: ConfigWrite, facts: &Facts) -> bool {
     let control = |id| facts.find(id).is_some_and(|at| write.offset == at + 2 && write.width == 2);
     match write.offset {
@@ -172,8 +171,8 @@ fn is_allowed(write: ConfigWrite, facts: &Facts) -> bool {
 /// Boots with one function in each slot, and compares.
 fn enumerated(all: &[Facts]) {
     assert!(all.len() <= SLOTS.count(), "more functions than slots");
-    let placed = SLOTS.zip(all).map(|(slot, facts)| (format!("addr={slot:#x}"), facts.space()));
-    let (guest, proxies): (_, Vec<Proxy>) = boot(machine(), placed);
+    let addressed = SLOTS.zip(all).map(|(slot, facts)| (format!("addr={slot:#x}"), facts.space()));
+    let (guest, proxies): (_, Vec<Proxy>) = boot(machine(), addressed);
     serves(&guest);
     let reports = guest.functions();
     for ((slot, facts), proxy) in SLOTS.zip(all).zip(&proxies) {
@@ -183,16 +182,17 @@ fn enumerated(all: &[Facts]) {
         let writes = proxy.config_writes();
         let (right, stray): (Vec<_>, Vec<_>) = writes.into_iter().partition(|&write| is_allowed(write, facts));
         assert!(stray.is_empty(), "{address}: {stray:x?}");
-        // Two for each BAR register, to size it and to put it back, or there was nothing to see here.
+        // Each BAR register is written twice, to size and to restore it; fewer writes would mean that the test saw
+        // nothing.
         let sized = reported_bars(facts).iter().map(|bar| if bar.kind == "mem64" { 4 } else { 2 }).sum();
         assert!(right.len() >= sized, "{address}: {right:x?}");
-        // It was sized with decoding off, and is as the firmware left it: on.
+        // Sizing turned decoding off, and restored it: the firmware had left it on.
         assert_eq!(proxy.space().bytes()[4] & 3, 3, "{address}: Command");
     }
 }
 
 #[test]
-fn functions_of_every_make_are_seen_as_they_are() {
+fn functions_of_every_type_are_reported_correctly() {
     let made = [
         ConfigBuilder::new(0x10ec, 0x8139, 0x02_00_00).ports(0, 0x100).memory(1, 0x100),
         ConfigBuilder::new(0x8086, 0x2922, 0x01_06_01).ports(4, 0x20).memory(5, 0x1000).msi(1),
@@ -208,7 +208,7 @@ fn functions_of_every_make_are_seen_as_they_are() {
     enumerated(&made.map(|sketch| Facts { bytes: sketch.bytes().to_vec() }));
 }
 
-/// Every distinct endpoint of the dumps, in the order of their names.
+/// Returns every distinct endpoint of the dumps, in the order of the file names.
 fn dumped() -> Option<Vec<Facts>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/config-dumps");
     let mut files: Vec<_> = fs::read_dir(&folder).ok()?.map(|entry| entry.expect("a file").path()).collect();
@@ -228,7 +228,7 @@ fn dumped() -> Option<Vec<Facts>> {
 }
 
 #[test]
-fn functions_of_real_machines_are_seen_as_they_are() {
+fn functions_of_real_machines_are_reported_correctly() {
     let Some(all) = dumped() else {
         return println!("skipped: no dumps in ../shared/config-dumps");
     };

@@ -1,4 +1,4 @@
-//! Functions that are taken out by surprise while the guest uses them: all ones from one access to the next.
+//! Surprise removal of functions in use: all ones from one access to the next.
 
 use switchboard_tests::Irq;
 use switchboard_tests::proxy::{
@@ -7,14 +7,14 @@ use switchboard_tests::proxy::{
 
 use super::{MEMORY, machine_with, serves, start};
 
-/// Devices on the line of the network card of slot 1, on q35, so that their drivers are called.
+/// Devices on the line of the network card of slot 1, on q35, so that their handlers are called.
 const SHARED: [(u8, VirtioKind); 4] =
     [(0x5, VirtioKind::Net), (0x9, VirtioKind::Blk), (0xd, VirtioKind::Rng), (0x11, VirtioKind::Net)];
-/// A function without a driver.
+/// Slot of a function without a driver.
 const IDLE: u8 = 0x6;
 
 #[test]
-fn functions_taken_out_by_surprise_are_gone_and_the_rest_works() {
+fn functions_removed_by_surprise_are_gone_and_the_rest_works() {
     let memory = GuestMemory::mebibytes(MEMORY);
     let idle = ConfigBuilder::new(0x1912, 0x0015, 0x0c_03_30).memory64(0, 0x2000).msi(8);
     let (idle, mut qemu) =
@@ -39,17 +39,17 @@ fn functions_taken_out_by_surprise_are_gone_and_the_rest_works() {
 
     let before: Vec<_> = used.iter().map(Proxy::access_count).collect();
     used.iter().chain([&idle]).for_each(Proxy::remove);
-    // They are found out by the next interrupt of the card.
+    // The next interrupt of the card reveals the removal.
     serves(&guest);
     for (slot, kind) in SHARED {
         guest.wait_for(&format!("0000:00:{slot:02x}.0: gone"));
         assert_eq!(state(slot).as_deref(), Some("gone"), "{kind:?}");
     }
-    // The others of the line are served as before, and what is gone is left alone.
+    // The others on the line are served as before, and removed functions are no longer accessed.
     let counts = || used.iter().map(Proxy::access_count).collect::<Vec<_>>();
     let noticed = counts();
     serves(&guest);
-    assert_eq!(noticed, counts(), "accesses to what is gone");
+    assert_eq!(noticed, counts(), "accesses to removed functions");
     for (proxy, before) in used.iter().zip(before) {
         let after = proxy.accesses().split_off(usize::try_from(before).expect("few"));
         let is_write = |access: &Access| matches!(access, Access::ConfigWrite(_) | Access::BarWrite { .. });

@@ -1,4 +1,4 @@
-//! A guest with a card and a disk that stay, a card and a disk that come and go, and clients of them all.
+//! A guest with a permanent card and disk, a removable card and disk, and clients of them all.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
@@ -11,44 +11,48 @@ use switchboard_tests::{
     mebibyte_file,
 };
 
-/// Otherwise q35 hot-plugs by ACPI methods, and its ports have nothing to say.
+/// Disables hot-plug by ACPI, which q35 uses by default instead of native slot events.
 const NATIVE: &str = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off";
-/// How long something that comes may take to serve, and figures to become what they were.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// What is asked of a card that may be gone is not waited for any longer.
-const SHORT: Duration = Duration::from_millis(300);
+/// Limit for an added device to serve, and for the figures to return to their values.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+/// Timeout of requests to a card that may be removed.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Connections of a crowd.
-const CROWD: usize = 24;
+/// Number of connections of the warm-up.
+const WARM_UP_CONNECTIONS: usize = 24;
 
-/// How a device leaves.
+/// How a device is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
-    /// The guest is asked to let go of it.
-    Asked,
-    /// Its power is taken, and nobody is asked.
-    Pulled,
+pub(super) enum RemovalMethod {
+    /// By a removal request to the guest.
+    Requested,
+    /// By turning its power off, without a request.
+    Surprise,
 }
 
-/// A device that comes and goes.
-struct Victim {
+/// A removable device.
+struct Removable {
     driver: &'static str,
     id: &'static str,
     options: &'static [(&'static str, &'static str)],
-    /// Where the port is.
+    /// Address of its port.
     port: (u8, u8, u8),
 }
 
-const CARD: Victim = Victim {
+const CARD: Removable = Removable {
     driver: "virtio-net-pci",
     id: "card",
     options: &[("bus", "first"), ("netdev", "net1"), ("romfile", "")],
     port: (0, 8, 0),
 };
-const DISK: Victim =
-    Victim { driver: "virtio-blk-pci", id: "disk", options: &[("bus", "second"), ("drive", "other")], port: (0, 9, 0) };
+const DISK: Removable = Removable {
+    driver: "virtio-blk-pci",
+    id: "disk",
+    options: &[("bus", "second"), ("drive", "other")],
+    port: (0, 9, 0),
+};
 
-/// A guest with a card and a disk that stay, and a card and a disk that come and go.
+/// The guest, and the means to remove and add its devices.
 pub(super) struct Bench {
     pub(super) guest: Guest,
     qmp: QmpSession,
@@ -63,7 +67,7 @@ impl Bench {
         let image = ScratchPath::new("img");
         fs::write(image.path(), archive("other.bin", &content)).expect("a scratch disk can be written");
         let (qmp, qtest) = (Qmp::default(), Qtest::default());
-        // A drive of the usual kind would go with its device.
+        // A drive of the usual type would be deleted with its device.
         let node = format!("driver=raw,node-name=other,read-only=on,file.driver=file,file.filename={}", {
             image.path().display()
         });
@@ -84,54 +88,54 @@ impl Bench {
         Self { guest, qmp: qmp.connect(), qtest, content, _image: image }
     }
 
-    /// Has what stays serve more connections at once than there are to be: lists and tasks that come with connections
-    /// grow to the length that they keep.
-    pub(super) fn crowd(&self) {
-        let mut clients: Vec<_> = (0..CROWD).map(|_| self.guest.client()).collect();
+    /// Opens more concurrent connections than the test needs, so that lists and tasks that are allocated per connection
+    /// reach the size that they keep.
+    pub(super) fn warm_up(&self) {
+        let mut clients: Vec<_> = (0..WARM_UP_CONNECTIONS).map(|_| self.guest.client()).collect();
         for client in &mut clients {
             assert_eq!(client.get("/hello").expect("an answer").status, 200);
         }
     }
 
-    /// Takes the devices out and puts them back, in turn, while clients use them and what stays.
-    pub(super) fn rounds(&mut self, rounds: u64, manner: Manner) -> Served {
+    /// Removes and adds the devices in turn, while clients use them and the permanent ones.
+    pub(super) fn rounds(&mut self, rounds: u64, method: RemovalMethod) -> Served {
         let Self { guest, qmp, qtest, content, .. } = self;
         let (is_over, served) = (AtomicBool::new(false), Served::default());
         thread::scope(|scope| {
             let (guest, content, is_over, served) = (&*guest, &*content, &is_over, &served);
-            let _over = Over(is_over);
-            scope.spawn(move || stays(guest, "/hello", b"Hello, world!", is_over, &served.requests));
-            scope.spawn(move || stays(guest, "/files/1mib.bin", &mebibyte_file(), is_over, &served.files));
-            scope.spawn(move || leaves(guest, CARD, content, is_over, &served.card));
-            scope.spawn(move || leaves(guest, DISK, content, is_over, &served.disk));
+            let _over = EndOnDrop(is_over);
+            scope.spawn(move || request_permanent(guest, "/hello", b"Hello, world!", is_over, &served.requests));
+            scope.spawn(move || request_permanent(guest, "/files/1mib.bin", &mebibyte_file(), is_over, &served.files));
+            scope.spawn(move || request_removable(guest, CARD, content, is_over, &served.card));
+            scope.spawn(move || request_removable(guest, DISK, content, is_over, &served.disk));
             for round in 0..rounds {
-                for (victim, count) in [(CARD, &served.card), (DISK, &served.disk)] {
-                    busy(count, round, victim.id);
-                    match manner {
-                        Manner::Asked => qmp.request_removal(victim.id).expect("the guest may be asked"),
-                        Manner::Pulled => qtest.power_off(victim.port),
+                for (device, count) in [(CARD, &served.card), (DISK, &served.disk)] {
+                    wait_until_served(count, round, device.id);
+                    match method {
+                        RemovalMethod::Requested => qmp.request_removal(device.id).expect("the guest may be asked"),
+                        RemovalMethod::Surprise => qtest.power_off(device.port),
                     }
-                    qmp.wait_until_deleted(victim.id);
-                    qmp.add(victim.driver, victim.id, victim.options);
+                    qmp.wait_until_deleted(device.id);
+                    qmp.add(device.driver, device.id, device.options);
                 }
             }
-            busy(&served.card, rounds, CARD.id);
-            busy(&served.disk, rounds, DISK.id);
+            wait_until_served(&served.card, rounds, CARD.id);
+            wait_until_served(&served.disk, rounds, DISK.id);
         });
         served
     }
 }
 
-/// Ends the clients, also when the test fails.
-struct Over<'a>(&'a AtomicBool);
+/// Ends the clients when dropped, also when the test fails.
+struct EndOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Over<'_> {
+impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Answers, all of them right.
+/// Numbers of correct responses.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     requests: AtomicU64,
@@ -140,18 +144,18 @@ pub(super) struct Served {
     disk: AtomicU64,
 }
 
-/// Waits until the device has served something more.
+/// Waits until the device has served another request.
 #[track_caller]
-fn busy(count: &AtomicU64, round: u64, id: &str) {
+fn wait_until_served(count: &AtomicU64, round: u64, id: &str) {
     let (before, start) = (count.load(Ordering::Relaxed), Instant::now());
     while count.load(Ordering::Relaxed) == before {
-        assert!(start.elapsed() < PATIENCE, "the {id} does not serve in round {round}");
+        assert!(start.elapsed() < TIMEOUT, "the {id} does not serve in round {round}");
         thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// A client of what stays: nothing may be lost, and nothing be wrong.
-fn stays(guest: &Guest, path: &str, body: &[u8], is_over: &AtomicBool, count: &AtomicU64) {
+/// Requests from a permanent device: no request may fail, no response be wrong.
+fn request_permanent(guest: &Guest, path: &str, body: &[u8], is_over: &AtomicBool, count: &AtomicU64) {
     let mut client = guest.client();
     while !is_over.load(Ordering::Relaxed) {
         let answer = client.get(path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -160,17 +164,17 @@ fn stays(guest: &Guest, path: &str, body: &[u8], is_over: &AtomicBool, count: &A
     }
 }
 
-/// A client of what comes and goes: what is answered is right, or says that it cannot be.
-fn leaves(guest: &Guest, victim: Victim, content: &[u8], is_over: &AtomicBool, count: &AtomicU64) {
-    let (nic, path, body, patience) = if victim.id == CARD.id {
-        (1, "/hello", &b"Hello, world!"[..], SHORT)
+/// Requests from a removable device: each response is correct, or reports that the device is absent.
+fn request_removable(guest: &Guest, device: Removable, content: &[u8], is_over: &AtomicBool, count: &AtomicU64) {
+    let (nic, path, body, timeout) = if device.id == CARD.id {
+        (1, "/hello", &b"Hello, world!"[..], SHORT_TIMEOUT)
     } else {
-        (0, "/files/other.bin", content, PATIENCE)
+        (0, "/files/other.bin", content, TIMEOUT)
     };
     let port = guest.port(nic, Protocol::Tcp, 80);
     let mut client = None;
     while !is_over.load(Ordering::Relaxed) {
-        let connected = client.take().map_or_else(|| Client::connect(port, patience), Ok);
+        let connected = client.take().map_or_else(|| Client::connect(port, timeout), Ok);
         let answer = connected.and_then(|mut connection| {
             let answer: Response = connection.get(path)?;
             client = Some(connection);
@@ -182,7 +186,7 @@ fn leaves(guest: &Guest, victim: Victim, content: &[u8], is_over: &AtomicBool, c
                 assert!(answer.status == 200 && answer.body == body, "{path}: status {}, another body", answer.status);
                 count.fetch_add(1, Ordering::Relaxed);
             }
-            // Cut off in the middle, or not there at the moment.
+            // Interrupted, or the device is absent at the moment.
             Err(_) => thread::sleep(Duration::from_millis(5)),
         }
     }

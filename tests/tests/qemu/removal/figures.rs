@@ -1,4 +1,4 @@
-//! What devices take of the machine, as the guest counts it.
+//! Resources that devices use, as the guest counts them.
 
 use core::time::Duration;
 use std::thread;
@@ -6,16 +6,16 @@ use std::time::Instant;
 
 use switchboard_tests::Guest;
 
-use super::bench::PATIENCE;
+use super::bench::TIMEOUT;
 
-/// What devices take of the machine.
+/// Resources in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Figures {
     heap_used: u64,
     dma_pages_used: u64,
     vectors_free: u64,
-    /// Each handler's function and messages.
-    rows: Vec<(String, String)>,
+    /// Function and messages of each handler.
+    handlers: Vec<(String, String)>,
     functions: usize,
     connections: u64,
 }
@@ -29,28 +29,28 @@ impl Figures {
             line.trim().parse().unwrap_or_else(|_| panic!("no number: {line}"))
         };
         let vectors = guest.interrupts().vectors;
-        // They come in the order of vectors, which another order of arrivals may give out otherwise.
-        let mut rows: Vec<_> = vectors.into_iter().map(|row| (row.function, row.names.join(" "))).collect();
-        rows.sort();
+        // Sorted, as the vectors depend on the order in which devices are added.
+        let mut handlers: Vec<_> = vectors.into_iter().map(|row| (row.function, row.names.join(" "))).collect();
+        handlers.sort();
         Self {
             heap_used: value("switchboard_heap_bytes{state=\"used\"}"),
             dma_pages_used: value("switchboard_dma_pages{state=\"used\"}"),
             vectors_free: value("switchboard_vectors_free"),
-            rows,
+            handlers,
             functions: guest.functions().len(),
             connections: value("switchboard_http_connections_open"),
         }
     }
 
-    /// The figures once connections have ended and nothing changes any more.
+    /// Returns the figures once connections have ended and the values are stable.
     pub(super) fn at_rest(guest: &Guest) -> Self {
         let start = Instant::now();
         let mut last = Self::read(guest);
         loop {
             thread::sleep(Duration::from_secs(1));
             let now = Self::read(guest);
-            // The one that asks is open.
-            if (now == last && now.connections == 1) || start.elapsed() > PATIENCE {
+            // The connection of this request is open.
+            if (now == last && now.connections == 1) || start.elapsed() > TIMEOUT {
                 return now;
             }
             last = now;

@@ -1,5 +1,5 @@
-//! A network card and a disk that are taken out of the machine and put back, over and over, while everything works:
-//! the machine lives, nobody else loses a request, and what they had comes back, to the byte.
+//! A network card and a disk are removed and added repeatedly under load: no other device loses a request, and all
+//! resources are released, to the byte.
 
 mod bench;
 mod figures;
@@ -10,56 +10,56 @@ use std::time::Instant;
 
 use switchboard_tests::{Irq, Machine, Qemu};
 
-use self::bench::{Bench, Manner};
+use self::bench::{Bench, RemovalMethod};
 use self::figures::Figures;
 
 const ROUNDS: u64 = 8;
 const MANY: u64 = 100;
-/// So many come first: lists grow to the length that they keep.
+/// Rounds before the first figures: lists grow to the size that they keep.
 const WARM_UP: u64 = 2;
 
-fn removals(manner: Manner, irq: Irq, rounds: u64) {
+fn removals(method: RemovalMethod, irq: Irq, rounds: u64) {
     let mut bench = Bench::new(irq);
-    bench.crowd();
-    bench.rounds(WARM_UP, manner);
+    bench.warm_up();
+    bench.rounds(WARM_UP, method);
     let before = Figures::at_rest(&bench.guest);
     let start = Instant::now();
-    let served = bench.rounds(rounds, manner);
+    let served = bench.rounds(rounds, method);
     let elapsed = start.elapsed();
     let after = Figures::at_rest(&bench.guest);
-    println!("{rounds} of each, {manner:?}, in {elapsed:.1?}: {served:?}; before, {before:?}; after, {after:?}");
+    println!("{rounds} of each, {method:?}, in {elapsed:.1?}: {served:?}; before, {before:?}; after, {after:?}");
     assert_eq!(before, after);
-    // It lives, and has said nothing of a fault.
+    // The machine runs, and has logged no error.
     assert!(bench.guest.is_running());
     let console = bench.guest.console().text();
     assert!(!console.contains("ERROR"), "{console}");
 }
 
 #[test]
-fn asked_for() {
-    removals(Manner::Asked, Irq::Auto, ROUNDS);
+fn by_request() {
+    removals(RemovalMethod::Requested, Irq::Auto, ROUNDS);
 }
 
 #[test]
-fn pulled() {
-    removals(Manner::Pulled, Irq::Auto, ROUNDS);
+fn by_surprise() {
+    removals(RemovalMethod::Surprise, Irq::Auto, ROUNDS);
 }
 
-/// The port, the card and the disk share lines with each other.
+/// Port, card and disk share lines with each other.
 #[test]
-fn pulled_off_the_line() {
-    removals(Manner::Asked, Irq::Intx, ROUNDS / 2);
-    removals(Manner::Pulled, Irq::Intx, ROUNDS / 2);
+fn by_surprise_on_a_shared_line() {
+    removals(RemovalMethod::Requested, Irq::Intx, ROUNDS / 2);
+    removals(RemovalMethod::Surprise, Irq::Intx, ROUNDS / 2);
 }
 
 #[test]
 #[ignore = "long: run by `make test-load`"]
 fn a_hundred_each() {
-    removals(Manner::Asked, Irq::Auto, MANY);
-    removals(Manner::Pulled, Irq::Auto, MANY);
+    removals(RemovalMethod::Requested, Irq::Auto, MANY);
+    removals(RemovalMethod::Surprise, Irq::Auto, MANY);
 }
 
-/// Without any hot-plugging: every kind of device, by software alone.
+/// Detaches and attaches every kind of device by software, without hot-plug.
 #[test]
 fn detached_and_attached() {
     let guest = Qemu::new(Machine::Q35)
@@ -79,6 +79,6 @@ fn detached_and_attached() {
     }
     guest.wait_for("removal: 50 rounds of 5 functions");
     assert_eq!(client.get("/files/1mib.bin").expect("the disk is back").body.len(), 1 << 20);
-    // Otherwise the app would have ended the machine.
-    assert!(guest.is_running(), "what was free before is not free after");
+    // The app ends the machine when a resource leaks.
+    assert!(guest.is_running(), "a resource is not released");
 }
