@@ -1,15 +1,15 @@
-//! Match tables: which functions a driver is for, and which of several drivers a function goes to.
+//! Match tables: the functions that a driver matches, and the choice among several drivers that match one.
 
 use crate::config::{Class, SlotCapabilities};
 use crate::function::Function;
 
-/// An entry of a match table: what a function must have for a driver to be offered it.
+/// An entry of a match table: the ids that a function must have for a driver to match it.
 ///
 /// ```
 /// use switchboard::driver::Id;
 ///
 /// const MATCHES: &[Id] = &[
-///     // One device, and one board that carries another.
+///     // A device, and another device only on one board.
 ///     Id::new(0x8086, 0x100e),
 ///     Id::new(0x8086, 0x100f).subsystem(0x15ad, 0x0750),
 ///     // Every NVM Express controller.
@@ -53,7 +53,7 @@ impl Id {
         Self { is_hot_plug_port: true, ..Self::ANY }
     }
 
-    /// Asks for a programming interface as well.
+    /// Requires a programming interface as well.
     ///
     /// # Panics
     /// At compile time in a constant, when this is not an [`Id::class`]: a programming interface has no meaning without
@@ -66,13 +66,13 @@ impl Id {
         }
     }
 
-    /// Asks for a Subsystem Vendor ID and a Subsystem ID as well.
+    /// Requires a Subsystem Vendor ID and a Subsystem ID as well.
     #[must_use]
     pub const fn subsystem(self, vendor: u16, device: u16) -> Self {
         Self { subsystem: Some((vendor, device)), ..self }
     }
 
-    /// Returns whether the function has all that this entry asks for.
+    /// Returns whether the function has all ids that this entry requires.
     #[must_use]
     pub fn matches(self, function: &Function) -> bool {
         let Class { base, sub, interface } = function.class();
@@ -85,9 +85,9 @@ impl Id {
             && (!self.is_hot_plug_port || function.slot().is_some_and(SlotCapabilities::is_hot_plug_capable))
     }
 
-    /// Returns how much this entry asks for; the larger number wins where several match. A subsystem counts more than a
-    /// device, a device more than the hot-plug capability, that more than a class; of classes, one with a programming
-    /// interface counts more than one with a sub-class, and that more than a base class.
+    /// Returns how specific this entry is; the larger number wins when several match. A subsystem counts more than a device, a
+    /// device more than the hot-plug capability, and that more than a class. A class with a programming interface counts more
+    /// than one with a sub-class, and that more than a base class.
     #[must_use]
     pub const fn specificity(self) -> u8 {
         let class = match self.class {
@@ -104,12 +104,12 @@ impl Id {
 }
 
 /// Returns the candidate whose match table has the [most specific](Id::specificity) entry for the function, or `None` when
-/// no entry matches. The order of the candidates counts only between entries that are equally specific: then it is the first
-/// candidate.
+/// no entry matches. Among equally specific entries, the first candidate wins.
 ///
 /// ```
 /// use switchboard::driver::{Id, best_match};
 /// use switchboard::function::Function;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
 ///
 /// const GENERIC: &[Id] = &[Id::class(0x0c, 0x03).interface(0x30)];
 /// const QUIRKY: &[Id] = &[Id::new(0x1033, 0x0194)];
@@ -117,6 +117,12 @@ impl Id {
 /// fn driver_name(function: &Function) -> Option<&'static str> {
 ///     best_match(function, [("generic", GENERIC), ("quirky", QUIRKY)])
 /// }
+///
+/// # let xhci = |device, at| FakeFunction::new(0x1033, device).at(at).byte(9, 0x30).byte(10, 3).byte(11, 0x0c);
+/// # let fake = FakeMachine::new([xhci(0x0194, "00:03.0"), xhci(0x0195, "00:04.0")]);
+/// # let [first, second] = fake.machine().take_all().try_into().unwrap();
+/// assert_eq!(driver_name(&first), Some("quirky"), "Device ID 0x0194");
+/// assert_eq!(driver_name(&second), Some("generic"), "Device ID 0x0195");
 /// ```
 pub fn best_match<'a, T>(function: &Function, candidates: impl IntoIterator<Item = (T, &'a [Id])>) -> Option<T> {
     let mut best = None;

@@ -1,4 +1,4 @@
-//! What a driver is: ids that it matches, and a probe that makes an instance out of a function.
+//! The interface of a driver: the ids that it matches, and a probe that makes an instance of it from a function.
 
 mod id;
 
@@ -11,8 +11,51 @@ use crate::inventory::FunctionState;
 use crate::mmio::{MapError, UnmappedBar};
 use crate::ownership::Gone;
 
-/// A driver for functions of some kind. Each instance owns its function; nothing is global, so any number of
-/// them work at once.
+/// A driver. Each instance owns one function and there is no global state, so any number of instances exist at once.
+///
+/// ```
+/// use switchboard::driver::{Driver, Id, ProbeError, attach};
+/// use switchboard::function::Function;
+/// use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// struct EduRegisters;
+/// impl RegisterBlock for EduRegisters {
+///     const SIZE: u64 = 0x100;
+/// }
+/// const IDENTIFICATION: Reg<EduRegisters, u32, ReadOnly> = Reg::at(0);
+///
+/// struct Edu {
+///     registers: Bar<EduRegisters>,
+/// }
+/// impl Driver for Edu {
+///     const NAME: &'static str = "edu";
+///     const MATCHES: &'static [Id] = &[Id::new(0x1234, 0x11e8)];
+///
+///     fn probe(function: Function) -> Result<Self, ProbeError> {
+///         let resources = function.claim()?;
+///         let registers = resources.bar0.map()?;
+///         match registers.read(&IDENTIFICATION) & 0xff {
+///             0xed => Ok(Self { registers }),
+///             found => Err(ProbeError::Unexpected { what: "identification", wanted: 0xed, found: found.into() }),
+///         }
+///     }
+/// }
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, 0x10_0000)]);
+/// # let machine = fake.machine();
+/// # let address = machine.functions()[0].address;
+/// let function = machine.take(address).expect("a function without a driver");
+/// let error = attach::<Edu>(function).err();
+/// assert_eq!(error.map(|error| error.to_string()).as_deref(), Some("identification: 0xed wanted, 0x0 found"));
+///
+/// # fake.write_register(address, 0, 0, 0x0100_00ed);
+/// // A device that is one:
+/// let edu = attach::<Edu>(machine.take(address).expect("the failed probe gave it back"))?;
+/// assert_eq!(machine.functions()[0].driver, Some("edu"));
+/// # drop(edu);
+/// # Ok::<(), ProbeError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a driver",
     note = "implement `Driver for {Self}`: `NAME`, `MATCHES`, and `probe`, which claims the function"
@@ -20,22 +63,22 @@ use crate::ownership::Gone;
 pub trait Driver: Sized {
     /// The driver's name, in reports.
     const NAME: &'static str;
-    /// The functions it drives. Of all drivers that match a function, the one with the most specific entry is offered it:
-    /// see [`best_match`].
+    /// The match table: the functions that it drives. If several drivers match a function, the one with the most specific entry
+    /// is probed: see [`best_match`].
     const MATCHES: &'static [Id];
 
-    /// Brings a function up.
+    /// Initializes the device and returns an instance.
     ///
     /// # Errors
-    /// [`ProbeError`]; what was taken of the function has gone back by then.
+    /// [`ProbeError`]. All resources of the function were released by then.
     fn probe(function: Function) -> Result<Self, ProbeError>;
 }
 
-/// Probes a function with driver `D` and keeps the inventory's record of how it went.
+/// Probes a function with driver `D`, and records the result for [`Machine::functions`](crate::machine::Machine::functions).
 ///
 /// # Errors
-/// What the probe said; [`ProbeError::Gone`] instead, when the function went away meanwhile: whatever its driver made
-/// of the ones that it read then.
+/// The error of the probe. [`ProbeError::Gone`] instead, when the function was removed meanwhile: a driver may report the ones
+/// that it read then as any other error.
 pub fn attach<D: Driver>(function: Function) -> Result<D, ProbeError> {
     let (record, presence) = (function.record().clone(), function.presence());
     record.update(|status| {
@@ -52,42 +95,42 @@ pub fn attach<D: Driver>(function: Function) -> Result<D, ProbeError> {
     })
 }
 
-/// Why a probe failed.
+/// The reason why a probe failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProbeError {
-    /// The function went away.
+    /// The function was removed.
     #[error(transparent)]
     Gone(#[from] Gone),
     /// The function could not be claimed.
     #[error(transparent)]
     Claim(#[from] ClaimError),
-    /// Its registers could not be mapped.
+    /// A BAR could not be mapped.
     #[error(transparent)]
     Map(#[from] MapError),
-    /// It was granted no interrupt that fits.
+    /// No interrupt was granted.
     #[error(transparent)]
     Grant(#[from] GrantError),
-    /// There was no memory for it.
+    /// No DMA memory was allocated.
     #[error(transparent)]
     Dma(#[from] DmaError),
-    /// The device does not speak as its driver expects; the text says what was wanted and what there was.
+    /// The device does not behave as its driver expects; the text describes what was expected and what was found.
     #[error("{0}")]
     Device(&'static str),
     /// As [`Device`](Self::Device), with the value that was read.
     #[error("{what}: {wanted:#x} wanted, {found:#x} found")]
     Unexpected {
-        /// What was looked at.
+        /// The name of the value.
         what: &'static str,
-        /// What it should have been.
+        /// The value that was expected.
         wanted: u64,
-        /// What it was.
+        /// The value that was read.
         found: u64,
     },
 }
 
 impl From<(MapError, UnmappedBar)> for ProbeError {
-    fn from((error, _slot): (MapError, UnmappedBar)) -> Self {
+    fn from((error, _bar): (MapError, UnmappedBar)) -> Self {
         Self::Map(error)
     }
 }

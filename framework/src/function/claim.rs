@@ -1,4 +1,4 @@
-//! Claiming: a function is quiesced and comes apart into its resources.
+//! Claiming a function: quiescing it, and splitting it into its resources.
 
 use alloc::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::mmio::UnmappedBar;
 use crate::ownership::{Claimed, Gone, Presence};
 
 impl Function {
-    /// Makes the function quiet and hands out its resources: no interrupt in any mode, no bus mastering,
-    /// decoding on. One that sleeps is woken first, which takes some 20 ms.
+    /// Quiesces the function and returns its resources: interrupts of all modes and bus mastering are off, decoding of its BARs
+    /// is on. A function in a low-power state is woken first, which takes about 20 ms.
     ///
     /// # Errors
-    /// [`ClaimError`] for bridges, for functions that no longer answer, and for those that do not wake.
+    /// [`ClaimError`] for bridges, for functions that no longer respond, and for those that do not wake.
     pub fn claim(self) -> Result<Resources, ClaimError> {
         let record = self.record();
         if record.header().kind != HeaderKind::Endpoint {
@@ -42,7 +42,7 @@ impl Function {
         })
     }
 
-    /// Claims the function, whatever it is: awake, its BARs in their place, and quiet.
+    /// Claims an endpoint or a bridge: in D0, with its BARs at their addresses, and quiesced.
     pub(super) fn into_claimed(self) -> Result<Arc<Claimed>, ClaimError> {
         self.presence().confirm()?;
         let this = match self.power_state() {
@@ -54,8 +54,25 @@ impl Function {
     }
 }
 
-/// What a claimed function consists of. Each part moves out once; the function stays claimed while any part,
-/// or anything made from one, lives.
+/// The resources of a claimed function. Each can be moved out once; the function stays claimed while any resource, or anything
+/// made from one, lives.
+///
+/// ```
+/// use switchboard::function::Resources;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, 0x1000).pin(1, 11)]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let address = function.address();
+/// let Resources { bar0, irq, dma, .. } = function.claim()?;
+/// assert_eq!(bar0.facts().map(|facts| facts.size), Some(0x1000));
+/// assert_eq!(irq.offers().to_string(), "INTA, MSI 0, MSI-X 0");
+/// assert!(fake.machine().take(address).is_none(), "the function is claimed");
+///
+/// drop((bar0, irq, dma));
+/// assert!(fake.machine().take(address).is_some(), "the last resource was dropped");
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct Resources {
     /// Base address register 0.
@@ -70,41 +87,41 @@ pub struct Resources {
     pub bar4: UnmappedBar,
     /// Base address register 5.
     pub bar5: UnmappedBar,
-    /// Its interrupts, to be granted as a line or as messages.
+    /// The interrupts, to be granted as a line or as messages.
     pub irq: InterruptPort,
-    /// Memory that it can reach.
+    /// The allocator of DMA memory.
     pub dma: DmaPort,
-    /// Its way onto the bus, to be cut if it breaks the rules.
+    /// Control over bus mastering, to isolate the function.
     pub bus: BusPort,
-    /// Its configuration space, to read.
+    /// The configuration space, read-only.
     pub config: Config,
-    /// Whether it is still there.
+    /// The presence of the function.
     pub presence: Presence,
 }
 
-/// Why a function was not claimed.
+/// The reason why a function was not claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimError {
-    /// Only functions with a type 0 header have what a driver claims.
+    /// The function is a bridge. Only functions with a type 0 header can be claimed.
     #[error("{address} is a bridge, not an endpoint")]
     NotAnEndpoint {
         /// The function.
         address: Address,
     },
-    /// It is no PCI Express port with a slot.
+    /// The function is not a PCI Express port with a slot.
     #[error("{address} has no slot")]
     NoSlot {
         /// The function.
         address: Address,
     },
-    /// It answers no longer, or as something else.
+    /// The function does not respond, or another one does at its address.
     #[error(transparent)]
     Gone(#[from] Gone),
-    /// It sleeps, and does not wake.
+    /// The function is in a low-power state and does not wake.
     #[error(transparent)]
     Settle(#[from] SettleError),
-    /// It does not answer where it is to.
+    /// A BAR does not take its address.
     #[error(transparent)]
     Bar(#[from] BarNotRestored),
 }

@@ -1,4 +1,4 @@
-//! A claimed function's view of its own configuration space.
+//! Read access of a driver to the configuration space of its function.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -6,8 +6,19 @@ use alloc::vec::Vec;
 use crate::config::{Address, Capability, ExpressCapability, ExtendedCapability, Header, PowerCapability};
 use crate::ownership::Claimed;
 
-/// The configuration space of a claimed function. To read only: what may be written there (Command, BARs, the
-/// interrupt capabilities) belongs to the typestates.
+/// The configuration space of a claimed function, read-only: only the framework writes Command, the BARs and the interrupt
+/// capabilities.
+///
+/// ```
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).vendor_capability(0x09, &[0x10; 14])]);
+/// # let resources = fake.machine().take_all().remove(0).claim()?;
+/// let config = resources.config;
+/// assert_eq!(config.read_u16(0), 0x1af4, "Vendor ID");
+/// let vendor_specific = config.capabilities().into_iter().find(|capability| capability.id == 0x09);
+/// assert_eq!(vendor_specific.map(|capability| config.read_u8(capability.offset + 2)), Some(0x10));
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct Config {
     claimed: Arc<Claimed>,
@@ -18,43 +29,43 @@ impl Config {
         Self { claimed }
     }
 
-    /// Where the function is.
+    /// Returns the address of the function.
     #[must_use]
     pub fn address(&self) -> Address {
         self.claimed.record().address()
     }
 
-    /// The subsystem's vendor and device.
+    /// Returns the Subsystem Vendor ID and Subsystem ID, or `None` when the function has none.
     #[must_use]
     pub fn subsystem(&self) -> Option<(u16, u16)> {
         self.claimed.record().facts.subsystem
     }
 
-    /// Its capability list.
+    /// Returns the capability list.
     #[must_use]
     pub fn capabilities(&self) -> Vec<Capability> {
         self.claimed.record().facts.capabilities.entries.clone()
     }
 
-    /// Its extended capability list.
+    /// Returns the extended capability list; empty without PCI Express.
     #[must_use]
     pub fn extended_capabilities(&self) -> Vec<ExtendedCapability> {
         self.claimed.record().facts.extended_capabilities()
     }
 
-    /// Its header, as it was when the function was found.
+    /// Returns the header, as it was when the function was found.
     #[must_use]
     pub fn header(&self) -> Header {
         *self.claimed.record().header()
     }
 
-    /// Its PCI Express capability.
+    /// Returns the PCI Express capability.
     #[must_use]
     pub fn express(&self) -> Option<ExpressCapability> {
         self.claimed.record().facts.express
     }
 
-    /// Its power management capability.
+    /// Returns the power management capability.
     #[must_use]
     pub fn power(&self) -> Option<PowerCapability> {
         self.claimed.record().facts.power
@@ -72,7 +83,7 @@ impl Config {
         self.claimed.space().read_u16(offset)
     }
 
-    /// Reads four bytes at an offset divisible by four.
+    /// Reads four bytes at an offset that is a multiple of four.
     #[must_use]
     pub fn read_u32(&self, offset: u16) -> u32 {
         self.claimed.space().read_u32(offset)

@@ -1,4 +1,4 @@
-//! A function before it is claimed.
+//! Functions that are taken from the machine and not claimed yet.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,20 +10,35 @@ use crate::ownership::{Presence, Taken};
 use crate::platform::{Clock, Offers};
 
 impl Machine {
-    /// Takes the function at `address`, to be claimed. Returns `None` when there is none, or it has an owner.
+    /// Takes the function at `address`, for a driver. Returns `None` when there is none, or it is taken already.
     #[must_use]
     pub fn take(&'static self, address: Address) -> Option<Function> {
         Taken::take(self, &self.inventory.find(address)?).map(Function::new)
     }
 
-    /// Takes every function that has no owner, to be claimed, in order of address.
+    /// Takes every function that is not taken yet, for drivers, in order of address.
     #[must_use]
     pub fn take_all(&'static self) -> Vec<Function> {
         self.inventory.records().iter().filter_map(|record| Taken::take(self, record)).map(Function::new).collect()
     }
 }
 
-/// A function that was found and that nobody drives. There is one of these for each function at a time.
+/// A function that was found by the scan and has no driver yet. At any time, at most one of these exists for each function.
+///
+/// ```
+/// use switchboard::config::Class;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x8086, 0x100e).at("00:03.0").byte(0x0b, 0x02).pin(1, 11)]);
+/// let function = fake.machine().take_all().remove(0);
+/// assert_eq!(function.address().to_string(), "0000:00:03.0");
+/// assert_eq!(function.id(), (0x8086, 0x100e));
+/// assert_eq!(function.class(), Class { base: 0x02, sub: 0, interface: 0 });
+/// assert!(function.offers().has(switchboard::interrupt::Mode::Intx));
+/// let resources = function.claim()?;
+/// # drop(resources);
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct Function {
     taken: Taken,
@@ -34,43 +49,43 @@ impl Function {
         Self { taken }
     }
 
-    /// Where it is.
+    /// Returns the address.
     #[must_use]
     pub fn address(&self) -> Address {
         self.record().address()
     }
 
-    /// Vendor ID and Device ID.
+    /// Returns the Vendor ID and the Device ID.
     #[must_use]
     pub fn id(&self) -> (u16, u16) {
         (self.record().header().vendor, self.record().header().device)
     }
 
-    /// Class code.
+    /// Returns the class code.
     #[must_use]
     pub fn class(&self) -> Class {
         self.record().header().class
     }
 
-    /// Returns the subsystem's vendor and device, where the function has them.
+    /// Returns the Subsystem Vendor ID and Subsystem ID, or `None` when the function has none.
     #[must_use]
     pub fn subsystem(&self) -> Option<(u16, u16)> {
         self.record().facts.subsystem
     }
 
-    /// The interrupt modes that it offers.
+    /// Returns the interrupt modes that the function offers.
     #[must_use]
     pub fn offers(&self) -> Offers {
         self.record().offers()
     }
 
-    /// Returns the machine's clock, to bound how long the driver waits for the device.
+    /// Returns the clock of the machine, for timeouts.
     #[must_use]
     pub fn clock(&self) -> &'static dyn Clock {
         self.machine().clock
     }
 
-    /// Whether it is still there, for whoever wants to know later.
+    /// Returns an observer of the presence of the function, which keeps nothing claimed.
     #[must_use]
     pub fn presence(&self) -> Presence {
         Presence::new(self.machine(), self.record())

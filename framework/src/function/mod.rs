@@ -1,4 +1,4 @@
-//! Functions: taken from the machine, claimed by a driver, suspended or reset while they have none.
+//! Functions: claimed by a driver, split into their resources, and suspended or reset while they have no driver.
 
 mod bus;
 mod claim;

@@ -1,6 +1,6 @@
-//! One machine: the parts that its builder hands over, and its functions.
+//! The machine: the platform's implementations of clock, memory, interrupts and configuration space, and the functions.
 
-#![expect(unsafe_code, reason = "the one constructor whose caller vouches for the hardware")]
+#![expect(unsafe_code, reason = "the constructor whose caller guarantees exclusive use of the hardware")]
 
 mod quiesce;
 
@@ -16,10 +16,41 @@ use crate::vector::{InterruptReport, LineTable, VectorTable};
 
 /// A machine: its configuration space, interrupts, memory and functions.
 ///
-/// Whoever builds it hands its parts over in [`Machine::new`], and drivers never meet it: they get
-/// [functions](crate::function::Function), whose resources are all that they can reach. What is left here is for the image that
-/// runs the machine: [`scan`](Self::scan) and [`take`](Self::take), reports and counters, line storms, and
+/// A platform crate builds it from its parts with [`Machine::new`]. Drivers have no access to it: they get
+/// [functions](crate::function::Function), and reach only the resources of those. The methods here are for the image that runs
+/// the machine: [`scan`](Self::scan) and [`take`](Self::take), reports and counters, line storms, and
 /// [`quiesce`](Self::quiesce) for its end.
+///
+/// ```
+/// use switchboard::driver::{Driver, Id, attach, best_match};
+/// use switchboard::machine::Machine;
+/// # use switchboard::{driver::ProbeError, function::{Function, Resources}};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # struct Edu { _resources: Resources }
+/// # impl Driver for Edu {
+/// #     const NAME: &'static str = "edu";
+/// #     const MATCHES: &'static [Id] = &[Id::new(0x1234, 0x11e8)];
+/// #     fn probe(function: Function) -> Result<Self, ProbeError> {
+/// #         Ok(Self { _resources: function.claim()? })
+/// #     }
+/// # }
+///
+/// fn attach_all(machine: &'static Machine) -> Vec<Edu> {
+///     machine.scan();
+///     let matching = |function: &_| best_match(function, [((), Edu::MATCHES)]).is_some();
+///     let functions = machine.take_all().into_iter().filter(matching);
+///     functions.filter_map(|function| attach::<Edu>(function).ok()).collect()
+/// }
+///
+/// # let fake = FakeMachine::new([]);
+/// # fake.insert(FakeFunction::new(0x1234, 0x11e8).at("00:03.0"));
+/// # fake.insert(FakeFunction::new(0x8086, 0x100e).at("00:04.0"));
+/// # let machine = fake.machine();
+/// let devices = attach_all(machine);
+/// assert_eq!(devices.len(), 1);
+/// let drivers: Vec<_> = machine.functions().iter().map(|report| report.driver).collect();
+/// assert_eq!(drivers, [Some("edu"), None]);
+/// ```
 pub struct Machine {
     pub(crate) config: &'static dyn ConfigAccess,
     pub(crate) root_buses: RootBuses,
@@ -33,13 +64,13 @@ pub struct Machine {
     pub(crate) lines: LineTable,
 }
 
-/// The parts of a machine.
+/// The parts of a machine, which its platform implements.
 pub struct MachineParts {
-    /// Configuration space, by ports or by memory.
+    /// Access to configuration space, by I/O ports or by memory (ECAM).
     pub config: &'static dyn ConfigAccess,
-    /// Where root buses are looked for beside the first.
+    /// Where the scan looks for root buses other than the first.
     pub root_buses: RootBuses,
-    /// Addresses for BARs and bridge windows to which firmware gave none.
+    /// The addresses for BARs and bridge windows to which firmware assigned none.
     pub apertures: Apertures,
     /// Interrupt delivery: message targets, line routes.
     pub controller: &'static dyn InterruptController,
@@ -51,23 +82,24 @@ pub struct MachineParts {
     pub vectors: &'static VectorTable,
     /// The interrupt modes that may be granted (`irq=` on the kernel command line of our image).
     pub policy: ModePolicy,
-    /// What [`device_fence`](crate::sync::device_fence) runs beside the CPU's own fence; `None` on most machines. QEMU's code
-    /// generator before 8.1 leaves fences out while the machine has one CPU, though devices run on threads of their own: there an
-    /// access to a port, which takes QEMU's global lock, orders as well.
+    /// A function that [`device_fence`](crate::sync::device_fence) calls in addition to the CPU's own fence; `None` on most
+    /// machines. QEMU's code generator before 8.1 omits fences while the machine has one CPU, although devices run on threads of
+    /// their own. An access to an I/O port, which takes QEMU's global lock, orders memory there.
     pub fence: Option<fn()>,
 }
 
-/// Where root buses may be.
+/// The rule by which the scan finds root buses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RootBuses {
-    /// On any bus that no bridge leads to.
+    /// Every bus that is behind no bridge is probed as a root bus.
     Any,
-    /// On further buses only if the first bus shows a host bridge for each of them, beside its own. Saves some thousand reads.
+    /// Further root buses exist only if the first bus has a host bridge for each of them, besides its own. This saves some
+    /// thousand reads.
     ShownOnFirst,
 }
 
 impl Machine {
-    /// Builds a machine of its parts.
+    /// Builds a machine from its parts.
     ///
     /// # Safety
     /// - The parts belong to one machine, and no other `Machine` for the same hardware exists or will be made: two of them would each hand out
@@ -108,6 +140,27 @@ impl Machine {
     }
 
     /// Returns the counters of every registered handler, in order of vector.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use switchboard::interrupt::{Claim, InIsr, LineIsr};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    /// # struct Shared;
+    /// # impl LineIsr for Shared {
+    /// #     fn on_line(&self, _: &InIsr<'_>) -> Claim { Claim::Mine }
+    /// # }
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").pin(1, 11)]);
+    /// # let machine = fake.machine();
+    /// # let line = machine.take_all().remove(0).claim()?.irq.grant_line()?.register(Arc::new(Shared)).unmask();
+    /// # fake.assert_line(11);
+    /// for row in machine.interrupt_report() {
+    ///     println!("{} {}: {} calls, {} unclaimed", row.function, row.names.join("+"), row.count, row.unclaimed);
+    /// #   assert_eq!((row.names, row.count, row.unclaimed), (vec!["line"], 1, 0));
+    /// }
+    /// # drop(line);
+    /// # assert!(machine.interrupt_report().is_empty());
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
     #[must_use]
     pub fn interrupt_report(&self) -> Vec<InterruptReport> {
         self.vectors.report()
@@ -119,12 +172,12 @@ impl Machine {
         self.vectors.free()
     }
 
-    /// Limits the vectors that functions can be granted to `count` in all, to test how a machine fares that has few.
+    /// Limits the vectors that functions can be granted to `count` in total, to test with few vectors.
     pub fn limit_vectors(&self, count: usize) {
         self.vectors.limit(count);
     }
 
-    /// Returns the number of deliveries to vectors that have no handler: forged, stray or late messages.
+    /// Returns the number of interrupts on vectors without a handler: forged, stray or late messages.
     #[must_use]
     pub fn unexpected_interrupts(&self) -> u64 {
         self.vectors.unexpected()

@@ -1,20 +1,34 @@
-//! The end: every function is taken off the bus, so that no device writes into the memory of a machine that died.
+//! Quiescing the whole machine at its end, so that no device writes into memory after a panic or before a restart.
 //!
-//! A panic may strike anywhere: in the middle of an access by ports, with the inventory locked, with the heap in
-//! pieces. So nothing here waits for a lock, allocates, or follows a pointer that somebody may be changing: which
-//! buses there are is kept in a few atomic words, and each of them is gone through function by function.
+//! A panic may occur anywhere: during an access by I/O ports, with the inventory locked, with the heap inconsistent. So nothing
+//! here waits for a lock, allocates, or follows a pointer that other code may be changing. The buses in use are kept in a few
+//! atomic words, and every function number of each bus is probed.
 
 use super::Machine;
 use crate::config::{Address, COMMAND, Command, ConfigAccess, Width};
 
 impl Machine {
-    /// Takes bus mastering and the pin from every function, bridges included, on every bus that was found. Messages
-    /// are memory writes, so these end too. What the functions decode stays, since the console may be among it.
+    /// Turns bus mastering and the pin off for every function, including bridges, on every bus that was found. Messages are
+    /// memory writes, so they stop too. Decoding stays on, because the console may be on one of the functions.
     ///
-    /// For the last moments of a machine, from whatever context: it goes past the locks. Other CPUs must stand still.
+    /// It ignores locks and can be called from any context, as the last act on the machine. Other CPUs must be stopped.
+    ///
+    /// ```
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
+    /// # let machine = fake.machine();
+    /// # let address = machine.functions()[0].address;
+    /// # let resources = machine.take_all().remove(0).claim()?;
+    /// # let buffer = resources.dma.buffer(64)?;
+    /// let is_bus_master = || fake.read_config(address, 4) & 4 != 0;
+    /// assert!(is_bus_master());
+    /// machine.quiesce();
+    /// assert!(!is_bus_master());
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
     pub fn quiesce(&self) {
         self.inventory.buses().iter().for_each(|bus| quiesce_bus(self.config, 0, bus));
-        // Of other segments, which few machines have, nothing is kept.
+        // The buses of other segments, which few machines have, are not recorded, so all of them are probed.
         for segment in 1..=self.config.last_segment() {
             let buses = (0..=u8::MAX).filter(|bus| self.config.has_bus(segment, *bus));
             buses.for_each(|bus| quiesce_bus(self.config, segment, bus));
@@ -22,20 +36,20 @@ impl Machine {
     }
 }
 
-/// Lower buses come first: a bridge that does not master its bus passes nothing on from those behind it.
+/// The caller quiesces lower buses first: a bridge without bus mastering forwards nothing of the functions behind it.
 fn quiesce_bus(config: &dyn ConfigAccess, segment: u16, bus: u8) {
     (0..=u8::MAX).for_each(|slot| quiesce(config, Address::new(segment, bus, slot >> 3, slot & 7)));
 }
 
 fn quiesce(config: &dyn ConfigAccess, address: Address) {
     let read = |offset| (config.read_unlocked(address, offset, Width::Word) & 0xffff) as u16;
-    // 0xffff: nothing there. A function that is there may have any other vendor; its Command takes what it takes.
+    // 0xffff: no function. Every other value is a function, whose Command register is written.
     if read(0) == u16::MAX {
         return;
     }
     let command = Command::from_bits_retain(read(COMMAND));
-    let quiet = (command | Command::INTERRUPT_DISABLE) - Command::BUS_MASTER_ENABLE;
-    config.write_unlocked(address, COMMAND, Width::Word, quiet.bits().into());
-    // A read cannot overtake what the function wrote before it: nothing of it is under way to memory now.
+    let quiesced = (command | Command::INTERRUPT_DISABLE) - Command::BUS_MASTER_ENABLE;
+    config.write_unlocked(address, COMMAND, Width::Word, quiesced.bits().into());
+    // The completion of a read cannot pass the writes that the function sent before: they have all arrived in memory now.
     read(0);
 }

@@ -1,6 +1,6 @@
-//! What all parts of a claimed function share: its right to the bus, and its way back.
+//! The state that all resources of a claimed function share: its ownership, its Command register, and its DMA memory.
 
-use super::pool::Pool;
+use super::pool::DmaPool;
 use super::presence::{Gone, Presence};
 use super::taken::Taken;
 use crate::config::{Command, HeaderKind, MsiCapability, MsixCapability, Space, update_command, write_command};
@@ -8,20 +8,20 @@ use crate::inventory::Record;
 use crate::machine::Machine;
 use crate::sync::primitives::{AtomicBool, Ordering};
 
-/// A function that somebody has. When the last part of it is gone, it is made quiet again, its DMA memory goes
-/// back to the machine, and it can be taken anew; in this order, by the order of the fields.
+/// A claimed function. When its last resource is dropped, it is quiesced, its DMA memory is released to the machine, and it can
+/// be taken again; in this order (the fields drop in their order).
 #[derive(Debug)]
 pub(crate) struct Claimed {
-    pool: Pool,
-    /// It broke the rules: it is let onto the bus no more.
+    pool: DmaPool,
+    /// Its driver isolated it: bus mastering stays off.
     is_isolated: AtomicBool,
     taken: Taken,
 }
 
 impl Claimed {
-    /// Makes what was taken quiet.
+    /// Quiesces a taken function.
     pub(crate) fn new(taken: Taken) -> Self {
-        let this = Self { pool: Pool::new(taken.machine().memory), is_isolated: AtomicBool::new(false), taken };
+        let this = Self { pool: DmaPool::new(taken.machine().memory), is_isolated: AtomicBool::new(false), taken };
         this.quiesce();
         this
     }
@@ -34,13 +34,13 @@ impl Claimed {
         Presence::new(self.machine(), self.taken.record())
     }
 
-    /// Whether the function is known to be gone. Its configuration space is not written then: another function may
-    /// sit there by now.
+    /// Returns whether the function was removed. Its configuration space is not written then: another function may be at its
+    /// address.
     pub(crate) fn is_gone(&self) -> bool {
         self.record().watch.is_gone()
     }
 
-    /// Asks the function whether it is still there.
+    /// Checks by a read of its ids whether the function is present.
     pub(crate) fn confirm(&self) -> Result<(), Gone> {
         self.machine().confirm(self.taken.record())
     }
@@ -53,26 +53,26 @@ impl Claimed {
         self.record().space
     }
 
-    pub(crate) fn pool(&self) -> &Pool {
+    pub(crate) fn pool(&self) -> &DmaPool {
         &self.pool
     }
 
-    /// Lets the function write and read memory: its data, and its messages, which are memory writes too. Stays
-    /// on until the function is given back or cut off, so nothing granted can lose it unawares.
+    /// Turns bus mastering on: DMA, and messages, which are memory writes. It stays on until the function is released or
+    /// isolated, so that nothing that was granted stops working.
     pub(crate) fn master_bus(&self) {
         if !self.is_isolated() {
             update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE);
         }
     }
 
-    /// What messages need of Command, also after a reset took it away: to master the bus, and the pin silent.
+    /// Sets the Command register for messages (again, after a reset): bus mastering on, the pin disabled.
     pub(crate) fn prepare_messages(&self) {
         if !self.is_isolated() {
             update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE | Command::INTERRUPT_DISABLE);
         }
     }
 
-    /// What the line needs of Command: the pin lets go, or may pull.
+    /// Enables or disables the pin in the Command register. The pin of an isolated function stays disabled.
     pub(crate) fn enable_pin(&self, is_enabled: bool) {
         update_command(self.space(), |mut command| {
             command.set(Command::INTERRUPT_DISABLE, !is_enabled || self.is_isolated());
@@ -89,27 +89,27 @@ impl Claimed {
         self.is_isolated.load(Ordering::SeqCst)
     }
 
-    /// Takes it off the bus. When this comes back, nothing of it is on its way to memory.
+    /// Quiesces the function. Afterwards, all writes that it sent have arrived in memory.
     fn quiesce_if_present(&self) {
         if self.is_gone() {
-            // Nothing is read and put back. This one value silences a function that only plays dead, is dropped
-            // where there is none, and leaves one that has come since as it was found: without any right.
+            // A blind write, without reading first. It quiesces a function that only pretended to be removed, is ignored when
+            // the slot is empty, and changes nothing for a new function, which starts with bus mastering off.
             write_command(self.space(), Command::INTERRUPT_DISABLE);
             return;
         }
         self.quiesce();
-        // A read cannot overtake what the function wrote before it.
+        // The completion of a read cannot pass the writes that the function sent before it.
         let _ = self.space().read_u16(0);
     }
 
     fn quiesce(&self) {
-        // A bridge's right to master the bus is that of all that is behind it.
+        // A bridge without bus mastering forwards no DMA of the functions behind it.
         let master = match self.record().header().kind {
             HeaderKind::Bridge(_) => Command::empty(),
             _ => Command::BUS_MASTER_ENABLE,
         };
         let before = update_command(self.space(), |command| (command | Command::INTERRUPT_DISABLE) - master);
-        // All ones, from a function that is there: a lie, and no reason to leave it on the bus.
+        // All ones from a function that is not known to be removed: write the register anyway.
         if before.bits() == u16::MAX {
             write_command(self.space(), Command::INTERRUPT_DISABLE);
         }

@@ -1,4 +1,4 @@
-//! The owner of a function, and what all parts of a claimed function share.
+//! Ownership of a function: taken once at a time, and shared by all resources of a claimed function.
 
 mod claimed;
 mod pool;

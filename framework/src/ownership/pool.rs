@@ -1,6 +1,6 @@
-//! The DMA memory of one function.
+//! The pool of DMA memory of one function.
 
-#![expect(unsafe_code, reason = "memory goes back to the machine when no device writes there any more")]
+#![expect(unsafe_code, reason = "releases memory to the machine after the function was quiesced")]
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,14 +8,14 @@ use core::fmt;
 use crate::platform::{DmaBlock, Memory, MemoryError};
 use crate::sync::IrqLock;
 
-/// The blocks that one function was ever lent and does not use now. Dropped, with the blocks going back to the
-/// machine, after the function was made quiet.
-pub(crate) struct Pool {
+/// The blocks that were allocated for one function and are idle now. It is dropped, which releases the blocks to the machine,
+/// after the function was quiesced.
+pub(crate) struct DmaPool {
     memory: &'static dyn Memory,
     idle: IrqLock<Vec<DmaBlock>>,
 }
 
-impl Pool {
+impl DmaPool {
     pub(crate) fn new(memory: &'static dyn Memory) -> Self {
         Self { memory, idle: IrqLock::new(Vec::new()) }
     }
@@ -40,18 +40,18 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl Drop for DmaPool {
     fn drop(&mut self) {
         for block in self.idle.lock().drain(..) {
-            // SAFETY: the block came from this memory. `Claimed` drops its pool after the function was taken off the bus, and a read from it
-            // made sure that none of its writes is under way.
+            // SAFETY: the block came from this memory. `Claimed` drops its pool after it turned bus mastering of the function
+            // off, and after a read from the function flushed the writes that it had sent.
             unsafe { self.memory.release(block) };
         }
     }
 }
 
-impl fmt::Debug for Pool {
+impl fmt::Debug for DmaPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("idle", &self.idle.lock().len()).finish_non_exhaustive()
+        f.debug_struct("DmaPool").field("idle", &self.idle.lock().len()).finish_non_exhaustive()
     }
 }

@@ -1,10 +1,9 @@
-//! Whether a function is still there, and who is told when it is not.
+//! Presence of a function: detection of its (surprise) removal, and notification of its driver.
 //!
-//! A function that was pulled out answers every read with ones and takes no write. Nobody says so: a register
-//! that can never hold ones is what tells a driver, or the hot-plug port that the function sat behind. Whoever
-//! learns of it [confirms](Presence::confirm) or [marks it](Machine::mark_removed), and from then on it is a fact
-//! that costs one load to look at. The function's interrupt handlers are called once more, as if it had a last
-//! word to say, so that whoever waits for an interrupt that will never come wakes up and finds out.
+//! A removed function reads all ones and ignores writes, and raises no interrupt about it. A driver detects the removal by a
+//! register that can never hold all ones, and [confirms](Presence::confirm) it; or the hot-plug port that the function was
+//! behind detects it, and its driver [marks the function](Machine::mark_removed). From then on, checking costs one load. The
+//! interrupt handlers of the function are called once more, so that a task that waits for an interrupt wakes up and checks.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -15,20 +14,38 @@ use crate::config::Address;
 use crate::inventory::Record;
 use crate::machine::Machine;
 
-/// What a read of the vendor and device ids gives while a function asks for more time after a reset
-/// (PCIe 5.0, 2.3.2): no id, and no sign of absence.
+/// The Vendor ID that is read for Configuration Request Retry Status, while a function requests more time after a reset
+/// (PCIe 5.0, 2.3.2). The function is present, but its ids cannot be read yet.
 pub(crate) const RETRY_VENDOR_ID: u16 = 0x0001;
 
-/// The function is no longer there.
+/// The error that a function was removed from the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is gone")]
 pub struct Gone {
-    /// Where it was.
+    /// The address that it had.
     pub address: Address,
 }
 
-/// A function's place in the world: whether it is there still. Any number of these watch one function; they
-/// keep nothing of it claimed, and go on speaking of the one that was there when another takes its place.
+/// An observer of the presence of one function. There can be any number; they keep nothing claimed. When another function
+/// appears at the address, they still refer to the old one.
+///
+/// ```
+/// use switchboard::function::Gone;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let address = function.address();
+/// let presence = function.claim()?.presence;
+/// assert_eq!(presence.check(), Ok(()));
+///
+/// // The card is pulled out. A driver that reads all ones confirms that.
+/// # fake.remove(address);
+/// assert!(!presence.is_gone(), "not detected yet");
+/// assert_eq!(presence.confirm(), Err(Gone { address }));
+/// assert!(presence.is_gone());
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Clone)]
 pub struct Presence {
     machine: &'static Machine,
@@ -40,20 +57,21 @@ impl Presence {
         Self { machine, record: record.clone() }
     }
 
-    /// Where the function is, or was.
+    /// Returns the address that the function has or had.
     #[must_use]
     pub fn address(&self) -> Address {
         self.record.address()
     }
 
-    /// Whether it is known to be gone. One load, for the paths of packets and interrupts: it asks nobody.
+    /// Returns whether the function is known to be removed. This is one load, without an access to the function, for packet and
+    /// interrupt paths.
     #[inline]
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.record.watch.is_gone()
     }
 
-    /// As [`is_gone`](Self::is_gone), for `?`.
+    /// Checks [`is_gone`](Self::is_gone), for use with `?`.
     ///
     /// # Errors
     /// [`Gone`].
@@ -62,21 +80,21 @@ impl Presence {
         if self.is_gone() { Err(Gone { address: self.address() }) } else { Ok(()) }
     }
 
-    /// Asks the function itself, by its ids in configuration space: for a driver that has read ones where there can
-    /// be none. From a task or a handler; allocates nothing.
+    /// Checks the presence by a read of the ids in configuration space, for a driver that read all ones from a register that
+    /// cannot hold them. Can be called from a task or a handler; allocates nothing.
     ///
     /// # Errors
-    /// [`Gone`], now and from now on, when nothing answers or something else does.
+    /// [`Gone`], now and from now on, when no function or another one responds.
     pub fn confirm(&self) -> Result<(), Gone> {
         self.machine.confirm(&self.record)
     }
 
-    /// Waits until the function is known to be gone.
+    /// Waits until the function is known to be removed.
     pub async fn gone(&self) {
         poll_fn(|context| self.poll_gone(context)).await;
     }
 
-    /// As [`gone`](Self::gone), for hand-written futures.
+    /// Polls for the removal, as [`gone`](Self::gone) does, for hand-written futures.
     pub fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         self.record.watch.poll_gone(context)
     }
@@ -89,7 +107,7 @@ impl fmt::Debug for Presence {
     }
 }
 
-/// Its function is not asked whether it is there, while this lives.
+/// Suspends the check of a function's presence while it is reset and may not respond.
 #[derive(Debug)]
 pub(crate) struct ResetInProgress {
     record: Arc<Record>,
@@ -109,15 +127,27 @@ impl Drop for ResetInProgress {
 }
 
 impl Machine {
-    /// Says that the function at `address` is gone: for whoever knows from elsewhere, as the port in front of it
-    /// does. Its driver hears [`Gone`]; the record leaves the inventory with the last part of the function, or at
-    /// once when nobody has it. Says whether there was one.
+    /// Marks the function at `address` as removed, when the removal was detected elsewhere (by the port in front of it). Its
+    /// driver gets [`Gone`]. The function leaves the inventory with the last of its resources, or at once when it is not
+    /// claimed. Returns whether there was a function.
     pub fn mark_removed(&self, address: Address) -> bool {
         self.inventory.find(address).inspect(|record| self.mark_gone(record)).is_some()
     }
 
-    /// Asks every function whether it is still there, and withdraws those that are not: for machines where nothing
-    /// tells. Returns how many went.
+    /// Checks the presence of every function, and marks those that do not respond as removed, for machines without hot-plug
+    /// events. Returns the number of functions that were removed.
+    ///
+    /// ```
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
+    /// # let machine = fake.machine();
+    /// # let address = machine.functions()[0].address;
+    /// assert_eq!(machine.check_presence(), 0);
+    /// # fake.remove(address);
+    /// // The card is pulled out.
+    /// assert_eq!(machine.check_presence(), 1);
+    /// assert!(machine.functions().is_empty());
+    /// ```
     pub fn check_presence(&self) -> usize {
         self.inventory
             .records()

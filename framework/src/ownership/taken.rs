@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use crate::inventory::Record;
 use crate::machine::Machine;
 
-/// The right to be the one user of a function. Dropping gives it back, and lets go of the record of one that is
-/// gone: another may come up in its place then.
+/// Exclusive ownership of a function. Dropping releases it, and removes the record of a removed function from the inventory, so
+/// that another function can appear at its address.
 #[derive(Debug)]
 pub(crate) struct Taken {
     machine: &'static Machine,
@@ -30,7 +30,8 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        // Given back, then looked whether it is gone; `mark_gone` does the two the other way round. So one of the two sees the other.
+        // Release first, then check for removal; `mark_gone` does it in the opposite order. So at least one of the two sees the
+        // other's change and removes the record.
         self.record.release();
         self.machine.inventory.forget_if_gone(&self.record);
     }

@@ -1,5 +1,5 @@
-//! Claiming a port with a slot: its interrupts and its slot are a driver's; the buses behind it belong to whoever
-//! drives what is there.
+//! Claiming a PCI Express port with a slot: its driver gets the interrupts and the slot, and the buses behind it stay
+//! available to the drivers of the functions there.
 
 mod slot;
 
@@ -18,13 +18,13 @@ use crate::mmio::UnmappedBar;
 use crate::ownership::{Claimed, Presence, RETRY_VENDOR_ID};
 
 impl Function {
-    /// What the slot behind it can do, for a PCI Express port that has one.
+    /// Returns the capabilities of the slot, for a PCI Express port that has one.
     #[must_use]
     pub fn slot(&self) -> Option<SlotCapabilities> {
         self.record().facts.express?.slot
     }
 
-    /// Claims a PCI Express port with a slot: silent, and forwarding as before.
+    /// Claims a PCI Express port with a slot. Its own interrupts are off; it forwards accesses to and from the buses behind it.
     ///
     /// # Errors
     /// [`ClaimError::NoSlot`] for all other functions, [`ClaimError::Gone`].
@@ -34,7 +34,7 @@ impl Function {
         let express = record.facts.express.ok_or(no_slot)?;
         let slot = express.slot.ok_or(no_slot)?;
         let claimed = self.into_claimed()?;
-        // To what is behind it, these are the right to be reached and to write.
+        // The port forwards accesses to the functions behind it, and their DMA, only with these bits.
         let forward = Command::IO_ENABLE | Command::MEMORY_ENABLE | Command::BUS_MASTER_ENABLE;
         update_command(claimed.space(), |command| command | forward);
         Ok(PortResources {
@@ -50,28 +50,59 @@ impl Function {
     }
 }
 
-/// What a claimed port consists of. Each part moves out once; the port stays claimed while any part lives.
+/// The resources of a claimed port. Each can be moved out once; the port stays claimed while any resource lives.
+///
+/// ```
+/// use switchboard::function::PortResources;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// # let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x5b).msi(1);
+/// # let fake = FakeMachine::new([port, FakeFunction::new(0x1af4, 0x1041).at("01:00.0")]);
+/// # let port = fake.machine().take(switchboard::config::Address::new(0, 0, 2, 0)).unwrap();
+/// let PortResources { irq, slot, bus, .. } = port.claim_port()?;
+/// assert!(slot.capabilities().is_hot_plug_capable());
+/// assert_eq!(irq.offers().msi, 1);
+/// assert_eq!(bus.functions().len(), 1);
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct PortResources {
     /// Base address register 0.
     pub bar0: UnmappedBar,
     /// Base address register 1.
     pub bar1: UnmappedBar,
-    /// Its interrupts, to be granted as a line or as messages.
+    /// The interrupts, to be granted as a line or as messages.
     pub irq: InterruptPort,
-    /// The message by which it announces what happens at its slot, when it has several.
+    /// The Interrupt Message Number: which of its messages the port sends for slot events.
     pub message: u8,
-    /// Its slot.
+    /// The slot.
     pub slot: HotPlugSlot,
-    /// What is behind it.
+    /// The buses behind the port.
     pub bus: SecondaryBus,
-    /// Its configuration space, to read.
+    /// The configuration space of the port, read-only.
     pub config: Config,
-    /// Whether it is still there itself.
+    /// The presence of the port itself.
     pub presence: Presence,
 }
 
 /// The buses behind a port, and the functions on them.
+///
+/// ```
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x5b);
+/// # let fake = FakeMachine::new([port, FakeFunction::new(0x1af4, 0x1041).at("01:00.0")]);
+/// # let port = fake.machine().take(switchboard::config::Address::new(0, 0, 2, 0)).unwrap();
+/// # let bus = port.claim_port()?.bus;
+/// let card = bus.functions()[0].address;
+/// assert!(bus.contains(card) && bus.is_intact());
+///
+/// // The card is pulled out.
+/// # fake.remove(card);
+/// assert_eq!(bus.answers(), Some(false));
+/// assert!(!bus.is_intact());
+/// assert!(bus.functions().is_empty());
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct SecondaryBus {
     claimed: Arc<Claimed>,
@@ -86,13 +117,13 @@ impl SecondaryBus {
         Self { claimed, numbers: is_sane.then_some(numbers) }
     }
 
-    /// The buses' numbers, as they were when the port was claimed; `None` when nobody had numbered them.
+    /// Returns the bus numbers, as they were when the port was claimed, or `None` when none were assigned.
     #[must_use]
     pub fn numbers(&self) -> Option<BusNumbers> {
         self.numbers
     }
 
-    /// Whether the function at `address` is behind the port.
+    /// Returns whether `address` is on a bus behind the port.
     #[must_use]
     pub fn contains(&self, address: Address) -> bool {
         let segment = self.claimed.record().address().segment();
@@ -100,13 +131,14 @@ impl SecondaryBus {
         address.segment() == segment && self.numbers.is_some_and(is_behind)
     }
 
-    /// What is known of the functions behind the port.
+    /// Returns a report of each function behind the port.
     #[must_use]
     pub fn functions(&self) -> Vec<FunctionReport> {
         self.records().iter().map(|record| FunctionReport::new(record)).collect()
     }
 
-    /// Whether a function answers right behind the port. `None` while it asks for more time after its reset.
+    /// Returns whether a function responds directly behind the port, or `None` while it requests more time after a reset
+    /// (Configuration Request Retry Status).
     #[must_use]
     pub fn answers(&self) -> Option<bool> {
         let Some(numbers) = self.numbers else { return Some(false) };
@@ -117,14 +149,15 @@ impl SecondaryBus {
         }
     }
 
-    /// Whether all functions that were found behind the port are still there; those that are not are withdrawn.
+    /// Checks every function that was found behind the port, and marks those that do not respond as removed. Returns whether all
+    /// responded.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         let machine = self.claimed.machine();
         self.records().iter().filter(|record| machine.confirm(record).is_err()).count() == 0
     }
 
-    /// Says that everything behind the port is gone. Returns how many functions that was.
+    /// Marks every function behind the port as removed. Returns their number.
     pub fn mark_removed(&self) -> usize {
         let records = self.records();
         records.iter().for_each(|record| self.claimed.machine().mark_gone(record));

@@ -1,8 +1,8 @@
-//! The slot behind a PCI Express port: what it announces, and what it is told (PCIe 4.0, 6.7 and 7.5.3.9 to 11).
+//! The slot behind a PCI Express port: its events and commands (PCIe 4.0, 6.7 and 7.5.3.9 to 11).
 //!
-//! Slot Status is cleared by writing ones and lies beside Slot Control in a dword, so each is accessed by its own 16
-//! bits, and what is cleared is what was seen. A write to Slot Control is a command, of which there is one at a time:
-//! the next may follow once the port has announced [`SlotEvents::COMMAND_COMPLETED`].
+//! Slot Status is cleared by writing ones, and is in one dword with Slot Control. So each is accessed by its own 16 bits, and
+//! only events that were read are cleared. A write to Slot Control is a command. There is one command at a time: the next may
+//! follow after the port has reported [`SlotEvents::COMMAND_COMPLETED`].
 
 use alloc::sync::Arc;
 
@@ -16,51 +16,51 @@ const LINK_STATUS: u16 = 0x12;
 const SLOT_CONTROL: u16 = 0x18;
 const SLOT_STATUS: u16 = 0x1a;
 
-/// Link Capabilities: the port says whether its link is up.
-const REPORTS_LINK: u32 = 1 << 20;
-/// Link Status: it is.
+/// Link Capabilities: the port reports whether its data link layer is active.
+const LINK_ACTIVE_REPORTING: u32 = 1 << 20;
+/// Link Status: the data link layer is active.
 const LINK_ACTIVE: u16 = 1 << 13;
-/// Slot Status: something is in the slot.
-const OCCUPIED: u16 = 1 << 6;
+/// Slot Status: a card is in the slot.
+const PRESENCE_DETECT: u16 = 1 << 6;
 
-/// Slot Control: events interrupt.
-const INTERRUPT: u16 = 1 << 5;
+/// Slot Control: the enabled events raise an interrupt.
+const INTERRUPT_ENABLE: u16 = 1 << 5;
 const ATTENTION_INDICATOR: u16 = 6;
 const POWER_INDICATOR: u16 = 8;
 const POWER_OFF: u16 = 1 << 10;
-/// Slot Control: changes of the link interrupt; the other events have the bits that they have in Slot Status.
-const LINK_ENABLE: u16 = 1 << 12;
+/// Slot Control: enables interrupts for link changes. The enable bits of the other events are their bits in Slot Status.
+const LINK_CHANGED_ENABLE: u16 = 1 << 12;
 
-/// Reads of Slot Status in one call of a handler, while new events keep coming.
-const ROUNDS: usize = 8;
+/// The most reads of Slot Status in one call of a handler, while new events arrive.
+const MAX_STATUS_READS: usize = 8;
 
 bitflags! {
-    /// What a port announces of its slot, as in Slot Status.
+    /// The events of a slot, as in Slot Status.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SlotEvents: u16 {
-        /// Somebody pressed the attention button.
+        /// The attention button was pressed.
         const ATTENTION_BUTTON = 1;
-        /// The power controller found a fault.
+        /// The power controller detected a fault.
         const POWER_FAULT = 1 << 1;
         /// The retention latch was opened or closed.
         const LATCH = 1 << 2;
-        /// Something came into the slot, or left it.
+        /// A card was inserted or removed.
         const PRESENCE = 1 << 3;
-        /// The last command was carried out.
+        /// The last command is completed.
         const COMMAND_COMPLETED = 1 << 4;
-        /// The link came up, or went down.
+        /// The link came up or went down.
         const LINK = 1 << 8;
     }
 }
 
-/// A light at the slot.
+/// The state of an indicator (a light) at the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndicatorState {
-    /// Lit. At the power indicator: do not pull.
+    /// Lit. The power indicator then means: do not remove the card.
     On,
-    /// Blinking. At the power indicator: about to change.
+    /// Blinking. The power indicator then means: the power is about to change.
     Blinking,
-    /// Dark. At the power indicator: may be pulled.
+    /// Off. The power indicator then means: the card may be removed.
     Off,
 }
 
@@ -74,28 +74,45 @@ impl IndicatorState {
     }
 }
 
-/// What a slot is told; `None` leaves a thing as it is. What the slot does not have is left out.
+/// A command to a slot. `None` leaves a setting unchanged. Settings that the slot does not implement are ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SlotCommand {
-    /// Whether what is in it is powered.
+    /// The power of the slot.
     pub power: Option<bool>,
-    /// The light that says whether it may be pulled.
+    /// The indicator that shows whether the card may be removed.
     pub power_indicator: Option<IndicatorState>,
-    /// The light that calls for attention.
+    /// The indicator that shows an operational problem.
     pub attention_indicator: Option<IndicatorState>,
 }
 
-/// When the next command may follow.
+/// The completion of a command: when the next one may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a slot takes one command at a time"]
 pub enum CommandCompletion {
-    /// At once: nothing was to change, or the slot needs no time.
+    /// At once: no setting changed, or the slot completes commands without a delay.
     Immediate,
-    /// When the port announces [`SlotEvents::COMMAND_COMPLETED`]; it has a second for that.
+    /// After the port reports [`SlotEvents::COMMAND_COMPLETED`], within one second.
     Signaled,
 }
 
-/// A slot, to be commanded. Dropping it ends its interrupts; its power stays as it is.
+/// A hot-plug slot; a field of [`PortResources`](crate::function::PortResources). Dropping it disables its interrupts and leaves
+/// its power unchanged.
+///
+/// ```
+/// use switchboard::function::{CommandCompletion, IndicatorState, SlotCommand, SlotEvents};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x5b)]);
+/// # let mut slot = fake.machine().take_all().remove(0).claim_port()?.slot;
+/// let completion = slot.enable_events(SlotEvents::PRESENCE | SlotEvents::COMMAND_COMPLETED);
+/// assert_eq!(completion, CommandCompletion::Signaled);
+/// // .. and after the event:
+/// let (power, power_indicator) = (Some(false), Some(IndicatorState::Off));
+/// let completion = slot.command(SlotCommand { power, power_indicator, ..SlotCommand::default() });
+/// assert_eq!(completion, CommandCompletion::Signaled);
+/// assert!(!slot.is_powered());
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug)]
 pub struct HotPlugSlot {
     registers: SlotEventSource,
@@ -107,67 +124,67 @@ impl HotPlugSlot {
         Self { registers: SlotEventSource { claimed, offset }, capabilities }
     }
 
-    /// What it can do.
+    /// Returns the capabilities of the slot.
     #[must_use]
     pub fn capabilities(&self) -> SlotCapabilities {
         self.capabilities
     }
 
-    /// The handler's side.
+    /// Returns access to the events of the slot, for the interrupt handler of the port.
     #[must_use]
     pub fn event_source(&self) -> SlotEventSource {
         self.registers.clone()
     }
 
-    /// Whether something is in it. Without a sensor of its own the link tells (PCIe 4.0, 7.5.3.11).
+    /// Returns whether a card is in the slot. Ports without a presence sensor report the state of the link (PCIe 4.0, 7.5.3.11).
     #[must_use]
     pub fn is_occupied(&self) -> bool {
-        self.registers.read(SLOT_STATUS).is_some_and(|status| status & OCCUPIED != 0)
+        self.registers.read(SLOT_STATUS).is_some_and(|status| status & PRESENCE_DETECT != 0)
     }
 
-    /// Whether the link to what is in it works; `None` where the port does not say.
+    /// Returns whether the link to the card is active, or `None` when the port does not report that.
     #[must_use]
     pub fn is_link_active(&self) -> Option<bool> {
         let capabilities = self.registers.claimed.space().read_u32(self.registers.offset + LINK_CAPABILITIES);
-        if capabilities & REPORTS_LINK == 0 {
+        if capabilities & LINK_ACTIVE_REPORTING == 0 {
             return None;
         }
         Some(self.registers.read(LINK_STATUS).is_some_and(|status| status & LINK_ACTIVE != 0))
     }
 
-    /// Whether what is in it is powered; always, where power cannot be switched.
+    /// Returns whether the slot is powered; always `true` without a power controller.
     #[must_use]
     pub fn is_powered(&self) -> bool {
         let control = self.registers.read(SLOT_CONTROL);
         !self.capabilities.has_power_controller() || control.is_some_and(|control| control & POWER_OFF == 0)
     }
 
-    /// Tells the slot something.
+    /// Sends a command to the slot.
     pub fn command(&mut self, command: SlotCommand) -> CommandCompletion {
         self.control(|mut control| {
             let can = self.capabilities;
             if let Some(power) = command.power.filter(|_| can.has_power_controller()) {
                 control = control & !POWER_OFF | if power { 0 } else { POWER_OFF };
             }
-            let lights = [
+            let indicators = [
                 (command.power_indicator.filter(|_| can.has_power_indicator()), POWER_INDICATOR),
                 (command.attention_indicator.filter(|_| can.has_attention_indicator()), ATTENTION_INDICATOR),
             ];
-            for (light, shift) in lights {
-                if let Some(light) = light {
-                    control = control & !(3 << shift) | light.bits() << shift;
+            for (indicator, shift) in indicators {
+                if let Some(indicator) = indicator {
+                    control = control & !(3 << shift) | indicator.bits() << shift;
                 }
             }
             control
         })
     }
 
-    /// Has exactly `events` interrupt.
+    /// Enables the interrupt for exactly these events.
     pub fn enable_events(&mut self, events: SlotEvents) -> CommandCompletion {
         let same = SlotEvents::all() - SlotEvents::LINK;
-        let link = if events.contains(SlotEvents::LINK) { LINK_ENABLE } else { 0 };
-        let interrupt = if events.is_empty() { 0 } else { INTERRUPT };
-        let all = same.bits() | LINK_ENABLE | INTERRUPT;
+        let link = if events.contains(SlotEvents::LINK) { LINK_CHANGED_ENABLE } else { 0 };
+        let interrupt = if events.is_empty() { 0 } else { INTERRUPT_ENABLE };
+        let all = same.bits() | LINK_CHANGED_ENABLE | INTERRUPT_ENABLE;
         self.control(|control| control & !all | (events & same).bits() | link | interrupt)
     }
 
@@ -192,7 +209,23 @@ impl Drop for HotPlugSlot {
     }
 }
 
-/// The announcements of a slot, for the handler of its port.
+/// The events of a slot, for the interrupt handler of its port.
+///
+/// ```
+/// use switchboard::function::SlotEvents;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x5b)]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let (address, express) = (function.address(), fake.find_capability(function.address(), 0x10).unwrap());
+/// # let slot = function.claim_port()?.slot;
+/// let source = slot.event_source();
+/// // A card is inserted.
+/// # fake.set_config(address, express + 0x1a, 1 << 3);
+/// assert_eq!(source.take(), SlotEvents::PRESENCE);
+/// assert_eq!(source.take(), SlotEvents::empty());
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct SlotEventSource {
     claimed: Arc<Claimed>,
@@ -200,24 +233,24 @@ pub struct SlotEventSource {
 }
 
 impl SlotEventSource {
-    /// Takes what was announced since the last time; empty when it was nothing. Looks again after each clearing: a
-    /// port sends its next message only once all of its events were clear (PCIe 4.0, 6.7.3.4).
+    /// Reads and clears the events since the last call. Reads again after each clear: a port sends its next message only after
+    /// all of its events were clear at once (PCIe 4.0, 6.7.3.4).
     pub fn take(&self) -> SlotEvents {
         let mut taken = SlotEvents::empty();
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_STATUS_READS {
             let Some(status) = self.read(SLOT_STATUS) else { break };
             let found = SlotEvents::from_bits_truncate(status);
             if found.is_empty() {
                 break;
             }
-            // Ones clear: only what was seen.
+            // Writing ones clears, so only the events that were read are cleared.
             self.write(SLOT_STATUS, found.bits());
             taken |= found;
         }
         taken
     }
 
-    /// Reads a register of the port. `None` when nothing answers any more: none of them can hold all ones.
+    /// Reads a register of the port. Returns `None` when the port was removed: none of the registers can hold all ones.
     fn read(&self, register: u16) -> Option<u16> {
         if self.claimed.is_gone() {
             return None;

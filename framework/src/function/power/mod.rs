@@ -1,7 +1,7 @@
-//! Power states and resets: a function that has no driver can be suspended or reset (PCI Power Management 1.2, chapter 5).
+//! Power states and resets of functions without a driver (PCI Power Management 1.2, chapter 5).
 //!
-//! A function in D3hot is [`Suspended`], a type without registers. It comes back as [`Settling`], and that as a
-//! [`Function`](crate::function::Function) in D0. Claiming a function wakes it if firmware left it in D3hot.
+//! A function in D3hot is a [`Suspended`], which has no registers. Resuming makes it a [`Settling`], and that becomes a
+//! [`Function`](crate::function::Function) in D0 again. Claiming a function wakes it if firmware left it in a low-power state.
 
 mod reset;
 mod saved;

@@ -1,11 +1,11 @@
-//! Reset of one function, where it offers one.
+//! Reset of a single function.
 //!
-//! Nothing is reset unless somebody asks for it: a function that comes back from a driver is quiet, which is
-//! enough for the next one, and drivers reset their devices by the devices' own registers.
+//! The framework resets no function by itself: a function that its driver released is quiesced, which is enough for the next
+//! driver, and drivers reset their devices through registers of the device.
 
-use super::saved::Saved;
-use super::settle::{Settling, Step};
-use super::state::{D3_DELAY, PowerState};
+use super::saved::SavedConfig;
+use super::settle::{Settling, SettlingStep};
+use super::state::{D3_DELAY_NS, PowerState};
 use crate::config::{Address, ExpressCapability, HeaderKind};
 use crate::function::handle::Function;
 use crate::inventory::Record;
@@ -14,26 +14,26 @@ use crate::inventory::Record;
 const AF: u8 = 0x13;
 const AF_LENGTH: u16 = 6;
 const AF_CAPABILITIES: u16 = 2;
-/// In the upper byte, beside the length: transactions pending are told, and the reset is there.
+/// In the upper byte, beside the length: Transactions Pending and Function Level Reset are implemented.
 const AF_OFFERED: u16 = 3 << 8;
 const AF_CONTROL: u16 = 4;
 const AF_INITIATE: u16 = 1;
-/// In the upper byte, which is the status.
+/// In the upper byte, which is the status: Transactions Pending.
 const AF_PENDING: u16 = 1 << 8;
 
-/// How a function can be reset alone.
+/// The mechanism by which a single function is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResetMethod {
     /// Function-level reset of PCI Express (PCIe 4.0, 6.6.2).
     FunctionLevel,
-    /// The same of conventional PCI, by the Advanced Features capability.
+    /// Function-level reset of conventional PCI, by the Advanced Features capability.
     AdvancedFeatures,
-    /// From D3hot to D0, for a function that loses its state on the way.
+    /// The transition from D3hot to D0, for a function that loses its state in it (No_Soft_Reset clear).
     Power,
 }
 
 impl ResetMethod {
-    /// What it is called in messages.
+    /// Returns the name for messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,12 +46,12 @@ impl ResetMethod {
 
 /// The registers of a reset.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::function) enum Lever {
+pub(in crate::function) enum ResetControl {
     Express(ExpressCapability),
     AdvancedFeatures { offset: u16 },
 }
 
-impl Lever {
+impl ResetControl {
     fn of(record: &Record) -> Option<Self> {
         if let Some(express) = record.facts.express.filter(|express| express.has_flr) {
             return Some(Self::Express(express));
@@ -62,7 +62,7 @@ impl Lever {
         is_offered.then_some(Self::AdvancedFeatures { offset })
     }
 
-    /// Whether the function still waits for answers, which would come for another life of it.
+    /// Returns whether requests of the function are still pending. Their completions would arrive after the reset.
     pub(in crate::function) fn is_pending(self, record: &Record) -> bool {
         match self {
             Self::Express(express) => record.space.read_u16(express.status()) & ExpressCapability::PENDING != 0,
@@ -70,7 +70,7 @@ impl Lever {
         }
     }
 
-    pub(in crate::function) fn pull(self, record: &Record) {
+    pub(in crate::function) fn initiate(self, record: &Record) {
         match self {
             Self::Express(express) => {
                 let control = record.space.read_u16(express.control());
@@ -82,24 +82,44 @@ impl Lever {
 }
 
 impl Function {
-    /// How it can be reset alone; the first of [`ResetMethod`] that it offers.
+    /// Returns the first [`ResetMethod`] that the function offers.
     #[must_use]
     pub fn reset_method(&self) -> Option<ResetMethod> {
         let record = self.record();
         if record.header().kind != HeaderKind::Endpoint {
             return None;
         }
-        match Lever::of(record) {
-            Some(Lever::Express(_)) => Some(ResetMethod::FunctionLevel),
-            Some(Lever::AdvancedFeatures { .. }) => Some(ResetMethod::AdvancedFeatures),
+        match ResetControl::of(record) {
+            Some(ResetControl::Express(_)) => Some(ResetMethod::FunctionLevel),
+            Some(ResetControl::AdvancedFeatures { .. }) => Some(ResetMethod::AdvancedFeatures),
             None => record.facts.power.is_some_and(|power| !power.keeps_state).then_some(ResetMethod::Power),
         }
     }
 
-    /// Resets it. It takes a tenth of a second; what configuration it loses is put back.
+    /// Resets the function, which takes about 100 ms. The configuration that it loses is restored.
+    ///
+    /// ```
+    /// use switchboard::function::{ResetMethod, Settled};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).vendor_capability(0x01, &[2, 0, 0, 0, 0, 0])]);
+    /// # let function = fake.machine().take_all().remove(0);
+    /// # let mut wait = |nanoseconds| fake.advance(nanoseconds);
+    /// assert_eq!(function.reset_method(), Some(ResetMethod::Power));
+    /// let mut settling = function.reset().map_err(|(error, _)| error).expect("the function offers a reset");
+    /// let function = loop {
+    ///     match settling.poll().expect("the function becomes ready") {
+    ///         Settled::Ready(function) => break function,
+    ///         Settled::NotYet(next) => settling = next,
+    ///     }
+    ///     wait(settling.remaining_ns());
+    /// };
+    /// let resources = function.claim()?;
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ResetError`] and the function, which is as it was.
+    /// [`ResetError`] and the function, unchanged.
     pub fn reset(self) -> Result<Settling, (ResetError, Self)> {
         let record = self.record();
         let address = self.address();
@@ -110,36 +130,36 @@ impl Function {
             let has_power = record.facts.power.is_some();
             return Err((ResetError::NotOffered { address, has_power }, self));
         }
-        let saved = Saved::take(record);
-        let lever = Lever::of(record);
-        if lever.is_none() {
+        let saved = SavedConfig::take(record);
+        let control = ResetControl::of(record);
+        if control.is_none() {
             PowerState::D3Hot.write(record);
         }
         let now = self.machine().clock.now_ns();
-        let (step, not_before) = match lever {
-            Some(lever) => (Step::Drain { lever, since: now }, now),
-            None => (Step::Wake, now + D3_DELAY),
+        let (step, not_before_ns) = match control {
+            Some(control) => (SettlingStep::Drain { control, since_ns: now }, now),
+            None => (SettlingStep::Wake, now + D3_DELAY_NS),
         };
-        Ok(Settling::new(self, saved, step, not_before))
+        Ok(Settling::new(self, saved, step, not_before_ns))
     }
 }
 
-/// Why a function was not reset.
+/// The reason why a function was not reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResetError {
-    /// What is behind a bridge would go with it.
+    /// The function is a bridge, and the functions behind it would be reset with it.
     #[error("{address} is a bridge, not an endpoint")]
     NotAnEndpoint {
         /// The function.
         address: Address,
     },
-    /// It offers none of the ways.
+    /// The function offers no [`ResetMethod`].
     #[error("{address} offers no reset: no function-level one, and {}", no_power(*has_power))]
     NotOffered {
         /// The function.
         address: Address,
-        /// Whether it has power states, through which it keeps its own.
+        /// Whether it has power states. It then keeps its state in the transition from D3hot to D0.
         has_power: bool,
     },
 }

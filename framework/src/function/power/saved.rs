@@ -1,4 +1,4 @@
-//! What a function loses when it is reset or wakes from its sleep, and how it gets it back.
+//! The configuration that a function loses in a reset or in D3hot, and how it is restored.
 
 use crate::bar::{BarFacts, BarKind, park, write_bar};
 use crate::config::{Address, Command, ExpressCapability, update_command};
@@ -11,14 +11,14 @@ const ROM: u16 = 0x30;
 /// Interrupt Line, and Interrupt Pin, which takes no writes.
 const INTERRUPT_LINE: u16 = 0x3c;
 
-/// Low bits of a BAR, which say what it is.
+/// Low bits of a BAR, which encode its kind.
 const IO_FLAGS: u32 = 3;
 const MEMORY_FLAGS: u32 = 0xf;
 
-/// What firmware or others wrote into a function and nobody writes again. Its BARs are not among it: the record
-/// knows where they are to be, whatever the function says by now.
+/// Configuration that firmware wrote and that no driver writes again. The BARs are not included: the record has their
+/// addresses, independent of what the function holds now.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::function) struct Saved {
+pub(in crate::function) struct SavedConfig {
     command: Command,
     cache_line: u16,
     rom: u32,
@@ -27,19 +27,19 @@ pub(in crate::function) struct Saved {
     express: Option<(u16, Option<u16>)>,
 }
 
-impl Saved {
-    /// Reads what is to be kept; the function is made quiet, and does not decode, after this.
+impl SavedConfig {
+    /// Reads the configuration, then quiesces the function and disables its decoding.
     pub(in crate::function) fn take(record: &Record) -> Self {
         let space = record.space;
-        let quiet = Command::INTERRUPT_DISABLE;
+        let quiesced = Command::INTERRUPT_DISABLE;
         let decode = Command::IO_ENABLE | Command::MEMORY_ENABLE;
-        let command = update_command(space, |command| (command | quiet) - (decode | Command::BUS_MASTER_ENABLE));
+        let command = update_command(space, |command| (command | quiesced) - (decode | Command::BUS_MASTER_ENABLE));
         let express = record.facts.express.map(|express| {
             let second = express.control_2().map(|register| space.read_u16(register));
             (space.read_u16(express.control()), second)
         });
         Self {
-            command: (command | quiet) - Command::BUS_MASTER_ENABLE,
+            command: (command | quiesced) - Command::BUS_MASTER_ENABLE,
             cache_line: space.read_u16(CACHE_LINE),
             rom: space.read_u32(ROM),
             interrupt_line: space.read_u16(INTERRUPT_LINE),
@@ -47,7 +47,7 @@ impl Saved {
         }
     }
 
-    /// Writes it back, BARs before the decoding that goes by them.
+    /// Restores the configuration: the BARs before the Command register, which enables their decoding.
     pub(in crate::function) fn restore(self, record: &Record) -> Result<(), BarNotRestored> {
         let space = record.space;
         restore_bars(record)?;
@@ -65,8 +65,7 @@ impl Saved {
     }
 }
 
-/// Puts BARs that are not where the record has them back there. One that does not take its address would answer
-/// where another function does, or nowhere.
+/// Restores the addresses of BARs that differ from the record. A BAR with another address could overlap another function.
 pub(in crate::function) fn restore_bars(record: &Record) -> Result<(), BarNotRestored> {
     let is_in_place = |bar: &BarFacts| bar.address.is_err() || bar.address == Ok(read_bar(record, bar));
     if record.bars.iter().all(is_in_place) {
@@ -80,7 +79,7 @@ pub(in crate::function) fn restore_bars(record: &Record) -> Result<(), BarNotRes
             continue;
         };
         if !write_bar(record.space, *bar, wanted) {
-            // Not decoding any more: it would do so in the wrong place.
+            // Decoding stays off: the BAR would decode a wrong address.
             let (address, found) = (record.address(), read_bar(record, bar));
             return Err(BarNotRestored { address, index: bar.index, wanted, found });
         }
@@ -101,16 +100,16 @@ fn read_bar(record: &Record, bar: &BarFacts) -> u64 {
     }
 }
 
-/// A BAR that is not where it was, and does not go back.
+/// A BAR lost its address and does not take it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("BAR {index} of {address} is at {found:#x} and does not go back to {wanted:#x}")]
 pub struct BarNotRestored {
     /// The function.
     pub address: Address,
-    /// Which BAR.
+    /// The index of the BAR.
     pub index: u8,
-    /// Where it was.
+    /// The address that it had.
     pub wanted: u64,
-    /// Where it says it is.
+    /// The address that it reads.
     pub found: u64,
 }

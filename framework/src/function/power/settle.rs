@@ -1,127 +1,146 @@
-//! A function on its way back, from a reset or from sleep: nobody may touch it for a while.
+//! Functions that return from a reset or from D3hot, and must not be accessed for a while.
 //!
-//! The framework has no executor to wait by, so a [`Settling`] function is polled: each time it says how long to
-//! leave it alone. Every stage has a bound, whatever the function does.
+//! The framework has no executor, so a [`Settling`] function is polled, and returns how long to wait until the next poll. Every
+//! step has a timeout.
 
-use super::reset::Lever;
-use super::saved::{BarNotRestored, Saved};
-use super::state::{D3_DELAY, PowerState};
+use super::reset::ResetControl;
+use super::saved::{BarNotRestored, SavedConfig};
+use super::state::{D3_DELAY_NS, PowerState};
 use crate::config::Address;
 use crate::function::handle::Function;
 use crate::ownership::ResetInProgress;
 use crate::sync::primitives::spin_loop;
 
-const MILLISECOND: u64 = 1_000_000;
-/// For what the function still waits for; it is reset all the same then (PCIe 4.0, 6.6.2, implementation note).
-const DRAIN_LIMIT: u64 = 100 * MILLISECOND;
-const DRAIN_POLL: u64 = MILLISECOND;
-/// For the function to be ready after its reset (6.6.2).
-const RESET_DELAY: u64 = 100 * MILLISECOND;
-/// For a function that says "not yet" by completions with retry status (6.6.1: broken after a second).
-const RETURN_LIMIT: u64 = 1_000 * MILLISECOND;
-const RETURN_POLL: u64 = 10 * MILLISECOND;
+const NS_PER_MS: u64 = 1_000_000;
+/// The timeout for pending requests of the function; it is reset anyway after that (PCIe 4.0, 6.6.2, implementation note).
+const DRAIN_TIMEOUT_NS: u64 = 100 * NS_PER_MS;
+const DRAIN_POLL_NS: u64 = NS_PER_MS;
+/// The time that a function takes until it is ready after a reset (6.6.2).
+const RESET_DELAY_NS: u64 = 100 * NS_PER_MS;
+/// The timeout for a function that completes requests with Configuration Request Retry Status (6.6.1: broken after one second).
+const READY_TIMEOUT_NS: u64 = 1_000 * NS_PER_MS;
+const READY_POLL_NS: u64 = 10 * NS_PER_MS;
 
-/// What comes next.
+/// The next step of a function that settles.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::function) enum Step {
-    /// Reset it, once nothing of it is under way.
-    Drain { lever: Lever, since: u64 },
-    /// Tell it to wake.
+pub(in crate::function) enum SettlingStep {
+    /// Reset the function when none of its requests is pending.
+    Drain { control: ResetControl, since_ns: u64 },
+    /// Set the power state to D0.
     Wake,
-    /// See whether it is back.
-    Return { since: u64 },
+    /// Check whether the function is ready.
+    AwaitReady { since_ns: u64 },
 }
 
-/// A function that was reset or woken, and is not back yet. Dropped, it is left to itself: whoever takes and claims
-/// it next finds it as it is by then.
+/// A function that was reset or woken and is not ready yet. If this is dropped, the function can be taken again, in the state
+/// that it has by then; claiming it restores its BARs.
+///
+/// ```
+/// # use switchboard::function::PowerState;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).vendor_capability(0x01, &[2, 0, 0, 0, 0, 0])]);
+/// # let suspended = fake.machine().take_all().remove(0).suspend().unwrap();
+/// let settling = suspended.resume();
+/// assert!(settling.remaining_ns() <= 10_000_000);
+/// // Code without an executor waits here; other code polls, as at `Function::reset`.
+/// let function = settling.wait().expect("the function wakes");
+/// assert_eq!(function.power_state(), PowerState::D0);
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Settling {
     function: Function,
-    saved: Saved,
-    step: Step,
-    not_before: u64,
-    away: ResetInProgress,
+    saved: SavedConfig,
+    step: SettlingStep,
+    not_before_ns: u64,
+    reset_in_progress: ResetInProgress,
 }
 
-/// How far a function has come.
+/// The result of [`Settling::poll`].
 #[derive(Debug)]
 pub enum Settled {
-    /// It is back: awake, quiet, with its configuration as it was.
+    /// The function is ready: in D0, quiesced, with its configuration restored.
     Ready(Function),
-    /// It is not; ask again when [`Settling::remaining_ns`] is over.
+    /// The function is not ready; poll again after [`Settling::remaining_ns`].
     NotYet(Settling),
 }
 
 impl Settling {
-    pub(in crate::function) fn new(function: Function, saved: Saved, step: Step, not_before: u64) -> Self {
-        let away = ResetInProgress::new(function.record());
-        Self { function, saved, step, not_before, away }
+    pub(in crate::function) fn new(
+        function: Function,
+        saved: SavedConfig,
+        step: SettlingStep,
+        not_before_ns: u64,
+    ) -> Self {
+        let reset_in_progress = ResetInProgress::new(function.record());
+        Self { function, saved, step, not_before_ns, reset_in_progress }
     }
 
-    /// Wakes a function that somebody else put to sleep, who knows when: as late as if it had been just now.
+    /// Wakes a function that something else (firmware, or a driver before) put into a low-power state. It may have been just now,
+    /// so the full delay is waited.
     pub(in crate::function) fn wake(function: Function) -> Self {
-        let (saved, now) = (Saved::take(function.record()), function.machine().clock.now_ns());
-        Self::new(function, saved, Step::Wake, now + D3_DELAY)
+        let (saved, now) = (SavedConfig::take(function.record()), function.machine().clock.now_ns());
+        Self::new(function, saved, SettlingStep::Wake, now + D3_DELAY_NS)
     }
 
-    /// Where it is.
+    /// Returns the address of the function.
     #[must_use]
     pub fn address(&self) -> Address {
         self.function.address()
     }
 
-    /// Nanoseconds until it is worth asking again.
+    /// Returns the time until the next step is due, in nanoseconds.
     #[must_use]
     pub fn remaining_ns(&self) -> u64 {
-        self.not_before.saturating_sub(self.function.machine().clock.now_ns())
+        self.not_before_ns.saturating_sub(self.function.machine().clock.now_ns())
     }
 
-    /// Takes the next step when it is due. Does not wait.
+    /// Performs the next step if it is due. Does not wait.
     ///
     /// # Errors
-    /// [`SettleError`] when it does not come back as it was. Nobody has it then; one that does not come back at all
-    /// is gone, as if it had been pulled out.
+    /// [`SettleError`] when the function does not become ready in its former state. It can then be taken again. One that does
+    /// not respond at all is marked as removed.
     pub fn poll(mut self) -> Result<Settled, SettleError> {
         let (clock, record) = (self.function.machine().clock, self.function.record());
         let now = clock.now_ns();
-        if now < self.not_before {
+        if now < self.not_before_ns {
             return Ok(Settled::NotYet(self));
         }
         match self.step {
-            Step::Drain { lever, since } => {
-                let is_pending = lever.is_pending(record);
-                if is_pending && now.saturating_sub(since) < DRAIN_LIMIT {
-                    self.not_before = now + DRAIN_POLL;
+            SettlingStep::Drain { control, since_ns } => {
+                let is_pending = control.is_pending(record);
+                if is_pending && now.saturating_sub(since_ns) < DRAIN_TIMEOUT_NS {
+                    self.not_before_ns = now + DRAIN_POLL_NS;
                 } else {
-                    lever.pull(record);
-                    // From when it was told, and not from when that was decided.
+                    control.initiate(record);
+                    // The delay starts after the write.
                     let now = clock.now_ns();
-                    (self.step, self.not_before) = (Step::Return { since: now }, now + RESET_DELAY);
+                    (self.step, self.not_before_ns) =
+                        (SettlingStep::AwaitReady { since_ns: now }, now + RESET_DELAY_NS);
                 }
             }
-            Step::Wake => {
+            SettlingStep::Wake => {
                 PowerState::D0.write(record);
                 let now = clock.now_ns();
-                (self.step, self.not_before) = (Step::Return { since: now }, now + D3_DELAY);
+                (self.step, self.not_before_ns) = (SettlingStep::AwaitReady { since_ns: now }, now + D3_DELAY_NS);
             }
-            Step::Return { since } => {
+            SettlingStep::AwaitReady { since_ns } => {
                 let (wanted, found) = (record.header().vendor, record.space.read_u16(0));
                 if found == wanted {
                     return self.finish();
                 }
-                if now.saturating_sub(since) >= RETURN_LIMIT {
+                if now.saturating_sub(since_ns) >= READY_TIMEOUT_NS {
                     let machine = self.function.machine();
                     machine.mark_gone(record);
                     return Err(SettleError::Absent { address: self.address(), wanted, found });
                 }
-                self.not_before = now + RETURN_POLL;
+                self.not_before_ns = now + READY_POLL_NS;
             }
         }
         Ok(Settled::NotYet(self))
     }
 
-    /// Waits until it is back, spinning: for code that has nothing better to do.
+    /// Spins until the function is ready.
     ///
     /// # Errors
     /// As [`Self::poll`].
@@ -142,34 +161,34 @@ impl Settling {
             return Err(SettleError::Asleep { address, state });
         }
         self.saved.restore(record)?;
-        drop(self.away);
+        drop(self.reset_in_progress);
         Ok(Settled::Ready(self.function))
     }
 }
 
-/// Why a function is not back.
+/// The reason why a function did not become ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettleError {
-    /// It does not answer, or as something else: 0x0001 is a retry, 0xffff nobody.
+    /// The function does not respond with its Vendor ID: 0x0001 is Configuration Request Retry Status, 0xffff no response.
     #[error("{address} did not come back: its vendor is {wanted:#06x} and reads {found:#06x}")]
     Absent {
         /// The function.
         address: Address,
-        /// Who it was.
+        /// Its Vendor ID before.
         wanted: u16,
-        /// Who it says it is.
+        /// The Vendor ID that was read.
         found: u16,
     },
-    /// It does not wake.
+    /// The function does not enter D0.
     #[error("{address} does not wake: it stays in {state:?}")]
     Asleep {
         /// The function.
         address: Address,
-        /// Where it stays.
+        /// The state that it stays in.
         state: PowerState,
     },
-    /// It came back without its BARs.
+    /// A BAR does not take its address again.
     #[error(transparent)]
     Bar(#[from] BarNotRestored),
 }

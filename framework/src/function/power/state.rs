@@ -1,27 +1,27 @@
-//! The power state of a function, in the register that holds it (PCI Power Management 1.2, 3.2.4).
+//! The power state of a function, in its Power Management Control/Status register (PCI Power Management 1.2, 3.2.4).
 
 use crate::config::PowerCapability;
 use crate::inventory::Record;
 
-/// How long a function may not be touched after it was told to enter or to leave D3hot (5.6.1), in nanoseconds.
-pub(super) const D3_DELAY: u64 = 10_000_000;
+/// The time after a transition to or from D3hot in which a function must not be accessed (5.6.1), in nanoseconds.
+pub(super) const D3_DELAY_NS: u64 = 10_000_000;
 
-/// How awake a function is.
+/// The power state of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PowerState {
-    /// Awake. So is every function without the capability.
+    /// Fully on. Every function without the power management capability is in D0.
     D0,
-    /// A light sleep, optional.
+    /// A light low-power state, optional.
     D1,
-    /// A deeper one, optional.
+    /// A deeper low-power state, optional.
     D2,
-    /// Off as far as its configuration space allows.
+    /// Off, except for the configuration space.
     D3Hot,
 }
 
 impl PowerState {
     const MASK: u16 = 3;
-    /// A write of ones would clear the event that is reported there.
+    /// PME_Status, which is cleared by writing one.
     const EVENT: u16 = 1 << 15;
 
     pub(super) fn read(record: &Record) -> Self {
@@ -34,7 +34,7 @@ impl PowerState {
         }
     }
 
-    /// Tells the function to enter this state, which takes [`D3_DELAY`] at most.
+    /// Sets the state, which the function enters within [`D3_DELAY_NS`].
     pub(super) fn write(self, record: &Record) {
         if let Some(power) = record.facts.power {
             let control = record.space.read_u16(register(power)) & !(Self::MASK | Self::EVENT);

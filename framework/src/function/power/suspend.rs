@@ -1,22 +1,22 @@
 //! Suspend: a function in D3hot.
 
-use super::saved::Saved;
-use super::settle::{Settling, Step};
-use super::state::{D3_DELAY, PowerState};
+use super::saved::SavedConfig;
+use super::settle::{Settling, SettlingStep};
+use super::state::{D3_DELAY_NS, PowerState};
 use crate::config::{Address, HeaderKind};
 use crate::function::handle::Function;
 
 impl Function {
-    /// How awake it is.
+    /// Returns the power state, as its register has it.
     #[must_use]
     pub fn power_state(&self) -> PowerState {
         PowerState::read(self.record())
     }
 
-    /// Puts it to sleep, in D3hot: quiet, and no longer decoding anything.
+    /// Suspends the function: quiesces it, disables its decoding, and sets it to D3hot.
     ///
     /// # Errors
-    /// [`SuspendError`] and the function, which is as it was.
+    /// [`SuspendError`] and the function, unchanged.
     pub fn suspend(self) -> Result<Suspended, (SuspendError, Self)> {
         let (record, address) = (self.record(), self.address());
         if record.header().kind != HeaderKind::Endpoint {
@@ -25,53 +25,66 @@ impl Function {
         if record.facts.power.is_none() {
             return Err((SuspendError::NotOffered { address }, self));
         }
-        let saved = Saved::take(record);
+        let saved = SavedConfig::take(record);
         PowerState::D3Hot.write(record);
-        let since = self.machine().clock.now_ns();
-        Ok(Suspended { function: self, saved, since })
+        let since_ns = self.machine().clock.now_ns();
+        Ok(Suspended { function: self, saved, since_ns })
     }
 }
 
-/// A function that was put to sleep. Dropped, it sleeps on until somebody takes and claims it.
+/// A function in D3hot. If this is dropped, the function stays there until it is taken and claimed.
+///
+/// ```
+/// use switchboard::function::{PowerState, Suspended};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).vendor_capability(0x01, &[2, 0, 0, 0, 0, 0])]);
+/// # let function = fake.machine().take_all().remove(0);
+/// # let address = function.address();
+/// let suspended: Suspended = function.suspend().map_err(|(error, _)| error).expect("the function has power states");
+/// assert_eq!(suspended.address(), address);
+/// let function = suspended.resume().wait().expect("the function wakes");
+/// assert_eq!(function.power_state(), PowerState::D0);
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Suspended {
     function: Function,
-    saved: Saved,
-    since: u64,
+    saved: SavedConfig,
+    since_ns: u64,
 }
 
 impl Suspended {
-    /// Where it is.
+    /// Returns the address of the function.
     #[must_use]
     pub fn address(&self) -> Address {
         self.function.address()
     }
 
-    /// How awake it says that it is. It may take 10 ms until it can be asked.
+    /// Returns the power state, as its register has it. The register may be read 10 ms after [`Function::suspend`] at the earliest.
     #[must_use]
     pub fn power_state(&self) -> PowerState {
         self.function.power_state()
     }
 
-    /// Wakes it. What it loses by that is put back.
+    /// Sets the function to D0. The configuration that it loses is restored.
     pub fn resume(self) -> Settling {
-        let Self { function, saved, since } = self;
-        Settling::new(function, saved, Step::Wake, since + D3_DELAY)
+        let Self { function, saved, since_ns } = self;
+        Settling::new(function, saved, SettlingStep::Wake, since_ns + D3_DELAY_NS)
     }
 }
 
-/// Why a function was not put to sleep.
+/// The reason why a function was not suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuspendError {
-    /// What is behind a bridge would go with it.
+    /// The function is a bridge, and the functions behind it would become unreachable.
     #[error("{address} is a bridge, not an endpoint")]
     NotAnEndpoint {
         /// The function.
         address: Address,
     },
-    /// It has no power management capability.
+    /// The function has no power management capability.
     #[error("{address} has no power states")]
     NotOffered {
         /// The function.
