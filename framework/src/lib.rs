@@ -1,6 +1,6 @@
 //! Typed PCI functions and typed interrupts for unikernels.
 //!
-//! The [scan](machine::Machine::scan) finds [functions](function), a [driver](driver) claims one and gets its resources, each of which
+//! The [scan](machine::Machine::scan) finds [functions](function), a [driver] claims one and gets its resources, each of which
 //! moves out once: mapped [registers](mmio) in its BARs, [memory](dma) that it reaches, and its
 //! [interrupts](interrupt), which are a **line** or **messages** and never the one in place of the other.
 #![no_std]

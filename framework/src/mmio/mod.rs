@@ -5,11 +5,13 @@
 
 mod address;
 mod bar;
+mod error;
 mod register;
 mod window;
 
 pub use address::{AddressPair, AddressReg};
-pub use bar::{Bar, BarWindows, MapError, UnmappedBar};
+pub use bar::{Bar, BarWindows, UnmappedBar};
+pub use error::MapError;
 pub use register::{ReadOnly, ReadWrite, Readable, Reg, RegisterBlock, RegisterValue, Writable, WriteOnly};
 
 pub(crate) use bar::locate;

@@ -1,9 +1,11 @@
 //! Claiming a PCI Express port with a slot: its driver gets the interrupts and the slot, and the buses behind it stay
 //! available to the drivers of the functions there.
 
+mod command;
 mod slot;
 
-pub use slot::{CommandCompletion, HotPlugSlot, IndicatorState, SlotCommand, SlotEventSource, SlotEvents};
+pub use command::{CommandCompletion, IndicatorState, SlotCommand};
+pub use slot::{HotPlugSlot, SlotEventSource, SlotEvents};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

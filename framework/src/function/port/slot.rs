@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 
 use bitflags::bitflags;
 
+use super::command::{CommandCompletion, SlotCommand};
 use crate::config::SlotCapabilities;
 use crate::ownership::Claimed;
 
@@ -51,48 +52,6 @@ bitflags! {
         /// The link came up or went down.
         const LINK = 1 << 8;
     }
-}
-
-/// The state of an indicator (a light) at the slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IndicatorState {
-    /// Lit. The power indicator then means: do not remove the card.
-    On,
-    /// Blinking. The power indicator then means: the power is about to change.
-    Blinking,
-    /// Off. The power indicator then means: the card may be removed.
-    Off,
-}
-
-impl IndicatorState {
-    const fn bits(self) -> u16 {
-        match self {
-            Self::On => 1,
-            Self::Blinking => 2,
-            Self::Off => 3,
-        }
-    }
-}
-
-/// A command to a slot. `None` leaves a setting unchanged. Settings that the slot does not implement are ignored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SlotCommand {
-    /// The power of the slot.
-    pub power: Option<bool>,
-    /// The indicator that shows whether the card may be removed.
-    pub power_indicator: Option<IndicatorState>,
-    /// The indicator that shows an operational problem.
-    pub attention_indicator: Option<IndicatorState>,
-}
-
-/// The completion of a command: when the next one may follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a slot takes one command at a time"]
-pub enum CommandCompletion {
-    /// At once: no setting changed, or the slot completes commands without a delay.
-    Immediate,
-    /// After the port reports [`SlotEvents::COMMAND_COMPLETED`], within one second.
-    Signaled,
 }
 
 /// A hot-plug slot; a field of [`PortResources`](crate::function::PortResources). Dropping it disables its interrupts and leaves
