@@ -98,7 +98,7 @@ test-host: ## Unit and property tests, and models of every interleaving, on the 
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom
 	cargo test -p switchboard-fuzz
-	cargo test -p switchboard-bench --lib --bins --test lies
+	cargo test -p switchboard-bench --lib --bins --test faulty_servers
 
 test-ui: ## Programs that must not compile, each beside one that must
 	@tools/install cargo cc

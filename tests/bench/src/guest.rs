@@ -1,4 +1,4 @@
-//! A QEMU that is measured.
+//! A QEMU process that is measured.
 
 use core::time::Duration;
 use std::fs;
@@ -11,12 +11,12 @@ use std::time::Instant;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The CPU that all share that is measured pinned.
+/// CPU that guest and clients share in pinned measurements.
 pub const PINNED_CPU: usize = 1;
-/// A guest lives no longer than this, whatever becomes of us.
-const LIFE: &str = "900";
+/// Time limit of a guest in seconds, also if this process is killed.
+const TIME_LIMIT_SECONDS: &str = "900";
 
-/// A running guest. Dropping it ends it.
+/// A running guest. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Guest {
     child: Child,
@@ -31,8 +31,8 @@ impl Guest {
     /// Returns an error when it cannot be started.
     pub fn start(command: &[String], is_pinned: bool) -> io::Result<Self> {
         let cpu = PINNED_CPU.to_string();
-        // In the foreground `timeout` makes no group of its own, and hands on what ends it.
-        let mut words = vec!["timeout", "--foreground", LIFE];
+        // With `--foreground`, `timeout` creates no process group, and forwards signals.
+        let mut words = vec!["timeout", "--foreground", TIME_LIMIT_SECONDS];
         if is_pinned {
             words.extend(["taskset", "-c", &cpu]);
         }
@@ -57,46 +57,46 @@ impl Guest {
         Ok(Self { child, console, started })
     }
 
-    /// Waits for a text on the console; how long after the start it was seen.
+    /// Waits for a text on the console; returns the time from the start until it appeared.
     ///
     /// # Errors
-    /// Returns an error when it does not come within `patience`, with what came instead.
-    pub fn wait_for(&self, text: &str, patience: Duration) -> io::Result<Duration> {
+    /// Returns an error with the last lines when it does not appear within `timeout`.
+    pub fn wait_for(&self, text: &str, timeout: Duration) -> io::Result<Duration> {
         let (console, changed) = &*self.console;
         let console = console.lock().unwrap_or_else(PoisonError::into_inner);
         let lacks = |console: &mut String| !console.contains(text);
         let (console, outcome) =
-            changed.wait_timeout_while(console, patience, lacks).unwrap_or_else(PoisonError::into_inner);
+            changed.wait_timeout_while(console, timeout, lacks).unwrap_or_else(PoisonError::into_inner);
         if outcome.timed_out() {
             let end: Vec<_> = console.lines().rev().take(5).collect();
             return Err(io::Error::other(format!(
-                "the guest did not say `{text}`; its last lines, backwards: {end:?}"
+                "the guest did not print `{text}`; its last lines, backwards: {end:?}"
             )));
         }
         Ok(self.started.elapsed())
     }
 
-    /// The first line of the console that contains a text.
+    /// Returns the first line of the console that contains a text.
     #[must_use]
     pub fn line(&self, text: &str) -> Option<String> {
         let console = self.console.0.lock().unwrap_or_else(PoisonError::into_inner);
         console.lines().find(|line| line.contains(text)).map(str::to_owned)
     }
 
-    /// Time since it was started.
+    /// Returns the time since the start.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The process of QEMU itself, below `timeout`.
+    /// Returns the process id of QEMU, a child of `timeout`.
     fn qemu(&self) -> Option<i32> {
         let id = self.child.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
         children.split_ascii_whitespace().next()?.parse().ok()
     }
 
-    /// Resident memory of QEMU, in KiB.
+    /// Returns the resident memory of QEMU in KiB.
     #[must_use]
     pub fn resident(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.qemu()?)).ok()?;
@@ -104,7 +104,7 @@ impl Guest {
         line.split_ascii_whitespace().nth(1)?.parse().ok()
     }
 
-    /// Stops it, or lets it go on: one that polls would take the CPU from those that are measured.
+    /// Stops or continues the process: a polling guest would take CPU time from the one that is measured.
     pub fn pause(&self, is_paused: bool) {
         if let Some(qemu) = self.qemu() {
             let signal = if is_paused { Signal::SIGSTOP } else { Signal::SIGCONT };

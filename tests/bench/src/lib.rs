@@ -1,5 +1,5 @@
-//! Measures the image: beside Linux and beside what QEMU's device models allow ([`rows`]), and in exact guest
-//! instructions ([`count`]).
+//! Benchmarks of the image: compared with Linux and with the limit of QEMU's device models ([`rows`]), and in exact
+//! guest instructions ([`count`]).
 #![forbid(unsafe_code)]
 
 pub mod client;

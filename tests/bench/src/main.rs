@@ -34,15 +34,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// What `run` was asked for.
+/// Options of `run`.
 #[derive(Debug, PartialEq, Eq)]
-struct Wish {
+struct RunOptions {
     is_quick: bool,
     rounds: u32,
     only: String,
 }
 
-impl Wish {
+impl RunOptions {
     fn parse(options: &[&str]) -> io::Result<Self> {
         let (mut is_quick, mut rounds, mut only, mut is_name) = (false, None, Vec::new(), false);
         let mut words = options.iter();
@@ -60,7 +60,7 @@ impl Wish {
             is_name = *word == "--only" || is_name && !word.starts_with("--");
         }
         let rounds = match rounds {
-            Some(None) => return Err(io::Error::other("--rounds wants a number above zero")),
+            Some(None) => return Err(io::Error::other("--rounds needs a number above zero")),
             Some(Some(rounds)) => rounds,
             None if is_quick => 1,
             None => 3,
@@ -72,7 +72,7 @@ impl Wish {
 const OPTIONS: &str = "[--rounds N] [--quick] [--only PART OF A ROW'S NAME]";
 
 fn run(files: Files, options: &[&str]) -> io::Result<()> {
-    let Wish { is_quick, rounds, only } = Wish::parse(options)?;
+    let RunOptions { is_quick, rounds, only } = RunOptions::parse(options)?;
     let (everywhere, pinned) = (sched_getaffinity(Pid::from_raw(0))?, pinned_cpu()?);
     let report = Report { about: about(&files, rounds), ..Report::default() };
     let mut bench = Bench { files, report, seconds: if is_quick { 0.3 } else { 1.0 }, is_quick, only };
@@ -93,7 +93,7 @@ fn run(files: Files, options: &[&str]) -> io::Result<()> {
     if bench.report.failures.is_empty() {
         Ok(())
     } else {
-        Err(io::Error::other(format!("{} measurements failed; the report says which", bench.report.failures.len())))
+        Err(io::Error::other(format!("{} measurements failed; the report lists them", bench.report.failures.len())))
     }
 }
 
@@ -103,7 +103,7 @@ fn pinned_cpu() -> io::Result<CpuSet> {
     Ok(set)
 }
 
-/// The machine and the versions.
+/// Returns the description of the machine and the versions.
 fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
     let first = |program: &str, argument: &str| {
         let output = Command::new(program).arg(argument).output().ok()?;
@@ -122,13 +122,16 @@ fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
         ("the image, with every driver and the default app, stripped", Some(format!("{} KiB", size / 1024))),
         ("rounds", Some(format!("{rounds}, interleaved; 0.3 s of warm-up before each value"))),
         (
-            "our network",
-            Some("by interrupts or polled, whichever it finds faster, but for frames, where the row says which".into()),
+            "network",
+            Some(
+                "adaptive polling: by interrupts or polled, whichever is faster; for frames as named in the row".into(),
+            ),
         ),
         (
             "e1000 by interrupt",
             Some(
-                "its interrupts are held 128 us apart by QEMU, whoever drives it; the host's timer adds some 50".into(),
+                "QEMU throttles its interrupts to one per 128 us, for any driver; the host's timer adds about 50 us"
+                    .into(),
             ),
         ),
         ("not measured", Some("KVM, real hardware, other unikernels in the same run, writes to disks".into())),
@@ -140,18 +143,18 @@ fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> io::Result<Wish> {
-        Wish::parse(&line.split_ascii_whitespace().collect::<Vec<_>>())
+    fn parse(line: &str) -> io::Result<RunOptions> {
+        RunOptions::parse(&line.split_ascii_whitespace().collect::<Vec<_>>())
     }
 
     #[test]
-    fn wishes_are_understood_or_refused() {
-        let wish = |is_quick, rounds, only: &str| Wish { is_quick, rounds, only: only.to_owned() };
+    fn options_are_parsed_or_refused() {
+        let options = |is_quick, rounds, only: &str| RunOptions { is_quick, rounds, only: only.to_owned() };
         for (line, expected) in [
-            ("", wish(false, 3, "")),
-            ("--quick", wish(true, 1, "")),
-            ("--only HTTP, 16 --quick --rounds 5", wish(true, 5, "HTTP, 16")),
-            ("--rounds 2 --only 4K reads, depth 1", wish(false, 2, "4K reads, depth 1")),
+            ("", options(false, 3, "")),
+            ("--quick", options(true, 1, "")),
+            ("--only HTTP, 16 --quick --rounds 5", options(true, 5, "HTTP, 16")),
+            ("--rounds 2 --only 4K reads, depth 1", options(false, 2, "4K reads, depth 1")),
         ] {
             assert_eq!(parse(line).expect(line), expected);
         }

@@ -1,32 +1,32 @@
-//! Ports of this host for one guest.
+//! Host ports for one guest.
 
 use std::net::{TcpListener, UdpSocket};
 
-/// Each is free as it is taken; each is for TCP and UDP.
+/// Ports that were unused, for both TCP and UDP, when they were chosen.
 #[derive(Debug, Clone, Copy)]
 pub struct Ports {
-    /// Forwarded to 80.
+    /// Forwarded to port 80.
     pub http: u16,
-    /// Forwarded to 7.
+    /// Forwarded to port 7.
     pub echo: u16,
-    /// Forwarded to 9.
+    /// Forwarded to port 9.
     pub discard: u16,
-    /// Forwarded to 19.
+    /// Forwarded to port 19.
     pub chargen: u16,
-    /// QEMU's end of the frames.
+    /// QEMU's port for frames.
     pub frames: u16,
-    /// Our end of the frames.
+    /// The client's port for frames.
     pub frames_back: u16,
 }
 
 impl Ports {
-    /// Ports that nobody has.
+    /// Chooses unused ports.
     ///
     /// # Panics
-    /// Panics when there are none.
+    /// Panics when the host has none.
     #[must_use]
     pub fn free() -> Self {
-        // Held until all are there, so that they differ.
+        // Kept open until all are chosen, so that they differ.
         let held: Vec<_> = core::iter::repeat_with(|| {
             let tcp = TcpListener::bind(("127.0.0.1", 0)).ok()?;
             let port = tcp.local_addr().ok()?.port();

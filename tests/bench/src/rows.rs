@@ -1,7 +1,7 @@
-//! The measurements: which systems, which load, in which order.
+//! The measurements: systems, loads, and their order.
 //!
-//! What is compared is measured in the same round, one right after the other: a machine that is slow for a minute is slow
-//! for all of them.
+//! Systems that are compared are measured in the same round, one directly after the other, so that a temporarily slow
+//! host affects all of them.
 
 use core::time::Duration;
 use std::io;
@@ -14,35 +14,35 @@ use crate::ports::Ports;
 use crate::report::{Better, Report, Row};
 use crate::systems::{Files, System, Work, command, limit_reads, offsets, ready};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-/// An e1000 of QEMU's receives nothing for a second after it was set up.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Time after which QEMU's e1000 receives frames; it drops them for a second after its set-up.
 const LINK_TIME: Duration = Duration::from_millis(1300);
 
-/// One run of all rows.
+/// A run of all measurements.
 #[derive(Debug)]
 pub struct Bench {
-    /// Where the files are.
+    /// Paths of the files.
     pub files: Files,
-    /// What was found so far.
+    /// Results so far.
     pub report: Report,
-    /// Seconds for each value.
+    /// Seconds of measurement for each value.
     pub seconds: f64,
-    /// Whether to leave out what takes long.
+    /// Whether to skip slow measurements.
     pub is_quick: bool,
-    /// Only rows in whose name this occurs.
+    /// Text that the name of a row must contain to be measured.
     pub only: String,
 }
 
-/// The rows of [`Bench::serve`], or how they begin.
-const SERVED: [&str; 7] = ["QEMU start", MEMORY, MEMORY_WITH_MOST, "HTTP, ", "UDP echo", "TCP echo", "bulk "];
+/// Names of the rows of [`Bench::serve`], or their prefixes.
+const SERVED: [&str; 7] = ["QEMU start", MEMORY, MEMORY_AFTER_CONNECTIONS, "HTTP, ", "UDP echo", "TCP echo", "bulk "];
 const MEMORY: &str = "resident memory";
-const MEMORY_WITH_MOST: &str = "resident memory, after 256 connections";
-const MOST_CONNECTIONS: usize = 256;
+const MEMORY_AFTER_CONNECTIONS: &str = "resident memory, after 256 connections";
+const MAX_CONNECTIONS: usize = 256;
 
 type Started = (System, Guest, Ports);
 
 impl Bench {
-    /// One round of everything.
+    /// Measures all rows once.
     pub fn round(&mut self, is_pinned: bool) {
         if SERVED.iter().any(|row| row.contains(&self.only) || self.only.contains(row)) {
             self.serve(is_pinned);
@@ -53,24 +53,24 @@ impl Bench {
         self.blocks(is_pinned);
     }
 
-    fn wants(&self, row: &str) -> bool {
+    fn is_selected(&self, row: &str) -> bool {
         row.contains(&self.only)
     }
 
     fn start(&mut self, system: System, work: Work, is_pinned: bool) -> Option<Started> {
         let ports = Ports::free();
         let started = Guest::start(&command(system, work, &self.files, &ports), is_pinned)
-            .and_then(|guest| guest.wait_for(ready(system, work), PATIENCE).map(|_| guest));
-        self.keep(system, "start", started).map(|guest| (system, guest, ports))
+            .and_then(|guest| guest.wait_for(ready(system, work), TIMEOUT).map(|_| guest));
+        self.record(system, "start", started).map(|guest| (system, guest, ports))
     }
 
-    /// Notes what went wrong, if anything did.
-    fn keep<T>(&mut self, system: System, what: &str, result: io::Result<T>) -> Option<T> {
+    /// Records a failure in the report.
+    fn record<T>(&mut self, system: System, what: &str, result: io::Result<T>) -> Option<T> {
         result.map_err(|error| self.report.failures.push(format!("{}, {what}: {error}", system.name()))).ok()
     }
 
     fn add(&mut self, name: &str, unit: &'static str, better: Better, is_pinned: bool, system: System, sample: Sample) {
-        if !self.wants(name) {
+        if !self.is_selected(name) {
             return;
         }
         let rows = &mut self.report.rows;
@@ -93,30 +93,30 @@ impl Bench {
         started: &[Started],
         run: impl Fn(&Ports) -> io::Result<Sample>,
     ) {
-        if !self.wants(name) {
+        if !self.is_selected(name) {
             return;
         }
         for (system, _, ports) in started {
-            if let Some(sample) = self.keep(*system, name, run(ports)) {
+            if let Some(sample) = self.record(*system, name, run(ports)) {
                 self.add(name, unit, Better::More, is_pinned, *system, sample);
             }
         }
     }
 
-    /// Resident memory of QEMU.
+    /// Adds the resident memory of QEMU.
     fn add_memory(&mut self, row: &str, is_pinned: bool, system: System, guest: &Guest) {
         let Some(kib) = guest.resident() else { return };
         let rate = f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0;
         self.add(row, "MiB", Better::Less, is_pinned, system, Sample { rate, p50: 0.0, p99: 0.0 });
     }
 
-    /// Starting, memory, and all that goes through TCP/IP.
+    /// Measures start-up, memory, and services over TCP/IP.
     fn serve(&mut self, is_pinned: bool) {
         let value = |rate| Sample { rate, p50: 0.0, p99: 0.0 };
         let mut started = Vec::new();
         for (system, work) in [
-            (System::Ours, Work::Serve),
-            (System::OursIntx, Work::Serve),
+            (System::Msix, Work::Serve),
+            (System::Intx, Work::Serve),
             (System::Linux, Work::Serve),
             (System::Limit, Work::Hello),
         ] {
@@ -124,7 +124,7 @@ impl Bench {
             let milliseconds = guest.age().as_secs_f64() * 1e3;
             self.add("QEMU start to ready", "ms", Better::Less, is_pinned, system, value(milliseconds));
             if system != System::Limit {
-                if self.keep(system, "first answer", http::run(ports.http, 1, 0.0)).is_some() {
+                if self.record(system, "first response", http::run(ports.http, 1, 0.0)).is_some() {
                     let milliseconds = guest.age().as_secs_f64() * 1e3 - 300.0;
                     self.add("QEMU start to an answer", "ms", Better::Less, is_pinned, system, value(milliseconds));
                 }
@@ -132,28 +132,28 @@ impl Bench {
             } else {
                 self.add_memory(MEMORY, is_pinned, system, &guest);
                 if !self.is_quick {
-                    self.add_memory(MEMORY_WITH_MOST, is_pinned, system, &guest);
+                    self.add_memory(MEMORY_AFTER_CONNECTIONS, is_pinned, system, &guest);
                 }
             }
         }
         let (seconds, is_quick) = (self.seconds, self.is_quick);
-        for connections in [1, 16, 64, MOST_CONNECTIONS] {
+        for connections in [1, 16, 64, MAX_CONNECTIONS] {
             if is_quick && connections > 16 {
                 continue;
             }
             let name = format!("HTTP, {connections} connection{}", if connections == 1 { "" } else { "s" });
             let memory = match connections {
                 16 => Some(MEMORY),
-                MOST_CONNECTIONS => Some(MEMORY_WITH_MOST),
+                MAX_CONNECTIONS => Some(MEMORY_AFTER_CONNECTIONS),
                 _ => None,
             };
-            let memory = memory.filter(|row| self.wants(row));
-            if !self.wants(&name) && memory.is_none() {
+            let memory = memory.filter(|row| self.is_selected(row));
+            if !self.is_selected(&name) && memory.is_none() {
                 continue;
             }
-            // Memory is what it takes after this load, so the load is there also where only the memory is asked for.
+            // The memory row is defined after this load, so the load runs also when only that row is selected.
             for (system, guest, ports) in &started {
-                if let Some(sample) = self.keep(*system, &name, http::run(ports.http, connections, seconds)) {
+                if let Some(sample) = self.record(*system, &name, http::run(ports.http, connections, seconds)) {
                     self.add(&name, "/s", Better::More, is_pinned, *system, sample);
                 }
                 if let Some(row) = memory {
@@ -170,15 +170,15 @@ impl Bench {
     }
 
     fn frames(&mut self, card: &'static str, is_pinned: bool) {
-        // An e1000 has no messages.
+        // The e1000 has no MSI or MSI-X.
         let systems = match card {
-            "e1000" => &[System::OursIntx, System::OursPolling, System::Linux, System::Limit][..],
-            _ => &[System::Ours, System::OursIntx, System::OursPolling, System::Linux, System::Limit],
+            "e1000" => &[System::Intx, System::Polling, System::Linux, System::Limit][..],
+            _ => &[System::Msix, System::Intx, System::Polling, System::Linux, System::Limit],
         };
         let name = if card == "e1000" { card } else { "virtio" };
         let rows = [(64, 1), (64, 64), (1514, 64)];
         let rows = rows.map(|(size, window)| (size, window, format!("frames of {size} on {name}, window {window}")));
-        if !rows.iter().any(|(.., row)| self.wants(row)) {
+        if !rows.iter().any(|(.., row)| self.is_selected(row)) {
             return;
         }
         let mut started = Vec::new();
@@ -187,24 +187,24 @@ impl Bench {
                 if card == "e1000" {
                     sleep(LINK_TIME);
                 }
-                // Nobody but the one that is measured takes any time.
+                // Only the measured guest runs.
                 guest.1.pause(true);
                 started.push(guest);
             }
         }
         for (size, window, row) in rows {
-            if self.is_quick && size > 64 || !self.wants(&row) {
+            if self.is_quick && size > 64 || !self.is_selected(&row) {
                 continue;
             }
             for (system, guest, ports) in &started {
-                if *system == System::OursPolling && window > 1 {
+                if *system == System::Polling && window > 1 {
                     continue;
                 }
                 guest.pause(false);
                 sleep(Duration::from_millis(50));
                 let sample = frames::run(ports.frames_back, ports.frames, size, window, self.seconds);
                 guest.pause(true);
-                if let Some(sample) = self.keep(*system, &row, sample) {
+                if let Some(sample) = self.record(*system, &row, sample) {
                     self.add(&row, "/s", Better::More, is_pinned, *system, sample);
                 }
             }
@@ -217,15 +217,15 @@ impl Bench {
                 continue;
             }
             let row = format!("4K reads, depth {depth}");
-            if !self.wants(&row) {
+            if !self.is_selected(&row) {
                 continue;
             }
-            for system in [System::Ours, System::OursIntx, System::Linux, System::Limit] {
+            for system in [System::Msix, System::Intx, System::Linux, System::Limit] {
                 let Some((_, guest, _)) = self.start(system, Work::Blocks(depth), is_pinned) else { continue };
                 let rate = match system {
                     System::Limit => {
                         let begin = Instant::now();
-                        let done = guest.wait_for("DONE", PATIENCE).map(|_| begin.elapsed().as_secs_f64());
+                        let done = guest.wait_for("DONE", TIMEOUT).map(|_| begin.elapsed().as_secs_f64());
                         done.map(|seconds| f64::from(limit_reads(depth)) / seconds)
                     }
                     // `.., N per second, ..`
@@ -234,24 +234,24 @@ impl Bench {
                         .and_then(|line| line.split(" per second").next()?.rsplit(' ').next()?.parse().ok())
                         .ok_or_else(|| io::Error::other("no figure on the console")),
                 };
-                if let Some(rate) = self.keep(system, &row, rate) {
+                if let Some(rate) = self.record(system, &row, rate) {
                     let sample = Sample { rate, p50: 0.0, p99: 0.0 };
                     self.add(&row, "/s", Better::More, is_pinned, system, sample);
                 }
             }
-            for system in [System::Ours, System::OursIntx] {
+            for system in [System::Msix, System::Intx] {
                 let right = self.check_blocks(system, depth, is_pinned);
-                self.keep(system, &row, right);
+                self.record(system, &row, right);
             }
         }
     }
 
-    /// What is read fast is looked at apart, since looking takes longer than reading.
+    /// Checks the content of blocks in a run of its own, since checking takes longer than reading.
     fn check_blocks(&self, system: System, depth: usize, is_pinned: bool) -> io::Result<()> {
         offsets(&self.files)?;
         let work = Work::CheckedBlocks(depth);
         let guest = Guest::start(&command(system, work, &self.files, &Ports::free()), is_pinned)?;
-        guest.wait_for(ready(system, work), PATIENCE)?;
+        guest.wait_for(ready(system, work), TIMEOUT)?;
         let line = guest.line(" per second").unwrap_or_default();
         if line.contains(", 0 wrong") { Ok(()) } else { Err(io::Error::other(line)) }
     }

@@ -1,70 +1,70 @@
-//! What is measured side by side, and how each is started.
+//! The systems that are compared, and their QEMU command lines.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use crate::ports::Ports;
 
-/// One of the systems.
+/// A system that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum System {
-    /// The image, by MSI-X.
-    Ours,
-    /// The image, by INTx.
-    OursIntx,
-    /// The image, which polls while that is faster.
-    OursPolling,
-    /// Debian's kernel.
+    /// The image, interrupted by MSI-X.
+    Msix,
+    /// The image, interrupted by INTx.
+    Intx,
+    /// The image, with adaptive polling.
+    Polling,
+    /// Linux, Debian's kernel.
     Linux,
-    /// The guest that only polls.
+    /// A minimal guest that only polls: the limit of QEMU's device models.
     Limit,
 }
 
 impl System {
-    /// What it is called.
+    /// Returns the name in the report.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Ours => "ours",
-            Self::OursIntx => "ours by INTx",
-            Self::OursPolling => "ours, polling",
+            Self::Msix => "Switchboard",
+            Self::Intx => "Switchboard, INTx",
+            Self::Polling => "Switchboard, polling",
             Self::Linux => "Linux",
             Self::Limit => "limit",
         }
     }
 }
 
-/// What a guest is to do.
+/// The work of a guest.
 #[derive(Debug, Clone, Copy)]
 pub enum Work {
-    /// Serve TCP, UDP and HTTP.
+    /// Serves TCP, UDP and HTTP.
     Serve,
-    /// Send frames back, on that card.
+    /// Reflects frames on this card.
     Frames(&'static str),
-    /// Read blocks, so many at a time.
+    /// Reads blocks with this queue depth.
     Blocks(usize),
-    /// The same, for fewer of them, of a disk that has something in it, and look at every byte.
+    /// Reads fewer blocks with this queue depth, from a disk of known content, and checks every byte.
     CheckedBlocks(usize),
-    /// Say hello.
+    /// Boots only.
     Hello,
 }
 
-/// Where the files are, as `make bench` says.
+/// Paths of the files, set by `make bench`.
 #[derive(Debug, Clone)]
 pub struct Files {
     /// The image.
     pub image: PathBuf,
     /// Its disk.
     pub disk: PathBuf,
-    /// The folder of `tools/bench-guests`.
+    /// The output folder of `tools/bench-guests`.
     pub guests: PathBuf,
-    /// Where results go.
+    /// The folder for results.
     pub results: PathBuf,
-    /// The plugin that counts.
+    /// The counting plugin.
     pub plugin: PathBuf,
 }
 
-/// A disk of 16 MiB in which each eight bytes are their own place, made in the folder of the results.
+/// Creates a disk of 16 MiB in the results folder, whose content is, every eight bytes, the number of their offset.
 ///
 /// # Errors
 /// Returns an error when it cannot be written.
@@ -76,7 +76,7 @@ pub fn offsets(files: &Files) -> io::Result<()> {
 const OFFSETS: &str = "offsets.img";
 
 impl Files {
-    /// From the environment.
+    /// Reads the paths from the environment.
     ///
     /// # Panics
     /// Panics when a variable is missing: `make` sets them.
@@ -96,7 +96,7 @@ impl Files {
     }
 }
 
-/// The command that starts a system.
+/// Returns the command that starts a system.
 #[must_use]
 pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<String> {
     let shown = |path: &Path| path.display().to_string();
@@ -109,8 +109,8 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
             .collect();
     words.push(memory.into());
     match system {
-        System::Ours | System::OursIntx | System::OursPolling => {
-            words.extend(["-kernel".into(), shown(&files.image), "-append".into(), ours(system, work)]);
+        System::Msix | System::Intx | System::Polling => {
+            words.extend(["-kernel".into(), shown(&files.image), "-append".into(), switchboard(system, work)]);
         }
         System::Linux => {
             let (kernel, initrd) = (files.guests.join("linux"), files.guests.join("initrd"));
@@ -135,7 +135,7 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
             let end = |side, port| format!(",{side}.type=inet,{side}.host=127.0.0.1,{side}.port={port}");
             let ends = end("local", ports.frames) + &end("remote", ports.frames_back);
             words.extend(["-netdev".into(), format!("dgram,id=net0{ends}")]);
-            // The limit speaks the legacy dialect only.
+            // The polling guest drives legacy virtio only.
             let legacy = if card == "e1000" { "" } else { ",disable-legacy=off" };
             words.extend(device(format!("{card},netdev=net0,romfile=,mac=52:54:00:12:34:56{legacy}")));
         }
@@ -156,12 +156,12 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
 /// Seconds for which blocks are read.
 pub const BLOCK_SECONDS: u64 = 1;
 
-fn ours(system: System, work: Work) -> String {
-    let mode = if system == System::OursIntx { "irq=intx " } else { "" };
+fn switchboard(system: System, work: Work) -> String {
+    let mode = if system == System::Intx { "irq=intx " } else { "" };
     mode.to_owned()
         + &match (work, system) {
             (Work::Serve | Work::Hello, _) => "ip=10.0.2.15/24,10.0.2.2".to_owned(),
-            (Work::Frames(_), System::OursPolling) => "app=reflect".into(),
+            (Work::Frames(_), System::Polling) => "app=reflect".into(),
             (Work::Frames(_), _) => "poll=0 app=reflect".into(),
             (Work::Blocks(depth), _) => format!("app=blkbench -- qd {depth} secs {BLOCK_SECONDS}"),
             (Work::CheckedBlocks(depth), _) => format!("app=blkbench -- qd {depth} count 20000 verify offsets"),
@@ -182,18 +182,18 @@ fn limit(work: Work) -> String {
         Work::Serve | Work::Hello => "hello".into(),
         Work::Frames("e1000") => "e1000".into(),
         Work::Frames(_) => "net".into(),
-        // It reads a number of blocks, not for a time; the time is measured from outside.
+        // The polling guest reads a given number of blocks; the time is measured from outside.
         Work::Blocks(depth) | Work::CheckedBlocks(depth) => format!("blk {depth} {} 4096", limit_reads(depth)),
     }
 }
 
-/// Reads of the polled guest, enough for about a second.
+/// Returns the number of reads of the polling guest, enough for about a second.
 #[must_use]
 pub fn limit_reads(depth: usize) -> u32 {
     if depth == 1 { 20_000 } else { 200_000 }
 }
 
-/// What a system says on its console when it is ready.
+/// Returns the text that a system prints when it is ready.
 #[must_use]
 pub fn ready(system: System, work: Work) -> &'static str {
     match (system, work) {

@@ -1,9 +1,9 @@
 //! Counts the guest's instructions, exactly: `-plugin libcount.so,out=FILE[,profile=ID:FROM:TO][,at=NAME:ADDRESS]...`
 //!
-//! A *mark* is the instruction `nopl 0x4d4b0000 + ID(%rax)`, which does nothing anywhere else. For each that is executed a
-//! line `mark ID COUNT` is written, COUNT being all instructions executed before it. `at=` writes `at NAME COUNT` when
-//! an address is come to first. `profile=` writes how often each block of code ran between the mark's occurrences FROM
-//! and TO, as `block ADDRESS INSTRUCTIONS TIMES`; and QEMU's end is `total COUNT`.
+//! A *mark* is the instruction `nopl 0x4d4b0000 + ID(%rax)`, which has no effect without the plugin. Each execution
+//! writes a line `mark ID COUNT`, where COUNT is the number of instructions executed before it. `at=` writes `at NAME
+//! COUNT` when an address is first executed. `profile=` writes how often each block of code ran between the mark's
+//! occurrences FROM and TO, as `block ADDRESS INSTRUCTIONS TIMES`; the end of QEMU writes `total COUNT`.
 //!
 //! One CPU only: the counters are plain memory.
 
@@ -22,24 +22,24 @@ use std::sync::{Mutex, PoisonError};
 
 use qemu::{ADD, Block, Instruction, NO_REGISTERS};
 
-/// Instructions executed so far; QEMU's generated code adds to it.
+/// Number of instructions executed so far; QEMU's generated code increments it.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-static STATE: Mutex<Option<State>> = Mutex::new(None);
+static PLUGIN: Mutex<Option<PluginState>> = Mutex::new(None);
 
-struct State {
+struct PluginState {
     out: BufWriter<File>,
     points: Vec<(String, u64)>,
     profile: Option<Profile>,
 }
 
-/// How often each block ran, between two occurrences of a mark.
+/// Counts the executions of each block between two occurrences of a mark.
 struct Profile {
     mark: u16,
     from: u64,
     to: u64,
     seen: u64,
-    /// By address and length; the counters never move, since generated code adds to them.
+    /// Counters by address and length of the block; they never move, as generated code increments them.
     blocks: HashMap<(u64, usize), *mut u64>,
     at_start: HashMap<(u64, usize), u64>,
 }
@@ -51,8 +51,8 @@ fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
-fn with_state(act: impl FnOnce(&mut State)) {
-    if let Some(state) = STATE.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+fn with_state(act: impl FnOnce(&mut PluginState)) {
+    if let Some(state) = PLUGIN.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         act(state);
     }
 }
@@ -64,7 +64,7 @@ impl Profile {
         self.blocks.iter().map(|(block, counter)| (*block, read(counter))).collect()
     }
 
-    /// The mark was come to once more; what to write if that was the last time.
+    /// Handles an execution of the mark; returns the lines to write if it was the last one profiled.
     fn marked(&mut self) -> Option<String> {
         self.seen += 1;
         if self.seen == self.from {
@@ -82,20 +82,20 @@ impl Profile {
 
 extern "C" fn on_mark(_cpu: c_uint, mark: *mut c_void) {
     let (mark, count) = (mark.addr(), count());
-    with_state(|State { out, profile, .. }| {
+    with_state(|PluginState { out, profile, .. }| {
         writeln!(out, "mark {mark} {count}").ok();
         let profile = profile.as_mut().filter(|profile| usize::from(profile.mark) == mark);
         if let Some(text) = profile.and_then(Profile::marked) {
             out.write_all(text.as_bytes()).ok();
         }
-        // Whoever started QEMU may end it at once when it has seen what it waits for.
+        // The process that started QEMU may kill it as soon as it has read the line that it waits for.
         out.flush().ok();
     });
 }
 
-extern "C" fn on_point(_cpu: c_uint, index: *mut c_void) {
+extern "C" fn on_address(_cpu: c_uint, index: *mut c_void) {
     let (index, count) = (index.addr(), count());
-    with_state(|State { out, points, .. }| {
+    with_state(|PluginState { out, points, .. }| {
         if let Some((name, address)) = points.get_mut(index)
             && *address != 0
         {
@@ -106,7 +106,7 @@ extern "C" fn on_point(_cpu: c_uint, index: *mut c_void) {
     });
 }
 
-/// The mark that these bytes are, if they are one.
+/// Returns the id of the mark that these bytes encode, if they do.
 fn mark_of(code: &[u8]) -> Option<u16> {
     match *code {
         [0x0f, 0x1f, 0x80, low, high, 0x4b, 0x4d] => Some(u16::from_le_bytes([low, high])),
@@ -115,7 +115,7 @@ fn mark_of(code: &[u8]) -> Option<u16> {
 }
 
 fn address_of(instruction: *const Instruction) -> u64 {
-    // SAFETY: QEMU handed the instruction out for the call that is under way.
+    // SAFETY: QEMU passed the instruction for the duration of this call.
     unsafe { qemu::qemu_plugin_insn_vaddr(instruction) }
 }
 
@@ -124,53 +124,53 @@ fn code_of<'a>(instruction: *const Instruction) -> &'a [u8] {
     let data = unsafe { qemu::qemu_plugin_insn_data(instruction) };
     // SAFETY: as above.
     let size = unsafe { qemu::qemu_plugin_insn_size(instruction) };
-    // SAFETY: the bytes live as long as the call does, and nobody keeps them longer.
+    // SAFETY: the bytes live as long as the call, and are not kept longer.
     unsafe { slice::from_raw_parts(data, size) }
 }
 
 extern "C" fn on_translation(_id: u64, block: *const Block) {
-    // SAFETY: QEMU handed the block out for this call.
+    // SAFETY: QEMU passed the block for the duration of this call.
     let length = unsafe { qemu::qemu_plugin_tb_n_insns(block) };
     for index in 0..length {
         // SAFETY: within the block.
         let instruction = unsafe { qemu::qemu_plugin_tb_get_insn(block, index) };
         let address = address_of(instruction);
-        // Callbacks come before the count: an instruction is not counted before itself.
+        // Callbacks run before the count is incremented: it excludes the instruction itself.
         if let Some(mark) = mark_of(code_of(instruction)) {
             call_at(instruction, on_mark, mark.into());
         }
         with_state(|state| {
             for (index, _) in state.points.iter().enumerate().filter(|(_, (_, point))| *point == address) {
-                call_at(instruction, on_point, index);
+                call_at(instruction, on_address, index);
             }
             if index == 0
                 && let Some(profile) = &mut state.profile
             {
                 let counter = *profile.blocks.entry((address, length)).or_insert_with(|| Box::leak(Box::default()));
-                // SAFETY: the counter is leaked, and the block is the one at hand.
+                // SAFETY: the counter is leaked, and the block is that of this call.
                 unsafe { qemu::qemu_plugin_register_vcpu_tb_exec_inline(block, ADD, counter, 1) };
             }
         });
-        // SAFETY: a static, and the instruction at hand.
+        // SAFETY: a static counter, and an instruction of this call's block.
         unsafe { qemu::qemu_plugin_register_vcpu_insn_exec_inline(instruction, ADD, COUNT.as_ptr(), 1) };
     }
 }
 
 fn call_at(instruction: *const Instruction, callback: extern "C" fn(c_uint, *mut c_void), argument: usize) {
     let argument = ptr::without_provenance_mut(argument);
-    // SAFETY: the instruction at hand, and a callback that takes a number for a pointer.
+    // SAFETY: an instruction of this call's block, and a callback that expects a number as its pointer.
     unsafe { qemu::qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, NO_REGISTERS, argument) };
 }
 
 extern "C" fn on_end(_id: u64, _argument: *mut c_void) {
     let count = count();
-    with_state(|State { out, .. }| {
+    with_state(|PluginState { out, .. }| {
         writeln!(out, "total {count}").ok();
         out.flush().ok();
     });
 }
 
-fn parse(arguments: &[String]) -> Result<State, String> {
+fn parse(arguments: &[String]) -> Result<PluginState, String> {
     let (mut out, mut points, mut profile) = (None, Vec::new(), None);
     for argument in arguments {
         let refuse = || format!("count: {argument} is not understood\n");
@@ -193,10 +193,10 @@ fn parse(arguments: &[String]) -> Result<State, String> {
         }
     }
     let out = BufWriter::new(out.ok_or("count: out=FILE is missing\n")?);
-    Ok(State { out, points, profile })
+    Ok(PluginState { out, points, profile })
 }
 
-/// Called by QEMU, with the words of its command line.
+/// Entry point: called by QEMU with the arguments of `-plugin`.
 ///
 /// # Safety
 /// `arguments` are `count` C strings.
@@ -209,13 +209,13 @@ pub unsafe extern "C" fn qemu_plugin_install(
 ) -> c_int {
     let count = usize::try_from(count).unwrap_or_default();
     let word = |index: usize| {
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         let word = unsafe { *arguments.wrapping_add(index) };
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { CStr::from_ptr(word) }.to_string_lossy().into_owned()
     };
     match parse(&(0..count).map(word).collect::<Vec<_>>()) {
-        Ok(state) => *STATE.lock().unwrap_or_else(PoisonError::into_inner) = Some(state),
+        Ok(state) => *PLUGIN.lock().unwrap_or_else(PoisonError::into_inner) = Some(state),
         Err(error) => {
             eprint!("{error}");
             return -1;

@@ -1,9 +1,9 @@
-//! What QEMU offers to its plugins, version 1 of that interface (QEMU 7.2 to 8.2, `include/qemu/qemu-plugin.h`).
+//! Declarations of QEMU's plugin interface, version 1 (QEMU 7.2 to 8.2, `include/qemu/qemu-plugin.h`).
 
 use core::ffi::{c_int, c_uint, c_void};
 
-/// The version of the interface; QEMU looks for this symbol and refuses what it cannot serve.
-#[expect(unreachable_pub, reason = "a symbol that QEMU looks for")]
+/// Version of the interface; QEMU reads this symbol and refuses a version that it does not support.
+#[expect(unreachable_pub, reason = "a symbol that QEMU reads")]
 #[unsafe(no_mangle)]
 pub static qemu_plugin_version: c_int = 1;
 
@@ -21,12 +21,12 @@ pub(crate) struct Instruction {
     _opaque: [u8; 0],
 }
 
-/// `QEMU_PLUGIN_CB_NO_REGS`: the callback looks at no registers.
+/// `QEMU_PLUGIN_CB_NO_REGS`: the callback accesses no CPU registers.
 pub(crate) const NO_REGISTERS: c_int = 0;
 /// `QEMU_PLUGIN_INLINE_ADD_U64`.
 pub(crate) const ADD: c_int = 0;
 
-#[expect(unsafe_code, reason = "functions of another language")]
+#[expect(unsafe_code, reason = "functions of a C interface")]
 unsafe extern "C" {
     pub(crate) fn qemu_plugin_register_vcpu_tb_trans_cb(id: u64, callback: extern "C" fn(u64, *const Block));
     pub(crate) fn qemu_plugin_register_atexit_cb(

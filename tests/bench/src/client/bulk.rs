@@ -1,4 +1,4 @@
-//! As much as goes through one connection, in one direction.
+//! Bulk transfer through one connection in one direction.
 
 use std::io::{self, Read, Write};
 use std::time::Instant;
@@ -9,20 +9,20 @@ const BUFFER: usize = 256 * 1024;
 const LINES: usize = 95;
 const WIDTH: usize = 72;
 
-/// To the guest's discard service.
+/// Sends to the guest's discard service as fast as possible.
 ///
 /// # Errors
-/// Returns an error when the connection breaks off.
+/// Returns an error when the connection fails.
 pub fn to_guest(port: u16, seconds: f64) -> io::Result<Sample> {
     let mut stream = connect(port)?;
     let data = vec![0x5a; BUFFER];
     megabytes(seconds, || stream.write(&data))
 }
 
-/// From the guest's chargen service, whose pattern is known.
+/// Receives from the guest's chargen service, and checks the pattern.
 ///
 /// # Errors
-/// Returns an error when a byte is wrong, or the connection breaks off.
+/// Returns an error when a byte is wrong, or the connection fails.
 pub fn from_guest(port: u16, seconds: f64) -> io::Result<Sample> {
     let mut stream = connect(port)?;
     let round = pattern();
@@ -38,7 +38,7 @@ pub fn from_guest(port: u16, seconds: f64) -> io::Result<Sample> {
     })
 }
 
-/// One round of the pattern (RFC 864): 95 lines, each beginning one character further on.
+/// Returns one round of the pattern (RFC 864): 95 lines, each starting one character later.
 fn pattern() -> Vec<u8> {
     let characters: Vec<u8> = (b' '..=b'~').collect();
     let line = |first: usize| characters.iter().cycle().skip(first).take(WIDTH).chain(b"\r\n").copied();

@@ -1,4 +1,4 @@
-//! GET /hello on keep-alive connections.
+//! Requests `GET /hello` on kept-alive connections.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use super::{Meter, PATIENCE, Sample, connect, wrong};
+use super::{Meter, Sample, TIMEOUT, connect, wrong};
 
 const REQUEST: &[u8] = b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n";
 const BODY: &[u8] = b"Hello, world!";
@@ -20,12 +20,12 @@ struct Connection {
 }
 
 impl Connection {
-    fn ask(&mut self, now: Instant) -> io::Result<()> {
+    fn send_request(&mut self, now: Instant) -> io::Result<()> {
         (self.begin, self.length) = (now, 0);
         self.stream.write_all(REQUEST)
     }
 
-    /// Reads what has come; whether the answer is whole.
+    /// Reads what is available; returns whether the response is complete.
     fn read(&mut self) -> io::Result<bool> {
         let length = self.stream.read(&mut self.buffer[self.length..])?;
         if length == 0 {
@@ -39,38 +39,39 @@ impl Connection {
             return Ok(false);
         }
         if body != BODY || !answer.starts_with(b"HTTP/1.1 200 ") {
-            return Err(wrong(format!("a wrong answer: {:?}", answer.escape_ascii().to_string())));
+            return Err(wrong(format!("a wrong response: {:?}", answer.escape_ascii().to_string())));
         }
         Ok(true)
     }
 }
 
-/// One client on so many connections, each with one request under way.
+/// Keeps one request in flight on each of `connections` connections.
 ///
 /// # Errors
-/// Returns an error when an answer is wrong or does not come.
+/// Returns an error when a response is wrong or missing.
 pub fn run(port: u16, connections: usize, seconds: f64) -> io::Result<Sample> {
-    // One after the other: QEMU's forwarding has room for few that are being opened.
+    // Serially: QEMU's backlog of a forwarded port is small.
     let open = |_| {
         let (stream, begin) = (connect(port)?, Instant::now());
         let mut connection = Connection { stream, begin, buffer: [0; 512], length: 0 };
-        connection.ask(begin)?;
+        connection.send_request(begin)?;
         while !connection.read()? {}
         Ok(connection)
     };
     let mut connections = (0..connections).map(open).collect::<io::Result<Vec<_>>>()?;
     let mut meter = Meter::new(seconds);
     for connection in &mut connections {
-        connection.ask(Instant::now())?;
+        connection.send_request(Instant::now())?;
     }
-    let patience = u16::try_from(PATIENCE.as_millis()).unwrap_or(u16::MAX);
+    let timeout_ms = u16::try_from(TIMEOUT.as_millis()).unwrap_or(u16::MAX);
     let mut ready = vec![false; connections.len()];
     loop {
-        // The descriptors borrow the connections, so they are listed anew; that is a few instructions for each.
+        // The descriptors borrow the connections, so the list is rebuilt for each poll, at a few instructions per
+        // connection.
         let mut polled: Vec<_> =
             connections.iter().map(|connection| PollFd::new(connection.stream.as_fd(), PollFlags::POLLIN)).collect();
-        if poll(&mut polled, patience)? == 0 {
-            return Err(wrong(format!("no answer within {patience} ms")));
+        if poll(&mut polled, timeout_ms)? == 0 {
+            return Err(wrong(format!("no response within {timeout_ms} ms")));
         }
         for (ready, polled) in ready.iter_mut().zip(&polled) {
             *ready = polled.any().unwrap_or(true);
@@ -82,7 +83,7 @@ pub fn run(port: u16, connections: usize, seconds: f64) -> io::Result<Sample> {
                 if meter.done(connection.begin, now) {
                     return Ok(meter.sample(now));
                 }
-                connection.ask(now)?;
+                connection.send_request(now)?;
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Clients that keep a guest busy, each in a closed loop on one thread, and look at every byte that comes back.
+//! Load generators: each keeps a guest busy in a closed loop on one thread, and checks every byte that is returned.
 //!
-//! They share a CPU with the guest, so they allocate nothing while they measure.
+//! They share a CPU with the guest, so they allocate no memory while they measure.
 
 pub mod bulk;
 pub mod echo;
@@ -13,25 +13,25 @@ use std::io;
 use std::net::TcpStream;
 use std::time::Instant;
 
-/// Before this has passed nothing is counted: caches, windows and policies settle.
+/// Initial time that is not measured, in which caches, TCP windows and polling policies settle.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// A guest that answers nothing for this long has lost something.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Round trips whose times are kept.
-const MOST_TIMES: usize = 1 << 20;
+/// Time without any response after which a request counts as lost.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum number of round trips whose times are kept.
+const MAX_TIMES: usize = 1 << 20;
 
-/// What a client has seen.
+/// The result of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Operations a second; for bulk transfers, megabytes a second.
+    /// Operations per second; for bulk transfers, megabytes per second.
     pub rate: f64,
-    /// Microseconds of a round trip, in the middle and for the slowest hundredth; zero where there are none.
+    /// Median of the round-trip time in microseconds; zero where none are measured.
     pub p50: f64,
-    /// See [`p50`](Self::p50).
+    /// 99th percentile of the round-trip time in microseconds; zero where none are measured.
     pub p99: f64,
 }
 
-/// Counts operations, and their times, once the warm-up is over.
+/// Counts operations and records their times, after the warm-up.
 struct Meter {
     begin: Instant,
     seconds: Duration,
@@ -42,19 +42,19 @@ struct Meter {
 
 impl Meter {
     fn new(seconds: f64) -> Self {
-        let times = Vec::with_capacity(MOST_TIMES);
+        let times = Vec::with_capacity(MAX_TIMES);
         Self { begin: Instant::now(), seconds: Duration::from_secs_f64(seconds), is_warm: false, count: 0, times }
     }
 
-    /// An operation that began at `begin` is over. Says whether the measurement is.
+    /// Records an operation that began at `begin`; returns whether the measurement is complete.
     fn done(&mut self, begin: Instant, now: Instant) -> bool {
-        if self.times.len() < MOST_TIMES {
+        if self.times.len() < MAX_TIMES {
             self.times.push(u32::try_from((now - begin).as_nanos() / 10).unwrap_or(u32::MAX));
         }
         self.moved(1, now)
     }
 
-    /// So much was done. Says whether the measurement is over.
+    /// Records a transfer of `amount`; returns whether the measurement is complete.
     fn moved(&mut self, amount: u64, now: Instant) -> bool {
         self.count += amount;
         let elapsed = now - self.begin;
@@ -79,10 +79,10 @@ impl Meter {
 }
 
 fn connect(port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), PATIENCE)?;
+    let stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), TIMEOUT)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }
 

@@ -1,19 +1,19 @@
-//! The counts that are in the repository, and how far new ones may be from them.
+//! The instruction counts of the repository, and the comparison of new counts with them.
 
 use core::fmt::Write;
 use std::collections::BTreeMap;
 use std::{fs, io};
 
-/// The file, beside this crate.
+/// Path of the baseline, beside this crate.
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
-/// Hundredths by which a count may change without a word.
+/// Tolerated change of a count, in percent.
 const TOLERANCE: u64 = 3;
-/// Counts with something in them that the host's time decides, and their tolerance: how long a wait lasts that the code
-/// spends awake, how many requests come together.
+/// Counts that depend on the host's timing, and their tolerance in percent: by the duration of busy waits, and by how
+/// many requests arrive together.
 const UNSTEADY: [(&str, u64); 3] =
     [("HTTP request, 16 connections", 8), ("HTTP request, 16 connections, INTx", 8), ("entry to ready", 40)];
 
-/// What came of comparing.
+/// Result of a comparison.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) lines: Vec<String>,
@@ -21,7 +21,7 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn word(&self) -> &'static str {
+    pub(super) fn as_test_result(&self) -> &'static str {
         if self.grown == 0 { "ok" } else { "FAILED" }
     }
 }
@@ -30,7 +30,7 @@ pub(super) fn write(counts: &BTreeMap<&str, u64>) -> io::Result<()> {
     let mut text =
         String::from("# Guest instructions for one operation. Made by `make bench-instructions UPDATE=1`.\n");
     for (name, count) in counts {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         writeln!(text, "{count} {name}").ok();
     }
     fs::write(PATH, text)
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_grows_is_named_and_what_shrinks_is_no_fault() {
+    fn growth_fails_and_shrinkage_is_reported() {
         let check = |now| compare_with("# words\n1000 an echo\n", &BTreeMap::from([("an echo", now)]));
         assert_eq!(check(1030), Verdict { lines: vec![], grown: 0 });
         assert!(check(1031).grown == 1 && check(1031).lines[0].contains("an echo: 1031 instructions, grown from 1000"));

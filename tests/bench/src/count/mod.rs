@@ -1,4 +1,4 @@
-//! Guest instructions, counted exactly by the plugin, between one mark and the next.
+//! Counts guest instructions exactly, by the plugin, between one mark and the next.
 
 mod baseline;
 mod operation;
@@ -15,13 +15,13 @@ use crate::systems::Files;
 use operation::OPERATIONS;
 pub use profile::profile;
 
-/// Counts all operations, prints them, and compares them with the baseline or replaces it.
+/// Counts the instructions of all operations, prints them, and compares them with the baseline or replaces it.
 ///
 /// # Errors
-/// Returns an error when one cannot be counted, or, with `--check`, has grown.
+/// Returns an error when an operation cannot be counted, or, with `--check`, when a count has grown.
 pub fn instructions(files: &Files, options: &[&str]) -> io::Result<()> {
     if !is_supported(files)? {
-        println!("skipped: this QEMU takes no plugins of version 1 of their interface, which QEMU 7.2 to 8.2 do");
+        println!("skipped: this QEMU does not support version 1 of the plugin interface; QEMU 7.2 to 8.2 do");
         return Ok(());
     }
     let mut counts = BTreeMap::new();
@@ -40,16 +40,16 @@ pub fn instructions(files: &Files, options: &[&str]) -> io::Result<()> {
     if !options.contains(&"--check") {
         return Ok(());
     }
-    // As cargo's tests end, for whoever counts them.
+    // The format of cargo's test results, for tools that parse them.
     let (count, grown) = (counts.len(), verdict.grown);
-    println!("test result: {}. {} passed; {grown} failed; 0 ignored", verdict.word(), count - grown);
+    println!("test result: {}. {} passed; {grown} failed; 0 ignored", verdict.as_test_result(), count - grown);
     match grown {
         0 => Ok(()),
         _ => Err(io::Error::other("counts have grown; if on purpose, `make bench-instructions UPDATE=1`")),
     }
 }
 
-/// Whether QEMU takes the plugin: one that does goes on, and is ended.
+/// Returns whether QEMU loads the plugin: it then runs until `timeout` ends it.
 fn is_supported(files: &Files) -> io::Result<bool> {
     let plugin = format!("{},out=/dev/null", files.plugin.display());
     let words = ["1", "qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-plugin", &plugin];

@@ -1,4 +1,4 @@
-//! The operations that are counted, and how each is made to happen.
+//! The operations that are counted, and the load that executes them.
 
 use core::time::Duration;
 use std::io;
@@ -15,30 +15,30 @@ use crate::guest::Guest;
 use crate::ports::Ports;
 use crate::systems::{Files, System, Work, command, ready};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Seconds of load; counting slows the guest down, and there are thousands of operations all the same.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Seconds of load, enough for thousands of operations although counting slows the guest down.
 const SECONDS: f64 = 0.4;
 
-/// What is counted.
+/// The load that executes an operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Load {
-    /// Starting, up to the mark READY.
+    /// Boot, up to the mark READY.
     Boot,
-    /// The walk over configuration space, at boot.
+    /// The scan of configuration space at boot.
     Scan,
-    /// Requests on so many connections.
+    /// HTTP requests on this number of connections.
     Http(usize),
     UdpEcho,
     TcpEcho,
-    /// Reads, so many at a time.
+    /// Reads of a disk, with this queue depth.
     Read(usize),
-    /// Frames, one at a time.
+    /// Ethernet frames, one at a time.
     Frame,
-    /// The interrupt path: the number at this place among those of a line that begins so.
+    /// The interrupt path: the label of a line of the app, and the index of a number on it.
     Interrupt(&'static str, usize),
 }
 
-/// An operation.
+/// An operation that is counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Operation {
     pub(super) name: &'static str,
@@ -46,37 +46,37 @@ pub(super) struct Operation {
     pub(super) load: Load,
 }
 
-const fn ours(name: &'static str, load: Load) -> Operation {
-    Operation { name, system: System::Ours, load }
+const fn by_msix(name: &'static str, load: Load) -> Operation {
+    Operation { name, system: System::Msix, load }
 }
 
-const fn by_line(name: &'static str, load: Load) -> Operation {
-    Operation { name, system: System::OursIntx, load }
+const fn by_intx(name: &'static str, load: Load) -> Operation {
+    Operation { name, system: System::Intx, load }
 }
 
-/// All of them, in the order in which they are shown.
+/// All operations, in the order of the output.
 pub(super) const OPERATIONS: [Operation; 17] = [
-    ours("message: vector to handler", Load::Interrupt("message", 0)),
-    ours("message: whole overhead, to iretq", Load::Interrupt("message", 1)),
-    ours("line: whole overhead, to iretq", Load::Interrupt("line with 1", 1)),
-    ours("notification to task", Load::Interrupt("event", 0)),
-    ours("entry to ready", Load::Boot),
-    ours("PCI walk", Load::Scan),
-    ours("UDP echo", Load::UdpEcho),
-    by_line("UDP echo, INTx", Load::UdpEcho),
-    ours("TCP echo", Load::TcpEcho),
-    by_line("TCP echo, INTx", Load::TcpEcho),
-    ours("HTTP request, 1 connection", Load::Http(1)),
-    by_line("HTTP request, 1 connection, INTx", Load::Http(1)),
-    ours("HTTP request, 16 connections", Load::Http(16)),
-    by_line("HTTP request, 16 connections, INTx", Load::Http(16)),
-    ours("4K read, depth 1", Load::Read(1)),
-    by_line("4K read, depth 1, INTx", Load::Read(1)),
-    ours("frame of 64 bytes, sent back", Load::Frame),
+    by_msix("message: vector to handler", Load::Interrupt("message", 0)),
+    by_msix("message: whole overhead, to iretq", Load::Interrupt("message", 1)),
+    by_msix("line: whole overhead, to iretq", Load::Interrupt("line with 1", 1)),
+    by_msix("notification to task", Load::Interrupt("event", 0)),
+    by_msix("entry to ready", Load::Boot),
+    by_msix("PCI walk", Load::Scan),
+    by_msix("UDP echo", Load::UdpEcho),
+    by_intx("UDP echo, INTx", Load::UdpEcho),
+    by_msix("TCP echo", Load::TcpEcho),
+    by_intx("TCP echo, INTx", Load::TcpEcho),
+    by_msix("HTTP request, 1 connection", Load::Http(1)),
+    by_intx("HTTP request, 1 connection, INTx", Load::Http(1)),
+    by_msix("HTTP request, 16 connections", Load::Http(16)),
+    by_intx("HTTP request, 16 connections, INTx", Load::Http(16)),
+    by_msix("4K read, depth 1", Load::Read(1)),
+    by_intx("4K read, depth 1, INTx", Load::Read(1)),
+    by_msix("frame of 64 bytes, sent back", Load::Frame),
 ];
 
 impl Operation {
-    /// The mark that is executed once for each operation, and before the load itself begins to count.
+    /// Returns the mark that is executed once per operation.
     pub(super) fn mark(self) -> u16 {
         match self.load {
             Load::Boot | Load::Interrupt(..) => READY,
@@ -89,9 +89,9 @@ impl Operation {
         }
     }
 
-    /// Instructions for one.
+    /// Returns the number of instructions of one operation.
     pub(super) fn count(self, files: &Files) -> io::Result<u64> {
-        let missing = || io::Error::other(format!("{}: too few were counted", self.name));
+        let missing = || io::Error::other(format!("{}: too few operations were counted", self.name));
         if let Load::Interrupt(line, place) = self.load {
             return interrupt(files, line, place);
         }
@@ -106,7 +106,7 @@ impl Operation {
         count.ok_or_else(missing)
     }
 
-    /// Has it done many times, and counted; with a profile from one occurrence of the mark to another.
+    /// Executes the operation many times under the plugin; with a profile between two occurrences of the mark.
     pub(super) fn trace(self, files: &Files, profile: Option<(u64, u64)>) -> io::Result<Trace> {
         let (ports, out) = (Ports::free(), files.results.join("count.txt"));
         let work = match self.load {
@@ -115,7 +115,7 @@ impl Operation {
             _ => Work::Serve,
         };
         let mut words = command(self.system, work, files, &ports);
-        // Waiting awake and polling are no part of an operation.
+        // Busy waiting and polling are not part of an operation.
         if let Some(place) = words.iter().position(|word| word == "-append") {
             words[place + 1] = format!("spin=0 poll=0 {}", words[place + 1]);
         }
@@ -130,7 +130,7 @@ impl Operation {
         let plugin = format!("{},out={},at=entry:{entry:x}{profile}", files.plugin.display(), out.display());
         words.extend(["-plugin".into(), plugin]);
         let guest = Guest::start(&words, false)?;
-        guest.wait_for(ready(self.system, work), PATIENCE)?;
+        guest.wait_for(ready(self.system, work), TIMEOUT)?;
         match self.load {
             Load::Http(connections) => drop(http::run(ports.http, connections, SECONDS * 2.0)?),
             Load::UdpEcho => drop(echo::udp(ports.echo, SECONDS)?),
@@ -143,32 +143,32 @@ impl Operation {
     }
 }
 
-/// The figures of the app that looks at the interrupt path itself, under `-icount`, where the clock counts instructions.
+/// Returns a number that the app `bench-interrupts` prints under `-icount`, where the clock counts instructions.
 fn interrupt(files: &Files, begin: &str, place: usize) -> io::Result<u64> {
-    let mut words = command(System::Ours, Work::Hello, files, &Ports::free());
+    let mut words = command(System::Msix, Work::Hello, files, &Ports::free());
     if let Some(append) = words.iter().position(|word| word == "-append") {
         words[append + 1] = "app=bench-interrupts spin=0".into();
     }
-    // Three functions whose pins this machine routes to one line are wanted by the app.
+    // The app needs three functions whose pins are routed to one line.
     words.extend(
         "-icount shift=0 -device edu,addr=2 -device edu,addr=6 -device edu,addr=0xa".split(' ').map(str::to_owned),
     );
     let guest = Guest::start(&words, false)?;
-    guest.wait_for("on an idle CPU", PATIENCE)?;
+    guest.wait_for("on an idle CPU", TIMEOUT)?;
     let line = guest.line(&format!("{begin}: ")).unwrap_or_default();
     let mut numbers = line.split(' ').filter_map(|word| word.trim_end_matches(',').parse().ok());
     let number = numbers.nth(place);
     number.ok_or_else(|| io::Error::other(format!("no figure in `{line}`")))
 }
 
-/// A function of the image.
+/// A symbol of the image's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Symbol {
     pub(super) address: u64,
     pub(super) name: String,
 }
 
-/// The functions of the image, by address.
+/// Returns the symbols of the image's code in the order of addresses.
 pub(super) fn symbols(files: &Files) -> io::Result<Vec<Symbol>> {
     let output =
         Command::new("nm").args(["--demangle", "--defined-only", "--numeric-sort"]).arg(&files.image).output()?;
