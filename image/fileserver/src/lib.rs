@@ -5,7 +5,7 @@
 //! ```
 //! # extern crate alloc;
 //! use switchboard_fileserver::FileServer;
-//! use switchboard_http::{Answer, Request, Response, Site, Status};
+//! use switchboard_http::{Answer, Request, Response, Site, StatusCode};
 //!
 //! struct Page {
 //!     files: FileServer,
@@ -14,7 +14,7 @@
 //! impl Site for Page {
 //!     fn answer(&'static self, request: &Request<'_>) -> Answer {
 //!         let file = self.files.answer(request);
-//!         file.unwrap_or_else(|| Answer::Now(Response::text(Status::NotFound, "Nothing is here\n")))
+//!         file.unwrap_or_else(|| Answer::Now(Response::text(StatusCode::NotFound, "Nothing is here\n")))
 //!     }
 //! }
 //! ```

@@ -15,7 +15,7 @@ use switchboard_drivers::interfaces::block::BlockError;
 
 use crate::volumes::Volumes;
 use crate::{Entry, Reader, content_type, escape, parse_range};
-use switchboard_http::{Answer, HTML, Request, Response, Source, Status, TEXT};
+use switchboard_http::{Answer, BodySource, HTML, Request, Response, StatusCode, TEXT};
 use switchboard_runtime::disk::Disk;
 use switchboard_runtime::say;
 use switchboard_runtime::system::System;
@@ -69,7 +69,7 @@ impl FileServer {
     /// Answers for what follows the prefix in a path: nothing, or from a slash on.
     fn serve(&self, rest: &str, request: &Request<'_>) -> Answer {
         let path = escape::decode(rest).filter(|path| path.len() <= LONGEST_PATH);
-        let Some(path) = path else { return Answer::Now(Response::text(Status::BadRequest, "Bad path\n")) };
+        let Some(path) = path else { return Answer::Now(Response::text(StatusCode::BadRequest, "Bad path\n")) };
         let Some(inside) = path.strip_prefix('/') else {
             return Answer::Now(to_directory(format!("{}/", self.prefix)));
         };
@@ -83,12 +83,12 @@ impl FileServer {
     fn directory(&self, path: &str) -> Response {
         let content = self.list(path);
         if self.volumes.is_reading() && content.is_none() {
-            let response = Response::text(Status::ServiceUnavailable, "The disks are still being read\n");
+            let response = Response::text(StatusCode::ServiceUnavailable, "The disks are still being read\n");
             return response.with_header("Retry-After", "1");
         }
         content.unwrap_or_else(|| match self.volumes.count() {
-            None => Response::text(Status::NotFound, "No disk with files\n"),
-            Some(_) => Response::text(Status::NotFound, "No such file\n"),
+            None => Response::text(StatusCode::NotFound, "No disk with files\n"),
+            Some(_) => Response::text(StatusCode::NotFound, "No such file\n"),
         })
     }
 
@@ -117,7 +117,7 @@ impl FileServer {
         }
         let title = escape::Html(path);
         let page = include_str!("list.html").replace("{title}", &title.to_string()).replace("{rows}", &rows);
-        Some(Response::new(Status::Ok, HTML, page))
+        Some(Response::new(StatusCode::Ok, HTML, page))
     }
 }
 
@@ -126,14 +126,14 @@ fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
     // The archive does not change while it is served; another archive has other times or sizes.
     let tag = format!("\"{:x}-{:x}-{:x}\"", entry.modified, entry.size, entry.sector);
     if request.header("if-none-match").is_some_and(|known| known == "*" || known.contains(&tag)) {
-        return Answer::Now(Response::fixed(Status::NotModified, TEXT, b"").with_header("ETag", tag));
+        return Answer::Now(Response::fixed(StatusCode::NotModified, TEXT, b"").with_header("ETag", tag));
     }
     let range = request.header("range").map_or(Ok(None), |range| parse_range(range, entry.size));
     let (status, bytes) = match range {
-        Ok(None) => (Status::Ok, 0..entry.size),
-        Ok(Some(range)) => (Status::PartialContent, range),
+        Ok(None) => (StatusCode::Ok, 0..entry.size),
+        Ok(Some(range)) => (StatusCode::PartialContent, range),
         Err(error) => {
-            let response = Response::text(Status::RangeNotSatisfiable, "No such bytes\n");
+            let response = Response::text(StatusCode::RangeNotSatisfiable, "No such bytes\n");
             return Answer::Now(response.with_header("Content-Range", format!("bytes */{}", error.size)));
         }
     };
@@ -143,12 +143,12 @@ fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
         let response = match FileSource::open(disk, entry, bytes).await {
             Ok(source) => Response::stream(status, content_type, length, source),
             Err(BlockError::Gone { .. }) => {
-                return Response::text(Status::ServiceUnavailable, "The disk was taken away\n");
+                return Response::text(StatusCode::ServiceUnavailable, "The disk was taken away\n");
             }
-            Err(error) => return Response::new(Status::InternalServerError, TEXT, format!("{error}\n")),
+            Err(error) => return Response::new(StatusCode::InternalServerError, TEXT, format!("{error}\n")),
         };
         let response = response.with_header("Accept-Ranges", "bytes").with_header("ETag", tag);
-        if status == Status::Ok {
+        if status == StatusCode::Ok {
             return response;
         }
         let range = format!("bytes {}-{}/{}", shown.start, shown.end - 1, entry.size);
@@ -157,7 +157,7 @@ fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
 }
 
 fn to_directory(path: String) -> Response {
-    Response::text(Status::MovedPermanently, "It is a directory\n").with_header("Location", path)
+    Response::text(StatusCode::MovedPermanently, "It is a directory\n").with_header("Location", path)
 }
 
 /// The content of a file on its way from the disk.
@@ -178,7 +178,7 @@ impl FileSource {
     }
 }
 
-impl Source for FileSource {
+impl BodySource for FileSource {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<&[u8]>> + '_>> {
         Box::pin(async {
             let part = match self.first.take() {

@@ -1,61 +1,50 @@
-//! One connection: requests come in, responses go out, in order.
+//! One connection: reads requests and writes their responses, in order.
 
 use alloc::vec::Vec;
 
 use switchboard_runtime::mark::mark;
 
-use super::deadline::{NEXT, REST, Seconds, WRITE};
-use super::head::{self, Fault, Framing, Method};
-use super::response::{Response, Status};
-use super::{Answer, Counters, Site};
 use switchboard_net::Disconnected;
-#[cfg(doc)]
-use switchboard_net::TcpSocket;
+
+use crate::counters::HttpCounters;
+use crate::head::{self, Framing, Method, RequestError};
+use crate::response::Response;
+use crate::site::{Answer, Site};
+use crate::status_code::StatusCode;
+use crate::transport::{KEEP_ALIVE_TIMEOUT, READ_TIMEOUT, Transport, WRITE_TIMEOUT};
 
 /// The [mark](switchboard_runtime::mark) of an HTTP request that is answered.
 pub const HTTP: u16 = 30;
-/// Bytes of a head at most.
-const LONGEST_HEAD: usize = 4 * 1024;
+/// The maximum length of a head.
+const MAX_HEAD_BYTES: usize = 4 * 1024;
 
-/// What requests come in by and responses go out by.
-pub(super) trait Wire {
-    /// As [`TcpSocket::read_with`].
-    async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected>;
-    /// As [`TcpSocket::write_with`].
-    async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected>;
-    /// Lets the connection go on as it is for so long, from now on.
-    fn allow(&self, seconds: Seconds);
-    /// As [`TcpSocket::abort`].
-    fn abort(&self);
-}
+/// The result of parsing received data: a request with its answer, or `None` while its head is incomplete.
+type Parsed = Result<Option<(Framing, Answer)>, RequestError>;
 
-/// What came of looking at what has arrived.
-type Arrived = Result<Option<(Framing, Answer)>, Fault>;
-
-/// Serves requests until the client has enough, or the connection breaks off.
-pub(super) async fn serve(wire: &impl Wire, site: &'static dyn Site, counters: &Counters) {
-    // Of a head that came in pieces, those that were there before.
+/// Serves requests until the client closes its side, or the connection is reset.
+pub(super) async fn serve(transport: &impl Transport, site: &'static dyn Site, counters: &HttpCounters) {
+    // The pieces of a head that is incomplete.
     let mut pieces = Vec::new();
     loop {
-        let arrived = wire.read_with(|data| arrive(data, &mut pieces, site, counters)).await;
-        let (framing, answer) = match arrived {
+        let parsed = transport.read_with(|data| parse(data, &mut pieces, site, counters)).await;
+        let (framing, answer) = match parsed {
             Ok(Ok(Some(request))) => request,
             Ok(Ok(None)) => {
-                wire.allow(REST);
+                transport.set_timeout(READ_TIMEOUT);
                 continue;
             }
-            Ok(Err(fault)) => {
-                Counters::add(&counters.malformed);
-                // Where the next request would begin is not known.
-                let _ = respond(wire, REFUSED, fault.into()).await;
+            Ok(Err(error)) => {
+                counters.count_malformed();
+                // It is unknown where the next request begins.
+                let _ = respond(transport, REFUSED, error.into()).await;
                 return;
             }
-            // The client has closed. What it has not finished asking is no request.
+            // The client has closed its side between two requests, or within one.
             Err(Disconnected) if pieces.is_empty() => return,
             Err(Disconnected) => {
-                Counters::add(&counters.malformed);
-                let fault = Response::text(Status::BadRequest, "The head is cut off\n");
-                let _ = respond(wire, REFUSED, fault).await;
+                counters.count_malformed();
+                let response = Response::text(StatusCode::BadRequest, "The head is cut off\n");
+                let _ = respond(transport, REFUSED, response).await;
                 return;
             }
         };
@@ -63,107 +52,108 @@ pub(super) async fn serve(wire: &impl Wire, site: &'static dyn Site, counters: &
             Answer::Now(response) => response,
             Answer::Later(response) => {
                 let response = response.await;
-                wire.allow(WRITE);
+                transport.set_timeout(WRITE_TIMEOUT);
                 response
             }
         };
-        let is_sent = respond(wire, framing, response).await.is_ok();
-        if !is_sent || !framing.keeps_alive || skip(wire, framing.body).await.is_err() {
+        let is_sent = respond(transport, framing, response).await.is_ok();
+        if !is_sent || !framing.keeps_alive || skip(transport, framing.body_bytes).await.is_err() {
             return;
         }
-        wire.allow(NEXT);
+        transport.set_timeout(KEEP_ALIVE_TIMEOUT);
     }
 }
 
-/// How a refusal is framed.
-const REFUSED: Framing = Framing { method: Method::Get, head: 0, body: 0, is_old: false, keeps_alive: false };
+/// The framing for the response to a refused request.
+const REFUSED: Framing =
+    Framing { method: Method::Get, head_bytes: 0, body_bytes: 0, is_http_1_0: false, keeps_alive: false };
 
-/// Looks whether a head is complete, and has it answered. Says how many bytes are done with.
-fn arrive(data: &[u8], pieces: &mut Vec<u8>, site: &'static dyn Site, counters: &Counters) -> (usize, Arrived) {
+/// Parses received data, and has a complete head answered. Returns how many bytes were consumed, and the result.
+fn parse(data: &[u8], pieces: &mut Vec<u8>, site: &'static dyn Site, counters: &HttpCounters) -> (usize, Parsed) {
     let answer = |request: &head::Request<'_>, framing: Framing| {
         mark::<HTTP>();
-        Counters::add(&counters.requests);
+        counters.count_request();
         match framing.method {
             Method::Get | Method::Head => site.answer(request),
             Method::Other => {
-                let refused = Response::text(Status::MethodNotAllowed, "Only GET and HEAD are served\n");
+                let refused = Response::text(StatusCode::MethodNotAllowed, "Only GET and HEAD are served\n");
                 Answer::Now(refused.with_header("Allow", "GET, HEAD"))
             }
         }
     };
-    let data = &data[..data.len().min(LONGEST_HEAD)];
+    let data = &data[..data.len().min(MAX_HEAD_BYTES)];
     if pieces.is_empty() {
         match head::parse(data, answer) {
-            Ok(None) if data.len() < LONGEST_HEAD => pieces.extend_from_slice(data),
+            Ok(None) if data.len() < MAX_HEAD_BYTES => pieces.extend_from_slice(data),
             Ok(None) => return (data.len(), Err(head::TOO_LARGE)),
-            Ok(Some((framing, answer))) => return (framing.head, Ok(Some((framing, answer)))),
-            Err(fault) => return (data.len(), Err(fault)),
+            Ok(Some((framing, answer))) => return (framing.head_bytes, Ok(Some((framing, answer)))),
+            Err(error) => return (data.len(), Err(error)),
         }
         return (data.len(), Ok(None));
     }
     let before = pieces.len();
-    let taken = data.len().min(LONGEST_HEAD - before);
+    let taken = data.len().min(MAX_HEAD_BYTES - before);
     pieces.extend_from_slice(&data[..taken]);
     match head::parse(pieces, answer) {
-        Ok(None) if pieces.len() < LONGEST_HEAD => (taken, Ok(None)),
+        Ok(None) if pieces.len() < MAX_HEAD_BYTES => (taken, Ok(None)),
         Ok(None) => (taken, Err(head::TOO_LARGE)),
         Ok(Some((framing, answer))) => {
-            // Rare, so its memory is not kept.
+            // Heads in pieces are rare, so the memory is freed.
             *pieces = Vec::new();
-            // The pieces before were no whole head, so it ends in this one.
-            (framing.head.saturating_sub(before), Ok(Some((framing, answer))))
+            // The earlier pieces were not a complete head, so it ends in this one.
+            (framing.head_bytes.saturating_sub(before), Ok(Some((framing, answer))))
         }
-        Err(fault) => (taken, Err(fault)),
+        Err(error) => (taken, Err(error)),
     }
 }
 
 /// Sends a response.
-async fn respond(wire: &impl Wire, framing: Framing, response: Response) -> Result<(), Disconnected> {
-    let is_written = wire.write_with(|room| match response.write(framing, room) {
+async fn respond(transport: &impl Transport, framing: Framing, response: Response) -> Result<(), Disconnected> {
+    let is_written = transport.write_with(|room| match response.write(framing, room) {
         Some(length) => (length, true),
         None => (0, false),
     });
     if !is_written.await? {
-        write_all(wire, &response.to_bytes(framing)).await?;
+        write_all(transport, &response.to_bytes(framing)).await?;
     }
     match response.into_stream() {
         Some(mut source) if framing.method != Method::Head => loop {
             let Some(part) = source.next().await else {
-                wire.abort();
+                transport.abort();
                 return Err(Disconnected);
             };
             if part.is_empty() {
                 return Ok(());
             }
-            write_all(wire, part).await?;
+            write_all(transport, part).await?;
         },
         _ => Ok(()),
     }
 }
 
-async fn write_all(wire: &impl Wire, mut rest: &[u8]) -> Result<(), Disconnected> {
+async fn write_all(transport: &impl Transport, mut rest: &[u8]) -> Result<(), Disconnected> {
     while !rest.is_empty() {
-        wire.allow(WRITE);
+        transport.set_timeout(WRITE_TIMEOUT);
         let write = |room: &mut [u8]| {
             let length = rest.len().min(room.len());
             room[..length].copy_from_slice(&rest[..length]);
             (length, length)
         };
-        let written = wire.write_with(write).await?;
+        let written = transport.write_with(write).await?;
         rest = &rest[written..];
     }
     Ok(())
 }
 
-/// Passes over the body of a request.
-async fn skip(wire: &impl Wire, mut rest: u64) -> Result<(), Disconnected> {
+/// Skips the body of a request.
+async fn skip(transport: &impl Transport, mut rest: u64) -> Result<(), Disconnected> {
     while rest > 0 {
-        wire.allow(REST);
+        transport.set_timeout(READ_TIMEOUT);
         let skip = |data: &mut [u8]| {
             let length = data.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
             (length, length)
         };
-        rest -= wire.read_with(skip).await? as u64;
+        rest -= transport.read_with(skip).await? as u64;
     }
     Ok(())
 }

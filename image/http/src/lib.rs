@@ -1,133 +1,57 @@
-//! HTTP/1.1: keep-alive connections, answered by an app's [`Site`].
+//! An HTTP/1.1 server: keep-alive connections, answered by an app's [`Site`].
 //!
 //! A request is parsed where it arrived, in the socket's receive buffer, and its response composed where it leaves
 //! from, in the transmit buffer: for one that needs no waiting nothing is copied twice, allocated or timed.
+//!
+//! An app calls [`start`]. Its site runs on the host as well, with `switchboard-net-testing`:
+//!
+//! ```
+//! use switchboard_http::{Answer, HttpCounters, Request, Response, Site, StatusCode};
+//! use switchboard_net_testing::TestNetwork;
+//!
+//! struct Page;
+//!
+//! impl Site for Page {
+//!     fn answer(&'static self, request: &Request<'_>) -> Answer {
+//!         Answer::Now(match request.path {
+//!             "/" => Response::text(StatusCode::Ok, "hello\n"),
+//!             _ => Response::text(StatusCode::NotFound, "Nothing is here\n"),
+//!         })
+//!     }
+//! }
+//!
+//! let mut network = TestNetwork::new();
+//! switchboard_http::serve(network.group(), network.stack(), &Page, HttpCounters::leak());
+//! let response = network.exchange(80, b"GET / HTTP/1.1\r\n\r\n");
+//! assert!(response.starts_with(b"HTTP/1.1 200 OK\r\n") && response.ends_with(b"\r\n\r\nhello\n"));
+//! ```
+//!
+//! Only GET and HEAD are served; a body of a request is skipped. Connections without progress are closed after some
+//! seconds.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod body;
 mod connection;
-mod deadline;
+mod counters;
 mod head;
 mod response;
+mod server;
+mod site;
+mod status_code;
 #[cfg(test)]
 mod tests;
+mod timeouts;
+mod transport;
 
-use alloc::boxed::Box;
-use alloc::rc::Rc;
-use core::cell::Cell;
-use core::fmt;
-use core::pin::Pin;
-
-use self::deadline::Watch;
-use switchboard_net::{Network, Service, Stack};
-use switchboard_runtime::system::System;
-use switchboard_runtime::tasks::TaskGroup;
-
+pub use body::{Body, BodySource};
 pub use connection::HTTP;
+pub use counters::HttpCounters;
 pub use head::Request;
-pub use response::{Body, HTML, Response, Source, Status, TEXT};
-
-const SERVICE: Service = Service {
-    port: 80,
-    // A head must fit; what is pipelined behind it waits.
-    receive_bytes: 4 * 1024,
-    // What a download's speed depends on.
-    transmit_bytes: 16 * 1024,
-    backlog: 16,
-    max_connections: 384,
-};
-
-/// What an app serves.
-pub trait Site {
-    /// Answers a GET (or a HEAD, whose body is left out by itself).
-    fn answer(&'static self, request: &Request<'_>) -> Answer;
-}
-
-/// An answer to a request.
-pub enum Answer {
-    /// It is at hand.
-    Now(Response),
-    /// It takes a while.
-    Later(Pin<Box<dyn Future<Output = Response>>>),
-}
-
-impl Answer {
-    /// An answer that takes a while.
-    pub fn later(response: impl Future<Output = Response> + 'static) -> Self {
-        Self::Later(Box::pin(response))
-    }
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Now(response) => response.fmt(f),
-            Self::Later(_) => f.write_str("Later"),
-        }
-    }
-}
-
-/// What was served, on all stacks.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Connections accepted.
-    pub connections: Cell<u64>,
-    /// Requests that were read to the end of their headers.
-    pub requests: Cell<u64>,
-    /// Requests that were refused as malformed.
-    pub malformed: Cell<u64>,
-    /// Connections that are open now.
-    pub open: Cell<u64>,
-}
-
-/// A connection that is open, for as long as this lives: until it is closed, or its interface ends.
-struct Opened(&'static Counters);
-
-impl Opened {
-    fn new(counters: &'static Counters) -> Self {
-        Counters::add(&counters.connections);
-        Counters::add(&counters.open);
-        Self(counters)
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-    }
-}
-
-impl Counters {
-    /// Makes counters that last as long as the program.
-    #[must_use]
-    pub fn leak() -> &'static Self {
-        Box::leak(Box::default())
-    }
-
-    fn add(counter: &Cell<u64>) {
-        counter.set(counter.get() + 1);
-    }
-}
-
-/// Starts the network of a system, and serves `site` on port 80 of each of its interfaces, there and to come.
-pub async fn start(system: &mut System, site: &'static dyn Site) -> Rc<Network> {
-    let (network, counters) = (Network::new(system), Counters::leak());
-    network.start(system, Rc::new(move |group, stack| serve(group, stack, site, counters))).await;
-    network
-}
-
-/// Serves `site` on port 80 of a stack.
-pub fn serve(group: &Rc<TaskGroup>, stack: &Stack, site: &'static dyn Site, counters: &'static Counters) {
-    let watch = Rc::new(Watch::new(SERVICE.max_connections));
-    let watching = watch.clone();
-    group.add(async move { watching.run().await });
-    SERVICE.start(group, stack, async move |socket| {
-        let _opened = Opened::new(counters);
-        let connection = watch.add(socket);
-        connection::serve(&*connection, site, counters).await;
-        watch.remove(&connection);
-    });
-}
+pub use response::{HTML, Response, TEXT};
+pub use server::{serve, start};
+pub use site::{Answer, Site};
+pub use status_code::StatusCode;

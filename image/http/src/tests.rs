@@ -1,4 +1,4 @@
-//! Connections with a client that sends a text, in pieces of any size, and closes.
+//! Tests of connections whose client sends a text, in pieces of any size, and closes its side.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -10,15 +10,16 @@ use core::pin::Pin;
 
 use embassy_futures::block_on;
 
-use super::connection::{Wire, serve};
-use super::deadline::Seconds;
-use super::{Answer, Counters, Request, Response, Site, Source, Status, TEXT};
 use switchboard_net::Disconnected;
 
-/// The client's end.
-struct Canned {
+use crate::connection::serve;
+use crate::transport::{TimeoutSeconds, Transport};
+use crate::{Answer, BodySource, HttpCounters, Request, Response, Site, StatusCode, TEXT};
+
+/// A connection to a client of memory.
+struct MemoryTransport {
     input: RefCell<Vec<u8>>,
-    /// Bytes that arrive at a time.
+    /// Bytes that are received at a time.
     piece: usize,
     /// Bytes that there is room for at a time.
     room: usize,
@@ -26,7 +27,7 @@ struct Canned {
     is_aborted: Cell<bool>,
 }
 
-impl Wire for Canned {
+impl Transport for MemoryTransport {
     async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
         let mut input = self.input.borrow_mut();
         if input.is_empty() {
@@ -45,7 +46,7 @@ impl Wire for Canned {
         Ok(result)
     }
 
-    fn allow(&self, _: Seconds) {}
+    fn set_timeout(&self, _: TimeoutSeconds) {}
 
     fn abort(&self) {
         self.is_aborted.set(true);
@@ -57,21 +58,21 @@ struct Small;
 impl Site for Small {
     fn answer(&'static self, request: &Request<'_>) -> Answer {
         match request.path {
-            "/" => Answer::Now(Response::fixed(Status::Ok, TEXT, b"root")),
+            "/" => Answer::Now(Response::fixed(StatusCode::Ok, TEXT, b"root")),
             "/later" => {
-                let name = String::from(request.header("x-name").unwrap_or("nobody"));
-                Answer::later(async { Response::new(Status::Ok, TEXT, name) })
+                let name = String::from(request.header("x-name").unwrap_or("anonymous"));
+                Answer::later(async { Response::new(StatusCode::Ok, TEXT, name) })
             }
-            "/stream" => Answer::Now(Response::stream(Status::Ok, TEXT, 6, Parts(3, true))),
-            "/broken" => Answer::Now(Response::stream(Status::Ok, TEXT, 6, Parts(2, false))),
-            _ => Answer::Now(Response::text(Status::NotFound, "no\n")),
+            "/stream" => Answer::Now(Response::stream(StatusCode::Ok, TEXT, 6, Parts(3, true))),
+            "/broken" => Answer::Now(Response::stream(StatusCode::Ok, TEXT, 6, Parts(2, false))),
+            _ => Answer::Now(Response::text(StatusCode::NotFound, "no\n")),
         }
     }
 }
 
 struct Parts(u8, bool);
 
-impl Source for Parts {
+impl BodySource for Parts {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<&[u8]>> + '_>> {
         let Self(left, is_whole) = self;
         let part: Option<&[u8]> = match left {
@@ -84,21 +85,21 @@ impl Source for Parts {
     }
 }
 
-fn exchange(input: &str, piece: usize, room: usize) -> (String, bool, Counters) {
-    let wire = Canned {
+fn exchange(input: &str, piece: usize, room: usize) -> (String, bool, HttpCounters) {
+    let transport = MemoryTransport {
         input: RefCell::new(input.into()),
         piece,
         room,
         output: RefCell::default(),
         is_aborted: Cell::new(false),
     };
-    let counters = Counters::default();
-    block_on(serve(&wire, &Small, &counters));
-    let output = wire.output.take();
-    (String::from_utf8(output).expect("text"), wire.is_aborted.get(), counters)
+    let counters = HttpCounters::default();
+    block_on(serve(&transport, &Small, &counters));
+    let output = transport.output.take();
+    (String::from_utf8(output).expect("text"), transport.is_aborted.get(), counters)
 }
 
-/// The status of each answer to a client that sends these bytes, however they are cut.
+/// Returns the status of each response to these bytes, which is the same for pieces of any size.
 fn statuses(input: &str) -> Vec<String> {
     let outcomes = [(usize::MAX, 4096), (1, 4096), (7, 5), (4096, 1)];
     let mut outcomes = outcomes.map(|(piece, room)| exchange(input, piece, room).0).into_iter();
@@ -108,7 +109,7 @@ fn statuses(input: &str) -> Vec<String> {
 }
 
 #[test]
-fn requests_pass_one_after_the_other() {
+fn pipelined_requests_are_answered_in_order() {
     let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n\
                     GET /no HTTP/1.1\r\nContent-Length: 2\r\n\r\nab\
                     GET / HTTP/1.0\r\n\r\n";
@@ -116,7 +117,7 @@ fn requests_pass_one_after_the_other() {
 }
 
 #[test]
-fn a_response_is_whole_and_says_what_it_is() {
+fn a_response_has_its_headers_and_its_body() {
     let (text, ..) = exchange("GET /?query HTTP/1.1\r\n\r\n", usize::MAX, 4096);
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\n";
     assert_eq!(text, format!("{head}\r\nroot"));
@@ -126,14 +127,14 @@ fn a_response_is_whole_and_says_what_it_is() {
     assert_eq!(text, format!("{head}Connection: close\r\n\r\nroot"));
     let (text, ..) = exchange("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", usize::MAX, 4096);
     assert_eq!(text, format!("{head}Connection: keep-alive\r\n\r\nroot"));
-    let (text, ..) = exchange("GET /later HTTP/1.1\r\nX-Name: somebody\r\n\r\n", usize::MAX, 4096);
-    assert!(text.ends_with("\r\n\r\nsomebody"), "{text}");
+    let (text, ..) = exchange("GET /later HTTP/1.1\r\nX-Name: Ada\r\n\r\n", usize::MAX, 4096);
+    assert!(text.ends_with("\r\n\r\nAda"), "{text}");
     let (text, ..) = exchange("DELETE / HTTP/1.1\r\n\r\n", usize::MAX, 4096);
     assert!(text.starts_with("HTTP/1.1 405") && text.contains("Allow: GET, HEAD\r\n"), "{text}");
 }
 
 #[test]
-fn a_body_that_cannot_be_completed_resets_the_connection() {
+fn an_error_within_a_streamed_body_resets_the_connection() {
     for room in [1, 3, 4096] {
         let (text, is_aborted, _) = exchange("GET /stream HTTP/1.1\r\n\r\n", usize::MAX, room);
         assert!(text.ends_with("\r\n\r\nababab") && !is_aborted, "{text}");
@@ -143,7 +144,7 @@ fn a_body_that_cannot_be_completed_resets_the_connection() {
 }
 
 #[test]
-fn doubtful_framing_is_refused() {
+fn ambiguous_framing_is_refused() {
     for head in [
         "GET / HTTP/2.0",
         "GET / SMTP/9.9",
@@ -161,20 +162,20 @@ fn doubtful_framing_is_refused() {
 }
 
 #[test]
-fn what_is_no_http_is_refused() {
+fn malformed_requests_are_refused() {
     for text in
         ["\x01\r\n\r\n", "junk\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/1.1\r\nHost x\r\n\r\n", "GET / HTTP/1.1\r\nHo"]
     {
         assert_eq!(statuses(text), ["400"], "{text:?}");
     }
     let (_, _, counters) = exchange("junk\r\n\r\n", usize::MAX, 4096);
-    assert_eq!((counters.malformed.get(), counters.requests.get()), (1, 0));
+    assert_eq!((counters.malformed(), counters.requests()), (1, 0));
     let (text, ..) = exchange("", usize::MAX, 4096);
     assert_eq!(text, "");
 }
 
 #[test]
-fn heads_have_an_end() {
+fn long_heads_are_refused() {
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(5000));
     assert_eq!(statuses(&long), ["431"]);
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(40));

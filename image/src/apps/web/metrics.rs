@@ -9,7 +9,7 @@ use switchboard::interrupt::InterruptReport;
 use switchboard::machine::Machine;
 
 use super::Site;
-use switchboard_http::{Response, Status};
+use switchboard_http::{Response, StatusCode};
 use switchboard_net::Interface;
 use switchboard_runtime::{host, tasks};
 
@@ -25,7 +25,7 @@ pub(super) fn serve(site: &Site) -> Response {
     network(&mut text, site);
     http(&mut text, site);
     memory(&mut text);
-    Response::new(Status::Ok, "text/plain; version=0.0.4; charset=utf-8", text.0)
+    Response::new(StatusCode::Ok, "text/plain; version=0.0.4; charset=utf-8", text.0)
 }
 
 /// Metrics as they are written down.
@@ -132,13 +132,13 @@ fn network(text: &mut Text, site: &Site) {
 fn http(text: &mut Text, site: &Site) {
     let counters = site.counters;
     for (name, help, value) in [
-        ("switchboard_http_connections_total", "Connections accepted.", &counters.connections),
-        ("switchboard_http_requests_total", "Requests read.", &counters.requests),
-        ("switchboard_http_malformed_total", "Requests refused as malformed.", &counters.malformed),
+        ("switchboard_http_connections_total", "Connections accepted.", counters.connections()),
+        ("switchboard_http_requests_total", "Requests read.", counters.requests()),
+        ("switchboard_http_malformed_total", "Requests refused as malformed.", counters.malformed()),
     ] {
-        text.single(name, "counter", help, value.get());
+        text.single(name, "counter", help, value);
     }
-    text.single("switchboard_http_connections_open", "gauge", "Connections that are open.", counters.open.get());
+    text.single("switchboard_http_connections_open", "gauge", "Connections that are open.", counters.open());
 }
 
 fn memory(text: &mut Text) {

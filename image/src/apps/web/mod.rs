@@ -10,7 +10,7 @@ use alloc::rc::Rc;
 
 use switchboard::machine::Machine;
 use switchboard_fileserver::FileServer;
-use switchboard_http::{self as http, Answer, Counters, HTML, Request, Response, Status, TEXT};
+use switchboard_http::{self as http, Answer, HTML, HttpCounters, Request, Response, StatusCode, TEXT};
 use switchboard_net::Network;
 use switchboard_runtime::system::{Outcome, System};
 
@@ -18,7 +18,7 @@ use switchboard_runtime::system::{Outcome, System};
 pub(super) struct Site {
     machine: &'static Machine,
     network: Rc<Network>,
-    counters: &'static Counters,
+    counters: &'static HttpCounters,
     files: FileServer,
 }
 
@@ -38,15 +38,15 @@ impl http::Site for Site {
     fn answer(&'static self, request: &Request<'_>) -> Answer {
         Answer::Now(match request.path {
             // Thirteen bytes, for measurements: nothing here allocates or waits.
-            "/hello" => Response::fixed(Status::Ok, TEXT, HELLO),
-            "/" => Response::fixed(Status::Ok, HTML, PAGE),
+            "/hello" => Response::fixed(StatusCode::Ok, TEXT, HELLO),
+            "/" => Response::fixed(StatusCode::Ok, HTML, PAGE),
             "/functions" => functions::serve(self),
             "/interrupts" => interrupts::serve(self),
             "/status" => status::serve(self),
             "/metrics" => metrics::serve(self),
             _ => match self.files.answer(request) {
                 Some(answer) => return answer,
-                None => Response::text(Status::NotFound, "Nothing is here\n"),
+                None => Response::text(StatusCode::NotFound, "Nothing is here\n"),
             },
         })
     }
@@ -55,7 +55,7 @@ impl http::Site for Site {
 impl Site {
     /// Opens the site on every interface, there and to come.
     pub(super) async fn open(system: &mut System) -> &'static Self {
-        let (network, counters) = (Network::new(system), Counters::leak());
+        let (network, counters) = (Network::new(system), HttpCounters::leak());
         let site: &'static Self = Box::leak(Box::new(Self {
             machine: system.machine,
             network: network.clone(),

@@ -65,7 +65,7 @@ pub(super) fn serve(site: &Site) -> Response {
         idle_ms: tasks::idle() / 1_000_000,
         interfaces: site.network.interfaces().iter().map(Interface::new).collect(),
         heap: Heap { total: memory.heap_bytes, used: memory.heap_bytes_used },
-        requests: site.counters.requests.get(),
+        requests: site.counters.requests(),
         unexpected_interrupts: site.machine.unexpected_interrupts(),
         files: site.files.count(),
     })

@@ -5,7 +5,7 @@ use alloc::format;
 use core::cell::Cell;
 
 use switchboard_fileserver::FileServer;
-use switchboard_http::{Answer, Request, Response, Site, Status, TEXT};
+use switchboard_http::{Answer, Request, Response, Site, StatusCode, TEXT};
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
@@ -21,8 +21,8 @@ impl Site for Page {
     fn answer(&'static self, request: &Request<'_>) -> Answer {
         self.files.answer(request).unwrap_or_else(|| {
             Answer::Now(match self.result.get() {
-                Some(result) => Response::new(Status::Ok, TEXT, format!("10! = {result}\n")),
-                None => Response::text(Status::ServiceUnavailable, "no calculator\n"),
+                Some(result) => Response::new(StatusCode::Ok, TEXT, format!("10! = {result}\n")),
+                None => Response::text(StatusCode::ServiceUnavailable, "no calculator\n"),
             })
         })
     }
