@@ -82,10 +82,8 @@ pub struct MachineParts {
     pub vectors: &'static VectorTable,
     /// The interrupt modes that may be granted (`irq=` on the kernel command line of our image).
     pub policy: ModePolicy,
-    /// A function that [`device_fence`](crate::sync::device_fence) calls in addition to the CPU's own fence; `None` on most
-    /// machines. QEMU's code generator before 8.1 omits fences while the machine has one CPU, although devices run on threads of
-    /// their own. An access to an I/O port, which takes QEMU's global lock, orders memory there.
-    pub fence: Option<fn()>,
+    /// What [`device_fence`](crate::sync::device_fence) consists of.
+    pub fence: DeviceFence,
 }
 
 /// The rule by which the scan finds root buses.
@@ -96,6 +94,16 @@ pub enum RootBuses {
     /// Further root buses exist only if the first bus has a host bridge for each of them, besides its own. This saves some
     /// thousand reads.
     ShownOnFirst,
+}
+
+/// What orders a CPU's writes before its reads, as devices see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceFence {
+    /// The CPU's fence.
+    Cpu,
+    /// The CPU's fence and a read of a harmless I/O port, which this code is allowed. QEMU's code generator before 8.1 omits fences while
+    /// the machine has one CPU, although devices run on threads of their own; a port access takes QEMU's global lock and orders, too.
+    CpuAndIo,
 }
 
 impl Machine {
@@ -109,13 +117,14 @@ impl Machine {
     /// - The message that `controller` returns for a vector raises that vector and does nothing else. Vectors 32 to 239 of the CPU, and the lines
     ///   of the interrupt controller that `route` can return, are used by nothing else.
     /// - `apertures` are addresses that no RAM and no other device decodes.
+    /// - [`DeviceFence::CpuAndIo`] only where this code may access I/O ports.
     /// - The CPU's interrupt entry passes vectors 32 to 239 to `vectors`, which belongs to no other machine.
     /// - `memory` is an implementation for this machine (its own contract is at [`Memory`]).
     #[must_use]
     pub unsafe fn new(parts: MachineParts) -> Self {
         let MachineParts { config, root_buses, apertures, controller, memory, clock, vectors, policy, fence } = parts;
-        if let Some(fence) = fence {
-            sync::set_machine_fence(fence);
+        if fence == DeviceFence::CpuAndIo {
+            sync::enable_io_fence();
         }
         let (inventory, lines) = (Inventory::new(), LineTable::new());
         Self { config, root_buses, apertures, controller, memory, clock, vectors, policy, inventory, lines }

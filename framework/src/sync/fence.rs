@@ -1,11 +1,11 @@
 //! The fence between this CPU's writes for a device and its later reads.
 
-#![expect(unsafe_code, reason = "a function pointer is kept in an atomic and converted back")]
+use core::sync::atomic::{AtomicBool, Ordering, fence};
 
-use core::sync::atomic::{AtomicPtr, Ordering, fence};
+use super::cpu;
 
-/// The `fn()` that the machine runs after each fence, or null.
-static MACHINE_FENCE: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+/// Whether [`device_fence`] accesses an I/O port as well.
+static NEEDS_IO: AtomicBool = AtomicBool::new(false);
 
 /// Orders all earlier writes before all later reads, as a device sees them.
 ///
@@ -30,15 +30,12 @@ static MACHINE_FENCE: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 #[inline]
 pub fn device_fence() {
     fence(Ordering::SeqCst);
-    let machine_fence = MACHINE_FENCE.load(Ordering::Relaxed);
-    if !machine_fence.is_null() {
-        // SAFETY: only `set_machine_fence` writes the static, and it stores a `fn()`.
-        let machine_fence = unsafe { core::mem::transmute::<*mut (), fn()>(machine_fence) };
-        machine_fence();
+    if NEEDS_IO.load(Ordering::Relaxed) {
+        cpu::io_fence();
     }
 }
 
-/// Sets the function that [`device_fence`] runs after the CPU's fence.
-pub(crate) fn set_machine_fence(machine_fence: fn()) {
-    MACHINE_FENCE.store(machine_fence as *mut (), Ordering::Relaxed);
+/// Makes [`device_fence`] access an I/O port as well. For a machine where this code may do that.
+pub(crate) fn enable_io_fence() {
+    NEEDS_IO.store(true, Ordering::Relaxed);
 }

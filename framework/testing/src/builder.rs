@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use switchboard::assign::Apertures;
 use switchboard::config::ConfigAccess;
-use switchboard::machine::{Machine, MachineParts, RootBuses};
+use switchboard::machine::{DeviceFence, Machine, MachineParts, RootBuses};
 use switchboard::platform::{Clock, MemoryError, ModePolicy, RegisterAccess};
 use switchboard::vector::VectorTable;
 
@@ -110,7 +110,7 @@ impl Builder {
             clock: self.clock.unwrap_or(clock),
             vectors,
             policy: self.policy,
-            fence: None,
+            fence: DeviceFence::Cpu,
         };
         // SAFETY: no part reaches hardware. Controller and vectors are fresh and belong to this machine alone; memory that is shared hands out
         // each block once. Configuration space, clock and registers are reached by calls, and what they return is checked as any

@@ -6,14 +6,14 @@ use alloc::boxed::Box;
 
 use switchboard::assign::Apertures;
 use switchboard::config::ConfigAccess;
-use switchboard::machine::{Machine, MachineParts, RootBuses};
+use switchboard::machine::{DeviceFence, Machine, MachineParts, RootBuses};
 use switchboard::platform::ModePolicy;
 use switchboard::vector::VectorTable;
 
 use super::apic::Controller;
 use super::clock::TscClock;
 use super::memory::MachineMemory;
-use super::{cpu, dispatch, ports, routing};
+use super::{cpu, dispatch, routing};
 
 /// Builds the machine. Called once, by `init`.
 pub(super) fn machine(
@@ -33,7 +33,7 @@ pub(super) fn machine(
         clock: &TscClock,
         vectors: dispatch::VECTORS.call_once(|| VectorTable::new(cpu)),
         policy,
-        fence: cpu::is_tcg().then_some(ports::fence as fn()),
+        fence: if cpu::is_tcg() { DeviceFence::CpuAndIo } else { DeviceFence::Cpu },
     };
     // SAFETY: there is one `BootInfo`, which `init` took, so this runs once. The parts are those of this machine: `config` is the one way to
     // configuration space and is handed out nowhere else, APICs and vectors belong to this crate, and `entry` dispatches to `vectors`.

@@ -100,12 +100,3 @@ impl fmt::Debug for Ports {
         f.write_str("Ports")
     }
 }
-
-/// The POST code port: reading it changes nothing, and every PC has it.
-const HARMLESS_PORT: u16 = 0x80;
-
-/// Orders accesses by a port read, where the CPU's own fence is left out by QEMU's code generator: the read takes QEMU's global lock.
-pub(super) fn fence() {
-    // SAFETY: this crate runs in ring 0, and this port has no side effect.
-    unsafe { Port::<u8>::new(HARMLESS_PORT).read() };
-}

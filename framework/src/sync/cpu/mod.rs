@@ -20,4 +20,4 @@ mod arch;
 #[path = "portable.rs"]
 mod arch;
 
-pub(crate) use arch::{disable_interrupts, enable_interrupts, stack_pointer, ticks};
+pub(crate) use arch::{disable_interrupts, enable_interrupts, io_fence, stack_pointer, ticks};

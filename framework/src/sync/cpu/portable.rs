@@ -23,3 +23,6 @@ pub(crate) fn disable_interrupts() -> bool {
 
 /// Does nothing.
 pub(crate) fn enable_interrupts() {}
+
+/// Does nothing: there are no I/O ports.
+pub(crate) fn io_fence() {}

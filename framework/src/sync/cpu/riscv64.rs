@@ -40,3 +40,7 @@ pub(crate) fn enable_interrupts() {
     // SAFETY: interrupts were enabled before, and so the handlers are in place.
     unsafe { asm!("csrsi sstatus, 2", options(nostack)) };
 }
+
+/// Does nothing: there are no I/O ports, and the CPU's own fence orders.
+#[inline]
+pub(crate) fn io_fence() {}

@@ -54,3 +54,10 @@ pub(crate) fn enable_interrupts() {
     // SAFETY: interrupts were enabled before, and so the handlers are in place. Not `nomem`: what precedes must not move below.
     unsafe { asm!("sti", options(nostack)) };
 }
+
+/// Orders accesses by reading the POST code port, which has no side effect and which every PC has. For ring 0.
+#[inline]
+pub(crate) fn io_fence() {
+    // SAFETY: `MachineParts::fence` was set to allow this. Not `nomem`: accesses must not move across.
+    unsafe { asm!("in al, 0x80", out("al") _, options(nostack, preserves_flags)) };
+}
