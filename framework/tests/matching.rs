@@ -80,7 +80,7 @@ fn the_best_entry_of_a_table_stands_for_it() {
 
 #[test]
 fn a_hot_plug_port_is_known_by_its_capability_and_by_nothing_else() {
-    let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x60);
+    let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").root_port(1, 0x60);
     with(port, |function| {
         assert!(Id::hot_plug_port().matches(&function));
         const PORTS: &[Id] = &[Id::hot_plug_port()];

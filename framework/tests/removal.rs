@@ -163,7 +163,7 @@ impl LineIsr for Service {
 /// A function with everything that a walk looks at, behind a bridge.
 fn walked(at: &str) -> FakeFunction {
     let function = FakeFunction::new(0x1234, 0x11e8).at(at).pin(1, 11).bar(0, 0x1000).bar(2, 0x4000);
-    function.msi_with(4, true, true).msix(4, 2, 0, 0x800).vendor_capability(9, &[16, 1, 0])
+    function.msi_with(4, true, true).msix(4, 2, 0, 0x800).capability(9, &[16, 1, 0])
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_walk_goes_on_when_a_function_leaves_in_the_middle_of_it() {
             let fake = FakeMachine::new([]);
             fake.insert(FakeFunction::new(0x8086, 0x29c0).at("00:00.0"));
             fake.insert(walked("00:03.0"));
-            fake.insert(FakeFunction::new(0x1b36, 0x000c).at("00:04.0").port(1, 0x60));
+            fake.insert(FakeFunction::new(0x1b36, 0x000c).at("00:04.0").root_port(1, 0x60));
             fake.insert(walked("01:00.0"));
             fake.insert(walked("00:05.0"));
             fake.remove_after(leaving, accesses);

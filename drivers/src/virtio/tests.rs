@@ -25,8 +25,8 @@ fn with(kind: u8, body: &[u8]) -> FakeFunction {
     ];
     let function = FakeFunction::new(VENDOR, 0x1044).pin(1, 11).bar(0, 0x4000).bar(1, 0x1000).msix(4, 1, 0, 0x800);
     good.into_iter().fold(function, |function, (each, good)| match each == kind {
-        true => function.vendor_capability(9, body),
-        false => function.vendor_capability(9, &good),
+        true => function.capability(9, body),
+        false => function.capability(9, &good),
     })
 }
 
@@ -82,7 +82,7 @@ fn capabilities_that_lead_nowhere_are_named() {
 
 #[test]
 fn the_first_usable_capability_of_a_kind_counts() {
-    let function = with(3, &capability(3, 7, 0, 1)).vendor_capability(9, &capability(3, 0, ISR, 1));
+    let function = with(3, &capability(3, 7, 0, 1)).capability(9, &capability(3, 0, ISR, 1));
     let (_machine, function) = machine(function, OFFERED, 1);
     assert!(VirtioRng::probe(function).is_ok());
 }

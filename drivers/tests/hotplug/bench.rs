@@ -71,7 +71,7 @@ pub(crate) fn bench_by_line(capabilities: u32, grace: u32, has_card: bool) -> Be
 }
 
 fn bench_of(function: FakeFunction, capabilities: u32, grace: u32, has_card: bool) -> Bench {
-    let function = function.at("00:04.0").pin(1, 10).port(1, capabilities);
+    let function = function.at("00:04.0").pin(1, 10).root_port(1, capabilities);
     let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([function])));
     let express = fake.find_capability(port(), 0x10).expect("it was made with one");
     if has_card {
@@ -93,7 +93,7 @@ impl Bench {
         for _ in 0..=milliseconds / 10 {
             let mut context = Context::from_waker(Waker::noop());
             assert!(self.runner.as_mut().poll(&mut context).is_pending(), "the runner ended");
-            self.fake.advance(10_000_000);
+            self.fake.advance_ns(10_000_000);
             self.fake.deliver_raised();
         }
     }

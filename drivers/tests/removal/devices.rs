@@ -36,7 +36,7 @@ fn virtio(policy: ModePolicy, device: u16) -> &'static FakeMachine {
     };
     let function = FakeFunction::new(0x1af4, device).pin(1, 11).bar(0, 0x4000).bar(1, 0x1000).msix(4, 1, 0, 0x800);
     let places = [place(1, 0, 56), place(2, 0x3000, 0x1000), place(3, 0x1000, 1), place(4, 0x2000, 0x100)];
-    let function = places.iter().fold(function, |function, body| function.vendor_capability(9, body));
+    let function = places.iter().fold(function, |function, body| function.capability(9, body));
     let fake = machine(policy, function);
     // Version 1, indirect descriptors, event indices; a disk of 256 sectors, or a card with some address.
     set(fake, &[(4, 1 | 1 << 28 | 1 << 29), (16, 2 << 16), (24, 256), (0x2000, 256)]);
@@ -75,7 +75,7 @@ pub(crate) fn e1000(policy: ModePolicy) -> &'static FakeMachine {
 /// QEMU's edu, that inverts what it is told.
 pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
     let fake = machine(policy, FakeFunction::new(0x1234, 0x11e8).bar(0, 0x10_0000).pin(1, 10).msi(1));
-    fake.allocate_from(0x10_0000);
+    fake.allocate_dma_from(0x10_0000);
     set(fake, &[(0, 0x0100_00ed)]);
     fake.on_access(here(), move || {
         if fake.read_register(here(), 0, 4) == 0x1234_5678 {
@@ -97,7 +97,7 @@ pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
 
 /// A port whose slot has all there is and takes no time for commands; with a function behind it.
 pub(crate) fn port(policy: ModePolicy) -> &'static FakeMachine {
-    let port = FakeFunction::new(0x1b36, 0x000c).pin(1, 10).msi(1).port(1, 5 << 19 | 1 << 18 | 0x7f);
+    let port = FakeFunction::new(0x1b36, 0x000c).pin(1, 10).msi(1).root_port(1, 5 << 19 | 1 << 18 | 0x7f);
     let fake = machine(policy, port);
     fake.insert(FakeFunction::new(0x1234, 0x11e8).at("01:00.0"));
     fake.machine().scan();

@@ -22,7 +22,7 @@ use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 use switchboard_testing::{FakeMachine, RemovalDetection, RemovalTest};
 
 fn exhaust<D: Driver>(device: RemovalTest) {
-    let accesses = device.at_every_access::<D>();
+    let accesses = device.remove_at_every_access::<D>();
     assert!(accesses > 20, "{}: only {accesses} accesses", D::NAME);
 }
 
@@ -43,7 +43,7 @@ fn at_every_access_of_the_others() {
 #[test]
 fn requests_under_way_end() {
     let device = removable(devices::blk);
-    device.in_use(|fake, disk: VirtioBlk, notice| {
+    device.remove_in_use(|fake, disk: VirtioBlk, notice| {
         let mut buffer = [0; 1024];
         let outcome = device.remove_while(fake, notice, disk.read(7, &mut buffer));
         assert_eq!(outcome, Err(BlockError::Gone { sector: 7 }));
@@ -52,12 +52,12 @@ fn requests_under_way_end() {
         assert_eq!(outcome, Poll::Ready(Err(BlockError::Gone { sector: 9 })));
     });
     let device = removable(devices::rng);
-    device.in_use(|fake, mut rng: VirtioRng, notice| {
+    device.remove_in_use(|fake, mut rng: VirtioRng, notice| {
         let outcome = device.remove_while(fake, notice, rng.fill(&mut [0; 8]));
         assert_eq!(outcome, Err(RngError::Gone(Gone { address: here() })));
     });
     let device = removable(devices::edu);
-    device.in_use(|fake, mut edu: Edu, notice| {
+    device.remove_in_use(|fake, mut edu: Edu, notice| {
         fake.write_register(here(), 0, 0x20, 1);
         assert_eq!(device.remove_while(fake, notice, edu.factorial(3)), Err(EduError::Gone));
     });
@@ -76,14 +76,14 @@ fn link_goes_down<D: NetDriver>(device: RemovalTest, fake: &FakeMachine, mut car
 #[test]
 fn links_go_down() {
     let device = removable(devices::net);
-    device.in_use(|fake, card: VirtioNet, notice| link_goes_down(device, fake, card, notice));
+    device.remove_in_use(|fake, card: VirtioNet, notice| link_goes_down(device, fake, card, notice));
     let device = removable(devices::e1000);
-    device.in_use(|fake, card: E1000, notice| link_goes_down(device, fake, card, notice));
+    device.remove_in_use(|fake, card: E1000, notice| link_goes_down(device, fake, card, notice));
 }
 
 #[test]
 fn a_line_that_is_shared_goes_on_when_one_of_its_functions_is_gone() {
-    let (fake, edu) = removable(devices::edu).probed::<Edu>(ModePolicy::INTX).expect("it has a pin");
+    let (fake, edu) = removable(devices::edu).probe::<Edu>(ModePolicy::INTX).expect("it has a pin");
     assert_eq!(edu.mode(), Mode::Intx);
     fake.remove(here());
     // The other pulls the wire: the one that is gone finds out, and does not claim it.
@@ -111,7 +111,7 @@ impl embedded_hal_async::delay::DelayNs for NoDelay {
 #[test]
 fn a_port_that_is_gone_takes_with_it_what_was_behind() {
     let device = removable(devices::port);
-    device.in_use(|fake, port: HotplugPort, notice| {
+    device.remove_in_use(|fake, port: HotplugPort, notice| {
         let (runner, mut slot) = port.split(0);
         let function = fake.machine().take(Address::new(0, 1, 0, 0)).expect("nobody has it");
         device.remove_while(fake, notice, runner.run(NoDelay));

@@ -1,4 +1,4 @@
-//! A machine of parts that a test may replace.
+//! The builder of a fake machine, whose parts a test may replace.
 
 #![expect(unsafe_code, reason = "vouches for the parts of a machine that reaches no hardware")]
 
@@ -10,28 +10,51 @@ use core::ops::Range;
 use switchboard::assign::Apertures;
 use switchboard::config::ConfigAccess;
 use switchboard::machine::{DeviceFence, Machine, MachineParts, RootBuses};
-use switchboard::platform::{Clock, MemoryError, ModePolicy, RegisterAccess};
+use switchboard::platform::{Clock, ModePolicy};
 use switchboard::vector::VectorTable;
 
+use super::clock::FakeClock;
 use super::config::FakeConfig;
-use super::controller::{FakeClock, FakeController};
+use super::controller::FakeController;
 use super::machine::FakeMachine;
 use super::memory::FakeMemory;
+use super::registers::DeviceRegisters;
 
-/// Where the framework may put BARs that have no address.
+/// The addresses that the framework may assign to BARs that have none.
 const PORTS: Range<u64> = 0xc000..0x1_0000;
 const MEMORY: Range<u64> = 0xc000_0000..0xe000_0000;
 
-/// Device memory that a test makes itself.
-pub trait DeviceRegisters: Send + Sync {
-    /// Maps `length` bytes of registers at `physical`.
-    ///
-    /// # Errors
-    /// [`MemoryError`] where there are none.
-    fn map(&self, physical: u64, length: u64) -> Result<&'static dyn RegisterAccess, MemoryError>;
-}
-
-/// Builds a [`FakeMachine`]. What is not set is made of memory.
+/// A builder of a [`FakeMachine`]. Parts that are not set are made of memory.
+///
+/// A machine that permits only lines, with a clock of the test's own:
+///
+/// ```
+/// use switchboard::platform::{Clock, ModePolicy};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// struct Stopped;
+/// impl Clock for Stopped {
+///     fn now_ns(&self) -> u64 {
+///         7
+///     }
+/// }
+///
+/// let fake = FakeMachine::builder().policy(ModePolicy::INTX).clock(&Stopped).build();
+/// fake.insert(FakeFunction::new(0x1234, 0x0001).pin(1, 10).msi(1));
+/// fake.machine().scan();
+///
+/// let function = fake.machine().take_all().remove(0);
+/// assert_eq!(function.clock().now_ns(), 7);
+/// let irq = function.claim().unwrap().irq;
+/// assert!(irq.grant_messages::<1, Messages>().is_err(), "messages are not permitted");
+/// # use switchboard::interrupt::{InIsr, MessageIsr};
+/// # switchboard::messages! { enum Message { Only } }
+/// # struct Messages;
+/// # impl MessageIsr<1> for Messages {
+/// #     type Message = Message;
+/// #     fn on_message(&self, _: Message, _: &InIsr<'_>) {}
+/// # }
+/// ```
 pub struct Builder {
     policy: ModePolicy,
     apertures: Apertures,
@@ -68,13 +91,13 @@ impl Builder {
         Self { apertures, ..self }
     }
 
-    /// Sets where the scan looks for root buses.
+    /// Sets how the scan finds root buses.
     #[must_use]
     pub fn root_buses(self, root_buses: RootBuses) -> Self {
         Self { root_buses, ..self }
     }
 
-    /// Replaces configuration space. Functions that are [inserted](FakeMachine::insert) are not seen then.
+    /// Replaces configuration space. The scan does not see functions that are [inserted](FakeMachine::insert) then.
     #[must_use]
     pub fn config(self, config: &'static dyn ConfigAccess) -> Self {
         Self { config: Some(config), ..self }
@@ -86,7 +109,7 @@ impl Builder {
         Self { clock: Some(clock), ..self }
     }
 
-    /// Replaces device memory.
+    /// Replaces the registers behind BARs.
     #[must_use]
     pub fn registers(self, registers: &'static dyn DeviceRegisters) -> Self {
         Self { registers: Some(registers), ..self }
@@ -112,9 +135,9 @@ impl Builder {
             policy: self.policy,
             fence: DeviceFence::Cpu,
         };
-        // SAFETY: no part reaches hardware. Controller and vectors are fresh and belong to this machine alone; memory that is shared hands out
-        // each block once. Configuration space, clock and registers are reached by calls, and what they return is checked as any
-        // device's answer is.
+        // SAFETY: no part reaches hardware. Controller and vectors are fresh and belong to this machine alone; memory
+        // that is shared hands out each block once. Configuration space, clock and registers are reached by calls, and
+        // what they return is checked as the answer of any device is.
         let machine: &Machine = Box::leak(Box::new(unsafe { Machine::new(parts) }));
         FakeMachine::assemble(machine, config, memory, controller, clock, vectors)
     }

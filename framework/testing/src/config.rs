@@ -1,4 +1,4 @@
-//! The configuration spaces of the machine.
+//! Configuration space of the fake machine: bytes, with masks of what can be written.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -9,7 +9,7 @@ use switchboard::sync::IrqLock;
 use super::device_state::DeviceState;
 use super::function::FakeFunction;
 
-/// The configuration spaces of a machine.
+/// The configuration spaces of all functions of a machine.
 #[derive(Debug)]
 pub(super) struct FakeConfig {
     functions: IrqLock<BTreeMap<Address, (FakeFunction, Arc<DeviceState>)>>,
@@ -20,21 +20,21 @@ impl FakeConfig {
         Self { functions: IrqLock::new(BTreeMap::new()) }
     }
 
-    /// Puts a function where none is.
+    /// Adds a function at an address that has none, or a removed one.
     pub(super) fn insert(&self, function: FakeFunction, state: Arc<DeviceState>) {
         let before = self.functions.lock().insert(function.address, (function, state));
         assert!(before.is_none_or(|(_, state)| state.is_gone()), "two functions at one address");
     }
 
-    /// How long the function stays.
+    /// Returns the state of the function at `address`.
     pub(super) fn state(&self, address: Address) -> Option<Arc<DeviceState>> {
         self.functions.lock().get(&address).map(|(_, state)| state.clone())
     }
 
-    /// Reads as the device itself does: not counted, and also when it is gone.
+    /// Reads as the device itself does: the access is not counted, and a removed function still has its values.
     pub(super) fn peek(&self, address: Address, offset: u16, width: Width) -> u32 {
         let functions = self.functions.lock();
-        let range = usize::from(offset)..usize::from(offset + width.bytes());
+        let range = usize::from(offset)..usize::from(offset) + usize::from(width.bytes());
         let bytes = functions.get(&address).and_then(|(function, _)| function.bytes.get(range));
         bytes.map_or(width.ones(), |bytes| bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
     }
@@ -59,13 +59,15 @@ impl ConfigAccess for FakeConfig {
         if !state.admit() {
             return;
         }
-        for (place, byte) in (usize::from(offset)..256).zip(value.to_le_bytes()).take(usize::from(width.bytes())) {
+        let end = function.bytes.len();
+        for (place, byte) in (usize::from(offset)..end).zip(value.to_le_bytes()).take(usize::from(width.bytes())) {
             let (writable, clearable) = (function.writable[place], function.clearable[place]);
             function.bytes[place] = function.bytes[place] & !writable & !(byte & clearable) | byte & writable;
         }
     }
 
-    fn size(&self, _address: Address) -> u16 {
-        256
+    fn size(&self, address: Address) -> u16 {
+        let size = self.functions.lock().get(&address).map_or(256, |(function, _)| function.bytes.len());
+        u16::try_from(size).unwrap_or(u16::MAX)
     }
 }

@@ -1,18 +1,16 @@
-//! An interrupt controller that remembers, and a clock that ticks when it is looked at.
+//! The interrupt controller of the fake machine, which records what the framework programs.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use switchboard::interrupt::{ChipsetAnswer, Gsi, Route, RouteError, RouteSource, Vector, Wire};
-use switchboard::platform::{Clock, InterruptController, MessageTarget};
+use switchboard::platform::{InterruptController, MessageTarget};
 use switchboard::sync::IrqLock;
 
-/// Lines that there are.
+/// Inputs of the I/O APIC.
 const INPUTS: usize = 24;
 
+/// An I/O APIC whose inputs a test asserts, and a local APIC that records what software raises.
 #[derive(Debug)]
 pub(super) struct FakeController {
     lines: IrqLock<BTreeMap<Gsi, Input>>,
@@ -30,12 +28,12 @@ impl FakeController {
         Self { lines: IrqLock::new(BTreeMap::new()), raised: IrqLock::new(Vec::new()) }
     }
 
-    /// The vector that an assertion of the line reaches, if any.
+    /// Returns the vector that an assertion of the line reaches, or `None` when it is masked or not connected.
     pub(super) fn delivers(&self, gsi: Gsi) -> Option<Vector> {
         self.lines.lock().get(&gsi).filter(|input| !input.masked).map(|input| input.vector)
     }
 
-    /// Vectors that were raised by software since the last look.
+    /// Takes the vectors that software has raised since the last call.
     pub(super) fn take_raised(&self) -> Vec<Vector> {
         core::mem::take(&mut *self.raised.lock())
     }
@@ -86,44 +84,5 @@ impl InterruptController for FakeController {
 
     fn unmask(&self, gsi: Gsi) {
         self.set_masked(gsi, false);
-    }
-}
-
-/// A microsecond passes with each look, so that waiting ends without a wall clock.
-pub(super) struct FakeClock {
-    now: AtomicU64,
-    tick: IrqLock<Option<Arc<Tick>>>,
-}
-
-/// What happens in that microsecond.
-pub(super) type Tick = dyn Fn() + Send + Sync;
-
-impl FakeClock {
-    pub(super) const fn new() -> Self {
-        Self { now: AtomicU64::new(0), tick: IrqLock::new(None) }
-    }
-
-    pub(super) fn advance(&self, nanoseconds: u64) {
-        self.now.fetch_add(nanoseconds, Ordering::Relaxed);
-    }
-
-    pub(super) fn on_tick(&self, tick: Arc<Tick>) {
-        *self.tick.lock() = Some(tick);
-    }
-}
-
-impl Clock for FakeClock {
-    fn now_ns(&self) -> u64 {
-        let tick = self.tick.lock().clone();
-        if let Some(tick) = tick {
-            tick();
-        }
-        self.now.fetch_add(1_000, Ordering::Relaxed)
-    }
-}
-
-impl fmt::Debug for FakeClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FakeClock").field("now", &self.now).finish_non_exhaustive()
     }
 }

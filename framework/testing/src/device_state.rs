@@ -1,4 +1,4 @@
-//! Functions that are removed: at once, or after so many accesses of the framework and the driver.
+//! What all registers of one fake function share: whether it is on the bus, and the test's hook before an access.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -6,14 +6,15 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use switchboard::sync::IrqLock;
 
-use super::controller::Tick;
+/// A test's action in place of a device.
+pub(super) type Hook = dyn Fn() + Send + Sync;
 
-/// Until when a function answers.
+/// Whether a function is on the bus, and after how many accesses it is removed.
 pub(super) struct DeviceState {
-    /// The action of the device before each access to its registers.
-    act: IrqLock<Option<Arc<Tick>>>,
+    /// Called before each access to the function's registers.
+    on_access: IrqLock<Option<Arc<Hook>>>,
     accesses: AtomicUsize,
-    /// The function is gone once it has taken so many.
+    /// The function is removed once it has taken so many accesses.
     limit: AtomicUsize,
     is_gone: AtomicBool,
 }
@@ -21,36 +22,36 @@ pub(super) struct DeviceState {
 impl DeviceState {
     pub(super) fn new() -> Arc<Self> {
         let (accesses, limit) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Arc::new(Self { act: IrqLock::new(None), accesses, limit, is_gone: AtomicBool::new(false) })
+        Arc::new(Self { on_access: IrqLock::new(None), accesses, limit, is_gone: AtomicBool::new(false) })
     }
 
-    pub(super) fn on_access(&self, act: Arc<Tick>) {
-        *self.act.lock() = Some(act);
+    pub(super) fn on_access(&self, hook: Arc<Hook>) {
+        *self.on_access.lock() = Some(hook);
     }
 
     /// Counts an access of the framework. Returns whether the function is there to take it.
     pub(super) fn admit(&self) -> bool {
         if self.accesses.load(Ordering::SeqCst) >= self.limit.load(Ordering::SeqCst) {
-            self.end();
+            self.remove();
         }
         let is_there = !self.is_gone();
         self.accesses.fetch_add(usize::from(is_there), Ordering::SeqCst);
         is_there
     }
 
-    /// Ends the state before the access that follows `more` others.
-    pub(super) fn end_after(&self, more: usize) {
+    /// Removes the function before the access that follows `more` others.
+    pub(super) fn remove_after(&self, more: usize) {
         self.limit.store(self.accesses.load(Ordering::SeqCst) + more, Ordering::SeqCst);
     }
 
-    pub(super) fn end(&self) {
+    pub(super) fn remove(&self) {
         self.is_gone.store(true, Ordering::SeqCst);
     }
 
-    /// Runs the device's action for an access to its registers.
-    pub(super) fn act(&self) {
-        let act = self.act.lock().clone();
-        act.inspect(|act| act());
+    /// Calls the hook, for an access to the function's registers.
+    pub(super) fn before_access(&self) {
+        let hook = self.on_access.lock().clone();
+        hook.inspect(|hook| hook());
     }
 
     pub(super) fn is_gone(&self) -> bool {

@@ -1,32 +1,80 @@
-//! One function: its configuration space and the sizes of its BARs.
+//! A PCI function of the fake machine: its configuration space and its BARs.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use switchboard::config::Address;
 
-/// One function: the bytes of its configuration space, and which of them can be written.
+/// Bytes of configuration space without its extended part.
+const CONVENTIONAL: usize = 0x100;
+
+/// A function of a [`FakeMachine`](crate::FakeMachine): the bytes of its configuration space, which of their bits the
+/// framework can write, and the sizes of its BARs.
+///
+/// [`new`](Self::new) makes an endpoint at 00:01.0 with nothing but its ids; the other methods add to it.
+///
+/// ```
+/// use switchboard::bar::BarKind;
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// let card = FakeFunction::new(0x1234, 0x0001)
+///     .at("00:03.0")
+///     .byte(0x0b, 0x02) // Class Code: a network controller.
+///     .bar(0, 0x1000)
+///     .bar_64bit(2, 0x10_0000)
+///     .io_bar(4, 0x20)
+///     .pin(1, 10)
+///     .msix(4, 2, 0, 0x800);
+/// let fake = FakeMachine::new([card]);
+///
+/// let report = &fake.machine().functions()[0];
+/// assert_eq!(report.bars.len(), 3);
+/// assert_eq!(report.bars[1].kind, BarKind::Memory64 { prefetchable: false });
+/// assert_eq!(report.bars[2].kind, BarKind::Io);
+/// assert_eq!((report.offers.msi, report.offers.msix), (0, 4));
+/// ```
 #[derive(Debug, Clone)]
 pub struct FakeFunction {
     pub(super) address: Address,
-    pub(super) bytes: [u8; 256],
-    pub(super) writable: [u8; 256],
+    pub(super) bytes: Vec<u8>,
+    /// Bits that a write sets and clears.
+    pub(super) writable: Vec<u8>,
     /// Bits that are cleared by writing ones.
-    pub(super) clearable: [u8; 256],
-    next_capability: u8,
-    pub(super) bars: Vec<(u8, u64)>,
+    pub(super) clearable: Vec<u8>,
+    pub(super) next_capability: u8,
+    pub(super) next_extended: u16,
+    pub(super) last_extended: Option<u16>,
+    pub(super) bars: Vec<FakeBar>,
+}
+
+/// A BAR of a function.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FakeBar {
+    pub(super) index: u8,
+    pub(super) size: u64,
+    pub(super) kind: FakeBarKind,
+}
+
+/// The address space of a BAR, which its lowest bits encode (PCI 3.0, 6.2.5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FakeBarKind {
+    Memory32 = 0b000,
+    Memory64 = 0b100,
+    Io = 0b001,
 }
 
 impl FakeFunction {
-    /// A type 0 function at 00:01.0 without BARs, pin or capabilities.
+    /// Makes an endpoint at 00:01.0 without BARs, interrupt pin or capabilities.
     #[must_use]
     pub fn new(vendor: u16, device: u16) -> Self {
-        let address = Address::new(0, 0, 1, 0);
         let mut this = Self {
-            address,
-            bytes: [0; 256],
-            writable: [0; 256],
-            clearable: [0; 256],
+            address: Address::new(0, 0, 1, 0),
+            bytes: vec![0; CONVENTIONAL],
+            writable: vec![0; CONVENTIONAL],
+            clearable: vec![0; CONVENTIONAL],
             next_capability: 0x40,
+            next_extended: 0x100,
+            last_extended: None,
             bars: Vec::new(),
         };
         this.bytes[0..2].copy_from_slice(&vendor.to_le_bytes());
@@ -50,103 +98,65 @@ impl FakeFunction {
         self
     }
 
-    /// Sets a byte, as the device has it.
+    /// Sets a byte of configuration space, as the device has it after reset.
     #[must_use]
     pub fn byte(mut self, offset: u8, value: u8) -> Self {
         self.bytes[usize::from(offset)] = value;
         self
     }
 
-    /// Interrupt Pin (1 for INTA) and Interrupt Line.
+    /// Sets Interrupt Pin (1 for INTA) and Interrupt Line. The line is the GSI that
+    /// [`assert_line`](crate::FakeMachine::assert_line) takes; 0 and 255 mean that the pin has no route.
     #[must_use]
     pub fn pin(self, pin: u8, line: u8) -> Self {
         self.byte(0x3d, pin).byte(0x3c, line)
     }
 
-    /// A 32-bit memory BAR of `size` bytes, a power of two of at least 16. The machine gives it an address.
+    /// Adds a 32-bit memory BAR of `size` bytes, a power of two of at least 16. The machine assigns its address.
     #[must_use]
-    pub fn bar(mut self, index: u8, size: u64) -> Self {
-        let mask = u32::try_from(size).map_or(0, |size| !(size - 1));
-        let offset = 0x10 + 4 * usize::from(index);
-        self.writable[offset..offset + 4].copy_from_slice(&mask.to_le_bytes());
-        self.bars.push((index, size));
-        self
+    pub fn bar(self, index: u8, size: u64) -> Self {
+        self.add_bar(FakeBar { index, size, kind: FakeBarKind::Memory32 })
     }
 
-    /// A 64-bit MSI capability without mask bits, for `count` messages, a power of two.
+    /// Adds a 64-bit memory BAR of `size` bytes, a power of two of at least 16: the registers `index` and `index + 1`.
+    /// The machine assigns an address above 4 GiB.
     #[must_use]
-    pub fn msi(self, count: u8) -> Self {
-        self.msi_with(count, true, false)
+    pub fn bar_64bit(self, index: u8, size: u64) -> Self {
+        self.add_bar(FakeBar { index, size, kind: FakeBarKind::Memory64 })
     }
 
-    /// An MSI capability for `count` messages, a power of two: its address of 32 or 64 bits, and with a mask and a
-    /// pending bit for each message or without.
+    /// Adds a BAR of `size` I/O ports, a power of two of at least 4. The framework sizes it and reports it, but maps no
+    /// ports: there is nothing behind them.
     #[must_use]
-    pub fn msi_with(mut self, count: u8, is_64bit: bool, is_maskable: bool) -> Self {
-        let data = if is_64bit { 12 } else { 8 };
-        let offset = self.capability(0x05, if is_maskable { data + 12 } else { data + 2 });
-        self.bytes[offset + 2] = u8::from(is_64bit) << 7 | count.trailing_zeros().to_le_bytes()[0] << 1;
-        self.bytes[offset + 3] = u8::from(is_maskable);
-        self.writable[offset + 2] = 0x71;
-        self.writable[offset + 4..offset + data + 2].fill(0xff);
-        // The low bits of an address are zeros.
-        self.writable[offset + 4] = 0xfc;
-        if is_maskable {
-            let implemented = u32::MAX >> (32 - u32::from(count));
-            self.writable[offset + data + 4..offset + data + 8].copy_from_slice(&implemented.to_le_bytes());
+    pub fn io_bar(self, index: u8, size: u64) -> Self {
+        self.add_bar(FakeBar { index, size, kind: FakeBarKind::Io })
+    }
+
+    fn add_bar(mut self, bar: FakeBar) -> Self {
+        let mask = !(bar.size - 1);
+        match bar.kind {
+            FakeBarKind::Memory64 => self.writable[bar.bytes()].copy_from_slice(&(mask & !0xf).to_le_bytes()),
+            FakeBarKind::Memory32 | FakeBarKind::Io => {
+                let low = if bar.kind == FakeBarKind::Io { mask & !0x3 } else { mask & !0xf };
+                self.writable[bar.bytes()].copy_from_slice(&low.to_le_bytes()[..4]);
+            }
         }
+        self.bars.push(bar);
         self
     }
 
-    /// An MSI-X capability: `count` entries at `table` in BAR `bar`, pending bits at `pending`.
-    #[must_use]
-    pub fn msix(mut self, count: u16, bar: u8, table: u32, pending: u32) -> Self {
-        let offset = self.capability(0x11, 12);
-        self.bytes[offset + 2..offset + 4].copy_from_slice(&(count - 1).to_le_bytes());
-        self.writable[offset + 3] = 0xc0;
-        self.bytes[offset + 4..offset + 8].copy_from_slice(&(table | u32::from(bar)).to_le_bytes());
-        self.bytes[offset + 8..offset + 12].copy_from_slice(&(pending | u32::from(bar)).to_le_bytes());
-        self
+    /// Sets the address of a BAR, as firmware does.
+    pub(super) fn assign(&mut self, bar: FakeBar, address: u64) {
+        let value = (address | bar.kind as u64).to_le_bytes();
+        let bytes = &mut self.bytes[bar.bytes()];
+        bytes.copy_from_slice(&value[..bytes.len()]);
     }
+}
 
-    /// Makes it a PCI Express root port: a bridge to bus `secondary` with a slot, whose Slot Capabilities are
-    /// `capabilities`, and which reports its link.
-    #[must_use]
-    pub fn port(mut self, secondary: u8, capabilities: u32) -> Self {
-        self.bytes[0x0a..0x0c].copy_from_slice(&[4, 6]);
-        self.bytes[0x0e] = 1;
-        self.bytes[0x19..0x1b].fill(secondary);
-        let offset = self.capability(0x10, 0x3c);
-        // Version 2, a root port, with a slot.
-        self.bytes[offset + 2..offset + 4].copy_from_slice(&0x0142_u16.to_le_bytes());
-        self.bytes[offset + 0x0e] = 0x10;
-        self.bytes[offset + 0x14..offset + 0x18].copy_from_slice(&capabilities.to_le_bytes());
-        self.writable[offset + 0x18..offset + 0x1a].copy_from_slice(&0x1fff_u16.to_le_bytes());
-        self.clearable[offset + 0x1a..offset + 0x1c].copy_from_slice(&0x011f_u16.to_le_bytes());
-        self
-    }
-
-    /// Adds a capability of `id` and any `body`.
-    #[must_use]
-    pub fn vendor_capability(mut self, id: u8, body: &[u8]) -> Self {
-        let offset = self.capability(id, 2 + body.len());
-        self.bytes[offset + 2..offset + 2 + body.len()].copy_from_slice(body);
-        self
-    }
-
-    /// Links a capability in at the head of the list and returns its offset.
-    fn capability(&mut self, id: u8, length: usize) -> usize {
-        let offset = self.next_capability;
-        self.bytes[usize::from(offset)] = id;
-        self.bytes[usize::from(offset) + 1] = self.bytes[0x34];
-        self.bytes[0x34] = offset;
-        self.bytes[6] |= 0x10;
-        self.next_capability += length.next_multiple_of(4).to_le_bytes()[0];
-        usize::from(offset)
-    }
-
-    pub(super) fn assign(&mut self, index: u8, address: u32) {
-        let offset = 0x10 + 4 * usize::from(index);
-        self.bytes[offset..offset + 4].copy_from_slice(&address.to_le_bytes());
+impl FakeBar {
+    /// The bytes of its register, or its two registers.
+    fn bytes(self) -> core::ops::Range<usize> {
+        let start = 0x10 + 4 * usize::from(self.index);
+        start..start + if self.kind == FakeBarKind::Memory64 { 8 } else { 4 }
     }
 }

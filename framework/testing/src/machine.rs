@@ -1,11 +1,7 @@
-//! The fake machine, as a test sees it.
-
-#![expect(unsafe_code, reason = "a test reads and writes DMA memory as a device does")]
+//! The fake machine: what a test builds, and what it does to the machine as a whole.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
-use core::ptr::NonNull;
 
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::machine::Machine;
@@ -14,25 +10,62 @@ use switchboard::sync::IrqLock;
 use switchboard::vector::VectorTable;
 
 use super::builder::Builder;
+use super::clock::FakeClock;
 use super::config::FakeConfig;
-use super::controller::{FakeClock, FakeController};
+use super::controller::FakeController;
 use super::device_state::DeviceState;
-use super::function::FakeFunction;
+use super::function::{FakeBarKind, FakeFunction};
 use super::memory::FakeMemory;
 
-/// Where BARs are assigned from.
-const BAR_BASE: u32 = 0x8000_0000;
-
-/// A machine made of memory. It is leaked: machines live for ever.
+/// A machine made of memory, for tests of drivers on the host.
+///
+/// The driver's side of it is [`machine`](Self::machine), a [`Machine`] like any other. The test's side are the other
+/// methods: they play the devices, which read and write [registers](Self::write_register) and [DMA
+/// memory](Self::dma_write), [send](Self::send) messages or [assert](Self::assert_line) lines, and are
+/// [removed](Self::remove). Its parts are leaked, since a [`Machine`] lives for ever.
+///
+/// ```
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// let fake = FakeMachine::new([
+///     FakeFunction::new(0x1234, 0x0001).at("00:01.0"),
+///     FakeFunction::new(0x1234, 0x0002).at("00:02.0"),
+/// ]);
+/// let ids: Vec<_> = fake.machine().take_all().iter().map(|function| function.id()).collect();
+/// assert_eq!(ids, [(0x1234, 0x0001), (0x1234, 0x0002)]);
+/// ```
 pub struct FakeMachine {
     pub(super) machine: &'static Machine,
     pub(super) config: &'static FakeConfig,
     pub(super) memory: &'static FakeMemory,
     pub(super) controller: &'static FakeController,
-    clock: &'static FakeClock,
+    pub(super) clock: &'static FakeClock,
     pub(super) vectors: &'static VectorTable,
     pub(super) delivery: IrqLock<()>,
-    next_bar: IrqLock<u32>,
+    next_addresses: IrqLock<NextAddresses>,
+}
+
+/// Where the next BAR of each kind may begin.
+#[derive(Debug)]
+struct NextAddresses {
+    low: u64,
+    high: u64,
+    port: u64,
+}
+
+impl NextAddresses {
+    const FIRST: Self = Self { low: 0x8000_0000, high: 0x40_0000_0000, port: 0x1000 };
+
+    fn take(&mut self, kind: FakeBarKind, size: u64) -> u64 {
+        let (next, step) = match kind {
+            FakeBarKind::Memory32 => (&mut self.low, size.max(0x1000)),
+            FakeBarKind::Memory64 => (&mut self.high, size.max(0x1000)),
+            FakeBarKind::Io => (&mut self.port, size),
+        };
+        let address = next.next_multiple_of(step);
+        *next = address + step;
+        address
+    }
 }
 
 impl FakeMachine {
@@ -59,18 +92,19 @@ impl FakeMachine {
         clock: &'static FakeClock,
         vectors: &'static VectorTable,
     ) -> Self {
-        let (delivery, next_bar) = (IrqLock::new(()), IrqLock::new(BAR_BASE));
-        Self { machine, config, memory, controller, clock, vectors, delivery, next_bar }
+        let (delivery, next_addresses) = (IrqLock::new(()), IrqLock::new(NextAddresses::FIRST));
+        Self { machine, config, memory, controller, clock, vectors, delivery, next_addresses }
     }
 
-    /// Returns a builder, for machines some of whose parts a test makes itself.
+    /// Returns a builder, for machines some of whose parts the test implements itself.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Returns a builder of a second machine with the functions, memory and clock of this one: for a test that puts a configuration space of its
-    /// own in front of [`config`](Self::config). Only one of the two machines may then be used by drivers.
+    /// Returns a builder of a second machine with the functions, memory and clock of this one: for a test that puts a
+    /// configuration space of its own in front of [`config`](Self::config). Only one of the two machines may then be
+    /// used by drivers.
     #[must_use]
     pub fn share(&self) -> Builder {
         Builder::sharing(self.config, self.memory, self.clock)
@@ -82,58 +116,60 @@ impl FakeMachine {
         self.config
     }
 
-    /// Puts a function in while the machine runs, with its BARs assigned. It is found by the next scan.
+    /// Adds a function while the machine runs, with its BARs assigned. The next scan finds it.
     ///
     /// # Panics
-    /// When one is there already.
+    /// When there is one at its address already, or no address is left for a BAR.
     pub fn insert(&self, mut function: FakeFunction) {
-        let (state, mut next) = (DeviceState::new(), self.next_bar.lock());
-        for (index, size) in function.bars.clone() {
-            let step = u32::try_from(size).unwrap_or(0).max(0x1000);
-            *next = next.next_multiple_of(step);
-            function.assign(index, *next);
-            self.memory.add((*next).into(), size, &state);
-            *next += step;
+        let (state, mut next) = (DeviceState::new(), self.next_addresses.lock());
+        for bar in function.bars.clone() {
+            let address = next.take(bar.kind, bar.size);
+            function.assign(bar, address);
+            if bar.kind != FakeBarKind::Io {
+                self.memory.add(address, bar.size, &state);
+            }
         }
         self.config.insert(function, state);
     }
 
-    /// The machine, for the framework.
+    /// Returns the machine as the framework and its drivers use it.
     #[must_use]
     pub fn machine(&self) -> &'static Machine {
         self.machine
     }
 
-    /// Has a device act each time somebody looks at the clock, as a waiting driver does.
-    pub fn on_tick(&self, act: impl Fn() + Send + Sync + 'static) {
-        self.clock.on_tick(Arc::new(act));
+    /// Lets time pass. The clock also advances by a microsecond each time it is read.
+    pub fn advance_ns(&self, nanoseconds: u64) {
+        self.clock.advance_ns(nanoseconds);
     }
 
-    /// Has a device act before each access of its driver to its registers: answer what was written before, say.
-    pub fn on_access(&self, address: Address, act: impl Fn() + Send + Sync + 'static) {
-        if let Some(state) = self.config.state(address) {
-            state.on_access(Arc::new(act));
-        }
+    /// Calls `hook` each time the clock is read, which a driver does in each turn of a wait loop: devices that become
+    /// ready after a while are modelled here. The hook replaces the one before.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// const RESET: u64 = 0x00;
+    /// let fake = Arc::new(FakeMachine::new([FakeFunction::new(0x1234, 0x0001).bar(0, 0x1000)]));
+    /// let function = fake.machine().take_all().remove(0);
+    /// let address = function.address();
+    /// // The device is in reset until the driver has waited a little.
+    /// fake.write_register(address, 0, RESET, 1);
+    /// fake.on_tick({
+    ///     let fake = fake.clone();
+    ///     move || fake.write_register(address, 0, RESET, 0)
+    /// });
+    ///
+    /// let start = function.clock().now_ns();
+    /// assert_eq!(fake.read_register(address, 0, RESET), 0);
+    /// assert_eq!(function.clock().now_ns() - start, 1_000);
+    /// ```
+    pub fn on_tick(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.clock.on_tick(Arc::new(hook));
     }
 
-    /// Allocates DMA memory at bus address `bus` and up from now on: for devices that drive few address bits.
-    pub fn allocate_from(&self, bus: u64) {
-        self.memory.allocate_from(bus);
-    }
-
-    /// Returns the DMA pages that are in use.
-    #[must_use]
-    pub fn dma_pages(&self) -> usize {
-        self.memory.pages_in_use()
-    }
-
-    /// Returns the bus address and the bytes of each block of DMA memory in use, in the order of their allocation.
-    #[must_use]
-    pub fn dma_blocks(&self) -> Vec<(u64, usize)> {
-        self.memory.blocks()
-    }
-
-    /// Sets a word of configuration space as the device would, read-only bits included: a reset, say.
+    /// Sets a word of configuration space as the device would, read-only bits included: after a reset, for example.
     pub fn set_config(&self, address: Address, offset: u16, value: u16) {
         self.config.set(address, offset, value);
     }
@@ -144,114 +180,50 @@ impl FakeMachine {
         (self.config.peek(address, offset, Width::Word) & 0xffff) as u16
     }
 
-    /// Where the capability of that kind is.
+    /// Returns the offset of the first capability with this id.
     #[must_use]
     pub fn find_capability(&self, address: Address, id: u8) -> Option<u16> {
         self.capability(address, id)
     }
 
-    /// Takes a function off the bus: it reads all ones from now on.
+    /// Removes a function from the bus: configuration space and registers read all ones from now on, and writes have no
+    /// effect.
+    ///
+    /// The framework does not know until a driver's access fails, a hot-plug port reports it
+    /// ([`Machine::mark_removed`]) or all functions are checked ([`Machine::check_presence`]).
+    ///
+    /// ```
+    /// use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x0001).bar(0, 0x1000)]);
+    /// let function = fake.machine().take_all().remove(0);
+    /// let address = function.address();
+    ///
+    /// fake.remove(address);
+    /// assert_eq!(fake.read_register(address, 0, 0), u32::MAX);
+    /// assert_eq!(fake.machine().check_presence(), 1);
+    /// assert!(function.claim().is_err());
+    /// ```
     pub fn remove(&self, address: Address) {
         if let Some(state) = self.config.state(address) {
-            state.end();
+            state.remove();
         }
     }
 
-    /// Takes a function off the bus after so many more accesses of the framework and its driver, to its configuration
-    /// space and its registers.
+    /// Removes a function from the bus after `accesses` more accesses of the framework and its driver to its
+    /// configuration space and its registers.
+    ///
+    /// [`RemovalTest`](crate::RemovalTest) tries every such moment of a driver's probe.
     pub fn remove_after(&self, address: Address, accesses: usize) {
         if let Some(state) = self.config.state(address) {
-            state.end_after(accesses);
+            state.remove_after(accesses);
         }
     }
 
-    /// Whether there is no function at that address any more.
+    /// Returns whether there is no function at that address any more.
     #[must_use]
     pub fn is_removed(&self, address: Address) -> bool {
         self.config.state(address).is_none_or(|state| state.is_gone())
-    }
-
-    /// Lets time pass.
-    pub fn advance(&self, nanoseconds: u64) {
-        self.clock.advance(nanoseconds);
-    }
-
-    /// Reads a 32-bit register as the device has it, by BAR and offset. Reads all ones once the function is gone.
-    ///
-    /// # Panics
-    /// When the four bytes are not all in the BAR.
-    #[must_use]
-    pub fn read_register(&self, address: Address, bar: u8, offset: u64) -> u32 {
-        (self.peek(address, bar, offset, 4) & 0xffff_ffff) as u32
-    }
-
-    /// Writes a 32-bit register as the device does. Does nothing once the function is gone.
-    ///
-    /// # Panics
-    /// As [`read_register`](Self::read_register).
-    pub fn write_register(&self, address: Address, bar: u8, offset: u64, value: u32) {
-        self.poke(address, bar, offset, 4, value.into());
-    }
-
-    /// Reads one byte of a register as the device has it.
-    ///
-    /// # Panics
-    /// When it is not in the BAR.
-    #[must_use]
-    pub fn read_register_u8(&self, address: Address, bar: u8, offset: u64) -> u8 {
-        (self.peek(address, bar, offset, 1) & 0xff) as u8
-    }
-
-    /// Writes one byte of a register as the device does.
-    ///
-    /// # Panics
-    /// When it is not in the BAR.
-    pub fn write_register_u8(&self, address: Address, bar: u8, offset: u64, value: u8) {
-        self.poke(address, bar, offset, 1, value.into());
-    }
-
-    fn peek(&self, address: Address, bar: u8, offset: u64, bytes: usize) -> u64 {
-        let value =
-            self.memory.registers(self.bar(address, bar)).and_then(|(bar, start)| bar.peek(start + offset, bytes));
-        value.unwrap_or_else(|| panic!("{bytes} bytes at {offset:#x} are not in BAR {bar} of {address}"))
-    }
-
-    fn poke(&self, address: Address, bar: u8, offset: u64, bytes: usize, value: u64) {
-        let done = self
-            .memory
-            .registers(self.bar(address, bar))
-            .and_then(|(bar, start)| bar.poke(start + offset, bytes, value));
-        done.unwrap_or_else(|| panic!("{bytes} bytes at {offset:#x} are not in BAR {bar} of {address}"));
-    }
-
-    /// Reads DMA memory as a device. `None` when it is not lent out: a wild access.
-    #[must_use]
-    pub fn dma_read(&self, bus: u64, length: usize) -> Option<Vec<u8>> {
-        let place = self.memory.dma(bus, length)?;
-        let read = |index| {
-            // SAFETY: the whole range is lent out.
-            let byte = unsafe { place.add(index) };
-            // SAFETY: as above, and devices read volatile.
-            unsafe { byte.read_volatile() }
-        };
-        Some((0..length).map(read).collect())
-    }
-
-    /// Writes DMA memory as a device. `None` when it is not lent out: a wild access.
-    #[must_use]
-    pub fn dma_write(&self, bus: u64, bytes: &[u8]) -> Option<()> {
-        let place: NonNull<u8> = self.memory.dma(bus, bytes.len())?;
-        for (index, byte) in bytes.iter().enumerate() {
-            // SAFETY: the whole range is lent out.
-            let place = unsafe { place.add(index) };
-            // SAFETY: as above, and devices write volatile.
-            unsafe { place.write_volatile(*byte) };
-        }
-        Some(())
-    }
-
-    pub(super) fn bar(&self, address: Address, index: u8) -> u64 {
-        u64::from(self.config.peek(address, 0x10 + 4 * u16::from(index), Width::Dword) & !0xf)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Device memory and DMA memory of the machine.
+//! Memory of the fake machine: registers behind BARs, and DMA memory.
 
 #![expect(unsafe_code, reason = "DMA memory is heap that the framework and the device's side of a test both access")]
 
@@ -12,23 +12,23 @@ use core::ptr::NonNull;
 use switchboard::platform::{DmaBlock, Mapping, Memory, MemoryError};
 use switchboard::sync::IrqLock;
 
-use super::builder::DeviceRegisters;
 use super::device_state::DeviceState;
-use super::registers::{MappedRegisters, Registers};
+use super::registers::{DeviceRegisters, MappedRegisters, Registers};
 
-/// Where DMA memory begins for devices: not where the CPU finds it, so that a driver that mixes the two fails; and
-/// where addresses have an upper half.
+/// The first bus address of DMA memory. It differs from the CPU's address, so that a driver that confuses the two
+/// fails, and is above 4 GiB, so that one that drops the upper half fails.
 const BUS_BASE: u64 = 0x10_0000_0000;
 
+/// The memory of a machine.
 pub(super) struct FakeMemory {
-    /// The test's own registers, in place of those of `bars`.
+    /// Registers that the test implements, in place of those of `bars`.
     own: Option<&'static dyn DeviceRegisters>,
     bars: IrqLock<Vec<(u64, Arc<Registers>)>>,
     blocks: IrqLock<Vec<Block>>,
     next_bus: IrqLock<u64>,
 }
 
-/// DMA memory in use.
+/// A block of DMA memory in use.
 #[derive(Debug)]
 struct Block {
     bus: u64,
@@ -36,7 +36,7 @@ struct Block {
     pointer: NonNull<u8>,
 }
 
-// SAFETY: the memory is heap, and belongs to no thread.
+// SAFETY: the memory is heap, which any thread may use.
 unsafe impl Send for Block {}
 
 fn layout(pages: usize) -> Option<Layout> {
@@ -60,7 +60,7 @@ impl FakeMemory {
         let holds = |(start, registers): &&(u64, Arc<Registers>)| {
             physical.checked_sub(*start).is_some_and(|offset| offset < registers.length())
         };
-        // The newest wins: a function may have been put where one was removed.
+        // The newest first: a function may have been added where one was removed.
         bars.iter().rev().find(holds).map(|(start, registers)| (registers.clone(), physical - start))
     }
 
@@ -74,7 +74,7 @@ impl FakeMemory {
         self.blocks.lock().iter().map(|block| block.pages).sum()
     }
 
-    /// Returns where a device's bus address leads, when the whole range is in use.
+    /// Returns the memory at a bus address, or `None` when not the whole range is in use.
     pub(super) fn dma(&self, bus: u64, length: usize) -> Option<NonNull<u8>> {
         let blocks = self.blocks.lock();
         let end = bus.checked_add(length as u64)?;

@@ -1,4 +1,5 @@
-//! Tests of drivers whose device is pulled out: at every access of a probe and of a drop, and while it is in use.
+//! Tests of drivers whose device is removed by surprise: at every access of a probe and of a drop, and while it is in
+//! use.
 
 use alloc::sync::Arc;
 use alloc::task::Wake;
@@ -14,28 +15,71 @@ use switchboard::driver::{Driver, ProbeError, attach};
 use switchboard::function::{FunctionState, Gone};
 use switchboard::interrupt::ModePolicy;
 
-/// A device that can be made any number of times, each time in a machine of its own, and that a test pulls out.
+/// A test of surprise removal: the same device, made again and again in a machine of its own, is removed at every
+/// possible moment.
+///
+/// ```
+/// use switchboard::config::Address;
+/// use switchboard::driver::{Driver, Id, ProbeError};
+/// use switchboard::function::{Function, Resources};
+/// use switchboard::interrupt::ModePolicy;
+/// use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
+/// use switchboard_testing::{FakeFunction, FakeMachine, RemovalTest};
+///
+/// struct Registers;
+/// impl RegisterBlock for Registers {
+///     const SIZE: u64 = 0x100;
+/// }
+/// const ID: Reg<Registers, u32, ReadOnly> = Reg::at(0x00);
+///
+/// struct Card {
+///     _registers: Bar<Registers>,
+/// }
+/// impl Driver for Card {
+///     const NAME: &'static str = "card";
+///     const MATCHES: &'static [Id] = &[Id::new(0x1234, 0x0001)];
+///     fn probe(function: Function) -> Result<Self, ProbeError> {
+///         let Resources { bar0, .. } = function.claim()?;
+///         let registers: Bar<Registers> = bar0.map()?;
+///         match registers.read(&ID) {
+///             0 => Ok(Self { _registers: registers }),
+///             // All ones, when the card has gone: reported as such, whatever the probe makes of them.
+///             _ => Err(ProbeError::Device("another card")),
+///         }
+///     }
+/// }
+///
+/// fn machine(policy: ModePolicy) -> &'static FakeMachine {
+///     let card = FakeFunction::new(0x1234, 0x0001).bar(0, 0x1000).pin(1, 10);
+///     let other = FakeFunction::new(0x1234, 0x0002).at("00:02.0");
+///     Box::leak(Box::new(FakeMachine::with_policy(policy, [card, other])))
+/// }
+///
+/// let test = RemovalTest { machine, address: Address::new(0, 0, 1, 0) };
+/// let moments = test.remove_at_every_access::<Card>();
+/// assert!(moments > 1);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct RemovalTest {
-    /// Makes the machine, with a device that is good enough to be probed, and at least one other function.
+    /// Makes a machine with a device that can be probed, and at least one other function.
     pub machine: fn(ModePolicy) -> &'static FakeMachine,
     /// The address of the device.
     pub address: Address,
 }
 
-/// How the framework learns that a device was pulled out.
+/// How the framework detects the removal of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalDetection {
-    /// A port reports it.
+    /// A hot-plug port reports it: [`Machine::mark_removed`](switchboard::machine::Machine::mark_removed).
     HotPlugPort,
-    /// All functions are asked.
+    /// All functions are checked: [`Machine::check_presence`](switchboard::machine::Machine::check_presence).
     PresenceCheck,
 }
 
 const POLICIES: [ModePolicy; 3] = [ModePolicy::all(), ModePolicy::MSI, ModePolicy::INTX];
 
-/// What a machine has to give: vectors that are free, vectors in use, pages lent out.
-fn stock(fake: &FakeMachine) -> (usize, usize, usize) {
+/// Returns the resources of a machine that a driver may leak: free vectors, vectors in use, pages of DMA memory in use.
+fn resources(fake: &FakeMachine) -> (usize, usize, usize) {
     (fake.machine().free_vectors(), fake.machine().interrupt_report().len(), fake.dma_pages())
 }
 
@@ -44,22 +88,22 @@ fn addresses(fake: &FakeMachine) -> Vec<Address> {
 }
 
 impl RemovalTest {
-    /// Probes and drops the device, which is pulled out one access later each time, until it is not pulled out at the end; in
-    /// each interrupt mode that it has. Returns the most accesses that this was.
+    /// Probes and drops the device, which is removed one access later each time, until it outlives its driver; in each
+    /// interrupt mode that it has. Returns the largest number of accesses before which it was removed.
     ///
     /// # Panics
-    /// When the driver reports anything but [`ProbeError::Gone`], when something of the device is left afterwards, or
-    /// when another function of the machine cannot be claimed.
-    pub fn at_every_access<D: Driver>(self) -> usize {
-        let counts = POLICIES.map(|policy| self.at_every_access_in::<D>(policy));
+    /// When the probe fails with anything but [`ProbeError::Gone`], when resources are leaked, or when another function
+    /// of the machine cannot be claimed afterwards.
+    pub fn remove_at_every_access<D: Driver>(self) -> usize {
+        let counts = POLICIES.map(|policy| self.count_accesses::<D>(policy));
         counts.into_iter().max().unwrap_or_default()
     }
 
-    fn at_every_access_in<D: Driver>(self, policy: ModePolicy) -> usize {
+    fn count_accesses<D: Driver>(self, policy: ModePolicy) -> usize {
         let here = self.address;
         for accesses in 0.. {
             let fake = (self.machine)(policy);
-            let (before, others) = (stock(fake), addresses(fake));
+            let (before, others) = (resources(fake), addresses(fake));
             let function = fake.machine().take(here).expect("a function that nothing has taken");
             fake.remove_after(here, accesses);
             match attach::<D>(function) {
@@ -67,13 +111,13 @@ impl RemovalTest {
                 Err(error) if fake.is_removed(here) => {
                     assert_eq!(error, ProbeError::Gone(Gone { address: here }), "after {accesses} accesses");
                 }
-                // The mode is not there.
+                // The device does not have this mode.
                 Err(ProbeError::Grant(_)) => return 0,
-                Err(error) => panic!("a good device is refused: {error}"),
+                Err(error) => panic!("the probe of a present device fails: {error}"),
             }
             fake.machine().check_presence();
             fake.deliver_raised();
-            assert_eq!(stock(fake), before, "after {accesses} accesses");
+            assert_eq!(resources(fake), before, "after {accesses} accesses");
             assert_eq!(addresses(fake).contains(&here), !fake.is_removed(here), "after {accesses} accesses");
             let behind = |other: &Address| other.bus() != here.bus();
             for other in others.into_iter().filter(|other| *other != here && !behind(other)) {
@@ -86,73 +130,79 @@ impl RemovalTest {
         unreachable!("a range without an end")
     }
 
-    /// Probes the device, in one mode; `None` when it does not have that.
+    /// Probes the device in one interrupt mode. Returns `None` when it does not have that mode.
     #[must_use]
-    pub fn probed<D: Driver>(self, policy: ModePolicy) -> Option<(&'static FakeMachine, D)> {
+    pub fn probe<D: Driver>(self, policy: ModePolicy) -> Option<(&'static FakeMachine, D)> {
         let fake = (self.machine)(policy);
         let device = attach(fake.machine().take(self.address)?).ok()?;
         Some((fake, device))
     }
 
-    /// Pulls the device out.
+    /// Removes the device, and lets the framework detect it.
     ///
     /// # Panics
-    /// When the framework does not notice.
-    pub fn remove(self, fake: &FakeMachine, notice: RemovalDetection) {
+    /// When the framework does not detect it.
+    pub fn remove(self, fake: &FakeMachine, detection: RemovalDetection) {
         fake.remove(self.address);
-        let is_noticed = match notice {
+        let is_detected = match detection {
             RemovalDetection::HotPlugPort => fake.machine().mark_removed(self.address),
             RemovalDetection::PresenceCheck => fake.machine().check_presence() > 0,
         };
-        assert!(is_noticed, "it was not there");
+        assert!(is_detected, "the removal was not detected");
         assert!(
             fake.machine().functions().iter().any(|report| report.state == FunctionState::Gone),
-            "it is still there"
+            "no function is reported as removed"
         );
         fake.deliver_raised();
     }
 
-    /// Polls a future that waits for the device, pulls the device out, and polls on; returns what the future reports.
+    /// Polls a future that waits for the device, removes the device, and polls on. Returns the output of the future.
     ///
     /// # Panics
-    /// When the future does not wait at first, when it is not woken, or when it waits on.
-    pub fn remove_while<R>(self, fake: &FakeMachine, notice: RemovalDetection, future: impl Future<Output = R>) -> R {
+    /// When the future is ready at first, when the removal does not wake it, or when it stays pending.
+    pub fn remove_while<R>(
+        self,
+        fake: &FakeMachine,
+        detection: RemovalDetection,
+        future: impl Future<Output = R>,
+    ) -> R {
         let wakes = Arc::new(Wakes::default());
         let waker = wakes.clone().into();
         let mut context = Context::from_waker(&waker);
         let mut future = pin!(future);
-        assert!(future.as_mut().poll(&mut context).is_pending(), "it does not wait");
-        self.remove(fake, notice);
+        assert!(future.as_mut().poll(&mut context).is_pending(), "the future is ready before the removal");
+        self.remove(fake, detection);
         for _ in 0..10 {
-            assert!(wakes.0.swap(0, Ordering::SeqCst) > 0, "nothing was woken");
+            assert!(wakes.0.swap(0, Ordering::SeqCst) > 0, "the removal wakes nothing");
             if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
                 return result;
             }
         }
-        panic!("it waits for ever");
+        panic!("the future stays pending");
     }
 
-    /// Runs `check`, which is to pull the device out, with the device in each mode that it has and for each way to notice.
+    /// Runs `check`, which removes the device, in each interrupt mode that the device has and for each way of
+    /// detection.
     ///
     /// # Panics
-    /// When something of the device is left afterwards, or when it has no mode.
-    pub fn in_use<D: Driver>(self, check: impl Fn(&'static FakeMachine, D, RemovalDetection)) {
+    /// When resources are leaked, or when the device has no interrupt mode.
+    pub fn remove_in_use<D: Driver>(self, check: impl Fn(&'static FakeMachine, D, RemovalDetection)) {
         let mut modes = 0;
-        for (policy, notice) in POLICIES.into_iter().flat_map(|policy| {
-            [RemovalDetection::HotPlugPort, RemovalDetection::PresenceCheck].map(|notice| (policy, notice))
+        for (policy, detection) in POLICIES.into_iter().flat_map(|policy| {
+            [RemovalDetection::HotPlugPort, RemovalDetection::PresenceCheck].map(|detection| (policy, detection))
         }) {
-            let Some((fake, device)) = self.probed::<D>(policy) else { continue };
-            let before = stock((self.machine)(policy));
-            check(fake, device, notice);
-            assert_eq!(stock(fake), before, "{policy:?}");
+            let Some((fake, device)) = self.probe::<D>(policy) else { continue };
+            let before = resources((self.machine)(policy));
+            check(fake, device, detection);
+            assert_eq!(resources(fake), before, "{policy:?}");
             assert!(!addresses(fake).contains(&self.address), "{policy:?}");
             modes += 1;
         }
-        assert!(modes > 0, "it was never probed");
+        assert!(modes > 0, "the device has no interrupt mode");
     }
 }
 
-/// A waker that counts.
+/// A waker that counts its calls.
 #[derive(Debug, Default)]
 struct Wakes(AtomicUsize);
 

@@ -1,5 +1,4 @@
-//! The interrupts of a fake machine: what its functions send, by the registers that the framework programmed, and what
-//! its CPU takes.
+//! The interrupts of a fake machine: messages and lines, delivered by the registers that the framework programmed.
 
 #![expect(unsafe_code, reason = "a test delivers interrupts, as the CPU does")]
 
@@ -7,32 +6,100 @@ use super::FakeMachine;
 use switchboard::config::{Address, Width};
 use switchboard::interrupt::{Gsi, Mode};
 
-/// Offset of the first capability.
+/// Offset of the pointer to the first capability.
 const CAPABILITIES: u16 = 0x34;
 
 impl FakeMachine {
-    /// Raises a vector, as a local APIC would.
+    /// Delivers a vector to the CPU, as a local APIC does: the handlers that are registered for it run before this
+    /// returns.
+    ///
+    /// ```
+    /// use switchboard_testing::FakeMachine;
+    ///
+    /// let fake = FakeMachine::new([]);
+    /// // No handler is registered: the interrupt is counted.
+    /// fake.deliver(0x40);
+    /// assert_eq!(fake.machine().unexpected_interrupts(), 1);
+    /// ```
     pub fn deliver(&self, vector: u8) {
         let _one_at_a_time = self.delivery.lock();
         // SAFETY: the lock keeps deliveries from overlapping.
         unsafe { self.vectors.dispatch(vector) };
     }
 
-    /// Delivers what software raised since the last time.
+    /// Delivers the vectors that software has raised since the last call: deferred work, and lines that are serviced
+    /// again.
     pub fn deliver_raised(&self) {
         for vector in self.controller.take_raised() {
             self.deliver(vector.number());
         }
     }
 
-    /// Pulls a line once. Says whether it got through to a vector.
+    /// Asserts a line once. Returns whether it was delivered: the line is connected to a vector and not masked.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use switchboard::function::Resources;
+    /// use switchboard::interrupt::{Claim, InIsr, LineIsr};
+    /// use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// struct Handler;
+    /// impl LineIsr for Handler {
+    ///     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+    ///         Claim::Mine
+    ///     }
+    /// }
+    ///
+    /// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x0001).pin(1, 10)]);
+    /// let Resources { irq, .. } = fake.machine().take_all().remove(0).claim().unwrap();
+    /// let masked = irq.grant_line().unwrap().register(Arc::new(Handler));
+    /// assert!(!fake.assert_line(10));
+    /// let line = masked.unmask();
+    /// assert!(fake.assert_line(10));
+    /// # drop(line);
+    /// ```
     pub fn assert_line(&self, gsi: u32) -> bool {
         let vector = self.controller.delivers(Gsi(gsi));
         vector.inspect(|vector| self.deliver(vector.number())).is_some()
     }
 
-    /// Sends a message as the function would. `None` when it may not: no such mode on, no bus mastering, or the
-    /// entry masked, which sets its pending bit.
+    /// Sends the message `entry` of MSI or MSI-X, as the function does. Returns `None` when it cannot: the function is
+    /// not in such a mode, is not a bus master, or has the entry masked, which sets its pending bit.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use switchboard::interrupt::{InIsr, MessageIsr};
+    /// use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// switchboard::messages! {
+    ///     enum Queue { Receive, Transmit }
+    /// }
+    /// #[derive(Default)]
+    /// struct Handler {
+    ///     received: AtomicU32,
+    /// }
+    /// impl MessageIsr<2> for Handler {
+    ///     type Message = Queue;
+    ///     fn on_message(&self, queue: Queue, _isr: &InIsr<'_>) {
+    ///         if matches!(queue, Queue::Receive) {
+    ///             self.received.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x0001).bar(0, 0x1000).msix(2, 0, 0, 0x800)]);
+    /// let function = fake.machine().take_all().remove(0);
+    /// let (address, handler) = (function.address(), Arc::new(Handler::default()));
+    /// let irq = function.claim().unwrap().irq;
+    /// let messages = irq.grant_messages().unwrap().register(handler.clone()).unmask();
+    /// fake.send(address, 0).unwrap();
+    /// fake.send(address, 1).unwrap();
+    /// assert_eq!(handler.received.load(Ordering::Relaxed), 1);
+    /// // The table has two entries.
+    /// assert!(fake.send(address, 2).is_none());
+    /// # drop(messages);
+    /// ```
     pub fn send(&self, address: Address, entry: u16) -> Option<()> {
         if self.is_removed(address) {
             return None;
@@ -46,10 +113,10 @@ impl FakeMachine {
         (command & 4 != 0).then(|| self.deliver(vector))
     }
 
-    /// The interrupt mode that the function is in, by its registers.
+    /// Returns the interrupt mode that the function is in, by its registers, or `None` when it cannot interrupt.
     ///
     /// # Panics
-    /// When more than one is on at once.
+    /// When the framework has enabled more than one.
     #[must_use]
     pub fn mode(&self, address: Address) -> Option<Mode> {
         let line = self.config.peek(address, 4, Width::Word) & 0x400 == 0;
@@ -95,7 +162,8 @@ impl FakeMachine {
         u8::try_from(self.config.peek(address, data, Width::Word) | u32::from(entry)).ok()
     }
 
-    /// The MSI capability: its control register, where its data is, and where its mask bits are if it has them.
+    /// Returns the control register of the MSI capability, the offset of its data, and that of its mask bits if it has
+    /// them.
     fn msi(&self, address: Address) -> Option<(u32, u16, Option<u16>)> {
         let offset = self.capability(address, 0x05)?;
         let control = self.config.peek(address, offset + 2, Width::Word);
@@ -103,14 +171,15 @@ impl FakeMachine {
         Some((control, data, (control & 1 << 8 != 0).then_some(data + 4)))
     }
 
-    /// Sends the MSI messages that are pending and no longer masked, as the function would at once. Says how many.
+    /// Sends the MSI messages that are pending and no longer masked, which a function does as soon as they are
+    /// unmasked. Returns their number.
     pub fn send_pending(&self, address: Address) -> usize {
         let Some((_, _, Some(mask))) = self.msi(address) else { return 0 };
         let pending = |half: u16| self.config.peek(address, mask + 4 + 2 * half, Width::Word);
         let waiting = pending(0) | pending(1) << 16;
         self.config.set(address, mask + 4, 0);
         self.config.set(address, mask + 6, 0);
-        // What is masked still becomes pending again.
+        // A message that is still masked becomes pending again.
         (0..32).filter(|entry| waiting & 1 << entry != 0 && self.send(address, *entry).is_some()).count()
     }
 

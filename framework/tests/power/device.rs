@@ -93,8 +93,8 @@ impl Device {
         let features = [6, if nature.has_af_reset { 3 } else { 0 }, 0, 0];
         let power = [if nature.has_power { 1 } else { 0x0f }, u8::from(nature.keeps_state) << 3];
         let function = FakeFunction::new(0x1234, 0x11e8).bar(0, 0x1000).pin(1, 10);
-        let function = function.vendor_capability(power[0], &[2, 0, power[1], 0, 0, 0]);
-        let function = function.vendor_capability(0x10, &express).vendor_capability(0x13, &features);
+        let function = function.capability(power[0], &[2, 0, power[1], 0, 0, 0]);
+        let function = function.capability(0x10, &express).capability(0x13, &features);
         let life = Life { interrupt_line: 10, ..Life::default() };
         let device: &Self =
             Box::leak(Box::new(Self { nature, fake: FakeMachine::new([function]), life: Mutex::new(life) }));

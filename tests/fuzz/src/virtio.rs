@@ -45,10 +45,10 @@ impl World {
             .bar(0, 0x4000)
             .bar(1, 0x1000)
             .msix(4, 1, 0, 0x800)
-            .vendor_capability(9, &capability(1, 0, 56, &[]))
-            .vendor_capability(9, &capability(2, 0x3000, 0x1000, &4_u32.to_le_bytes()))
-            .vendor_capability(9, &capability(3, 0x1000, 1, &[]))
-            .vendor_capability(9, &capability(4, 0x2000, 0x100, &[]));
+            .capability(9, &capability(1, 0, 56, &[]))
+            .capability(9, &capability(2, 0x3000, 0x1000, &4_u32.to_le_bytes()))
+            .capability(9, &capability(3, 0x1000, 1, &[]))
+            .capability(9, &capability(4, 0x2000, 0x100, &[]));
         Self { fake: FakeMachine::new([function]), address: Address::new(0, 0, 1, 0) }
     }
 

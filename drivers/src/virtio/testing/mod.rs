@@ -59,10 +59,10 @@ pub(super) fn function(device: u16) -> FakeFunction {
         .bar(0, 0x4000)
         .bar(1, 0x1000)
         .msix(4, 1, 0, 0x800)
-        .vendor_capability(9, &capability(1, 0, 0, 56))
-        .vendor_capability(9, &notify_capability(0x3000, 0x1000, 4))
-        .vendor_capability(9, &capability(3, 0, 0x1000, 1))
-        .vendor_capability(9, &capability(4, 0, 0x2000, 0x100))
+        .capability(9, &capability(1, 0, 0, 56))
+        .capability(9, &notify_capability(0x3000, 0x1000, 4))
+        .capability(9, &capability(3, 0, 0x1000, 1))
+        .capability(9, &capability(4, 0, 0x2000, 0x100))
 }
 
 /// A machine with one such function, whose registers offer `features` and `queues` queues of 256.

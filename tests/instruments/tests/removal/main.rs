@@ -18,12 +18,12 @@ fn gone() -> RaiseError {
 }
 
 fn exhaust<D: Driver>(device: RemovalTest) {
-    let accesses = device.at_every_access::<D>();
+    let accesses = device.remove_at_every_access::<D>();
     assert!(accesses > 20, "{}: only {accesses} accesses", D::NAME);
 }
 
 #[test]
-fn at_every_access() {
+fn remove_at_every_access() {
     exhaust::<EduRaiser>(removable(devices::edu));
     exhaust::<E1000e>(removable(devices::e1000e));
     exhaust::<Xhci>(removable(devices::xhci));
@@ -33,13 +33,13 @@ fn at_every_access() {
 #[test]
 fn a_command_under_way_ends() {
     let device = removable(devices::xhci);
-    device.in_use(|fake, mut xhci: Xhci, notice| {
+    device.remove_in_use(|fake, mut xhci: Xhci, notice| {
         assert_eq!(device.remove_while(fake, notice, xhci.no_op()), Err(gone()));
     });
 }
 
 fn raises_until_it_is_gone<D: Driver + Raise>(device: RemovalTest) {
-    device.in_use(|fake, mut raiser: D, notice| {
+    device.remove_in_use(|fake, mut raiser: D, notice| {
         assert_eq!(raiser.raise(0), Ok(()));
         device.remove(fake, notice);
         assert_eq!(raiser.raise(0), Err(gone()), "{}", D::NAME);

@@ -1,4 +1,4 @@
-//! A machine whose firmware did anything at all, from any bytes.
+//! The assignment of addresses, checked on a tree of functions and bridges made from arbitrary bytes.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,19 +9,19 @@ use switchboard::assign::{
     invariants,
 };
 
-/// Makes a tree of functions and bridges out of `bytes`, assigns it, and holds what comes out to
-/// [`invariants::check`]: once as it is, and once more, when nothing may move. For fuzzers.
+/// Makes a tree of functions and bridges from `bytes`, assigns its addresses, and verifies the result by
+/// [`invariants::check`]. A second assignment of the result must not move anything. For fuzzers.
 ///
 /// # Panics
-/// When the assignment is wrong.
-pub fn assign_any(bytes: &[u8]) {
+/// When an invariant does not hold, or an assigned address moves.
+pub fn check_assignment(bytes: &[u8]) {
     const PORTS: Range<u64> = 0x1000..0x1_0000;
     let apertures = Apertures {
         io: vec![PORTS],
         memory: vec![0xc000_0000..0xe000_0000, 1 << 38..1 << 39],
         taken: vec![0..1 << 31, 0xe000_0000..0xf000_0000, 0xfec0_0000..0xff00_0000],
     };
-    let mut tree = tree_of(bytes);
+    let mut tree = tree_from_bytes(bytes);
     tree.assign(&apertures);
     invariants::check(&tree, &apertures);
     let before = tree.clone();
@@ -33,14 +33,12 @@ pub fn assign_any(bytes: &[u8]) {
     }
 }
 
-/// Reads a tree. Bytes that have run out are zeros, so every input is one, and a short one a small one.
-#[must_use]
-pub fn tree_of(bytes: &[u8]) -> Tree {
+/// Decodes a tree. Bytes past the end read as zeros, so every input is a tree.
+fn tree_from_bytes(bytes: &[u8]) -> Tree {
     let mut bytes = Bytes(bytes);
     let mut tree = Tree::new();
     let mut bridges: Vec<NodeId> = Vec::new();
-    // No bus tree is larger than this: 256 buses of 256 functions are what there can be, and a few hundred of
-    // them show everything that there is to see.
+    // A segment may have 256 buses of 256 functions; a few hundred reach all code.
     while !bytes.0.is_empty() && tree.iter().count() < 512 {
         let head = bytes.next();
         let parent = bridges.get(usize::from(bytes.next()) % (bridges.len() + 1)).copied();
@@ -63,7 +61,7 @@ impl Bytes<'_> {
         first
     }
 
-    /// An address: eight bits of it, at any place, or eight bytes of anything.
+    /// Decodes an address: eight bits, shifted by any distance, or eight arbitrary bytes.
     fn address(&mut self) -> u64 {
         match self.next() {
             0xff => (0..8).fold(0, |address, _| address << 8 | u64::from(self.next())),
@@ -75,7 +73,7 @@ impl Bytes<'_> {
 fn request(bytes: &mut Bytes<'_>) -> BarRequest {
     let head = bytes.next();
     let kind = AddressSpace::ALL[usize::from(head) % 3];
-    // Sizes that are none come too.
+    // Sizes that are not powers of two are included.
     let size = if head & 0x80 != 0 { bytes.address() } else { 1 << (bytes.next() % 64) };
     let address = if head & 0x40 != 0 { Ok(bytes.address()) } else { Err(Unassigned::Unset) };
     BarRequest { kind, is_64bit: head & 0x20 != 0, size, address }
@@ -104,12 +102,12 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::{any, proptest};
 
-    use super::assign_any;
+    use super::check_assignment;
 
     proptest! {
         #[test]
         fn any_bytes_are_a_machine(bytes in vec(any::<u8>(), 0..400)) {
-            assign_any(&bytes);
+            check_assignment(&bytes);
         }
     }
 }
