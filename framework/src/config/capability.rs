@@ -52,7 +52,7 @@ impl Capability {
 /// use switchboard_testing::{FakeFunction, FakeMachine};
 ///
 /// // Vendor-specific at 0x50, then MSI at 0x40, whose next pointer leads back to 0x50.
-/// let function = FakeFunction::new(0x1234, 0x11e8).at("00:03.0").msi(4).vendor_capability(Capability::VENDOR, &[3]);
+/// let function = FakeFunction::new(0x1234, 0x11e8).at("00:03.0").msi(4).capability(Capability::VENDOR, &[3]);
 /// let fake = FakeMachine::new([function.byte(0x41, 0x50)]);
 /// let list = Facts::decode(fake.config(), Address::new(0, 0, 3, 0)).capabilities;
 /// assert_eq!(list.find(Capability::MSI), Some(0x40));
