@@ -95,7 +95,7 @@ impl PortType {
 /// use switchboard_testing::{FakeFunction, FakeMachine};
 ///
 /// // A root port to bus 1 with a slot: Hot-Plug Surprise and Hot-Plug Capable.
-/// let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x60)]);
+/// let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").root_port(1, 0x60)]);
 /// let port = fake.machine().take_all().remove(0);
 /// let slot = port.slot().expect("a port with a slot");
 /// assert!(slot.is_hot_plug_capable() && slot.is_surprise_capable());

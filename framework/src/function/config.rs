@@ -11,7 +11,7 @@ use crate::ownership::Claimed;
 ///
 /// ```
 /// # use switchboard_testing::{FakeFunction, FakeMachine};
-/// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).vendor_capability(0x09, &[0x10; 14])]);
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041).capability(0x09, &[0x10; 14])]);
 /// # let resources = fake.machine().take_all().remove(0).claim()?;
 /// let config = resources.config;
 /// assert_eq!(config.read_u16(0), 0x1af4, "Vendor ID");

@@ -58,7 +58,7 @@ impl Function {
 /// use switchboard::function::PortResources;
 /// # use switchboard_testing::{FakeFunction, FakeMachine};
 ///
-/// # let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x5b).msi(1);
+/// # let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").root_port(1, 0x5b).msi(1);
 /// # let fake = FakeMachine::new([port, FakeFunction::new(0x1af4, 0x1041).at("01:00.0")]);
 /// # let port = fake.machine().take(switchboard::config::Address::new(0, 0, 2, 0)).unwrap();
 /// let PortResources { irq, slot, bus, .. } = port.claim_port()?;
@@ -91,7 +91,7 @@ pub struct PortResources {
 ///
 /// ```
 /// # use switchboard_testing::{FakeFunction, FakeMachine};
-/// # let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x5b);
+/// # let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").root_port(1, 0x5b);
 /// # let fake = FakeMachine::new([port, FakeFunction::new(0x1af4, 0x1041).at("01:00.0")]);
 /// # let port = fake.machine().take(switchboard::config::Address::new(0, 0, 2, 0)).unwrap();
 /// # let bus = port.claim_port()?.bus;

@@ -61,7 +61,7 @@ bitflags! {
 /// use switchboard::function::{CommandCompletion, IndicatorState, SlotCommand, SlotEvents};
 /// # use switchboard_testing::{FakeFunction, FakeMachine};
 ///
-/// # let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x5b)]);
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").root_port(1, 0x5b)]);
 /// # let mut slot = fake.machine().take_all().remove(0).claim_port()?.slot;
 /// let completion = slot.enable_events(SlotEvents::PRESENCE | SlotEvents::COMMAND_COMPLETED);
 /// assert_eq!(completion, CommandCompletion::Signaled);
@@ -174,7 +174,7 @@ impl Drop for HotPlugSlot {
 /// use switchboard::function::SlotEvents;
 /// # use switchboard_testing::{FakeFunction, FakeMachine};
 ///
-/// # let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").port(1, 0x5b)]);
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1b36, 0x000c).at("00:02.0").root_port(1, 0x5b)]);
 /// # let function = fake.machine().take_all().remove(0);
 /// # let (address, express) = (function.address(), fake.find_capability(function.address(), 0x10).unwrap());
 /// # let slot = function.claim_port()?.slot;

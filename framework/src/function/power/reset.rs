@@ -102,9 +102,9 @@ impl Function {
     /// use switchboard::function::{ResetMethod, Settled};
     /// # use switchboard_testing::{FakeFunction, FakeMachine};
     ///
-    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).vendor_capability(0x01, &[2, 0, 0, 0, 0, 0])]);
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).capability(0x01, &[2, 0, 0, 0, 0, 0])]);
     /// # let function = fake.machine().take_all().remove(0);
-    /// # let mut wait = |nanoseconds| fake.advance(nanoseconds);
+    /// # let mut wait = |nanoseconds| fake.advance_ns(nanoseconds);
     /// assert_eq!(function.reset_method(), Some(ResetMethod::Power));
     /// let mut settling = function.reset().map_err(|(error, _)| error).expect("the function offers a reset");
     /// let function = loop {

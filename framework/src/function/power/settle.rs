@@ -38,7 +38,7 @@ pub(in crate::function) enum SettlingStep {
 /// ```
 /// # use switchboard::function::PowerState;
 /// # use switchboard_testing::{FakeFunction, FakeMachine};
-/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).vendor_capability(0x01, &[2, 0, 0, 0, 0, 0])]);
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).capability(0x01, &[2, 0, 0, 0, 0, 0])]);
 /// # let suspended = fake.machine().take_all().remove(0).suspend().unwrap();
 /// let settling = suspended.resume();
 /// assert!(settling.remaining_ns() <= 10_000_000);

@@ -38,7 +38,7 @@ impl Function {
 /// use switchboard::function::{PowerState, Suspended};
 /// # use switchboard_testing::{FakeFunction, FakeMachine};
 ///
-/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).vendor_capability(0x01, &[2, 0, 0, 0, 0, 0])]);
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).capability(0x01, &[2, 0, 0, 0, 0, 0])]);
 /// # let function = fake.machine().take_all().remove(0);
 /// # let address = function.address();
 /// let suspended: Suspended = function.suspend().map_err(|(error, _)| error).expect("the function has power states");
