@@ -6,14 +6,14 @@ use loom::future::block_on;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::models;
-use crate::stand_in::memory::Life;
-use crate::sync::event;
+use super::life::Life;
+use crate::event::event;
 
-models!("event", None; no_wake_up_is_lost, a_raise_publishes, raised_once_seen_once);
+/// All orders.
+pub const PREEMPTIONS: Option<usize> = None;
 
 /// Two raises, that may coalesce: the task sleeps through none of them.
-fn no_wake_up_is_lost() {
+pub fn no_wake_up_is_lost() {
     let (notifier, mut waiter) = event();
     let arrived = Arc::new(AtomicUsize::new(0));
     let isr = thread::spawn({
@@ -32,7 +32,7 @@ fn no_wake_up_is_lost() {
 }
 
 /// What was written before the raise is there after the wait.
-fn a_raise_publishes() {
+pub fn a_raise_publishes() {
     let (notifier, mut waiter) = event();
     let written = Life::begin();
     let isr = thread::spawn(move || {
@@ -45,7 +45,7 @@ fn a_raise_publishes() {
 }
 
 /// As many waits return as there were raises, or fewer.
-fn raised_once_seen_once() {
+pub fn raised_once_seen_once() {
     let (notifier, mut waiter) = event();
     let isr = thread::spawn(move || notifier.notify_from_task());
     block_on(waiter.wait());

@@ -1,18 +1,22 @@
 //! Masking with messages under way: one CPU, and a device that sends when it likes.
 
 use alloc::sync::Arc;
-use alloc::vec;
 
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 
-use super::models;
-use crate::interrupt::{Bound, Claim, MessageGrant, MessageMask, Serve};
-use crate::stand_in::cpu;
-use crate::stand_in::device::{Device, Kind, VECTOR_CONTROL};
-use crate::stand_in::function::with_function;
+use crate::hardware::cpu;
+use crate::hardware::device::{Device, Sends, VECTOR_CONTROL};
+use crate::hardware::machine::with_function;
+use crate::interrupt::{InIsr, MessageIsr, MessageMask, Messages};
 
-models!("mask", Some(5); msix_entries, msi_with_mask_bits, msi_without_mask_bits, polled);
+/// Almost all bugs need two.
+pub const PREEMPTIONS: Option<usize> = Some(5);
+
+crate::messages! {
+    /// There is one.
+    enum Message { Event }
+}
 
 /// What happened on the device, and what its handler saw of it.
 struct Context {
@@ -21,23 +25,31 @@ struct Context {
     is_masked: AtomicBool,
 }
 
-struct Handler {
-    context: Arc<Context>,
-}
+impl Context {
+    fn new(is_masked: bool) -> Self {
+        let [happened, seen] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        Self { happened, seen, is_masked: AtomicBool::new(is_masked) }
+    }
 
-impl Serve for Handler {
-    fn serve(&self) -> Claim {
-        assert!(!self.context.is_masked.load(Ordering::Relaxed), "a handler ran while its source was masked");
-        self.context.seen.store(self.context.happened.load(Ordering::Acquire), Ordering::Relaxed);
-        Claim::Mine
+    /// Looks at what happened.
+    fn look(&self) {
+        self.seen.store(self.happened.load(Ordering::Acquire), Ordering::Relaxed);
     }
 }
 
-fn send_twice(device: &'static Device, context: &Arc<Context>) -> thread::JoinHandle<()> {
-    let context = context.clone();
+impl MessageIsr<1> for Context {
+    type Message = Message;
+
+    fn on_message(&self, Message::Event: Message, _: &InIsr<'_>) {
+        assert!(!self.is_masked.load(Ordering::Relaxed), "a handler ran while its source was masked");
+        self.look();
+    }
+}
+
+fn send_twice(device: &'static Device, context: impl AsRef<Context> + Send + 'static) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         for count in 1..=2 {
-            context.happened.store(count, Ordering::Release);
+            context.as_ref().happened.store(count, Ordering::Release);
             device.take_in();
             device.send();
         }
@@ -46,76 +58,77 @@ fn send_twice(device: &'static Device, context: &Arc<Context>) -> thread::JoinHa
 
 /// While the source is masked no handler runs; what the device sends meanwhile is served afterwards; and the grant
 /// leaves nothing behind.
-fn nothing_is_lost(kind: Kind) {
-    with_function(kind, |cpu, device, claimed| {
-        let grant = match kind {
-            Kind::Msix => MessageGrant::by_msix(&claimed, 1, 1),
-            Kind::Msi { .. } => MessageGrant::by_msi(&claimed, 1, 1),
-        };
-        let mut grant = grant.expect("the device has what is asked for");
-        let _row = grant.add_row(0, vec!["message"]);
-        let [happened, seen] = [AtomicUsize::new(0), AtomicUsize::new(0)];
-        let context = Arc::new(Context { happened, seen, is_masked: AtomicBool::new(true) });
-        grant.bind(0, Bound::new(Handler { context: context.clone() }));
+fn nothing_is_lost(sends: Sends) {
+    with_function(sends, |cpu, device, irq| {
+        let messages: Messages<1, Context> = irq.grant_messages().expect("the device has what is asked for");
+        let mask = messages.mask_of(Message::Event);
+        let context = Arc::new(Context::new(true));
+        let masked = messages.register(context.clone());
         cpu.run_here();
         context.is_masked.store(false, Ordering::Relaxed);
-        grant.unmask();
+        let live = masked.unmask();
 
-        let sender = send_twice(device, &context);
-        grant.mask();
+        let sender = send_twice(device, context.clone());
+        let masked = live.mask();
         cpu::boundary();
         context.is_masked.store(true, Ordering::Relaxed);
         // Polling does not unmask for the registration.
-        if let Some(mask) = grant.mask_of(0) {
+        if let Some(mask) = mask {
             mask.unmask();
         }
         cpu::boundary();
         context.is_masked.store(false, Ordering::Relaxed);
-        grant.unmask();
+        let live = masked.unmask();
         sender.join().expect("no panic");
         device.take_in();
         cpu::boundary();
         assert_eq!(context.seen.load(Ordering::Relaxed), 2, "a message was lost");
 
-        drop(grant);
+        drop(live);
         assert_eq!(Arc::strong_count(&context), 1, "the grant kept its context");
     });
 }
 
 /// A handler that masks its message, and leaves the rest to who polls.
 struct Polled {
-    context: Arc<Context>,
+    context: Context,
     mask: MessageMask,
 }
 
-impl Serve for Polled {
-    fn serve(&self) -> Claim {
+impl AsRef<Context> for Arc<Polled> {
+    fn as_ref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl MessageIsr<1> for Polled {
+    type Message = Message;
+
+    fn on_message(&self, Message::Event: Message, _: &InIsr<'_>) {
         self.mask.mask();
         self.context.is_masked.store(true, Ordering::Relaxed);
-        Claim::Mine
     }
 }
 
 /// What happens between the last look and the unmask is served, and a mask bit is what was asked for last.
-fn polled() {
-    with_function(Kind::Msix, |cpu, device, claimed| {
-        let grant = MessageGrant::by_msix(&claimed, 1, 1).expect("the device has what is asked for");
-        let mask = || grant.mask_of(0).expect("an entry has a mask");
-        let [happened, seen] = [AtomicUsize::new(0), AtomicUsize::new(0)];
-        let context = Arc::new(Context { happened, seen, is_masked: AtomicBool::new(false) });
-        grant.bind(0, Bound::new(Polled { context: context.clone(), mask: mask() }));
-        let mask = mask();
+pub fn polled() {
+    with_function(Sends::Msix, |cpu, device, irq| {
+        let messages: Messages<1, Polled> = irq.grant_messages().expect("the device has what is asked for");
+        let mask = messages.mask_of(Message::Event).expect("an entry has a mask");
+        let polled = Arc::new(Polled { context: Context::new(false), mask });
+        let masked = messages.register(polled.clone());
         cpu.run_here();
-        grant.unmask();
+        let live = masked.unmask();
 
+        let context = &polled.context;
         let poll = || {
             cpu::boundary();
             if context.is_masked.swap(false, Ordering::Relaxed) {
-                context.seen.store(context.happened.load(Ordering::Acquire), Ordering::Relaxed);
-                mask.unmask();
+                context.look();
+                polled.mask.unmask();
             }
         };
-        let sender = send_twice(device, &context);
+        let sender = send_twice(device, polled.clone());
         poll();
         sender.join().expect("no panic");
         device.take_in();
@@ -126,18 +139,21 @@ fn polled() {
         device.take_in();
         poll();
         assert_eq!(context.seen.load(Ordering::Relaxed), 2, "a message was lost");
-        drop(grant);
+        drop(live);
     });
 }
 
-fn msix_entries() {
-    nothing_is_lost(Kind::Msix);
+/// By MSI-X.
+pub fn msix_entries() {
+    nothing_is_lost(Sends::Msix);
 }
 
-fn msi_with_mask_bits() {
-    nothing_is_lost(Kind::Msi { is_maskable: true });
+/// By MSI, which keeps pending what is masked.
+pub fn msi_with_mask_bits() {
+    nothing_is_lost(Sends::Msi { is_maskable: true });
 }
 
-fn msi_without_mask_bits() {
-    nothing_is_lost(Kind::Msi { is_maskable: false });
+/// By MSI, which loses what is sent while it is off.
+pub fn msi_without_mask_bits() {
+    nothing_is_lost(Sends::Msi { is_maskable: false });
 }

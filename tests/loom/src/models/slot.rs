@@ -7,11 +7,12 @@ use alloc::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 
-use super::models;
-use crate::interrupt::{Bound, Claim, Serve, Slot};
-use crate::stand_in::memory::Life;
+use super::life::Life;
+use crate::vector::slot::VectorSlot;
+use crate::vector::{Claim, HandlerBox, ServeInterrupt};
 
-models!("slot", None; replaced_under_fire, taken_out_under_fire, takes_itself_out);
+/// All orders.
+pub const PREEMPTIONS: Option<usize> = None;
 
 /// A handler whose life is watched.
 struct Handler {
@@ -20,13 +21,13 @@ struct Handler {
 }
 
 impl Handler {
-    fn bound() -> (Bound, Arc<AtomicUsize>) {
+    fn bound() -> (HandlerBox, Arc<AtomicUsize>) {
         let calls = Arc::new(AtomicUsize::new(0));
-        (Bound::new(Self { life: Life::begin(), calls: calls.clone() }), calls)
+        (HandlerBox::new(Self { life: Life::begin(), calls: calls.clone() }), calls)
     }
 }
 
-impl Serve for Handler {
+impl ServeInterrupt for Handler {
     fn serve(&self) -> Claim {
         self.life.is_used();
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -41,14 +42,14 @@ impl Drop for Handler {
 }
 
 /// An empty slot, whose atomics are made before there are threads.
-fn slot() -> Arc<Slot> {
-    let slot = Slot::new();
+fn slot() -> Arc<VectorSlot> {
+    let slot = VectorSlot::new();
     assert!(slot.replace(None).is_none());
     assert_eq!(slot.unexpected(), 0);
     Arc::new(slot)
 }
 
-fn dispatch_twice(slot: &Arc<Slot>) -> thread::JoinHandle<()> {
+fn dispatch_twice(slot: &Arc<VectorSlot>) -> thread::JoinHandle<()> {
     let slot = slot.clone();
     thread::spawn(move || {
         for _ in 0..2 {
@@ -60,7 +61,7 @@ fn dispatch_twice(slot: &Arc<Slot>) -> thread::JoinHandle<()> {
 
 /// Each delivery finds the old handler or the new one; the old one comes back idle, and its end is ordered after
 /// all that it did.
-fn replaced_under_fire() {
+pub fn replaced_under_fire() {
     let slot = slot();
     let (old, old_calls) = Handler::bound();
     let (new, new_calls) = Handler::bound();
@@ -77,7 +78,7 @@ fn replaced_under_fire() {
 }
 
 /// As before, with nobody to follow: what finds nobody is counted.
-fn taken_out_under_fire() {
+pub fn taken_out_under_fire() {
     let slot = slot();
     let (handler, calls) = Handler::bound();
     assert!(slot.replace(Some(handler)).is_none());
@@ -94,11 +95,11 @@ fn taken_out_under_fire() {
 /// A handler that takes itself out, and gives the slot away.
 struct OneShot {
     life: &'static Life,
-    slot: Arc<Slot>,
+    slot: Arc<VectorSlot>,
     is_free: Arc<AtomicBool>,
 }
 
-impl Serve for OneShot {
+impl ServeInterrupt for OneShot {
     fn serve(&self) -> Claim {
         drop(self.slot.replace(None));
         self.is_free.store(true, Ordering::Release);
@@ -115,11 +116,11 @@ impl Drop for OneShot {
 
 /// A handler that takes itself out runs to its end, and is freed once, by whoever uses the slot next: at once,
 /// while it still runs.
-fn takes_itself_out() {
+pub fn takes_itself_out() {
     let slot = slot();
     let is_free = Arc::new(AtomicBool::new(false));
     let one_shot = OneShot { life: Life::begin(), slot: slot.clone(), is_free: is_free.clone() };
-    assert!(slot.replace(Some(Bound::new(one_shot))).is_none());
+    assert!(slot.replace(Some(HandlerBox::new(one_shot))).is_none());
     let cpu = dispatch_twice(&slot);
     while !is_free.load(Ordering::Acquire) {
         thread::yield_now();

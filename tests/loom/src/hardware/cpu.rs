@@ -6,7 +6,7 @@ use core::cell::Cell;
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 
-use crate::interrupt::VectorTable;
+use crate::vector::VectorTable;
 
 /// The vectors below are exceptions.
 const FIRST: u8 = 32;
@@ -20,8 +20,7 @@ pub(crate) struct Cpu {
 loom::thread_local! {
     /// The CPU that this thread runs on, in models that have one.
     static RUNS: Cell<Option<&'static Cpu>> = Cell::new(None);
-    /// Reasons for which its interrupts are off.
-    static OFF: Cell<usize> = Cell::new(0);
+    static IS_MASKED: Cell<bool> = Cell::new(false);
 }
 
 impl Cpu {
@@ -48,37 +47,31 @@ impl Cpu {
             let first = requested.trailing_zeros();
             self.requested.fetch_and(!(1 << first), Ordering::AcqRel);
             let vector = FIRST + u8::try_from(first).expect("64 at most");
-            // SAFETY: this thread is the CPU's, and its interrupts are off.
+            // SAFETY: this thread is the CPU's, and its interrupts are disabled.
             unsafe { self.vectors.dispatch(vector) };
         }
     }
 }
 
-/// Before an access: takes interrupts, if this thread is a CPU's and they are on.
+/// Before an access: takes interrupts, if this thread is a CPU's and they are enabled.
 pub(crate) fn boundary() {
-    if OFF.with(Cell::get) == 0
-        && let Some(cpu) = RUNS.with(Cell::get)
+    if let Some(cpu) = RUNS.with(Cell::get)
+        && disable_interrupts()
     {
-        let _off = InterruptsOff::enter();
         cpu.take();
+        enable_interrupts();
     }
 }
 
-/// Interrupts are off on this thread while it lives.
-pub(crate) struct InterruptsOff;
-
-impl InterruptsOff {
-    pub(crate) fn enter() -> Self {
-        OFF.with(|off| off.set(off.get() + 1));
-        Self
-    }
+/// Disables interrupts on this CPU. Returns whether they were enabled.
+pub(crate) fn disable_interrupts() -> bool {
+    !IS_MASKED.with(|is_masked| is_masked.replace(true))
 }
 
-impl Drop for InterruptsOff {
-    fn drop(&mut self) {
-        // Loom ends the threads of a model that failed, which drops this without a place to count in.
-        if !std::thread::panicking() {
-            OFF.with(|off| off.set(off.get() - 1));
-        }
+/// Enables interrupts on this CPU, after [`disable_interrupts`] has returned that they were.
+pub(crate) fn enable_interrupts() {
+    // Loom ends the threads of a model that failed, and has no thread locals for what that drops.
+    if !std::thread::panicking() {
+        IS_MASKED.with(|is_masked| is_masked.set(false));
     }
 }

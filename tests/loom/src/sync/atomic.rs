@@ -9,7 +9,7 @@ use core::fmt;
 use core::sync::atomic as plain;
 use std::sync::OnceLock;
 
-use super::cpu;
+use crate::hardware::cpu;
 
 pub(crate) use loom::sync::atomic::Ordering;
 
@@ -68,6 +68,17 @@ macro_rules! atomic {
             }
         }
 
+        impl $(<$generic>)? Default for $name $(<$generic>)?
+        where
+            $value: Default,
+        {
+            fn default() -> Self {
+                let this = Self::new(<$value>::default());
+                this.made();
+                this
+            }
+        }
+
         impl $(<$generic>)? fmt::Debug for $name $(<$generic>)? {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(stringify!($name))
@@ -82,16 +93,12 @@ atomic!(AtomicU32, u32);
 atomic!(AtomicU64, u64);
 atomic!(AtomicUsize, usize);
 
-impl Default for AtomicBool {
-    fn default() -> Self {
-        let this = Self::new(false);
-        this.made();
-        this
-    }
-}
-
 impl AtomicU64 {
     pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         write(order, Ordering::AcqRel, |order| self.made().fetch_add(value, order))
+    }
+
+    pub(crate) fn fetch_or(&self, value: u64, order: Ordering) -> u64 {
+        write(order, Ordering::AcqRel, |order| self.made().fetch_or(value, order))
     }
 }
