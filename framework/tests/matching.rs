@@ -1,10 +1,10 @@
-//! Match tables: what an entry matches, and which of several drivers a function goes to.
+//! Match tables: the functions that an entry matches, and the choice among several drivers.
 
 use switchboard::driver::{Id, best_match};
 use switchboard::function::Function;
 use switchboard_testing::{FakeFunction, FakeMachine};
 
-/// A function with ids 8086:100e, class 010802, subsystem 15ad:0750.
+/// Returns a function with ids 8086:100e, class 010802, subsystem 15ad:0750.
 fn function() -> FakeFunction {
     let class = FakeFunction::new(0x8086, 0x100e).byte(0x0b, 0x01).byte(0x0a, 0x08).byte(0x09, 0x02);
     class.byte(0x2c, 0xad).byte(0x2d, 0x15).byte(0x2e, 0x50).byte(0x2f, 0x07)
@@ -28,7 +28,7 @@ const FITTING: [Id; 8] = [
 ];
 
 #[test]
-fn an_entry_matches_what_has_all_that_it_asks_for() {
+fn an_entry_matches_functions_that_meet_all_its_conditions() {
     with(function(), |function| {
         assert_eq!(function.subsystem(), Some((0x15ad, 0x0750)));
         for id in FITTING {
@@ -60,7 +60,7 @@ fn the_most_specific_match_wins_in_any_order() {
             let winner = best_match(&function, [("less", &less[..]), ("more", &more[..])]);
             let reversed = best_match(&function, [("more", &more[..]), ("less", &less[..])]);
             match index {
-                // The last two are alike, and the first candidate has them.
+                // The last two are equal: the first candidate wins.
                 6 => assert_eq!((winner, reversed), (Some("less"), Some("more"))),
                 _ => assert_eq!((winner, reversed), (Some("more"), Some("more")), "{less:?} {more:?}"),
             }
@@ -69,7 +69,7 @@ fn the_most_specific_match_wins_in_any_order() {
 }
 
 #[test]
-fn the_best_entry_of_a_table_stands_for_it() {
+fn a_table_counts_by_its_most_specific_entry() {
     const MANY: &[Id] = &[Id::base_class(0x01), Id::new(0x8086, 0x100e), Id::class(0x01, 0x08)];
     const ONE: &[Id] = &[Id::class(0x01, 0x08).interface(0x02)];
     with(function(), |function| {
@@ -79,7 +79,7 @@ fn the_best_entry_of_a_table_stands_for_it() {
 }
 
 #[test]
-fn a_hot_plug_port_is_known_by_its_capability_and_by_nothing_else() {
+fn a_hot_plug_port_matches_by_its_capability_alone() {
     let port = FakeFunction::new(0x1b36, 0x000c).at("00:02.0").root_port(1, 0x60);
     with(port, |function| {
         assert!(Id::hot_plug_port().matches(&function));

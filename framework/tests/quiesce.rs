@@ -1,4 +1,4 @@
-//! The end of a machine: every function off the bus, whoever holds whatever lock.
+//! `Machine::quiesce`: takes every function off the bus, without waiting for a lock.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,7 @@ const DECODE: u32 = 3;
 const BUS_MASTER: u32 = 4;
 const INTX_DISABLE: u32 = 0x400;
 
-/// A configuration space whose lock is held by somebody who never lets go of it, once `is_held`.
+/// A configuration space whose lock is never released once `is_held` is set.
 struct Locked {
     inner: &'static dyn ConfigAccess,
     is_held: AtomicBool,
@@ -18,7 +18,7 @@ struct Locked {
 
 impl Locked {
     fn enter(&self) -> &'static dyn ConfigAccess {
-        assert!(!self.is_held.load(Ordering::Relaxed), "this waits for ever");
+        assert!(!self.is_held.load(Ordering::Relaxed), "this would deadlock");
         self.inner
     }
 }
@@ -46,7 +46,7 @@ impl ConfigAccess for Locked {
 }
 
 fn functions() -> [FakeFunction; 3] {
-    // One of them is not the first of its device, as where that was pulled.
+    // The third is not function 0 of its device, as where that was removed.
     ["00:01.0", "00:02.0", "00:02.3"].map(|at| {
         // The device has several functions.
         FakeFunction::new(0x1234, 0x11e8).at(at).byte(0x0e, 0x80).bar(0, 0x1000).pin(1, 10)
@@ -54,7 +54,7 @@ fn functions() -> [FakeFunction; 3] {
 }
 
 #[test]
-fn every_function_is_off_the_bus_and_decodes_on() {
+fn every_function_is_off_the_bus_and_still_decodes() {
     let fake = FakeMachine::new(functions());
     let config = Box::leak(Box::new(Locked { inner: fake.config(), is_held: AtomicBool::new(false) }));
     let machine = fake.share().config(config).build().machine();
@@ -67,10 +67,10 @@ fn every_function_is_off_the_bus_and_decodes_on() {
     assert_eq!(addresses.len(), 3);
     for address in &addresses {
         assert_eq!(command(*address), DECODE | BUS_MASTER | INTX_DISABLE);
-        // As a driver's on the line has it.
+        // INTx enabled, as for a driver that uses the line.
         fake.set_config(*address, COMMAND, 7);
     }
-    // Between the walk and the end one of a pair goes away; the other is silenced all the same.
+    // Function 0 of a device is removed after the walk; its other function must be quiesced all the same.
     fake.remove(addresses[1]);
     config.is_held.store(true, Ordering::Relaxed);
     machine.quiesce();

@@ -1,4 +1,4 @@
-//! A function that goes away: who hears of it, and what becomes of what it held.
+//! Surprise removal of a function: waking of its tasks and handlers, and release of its resources.
 
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ fn machine() -> FakeMachine {
 }
 
 #[test]
-fn whoever_waits_hears_of_it_and_the_handlers_are_called_once_more() {
+fn removal_wakes_waiting_tasks_and_calls_the_handlers_once_more() {
     let fake = machine();
     let free = fake.machine().free_vectors();
     let function = fake.machine().take(here()).expect("free");
@@ -60,14 +60,14 @@ fn whoever_waits_hears_of_it_and_the_handlers_are_called_once_more() {
     assert_eq!(presence.confirm(), Ok(()));
 
     fake.remove(here());
-    assert!(!presence.is_gone(), "nobody has said so yet");
+    assert!(!presence.is_gone(), "the removal was not reported yet");
     assert_eq!(presence.confirm(), Err(Gone { address: here() }));
     assert_eq!((presence.is_gone(), presence.check().is_err()), (true, true));
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     assert_eq!(gone.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(()));
     fake.deliver_raised();
     assert_eq!(calls.0.load(Ordering::SeqCst), 1);
-    // Told again, it is no news.
+    // A second report has no effect.
     assert!(fake.machine().mark_removed(here()));
     fake.deliver_raised();
     assert_eq!(calls.0.load(Ordering::SeqCst), 1);
@@ -75,14 +75,14 @@ fn whoever_waits_hears_of_it_and_the_handlers_are_called_once_more() {
 
     drop((messages, memory, dma));
     assert_eq!((fake.machine().free_vectors(), fake.machine().interrupt_report().len()), (free, 0));
-    assert_eq!(fake.machine().functions().len(), 1, "its configuration is still held");
+    assert_eq!(fake.machine().functions().len(), 1, "the driver still owns its configuration space");
     drop(config);
     assert_eq!((fake.machine().functions().len(), fake.dma_pages()), (0, 0));
     assert!(!fake.machine().mark_removed(here()));
 }
 
 #[test]
-fn one_that_is_gone_maps_and_grants_nothing() {
+fn a_removed_function_maps_and_grants_nothing() {
     let fake = machine();
     let resources = fake.machine().take(here()).expect("free").claim().expect("a claim");
     fake.remove(here());
@@ -94,7 +94,7 @@ fn one_that_is_gone_maps_and_grants_nothing() {
 }
 
 #[test]
-fn nobody_has_it_and_it_leaves_at_once() {
+fn the_record_of_an_unclaimed_function_is_dropped_at_once() {
     let fake = machine();
     fake.remove(here());
     assert_eq!(fake.machine().check_presence(), 1);
@@ -103,11 +103,11 @@ fn nobody_has_it_and_it_leaves_at_once() {
 }
 
 #[test]
-fn what_is_there_in_its_place_is_another_function() {
+fn a_card_at_the_same_address_is_another_function() {
     let fake = machine();
     let function = fake.machine().take(here()).expect("free");
     let presence = function.presence();
-    // The same slot, another card: it answers, and not as the one that was found.
+    // The same slot, another card: its Device ID is not that of the function that was found.
     fake.set_config(here(), 2, 0x5678);
     assert!(function.claim().is_err());
     fake.machine().scan();
@@ -117,13 +117,13 @@ fn what_is_there_in_its_place_is_another_function() {
     assert!(other.claim().is_ok());
 }
 
-/// Every dword of a function's configuration space.
+/// Returns every word of the function's configuration space.
 fn configuration(fake: &FakeMachine) -> Vec<u16> {
     (0..128).map(|word| fake.read_config(here(), 2 * word)).collect()
 }
 
 #[test]
-fn letting_go_of_one_that_is_gone_does_not_touch_the_one_in_its_place() {
+fn releasing_a_removed_function_does_not_write_to_its_successor() {
     for mode in [Mode::Intx, Mode::Msi, Mode::Msix] {
         let function = || FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).bar(1, 0x1000).pin(1, 11);
         let offered = || function().msi_with(4, true, true).msix(4, 1, 0, 0x800);
@@ -142,7 +142,7 @@ fn letting_go_of_one_that_is_gone_does_not_touch_the_one_in_its_place() {
         drop((interrupts, memory, dma));
         fake.machine().scan();
         let mut after = configuration(&fake);
-        // What it is told of itself: no interrupts by the pin.
+        // The release of the old function writes Command, which sets INTx Disable, and nothing else.
         assert_eq!(core::mem::replace(&mut after[2], before[2]), 0x400, "{mode}");
         assert_eq!(before, after, "{mode}");
         assert_eq!((fake.machine().functions()[0].device, fake.dma_pages()), (0x1101, 0));
@@ -150,7 +150,7 @@ fn letting_go_of_one_that_is_gone_does_not_touch_the_one_in_its_place() {
     }
 }
 
-/// A handler of everything.
+/// A handler for line and message.
 struct Service(Arc<Count>);
 
 impl LineIsr for Service {
@@ -160,19 +160,19 @@ impl LineIsr for Service {
     }
 }
 
-/// A function with everything that a walk looks at, behind a bridge.
+/// Returns a function with everything that a walk reads.
 fn walked(at: &str) -> FakeFunction {
     let function = FakeFunction::new(0x1234, 0x11e8).at(at).pin(1, 11).bar(0, 0x1000).bar(2, 0x4000);
     function.msi_with(4, true, true).msix(4, 2, 0, 0x800).capability(9, &[16, 1, 0])
 }
 
 #[test]
-fn a_walk_goes_on_when_a_function_leaves_in_the_middle_of_it() {
+fn a_walk_continues_when_a_function_is_removed_during_it() {
     let address = |bus, device| Address::new(0, bus, device, 0);
     let seen = |fake: &FakeMachine| -> Vec<Address> {
         fake.machine().functions().iter().map(|report| report.address).collect()
     };
-    // The function that leaves; what is behind it leaves with it, as far as anybody can see.
+    // The function that is removed; the functions behind it are out of reach then.
     for leaving in [address(0, 3), address(0, 4), address(1, 0)] {
         for accesses in 0.. {
             let fake = FakeMachine::new([]);
@@ -190,7 +190,7 @@ fn a_walk_goes_on_when_a_function_leaves_in_the_middle_of_it() {
             let untouched =
                 &fake.machine().functions()[found.iter().position(|other| *other == address(0, 5)).expect("there")];
             assert_eq!((untouched.bars.len(), untouched.offers.msi, untouched.offers.msix), (2, 4, 4));
-            // What left during the walk is in the inventory only if it was whole when it was added.
+            // A function that is removed during the walk is in the inventory only if it was complete when it was added.
             fake.machine().check_presence();
             assert_eq!(seen(&fake).contains(&leaving), !fake.is_removed(leaving), "after {accesses} of {leaving}");
             let taken = fake.machine().take_all();

@@ -1,4 +1,4 @@
-//! Claiming, BARs and DMA memory on a machine made of memory.
+//! Claiming, BARs, DMA memory and the walk on a fake machine.
 
 use switchboard::config::Address;
 use switchboard::dma::DmaError;
@@ -22,7 +22,7 @@ fn claim(fake: &FakeMachine) -> Resources {
 }
 
 #[test]
-fn a_function_is_taken_once_and_comes_back_when_the_last_part_goes() {
+fn a_function_is_taken_once_and_is_free_again_when_its_last_part_drops() {
     let fake = FakeMachine::new([function().bar(0, 0x1000)]);
     let address = Address::new(0, 0, 3, 0);
     let Resources { bar0, irq, .. } = claim(&fake);
@@ -46,12 +46,12 @@ fn registers_reach_the_device() {
 }
 
 #[test]
-fn bars_that_do_not_fit_say_why_and_come_back() {
+fn a_bar_that_cannot_be_mapped_is_returned_with_the_reason() {
     let fake = FakeMachine::new([function().bar(0, 0x80).byte(0x14, 1).msix(8, 2, 0x800, 0xc00).bar(2, 0x1000)]);
     let Resources { bar0, bar2, bar3, .. } = claim(&fake);
     let (error, bar0) = bar0.map::<Block>().unwrap_err();
     assert_eq!(error.to_string(), "BAR 0 is too small: 256 bytes wanted, 128 there");
-    assert_eq!(bar0.facts().map(|bar| bar.size), Some(0x80), "the slot came back");
+    assert_eq!(bar0.facts().map(|bar| bar.size), Some(0x80), "the BAR is returned");
     assert_eq!(bar3.map::<Block>().unwrap_err().0, MapError::Missing { index: 3 });
     let windows = bar2.windows().expect("memory");
     assert!(windows.map::<Block>(0x700, 0x100).is_ok(), "up to the table");
@@ -69,7 +69,7 @@ fn bars_that_do_not_fit_say_why_and_come_back() {
 }
 
 #[test]
-fn dma_memory_goes_back_only_with_the_function() {
+fn dma_memory_is_released_only_with_the_function() {
     let fake = FakeMachine::new([function()]);
     let Resources { dma, irq, .. } = claim(&fake);
     let buffers = dma.buffers(100, 1_500).expect("memory");
@@ -108,7 +108,7 @@ fn dma_is_seen_by_the_device_at_its_bus_address() {
 }
 
 #[test]
-fn memory_out_of_a_devices_reach_is_refused() {
+fn memory_beyond_a_devices_address_limit_is_an_error() {
     let fake = FakeMachine::new([function()]);
     let Resources { dma, .. } = claim(&fake);
     assert!(matches!(dma.limit_address_bits(28).buffer(16), Err(DmaError::OutOfReach { bits: 28, .. })));
@@ -128,7 +128,7 @@ impl Driver for Picky {
 }
 
 #[test]
-fn a_failed_probe_leaves_the_function_quiet_and_says_why() {
+fn a_failed_probe_leaves_the_function_quiesced_with_the_reason() {
     let fake = FakeMachine::new([function().bar(0, 0x1000)]);
     let function = fake.machine().take_all().remove(0);
     assert!(Picky::MATCHES[0].matches(&function));
@@ -137,13 +137,13 @@ fn a_failed_probe_leaves_the_function_quiet_and_says_why() {
     let report = &fake.machine().functions()[0];
     assert_eq!(report.state, FunctionState::Failed("picky: the lucky number: 0x7 wanted, 0x0 found".into()));
     assert_eq!((report.driver, report.mode), (None, None));
-    // And it can be tried again.
+    // It can be probed again.
     fake.write_register(Address::new(0, 0, 3, 0), 0, 0xfc, 7);
     assert!(attach::<Picky>(fake.machine().take_all().remove(0)).is_ok());
 }
 
 #[test]
-fn a_function_that_went_away_is_not_claimed() {
+fn a_removed_function_is_not_claimed() {
     let fake = FakeMachine::new([function()]);
     let address = Address::new(0, 0, 3, 0);
     let taken = fake.machine().take(address).expect("free");
@@ -168,12 +168,12 @@ fn the_walk_goes_behind_bridges_and_into_functions() {
         bridge("01:00.0", 5, 5),
         FakeFunction::new(1, 1).at("05:1f.0").byte(0x0e, 0x80),
         FakeFunction::new(1, 2).at("05:1f.7"),
-        // Not multifunction: what answers as function 3 is an echo.
+        // Not multifunction: an answer as function 3 is an alias.
         FakeFunction::new(1, 3).at("00:04.0"),
         FakeFunction::new(1, 4).at("00:04.3"),
-        // Spoken for, and nobody leads here.
+        // In the range of a bridge, and no bridge leads here.
         FakeFunction::new(1, 5).at("06:00.0"),
-        // No bridge leads here: another root bus, and what is behind it.
+        // No bridge leads here: another root bus, and a function behind it.
         bridge("80:00.0", 0x81, 0x81),
         FakeFunction::new(1, 6).at("81:03.0"),
     ]);
@@ -184,7 +184,7 @@ fn the_walk_goes_behind_bridges_and_into_functions() {
 }
 
 #[test]
-fn bridges_that_lie_are_left_out_with_what_is_behind_them() {
+fn bridges_with_invalid_bus_numbers_are_left_out_with_the_functions_behind_them() {
     let fake = FakeMachine::new([
         bridge("00:02.0", 1, 4),
         bridge("00:03.0", 1, 1),
@@ -209,13 +209,13 @@ fn bridges_that_lie_are_left_out_with_what_is_behind_them() {
         "0000:02:00.0: left out: a bridge from bus 0x02 to buses 0x01 to 0x01, where 0x02 is the last",
     ];
     assert_eq!(refusals.len(), reasons.len(), "{refusals:#?}");
-    for (said, reason) in refusals.iter().zip(reasons) {
-        assert!(said.starts_with(reason), "{said}, not {reason}");
+    for (refusal, reason) in refusals.iter().zip(reasons) {
+        assert!(refusal.starts_with(reason), "{refusal}, not {reason}");
     }
 }
 
 #[test]
-fn functions_found_later_join_and_the_others_stay_as_they_are() {
+fn a_second_scan_leaves_known_functions_as_they_are() {
     let fake = FakeMachine::new([function()]);
     let _held = claim(&fake);
     fake.machine().scan();
@@ -224,7 +224,7 @@ fn functions_found_later_join_and_the_others_stay_as_they_are() {
 }
 
 #[test]
-fn a_capability_list_without_an_end_ends() {
+fn the_walk_of_a_looped_capability_list_ends() {
     let looped =
         function().byte(6, 0x10).byte(0x34, 0x40).byte(0x40, 9).byte(0x41, 0x44).byte(0x44, 9).byte(0x45, 0x40);
     let fake = FakeMachine::new([looped]);

@@ -1,32 +1,32 @@
-//! What a bridge forwards, and what it could.
+//! Bridges in the tree: the windows that they forward, and the limits of those.
 
 use core::ops::Range;
 
 use super::AddressSpace;
 
-/// One window of a bridge.
+/// One window of a bridge: its limit, and the range that it was assigned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WindowRequest {
-    /// The first address that it cannot reach; 0 for a window that the bridge does not have.
+    /// The first address above what the window can reach; 0 for a window that the bridge does not implement.
     pub ceiling: u64,
-    /// What it forwards.
+    /// The range that it forwards; `None` while it is closed.
     pub range: Option<Range<u64>>,
 }
 
 impl WindowRequest {
-    /// Where the ports of a PC end.
+    /// The end of the I/O ports of a PC.
     pub const IO_CEILING: u64 = 0x1_0000;
-    /// Where 32-bit addresses end.
+    /// The end of the 32-bit addresses.
     pub const LOW_CEILING: u64 = 1 << 32;
 
-    /// A closed window that reaches up to `ceiling`.
+    /// Returns a closed window that reaches up to `ceiling`.
     #[must_use]
     pub const fn closed(ceiling: u64) -> Self {
         Self { ceiling, range: None }
     }
 }
 
-/// What a bridge forwards.
+/// The windows of a bridge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bridge {
     /// I/O ports, in steps of 4 KiB.
@@ -35,12 +35,12 @@ pub struct Bridge {
     pub memory: WindowRequest,
     /// Prefetchable memory, in steps of 1 MiB.
     pub prefetchable: WindowRequest,
-    /// Whether functions may come later: its new windows get some space to spare.
+    /// Whether cards may be inserted later: new windows get spare memory for them.
     pub takes_hotplug: bool,
 }
 
 impl Bridge {
-    /// Its window of that kind.
+    /// Returns the window of that kind.
     #[must_use]
     pub fn window(&self, kind: AddressSpace) -> &WindowRequest {
         match kind {
@@ -58,8 +58,8 @@ impl Bridge {
         }
     }
 
-    /// Which window forwards addresses of `kind` below `ceiling`. One that may lie above 4 GiB is not for what
-    /// cannot follow it there; what may be read ahead need not be.
+    /// Returns the window that forwards addresses of `kind` below `ceiling`. A prefetchable window that may be above 4 GiB is not used for a
+    /// BAR that is limited to 32 bits. Prefetchable memory may also be in the memory window, whose reads have no side effects then.
     pub(super) fn route(&self, kind: AddressSpace, ceiling: u64) -> Option<AddressSpace> {
         let reaches = |kind| self.window(kind).ceiling != 0;
         match kind {

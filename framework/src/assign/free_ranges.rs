@@ -1,13 +1,13 @@
-//! Free addresses.
+//! Sets of free address ranges.
 
 use crate::sort;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// What of some ranges nobody has. Both lists are sorted, and their ranges apart and not empty.
+/// A set of ranges, and the parts of it that are free. Both lists are sorted, and their ranges are disjoint and not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FreeRanges {
-    home: Vec<Range<u64>>,
+    all: Vec<Range<u64>>,
     free: Vec<Range<u64>>,
 }
 
@@ -22,17 +22,17 @@ impl FreeRanges {
                 _ => free.push(range),
             }
         }
-        Self { home: free.clone(), free }
+        Self { all: free.clone(), free }
     }
 
-    /// All of one range.
+    /// Returns a set of one range, all of it free.
     pub(super) fn of(range: Range<u64>) -> Self {
         Self::new(&[range])
     }
 
-    /// Takes a range, if all of it is free.
+    /// Takes a range, if all of it is free. Returns whether it was.
     pub(super) fn take(&mut self, range: &Range<u64>) -> bool {
-        // The last one that begins no later than the range does.
+        // The last free range that begins no later than `range` does.
         let Some(place) = self.free.partition_point(|free| free.start <= range.start).checked_sub(1) else {
             return false;
         };
@@ -45,7 +45,7 @@ impl FreeRanges {
         true
     }
 
-    /// Takes whatever of a range is free.
+    /// Takes the parts of a range that are free.
     pub(super) fn remove(&mut self, range: &Range<u64>) {
         let pieces = core::mem::take(&mut self.free).into_iter().flat_map(|free| {
             let range = range.start.clamp(free.start, free.end)..range.end.clamp(free.start, free.end);
@@ -54,7 +54,7 @@ impl FreeRanges {
         self.free = pieces.filter(|piece| piece.start < piece.end).collect();
     }
 
-    /// Takes the lowest place for `size` bytes, at a multiple of `align`, that ends no higher than `ceiling`.
+    /// Takes the lowest `size` free bytes at a multiple of `align` that end no higher than `ceiling`.
     pub(super) fn place(&mut self, size: u64, align: u64, ceiling: u64) -> Option<Range<u64>> {
         let range = self.free.iter().find_map(|free| {
             let start = free.start.checked_next_multiple_of(align)?;
@@ -64,20 +64,20 @@ impl FreeRanges {
         self.take(&range).then_some(range)
     }
 
-    /// The most bytes in one piece below `ceiling`.
+    /// Returns the size of the largest free range below `ceiling`.
     pub(super) fn largest(&self, ceiling: u64) -> u64 {
         self.free.iter().map(|free| free.end.min(ceiling).saturating_sub(free.start)).max().unwrap_or(0)
     }
 
-    /// Gives back what of a range was free to begin with.
+    /// Frees the parts of a range that belong to the set.
     pub(super) fn give(&mut self, range: &Range<u64>) {
-        let back = self.home.iter().map(|home| home.start.max(range.start)..home.end.min(range.end));
+        let back = self.all.iter().map(|all| all.start.max(range.start)..all.end.min(range.end));
         let free: Vec<_> = self.free.iter().cloned().chain(back).collect();
         self.free = Self::new(&free).free;
     }
 
-    /// Whether nobody has taken anything.
+    /// Returns whether the whole set is free.
     pub(super) fn is_untouched(&self) -> bool {
-        self.free == self.home
+        self.free == self.all
     }
 }

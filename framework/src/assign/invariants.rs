@@ -1,4 +1,4 @@
-//! Whether a tree could run as it is: what tests and fuzzers hold every assignment to.
+//! The invariants of an assignment, which tests and fuzzers check.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -13,7 +13,7 @@ fn contains(outer: &Range<u64>, inner: &Range<u64>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
 
-/// Everything that a node decodes on the bus that it is on.
+/// Returns the ranges that a node decodes on its bus.
 fn decoded(node: &Node) -> Vec<(AddressSpace, Range<u64>)> {
     let bars = node.bars.iter().filter_map(|bar| Some((bar.kind, bar.range()?)));
     let windows = node.bridge.iter().flat_map(|bridge| {
@@ -22,11 +22,11 @@ fn decoded(node: &Node) -> Vec<(AddressSpace, Range<u64>)> {
     bars.chain(windows).collect()
 }
 
-/// Checks that whatever has an address could decode it: it is aligned, forwarded by every bridge above, and meets
+/// Checks every BAR and window with an address: it is aligned, forwarded by every bridge above, and overlaps
 /// nothing else on its bus.
 ///
 /// # Panics
-/// When that does not hold.
+/// When one of them is violated.
 pub fn check(tree: &Tree, apertures: &Apertures) {
     for (id, parent, node) in tree.iter() {
         for bar in node.bars.iter().filter(|bar| bar.address.is_ok()) {
@@ -48,7 +48,7 @@ pub fn check(tree: &Tree, apertures: &Apertures) {
                 None if kind == AddressSpace::Io => range.end <= 0x1_0000,
                 None => !apertures.taken.iter().any(|taken| overlap(taken, &range)),
             };
-            assert!(is_forwarded, "{id:?}: {range:x?} of {} does not get there", kind.name());
+            assert!(is_forwarded, "{id:?}: {range:x?} of {} is not forwarded", kind.name());
         }
     }
     check_siblings(tree);
@@ -62,12 +62,12 @@ fn check_windows(id: NodeId, window: &WindowRequest, granule: u64) {
 }
 
 fn is_forwarded(parent: &Node, kind: AddressSpace, range: &Range<u64>) -> bool {
-    let bridge = parent.bridge.as_ref().expect("only bridges have something behind them");
+    let bridge = parent.bridge.as_ref().expect("a parent is a bridge");
     let through = |kind| bridge.window(kind).range.as_ref().is_some_and(|window| contains(window, range));
     through(kind) || kind != AddressSpace::Io && (through(AddressSpace::Memory) || through(AddressSpace::Prefetchable))
 }
 
-/// On one bus nothing overlaps; what a bridge forwards counts as what it decodes.
+/// Checks that no two ranges on one bus overlap, windows of bridges included.
 fn check_siblings(tree: &Tree) {
     let all: Vec<_> = tree
         .iter()
@@ -76,7 +76,7 @@ fn check_siblings(tree: &Tree) {
     for (index, (id, parent, kind, range)) in all.iter().enumerate() {
         for (other_id, other_parent, other_kind, other) in &all[..index] {
             let same_space = parent == other_parent && (*kind == AddressSpace::Io) == (*other_kind == AddressSpace::Io);
-            assert!(!same_space || !overlap(range, other), "{id:?} {range:x?} meets {other_id:?} {other:x?}");
+            assert!(!same_space || !overlap(range, other), "{id:?} {range:x?} overlaps {other_id:?} {other:x?}");
         }
     }
 }

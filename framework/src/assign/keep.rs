@@ -1,4 +1,4 @@
-//! What stays where firmware put it, and the room that this leaves.
+//! Validation of the addresses that firmware assigned, and the free ranges that they leave.
 
 use crate::sort;
 use alloc::vec;
@@ -14,12 +14,12 @@ pub(super) struct BusRanges {
     io: FreeRanges,
     memory: FreeRanges,
     prefetchable: FreeRanges,
-    /// A root bus, which does not tell memory by what it is for.
+    /// Whether this is a root bus, which does not separate prefetchable memory.
     is_root: bool,
 }
 
 impl BusRanges {
-    pub(super) fn room(&mut self, kind: AddressSpace) -> &mut FreeRanges {
+    pub(super) fn ranges(&mut self, kind: AddressSpace) -> &mut FreeRanges {
         match kind {
             AddressSpace::Io => &mut self.io,
             AddressSpace::Prefetchable if !self.is_root => &mut self.prefetchable,
@@ -27,7 +27,7 @@ impl BusRanges {
         }
     }
 
-    /// Gives back a range that something of `kind` had.
+    /// Frees a range of `kind`.
     pub(super) fn give(&mut self, kind: AddressSpace, range: &Range<u64>) {
         match kind {
             AddressSpace::Io => self.io.give(range),
@@ -38,8 +38,8 @@ impl BusRanges {
         }
     }
 
-    /// Takes a range for something of `kind`. Memory may be in either window of a bridge, and firmware does put
-    /// it into the one for prefetchable memory where nothing between reads ahead.
+    /// Takes a range of `kind`, if it is free. Memory may be in either window of a bridge: firmware does place non-prefetchable BARs in the
+    /// prefetchable window where no bridge on the path prefetches.
     fn take(&mut self, kind: AddressSpace, range: &Range<u64>) -> bool {
         match kind {
             AddressSpace::Io => self.io.take(range),
@@ -49,13 +49,12 @@ impl BusRanges {
     }
 }
 
-/// Forgets every address that is no good, and says what is free on each bus: first on the root buses, then
-/// behind each node.
+/// Clears every invalid address, and returns the free ranges of each bus: first of the root buses, then behind each node.
 pub(super) fn keep(tree: &mut Tree, apertures: &Apertures) -> Vec<BusRanges> {
-    let mut rooms = vec![BusRanges::default(); tree.len() + 1];
+    let mut free = vec![BusRanges::default(); tree.len() + 1];
     let mut reachable = FreeRanges::of(1..u64::MAX);
     apertures.taken.iter().for_each(|taken| reachable.remove(taken));
-    rooms[0] = BusRanges {
+    free[0] = BusRanges {
         io: FreeRanges::of(1..WindowRequest::IO_CEILING),
         memory: reachable,
         prefetchable: FreeRanges::default(),
@@ -67,31 +66,31 @@ pub(super) fn keep(tree: &mut Tree, apertures: &Apertures) -> Vec<BusRanges> {
         let mut members = members.clone();
         sort::by_key(&mut members, |node| tree.at(*node).state);
         for node in members {
-            let ranges = keep_node(tree, node, &mut rooms, bus);
+            let ranges = keep_node(tree, node, &mut free, bus);
             if bus == 0 {
                 kept.extend(ranges);
             }
         }
     }
-    // Something new goes where the machine says, unless something old is there.
-    rooms[0].io = FreeRanges::new(&apertures.io);
-    rooms[0].memory = FreeRanges::new(&apertures.memory);
+    // New BARs and windows go into the machine's apertures, apart from what is kept.
+    free[0].io = FreeRanges::new(&apertures.io);
+    free[0].memory = FreeRanges::new(&apertures.memory);
     for taken in &apertures.taken {
-        rooms[0].memory.remove(taken);
+        free[0].memory.remove(taken);
     }
     for (kind, range) in kept {
-        rooms[0].room(kind).remove(&range);
+        free[0].ranges(kind).remove(&range);
     }
-    rooms
+    free
 }
 
-/// Keeps what is good of one node, and returns that.
-fn keep_node(tree: &mut Tree, node: usize, rooms: &mut [BusRanges], bus: usize) -> Vec<(AddressSpace, Range<u64>)> {
+/// Validates the addresses of one node, and returns those that are kept.
+fn keep_node(tree: &mut Tree, node: usize, free: &mut [BusRanges], bus: usize) -> Vec<(AddressSpace, Range<u64>)> {
     let mut kept = Vec::new();
-    let (above, behind) = rooms.split_at_mut(node + 1);
+    let (above, behind) = free.split_at_mut(node + 1);
     let (above, behind) = (&mut above[bus], &mut behind[0]);
     for bar in &mut tree.at_mut(node).bars {
-        match good(bar).filter(|range| above.take(bar.kind, range)) {
+        match valid_range(bar).filter(|range| above.take(bar.kind, range)) {
             Some(range) => kept.push((bar.kind, range)),
             None => bar.address = Err(Unassigned::Unset),
         }
@@ -102,15 +101,15 @@ fn keep_node(tree: &mut Tree, node: usize, rooms: &mut [BusRanges], bus: usize) 
         let fits = |range: &Range<u64>| range.end <= window.ceiling && above.take(kind, range);
         window.range = window.range.take().filter(fits);
         if let Some(range) = &window.range {
-            *behind.room(kind) = FreeRanges::of(range.clone());
+            *behind.ranges(kind) = FreeRanges::of(range.clone());
             kept.push((kind, range.clone()));
         }
     }
     kept
 }
 
-/// What a BAR decodes, if it can be there at all.
-fn good(bar: &BarRequest) -> Option<Range<u64>> {
+/// Returns the range of a BAR, if it is aligned and within reach of its address bits.
+fn valid_range(bar: &BarRequest) -> Option<Range<u64>> {
     bar.range().filter(|range| {
         bar.size.is_power_of_two() && range.start.is_multiple_of(bar.size) && range.end <= bar.ceiling()
     })

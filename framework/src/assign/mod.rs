@@ -1,13 +1,12 @@
-//! Where BARs and bridge windows go, when firmware left them unset, out of place or on top of each other.
+//! Assignment of addresses to BARs and bridge windows that firmware left unset, out of place or overlapping.
 //!
-//! Plain arithmetic, which no device sees: a [`Tree`] of what the functions want goes in, with what firmware
-//! gave them, and comes out with an address for everything, or with the reason why there is none. What firmware
-//! did well stays where it is. Running it again changes nothing; with a function more in the tree, it finds that
-//! function a place and leaves the others alone.
+//! This is arithmetic without access to devices. Input is a [`Tree`] of the functions with their BARs and the addresses that firmware
+//! assigned; after [`Tree::assign`] each BAR has an address or the reason why there is none. Valid addresses of firmware are
+//! kept. A second run changes nothing, and a run with one function more places that function and moves no other.
 //!
 //! Three kinds of addresses are kept apart, as bridges do: I/O, memory, and prefetchable memory (PCI-to-PCI
-//! bridge architecture 1.2, 3.2.5). A bridge forwards one window of each. Expansion ROMs get no address: nothing
-//! here reads one.
+//! bridge architecture 1.2, 3.2.5). A bridge forwards one window of each. Expansion ROMs get no address, since nothing
+//! reads them.
 
 mod aperture;
 mod bridge;

@@ -1,4 +1,4 @@
-//! Giving out addresses: from the root buses down.
+//! Placement: assigns free ranges to BARs and windows, from the root buses down.
 
 use crate::sort;
 use alloc::vec::Vec;
@@ -10,38 +10,38 @@ use super::free_ranges::FreeRanges;
 use super::keep::BusRanges;
 use super::{AddressSpace, Tree, Unassigned};
 
-/// Gives an address to everything that has none, from what is free on each bus.
-pub(super) fn place(tree: &mut Tree, mut rooms: Vec<BusRanges>, spare: bool) {
-    let mut demands = Demands::new(tree, &mut rooms, spare);
+/// Assigns a range to every BAR and window that has none, from the free ranges of each bus.
+pub(super) fn place(tree: &mut Tree, mut free: Vec<BusRanges>, has_spare_memory: bool) {
+    let mut demands = Demands::new(tree, &mut free, has_spare_memory);
     for bus in 0..=tree.len() {
-        refuse_what_is_not_forwarded(tree, &demands.members()[bus], bus);
+        mark_not_forwarded(tree, &demands.members()[bus], bus);
         for item in demands.items(tree, bus) {
-            let room = rooms[bus].room(item.room);
+            let ranges = free[bus].ranges(item.window);
             match item.owner {
                 Owner::Bar { node, bar } => {
-                    let largest = room.largest(item.shape.ceiling);
+                    let largest = ranges.largest(item.shape.ceiling);
                     let request = &mut tree.at_mut(node).bars[bar];
                     let no_room = Unassigned::NoRoom { kind: request.kind, size: request.size, largest };
-                    let range = room.place(item.shape.size, item.shape.align, item.shape.ceiling);
+                    let range = ranges.place(item.shape.size, item.shape.align, item.shape.ceiling);
                     request.address = range.map(|range| range.start).ok_or(no_room);
                 }
                 Owner::Window { node, kind } => {
-                    let range = place_window(tree, &mut demands, room, &item, node, kind);
+                    let range = place_window(tree, &mut demands, ranges, &item, node, kind);
                     let Some(bridge) = &mut tree.at_mut(node).bridge else { continue };
                     if let Some(range) = &range {
-                        *rooms[node + 1].room(kind) = FreeRanges::of(range.clone());
+                        *free[node + 1].ranges(kind) = FreeRanges::of(range.clone());
                     }
                     bridge.window_mut(kind).range = range;
                 }
             }
         }
-        try_again(tree, &demands.members()[bus], bus, &mut rooms[bus]);
+        use_leftovers(tree, &demands.members()[bus], bus, &mut free[bus]);
     }
 }
 
-/// Windows are whole granules: BARs that were left out for a window's sake may fit into what the others left of it, or
-/// of the window for memory that must not be read ahead.
-fn try_again(tree: &mut Tree, members: &[usize], bus: usize, rooms: &mut BusRanges) {
+/// Places BARs for which there was no room. Windows are whole granules, so a BAR that was left out to make a window smaller may fit into its
+/// remainder, or, if it is prefetchable, into that of the memory window.
+fn use_leftovers(tree: &mut Tree, members: &[usize], bus: usize, free: &mut BusRanges) {
     for &node in members {
         for bar in 0..tree.at(node).bars.len() {
             let request = tree.at(node).bars[bar];
@@ -49,14 +49,15 @@ fn try_again(tree: &mut Tree, members: &[usize], bus: usize, rooms: &mut BusRang
             let Err(Unassigned::NoRoom { .. }) = request.address else { continue };
             let other = (request.kind == AddressSpace::Prefetchable).then_some(AddressSpace::Memory);
             let mut windows = tree.route(bus, request.kind, ceiling).into_iter().chain(other);
-            if let Some(range) = windows.find_map(|window| rooms.room(window).place(size, size, ceiling)) {
+            if let Some(range) = windows.find_map(|window| free.ranges(window).place(size, size, ceiling)) {
                 tree.at_mut(node).bars[bar].address = Ok(range.start);
             }
         }
     }
 }
 
-fn refuse_what_is_not_forwarded(tree: &mut Tree, members: &[usize], bus: usize) {
+/// Marks the BARs whose kind of addresses the bridge above does not forward.
+fn mark_not_forwarded(tree: &mut Tree, members: &[usize], bus: usize) {
     for &node in members {
         for bar in 0..tree.at(node).bars.len() {
             let request = tree.at(node).bars[bar];
@@ -67,23 +68,23 @@ fn refuse_what_is_not_forwarded(tree: &mut Tree, members: &[usize], bus: usize) 
     }
 }
 
-/// Places a window. When it is too large, the largest BARs behind it are left out, as few as will do.
+/// Places a window. When it is too large, the largest BARs behind it are left out, as few as possible.
 fn place_window(
     tree: &mut Tree,
     demands: &mut Demands,
-    room: &mut FreeRanges,
+    ranges: &mut FreeRanges,
     item: &Item,
     node: usize,
     kind: AddressSpace,
 ) -> Option<Range<u64>> {
     let shape = item.shape;
-    if let Some(range) = room.place(shape.size, shape.align, shape.ceiling) {
+    if let Some(range) = ranges.place(shape.size, shape.align, shape.ceiling) {
         return Some(range);
     }
-    let (behind, victims) = behind(tree, node, kind);
-    let largest = room.largest(shape.ceiling);
+    let (behind, candidates) = behind(tree, node, kind);
+    let largest = ranges.largest(shape.ceiling);
     let mut leave_out = |count: usize| {
-        for (index, &(node, bar)) in victims.iter().enumerate() {
+        for (index, &(node, bar)) in candidates.iter().enumerate() {
             let request = &mut tree.at_mut(node).bars[bar];
             let no_room = Unassigned::NoRoom { kind: request.kind, size: request.size, largest };
             request.address = Err(if index < count { no_room } else { Unassigned::Unset });
@@ -91,17 +92,18 @@ fn place_window(
         behind.iter().rev().for_each(|node| demands.update(tree, *node));
         demands.window(node, kind)
     };
-    // Fewest first would take as long as there are BARs, and a hostile machine has many.
-    let counts: Vec<usize> = (1..=victims.len()).collect();
-    let fewest = counts.partition_point(|count| leave_out(*count).is_some_and(|shape| !put(&mut room.clone(), shape)));
+    // A binary search: trying each count in turn takes too long with the many BARs of a malicious machine.
+    let counts: Vec<usize> = (1..=candidates.len()).collect();
+    let fewest =
+        counts.partition_point(|count| leave_out(*count).is_some_and(|shape| !put(&mut ranges.clone(), shape)));
     let shape = leave_out(fewest + 1)?;
-    room.place(shape.size, shape.align, shape.ceiling)
+    ranges.place(shape.size, shape.align, shape.ceiling)
 }
 
-/// The bridge `node` and those behind it, and the BARs that want to be in its window of `kind`, largest first.
+/// Returns the bridge `node` with those behind it, and the BARs that need a place in its window of `kind`, largest first.
 fn behind(tree: &Tree, node: usize, kind: AddressSpace) -> (Vec<usize>, Vec<(usize, usize)>) {
     let mut nodes = alloc::vec![node];
-    // Bridges come before what is behind them.
+    // Bridges come before the nodes behind them.
     for other in node + 1..tree.len() {
         if let Some(bridge) = tree.bus_of(other).checked_sub(1)
             && nodes.binary_search(&bridge).is_ok()
@@ -114,7 +116,7 @@ fn behind(tree: &Tree, node: usize, kind: AddressSpace) -> (Vec<usize>, Vec<(usi
         .flat_map(|other| (0..tree.at(*other).bars.len()).map(|bar| (*other, bar)))
         .filter(|(other, bar)| {
             let request = &tree.at(*other).bars[*bar];
-            request.wants_address() && tree.passes(*other, request, node) == Some(kind)
+            request.needs_address() && tree.passes(*other, request, node) == Some(kind)
         })
         .collect();
     sort::by_key(&mut bars, |(other, bar)| Reverse(tree.at(*other).bars[*bar].size));

@@ -1,25 +1,25 @@
-//! What a BAR wants, and what came of it.
+//! Requests of BARs, and their results.
 
 use core::ops::Range;
 
 use super::WindowRequest;
 
-/// Which addresses something decodes.
+/// The kind of addresses that a BAR or window decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AddressSpace {
     /// I/O ports.
     Io,
-    /// Memory where reads may have side effects.
+    /// Memory whose reads may have side effects.
     Memory,
-    /// Memory that may be read ahead.
+    /// Memory that may be prefetched.
     Prefetchable,
 }
 
 impl AddressSpace {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Io, Self::Memory, Self::Prefetchable];
 
-    /// What it is called in messages.
+    /// Returns the name for messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,21 +30,21 @@ impl AddressSpace {
     }
 }
 
-/// A BAR's wish, and what came of it.
+/// A BAR's request for an address, and its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarRequest {
-    /// What it decodes.
+    /// The kind of addresses.
     pub kind: AddressSpace,
-    /// Whether it takes addresses from 4 GiB on.
+    /// Whether the BAR has 64 address bits.
     pub is_64bit: bool,
-    /// Its bytes, a power of two; its address is a multiple of them.
+    /// The size in bytes, a power of two, which is also the alignment.
     pub size: u64,
-    /// Where it begins, or why it is nowhere.
+    /// The start address, or why it has none.
     pub address: Result<u64, Unassigned>,
 }
 
 impl BarRequest {
-    /// The first address that it cannot decode.
+    /// Returns the first address above what the BAR can decode.
     pub(super) fn ceiling(&self) -> u64 {
         match self.kind {
             AddressSpace::Io => WindowRequest::IO_CEILING,
@@ -53,12 +53,12 @@ impl BarRequest {
         }
     }
 
-    /// Whether it is to be given an address. A size that is none gets nowhere.
-    pub(super) fn wants_address(&self) -> bool {
+    /// Returns whether the BAR is to be given an address. One with an invalid size is not.
+    pub(super) fn needs_address(&self) -> bool {
         self.address == Err(Unassigned::Unset) && self.size.is_power_of_two()
     }
 
-    /// What it decodes, if it has an address.
+    /// Returns the range that the BAR decodes, if it has an address.
     #[must_use]
     pub fn range(&self) -> Option<Range<u64>> {
         let start = self.address.ok()?;
@@ -66,39 +66,46 @@ impl BarRequest {
     }
 }
 
-/// Why a BAR is nowhere.
+/// Why a BAR has no address.
+///
+/// ```
+/// use switchboard::assign::{AddressSpace, Unassigned};
+///
+/// let reason = Unassigned::NoRoom { kind: AddressSpace::Memory, size: 0x1000_0000, largest: 0x80_0000 };
+/// assert_eq!(reason.to_string(), "no room: 0x10000000 bytes of memory wanted, the largest hole has 0x800000");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unassigned {
-    /// Firmware gave it no address, or one that does not reach it, and nobody has looked for a better one yet.
+    /// Firmware assigned no address, or an invalid one, and the assignment has not run yet.
     #[error("it was given no address")]
     Unset,
-    /// There is no hole for it.
+    /// No free range is large enough.
     #[error("no room: {size:#x} bytes of {} wanted, the largest hole has {largest:#x}", .kind.name())]
     NoRoom {
-        /// What it decodes.
+        /// The kind of addresses.
         kind: AddressSpace,
-        /// Its bytes.
+        /// The size of the BAR in bytes.
         size: u64,
-        /// Bytes of the largest hole where it could have gone, bridges above it included.
+        /// The size of the largest free range in bytes that the bridges above forward or can forward.
         largest: u64,
     },
-    /// It does not hold the address that was written to it.
+    /// The BAR does not hold the address that was written to it.
     #[error("it does not take {address:#x}")]
     Refused {
-        /// What was written.
+        /// The address that was written.
         address: u64,
     },
-    /// It shares its switch with one that there is no place for.
-    #[error("it cannot be decoded without BAR {with}, which is nowhere")]
+    /// It shares its enable bit with a BAR that has no address.
+    #[error("it cannot be decoded without BAR {with}, which has no address")]
     SwitchedOff {
-        /// That BAR.
+        /// The index of that BAR.
         with: u8,
     },
-    /// A bridge above it does not forward that.
+    /// A bridge above does not forward this kind of addresses.
     #[error("the bridge above forwards no {}", .kind.name())]
     NotForwarded {
-        /// What it decodes.
+        /// The kind of addresses.
         kind: AddressSpace,
     },
 }

@@ -1,67 +1,86 @@
-//! What the functions of a machine want, bus below bus.
+//! The tree of a machine's functions and bridges, whose BARs and windows are assigned.
 
 use alloc::vec::Vec;
 
 use super::{AddressSpace, Apertures, BarRequest, Bridge, Unassigned, keep, place};
 
-/// How good a function's claim to its addresses is. Of two that claim the same place, the better one keeps it.
+/// How firmly a function holds the addresses in its registers. Of two functions with the same address, the one with the lower value keeps it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AddressState {
-    /// They were looked at before, and a driver may rely on them.
+    /// The addresses were assigned before, and a driver may use them.
     InUse,
-    /// It decodes them now, as firmware's console does.
+    /// The function decodes the addresses now, as firmware's console does.
     Decoding,
-    /// It has them in its registers, and decodes nothing.
+    /// The function does not decode the addresses.
     #[default]
     Inactive,
 }
 
-/// A function.
+/// A function in a [`Tree`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
-    /// Its BARs that have a size.
+    /// The BARs that have a size.
     pub bars: Vec<BarRequest>,
-    /// What it forwards, if it is a bridge.
+    /// The windows of a bridge; `None` for an endpoint.
     pub bridge: Option<Bridge>,
-    /// How good its claim is to the addresses that it has.
+    /// How firmly the function holds the addresses in its registers.
     pub state: AddressState,
 }
 
-/// A function's place in its [`Tree`].
+/// The index of a function in its [`Tree`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) usize);
 
-/// A BAR for which there is no place.
+/// A BAR that got no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
     /// The function.
     pub node: NodeId,
-    /// Which of its requests.
+    /// The index among the function's requests.
     pub bar: usize,
-    /// Why.
+    /// The reason.
     pub reason: Unassigned,
 }
 
-/// The functions of a machine. All root buses are one: they share the machine's addresses.
+/// The functions of a machine. All root buses count as one: they share the machine's addresses.
 ///
 /// # Invariants
-/// A bridge comes before what is behind it, so one pass upwards or downwards sees everything in order, without
-/// recursion, however deep the tree.
+/// A bridge comes before the functions behind it, so that one pass in either direction visits all levels in order, without
+/// recursion.
+///
+/// ```
+/// use switchboard::assign::{AddressSpace, Apertures, BarRequest, Bridge, Node, Tree, Unassigned, WindowRequest};
+///
+/// let mut tree = Tree::new();
+/// let memory = WindowRequest::closed(WindowRequest::LOW_CEILING);
+/// let port = Node { bridge: Some(Bridge { memory, ..Bridge::default() }), ..Node::default() };
+/// let port = tree.add(None, port).expect("a root bus");
+/// let bar =
+///     BarRequest { kind: AddressSpace::Memory, is_64bit: false, size: 0x4000, address: Err(Unassigned::Unset) };
+/// let card = tree.add(Some(port), Node { bars: vec![bar], ..Node::default() }).expect("behind a bridge");
+///
+/// let apertures = Apertures { memory: vec![0xc000_0000..0xe000_0000], ..Apertures::default() };
+/// assert_eq!(tree.assign(&apertures), [], "no BAR is left without an address");
+/// assert_eq!(tree.node(card).expect("added").bars[0].address, Ok(0xc000_0000));
+/// // The window around it, in steps of 1 MiB.
+/// let bridge = tree.node(port).and_then(|node| node.bridge.as_ref()).expect("a bridge");
+/// assert_eq!(bridge.memory.range, Some(0xc000_0000..0xc010_0000));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
     nodes: Vec<Node>,
-    /// For each node the bus it is on: 0 for a root bus, or one more than its bridge's index.
+    /// The bus of each node: 0 for a root bus, else one more than the index of its bridge.
     buses: Vec<usize>,
 }
 
 impl Tree {
-    /// An empty tree.
+    /// Returns an empty tree.
     #[must_use]
     pub const fn new() -> Self {
         Self { nodes: Vec::new(), buses: Vec::new() }
     }
 
-    /// Adds a function on a root bus, or behind the bridge `parent`. `None` when that is no bridge.
+    /// Adds a function on a root bus, or behind the bridge `parent`. Returns `None` when that is not a bridge.
     pub fn add(&mut self, parent: Option<NodeId>, node: Node) -> Option<NodeId> {
         let bus = match parent {
             Some(NodeId(index)) => self.nodes.get(index)?.bridge.as_ref().map(|_| index + 1)?,
@@ -72,28 +91,28 @@ impl Tree {
         Some(NodeId(self.nodes.len() - 1))
     }
 
-    /// Every function with the bridge it is behind, in the order they were added.
+    /// Returns every function with the bridge above it, in the order in which they were added.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (NodeId, Option<NodeId>, &Node)> {
         let parents = self.buses.iter().map(|bus| bus.checked_sub(1).map(NodeId));
         self.nodes.iter().zip(parents).enumerate().map(|(index, (node, parent))| (NodeId(index), parent, node))
     }
 
-    /// The function `id`.
+    /// Returns the function `id`.
     #[must_use]
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id.0)
     }
 
-    /// Gives every BAR and every window an address, or says why not. What has a good one keeps it.
+    /// Assigns an address to every BAR and window, and returns the BARs that got none. Valid addresses are kept.
     pub fn assign(&mut self, apertures: &Apertures) -> Vec<Failure> {
-        let rooms = keep::keep(self, apertures);
-        // Space to spare is for nobody's loss.
+        let free = keep::keep(self, apertures);
+        // Spare memory for slots must not cost any BAR its address.
         let mut with_spare = self.clone();
-        place::place(&mut with_spare, rooms.clone(), true);
+        place::place(&mut with_spare, free.clone(), true);
         if with_spare.failures().is_empty() {
             *self = with_spare;
         } else {
-            place::place(self, rooms, false);
+            place::place(self, free, false);
         }
         self.nodes.iter_mut().for_each(|node| node.state = AddressState::InUse);
         self.failures()
@@ -118,7 +137,7 @@ impl Tree {
         &mut self.nodes[index]
     }
 
-    /// The nodes on each bus: first those of the root buses, then those behind each node.
+    /// Returns the nodes on each bus: first those on the root buses, then those behind each node.
     pub(super) fn members(&self) -> Vec<Vec<usize>> {
         let mut members = alloc::vec![Vec::new(); self.nodes.len() + 1];
         for (node, bus) in self.buses.iter().enumerate() {
@@ -127,12 +146,12 @@ impl Tree {
         members
     }
 
-    /// The bus that a node is on, numbered as in [`members`](Self::members).
+    /// Returns the bus of a node, numbered as in [`members`](Self::members).
     pub(super) fn bus_of(&self, node: usize) -> usize {
         self.buses[node]
     }
 
-    /// Which room of a bus something of `kind` below `ceiling` goes to.
+    /// Returns the window that addresses of `kind` below `ceiling` are placed in on a bus.
     pub(super) fn route(&self, bus: usize, kind: AddressSpace, ceiling: u64) -> Option<AddressSpace> {
         match bus.checked_sub(1) {
             None => Some(kind),
@@ -140,7 +159,7 @@ impl Tree {
         }
     }
 
-    /// Through which window of `bridge`, somewhere above, a BAR of `node` is reached.
+    /// Returns the window of `bridge`, somewhere above `node`, through which `bar` is reached.
     pub(super) fn passes(&self, node: usize, bar: &BarRequest, bridge: usize) -> Option<AddressSpace> {
         let (mut at, mut kind, mut ceiling) = (node, bar.kind, bar.ceiling());
         while at != bridge {

@@ -1,9 +1,9 @@
-//! The set of buses on which a function was found, readable without a lock.
+//! The set of buses with functions, which can be read without a lock.
 
 use crate::config::Address;
 use crate::sync::primitives::{AtomicU64, Ordering};
 
-/// The buses of segment 0 on which something was found. One is never taken out again.
+/// The buses of segment 0 on which a function was found. A bus is never removed.
 #[derive(Debug, Default)]
 pub(crate) struct Buses {
     words: [AtomicU64; 4],

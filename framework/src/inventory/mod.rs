@@ -1,4 +1,4 @@
-//! The functions that the scan found: what is known of each, who drives it, and what it was granted.
+//! The inventory: a record of each function that the scan found, with its driver and its granted interrupt mode.
 
 mod buses;
 mod msix_table;
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use crate::config::{Address, HeaderKind, Refusal};
 use crate::sync::IrqLock;
 
-/// Every function that was found, in order of address.
+/// The functions that were found, in order of address, and those that are left out.
 #[derive(Debug)]
 pub(crate) struct Inventory {
     records: IrqLock<Vec<Arc<Record>>>,
@@ -31,7 +31,7 @@ impl Inventory {
         Self { records: IrqLock::new(Vec::new()), refusals: IrqLock::new(Vec::new()), buses: Buses::new() }
     }
 
-    /// Returns the buses on which something was found.
+    /// Returns the buses on which a function was found.
     pub(crate) fn buses(&self) -> &Buses {
         &self.buses
     }

@@ -1,11 +1,11 @@
-//! Whether an MSI-X table can be where it is said to be.
+//! Check of the place of an MSI-X table.
 //!
-//! An entry is an address that the device will write, so the table must be memory of the function's own, all of it.
+//! An entry is an address that the device will write, so all of the table must be in the function's own memory.
 
 use crate::bar::{BarFacts, BarKind};
 use crate::config::{BarOffset, Defect, MsixCapability};
 
-/// Checks the table and its pending bits against the BARs there are.
+/// Checks the place of the table and its pending bits against the function's BARs.
 pub(crate) fn check_table(msix: MsixCapability, bars: &[BarFacts]) -> Result<(), Defect> {
     let (table, pending) = (msix.table_length(), msix.pending_length());
     check_place("table", msix.table, table, bars)?;
@@ -13,7 +13,7 @@ pub(crate) fn check_table(msix: MsixCapability, bars: &[BarFacts]) -> Result<(),
     let (start, end) = (u64::from(msix.table.offset), u64::from(msix.table.offset) + table);
     let other = u64::from(msix.pending.offset);
     if msix.table.bar == msix.pending.bar && start < other + pending && other < end {
-        let reason = "they lie over the table";
+        let reason = "they overlap the table";
         return Err(Defect::Msix { what: "pending bits", place: msix.pending, length: pending, reason });
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What is known of one function, and how it fares.
+//! The record of one function: its decoded configuration space, its owner and its driver's state.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,36 +15,36 @@ use crate::platform::{Mode, Offers, Route};
 use crate::sync::IrqLock;
 use crate::sync::primitives::{AtomicBool, Ordering};
 
-/// A function of the machine: the facts of its configuration space, and its state.
+/// A function of the machine: its configuration space as found, and its state.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) space: Space,
-    /// What it says of itself.
+    /// The decoded configuration space.
     pub(crate) facts: Facts,
-    /// Its MSI capability, if that can be used.
+    /// The MSI capability, if it can be used.
     pub(crate) msi: Option<MsiCapability>,
-    /// Its MSI-X capability, if that can be used.
+    /// The MSI-X capability, if it can be used.
     pub(crate) msix: Option<MsixCapability>,
     pub(crate) bars: Vec<BarFacts>,
-    /// Bytes of its expansion ROM.
+    /// The size of the expansion ROM in bytes.
     pub(crate) rom: Option<u64>,
-    /// What of all that is not believed.
+    /// All defects: of `facts`, of the BARs and of the MSI-X table's place.
     pub(crate) defects: Vec<Defect>,
     pub(crate) watch: Watch,
     taken: AtomicBool,
     status: IrqLock<DriverStatus>,
 }
 
-/// How a function fares.
+/// The state of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FunctionState {
-    /// No driver has it.
+    /// No driver owns it.
     Unclaimed,
     /// A driver runs it.
     Live,
-    /// A driver gave it up, and why.
+    /// A driver's probe failed, with the error.
     Failed(String),
-    /// It was taken out of the machine, and its driver has not let go of it yet.
+    /// It was removed from the bus, and its driver has not released it yet.
     Gone,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct DriverStatus {
     pub(crate) driver: Option<&'static str>,
     pub(crate) state: FunctionState,
     pub(crate) mode: Option<Mode>,
-    /// Of the line, when that is the mode.
+    /// The route of the line, in mode INTx.
     pub(crate) route: Option<Route>,
 }
 
@@ -70,14 +70,14 @@ pub(crate) struct MsixRange {
 }
 
 impl Record {
-    /// Looks at a function that the walk found.
+    /// Decodes a function that the walk found, and sizes its BARs.
     ///
     /// # Errors
-    /// [`RefusalReason`] for one that is to be left out.
+    /// [`RefusalReason`] for a function that must be left out.
     pub(crate) fn read(space: Space, header: Header) -> Result<Self, RefusalReason> {
         let facts = Facts::read(space, header);
         let sizes = size_bars(space, &facts)?;
-        // All of the above may have been read of a function on its way out, or of one that makes it up as it goes.
+        // The function may have been removed meanwhile, or may not return constant values.
         same_ids(header.ids(), space.read_u32(0))?;
         let mut defects = facts.defects.clone();
         defects.extend(sizes.defects);
@@ -109,18 +109,18 @@ impl Record {
         self.space.address()
     }
 
-    /// Segment and number of the bus that it is on.
+    /// Returns segment and number of the function's bus.
     pub(crate) fn bus(&self) -> (u16, u8) {
         (self.address().segment(), self.address().bus())
     }
 
-    /// Whether it is known to be gone.
+    /// Returns whether the function is known to be gone.
     pub(crate) fn is_gone(&self) -> bool {
         self.watch.is_gone()
     }
 
-    /// What it may be told to decode. A function has one switch for its ports and one for its memory: a BAR that is
-    /// nowhere would decode whatever its register happens to say. One of 64 bits is put out of reach instead.
+    /// Returns the decoding bits that may be set in Command. A function has one enable bit for all of its ports and one for all of its memory,
+    /// so a BAR without an address would decode whatever its register holds. A 64-bit BAR is moved out of reach instead.
     pub(crate) fn decodable(&self) -> Command {
         let is_stray = |bar: &&BarFacts| bar.address.is_err() && !matches!(bar.kind, BarKind::Memory64 { .. });
         self.bars.iter().filter(is_stray).fold(Command::IO_ENABLE | Command::MEMORY_ENABLE, |command, bar| {
@@ -128,8 +128,8 @@ impl Record {
         })
     }
 
-    /// Takes their addresses from BARs whose switch has to stay off.
-    pub(crate) fn switch_off_what_is_nowhere(&mut self) {
+    /// Marks the BARs that cannot be decoded because their enable bit must stay off.
+    pub(crate) fn mark_undecodable_bars(&mut self) {
         let decodable = self.decodable();
         let is_stray = |bar: &&BarFacts| bar.address.is_err() && matches!(bar.kind, BarKind::Memory32 { .. });
         let Some(stray) = self.bars.iter().find(is_stray).map(|bar| bar.index) else { return };
@@ -155,7 +155,7 @@ impl Record {
         }
     }
 
-    /// Where the MSI-X table and the pending bits are.
+    /// Returns the parts of BARs that hold the MSI-X table and the pending bits.
     pub(crate) fn msix_ranges(&self) -> [Option<MsixRange>; 2] {
         let range = |place: BarOffset, length: u64| MsixRange {
             bar: place.bar,
@@ -168,7 +168,7 @@ impl Record {
         ]
     }
 
-    /// Returns the name of the driver that has it, or `none`.
+    /// Returns the name of the function's driver, or `none`.
     pub(crate) fn driver(&self) -> &'static str {
         self.status.lock().driver.unwrap_or("none")
     }
@@ -178,12 +178,12 @@ impl Record {
         if self.watch.is_gone() { DriverStatus { state: FunctionState::Gone, ..status } } else { status }
     }
 
-    /// Makes the caller its owner. Returns whether it had none.
+    /// Makes the caller the function's owner. Returns `false` when it has one already.
     pub(crate) fn take(&self) -> bool {
         self.taken.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    /// Gives it back.
+    /// Ends the ownership.
     pub(crate) fn release(&self) {
         self.update(|status| {
             if status.state == FunctionState::Live {
@@ -193,7 +193,7 @@ impl Record {
         self.taken.store(false, Ordering::SeqCst);
     }
 
-    /// Whether it has an owner.
+    /// Returns whether the function has an owner.
     pub(crate) fn is_taken(&self) -> bool {
         self.taken.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! What is known of one function, for reports.
+//! The report of one function, for tables, pages and tools.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,20 @@ use crate::bar::BarFacts;
 use crate::config::{Address, Class, Defect, ExtendedCapability};
 use crate::platform::{Mode, Offers, Route};
 
-/// What is known of one function, for people and tools.
+/// A report of one function: identity, driver, interrupts, BARs and defects.
+///
+/// ```
+/// use switchboard::function::{FunctionReport, FunctionState};
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).msi(4)]);
+/// let [FunctionReport { address, bars, offers, state, defects, .. }] = &fake.machine().functions()[..] else {
+///     panic!("one function")
+/// };
+/// assert_eq!(address.to_string(), "0000:00:03.0");
+/// assert_eq!((bars[0].size, offers.msi, state), (0x1000, 4, &FunctionState::Unclaimed));
+/// assert!(defects.is_empty());
+/// ```
 #[derive(Debug, Clone)]
 pub struct FunctionReport {
     /// Segment, bus, device and function number.
@@ -18,23 +31,23 @@ pub struct FunctionReport {
     pub device: u16,
     /// Class code.
     pub class: Class,
-    /// The driver that has it.
+    /// The name of its driver.
     pub driver: Option<&'static str>,
-    /// How it fares.
+    /// The state of the function.
     pub state: FunctionState,
-    /// The interrupt modes that it offers.
+    /// The interrupt modes that the function offers.
     pub offers: Offers,
-    /// The mode that its driver was granted.
+    /// The interrupt mode that was granted.
     pub mode: Option<Mode>,
-    /// Where its line leads, and who said so, when the mode is INTx.
+    /// The route of its line, in mode INTx.
     pub route: Option<Route>,
-    /// Its BARs.
+    /// The valid BARs.
     pub bars: Vec<BarFacts>,
-    /// Its extended capabilities that can be used, in the order of the list; none of a function without PCI Express.
+    /// The extended capabilities that can be used, in the order of the list; none of a function without PCI Express.
     pub extended_capabilities: Vec<ExtendedCapability>,
-    /// Bytes of its expansion ROM, which is given no address.
+    /// The size of the expansion ROM in bytes; ROMs are given no address.
     pub rom: Option<u64>,
-    /// What it says of itself that is not believed.
+    /// The invalid parts of its configuration space, which are not used.
     pub defects: Vec<Defect>,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a function is still there, and the tasks that wait for its removal.
+//! The removal flag of a function, and the tasks that wait for its removal.
 
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
@@ -6,11 +6,11 @@ use core::task::{Context, Poll, Waker};
 use crate::sync::IrqLock;
 use crate::sync::primitives::{AtomicBool, Ordering};
 
-/// The removal of one function, as its record keeps it.
+/// The removal flag of one function.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     is_gone: AtomicBool,
-    /// A reset is under way: no answer means nothing.
+    /// A reset is under way: a read of all ones does not mean removal.
     is_resetting: AtomicBool,
     waiting: IrqLock<Vec<Waker>>,
 }
@@ -49,7 +49,7 @@ impl Watch {
                 waiting.push(context.waker().clone());
             }
         }
-        // Marked between the look and the registration: the waker was not there to be called.
+        // The function may have been marked between the check and the registration, without a waker to call.
         if self.is_gone() { Poll::Ready(()) } else { Poll::Pending }
     }
 }

@@ -1,8 +1,7 @@
-//! From what the functions have in their registers to what they should have, and back.
+//! Assignment of addresses: builds the tree for [`assign`](crate::assign) from registers, and writes the result back.
 //!
-//! The arithmetic is [`assign`](crate::assign)'s. Here its tree is read from the machine, and what came of it is
-//! written: BARs with decoding off, windows closed while they change. Nothing of a function that was found before is
-//! touched, so whoever drives it notices nothing.
+//! BARs are written with decoding off, and windows are closed while they change. Functions that were found before are not
+//! touched, so a driver that uses one is not disturbed.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -18,21 +17,21 @@ use crate::inventory::Record;
 use crate::machine::Machine;
 use crate::sort;
 
-/// How much was done.
+/// The number of BARs and windows that were written.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Done {
     pub(super) bars: usize,
     pub(super) windows: usize,
 }
 
-/// Gives the BARs of the records in `new` and the windows of all bridges addresses where they have none that is good.
+/// Assigns addresses to the BARs of the records in `new` and to the windows of all bridges, where they have no valid ones.
 pub(super) fn assign(machine: &Machine, known: &[Arc<Record>], new: &mut [Record]) -> Done {
     let mut tree = Tree::new();
     let mut placed = place_in_tree(&mut tree, known, new);
     let before = tree.clone();
     tree.assign(&machine.apertures);
     let mut done = Done::default();
-    // A bridge before what is behind it: what is forwarded is never more than what will be decoded.
+    // A bridge is written before the functions behind it, so that their addresses are forwarded once they are decoded.
     for Placed { id, space, new: index } in placed.drain(..) {
         let (Some(was), Some(is)) = (before.node(id), tree.node(id)) else { continue };
         if let (Some(was), Some(is)) = (&was.bridge, &is.bridge) {
@@ -49,7 +48,7 @@ pub(super) fn assign(machine: &Machine, known: &[Arc<Record>], new: &mut [Record
     done
 }
 
-/// A function in the tree, and which of the new records it is.
+/// A function in the tree, and its index among the new records.
 struct Placed {
     id: NodeId,
     space: Space,
@@ -57,11 +56,11 @@ struct Placed {
 }
 
 fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<Placed> {
-    // Those that are gone, too: while a driver has one, it may still write to where that was.
+    // Functions that are gone are included: while a driver owns one, it may still write to its addresses.
     let known = known.iter().map(|record| (&**record, None));
     let mut all: Vec<(&Record, Option<usize>)> =
         known.chain(new.iter().enumerate().map(|(index, record)| (record, Some(index)))).collect();
-    // Bridges come first: the buses behind them have higher numbers.
+    // In order of address a bridge comes before the functions behind it, whose buses have higher numbers.
     sort::by_key(&mut all, |(record, _)| record.address());
     let is_inhabited = |bus: (u16, u8)| all.iter().any(|(record, _)| record.bus() == bus);
     let mut placed = Vec::new();
@@ -76,7 +75,7 @@ fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<
             let bus = (record.address().segment(), buses.secondary);
             let is_sane = record.address().bus() < buses.secondary && bridges.iter().all(|other| other.bus != bus);
             behind = is_sane.then_some((bus, buses.subordinate));
-            // Nothing is written to a bridge that nothing is asked of.
+            // The probe writes, so a bridge without functions behind it is only read.
             let is_used = is_sane && (takes_hotplug || is_inhabited(bus));
             let header = if is_used { BridgeHeader::probe(record.space) } else { BridgeHeader::read(record.space) };
             node.bridge = Some(bridge(&header, takes_hotplug && is_sane));
@@ -88,14 +87,15 @@ fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<
     placed
 }
 
-/// A bridge, by the segment and number of the bus right behind it and the number of the last one.
+/// A bridge, with the segment and number of its secondary bus and the number of its last one.
 struct Above {
     bus: (u16, u8),
     last: u8,
     id: NodeId,
 }
 
-/// The bridge above a function. What is gone may have lost it: the one above that still forwards its addresses.
+/// Returns the bridge above a function. A function that is gone may have lost its bridge; then it is the nearest one above whose
+/// windows still contain its addresses.
 fn above(bridges: &[Above], record: &Record) -> Option<NodeId> {
     let (segment, number) = record.bus();
     let leads = |above: &&Above| above.bus.0 == segment && (above.bus.1..=above.last).contains(&number);
@@ -103,7 +103,7 @@ fn above(bridges: &[Above], record: &Record) -> Option<NodeId> {
     (nearest.bus.1 == number || record.is_gone()).then_some(nearest.id)
 }
 
-/// What was found before has what it needs. Of what is new, one that decodes its addresses may be in use.
+/// Returns how firmly a function holds its addresses. A new function that decodes them may be in use, as firmware's console is.
 fn state(record: &Record, new: Option<usize>) -> AddressState {
     let decodes = Command::IO_ENABLE | Command::MEMORY_ENABLE;
     match new {
@@ -132,7 +132,7 @@ fn memory(prefetchable: bool) -> AddressSpace {
 fn bridge(header: &BridgeHeader, takes_hotplug: bool) -> Bridge {
     let window = |window: BridgeWindow, ceiling: u64| WindowRequest {
         ceiling: if window.is_implemented { ceiling } else { 0 },
-        // The last address of all cannot be the end of a range; nothing is there.
+        // A range cannot end at 2^64; no device is at the last address.
         range: window.range.and_then(|range| Some(range.first..range.last.checked_add(1)?)),
     };
     let high = if header.prefetchable.bits == 64 { u64::MAX } else { WindowRequest::LOW_CEILING };
@@ -144,7 +144,7 @@ fn bridge(header: &BridgeHeader, takes_hotplug: bool) -> Bridge {
     }
 }
 
-/// Writes the windows that changed, and says how many were opened.
+/// Writes the windows that changed. Returns how many were opened.
 fn write_windows(space: Space, was: &Bridge, is: &Bridge) -> usize {
     let mut opened = 0;
     for kind in AddressSpace::ALL {
@@ -179,16 +179,16 @@ fn ends(range: &Range<u64>) -> WindowRange {
     WindowRange { first: range.start, last: range.end - 1 }
 }
 
-/// Writes the BARs that changed, and says how many there were.
+/// Writes the BARs that changed. Returns how many took their address.
 fn write_bars(record: &mut Record, was: &Node, is: &Node) -> usize {
     let mut written = 0;
     let changed = was.bars.iter().zip(&is.bars).map(|(was, is)| was.address != is.address);
     let changed: Vec<bool> = changed.collect();
     let decodes = Command::IO_ENABLE | Command::MEMORY_ENABLE;
     if changed.contains(&true) {
-        // No word is printed before decoding is back: the console may be what is moving.
+        // Nothing is logged before decoding is on again: the console may be behind a BAR that moves.
         let before = update_command(record.space, |command| command - decodes);
-        // Ones: it went away meanwhile, and nothing was switched off.
+        // All ones: the function was removed meanwhile, and decoding was not disabled.
         let is_there = before.bits() != u16::MAX;
         for ((bar, request), changed) in record.bars.iter_mut().zip(&is.bars).zip(changed) {
             if !changed {
@@ -203,21 +203,21 @@ fn write_bars(record: &mut Record, was: &Node, is: &Node) -> usize {
         for bar in record.bars.iter().filter(|bar| is_there && bar.address.is_err()) {
             park(record.space, *bar);
         }
-        record.switch_off_what_is_nowhere();
+        record.mark_undecodable_bars();
         let decodable = record.decodable();
         update_command(record.space, |_| before & (decodable | !decodes));
     }
     for bar in &record.bars {
         if let Err(reason) = bar.address {
-            // Hardly a driver misses its ports; there are machines without any.
+            // Few drivers need ports, and some machines have none.
             let level = if bar.kind == BarKind::Io { log::Level::Info } else { log::Level::Warn };
-            log::log!(level, "{}: BAR {} is nowhere: {reason}", record.address(), bar.index);
+            log::log!(level, "{}: BAR {} has no address: {reason}", record.address(), bar.index);
         }
     }
     written
 }
 
-/// Has a bridge forward what its windows say, and what is behind it reach memory.
+/// Enables a bridge: it forwards its windows downstream and memory accesses upstream.
 fn enable_bridge(record: &Record) {
     update_command(record.space, |command| command | record.decodable() | Command::BUS_MASTER_ENABLE);
 }

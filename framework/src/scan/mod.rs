@@ -1,4 +1,4 @@
-//! The scan: numbers the buses, walks them, and puts in its place what firmware did not.
+//! The scan: numbers the buses, walks them, and assigns the addresses that firmware did not.
 
 mod assignment;
 mod numbering;
@@ -7,7 +7,7 @@ mod walk;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::config::{HeaderKind, Refusal};
+use crate::config::{HeaderKind, Refusal, RefusalReason};
 use crate::inventory::Record;
 use crate::machine::Machine;
 use crate::sort;
@@ -15,7 +15,7 @@ use assignment::assign;
 use numbering::{last_reachable, number};
 use walk::{Found, walk};
 
-/// The buses that no bridge leads to, and their segments.
+/// Returns the root buses, which no bridge leads to, with their segments.
 fn roots(found: &Found) -> Vec<(u16, u8)> {
     let below: Vec<(u16, u8)> = found
         .functions
@@ -34,10 +34,9 @@ fn roots(found: &Found) -> Vec<(u16, u8)> {
 }
 
 impl Machine {
-    /// Finds every function there is and adds it to the inventory, with an address for each of its BARs: the one that
-    /// firmware chose, if that is good, or one that is free. Bridges without bus numbers get some, and windows for
-    /// what is behind them. Functions already there stay as they are, whoever has them; so this is also what finds
-    /// those that were added while the machine runs.
+    /// Finds every function and adds it to the inventory, with an address for each of its BARs: the one that firmware
+    /// chose, if that is valid, or a free one. Bridges without bus numbers get numbers, and windows for the functions behind
+    /// them. Functions that are in the inventory are not touched, so a later scan adds those that were inserted since.
     pub fn scan(&self) {
         let (Found { functions, mut refusals }, bridges) = self.walk_numbered();
         let known = self.inventory.records();
@@ -59,8 +58,8 @@ impl Machine {
         }
     }
 
-    /// Walks; and where bridges were left out for their bus numbers, gives them some and walks again. Says how many
-    /// bridges got new ones.
+    /// Walks all buses. Where bridges were left out for their bus numbers, assigns numbers and walks again. Returns also how many
+    /// bridges got new numbers.
     fn walk_numbered(&self) -> (Found, usize) {
         let found = walk(self.config, self.root_buses, self.clock);
         if !found.refusals.iter().any(|refusal| refusal.reason.is_for_bus_numbers()) {
@@ -80,9 +79,9 @@ impl Machine {
 
     fn add(&self, record: Arc<Record>) {
         self.inventory.insert(record.clone());
-        // It may have gone while it was looked at, and what was read of it be worth nothing.
+        // It may have been removed while it was decoded; then nothing that was read is valid.
         if self.confirm(&record).is_err() {
-            log::warn!("{}: left out: it went away while it was looked at", record.address());
+            log::warn!("{}: left out: {}", record.address(), RefusalReason::Gone);
         }
     }
 }

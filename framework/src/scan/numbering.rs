@@ -1,9 +1,9 @@
-//! Bus numbers for bridges that have none, or none that make sense: depth first, around those that do.
+//! Bus numbers for bridges without valid ones: depth first, around those that have valid numbers.
 //!
-//! What is behind a bridge can only be seen once its bus has a number. So a bridge gets all the numbers that are
-//! free where it is, what is behind it is numbered, and what was not needed is taken back. A bridge that has numbers,
-//! but too few, gets the free ones that follow. Ranges lie inside the range of the bridge above and apart from each
-//! other, so numbers rise with depth and every bus is met once.
+//! The functions behind a bridge can be read only once its bus has a number. So a bridge gets all numbers that are free on its level, the
+//! buses behind it are numbered, and the numbers that were not needed are taken back. A bridge that has too few numbers gets the
+//! free ones that follow. The range of a bridge is inside that of the bridge above and apart from those of its neighbours,
+//! so numbers increase with depth and every bus is visited once.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -15,19 +15,20 @@ use crate::config::{
 };
 use crate::sort;
 
-/// A slot gets one in this many of the numbers that are left, for a bridge or a switch that may be put into it.
-/// So a few slots get several, many get one or none, and the numbers do not run out on their account.
+/// A hot-plug slot gets one in this many of the numbers that are left, for a bridge or a switch that may be inserted.
+/// With few slots each gets several, with many each gets one or none, so that slots do not exhaust the numbers.
 const SPARE_SHARE: u8 = 32;
 
 /// Numbers the buses behind `root`, a root bus that may use numbers up to `last`. Returns how many bridges got new
-/// numbers; those that there was no number for are left without.
+/// numbers; bridges for which none was left stay without.
 pub(super) fn number(access: &'static dyn ConfigAccess, segment: u16, root: u8, last: u8) -> usize {
-    let numbering = |spare| Numbering { access, segment, spare, numbered: Vec::new(), unnumbered: 0 };
+    let numbering =
+        |has_spare_buses| Numbering { access, segment, has_spare_buses, numbered: Vec::new(), unnumbered: 0 };
     let first = numbering(true).run(root, last);
     if first.unnumbered == 0 || first.numbered.is_empty() {
         return first.report();
     }
-    // Without any to spare they may suffice.
+    // Without spare numbers for slots there may be enough.
     first.numbered.iter().for_each(|space| space.write_bus_numbers(CLOSED));
     numbering(false).run(root, last).report()
 }
@@ -41,33 +42,33 @@ const CLOSED: BusNumbers = BusNumbers { primary: 0, secondary: 0, subordinate: 0
 struct Numbering {
     access: &'static dyn ConfigAccess,
     segment: u16,
-    spare: bool,
+    has_spare_buses: bool,
     numbered: Vec<Space>,
     unnumbered: usize,
 }
 
-/// One bus on the way down.
+/// One bus on the path from the root bus down.
 struct Level {
-    /// Its number.
+    /// The bus number.
     bus: u8,
-    /// The highest number that may be behind it.
+    /// The highest number that may be used behind the bus.
     last: u8,
-    /// The highest number that is.
+    /// The highest number that is used.
     highest: u8,
-    /// What its bridges have.
+    /// The numbers of its bridges.
     taken: Vec<RangeInclusive<u8>>,
-    /// Bridges that are still to be looked behind.
+    /// The bridges that are not visited yet.
     waiting: Vec<Bridge>,
-    /// The one that is being looked behind.
+    /// The bridge whose secondary bus is the next level.
     open: Option<Bridge>,
 }
 
 #[derive(Clone)]
 struct Bridge {
     space: Space,
-    /// What is behind it.
+    /// The buses behind it.
     buses: Option<RangeInclusive<u8>>,
-    /// The highest bus that it forwards at the moment.
+    /// The subordinate bus number that it holds at the moment.
     forwards: u8,
     is_new: bool,
 }
@@ -75,7 +76,7 @@ struct Bridge {
 impl Numbering {
     fn report(self) -> usize {
         if self.unnumbered > 0 {
-            log::warn!("{} bridges found no bus number: what is behind them is out of reach", self.unnumbered);
+            log::warn!("no bus numbers for {} bridges: the functions behind them are out of reach", self.unnumbered);
         }
         self.numbered.len()
     }
@@ -112,8 +113,8 @@ impl Numbering {
         self
     }
 
-    /// Reads the bridges of a bus. Those whose numbers make no sense lose them, so that they forward nothing that is
-    /// meant for others.
+    /// Reads the bridges of a bus. Invalid numbers are cleared, so that a bridge does not claim configuration accesses for
+    /// other buses.
     fn level(&self, own: RangeInclusive<u8>, last: u8, is_link: bool) -> Level {
         let bus = *own.start();
         let mut level = Level { bus, last, highest: bus, taken: Vec::new(), waiting: Vec::new(), open: None };
@@ -134,13 +135,13 @@ impl Numbering {
                 is_new: !is_good,
             });
         }
-        // Those that have numbers come first, while what follows theirs is still free. The last is served first.
+        // Bridges with numbers come first, while the numbers that follow theirs are still free. The list is served from its end.
         sort::by_key(&mut level.waiting, |bridge| bridge.is_new);
         level.waiting.reverse();
         level
     }
 
-    /// The bridges on a bus. At the end of a link is device 0; other numbers may show it again.
+    /// Returns the bridges on a bus. The only device on a link is device 0; answers at other numbers may be aliases of it.
     fn bridges(&self, bus: u8, is_link: bool) -> Vec<Space> {
         let mut found = Vec::new();
         for device in 0..if is_link { 1 } else { 32 } {
@@ -149,7 +150,7 @@ impl Numbering {
             while function < functions {
                 let space = Space::new(self.access, Address::new(self.segment, bus, device, function));
                 function += 1;
-                // The type first: what is no bridge is left to the walk, whose first look at it this is not.
+                // Only the header type of other functions is read here: decoding them is left to the walk.
                 let layout = space.read_u8(HEADER_TYPE);
                 if layout == u8::MAX {
                     continue;
@@ -166,11 +167,11 @@ impl Numbering {
         found
     }
 
-    /// Gives a bridge on `bus` all that is free in one piece. Says whether it took it.
+    /// Assigns the numbers in `gap` to a bridge on `bus`. Returns whether the bridge holds them.
     fn open(&mut self, bus: u8, gap: RangeInclusive<u8>, bridge: &mut Bridge) -> bool {
         let wanted = BusNumbers { primary: bus, secondary: *gap.start(), subordinate: *gap.end() };
         bridge.space.write_bus_numbers(wanted);
-        // Numbers that do not stick are no bridge's.
+        // A function that does not hold bus numbers is not a bridge.
         if BusNumbers::read(bridge.space) != wanted {
             bridge.space.write_bus_numbers(CLOSED);
             return false;
@@ -181,12 +182,12 @@ impl Numbering {
         true
     }
 
-    /// Takes back what the bridge that was looked behind does not need.
+    /// Takes back the numbers that the visited bridge does not need.
     fn close(&self, level: &mut Level, highest: u8) {
         let Some(Bridge { space, buses: Some(buses), forwards, is_new }) = level.open.take() else { return };
         let end = if is_new {
             let left = *buses.end() - highest;
-            highest + if self.spare && takes_hotplug(space) { left / SPARE_SHARE } else { 0 }
+            highest + if self.has_spare_buses && takes_hotplug(space) { left / SPARE_SHARE } else { 0 }
         } else {
             highest.max(*buses.end())
         };
@@ -199,13 +200,13 @@ impl Numbering {
 }
 
 impl Level {
-    /// The highest number that may be behind a bridge here: up to its own last one, and whatever is free from there.
+    /// Returns the highest number that may be used behind a bridge on this bus: its own last one, and the free ones that follow.
     fn limit(&self, buses: &RangeInclusive<u8>) -> u8 {
         let others = self.taken.iter().map(|taken| *taken.start()).filter(|start| start > buses.end());
         others.min().map_or(self.last, |next| next - 1)
     }
 
-    /// The most numbers that are free in one piece.
+    /// Returns the longest run of free numbers.
     fn gap(&self) -> Option<RangeInclusive<u8>> {
         let is_free = |bus: &u8| self.taken.iter().all(|taken| !taken.contains(bus));
         let mut gaps: Vec<RangeInclusive<u8>> = Vec::new();
@@ -219,7 +220,7 @@ impl Level {
     }
 }
 
-/// Has the bridges above forward buses up to `last`, to see what is there.
+/// Extends the subordinate bus numbers of the bridges above to `last`, so that the functions there can be read.
 fn widen(levels: &mut [Level], last: u8) {
     for bridge in levels.iter_mut().filter_map(|level| level.open.as_mut()).filter(|bridge| bridge.forwards < last) {
         bridge.space.write_bus_numbers(BusNumbers { subordinate: last, ..BusNumbers::read(bridge.space) });
@@ -231,7 +232,7 @@ fn meet(a: &RangeInclusive<u8>, b: &RangeInclusive<u8>) -> bool {
     a.start() <= b.end() && b.start() <= a.end()
 }
 
-/// Whether it is a port whose slot functions may come and go in.
+/// Returns whether the bridge is a port with a hot-plug capable slot.
 pub(super) fn takes_hotplug(space: Space) -> bool {
     let slot = express(space).and_then(|express| express.slot);
     slot.is_some_and(|slot| slot.is_hot_plug_capable())
@@ -243,7 +244,7 @@ fn express(bridge: Space) -> Option<ExpressCapability> {
     (offset <= 256 - ExpressCapability::LEAST).then(|| ExpressCapability::read(bridge, offset))
 }
 
-/// The highest bus of a segment whose configuration space can be reached.
+/// Returns the highest bus of a segment whose configuration space can be reached.
 pub(super) fn last_reachable(access: &dyn ConfigAccess, segment: u16) -> u8 {
     (0..=u8::MAX).rev().find(|bus| access.has_bus(segment, *bus)).unwrap_or(0)
 }

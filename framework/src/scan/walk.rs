@@ -1,8 +1,7 @@
-//! The walk: every function on every bus that can be reached.
+//! The walk: finds every function on every bus that can be reached.
 //!
-//! Bounded whatever bridges say: a bridge counts if the buses behind it are numbered above its own, within those of
-//! the bridge above, and apart from its neighbours'. So each bus is walked once, in a loop and not by recursion, and
-//! there are 256 of them.
+//! It is bounded for all contents of bridges: a bridge is followed only if its buses are numbered above its own, within those of
+//! the bridge above, and apart from its neighbours'. So each of the 256 buses is walked at most once, in a loop and not by recursion.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -16,26 +15,26 @@ use crate::platform::Clock;
 use crate::sort;
 use crate::sync::primitives::spin_loop;
 
-/// Vendor and device of a function that asks for more time (PCIe 4.0, 2.3.2).
+/// Vendor ID and Device ID while a function returns Configuration Request Retry Status (PCIe 4.0, 2.3.2).
 const NOT_READY: u32 = 0xffff_0001;
-/// How long such functions get, all together: the time that a reset may take (PCIe 4.0, 6.6.1).
-const PATIENCE: u64 = 1_000_000_000;
-/// How long to wait before asking again, in nanoseconds.
-const PAUSE: u64 = 10_000_000;
+/// The timeout for all such functions together: the time that a reset may take (PCIe 4.0, 6.6.1).
+const READY_TIMEOUT_NS: u64 = 1_000_000_000;
+/// The pause between two reads of such a function.
+const RETRY_PAUSE_NS: u64 = 10_000_000;
 
-/// What the walk finds.
+/// The result of the walk.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Every function, in order of address.
+    /// The functions, in order of address.
     pub(crate) functions: Vec<(Space, Header)>,
-    /// Every function that is left out.
+    /// The functions that are left out.
     pub(crate) refusals: Vec<Refusal>,
 }
 
-/// Finds every function of every segment: on bus 0, behind the bridges that lead on from there, and on further root
+/// Finds every function of every segment: on the first bus, behind the bridges there, and on further root
 /// buses, which no bridge leads to.
 pub(crate) fn walk(access: &'static dyn ConfigAccess, roots: RootBuses, clock: &dyn Clock) -> Found {
-    let mut walker = Walker { access, roots, clock, deadline: None, found: Found::default() };
+    let mut walker = Walker { access, roots, clock, deadline_ns: None, found: Found::default() };
     for segment in 0..=access.last_segment() {
         walker.walk_segment(segment);
     }
@@ -43,13 +42,13 @@ pub(crate) fn walk(access: &'static dyn ConfigAccess, roots: RootBuses, clock: &
     walker.found
 }
 
-/// A bus to walk, and which buses may be behind its bridges.
+/// A bus to walk, and the highest bus that may be behind its bridges.
 #[derive(Debug, Clone, Copy)]
 struct Bus {
     segment: u16,
     number: u8,
     last: u8,
-    /// A link leads here, and at its end is device 0; other numbers may show it again.
+    /// The bus is a link, whose only device is device 0; answers at other numbers may be aliases of it.
     is_link: bool,
 }
 
@@ -57,34 +56,35 @@ struct Walker<'a> {
     access: &'static dyn ConfigAccess,
     roots: RootBuses,
     clock: &'a dyn Clock,
-    /// When patience ends, from the first function on that was not ready.
-    deadline: Option<u64>,
+    /// The end of [`READY_TIMEOUT_NS`], which begins with the first function that was not ready.
+    deadline_ns: Option<u64>,
     found: Found,
 }
 
 impl Walker<'_> {
     fn walk_segment(&mut self, segment: u16) {
-        // Buses that were walked, or that a bridge speaks for, whether it is believed or not.
-        let mut spoken_for = [false; 256];
+        // Buses that were walked, or that are in the range of a bridge, valid or not: these are no root buses.
+        let mut is_known = [false; 256];
         let mut is_first = true;
         for number in 0..=u8::MAX {
-            if spoken_for[usize::from(number)] || !self.access.has_bus(segment, number) {
+            if is_known[usize::from(number)] || !self.access.has_bus(segment, number) {
                 continue;
             }
             let root = Bus { segment, number, last: u8::MAX, is_link: false };
             // The first bus is a root bus; another is one if a function is there.
             if core::mem::take(&mut is_first) {
-                self.walk_tree(root, &mut spoken_for);
+                self.walk_tree(root, &mut is_known);
                 if !self.may_have_further_roots(root) {
                     break;
                 }
-            } else if self.is_inhabited(root) {
-                self.walk_tree(root, &mut spoken_for);
+            } else if self.has_function(root) {
+                self.walk_tree(root, &mut is_known);
             }
         }
     }
 
-    /// Looking for further root buses takes thousands of reads. Some machines show a host bridge on the first bus for each.
+    /// Returns whether to search for further root buses, which takes thousands of reads. Some machines have a host bridge on the
+    /// first bus for each root bus.
     fn may_have_further_roots(&self, first: Bus) -> bool {
         let is_first =
             |space: Space| (space.address().segment(), space.address().bus()) == (first.segment, first.number);
@@ -92,7 +92,7 @@ impl Walker<'_> {
         self.roots == RootBuses::Any || functions.filter(|(_, header)| header.class.is_host_bridge()).count() > 1
     }
 
-    fn is_inhabited(&self, bus: Bus) -> bool {
+    fn has_function(&self, bus: Bus) -> bool {
         let answers = |device| {
             let space = Space::new(self.access, Address::new(bus.segment, bus.number, device, 0));
             !matches!(space.read_u16(0), 0 | 0xffff)
@@ -100,10 +100,10 @@ impl Walker<'_> {
         (0..32).any(answers)
     }
 
-    fn walk_tree(&mut self, root: Bus, spoken_for: &mut [bool; 256]) {
+    fn walk_tree(&mut self, root: Bus, is_known: &mut [bool; 256]) {
         let mut pending = vec![root];
         while let Some(bus) = pending.pop() {
-            spoken_for[usize::from(bus.number)] = true;
+            is_known[usize::from(bus.number)] = true;
             let mut below: Vec<Bus> = Vec::new();
             for (space, header) in self.walk_bus(bus) {
                 let buses = match header.kind {
@@ -112,7 +112,7 @@ impl Walker<'_> {
                     HeaderKind::Endpoint | HeaderKind::Unknown(_) => None,
                 };
                 if let Some(buses) = buses.filter(|buses| buses.secondary != 0) {
-                    (buses.secondary..=buses.subordinate).for_each(|bus| spoken_for[usize::from(bus)] = true);
+                    (buses.secondary..=buses.subordinate).for_each(|bus| is_known[usize::from(bus)] = true);
                 }
                 match check(space, &header, bus, &below) {
                     Ok(next) => {
@@ -130,7 +130,7 @@ impl Walker<'_> {
         let mut found = Vec::new();
         let devices = if bus.is_link { 1 } else { 32 };
         for device in 0..devices {
-            // Whether there are more functions is for function 0 of the same device to say.
+            // Function 0 has the multi-function bit for the whole device.
             let mut functions = 1;
             let mut function = 0;
             while function < functions {
@@ -151,7 +151,7 @@ impl Walker<'_> {
         found
     }
 
-    /// The header of the function there, or `None` where none is.
+    /// Decodes the header, or returns `None` where there is no function.
     fn read_header(&mut self, space: Space) -> Result<Option<Header>, RefusalReason> {
         let Some(ids) = self.read_ids(space)? else { return Ok(None) };
         let header = Header::decode(space);
@@ -159,12 +159,12 @@ impl Walker<'_> {
         Ok(Some(header))
     }
 
-    /// Vendor and device. A function may say for a while that it is not ready.
+    /// Reads Vendor ID and Device ID, and retries while the function is not ready.
     fn read_ids(&mut self, space: Space) -> Result<Option<u32>, RefusalReason> {
         loop {
             match space.read_u32(0) {
                 NOT_READY => self.wait()?,
-                // 0xffff: nothing there. 0x0000 is no vendor either, and some bridges answer it.
+                // 0xffff: no function. 0x0000 is no vendor either, and some bridges return it.
                 ids if matches!(ids & 0xffff, 0 | 0xffff) => return Ok(None),
                 ids => return Ok(Some(ids)),
             }
@@ -173,10 +173,10 @@ impl Walker<'_> {
 
     fn wait(&mut self) -> Result<(), RefusalReason> {
         let now = self.clock.now_ns();
-        if now >= *self.deadline.get_or_insert(now + PATIENCE) {
+        if now >= *self.deadline_ns.get_or_insert(now + READY_TIMEOUT_NS) {
             return Err(RefusalReason::NotReady);
         }
-        while self.clock.now_ns() < now + PAUSE {
+        while self.clock.now_ns() < now + RETRY_PAUSE_NS {
             spin_loop();
         }
         Ok(())
@@ -187,7 +187,7 @@ impl Walker<'_> {
     }
 }
 
-/// Whether a function's header can be believed, and the bus behind it if it is a bridge. `neighbours` are behind other
+/// Checks a function's header, and returns the bus behind it if it is a bridge. `neighbours` are the buses behind other
 /// bridges on `bus`.
 fn check(space: Space, header: &Header, bus: Bus, neighbours: &[Bus]) -> Result<Option<Bus>, RefusalReason> {
     match header.kind {
@@ -205,7 +205,7 @@ fn check(space: Space, header: &Header, bus: Bus, neighbours: &[Bus]) -> Result<
 
 fn check_buses(space: Space, buses: BusNumbers, bus: Bus, neighbours: &[Bus]) -> Result<(), RefusalReason> {
     let BusNumbers { secondary, subordinate, .. } = buses;
-    // A bridge that changes its mind would send the walk in circles.
+    // Bus numbers that are not constant could lead the walk in circles.
     let again = BusNumbers::read(space);
     if again != buses {
         let word = |buses: BusNumbers| u32::from_le_bytes([buses.primary, buses.secondary, buses.subordinate, 0]);

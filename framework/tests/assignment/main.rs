@@ -1,5 +1,4 @@
-//! The scan on machines whose firmware did anything at all: afterwards each address leads to one function, and to the
-//! one that says so.
+//! The scan on machines with any contents in their registers: afterwards each address leads to the one function that decodes it.
 
 mod wired;
 
@@ -34,12 +33,12 @@ fn bar(index: usize) -> impl Strategy<Value = Bar> {
     })
 }
 
-/// What firmware left in a register.
+/// Generates the contents of a register as firmware left them.
 fn junk() -> impl Strategy<Value = u64> {
     prop_oneof![3 => Just(0), 2 => LOW, 1 => HIGH, 1 => PORTS, 1 => any::<u64>()]
 }
 
-/// A function: a bridge if so, with a slot if so; BARs; what is left in them, in Command, and in a bridge's numbers
+/// A function: whether it is a bridge and has a slot; its BARs; the contents of the BARs, of Command, and of a bridge's bus numbers
 /// and windows.
 type Made = ((bool, bool), (Bar, Bar), (u64, u64), u8, [u8; 3], u64);
 
@@ -78,7 +77,7 @@ fn parts() -> impl Strategy<Value = Vec<Part>> {
     })
 }
 
-/// Every BAR that has an address, with its part.
+/// Returns every BAR that has an address, with its part.
 fn decoded(machine: &Machine, parts: &[Part]) -> Vec<(usize, usize, bool, Range<u64>)> {
     let mut all = Vec::new();
     for function in machine.functions() {
@@ -93,8 +92,8 @@ fn decoded(machine: &Machine, parts: &[Part]) -> Vec<(usize, usize, bool, Range<
     all
 }
 
-/// Every part was found that is not behind a bridge without a number, and both ends of every BAR are reached through
-/// the bridges, by nobody else.
+/// Checks that every part was found that is not behind a bridge without a number, and that both ends of every BAR lead through
+/// the bridges to that BAR alone.
 fn check(machine: &Machine, wired: &Wired) {
     let parts = wired.parts();
     let mut found: Vec<Address> = machine.functions().iter().map(|function| function.address).collect();
@@ -108,14 +107,14 @@ fn check(machine: &Machine, wired: &Wired) {
         for at in [range.start, range.end - 1] {
             assert_eq!(Wired::follow(&parts, &bars, *io, at), [(*index, *bar)], "{at:#x} of {range:x?}");
         }
-        assert!(*io || RAM.end <= range.start, "{range:x?} in memory");
+        assert!(*io || RAM.end <= range.start, "{range:x?} in RAM");
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Nobody is out of reach when nobody numbered a bus, however deep and wide the tree.
+    /// Every function is found when firmware numbered no bus, however deep and wide the tree.
     #[test]
     fn every_bus_gets_a_number(choices in vec((any::<usize>(), any::<bool>()), 0..60)) {
         let mut parts: Vec<Part> = Vec::new();
@@ -144,17 +143,17 @@ proptest! {
         let failed = machine.functions().iter().flat_map(|function| function.bars.clone()).filter(|bar| {
             bar.kind != BarKind::Io && bar.address.is_err()
         }).count();
-        prop_assert_eq!(failed, 0, "so few, and no room for {} of them", failed);
+        prop_assert_eq!(failed, 0, "no room for {} BARs, though there are few", failed);
     }
 
-    /// What one scan left, another with no memory of it finds good; and a scan that knows everything writes nothing.
+    /// A second machine's scan keeps the addresses that the first one assigned; a second scan of the same machine writes nothing.
     #[test]
-    fn what_is_good_stays(parts in parts()) {
+    fn assigned_addresses_are_kept(parts in parts()) {
         let wired: &Wired = Box::leak(Box::new(Wired::new(parts)));
         let first = machine(wired);
         first.scan();
         let before = wired.parts();
-        // Where something ran out, what is left of it may do for others the next time.
+        // Where the space ran out, the remainder may suffice for other BARs the next time.
         if first.functions().iter().flat_map(|function| &function.bars).any(|bar| bar.address.is_err()) {
             return Ok(());
         }
@@ -172,9 +171,9 @@ proptest! {
         }
     }
 
-    /// A function that comes later gets its place, and nobody moves for it.
+    /// A function that is inserted later is reached, and no other function moves.
     #[test]
-    fn one_that_comes_later_is_reached(parts in parts(), (choice, made) in made()) {
+    fn a_function_inserted_later_is_reached(parts in parts(), (choice, made) in made()) {
         let wired: &Wired = Box::leak(Box::new(Wired::new(parts)));
         let machine = machine(wired);
         machine.scan();
@@ -193,9 +192,9 @@ proptest! {
     }
 }
 
-/// A driver that has not let go yet may still write to where its function was.
+/// A driver that has not released its removed function may still write to that function's addresses.
 #[test]
-fn nobody_moves_in_while_a_driver_has_the_place() {
+fn addresses_of_a_removed_function_are_not_reused_while_a_driver_owns_it() {
     let card = Bar { index: 0, io: false, wide: true, prefetchable: true, size: 0x8_0000 };
     let parts = vec![
         Part::bridge(None, 0, false),

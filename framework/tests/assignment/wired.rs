@@ -1,4 +1,4 @@
-//! Functions behind bridges, wired as hardware is: what a bridge does not forward, nobody behind it hears.
+//! Configuration space of functions behind bridges: an access arrives only where every bridge above forwards it.
 
 use core::ops::Range;
 use std::sync::Mutex;
@@ -9,17 +9,17 @@ const COMMAND: usize = 0x04;
 const BARS: usize = 0x10;
 const BUSES: usize = 0x18;
 
-/// A function, as it is soldered: where, and what of it can be written.
+/// A function: its place, its configuration space and the bits of it that can be written.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
-    /// The bridge in front of it, by its place in the list; `None` on the root bus.
+    /// The index of the bridge in front of it; `None` on the root bus.
     pub(crate) parent: Option<usize>,
     pub(crate) device: u8,
     pub(crate) bytes: [u8; 256],
     writable: [u8; 256],
 }
 
-/// One BAR: its first register, whether it is ports, whether it has 64 bits, its bytes.
+/// One BAR: the index of its first register, whether it decodes ports, whether it has 64 bits, its size in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bar {
     pub(crate) index: usize,
@@ -45,8 +45,8 @@ impl Part {
         Self::new(parent, device, [0, 2], 0)
     }
 
-    /// A bridge with all three windows, the prefetchable one of 64 bits. With `slot`, it is a hot-plug port, and what
-    /// is behind it is device 0.
+    /// Returns a bridge with all three windows, the prefetchable one of 64 bits. With `slot`, it is a hot-plug port with a link, whose
+    /// only device is device 0.
     pub(crate) fn bridge(parent: Option<usize>, device: u8, slot: bool) -> Self {
         let mut part = Self::new(parent, device, [4, 6], 1);
         part.writable[BUSES..BUSES + 4].fill(0xff);
@@ -61,7 +61,7 @@ impl Part {
         if slot {
             part.bytes[0x06] = 0x10;
             part.bytes[0x34] = 0x40;
-            // PCI Express, version 2, a root port with a slot that takes hot-plug.
+            // PCI Express, version 2, a root port with a hot-plug capable slot.
             part.set(0x40, &[0x10, 0, 0x42, 0x01]);
             part.bytes[0x54] = 0x40;
         }
@@ -77,7 +77,7 @@ impl Part {
         self
     }
 
-    /// Has firmware write there before anybody looks.
+    /// Sets writable bits as firmware left them.
     pub(crate) fn left(mut self, offset: usize, value: &[u8]) -> Self {
         for (place, byte) in (offset..).zip(value) {
             self.bytes[place] = self.bytes[place] & !self.writable[place] | byte & self.writable[place];
@@ -113,7 +113,7 @@ impl Part {
         (self.bytes[BUSES + 1], self.bytes[BUSES + 2])
     }
 
-    /// What a bridge forwards, from its registers by the book (PCI-to-PCI bridge architecture 1.2, 3.2.5).
+    /// Returns the ranges that a bridge forwards, by its registers (PCI-to-PCI bridge architecture 1.2, 3.2.5).
     fn windows(&self, io: bool) -> Vec<Range<u64>> {
         let range = |first: u64, last: u64| first..if first <= last { last + 1 } else { first };
         if !self.decodes(io) {
@@ -150,38 +150,38 @@ impl Wired {
         self.parts.lock().unwrap().push(part);
     }
 
-    /// Takes a function out: it reads ones, and takes no write.
+    /// Removes a function: it reads all ones, and drops writes.
     pub(crate) fn remove(&self, index: usize) {
         let part = &mut self.parts.lock().unwrap()[index];
         part.bytes = [0xff; 256];
         part.writable = [0; 256];
     }
 
-    /// Where something was written since the last time.
+    /// Returns the places that were written since the last call.
     pub(crate) fn take_writes(&self) -> Vec<(Address, u16)> {
         core::mem::take(&mut self.writes.lock().unwrap())
     }
 
-    /// The address that a part answers at, by the bus numbers above it.
+    /// Returns the address of a part, by the bus numbers above it.
     pub(crate) fn address(parts: &[Part], index: usize) -> Address {
         let bus = parts[index].parent.map_or(0, |parent| parts[parent].buses().0);
         Address::new(0, bus, parts[index].device, 0)
     }
 
-    /// The bus behind a bridge.
+    /// Returns the secondary bus of a bridge.
     pub(crate) fn secondary(parts: &[Part], index: usize) -> u8 {
         parts[index].buses().0
     }
 
-    /// Whether a part can be found: if it is a bridge it has bus numbers, and so has every bridge above.
+    /// Returns whether a part can be found: every bridge above has bus numbers, and so has the part if it is a bridge.
     pub(crate) fn is_numbered(parts: &[Part], index: usize) -> bool {
         let part = &parts[index];
         let has_numbers = !part.is_bridge() || part.buses().0 != 0;
         has_numbers && part.parent.is_none_or(|parent| Self::is_numbered(parts, parent))
     }
 
-    /// Follows an access to memory or ports from the root bus down: every part that takes it, with the BAR by whose
-    /// range in `bars` it does.
+    /// Follows an access to memory or ports from the root bus down. Returns every part that decodes it, with the index of the BAR in
+    /// `bars`.
     pub(crate) fn follow(
         parts: &[Part],
         bars: &[(usize, usize, bool, Range<u64>)],
@@ -198,7 +198,7 @@ impl Wired {
                 taken.extend(bars.iter().filter(hit).map(|(owner, bar, ..)| (*owner, *bar)));
                 let hits = part.windows(io).iter().filter(|window| window.contains(&at)).count();
                 if part.is_bridge() && hits > 0 {
-                    // Both windows of one bridge at once would be as wrong as two bridges.
+                    // An address in both windows of one bridge is as invalid as one in two bridges: it is returned twice.
                     (0..hits).for_each(|_| buses.push(Some(index)));
                 }
             }
@@ -207,7 +207,7 @@ impl Wired {
     }
 }
 
-/// The part that a configuration access reaches: none where two bridges answer at once, and garble it.
+/// Returns the part that a configuration access reaches: none where two bridges claim it at once.
 fn find(parts: &[Part], address: Address) -> Option<usize> {
     let (mut parent, mut bus) = (None, 0);
     while bus != address.bus() {

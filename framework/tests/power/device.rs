@@ -1,4 +1,4 @@
-//! A function that can be reset and sleeps, as a configuration space in front of the fake machine's.
+//! A function with reset and power states, as a configuration space in front of the fake machine's.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use switchboard::function::Function;
 use switchboard::machine::Machine;
 use switchboard_testing::{FakeFunction, FakeMachine};
 
-/// Where the capabilities come to lie, in the order in which [`Device::new`] adds them.
+/// The offsets of the capabilities, in the order in which [`Device::start`] adds them.
 pub(crate) const POWER: u16 = 0x40;
 pub(crate) const EXPRESS: u16 = 0x48;
 pub(crate) const AF: u16 = 0x84;
@@ -20,25 +20,25 @@ pub(crate) const DEVICE_CONTROL: u16 = EXPRESS + 8;
 const VENDOR: u32 = 0x1234;
 const MILLISECOND: u64 = 1_000_000;
 
-/// What the function can do, and how it behaves.
+/// The capabilities and the behaviour of the function. Times are in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Nature {
+pub(crate) struct Behaviour {
     pub(crate) has_express_reset: bool,
     pub(crate) has_af_reset: bool,
     pub(crate) has_power: bool,
     pub(crate) keeps_state: bool,
-    /// What it reads as vendor until it is back.
+    /// Its Vendor ID during a reset.
     pub(crate) while_away: u32,
-    /// How long after its reset it is back; for ever, if it is never.
+    /// The duration of a reset; `u64::MAX` if it never ends.
     pub(crate) back_after: u64,
-    /// How long requests of its own stay pending.
+    /// How long its own requests stay pending.
     pub(crate) pending_for: u64,
     pub(crate) is_awake_for_good: bool,
     pub(crate) sleeps_for_good: bool,
     pub(crate) loses_bars_for_good: bool,
 }
 
-impl Default for Nature {
+impl Default for Behaviour {
     fn default() -> Self {
         Self {
             has_express_reset: true,
@@ -55,11 +55,11 @@ impl Default for Nature {
     }
 }
 
-/// What has happened to it.
+/// The state of the function.
 #[derive(Debug, Clone, Copy, Default)]
-struct Life {
+struct DeviceState {
     /// The registers that the fake machine's array cannot hold.
-    state: u32,
+    power_state: u32,
     device_control: u32,
     interrupt_line: u32,
     is_away_until: u64,
@@ -72,9 +72,9 @@ struct Life {
 
 /// The function, alone on its machine.
 pub(crate) struct Device {
-    nature: Nature,
+    behaviour: Behaviour,
     fake: FakeMachine,
-    life: Mutex<Life>,
+    state: Mutex<DeviceState>,
 }
 
 pub(crate) fn here() -> Address {
@@ -82,42 +82,42 @@ pub(crate) fn here() -> Address {
 }
 
 impl Device {
-    /// A machine with it.
-    pub(crate) fn start(nature: Nature) -> (&'static Self, &'static Machine) {
+    /// Returns a scanned machine with the device.
+    pub(crate) fn start(behaviour: Behaviour) -> (&'static Self, &'static Machine) {
         let express = {
             let mut body = vec![0; 0x3a];
             body[0] = 2;
-            body[5] = u8::from(nature.has_express_reset) << 4;
+            body[5] = u8::from(behaviour.has_express_reset) << 4;
             body
         };
-        let features = [6, if nature.has_af_reset { 3 } else { 0 }, 0, 0];
-        let power = [if nature.has_power { 1 } else { 0x0f }, u8::from(nature.keeps_state) << 3];
+        let features = [6, if behaviour.has_af_reset { 3 } else { 0 }, 0, 0];
+        let power = [if behaviour.has_power { 1 } else { 0x0f }, u8::from(behaviour.keeps_state) << 3];
         let function = FakeFunction::new(0x1234, 0x11e8).bar(0, 0x1000).pin(1, 10);
         let function = function.capability(power[0], &[2, 0, power[1], 0, 0, 0]);
         let function = function.capability(0x10, &express).capability(0x13, &features);
-        let life = Life { interrupt_line: 10, ..Life::default() };
+        let state = DeviceState { interrupt_line: 10, ..DeviceState::default() };
         let device: &Self =
-            Box::leak(Box::new(Self { nature, fake: FakeMachine::new([function]), life: Mutex::new(life) }));
+            Box::leak(Box::new(Self { behaviour, fake: FakeMachine::new([function]), state: Mutex::new(state) }));
         let machine = device.fake.share().config(device).build().machine();
         machine.scan();
         (device, machine)
     }
 
     pub(crate) fn resets(&self) -> u32 {
-        self.life().resets
+        self.lock().resets
     }
 
-    /// Whether it was accessed while it was to be left alone.
+    /// Returns whether it was accessed within a recovery time.
     pub(crate) fn was_touched_too_early(&self) -> bool {
-        self.life().touched_too_early
+        self.lock().touched_too_early
     }
 
-    /// The nanoseconds from the start to its last reset.
+    /// Returns the time of its last reset in nanoseconds.
     pub(crate) fn reset_at(&self) -> u64 {
-        self.life().reset_at
+        self.lock().reset_at
     }
 
-    /// A word of its configuration space, as it is.
+    /// Reads a word of its configuration space.
     pub(crate) fn word(&self, offset: u16) -> u32 {
         ConfigAccess::read(self, here(), offset, Width::Word)
     }
@@ -130,8 +130,8 @@ impl Device {
         ConfigAccess::read(self, here(), BAR0, Width::Dword)
     }
 
-    fn life(&self) -> std::sync::MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, DeviceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn inner(&self) -> &'static dyn ConfigAccess {
@@ -142,37 +142,37 @@ impl Device {
         self.fake.machine().clock().now_ns()
     }
 
-    /// Forgets what was written, as in a reset.
-    fn forget(&self, life: &mut Life) {
+    /// Clears all registers, as a reset does.
+    fn clear(&self, state: &mut DeviceState) {
         self.fake.set_config(here(), COMMAND, 0);
         self.inner().write(here(), BAR0, Width::Dword, 0);
-        (life.device_control, life.interrupt_line, life.state) = (0, 0, 0);
-        life.resets += 1;
+        (state.device_control, state.interrupt_line, state.power_state) = (0, 0, 0);
+        state.resets += 1;
     }
 
-    fn reset(&self, life: &mut Life) {
+    fn reset(&self, state: &mut DeviceState) {
         let now = self.now();
-        self.forget(life);
-        (life.reset_at, life.is_away_until) = (now, now.saturating_add(self.nature.back_after));
-        life.not_before = now + 100 * MILLISECOND;
+        self.clear(state);
+        (state.reset_at, state.is_away_until) = (now, now.saturating_add(self.behaviour.back_after));
+        state.not_before = now + 100 * MILLISECOND;
     }
 
-    fn change_state(&self, life: &mut Life, state: u32) {
-        let is_stuck = if state == 0 { self.nature.sleeps_for_good } else { self.nature.is_awake_for_good };
-        if is_stuck || state == life.state || !self.nature.has_power {
+    fn change_state(&self, state: &mut DeviceState, power_state: u32) {
+        let is_stuck = if power_state == 0 { self.behaviour.sleeps_for_good } else { self.behaviour.is_awake_for_good };
+        if is_stuck || power_state == state.power_state || !self.behaviour.has_power {
             return;
         }
-        life.not_before = self.now() + 10 * MILLISECOND;
-        if state == 0 && !self.nature.keeps_state {
-            self.forget(life);
+        state.not_before = self.now() + 10 * MILLISECOND;
+        if power_state == 0 && !self.behaviour.keeps_state {
+            self.clear(state);
         }
-        life.state = state;
+        state.power_state = power_state;
     }
 
-    /// Notes an access at a time when it has to be left alone.
-    fn touch(&self, life: &mut Life) -> u64 {
+    /// Records an access within a recovery time. Returns the time.
+    fn touch(&self, state: &mut DeviceState) -> u64 {
         let now = self.now();
-        life.touched_too_early |= now < life.not_before;
+        state.touched_too_early |= now < state.not_before;
         now
     }
 }
@@ -182,19 +182,19 @@ impl ConfigAccess for Device {
         if address != here() {
             return self.inner().read(address, offset, width);
         }
-        let mut life = self.life();
-        let now = self.touch(&mut life);
-        if now < life.is_away_until {
-            return if offset == 0 { self.nature.while_away & width.ones() } else { width.ones() };
+        let mut state = self.lock();
+        let now = self.touch(&mut state);
+        if now < state.is_away_until {
+            return if offset == 0 { self.behaviour.while_away & width.ones() } else { width.ones() };
         }
         let plain = self.inner().read(address, offset, width);
         match offset {
             0 if width == Width::Word => VENDOR,
-            INTERRUPT if width == Width::Word => plain & 0xff00 | life.interrupt_line,
-            DEVICE_CONTROL => life.device_control,
-            offset if offset == EXPRESS + 10 => u32::from(now < life.is_pending_until) << 5,
-            offset if offset == AF + 4 => u32::from(now < life.is_pending_until) << 8,
-            offset if offset == POWER + 4 => plain | life.state,
+            INTERRUPT if width == Width::Word => plain & 0xff00 | state.interrupt_line,
+            DEVICE_CONTROL => state.device_control,
+            offset if offset == EXPRESS + 10 => u32::from(now < state.is_pending_until) << 5,
+            offset if offset == AF + 4 => u32::from(now < state.is_pending_until) << 8,
+            offset if offset == POWER + 4 => plain | state.power_state,
             _ => plain,
         }
     }
@@ -203,19 +203,23 @@ impl ConfigAccess for Device {
         if address != here() {
             return;
         }
-        let mut life = self.life();
-        let now = self.touch(&mut life);
+        let mut state = self.lock();
+        let now = self.touch(&mut state);
         match offset {
-            // It asks for something until the bus is taken from it.
-            COMMAND if value & 4 == 0 && life.is_pending_until == 0 => {
-                life.is_pending_until = now + self.nature.pending_for;
+            // Its own requests are pending once bus mastering is disabled.
+            COMMAND if value & 4 == 0 && state.is_pending_until == 0 => {
+                state.is_pending_until = now + self.behaviour.pending_for;
             }
-            INTERRUPT => life.interrupt_line = value & 0xff,
-            BAR0 if self.nature.loses_bars_for_good && life.resets > 0 => return,
-            DEVICE_CONTROL if value & 1 << 15 != 0 && self.nature.has_express_reset => return self.reset(&mut life),
-            DEVICE_CONTROL => life.device_control = value & 0x7fff,
-            offset if offset == AF + 4 && value & 1 != 0 && self.nature.has_af_reset => return self.reset(&mut life),
-            offset if offset == POWER + 4 => self.change_state(&mut life, value & 3),
+            INTERRUPT => state.interrupt_line = value & 0xff,
+            BAR0 if self.behaviour.loses_bars_for_good && state.resets > 0 => return,
+            DEVICE_CONTROL if value & 1 << 15 != 0 && self.behaviour.has_express_reset => {
+                return self.reset(&mut state);
+            }
+            DEVICE_CONTROL => state.device_control = value & 0x7fff,
+            offset if offset == AF + 4 && value & 1 != 0 && self.behaviour.has_af_reset => {
+                return self.reset(&mut state);
+            }
+            offset if offset == POWER + 4 => self.change_state(&mut state, value & 3),
             _ => {}
         }
         self.inner().write(address, offset, width, value);
@@ -226,12 +230,12 @@ impl ConfigAccess for Device {
     }
 }
 
-/// The function, which nobody has.
+/// Takes the function.
 pub(crate) fn take(machine: &'static Machine) -> Function {
-    machine.take(here()).expect("nobody has it")
+    machine.take(here()).expect("not taken")
 }
 
-/// Lets that many nanoseconds pass.
+/// Waits for that many nanoseconds.
 pub(crate) fn pass(machine: &Machine, nanoseconds: u64) {
     let until = machine.clock().now_ns() + nanoseconds;
     while machine.clock().now_ns() < until {}

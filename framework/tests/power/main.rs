@@ -1,6 +1,6 @@
-//! Reset and sleep of a function, and cutting it off: what it loses comes back, and one that does not come back is told.
+//! Reset, suspend and isolation of a function: its configuration is restored, and a function that does not return is reported.
 
-mod cut;
 mod device;
+mod isolate;
 mod reset;
-mod sleep;
+mod suspend;

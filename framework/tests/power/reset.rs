@@ -1,16 +1,16 @@
-//! Resets: each way, each delay, and functions that do not come back.
+//! Resets: each method, each delay, and functions that do not return.
 
 use switchboard::function::{BarNotRestored, Function, ResetError, ResetMethod, SettleError, Settled};
 
-use crate::device::{BAR0, COMMAND, DEVICE_CONTROL, Device, INTERRUPT, Nature, here, pass, take};
+use crate::device::{BAR0, Behaviour, COMMAND, DEVICE_CONTROL, Device, INTERRUPT, here, pass, take};
 
 const MILLISECOND: u64 = 1_000_000;
 const DECODE: u32 = 3;
 const INTX_DISABLE: u32 = 0x400;
 
-/// Resets a function after firmware has set it up, and looks whether it is as it was.
-fn comes_back(nature: Nature, method: ResetMethod) -> (&'static Device, Function) {
-    let (device, machine) = Device::start(nature);
+/// Resets a function that firmware has set up, and checks that its configuration is restored.
+fn check_reset(behaviour: Behaviour, method: ResetMethod) -> (&'static Device, Function) {
+    let (device, machine) = Device::start(behaviour);
     device.set_word(DEVICE_CONTROL, 0x2810);
     device.set_word(COMMAND, DECODE | 4);
     let (bar, line) = (device.bar(), device.word(INTERRUPT));
@@ -22,38 +22,41 @@ fn comes_back(nature: Nature, method: ResetMethod) -> (&'static Device, Function
     assert!(!device.was_touched_too_early());
     assert_eq!((device.bar(), device.word(INTERRUPT)), (bar, line));
     assert_eq!(device.word(DEVICE_CONTROL), 0x2810);
-    assert_eq!(device.word(COMMAND), DECODE | INTX_DISABLE, "it decodes, and is off the bus");
+    assert_eq!(device.word(COMMAND), DECODE | INTX_DISABLE, "it decodes, and does not master the bus");
     (device, function)
 }
 
 #[test]
-fn every_way_gives_back_what_was_there() {
-    let none = Nature { has_express_reset: false, ..Nature::default() };
-    for (nature, method) in [
-        (Nature::default(), ResetMethod::FunctionLevel),
-        (Nature { while_away: 1, back_after: 700 * MILLISECOND, ..Nature::default() }, ResetMethod::FunctionLevel),
-        (Nature { has_af_reset: true, ..none }, ResetMethod::AdvancedFeatures),
+fn every_method_restores_the_configuration() {
+    let none = Behaviour { has_express_reset: false, ..Behaviour::default() };
+    for (behaviour, method) in [
+        (Behaviour::default(), ResetMethod::FunctionLevel),
+        (
+            Behaviour { while_away: 1, back_after: 700 * MILLISECOND, ..Behaviour::default() },
+            ResetMethod::FunctionLevel,
+        ),
+        (Behaviour { has_af_reset: true, ..none }, ResetMethod::AdvancedFeatures),
         (none, ResetMethod::Power),
     ] {
-        let (_, function) = comes_back(nature, method);
+        let (_, function) = check_reset(behaviour, method);
         let resources = function.claim().expect("an endpoint");
         assert!(resources.bar0.facts().is_some());
     }
 }
 
 #[test]
-fn nothing_is_reset_that_nobody_asked_for() {
-    let (device, machine) = Device::start(Nature::default());
+fn claiming_and_releasing_do_not_reset() {
+    let (device, machine) = Device::start(Behaviour::default());
     drop(take(machine).claim().expect("an endpoint"));
     drop(take(machine).claim().expect("an endpoint"));
     assert_eq!(device.resets(), 0);
 }
 
 #[test]
-fn what_is_under_way_is_waited_for_and_not_for_ever() {
+fn pending_transactions_are_awaited_with_a_timeout() {
     for (pending, wanted) in [(20, 20), (30_000, 100)] {
-        let nature = Nature { pending_for: pending * MILLISECOND, ..Nature::default() };
-        let (device, machine) = Device::start(nature);
+        let behaviour = Behaviour { pending_for: pending * MILLISECOND, ..Behaviour::default() };
+        let (device, machine) = Device::start(behaviour);
         let before = machine.clock().now_ns();
         let function = take(machine).reset().expect("a reset").wait().expect("it comes back");
         let waited = (device.reset_at() - before) / MILLISECOND;
@@ -63,24 +66,24 @@ fn what_is_under_way_is_waited_for_and_not_for_ever() {
 }
 
 #[test]
-fn a_function_without_a_reset_says_so_and_is_as_it_was() {
-    let nature = Nature { has_express_reset: false, keeps_state: true, ..Nature::default() };
-    let (device, machine) = Device::start(nature);
+fn a_function_without_a_reset_is_returned_unchanged() {
+    let behaviour = Behaviour { has_express_reset: false, keeps_state: true, ..Behaviour::default() };
+    let (device, machine) = Device::start(behaviour);
     let before = device.word(COMMAND);
     let (error, function) = take(machine).reset().expect_err("nothing is offered");
     assert_eq!(error, ResetError::NotOffered { address: here(), has_power: true });
     assert!(error.to_string().contains("sleep does not clear its state"), "{error}");
     assert_eq!((function.reset_method(), device.word(COMMAND)), (None, before));
-    let (_, machine) = Device::start(Nature { has_power: false, ..nature });
+    let (_, machine) = Device::start(Behaviour { has_power: false, ..behaviour });
     let (error, _) = take(machine).reset().expect_err("nothing is offered");
     assert_eq!(error, ResetError::NotOffered { address: here(), has_power: false });
 }
 
 #[test]
-fn a_function_that_does_not_come_back_is_told_in_a_second() {
+fn a_function_that_does_not_return_is_an_error_after_a_second() {
     for found in [0xffff, 1] {
-        let nature = Nature { back_after: u64::MAX, while_away: found, ..Nature::default() };
-        let (device, machine) = Device::start(nature);
+        let behaviour = Behaviour { back_after: u64::MAX, while_away: found, ..Behaviour::default() };
+        let (device, machine) = Device::start(behaviour);
         let error = take(machine).reset().expect("a reset").wait().expect_err("it is gone");
         let found = u16::try_from(found).expect("a word");
         assert_eq!(error, SettleError::Absent { address: here(), wanted: 0x1234, found });
@@ -91,8 +94,8 @@ fn a_function_that_does_not_come_back_is_told_in_a_second() {
 }
 
 #[test]
-fn a_function_that_comes_back_elsewhere_is_not_handed_out() {
-    let (device, machine) = Device::start(Nature { loses_bars_for_good: true, ..Nature::default() });
+fn a_function_that_loses_its_bars_is_not_returned() {
+    let (device, machine) = Device::start(Behaviour { loses_bars_for_good: true, ..Behaviour::default() });
     let wanted = (device.bar() & !0xf).into();
     let lost = BarNotRestored { address: here(), index: 0, wanted, found: 0 };
     let error = take(machine).reset().expect("a reset").wait().expect_err("its BAR is lost");
@@ -103,13 +106,13 @@ fn a_function_that_comes_back_elsewhere_is_not_handed_out() {
 }
 
 #[test]
-fn a_task_need_not_wait_by_spinning() {
-    let (device, machine) = Device::start(Nature::default());
+fn a_task_can_wait_by_a_timer() {
+    let (device, machine) = Device::start(Behaviour::default());
     let mut settling = take(machine).reset().expect("a reset");
     let mut polls = 0;
     let function = loop {
         polls += 1;
-        // Whoever looks for functions that are gone meanwhile does not take this one for such.
+        // A presence check meanwhile does not take the function for removed.
         assert_eq!(machine.check_presence(), 0);
         match settling.poll().expect("it comes back") {
             Settled::Ready(function) => break function,

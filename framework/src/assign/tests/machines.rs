@@ -1,4 +1,4 @@
-//! Machines met: what firmware leaves, and what comes of it.
+//! Assignments on machines as firmware of real boards leaves them.
 
 use alloc::string::ToString;
 use alloc::vec;
@@ -7,7 +7,7 @@ use super::super::invariants::check;
 use super::super::{AddressSpace, AddressState, Failure, Tree, Unassigned};
 use super::{GIB, HIGH, LOW, MIB, apertures, bar, function, port};
 
-/// As `virtio-net-pci` has them: I/O, the MSI-X table, the virtio structures.
+/// Returns the BARs of `virtio-net-pci`: I/O, the MSI-X table, the virtio structures.
 fn virtio() -> [super::BarRequest; 3] {
     [
         bar(AddressSpace::Io, false, 0x20),
@@ -27,7 +27,7 @@ fn nothing_assigned_and_a_port_with_a_card() {
     let bridge = tree.node(upstream).unwrap().bridge.clone().unwrap();
     assert_eq!(bridge.io.range, Some(0x1000..0x2000));
     assert_eq!(bridge.memory.range, Some(LOW.start..LOW.start + MIB));
-    // What may go high goes low as long as there is room.
+    // 64-bit BARs are placed below 4 GiB as long as there is room.
     assert_eq!(bridge.prefetchable.range, Some(LOW.start + 2 * MIB..LOW.start + 3 * MIB));
     assert!(tree.node(behind).unwrap().bars.iter().all(|bar| bar.address.is_ok()));
     assert_eq!(tree.node(card).unwrap().bars[1].address, Ok(LOW.start + MIB));
@@ -47,31 +47,31 @@ fn eight_gibibytes_go_above_four() {
 }
 
 #[test]
-fn what_does_not_fit_is_said_so_and_the_rest_is_served() {
+fn a_bar_that_does_not_fit_fails_and_the_others_are_placed() {
     let mut tree = Tree::new();
     let upstream = tree.add(None, port(true)).unwrap();
     // Not prefetchable, so it has to be below 4 GiB behind a bridge.
-    let hungry = tree.add(
+    let large = tree.add(
         Some(upstream),
         function(&[bar(AddressSpace::Memory, true, 8 * GIB), bar(AddressSpace::Memory, false, 0x1000)]),
     );
-    let modest = tree.add(Some(upstream), function(&virtio())).unwrap();
+    let small = tree.add(Some(upstream), function(&virtio())).unwrap();
     let reason = Unassigned::NoRoom { kind: AddressSpace::Memory, size: 8 * GIB, largest: LOW.end - LOW.start };
-    assert_eq!(tree.assign(&apertures()), [Failure { node: hungry.unwrap(), bar: 0, reason }]);
+    assert_eq!(tree.assign(&apertures()), [Failure { node: large.unwrap(), bar: 0, reason }]);
     assert_eq!(reason.to_string(), "no room: 0x200000000 bytes of memory wanted, the largest hole has 0x20000000");
     check(&tree, &apertures());
-    assert!(tree.node(modest).unwrap().bars.iter().all(|bar| bar.address.is_ok()));
+    assert!(tree.node(small).unwrap().bars.iter().all(|bar| bar.address.is_ok()));
 }
 
 #[test]
-fn of_two_at_one_place_the_one_that_decodes_stays() {
+fn of_two_at_one_address_the_one_that_decodes_keeps_it() {
     let mut tree = Tree::new();
     let at = |address| super::BarRequest { address: Ok(address), ..bar(AddressSpace::Memory, false, 16 * MIB) };
     let silent = tree.add(None, function(&[at(0xd000_0000)])).unwrap();
     let console =
         tree.add(None, super::Node { state: AddressState::Decoding, ..function(&[at(0xd000_0000)]) }).unwrap();
     let on_ram = tree.add(None, super::Node { state: AddressState::Decoding, ..function(&[at(0x4000_0000)]) }).unwrap();
-    // Outside of where new ones would go, and in nobody's way.
+    // Outside of the apertures for new BARs, and not taken.
     let firmwares = tree.add(None, function(&[at(0xf100_0000)])).unwrap();
     assert_eq!(tree.assign(&apertures()), []);
     check(&tree, &apertures());
@@ -113,7 +113,7 @@ fn a_bridge_that_forwards_no_ports() {
 }
 
 #[test]
-fn a_window_that_is_empty_and_too_small_is_made_anew() {
+fn a_window_that_is_empty_and_too_small_is_opened_elsewhere() {
     let mut tree = Tree::new();
     let mut bridge = port(true);
     bridge.bridge.as_mut().unwrap().prefetchable.range = Some(0xc800_0000..0xc820_0000);
@@ -125,7 +125,7 @@ fn a_window_that_is_empty_and_too_small_is_made_anew() {
 }
 
 #[test]
-fn a_full_window_is_helped_by_the_other() {
+fn a_prefetchable_bar_goes_to_the_memory_window_when_its_own_is_full() {
     let mut tree = Tree::new();
     let mut bridge = port(false);
     let windows = bridge.bridge.as_mut().unwrap();
@@ -141,7 +141,7 @@ fn a_full_window_is_helped_by_the_other() {
 }
 
 #[test]
-fn sizes_that_are_none_get_nothing() {
+fn invalid_sizes_get_no_address() {
     let mut tree = Tree::new();
     let odd = [
         bar(AddressSpace::Memory, true, 0),

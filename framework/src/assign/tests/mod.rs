@@ -1,4 +1,4 @@
-//! What must hold of every assignment, on machines made up and on machines met.
+//! Tests of the assignment, on generated machines and on real ones.
 
 mod machines;
 mod properties;
@@ -31,7 +31,7 @@ fn function(bars: &[BarRequest]) -> Node {
     Node { bars: bars.to_vec(), bridge: None, state: AddressState::Inactive }
 }
 
-/// A bridge as PCI Express has them, with nothing set up.
+/// Returns a PCI Express port with all three windows closed.
 fn port(takes_hotplug: bool) -> Node {
     let bridge = Bridge {
         io: WindowRequest::closed(WindowRequest::IO_CEILING),

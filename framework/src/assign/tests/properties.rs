@@ -1,4 +1,4 @@
-//! What holds for any tree.
+//! Properties of the assignment for any tree.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -11,7 +11,7 @@ use super::super::invariants::check;
 use super::super::{AddressSpace, AddressState, BarRequest, Bridge, Node, NodeId, Tree, Unassigned, WindowRequest};
 use super::{GIB, HIGH, LOW, apertures};
 
-/// Where things crowd, and where nothing may be.
+/// Generates addresses, most of them where collisions are likely or nothing may be placed.
 fn address() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => LOW,
@@ -26,7 +26,7 @@ fn request(largest: u32) -> impl Strategy<Value = BarRequest> {
     let kind = prop_oneof![Just(AddressSpace::Io), Just(AddressSpace::Memory), Just(AddressSpace::Prefetchable)];
     (kind, any::<bool>(), 0..=largest, option::of(address())).prop_map(|(kind, is_64bit, order, address)| {
         let size = if kind == AddressSpace::Io { 4 << (order % 7) } else { 16 << order };
-        // Mostly aligned: what is not is given up at once.
+        // Mostly aligned: addresses that are not aligned are dropped at once.
         let address = address.map(|address| if address % 16 == 3 { address } else { address / size * size });
         BarRequest { kind, is_64bit, size, address: address.ok_or(Unassigned::Unset) }
     })
@@ -63,7 +63,7 @@ fn node(largest: u32) -> impl Strategy<Value = Node> {
     })
 }
 
-/// Nodes, each behind one of the bridges before it or on a root bus.
+/// Generates nodes, each behind one of the bridges before it or on a root bus.
 fn tree(largest: u32) -> impl Strategy<Value = Tree> {
     vec((any::<usize>(), node(largest)), 0..24).prop_map(|nodes| {
         let mut tree = Tree::new();
@@ -74,7 +74,7 @@ fn tree(largest: u32) -> impl Strategy<Value = Tree> {
     })
 }
 
-/// A bridge of the tree, or its root.
+/// Returns a bridge of the tree, or `None` for its root.
 fn pick(tree: &Tree, choice: usize) -> Option<NodeId> {
     let bridges: Vec<_> = tree.iter().filter(|(_, _, node)| node.bridge.is_some()).map(|(id, ..)| id).collect();
     bridges.get(choice % (bridges.len() + 1)).copied()
@@ -85,7 +85,7 @@ fn is_behind(tree: &Tree, node: NodeId, bridge: NodeId) -> bool {
     parent.is_some_and(|parent| parent == bridge || is_behind(tree, parent, bridge))
 }
 
-/// The same tree with nothing assigned.
+/// Returns the same tree without addresses.
 fn bare(tree: &Tree) -> Tree {
     let mut bare = Tree::new();
     for (_, parent, node) in tree.iter() {
@@ -100,23 +100,22 @@ fn bare(tree: &Tree) -> Tree {
 }
 
 proptest! {
-    /// No overlap, aligned, in the windows above: whatever firmware left, and however much is wanted.
+    /// Ranges are disjoint, aligned, and in the windows above, for any firmware and any demand.
     #[test]
-    fn what_comes_out_can_run(mut tree in tree(40)) {
+    fn the_invariants_hold(mut tree in tree(40)) {
         tree.assign(&apertures());
         check(&tree, &apertures());
     }
 
     #[test]
-    fn the_same_tree_gives_the_same_answer(tree in tree(30)) {
+    fn the_same_tree_gets_the_same_assignment(tree in tree(30)) {
         let (mut first, mut second) = (tree.clone(), tree);
         prop_assert_eq!(first.assign(&apertures()), second.assign(&apertures()));
         prop_assert_eq!(first, second);
     }
 
-    /// Every BAR has an address or a failure.
     #[test]
-    fn nothing_is_forgotten(mut tree in tree(40)) {
+    fn every_bar_has_an_address_or_a_failure(mut tree in tree(40)) {
         let failures = tree.assign(&apertures());
         for (id, _, node) in tree.iter() {
             for (index, bar) in node.bars.iter().enumerate() {
@@ -127,9 +126,9 @@ proptest! {
         }
     }
 
-    /// What has a good address keeps it, when a function comes and when nothing does.
+    /// Valid addresses are kept, also when a function is added.
     #[test]
-    fn good_addresses_stay(mut tree in tree(26), choice in any::<usize>(), new in node(22)) {
+    fn valid_addresses_are_kept(mut tree in tree(26), choice in any::<usize>(), new in node(22)) {
         tree.assign(&apertures());
         let before = tree.clone();
         tree.add(pick(&before, choice), new);
@@ -140,7 +139,7 @@ proptest! {
             for (bar, was) in now.bars.iter().zip(&node.bars).filter(|(_, was)| was.address.is_ok()) {
                 prop_assert_eq!(bar, was);
             }
-            // An empty window may be made anew; one with a BAR in it, however deep, is where it was.
+            // An empty window may move; one with a BAR in it, on any level below, does not.
             let is_used = |range: &Range<u64>, io: bool| {
                 let behind = before.iter().filter(|(other, ..)| is_behind(&before, *other, id));
                 behind.flat_map(|(_, _, other)| &other.bars).any(|bar| {
@@ -158,9 +157,9 @@ proptest! {
         }
     }
 
-    /// On one bus, sizes that are powers of two are packed without loss: what fails to fit cannot fit.
+    /// On one bus, sizes that are powers of two are packed without loss: a BAR fails only when it cannot fit.
     #[test]
-    fn a_root_bus_is_filled_to_the_brim(orders in vec(20..29_u32, 1..40)) {
+    fn a_root_bus_is_packed_without_loss(orders in vec(20..29_u32, 1..40)) {
         let bars: Vec<_> = orders.iter().map(|order| super::bar(AddressSpace::Memory, false, 1 << order)).collect();
         let wanted: u64 = bars.iter().map(|bar| bar.size).sum();
         let mut tree = Tree::new();
@@ -169,7 +168,7 @@ proptest! {
         prop_assert_eq!(failures.is_empty(), wanted <= LOW.end - LOW.start, "{:#x} bytes", wanted);
     }
 
-    /// Behind bridges a window may round up, but with four times the room nothing fails.
+    /// Behind bridges windows are rounded up, but a demand of a quarter of the space never fails.
     #[test]
     fn a_quarter_always_fits(tree in tree(20)) {
         let mut tree = bare(&tree);

@@ -1,4 +1,4 @@
-//! A function that broke the rules is cut off, whatever is granted to it later.
+//! `BusPort::isolate`: nothing that is granted later lets an isolated function onto the bus.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ fn machine() -> FakeMachine {
 }
 
 fn claim(fake: &FakeMachine) -> Resources {
-    fake.machine().take(here()).expect("nobody has it").claim().expect("an endpoint")
+    fake.machine().take(here()).expect("not taken").claim().expect("an endpoint")
 }
 
 fn command(fake: &FakeMachine) -> u16 {
@@ -47,7 +47,7 @@ fn command(fake: &FakeMachine) -> u16 {
 }
 
 #[test]
-fn memory_and_messages_do_not_let_it_back() {
+fn dma_memory_and_messages_do_not_enable_bus_mastering_again() {
     let fake = machine();
     let Resources { irq, dma, bus, .. } = claim(&fake);
     let _memory = dma.buffer(64).expect("memory");
@@ -63,7 +63,7 @@ fn memory_and_messages_do_not_let_it_back() {
 }
 
 #[test]
-fn the_line_does_not_hear_of_it_again() {
+fn unmasking_does_not_enable_the_line_again() {
     let fake = machine();
     let Resources { irq, bus, .. } = claim(&fake);
     let granted: Line<Handler> = irq.grant_line().expect("a line");
@@ -75,7 +75,7 @@ fn the_line_does_not_hear_of_it_again() {
 }
 
 #[test]
-fn whoever_claims_it_next_begins_anew() {
+fn the_next_claim_ends_the_isolation() {
     let fake = machine();
     claim(&fake).bus.isolate();
     let Resources { dma, bus, .. } = claim(&fake);
