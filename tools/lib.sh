@@ -1,22 +1,22 @@
-# Shared by the scripts here: messages, checks of values, and what the project needs installed.
-# Only bash, coreutils and what each script names: a fresh machine has nothing else.
+# Functions shared by the scripts: messages, checks of values, and the tools that the project needs.
+# Uses only bash and coreutils, as a fresh machine may have nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
 
-# one_of NAME VALUE ALLOWED...: the value is among the allowed ones.
+# one_of NAME VALUE ALLOWED...: fails unless the value is one of the allowed ones.
 one_of() {
     local name=$1 value=$2 allowed
     shift 2
     for allowed in "$@"; do
         [[ $value != "$allowed" ]] || return 0
     done
-    fail "$name=$value is not known; it is one of: $*"
+    fail "$name=$value is invalid; it is one of: $*"
 }
 
-# has TOOL: the tool is here. The tools are named as in `describe`.
+# has TOOL: succeeds if the tool is installed. The tools are named as in `describe`.
 has() {
     case $1 in
         qemu) command -v qemu-system-x86_64 >/dev/null ;;
@@ -28,7 +28,7 @@ has() {
     esac
 }
 
-# describe TOOL: what it is for.
+# describe TOOL: prints its purpose.
 describe() {
     case $1 in
         cargo) echo 'builds everything' ;;
@@ -36,12 +36,12 @@ describe() {
         c++) echo 'builds libFuzzer' ;;
         cargo-fuzz) echo 'make fuzz' ;;
         qemu) echo 'boots the image' ;;
-        objdump | nm | addr2line) echo 'takes the image apart, in tests and in the bench' ;;
-        taskset) echo 'puts what is measured on one CPU' ;;
+        objdump | nm | addr2line) echo 'inspects the image, in tests and benchmarks' ;;
+        taskset) echo 'pins benchmarks to one CPU' ;;
         cpio | modinfo | libc.a) echo 'makes the Linux guest of the bench' ;;
         gdb) echo 'make debug' ;;
-        python3) echo 'asks lspci about dumps, in tests' ;;
-        lspci) echo 'decodes dumps too, in tests' ;;
+        python3) echo 'runs lspci on dumps, in tests' ;;
+        lspci) echo 'decodes dumps for comparison, in tests' ;;
         tar) echo "makes the image's disk" ;;
         grub | xorriso | mtools | xz) echo 'makes the ISO' ;;
         ovmf) echo 'UEFI in QEMU' ;;
@@ -49,13 +49,13 @@ describe() {
     esac
 }
 
-# grub_mkrescue: its name, which some systems give a 2.
+# grub_mkrescue: prints the path of grub-mkrescue, named grub2-mkrescue on some systems.
 grub_mkrescue() { command -v grub-mkrescue || command -v grub2-mkrescue; }
 
-# grub_platform NAME: GRUB's modules for it are here.
+# grub_platform NAME: succeeds if GRUB's modules for the platform are installed.
 grub_platform() { compgen -G "/usr/lib/grub*/$1/multiboot2.mod" >/dev/null; }
 
-# ovmf CODE|VARS: the file with UEFI's code, or with its variables as they are at first.
+# ovmf CODE|VARS: prints the path of the UEFI firmware, or of its initial variables.
 ovmf() {
     local file
     for file in "/usr/share/OVMF/OVMF_$1_4M.fd" "/usr/share/OVMF/OVMF_$1.fd" "/usr/share/edk2/ovmf/OVMF_$1.fd" \
@@ -78,7 +78,7 @@ package_manager() {
     done
 }
 
-# packages MANAGER TOOL...: the packages that hold the tools.
+# packages MANAGER TOOL...: prints the packages that contain the tools.
 packages() {
     local manager=$1 tool
     shift
@@ -111,7 +111,7 @@ packages() {
     done | tr '\n' ' '
 }
 
-# install_line TOOL...: the one line to type.
+# install_line TOOL...: prints the command that installs them.
 install_line() {
     local manager rust=() rest=() tool sudo=
     manager=$(package_manager)

@@ -1,7 +1,7 @@
 # The QEMU command of `make run`, from the Makefile's variables. Sourced after lib.sh.
 
-# accelerator_works ACCEL: it runs a guest that uses SSE. /dev/kvm may exist and still hang or fail guests, as where it is
-# emulated itself, so it is tried with a boot sector: set CR4.OSFXSR, clear and store an XMM register, then write
+# accelerator_works ACCEL: succeeds if it runs a guest that uses SSE. Nested KVM may exist and still hang or fail guests,
+# so it is tested with a boot sector: set CR4.OSFXSR, clear and store an XMM register, then write
 # 0x10 to the exit device, which makes QEMU end with status 33.
 accelerator_works() {
     local sector status=0
@@ -19,13 +19,47 @@ accelerator_works() {
     ((status == 33))
 }
 
-# is_listening PORT: somebody accepts connections there.
+# check_variable NAME: fails unless the variable of the Makefile has a valid value.
+check_variable() {
+    local word value=${!1}
+    case $1 in
+        MACHINE) one_of "$1" "$value" q35 pc microvm ;;
+        BOOT)
+            one_of "$1" "$value" pvh iso uefi
+            [[ $value == pvh || $MACHINE != microvm ]] || fail "BOOT=$value: microvm has no CD to boot from"
+            ;;
+        NIC) one_of "$1" "$value" virtio e1000 none ;;
+        IRQ) one_of "$1" "$value" auto msix msi intx ;;
+        ACCEL) one_of "$1" "$value" tcg kvm ;;
+        PROFILE) one_of "$1" "$value" quick release ;;
+        OP) one_of "$1" "$value" http1 http16 udp tcp read frame boot ;;
+        PORT)
+            [[ $value == auto ]] || { [[ $value =~ ^[1-9][0-9]*$ ]] && ((value < 65536)); } ||
+                fail "PORT=$value is invalid; it is auto or 1 to 65535"
+            ;;
+        SMP) [[ $value =~ ^[1-9][0-9]*$ ]] || fail "SMP=$value is not a number of CPUs" ;;
+        MEM) [[ $value =~ ^[1-9][0-9]*[MG]?$ ]] || fail "MEM=$value is not a size; it is a number of MiB, or ends in M or G" ;;
+        FUZZ_TIME) [[ $value =~ ^[0-9]+$ ]] || fail "FUZZ_TIME=$value is not a number of seconds" ;;
+        DISK)
+            [[ -z $value || $value == none || -r $value ]] ||
+                fail "DISK=$value cannot be read; it is a raw disk image, or none"
+            ;;
+        FORWARD)
+            for word in $value; do
+                [[ $word =~ ^(tcp|udp):[0-9]+:[0-9]+$ ]] ||
+                    fail "FORWARD=$value is invalid; it is a list of tcp:HOST:GUEST or udp:HOST:GUEST"
+            done
+            ;;
+        *) fail "$1 is not a variable that can be checked" ;;
+    esac
+}
+
+# is_listening PORT: succeeds if a process accepts connections there.
 is_listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # choose_port: sets `port`, from PORT.
 choose_port() {
     if [[ $PORT != auto ]]; then
-        [[ $PORT =~ ^[1-9][0-9]*$ ]] && ((PORT < 65536)) || fail "PORT=$PORT is not known; it is auto or 1 to 65535"
         port=$PORT
         return
     fi
@@ -37,39 +71,36 @@ choose_port() {
 
 # netdev: sets `netdev`, the user-mode network with its forwarded ports.
 netdev() {
-    local word
+    local word protocol host guest
     netdev=user,id=net0,hostfwd=tcp:127.0.0.1:$port-:80
     for word in $FORWARD; do
-        [[ $word =~ ^(tcp|udp):([0-9]+):([0-9]+)$ ]] || fail "FORWARD has $word; it takes tcp:HOST:GUEST or udp:HOST:GUEST"
-        netdev+=,hostfwd=${BASH_REMATCH[1]}:127.0.0.1:${BASH_REMATCH[2]}-:${BASH_REMATCH[3]}
+        IFS=: read -r protocol host guest <<<"$word"
+        netdev+=,hostfwd=$protocol:127.0.0.1:$host-:$guest
     done
 }
 
 # kernel_command_line: sets `command_line`.
 kernel_command_line() {
-    one_of IRQ "$IRQ" auto msix msi intx
+    check_variable IRQ
     command_line=
     [[ $IRQ == auto ]] || command_line+=" irq=$IRQ"
     command_line+="${APP:+ app=$APP}"
-    # Last, so that `-- WORDS` in it go to the app.
+    # Last, as `-- WORDS` in it go to the app.
     command_line+="${ARGS:+ $ARGS}"
     command_line=${command_line# }
 }
 
-# machine: sets `machine`, the words for QEMU's model.
+# machine: sets `machine`, the value of QEMU's -machine.
 machine() {
-    one_of MACHINE "$MACHINE" q35 pc microvm
     case $MACHINE in
-        # With PCI Express, a serial port and a clock, none of which it has by itself.
+        # Adds PCI Express, a serial port and a clock, which are off by default.
         microvm) machine=microvm,pcie=on,acpi=on,isa-serial=on,rtc=on,pit=on,pic=on,auto-kernel-cmdline=off ;;
         *) machine=$MACHINE ;;
     esac
 }
 
-# loader: sets `loader`, what brings the image into memory: QEMU itself, or GRUB from the ISO, on SeaBIOS or on UEFI.
+# loader: sets `loader`, the arguments for the boot loader: QEMU itself, or GRUB from the ISO on SeaBIOS or UEFI.
 loader() {
-    one_of BOOT "$BOOT" pvh iso uefi
-    [[ $BOOT == pvh || $MACHINE != microvm ]] || fail "BOOT=$BOOT: microvm has no CD to boot from"
     # Read-only, so that several can run at once.
     local cd=(-drive "if=none,id=cd0,format=raw,media=cdrom,readonly=on,file=$ISO" -device ide-cd,drive=cd0,bootindex=0)
     case $BOOT in
@@ -80,7 +111,7 @@ loader() {
         iso) loader=("${cd[@]}") ;;
         uefi)
             has ovmf || fail "BOOT=uefi: no OVMF here; $(install_line ovmf)"
-            # A boot entry that was stored once would be tried first, so nothing is stored.
+            # The variables are not stored, since a stored boot entry would take precedence.
             loader=(-drive "if=pflash,unit=0,format=raw,readonly=on,file=$(ovmf CODE)"
                 -drive "if=pflash,unit=1,format=raw,snapshot=on,file=$(ovmf VARS)" "${cd[@]}")
             ;;
@@ -89,16 +120,15 @@ loader() {
 
 # qemu_command: sets `qemu`, the command as an array, `port`, `qemu_log` and `console_log`.
 qemu_command() {
-    one_of NIC "$NIC" virtio e1000 none
-    one_of ACCEL "$ACCEL" tcg kvm
-    [[ $SMP =~ ^[1-9][0-9]*$ ]] || fail "SMP=$SMP is not a number of CPUs"
-    [[ $MEM =~ ^[1-9][0-9]*[MG]?$ ]] || fail "MEM=$MEM is not a size; it is a number of MiB, or ends in M or G"
-    [[ -z $DISK || $DISK == none || -r $DISK ]] || fail "DISK=$DISK cannot be read; it is a raw disk image, or none"
+    local name
+    for name in MACHINE BOOT NIC ACCEL SMP MEM DISK PORT FORWARD; do
+        check_variable "$name"
+    done
     choose_port
 
-    # QEMU ends with status 0 both on a triple fault and when the user ends it: its log tells them apart.
+    # QEMU exits with status 0 both on a triple fault and when the user ends it: its log distinguishes them.
     qemu_log=$TARGET/qemu-$port.log
-    # What the guest says, for the names in a backtrace.
+    # A copy of the console, for the addresses of a backtrace.
     console_log=$TARGET/console-$port.log
     local cpu=max
     [[ $ACCEL == tcg ]] || cpu=host
@@ -113,7 +143,7 @@ qemu_command() {
         "${loader[@]}")
 
     netdev
-    # No option ROM: nobody boots from the network, and the firmware is done sooner.
+    # Without an option ROM: network boot is not used, and the firmware finishes sooner.
     case $NIC in
         virtio) qemu+=(-netdev "$netdev" -device virtio-net-pci,netdev=net0,romfile=) ;;
         e1000) qemu+=(-netdev "$netdev" -device e1000,netdev=net0,romfile=) ;;
@@ -125,13 +155,13 @@ qemu_command() {
         *) qemu+=(-drive "if=none,id=disk0,format=raw,file=$DISK" -device virtio-blk-pci,drive=disk0) ;;
     esac
     qemu+=(-device virtio-rng-pci -device edu)
-    # QEMU_ARGS is split as the shell would, so that it can hold quoted words.
+    # QEMU_ARGS is split by the shell's rules, so that it can contain quoted words.
     local more=()
     [[ -z $QEMU_ARGS ]] || eval "more=($QEMU_ARGS)"
     qemu+=("${more[@]}")
 }
 
-# print_command: the command as a line that a shell takes back, the plain words plain.
+# print_command: prints the command as one line for a shell, quoted where necessary.
 print_command() {
     local word line=
     for word in "${qemu[@]}"; do

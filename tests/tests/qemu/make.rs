@@ -17,7 +17,7 @@ fn make(arguments: &[&str]) -> Command {
     {
         make.env_remove(variable);
     }
-    for variable in ["FORWARD", "ARGS", "QEMU_ARGS"] {
+    for variable in ["PROFILE", "FORWARD", "ARGS", "QEMU_ARGS"] {
         make.env_remove(variable);
     }
     make.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
