@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use switchboard_tests::{Machine, Nic, Qemu, Qmp, archive};
 
-/// The longest `main.rs` of an image, in lines.
+/// Maximum length of an image's `main.rs`, in lines.
 const MAX_MAIN_LINES: usize = 30;
 
 /// Copies a crate of `tests/outside` to a folder of its own, where it finds the checkout by absolute paths. The
@@ -28,7 +28,7 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.expect("a folder of the checkout");
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         match from.is_dir() {
-            // Where somebody built it in place.
+            // Left by a build in place.
             true if entry.file_name() == "target" => {}
             true => copy(&from, &to),
             false => _ = fs::copy(&from, &to).expect("target/ is writable"),
@@ -52,7 +52,7 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
     let folder = copied("image");
     let main = fs::read_to_string(folder.join("src/main.rs")).expect("it was copied");
     assert!(main.lines().count() <= MAX_MAIN_LINES, "{} lines", main.lines().count());
-    // Optimised over all crates it would be the same image, and take longer.
+    // LTO would take longer and make no difference to the test.
     cargo(&folder, &["build", "--release"], &[("CARGO_PROFILE_RELEASE_LTO", "off")]);
     let image = folder.join("target/x86_64-unknown-linux-gnu/release/outside-image");
 
@@ -61,7 +61,7 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
     let qmp = Qmp::default();
     let qemu = Qemu::new(Machine::Q35)
         .image(&image)
-        // Otherwise q35 hot-plugs by ACPI methods, and its ports have nothing to say.
+        // Disables hot-plug by ACPI, which q35 uses by default instead of native slot events.
         .argument("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
         .option("grace=0")
         .bridge("pcie-root-port,id=bay,chassis=1,slot=7,addr=4")

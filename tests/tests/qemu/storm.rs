@@ -19,8 +19,8 @@ fn hello(guest: &Guest, requests: u32) -> Duration {
 
 /// Checks the report of the storm (the line, and the function at fault); returns the line.
 fn reported(guest: &Guest) -> String {
-    let pulled = guest.wait_for("and nobody claims it");
-    let gsi = pulled.split("GSI ").nth(1).and_then(|rest| rest.split(',').next()).expect("its number").to_owned();
+    let asserted = guest.wait_for("claimed by no handler");
+    let gsi = asserted.split("GSI ").nth(1).and_then(|rest| rest.split(',').next()).expect("its number").to_owned();
     guest.wait_for(&format!("GSI {gsi}: a storm that no handler claims; the line is masked"));
     guest.wait_for("(deaf)");
     gsi

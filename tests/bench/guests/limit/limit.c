@@ -1,6 +1,6 @@
-/* The polled limit: a guest of 32 bits without interrupts and without a system, which does nothing but what the device
- * models ask for. The first word on its command line says what: hello, blk DEPTH READS BYTES, net (virtio), e1000.
- * Booted by PVH or Multiboot. */
+/* The limit of QEMU's device models: a 32-bit guest that polls, without interrupts and without an operating system. The
+ * first word of its command line selects the work: hello, blk DEPTH READS BYTES, net (virtio), e1000. Booted by PVH or
+ * Multiboot. */
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;

@@ -1,4 +1,4 @@
-/* Random reads of 4 KiB, past the page cache: blk DEVICE SECONDS DEPTH, one at a time or DEPTH by io_uring. */
+/* Random reads of 4 KiB, past the page cache: blk DEVICE SECONDS DEPTH, by pread, or with queue depth DEPTH by io_uring. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-/* Bytes of a read, and reads at once at the most. */
+/* Bytes of a read, and the maximum queue depth. */
 #define BS 4096
 #define MOST 256
 
@@ -42,7 +42,7 @@ static void report(int qd, long ops, double t) {
     fflush(stdout);
 }
 
-/* One at a time: pread, straight from the device. */
+/* Queue depth 1: pread with O_DIRECT. */
 static void one_by_one(int fd) {
     unsigned long blocks = size / BS;
     long n = 0;
@@ -58,7 +58,7 @@ static void one_by_one(int fd) {
     report(1, n, t - t0);
 }
 
-/* `qd` at a time, by io_uring. */
+/* Queue depth `qd`, by io_uring. */
 static void uring(int fd, int qd) {
     struct io_uring_params p;
     memset(&p, 0, sizeof p);

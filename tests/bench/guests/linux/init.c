@@ -1,5 +1,5 @@
-/* The first process of the Linux guest: loads the modules listed in /mods/order, sets the address, and runs what `mode=`
- * on the kernel command line says: serve, xdp or blk. */
+/* The first process of the Linux guest: loads the modules listed in /mods/order, sets the address, and runs the
+ * program that `mode=` on the kernel command line selects: serve, xdp or blk. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 /* The kernel command line. */
 static char cl[4096];
 
-/* The value of `key=` on it, or nothing. */
+/* Returns the value of `key=` on it, or an empty string. */
 static char *arg(const char *k) {
     static char r[8][256];
     static int ri;

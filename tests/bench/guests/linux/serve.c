@@ -1,4 +1,4 @@
-/* What our image serves, on Linux: one thread, epoll, no copies that could be left out.
+/* The services of the image, on Linux: one thread, epoll, no avoidable copies.
  * TCP and UDP echo (7), discard (9), chargen (19), HTTP with a body of 13 bytes (80). Prints READY when it listens. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -14,15 +14,15 @@
 enum kind { NONE, ECHO, DISCARD, CHARGEN, HTTP, UDP_ECHO };
 
 #define MOST 1024
-/* A round of chargen's pattern (RFC 864): 95 lines of 72 characters, each beginning one character further on. */
+/* A round of chargen's pattern (RFC 864): 95 lines of 72 characters, each starting one character later. */
 #define LINES 95
 #define WIDTH 72
 #define ROUND (LINES * (WIDTH + 2))
 
-/* What a socket is for, and whether it listens. */
+/* The service of a socket, and whether it listens. */
 static enum kind kinds[MOST];
 static char listens[MOST];
-/* How much of the end of a head was seen (HTTP), or how far in its pattern a connection is (chargen). */
+/* Number of bytes matched of the end of a head (HTTP), or offset in the pattern (chargen). */
 static int states[MOST];
 static char buffer[65536], pattern[2 * ROUND];
 static int epoll;
@@ -60,7 +60,7 @@ static void accept_all(int listener) {
     }
 }
 
-/* Writes all of it; whether the connection is still there. */
+/* Writes everything; returns whether the connection is still open. */
 static int write_all(int fd, const char *data, long length) {
     while (length > 0) {
         long written = write(fd, data, length);

@@ -1,5 +1,5 @@
-/* xdp INTERFACE native|generic: frames go back from inside the kernel, the fastest path that Linux has. The program swaps
- * the addresses of a frame and says XDP_TX; it is loaded and attached by system calls, since there is no library here. */
+/* xdp INTERFACE native|generic: reflects frames inside the kernel, Linux's fastest path. The program swaps the addresses of a
+ * frame and returns XDP_TX; it is loaded and attached by system calls, as the guest has no libbpf. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/bpf.h>

@@ -194,6 +194,6 @@ fn tell<'a, D: 'a>(devices: impl Iterator<Item = (&'a Found<D>, &'a dyn Raise)>)
 async fn storm(mut system: System, beside: &dyn RunApp) -> Outcome {
     let deaf: Found<DeafEdu> = replace_edu(&mut system)?.ok_or(Failure::NoDevice)?;
     deaf.device.pull();
-    say!("storm: {} pulls GSI {}, and nobody claims it", deaf.function, deaf.device.gsi());
+    say!("storm: {} asserts GSI {}, claimed by no handler", deaf.function, deaf.device.gsi());
     beside.run(system).await
 }
