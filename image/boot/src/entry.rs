@@ -133,7 +133,7 @@ boot_pd:
 /// The first Rust to run: console, boot information, then the image proper.
 extern "sysv64" fn kernel_entry(eax: u32, ebx: u32) -> ! {
     arch::console::init(log::LevelFilter::Info);
-    crate::host::init();
+    crate::hal::init();
     // SAFETY: the entry above passes what the loader left in these registers, and maps the first 4 GiB one to one.
     match unsafe { BootInfo::from_loader(eax, ebx, image_layout()) } {
         Ok(boot) => crate::image::main(boot),

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use critical_section::RawRestoreState;
 use embassy_executor::{Spawner, raw};
-use switchboard_runtime::spin::Spin;
+use switchboard_runtime::halt_polling::HaltPolling;
 use switchboard_runtime::tasks;
 use switchboard_x86_64 as arch;
 use x86_64::instructions::interrupts;
@@ -24,7 +24,7 @@ fn pender(_context: *mut ()) {
 }
 
 /// Runs tasks for ever, and waits as `spin` says; `start` spawns the first ones.
-pub(crate) fn run(mut spin: Spin, start: impl FnOnce(Spawner)) -> ! {
+pub(crate) fn run(mut spin: HaltPolling, start: impl FnOnce(Spawner)) -> ! {
     let executor: &'static raw::Executor = Box::leak(Box::new(raw::Executor::new(ptr::null_mut())));
     start(executor.spawner());
     loop {
@@ -33,13 +33,13 @@ pub(crate) fn run(mut spin: Spin, start: impl FnOnce(Spawner)) -> ! {
         if WOKEN.swap(false, Ordering::Acquire) {
             continue;
         }
-        let budget = spin.budget();
+        let budget = spin.budget_ns();
         if budget > 0 {
             if is_woken_within(budget) {
-                spin.has_won();
+                spin.record_hit();
                 continue;
             }
-            spin.has_lost();
+            spin.record_miss();
         }
         // Between the look at the flag and the halt an ISR could wake a task that then sleeps until the next
         // interrupt. So look with interrupts off; `sti; hlt` lets a pending one in only once halted.
@@ -49,7 +49,7 @@ pub(crate) fn run(mut spin: Spin, start: impl FnOnce(Spawner)) -> ! {
         } else {
             let halted = arch::now_ns();
             arch::halt_until_interrupt();
-            tasks::add_idle(arch::now_ns() - halted);
+            tasks::add_idle_ns(arch::now_ns() - halted);
         }
     }
 }

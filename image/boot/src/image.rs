@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "the image is a symbol, which the linker looks for by name")]
 
 use switchboard_runtime::devices::DriverEntry;
-use switchboard_runtime::spin::Spin;
+use switchboard_runtime::halt_polling::HaltPolling;
 use switchboard_runtime::system::{self, App};
 use switchboard_runtime::tasks::Tasks;
 use switchboard_runtime::{command_line, say};
@@ -51,13 +51,13 @@ pub(crate) fn main(boot: BootInfo) -> ! {
     let figures = arch::memory_usage();
     let (heap, pool) = (figures.heap.total >> 20, figures.dma_pages >> 8);
     log::info!("memory: {heap} MiB heap, {pool} MiB for DMA; {} vectors free", machine.free_vectors());
-    if let Some(count) = options.vectors {
+    if let Some(count) = options.max_vectors {
         machine.limit_vectors(count);
     }
     // No handler of ours allocates; one of a fork that does is reported.
     arch::forbid_allocation_in_handlers();
     time_driver::start();
-    executor::run(Spin::new(u64::from(options.spin) * 1000), |spawner| {
+    executor::run(HaltPolling::new(u64::from(options.spin_us) * 1000), |spawner| {
         let (tasks, Image { drivers, apps }) = (Tasks::new(spawner), SWITCHBOARD_IMAGE);
         tasks.spawn(system::run(tasks, machine, options, drivers, apps));
     })

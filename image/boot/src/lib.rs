@@ -21,7 +21,7 @@ extern crate alloc;
 
 mod entry;
 mod executor;
-mod host;
+mod hal;
 mod image;
 mod intrinsics;
 mod panic;

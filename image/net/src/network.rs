@@ -9,7 +9,7 @@ use core::fmt;
 use switchboard::config::Address;
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
-use switchboard_runtime::system::{Pending, Subsystem, System};
+use switchboard_runtime::system::{LocalBoxFuture, Subsystem, System};
 
 use crate::interface::{Interface, Services};
 use crate::interface_state::InterfaceState;
@@ -93,7 +93,7 @@ impl Network {
 }
 
 impl Subsystem for Network {
-    fn attached<'a>(&'a self, system: &'a mut System) -> Pending<'a, ()> {
+    fn attached<'a>(&'a self, system: &'a mut System) -> LocalBoxFuture<'a, ()> {
         Box::pin(async {
             let Some(services) = self.services.get() else { return };
             for card in system.devices.take_all() {
@@ -102,7 +102,7 @@ impl Subsystem for Network {
         })
     }
 
-    fn detach(&self, function: Address) -> Pending<'_, bool> {
+    fn detach(&self, function: Address) -> LocalBoxFuture<'_, bool> {
         Box::pin(async move {
             let interface = {
                 let mut interfaces = self.interfaces.borrow_mut();

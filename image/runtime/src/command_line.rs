@@ -14,13 +14,13 @@ use log::LevelFilter;
 use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::hotplug::GRACE;
 
-/// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::spin::Spin).
-const SPIN: u16 = 50;
+/// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::halt_polling::HaltPolling).
+const DEFAULT_SPIN_US: u16 = 50;
 /// As long as a host lets one thread run while another waits: a peer on the same host may be that other. See
 /// [`AdaptivePolling`](switchboard_drivers::adaptive_polling::AdaptivePolling).
-const POLL: u16 = 4000;
-const LONGEST_SPIN: u16 = 1000;
-const LONGEST_POLL: u16 = 10_000;
+const DEFAULT_POLL_US: u16 = 4000;
+const MAX_SPIN_US: u16 = 1000;
+const MAX_POLL_US: u16 = 10_000;
 
 /// Every option and what it takes, for warnings and help.
 const OPTIONS: [(&str, &str); 8] = [
@@ -62,13 +62,13 @@ pub struct Options<'a> {
     /// Where the IPv4 address comes from.
     pub address: AddressSource,
     /// At most this many interrupt vectors for drivers.
-    pub vectors: Option<usize>,
+    pub max_vectors: Option<usize>,
     /// How long the removal of what is in a slot can be taken back at its attention button, in milliseconds.
-    pub grace: u32,
+    pub grace_ms: u32,
     /// How long the CPU may wait awake before it is halted, in microseconds.
-    pub spin: u16,
+    pub spin_us: u16,
     /// How long a network card is polled after a frame, in microseconds.
-    pub poll: u16,
+    pub poll_us: u16,
     /// What follows `--`, for the app to read.
     pub arguments: &'a str,
 }
@@ -77,7 +77,7 @@ impl Options<'_> {
     /// Returns how long a device may be polled after an event, in nanoseconds.
     #[must_use]
     pub fn poll_budget_ns(&self) -> u64 {
-        u64::from(self.poll) * 1000
+        u64::from(self.poll_us) * 1000
     }
 }
 
@@ -88,10 +88,10 @@ impl Default for Options<'_> {
             log: LevelFilter::Info,
             app: "",
             address: AddressSource::Dhcp,
-            vectors: None,
-            grace: GRACE,
-            spin: SPIN,
-            poll: POLL,
+            max_vectors: None,
+            grace_ms: GRACE,
+            spin_us: DEFAULT_SPIN_US,
+            poll_us: DEFAULT_POLL_US,
             arguments: "",
         }
     }
@@ -181,10 +181,10 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "log" => options.log = value.parse().ok()?,
         "app" if !value.is_empty() => options.app = value,
         "ip" => options.address = parse_address(value)?,
-        "spin" => options.spin = value.parse().ok().filter(|spin| *spin <= LONGEST_SPIN)?,
-        "poll" => options.poll = value.parse().ok().filter(|poll| *poll <= LONGEST_POLL)?,
-        "vectors" => options.vectors = Some(value.parse().ok()?),
-        "grace" => options.grace = value.parse().ok()?,
+        "spin" => options.spin_us = value.parse().ok().filter(|spin| *spin <= MAX_SPIN_US)?,
+        "poll" => options.poll_us = value.parse().ok().filter(|poll| *poll <= MAX_POLL_US)?,
+        "vectors" => options.max_vectors = Some(value.parse().ok()?),
+        "grace" => options.grace_ms = value.parse().ok()?,
         _ => return None,
     }
     Some(())
@@ -235,9 +235,9 @@ mod tests {
             options.address,
             AddressSource::Static { address: Ipv4Addr::new(192, 168, 7, 2), prefix: 24, gateway }
         );
-        assert_eq!(options.vectors, Some(3));
-        assert_eq!((options.spin, options.poll), (7, 0));
-        assert_eq!(options.grace, 0);
+        assert_eq!(options.max_vectors, Some(3));
+        assert_eq!((options.spin_us, options.poll_us), (7, 0));
+        assert_eq!(options.grace_ms, 0);
         assert_eq!(options.arguments, "write 7 two  words");
     }
 

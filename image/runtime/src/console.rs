@@ -10,7 +10,7 @@ macro_rules! say {
 
 /// Prints one line on the console. See [`say!`](crate::say).
 pub fn print(line: core::fmt::Arguments<'_>) {
-    if let Some(host) = crate::host::get() {
+    if let Some(host) = crate::hal::get() {
         host.print(format_args!("{line}\n"));
     }
 }

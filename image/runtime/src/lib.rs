@@ -13,22 +13,22 @@
 //! const APPS: &[App] = &[App::new("hello", &hello)];
 //! ```
 //!
-//! What this crate needs of the machine itself comes to it as a [`Host`](host::Host), so everything here runs in tests, too.
+//! What this crate needs of the machine itself comes to it as a [`Hal`](hal::Hal), so everything here runs in tests, too.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod boot_table;
 pub mod command_line;
 pub mod console;
 pub mod devices;
 pub mod disk;
-pub mod free;
-pub mod host;
+pub mod free_resources;
+pub mod hal;
+pub mod halt_polling;
+mod hotplug_ports;
 pub mod mark;
 mod memory_disk;
-mod slots;
-pub mod spin;
 pub mod system;
-pub mod table;
 pub mod tasks;

@@ -15,7 +15,7 @@ use embassy_time::{Duration, Timer};
 use switchboard::config::Address;
 
 use super::web::Site;
-use switchboard_runtime::free::Free;
+use switchboard_runtime::free_resources::FreeResources;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
@@ -35,7 +35,7 @@ enum Failure {
     #[error("{0} was not given back")]
     NotGivenBack(Address),
     #[error("not all was given back: before, {before}; after, {after}")]
-    NotFreed { before: Free, after: Free },
+    NotFreed { before: FreeResources, after: FreeResources },
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
@@ -45,12 +45,12 @@ pub(super) async fn run(mut system: System) -> Outcome {
         round(&mut system, site, &functions).await?;
     }
     // A connection that comes or goes meanwhile takes memory or gives it back. What a removal loses is lost each time.
-    let mut before = Free::now(system.machine);
+    let mut before = FreeResources::measure(system.machine);
     for attempt in 1..=ATTEMPTS {
         for _ in 0..rounds {
             round(&mut system, site, &functions).await?;
         }
-        let after = Free::now(system.machine);
+        let after = FreeResources::measure(system.machine);
         if before == after {
             say!("removal: {rounds} rounds of {} functions, {after}", functions.len());
             break;

@@ -14,12 +14,12 @@ use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 
 use crate::command_line::Options;
 use crate::devices::{DeviceOptions, Devices, DriverEntry, RandomSource};
-use crate::slots::Slots;
+use crate::hotplug_ports::HotplugPorts;
 use crate::tasks::Tasks;
-use crate::{host, say, table};
+use crate::{boot_table, hal, say};
 
 pub use self::app::{App, Outcome, RunApp};
-pub use self::subsystem::{Pending, Subsystem};
+pub use self::subsystem::{LocalBoxFuture, Subsystem};
 
 /// How long the network waits for a source of randomness, which may run dry.
 const RANDOM_TIMEOUT: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ pub struct System {
     /// The app's own words of the command line.
     pub arguments: &'static str,
     subsystems: Vec<Rc<dyn Subsystem>>,
-    slots: Slots,
+    slots: HotplugPorts,
 }
 
 impl fmt::Debug for System {
@@ -62,19 +62,19 @@ pub async fn run(
     tasks.spawn(clear_stuck_remote_irr(machine));
     let mut devices = Devices::new(drivers, DeviceOptions { poll_budget_ns: options.poll_budget_ns() });
     devices.probe(machine);
-    table::print(machine);
+    boot_table::print(machine);
     let Some(app) = App::find(apps, options.app) else {
         say!("no app `{}`: the apps are {}", options.app, App::names(apps));
-        host::exit(false);
+        hal::exit(false);
     };
     let arguments = options.arguments;
     let system =
-        System { tasks, machine, devices, options, arguments, subsystems: Vec::new(), slots: Slots::default() };
+        System { tasks, machine, devices, options, arguments, subsystems: Vec::new(), slots: HotplugPorts::default() };
     match app.run(system).await {
-        Ok(()) => host::exit(true),
+        Ok(()) => hal::exit(true),
         Err(error) => {
             say!("{}: {error}", app.name);
-            host::exit(false);
+            hal::exit(false);
         }
     }
 }
@@ -132,7 +132,7 @@ impl System {
     /// Waits until functions come or go at a slot, and has attached or detached their devices.
     pub async fn change(&mut self) {
         for port in self.devices.take_all::<HotplugPort>() {
-            self.slots.watch(self.tasks, port, self.options.grace);
+            self.slots.watch(self.tasks, port, self.options.grace_ms);
         }
         let (port, change) = self.slots.next().await;
         match change {
@@ -159,7 +159,7 @@ impl System {
 
     /// Returns random bits: the CPU's, and those of every device that has some.
     pub async fn random(&mut self) -> u64 {
-        let mut bits = host::random_seed();
+        let mut bits = hal::random_seed();
         for rng in self.devices.iter_mut::<RandomSource>() {
             let mut bytes = [0; 8];
             match with_timeout(RANDOM_TIMEOUT, rng.device.fill(&mut bytes)).await {

@@ -75,16 +75,16 @@ impl fmt::Debug for Tasks {
     }
 }
 
-static IDLE: AtomicU64 = AtomicU64::new(0);
+static IDLE_NS: AtomicU64 = AtomicU64::new(0);
 
 /// Counts nanoseconds that the CPU was halted. For the executor.
 #[inline]
-pub fn add_idle(nanoseconds: u64) {
-    IDLE.fetch_add(nanoseconds, Ordering::Relaxed);
+pub fn add_idle_ns(nanoseconds: u64) {
+    IDLE_NS.fetch_add(nanoseconds, Ordering::Relaxed);
 }
 
 /// Nanoseconds that the CPU was halted since it was brought up; interrupt handlers that ended a halt included.
 #[inline]
-pub fn idle() -> u64 {
-    IDLE.load(Ordering::Relaxed)
+pub fn idle_ns() -> u64 {
+    IDLE_NS.load(Ordering::Relaxed)
 }

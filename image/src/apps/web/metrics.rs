@@ -11,14 +11,14 @@ use switchboard::machine::Machine;
 use super::Site;
 use switchboard_http::{Response, StatusCode};
 use switchboard_net::Interface;
-use switchboard_runtime::{host, tasks};
+use switchboard_runtime::{hal, tasks};
 
 pub(super) fn serve(site: &Site) -> Response {
     let mut text = Text(String::with_capacity(8 * 1024));
     let uptime = Instant::now().as_millis();
     text.family("switchboard_uptime_seconds", "gauge", "Time since the clock was started.");
     text.sample(format_args!("switchboard_uptime_seconds {}.{:03}", uptime / 1000, uptime % 1000));
-    let idle = tasks::idle() / 1_000_000;
+    let idle = tasks::idle_ns() / 1_000_000;
     text.family("switchboard_idle_seconds_total", "counter", "Time that the CPU was halted.");
     text.sample(format_args!("switchboard_idle_seconds_total {}.{:03}", idle / 1000, idle % 1000));
     interrupts(&mut text, site.machine);
@@ -142,7 +142,7 @@ fn http(text: &mut Text, site: &Site) {
 }
 
 fn memory(text: &mut Text) {
-    let figures = host::memory();
+    let figures = hal::memory_usage();
     text.family("switchboard_heap_bytes", "gauge", "The heap.");
     for (state, value) in [("used", figures.heap_bytes_used), ("free", figures.heap_bytes_free)] {
         text.sample(format_args!("switchboard_heap_bytes{{state=\"{state}\"}} {value}"));

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Site;
 use switchboard_http::Response;
 use switchboard_net::AddressSource;
-use switchboard_runtime::{host, tasks};
+use switchboard_runtime::{hal, tasks};
 
 #[derive(Serialize)]
 struct Status {
@@ -59,10 +59,10 @@ impl Interface {
 }
 
 pub(super) fn serve(site: &Site) -> Response {
-    let memory = host::memory();
+    let memory = hal::memory_usage();
     Response::json(&Status {
         uptime_ms: Instant::now().as_millis(),
-        idle_ms: tasks::idle() / 1_000_000,
+        idle_ms: tasks::idle_ns() / 1_000_000,
         interfaces: site.network.interfaces().iter().map(Interface::new).collect(),
         heap: Heap { total: memory.heap_bytes, used: memory.heap_bytes_used },
         requests: site.counters.requests(),

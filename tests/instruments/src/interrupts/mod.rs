@@ -10,9 +10,9 @@
 //!
 //! A source's result is one line: `source DRIVER FUNCTION MODE LANE raised R handled H coalesced C idle I lost L`.
 
-mod deaf;
 mod raiser;
 mod teardown;
+mod unclaimed;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -23,12 +23,12 @@ use embassy_time::{Duration, Instant, Timer};
 use switchboard::driver::{Driver, ProbeError, attach};
 use switchboard_drivers::edu::Edu;
 use switchboard_runtime::devices::Found;
-use switchboard_runtime::free::Free;
+use switchboard_runtime::free_resources::FreeResources;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, RunApp, System};
 
-use self::deaf::DeafEdu;
 pub use self::raiser::Raiser;
+use self::unclaimed::DeafEdu;
 use crate::edu::EduRaiser;
 use crate::ivshmem::Ivshmem;
 use crate::raise::{Raise, RaiseError};
@@ -54,7 +54,7 @@ enum Failure {
     #[error("{late} calls of a handler whose registration was dropped, {kept} contexts that outlived theirs")]
     Late { late: u64, kept: u64 },
     #[error("not all was given back: before, {before}; after, {after}")]
-    NotFreed { before: Free, after: Free },
+    NotFreed { before: FreeResources, after: FreeResources },
     #[error("the device under fire does not interrupt")]
     Silent,
     #[error(transparent)]

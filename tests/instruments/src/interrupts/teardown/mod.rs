@@ -12,9 +12,9 @@
 //! What must hold: no handler is called after the drop of its registration has returned, its context is freed by
 //! then, and everything that is counted as free is at the end what it was at the beginning.
 
-mod entry;
-mod target;
-mod weapons;
+mod device_under_test;
+mod generators;
+mod msix_entry;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -27,12 +27,12 @@ use switchboard::driver::attach;
 use switchboard::interrupt::Mode;
 use switchboard::machine::Machine;
 use switchboard_runtime::devices::Found;
-use switchboard_runtime::free::Free;
+use switchboard_runtime::free_resources::FreeResources;
 use switchboard_runtime::say;
 use switchboard_runtime::system::System;
 
-use self::target::{Target, Weapon, Witness};
-use self::weapons::{E1000eCauses, EduFactorials, IvshmemDoorbells};
+use self::device_under_test::{Target, Weapon, Witness};
+use self::generators::{E1000eCauses, EduFactorials, IvshmemDoorbells};
 use super::{ANSWER_TIMEOUT, Failure, answered, raisers, tell};
 use crate::raise::{Raise, RaiseError};
 
@@ -49,7 +49,7 @@ pub(super) async fn run(mut system: System, rounds: u64, driver: &str) -> Result
     let mode = found.device.mode();
     drop(found.device);
     match driver {
-        "e1000e" if mode == Mode::Msix => entry::rounds(&mut range, rounds).await?,
+        "e1000e" if mode == Mode::Msix => msix_entry::rounds(&mut range, rounds).await?,
         "edu" => range.rounds::<1, EduFactorials>(rounds).await?,
         "e1000e" => range.rounds::<5, E1000eCauses>(rounds).await?,
         "ivshmem" => range.rounds::<8, IvshmemDoorbells>(rounds).await?,
@@ -100,7 +100,7 @@ impl Range {
         for round in 0..WARM_UP {
             self.round::<N, W>(round, &mut tally).await?;
         }
-        let before = Free::now(self.machine);
+        let before = FreeResources::measure(self.machine);
         let start = Instant::now();
         let mut mode = None;
         for round in 0..rounds {
@@ -110,8 +110,15 @@ impl Range {
     }
 
     /// Tells what was seen, and judges it.
-    fn account(&self, mode: Mode, rounds: u64, tally: &Tally, before: Free, start: Instant) -> Result<(), Failure> {
-        let (after, elapsed) = (Free::now(self.machine), start.elapsed().as_millis());
+    fn account(
+        &self,
+        mode: Mode,
+        rounds: u64,
+        tally: &Tally,
+        before: FreeResources,
+        start: Instant,
+    ) -> Result<(), Failure> {
+        let (after, elapsed) = (FreeResources::measure(self.machine), start.elapsed().as_millis());
         let Self { driver, function, .. } = self;
         let Tally { calls, late, kept } = *tally;
         say!(

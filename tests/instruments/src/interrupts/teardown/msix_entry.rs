@@ -17,9 +17,9 @@ use switchboard::mmio::Bar;
 use switchboard_runtime::devices::Found;
 
 use super::super::{ANSWER_TIMEOUT, Failure, answered, outstanding, tell};
-use super::target::Witness;
-use super::weapons::{CTRL, E1000eRegisters, EIAC, ICR, ICS, IMC, IMS, IVAR, RESET};
-use super::{Free, Range, Tally, WARM_UP, until_called};
+use super::device_under_test::Witness;
+use super::generators::{CTRL, E1000eRegisters, EIAC, ICR, ICS, IMC, IMS, IVAR, RESET};
+use super::{FreeResources, Range, Tally, WARM_UP, until_called};
 use crate::e1000e::E1000e;
 use crate::raise::{Count, Raise, RaiseError};
 
@@ -144,7 +144,7 @@ pub(super) async fn rounds(range: &mut Range, rounds: u64) -> Result<(), Failure
     for number in 0..WARM_UP {
         round(range, &mut card, number, &mut tally).await?;
     }
-    let (before, start) = (Free::now(range.machine), Instant::now());
+    let (before, start) = (FreeResources::measure(range.machine), Instant::now());
     for number in 0..rounds {
         round(range, &mut card, number, &mut tally).await?;
     }

@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use switchboard_runtime::host::{Host, MemoryUsage, set};
+use switchboard_runtime::hal::{Hal, MemoryUsage, install};
 use switchboard_x86_64 as arch;
 
 struct BareMachine;
 
-impl Host for BareMachine {
+impl Hal for BareMachine {
     fn print(&self, text: fmt::Arguments<'_>) {
         arch::console::print(text);
     }
@@ -16,7 +16,7 @@ impl Host for BareMachine {
         arch::shutdown::exit(is_success)
     }
 
-    fn memory(&self) -> MemoryUsage {
+    fn memory_usage(&self) -> MemoryUsage {
         let figures = arch::memory_usage();
         MemoryUsage {
             heap_bytes: figures.heap.total,
@@ -34,5 +34,5 @@ impl Host for BareMachine {
 
 /// Makes the bare machine the host of the runtime.
 pub(crate) fn init() {
-    set(&BareMachine);
+    install(&BareMachine);
 }

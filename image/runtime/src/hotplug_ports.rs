@@ -1,4 +1,4 @@
-//! Slots whose functions come and go while the machine runs.
+//! HotplugPorts whose functions come and go while the machine runs.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ use crate::tasks::{Cancellation, Tasks};
 
 /// The slots that are watched.
 #[derive(Debug, Default)]
-pub(crate) struct Slots {
+pub(crate) struct HotplugPorts {
     slots: Vec<Watched>,
 }
 
@@ -28,7 +28,7 @@ struct Watched {
     run: Rc<Cancellation>,
 }
 
-impl Slots {
+impl HotplugPorts {
     /// Runs a port from now on. A wish at its attention button can be taken back within `grace` milliseconds.
     pub(crate) fn watch(&mut self, tasks: Tasks, port: Found<HotplugPort>, grace: u32) {
         let (runner, slot) = port.device.split(grace);

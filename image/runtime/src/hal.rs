@@ -5,7 +5,7 @@ use core::fmt;
 use spin::Once;
 
 /// The machine below: the console, its end, and what is left of its memory. There is one in a program.
-pub trait Host: Sync {
+pub trait Hal: Sync {
     /// Prints on the console.
     fn print(&self, text: fmt::Arguments<'_>);
 
@@ -13,7 +13,7 @@ pub trait Host: Sync {
     fn exit(&self, is_success: bool) -> !;
 
     /// Returns how much memory there is, and how much is used.
-    fn memory(&self) -> MemoryUsage;
+    fn memory_usage(&self) -> MemoryUsage;
 
     /// Returns random bits, as good as the CPU has them.
     fn random_seed(&self) -> u64;
@@ -34,16 +34,16 @@ pub struct MemoryUsage {
     pub dma_pages_used: usize,
 }
 
-static HOST: Once<&'static dyn Host> = Once::new();
+static HAL: Once<&'static dyn Hal> = Once::new();
 
 /// Sets the host, once, before anything else here is used. A second call changes nothing.
-pub fn set(host: &'static dyn Host) {
-    HOST.call_once(|| host);
+pub fn install(host: &'static dyn Hal) {
+    HAL.call_once(|| host);
 }
 
 /// Returns the host, if one was set: not in tests.
-pub(crate) fn get() -> Option<&'static dyn Host> {
-    HOST.get().copied()
+pub(crate) fn get() -> Option<&'static dyn Hal> {
+    HAL.get().copied()
 }
 
 /// Ends the machine, with success or failure.
@@ -59,12 +59,12 @@ pub fn exit(is_success: bool) -> ! {
 
 /// Returns how much memory there is, and how much is used; zeros when no host was set.
 #[must_use]
-pub fn memory() -> MemoryUsage {
-    get().map(Host::memory).unwrap_or_default()
+pub fn memory_usage() -> MemoryUsage {
+    get().map(Hal::memory_usage).unwrap_or_default()
 }
 
 /// Returns random bits, as good as the CPU has them; 0 when no host was set.
 #[must_use]
 pub fn random_seed() -> u64 {
-    get().map_or(0, Host::random_seed)
+    get().map_or(0, Hal::random_seed)
 }

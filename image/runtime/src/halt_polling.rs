@@ -14,14 +14,14 @@ const PROBE: u32 = 127;
 
 /// The policy, fed with what came of each wait.
 #[derive(Debug, Clone)]
-pub struct Spin {
+pub struct HaltPolling {
     /// Nanoseconds at the most; zero for never.
     limit: u64,
     score: u8,
     skipped: u32,
 }
 
-impl Spin {
+impl HaltPolling {
     /// A policy that spins for at most so many nanoseconds.
     #[must_use]
     pub const fn new(limit: u64) -> Self {
@@ -29,7 +29,7 @@ impl Spin {
     }
 
     /// Nanoseconds to spin for now, before halting.
-    pub fn budget(&mut self) -> u64 {
+    pub fn budget_ns(&mut self) -> u64 {
         if self.score > 0 {
             return self.limit;
         }
@@ -42,12 +42,12 @@ impl Spin {
     }
 
     /// Spinning has ended a wait.
-    pub fn has_won(&mut self) {
+    pub fn record_hit(&mut self) {
         self.score = (self.score + GAIN).min(BEST);
     }
 
     /// Spinning has not ended a wait, and the CPU is halted after all.
-    pub fn has_lost(&mut self) {
+    pub fn record_miss(&mut self) {
         self.score = self.score.saturating_sub(1);
     }
 }
@@ -57,13 +57,13 @@ mod tests {
     use super::*;
 
     /// How much of a thousand waits is spun, of which those that `ends` says end while spinning.
-    fn spun(spin: &mut Spin, ends: impl Fn(u32) -> bool) -> usize {
+    fn spun(spin: &mut HaltPolling, ends: impl Fn(u32) -> bool) -> usize {
         let wait = |index: &u32| {
-            let is_spun = spin.budget() > 0;
+            let is_spun = spin.budget_ns() > 0;
             if is_spun && ends(*index) {
-                spin.has_won();
+                spin.record_hit();
             } else if is_spun {
-                spin.has_lost();
+                spin.record_miss();
             }
             is_spun
         };
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn short_waits_are_spun_and_long_ones_are_not() {
-        let mut spin = Spin::new(50_000);
+        let mut spin = HaltPolling::new(50_000);
         assert!(spun(&mut spin, |_| true) > 700);
         assert_eq!(spun(&mut spin, |_| true), 1000);
         assert!(spun(&mut spin, |_| false) < 20);
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn nobody_spins_who_must_not() {
-        let mut spin = Spin::new(0);
+        let mut spin = HaltPolling::new(0);
         assert_eq!(spun(&mut spin, |_| true), 0);
     }
 }

@@ -5,7 +5,7 @@ use switchboard::interrupt::MessageSet;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard_drivers::edu::{Edu, EduMessage};
 
-use super::target::{Parts, Weapon};
+use super::device_under_test::{Parts, Weapon};
 use crate::e1000e::{E1000e, E1000eMessage};
 use crate::edu::{self, ACKNOWLEDGE, CAUSES, FACTORIAL, INTERRUPT_WHEN_COMPUTED, RAISE, RAISED, STATUS};
 use crate::ivshmem::{Ivshmem, SharedMemory, VECTORS, Vector, place};

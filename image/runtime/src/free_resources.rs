@@ -4,11 +4,11 @@ use core::fmt;
 
 use switchboard::machine::Machine;
 
-use crate::host;
+use crate::hal;
 
 /// The figures at one time; equal ones mean that nothing was lost between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Free {
+pub struct FreeResources {
     /// Interrupt vectors.
     pub vectors: usize,
     /// Bytes of the heap.
@@ -19,12 +19,12 @@ pub struct Free {
     pub rows: usize,
 }
 
-impl Free {
+impl FreeResources {
     /// What is free now.
     #[must_use]
-    pub fn now(machine: &Machine) -> Self {
+    pub fn measure(machine: &Machine) -> Self {
         let rows = machine.interrupt_report().len();
-        let figures = host::memory();
+        let figures = hal::memory_usage();
         Self {
             vectors: machine.free_vectors(),
             heap_bytes: figures.heap_bytes_free,
@@ -34,7 +34,7 @@ impl Free {
     }
 }
 
-impl fmt::Display for Free {
+impl fmt::Display for FreeResources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { vectors, heap_bytes, dma_pages, rows } = self;
         write!(f, "free: {vectors} vectors, {heap_bytes} heap bytes, {dma_pages} DMA pages; {rows} rows")
