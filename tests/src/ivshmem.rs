@@ -29,7 +29,7 @@ use crate::scratch::ScratchPath;
 
 /// Size in bytes of the shared memory: a page.
 const LENGTH: usize = 0x1000;
-/// The guest's client id. This side has none, as no vector of ours is signalled.
+/// The guest's client id. This side has none, as the guest signals no other client.
 const GUEST: i64 = 1;
 const TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -5,7 +5,7 @@
 pub enum Machine {
     /// PCI Express, ECAM announced by ACPI; SeaBIOS assigns all resources.
     Q35,
-    /// The same with qboot, which writes Interrupt Line registers and no BAR, bridge window or bus number.
+    /// [`Q35`](Self::Q35) with qboot, which writes Interrupt Line registers and no BAR, bridge window or bus number.
     Q35Qboot,
     /// Conventional PCI, configuration by ports only; SeaBIOS assigns all resources.
     Pc,

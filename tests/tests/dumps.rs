@@ -40,9 +40,9 @@ fn texts(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn stored_dumps_decode_as_recorded() {
-    let ours = texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("dumps"));
-    assert!(!ours.is_empty());
-    for file in ours {
+    let decoded = texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("dumps"));
+    assert!(!decoded.is_empty());
+    for file in decoded {
         let expected = json_lines(&fs::read_to_string(file.with_extension("json")).expect("what it decodes to"));
         assert_eq!(decode(&file), expected, "{}", file.display());
     }
@@ -84,14 +84,14 @@ fn compare(shared: &Path, files: &[PathBuf]) -> (usize, Vec<String>) {
     let (mut compared, mut differences) = (0, Vec::new());
     for file in files {
         let name = Value::from(file.to_string_lossy()).to_string();
-        for ours in decode(file) {
-            let bdf = ours["bdf"].to_string();
-            let Some(theirs) = by_lspci.remove(&(name.clone(), bdf.clone())) else {
+        for decoded in decode(file) {
+            let bdf = decoded["bdf"].to_string();
+            let Some(reference) = by_lspci.remove(&(name.clone(), bdf.clone())) else {
                 differences.push(format!("{name} {bdf}: not printed by lspci"));
                 continue;
             };
             compared += 1;
-            differences.extend(differing(&ours, &theirs).map(|fields| format!("{name} {bdf}: {fields}")));
+            differences.extend(differing(&decoded, &reference).map(|fields| format!("{name} {bdf}: {fields}")));
         }
     }
     differences.extend(by_lspci.keys().map(|(file, bdf)| format!("{file} {bdf}: not decoded")));
@@ -99,22 +99,23 @@ fn compare(shared: &Path, files: &[PathBuf]) -> (usize, Vec<String>) {
 }
 
 /// Describes the fields that differ, of those that `lspci` prints.
-fn differing(ours: &Value, theirs: &Value) -> Option<String> {
+fn differing(decoded: &Value, reference: &Value) -> Option<String> {
     // lspci follows pointers to offsets where no capability can be; the framework reports them as invalid.
-    if ours["chain"] == "outside" || ours["echain"] == "outside" {
+    if decoded["chain"] == "outside" || decoded["echain"] == "outside" {
         return None;
     }
-    let theirs = theirs.as_object().expect("an object");
+    let reference = reference.as_object().expect("an object");
     let differs = |(key, value): &(&String, &Value)| match key.as_str() {
         key if NOT_COMPARED.contains(&key) => false,
         // lspci prints a pin as one letter, counted from A, even if out of range.
-        "pin" => ours["pin"].as_u64().is_none_or(|pin| pin < 192) && ours["pin"] != **value,
+        "pin" => decoded["pin"].as_u64().is_none_or(|pin| pin < 192) && decoded["pin"] != **value,
         // A register that reads all ones holds no address.
-        "rom" => value["addr"] != 0 && ours["rom"] != **value,
-        key => ours[key] != **value,
+        "rom" => value["addr"] != 0 && decoded["rom"] != **value,
+        key => decoded[key] != **value,
     };
-    let fields: Vec<_> = theirs.iter().filter(differs).collect();
-    let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}: {} and not {value}", ours[*key])).collect();
+    let fields: Vec<_> = reference.iter().filter(differs).collect();
+    let fields: Vec<_> =
+        fields.iter().map(|(key, value)| format!("{key}: {} and not {value}", decoded[*key])).collect();
     (!fields.is_empty()).then(|| fields.join("; "))
 }
 

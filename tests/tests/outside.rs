@@ -75,7 +75,7 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
     assert_eq!(client.get("/files/hello.txt").expect("a file").body, b"from a disk\n");
 
     let mut session = qmp.connect();
-    session.request_removal("card").expect("the guest may be asked");
+    session.request_removal("card").expect("QEMU accepts the request");
     session.wait_until_deleted("card");
     guest.wait_for("outside: 0 devices, 10! is None");
     assert_eq!(client.get("/").expect("a page").body, b"no calculator\n");

@@ -1,11 +1,11 @@
-//! A crate that needs a C library fails the build of an image, by name; its twin that needs none links.
+//! Checks that a crate which calls a C library fails the build of an image with an error that names the function.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs, str};
 
-/// The smallest program that is linked as an image: it runs a function of the crate `dependency`, whose name is a
-/// parameter.
+/// The smallest program that is linked as an image; it calls a function of the crate `DEPENDENCY`, which is replaced by
+/// a name.
 const PROGRAM: &str = r#"#![no_std]
 #![no_main]
 #[panic_handler]
@@ -33,14 +33,14 @@ panic = "abort"
 const BUILD_SCRIPT: &str = "fn main() { switchboard_link::image(); }\n";
 const FLAGS: &str = "-Cno-redzone=yes";
 
-/// As the crate `libc` declares its functions.
+/// A crate that calls a C function, declared as in the crate `libc`.
 const CALLS_C: &str = r#"#![no_std]
 #[link(name = "c")]
 unsafe extern "C" { fn getpid() -> i32; }
 pub fn process_id() -> i32 { unsafe { getpid() } }
 "#;
 
-/// Differs from [`CALLS_C`] by the call alone: what is not called is not needed.
+/// Differs from [`CALLS_C`] by the call alone: a declaration without a call needs no symbol.
 const CALLS_NOTHING: &str = r#"#![no_std]
 #[link(name = "c")]
 unsafe extern "C" { fn getpid() -> i32; }
@@ -48,7 +48,7 @@ pub fn process_id() -> i32 { 1 }
 pub fn not_called() -> i32 { unsafe { getpid() } }
 "#;
 
-/// Needs a shared library of any other name.
+/// A crate that needs a shared library of another name.
 const CALLS_SHARED: &str = r#"#![no_std]
 #[link(name = "switchboardtest")]
 unsafe extern "C" { fn getpid() -> i32; }
@@ -96,11 +96,11 @@ impl Package {
     }
 }
 
-/// Checks that the build failed and printed all of `wanted`.
-fn fails_with(output: &Output, wanted: &[&str]) {
+/// Checks that the build failed and printed all of `expected`.
+fn fails_with(output: &Output, expected: &[&str]) {
     let printed = str::from_utf8(&output.stderr).expect("cargo prints UTF-8");
     assert!(!output.status.success(), "it links:\n{printed}");
-    for part in wanted {
+    for part in expected {
         assert!(printed.contains(part), "no {part:?} in:\n{printed}");
     }
 }
@@ -109,7 +109,7 @@ fn fails_with(output: &Output, wanted: &[&str]) {
 fn a_function_of_the_c_library_fails_the_build_and_its_caller_is_named() {
     let package = Package::new("calls_c", CALLS_C);
     fails_with(&package.build(FLAGS), &["no crate defines `getpid`", "calls_c::process_id", "docs/crates.md"]);
-    // The C library linked statically is no better: nothing has set it up.
+    // Static linking of the C library must fail too: it would run without initialization.
     let with_static_c = "-Cno-redzone=yes -Ctarget-feature=+crt-static";
     fails_with(&package.build(with_static_c), &["no crate defines `getpid`", "calls_c::process_id"]);
 }

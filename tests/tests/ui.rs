@@ -1,4 +1,4 @@
-//! Programs that must not compile, each with its pinned error, and beside each one that must.
+//! Checks that programs with a hazard do not compile, with a pinned error, and that each one's variant without it does.
 
 #[test]
 fn ui() {

@@ -239,9 +239,9 @@ mod tests {
     #[test]
     fn a_missed_goal_is_marked() {
         let (name, better) = ("HTTP, 16 connections".to_owned(), Better::More);
-        let values = |ours| BTreeMap::from([(System::Msix, vec![ours]), (System::Linux, vec![100.0])]);
-        for (ours, mark) in [(399.0, "| 3.99 | no |"), (401.0, "| 4.01 | yes |")] {
-            let (name, values, times) = (name.clone(), values(ours), BTreeMap::new());
+        let values = |value| BTreeMap::from([(System::Msix, vec![value]), (System::Linux, vec![100.0])]);
+        for (value, mark) in [(399.0, "| 3.99 | no |"), (401.0, "| 4.01 | yes |")] {
+            let (name, values, times) = (name.clone(), values(value), BTreeMap::new());
             let row = Row { name, unit: "/s", better, is_pinned: true, values, times };
             let report = Report { rows: vec![row], ..Report::default() };
             assert!(report.to_markdown(None).contains(mark), "{}", report.to_markdown(None));

@@ -43,7 +43,7 @@ fn tcp(serve: impl Fn(&[u8], usize) -> Vec<u8> + Copy + Send + 'static) -> u16 {
 fn udp(serve: impl Fn(&[u8], usize) -> Vec<Vec<u8>> + Send + 'static) -> (u16, u16) {
     let (socket, unused) = (UdpSocket::bind("127.0.0.1:0").expect("a port"), UdpSocket::bind("127.0.0.1:0"));
     let port = |socket: &UdpSocket| socket.local_addr().expect("an address").port();
-    let (ours, theirs) = (port(&socket), port(&unused.expect("a port")));
+    let (port_number, unused_port) = (port(&socket), port(&unused.expect("a port")));
     thread::spawn(move || {
         let mut buffer = [0; 2048];
         for number in 0.. {
@@ -53,7 +53,7 @@ fn udp(serve: impl Fn(&[u8], usize) -> Vec<Vec<u8>> + Send + 'static) -> (u16, u
             }
         }
     });
-    (ours, theirs)
+    (port_number, unused_port)
 }
 
 fn with_bit_flipped(data: &[u8], offset: usize) -> Vec<u8> {

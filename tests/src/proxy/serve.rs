@@ -50,7 +50,7 @@ impl Proxy {
     /// Panics when the host is out of descriptors.
     #[must_use]
     pub fn attach(qemu: Qemu, place: &str, space: Space, registers: Box<dyn Registers>) -> (Self, Qemu) {
-        let (stream, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let (stream, remote) = UnixStream::pair().expect("a pair of sockets");
         let bars = BarMap::new(space.readbacks());
         let state = ProxyState { phase: Phase::Qemu, space, bars, registers, log: Log::default() };
         let state = Arc::new(Mutex::new(state));
@@ -62,7 +62,7 @@ impl Proxy {
             }
             Ok(())
         });
-        let (number, qemu) = qemu.inherit(OwnedFd::from(theirs));
+        let (number, qemu) = qemu.inherit(OwnedFd::from(remote));
         (Self { state, stream, thread: Some(thread) }, qemu.device(&format!("x-pci-proxy-dev,fd={number},{place}")))
     }
 

@@ -106,19 +106,19 @@ mod tests {
 
     #[test]
     fn requests_are_parsed_and_other_messages_skipped() {
-        let (mut ours, mut theirs) = UnixStream::pair().expect("two ends");
-        theirs.write_all(&message(0, &[0; 192])).expect("memory regions");
-        theirs.write_all(&message(6, &[])).expect("an interrupt");
-        theirs.write_all(&message(3, &[0x3c, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0])).expect("a read");
+        let (mut local, mut remote) = UnixStream::pair().expect("two ends");
+        remote.write_all(&message(0, &[0; 192])).expect("memory regions");
+        remote.write_all(&message(6, &[])).expect("an interrupt");
+        remote.write_all(&message(3, &[0x3c, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0])).expect("a read");
         let mut bar = [0; 24];
         bar[..4].copy_from_slice(&0xfebd_1010_u32.to_le_bytes());
         bar[8] = 7;
         bar[16] = 4;
         bar[20] = 1;
-        theirs.write_all(&message(4, &bar)).expect("a write");
-        theirs.write_all(&message(7, &[])).expect("a reset");
-        drop(theirs);
-        let mut next = || receive(&mut ours).expect("a request");
+        remote.write_all(&message(4, &bar)).expect("a write");
+        remote.write_all(&message(7, &[])).expect("a reset");
+        drop(remote);
+        let mut next = || receive(&mut local).expect("a request");
         assert_eq!(next(), Some(Request::ConfigRead { offset: 0x3c, width: 2 }));
         assert_eq!(next(), Some(Request::BarWrite { address: 0xfebd_1010, width: 4, value: 7, is_memory: true }));
         assert_eq!(next(), Some(Request::Reset));
@@ -128,9 +128,9 @@ mod tests {
     #[test]
     fn malformed_messages_are_errors() {
         for bad in [message(99, &[]), message(3, &[0; 4]), message(3, &[9; 12]), message(0, &[0; 193])] {
-            let (mut ours, mut theirs) = UnixStream::pair().expect("two ends");
-            theirs.write_all(&bad).expect("a message");
-            assert!(receive(&mut ours).is_err(), "{bad:?}");
+            let (mut local, mut remote) = UnixStream::pair().expect("two ends");
+            remote.write_all(&bad).expect("a message");
+            assert!(receive(&mut local).is_err(), "{bad:?}");
         }
     }
 }

@@ -83,12 +83,12 @@ fn check(case: &HostileCase, trial: &Trial) -> Result<(), String> {
     }
     let (class, findings) = class(&verdict, target);
     match exception(&case.name) {
-        Some(Exception { ours, .. }) if ours == class => {}
+        Some(Exception { outcome, .. }) if outcome == class => {}
         None if case.expect == class => {}
         other => failures.push(format!(
             "{class:?} ({}); expected {:?}: {}",
             findings.join("; "),
-            other.map_or(case.expect, |exception| exception.ours),
+            other.map_or(case.expect, |exception| exception.outcome),
             case.why
         )),
     }
@@ -99,8 +99,8 @@ fn check(case: &HostileCase, trial: &Trial) -> Result<(), String> {
 fn each_case_has_its_class() {
     let Some(cases) = cases() else { return };
     let trial = Trial::begin();
-    let ours = |case: &&HostileCase| !case.is_about_mcfg() && !case.name.contains("virtio");
-    let checked: Vec<_> = cases.iter().filter(ours).map(|case| check(case, &trial)).collect();
+    let is_checked = |case: &&HostileCase| !case.is_about_mcfg() && !case.name.contains("virtio");
+    let checked: Vec<_> = cases.iter().filter(is_checked).map(|case| check(case, &trial)).collect();
     let wrong: Vec<_> = checked.iter().filter_map(|result| result.as_ref().err()).collect();
     eprintln!(
         "{} cases, {} with another class than the catalogue",
@@ -115,8 +115,8 @@ fn each_case_has_its_class() {
 #[test]
 fn exceptions_name_cases_of_the_catalogue() {
     let Some(cases) = cases() else { return };
-    for Exception { case: name, ours, .. } in crate::exceptions::EXCEPTIONS {
+    for Exception { case: name, outcome, .. } in crate::exceptions::EXCEPTIONS {
         let case = cases.iter().find(|case| case.name == *name);
-        assert!(case.is_some_and(|case| case.expect != *ours), "{name}");
+        assert!(case.is_some_and(|case| case.expect != *outcome), "{name}");
     }
 }

@@ -6,7 +6,7 @@ use switchboard_tests::proxy::Expect;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Exception {
     pub(crate) case: &'static str,
-    pub(crate) ours: Expect,
+    pub(crate) outcome: Expect,
     /// Why this outcome is right.
     #[expect(dead_code, reason = "documentation")]
     why: &'static str,
@@ -20,72 +20,72 @@ pub(crate) fn exception(case: &str) -> Option<Exception> {
 pub(crate) const EXCEPTIONS: &[Exception] = &[
     Exception {
         case: "ghost-at-every-device",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "only device 0 is probed behind a port, so the copies are never found and nothing is refused",
     },
     Exception {
         case: "cap-ptr-ff",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "the entry at 0xfc is a Null capability, which ends the list; both are valid",
     },
     Exception {
         case: "msi-overlaps-pm",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "in the dump, the MSI capability overwrites the pointer to itself: the list contains a Null capability and no MSI",
     },
     Exception {
         case: "msix-count-changes",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "the dword that changes holds id and next pointer, and is read once; a table whose size changes is refused by the grant",
     },
     Exception {
         case: "bar-on-ram",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "an address assigned by firmware is no reason to refuse the function: its BAR is moved to a free range and mapped there",
     },
     Exception {
         case: "bar-on-lapic",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "an address assigned by firmware is no reason to refuse the function: its BAR is moved to a free range and mapped there",
     },
     Exception {
         case: "bar-on-ioapic",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "an address assigned by firmware is no reason to refuse the function: its BAR is moved to a free range and mapped there",
     },
     Exception {
         case: "bar-on-ecam",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "an address assigned by firmware is no reason to refuse the function: its BAR is moved to a free range and mapped there",
     },
     Exception {
         case: "bar-on-null",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "an address assigned by firmware is no reason to refuse the function: its BAR is moved to a free range and mapped there",
     },
     Exception {
         case: "bars-overlap-self",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "an address assigned by firmware is no reason to refuse the function: its BAR is moved to a free range and mapped there",
     },
     Exception {
         case: "bars-overlap-other",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "an address assigned by firmware is no reason to refuse the function: its BAR is moved to a free range and mapped there",
     },
     Exception {
         case: "virtio-notify-mult-huge",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "a queue's doorbell offset is checked when the queue is set up; that of queue 0 is 0, which is inside",
     },
     Exception {
         case: "virtio-msix-on-common",
-        ours: Expect::Reject,
+        outcome: Expect::Reject,
         why: "MSI-X table entries hold addresses that the device writes to: a driver gets no window over them, and without the common configuration the probe fails",
     },
     Exception {
         case: "virtio-structs-overlap",
-        ours: Expect::Ok,
+        outcome: Expect::Ok,
         why: "the ISR status is read and the common configuration is used as usual: their overlap affects the device alone",
     },
 ];

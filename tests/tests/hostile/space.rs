@@ -166,8 +166,8 @@ impl Space {
     /// registers do not change by themselves.
     pub(crate) fn moved(&self) -> Vec<(Address, u16, u32)> {
         let inner = self.lock();
-        let honest = inner.functions.iter().filter(|(_, (function, _))| function.behaviours.is_empty());
-        let moved = honest.flat_map(|(address, (function, _))| {
+        let unchanging = inner.functions.iter().filter(|(_, (function, _))| function.behaviours.is_empty());
+        let moved = unchanging.flat_map(|(address, (function, _))| {
             let registers = (0x10..0x3c).step_by(4).filter(|offset| function.is_address(*offset));
             // A register that reads all ones cannot be distinguished from one that is being sized.
             let moved = registers.filter(|offset| {

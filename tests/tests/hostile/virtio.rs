@@ -26,7 +26,7 @@ fn invalid_structure_locations_are_refused() {
         let error = refusal(case, &trial).to_string();
         // The driver has read a register: everything that a case is about was accepted before.
         let class = if error.contains("virtio features") { Expect::Ok } else { Expect::Reject };
-        let expected = exception(&case.name).map_or(case.expect, |exception| exception.ours);
+        let expected = exception(&case.name).map_or(case.expect, |exception| exception.outcome);
         if class != expected {
             wrong.push(format!("{}: {class:?} and not {expected:?}: {error}; {}", case.name, case.why));
         }

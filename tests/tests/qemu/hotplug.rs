@@ -59,13 +59,13 @@ fn orderly_removals(irq: Irq, ports: &[&str], mode: &str) {
     let mut before = None;
     for id in ["first", "second", "third"] {
         let added = test.add_disk(id);
-        test.qmp.request_removal(id).expect("the guest may be asked");
+        test.qmp.request_removal(id).expect("QEMU accepts the request");
         test.qmp.wait_until_deleted(id);
-        let asked = test.next();
-        assert!(asked.contains("RemovalAsked"), "{asked}");
+        let requested = test.next();
+        assert!(requested.contains("RemovalAsked"), "{requested}");
         // By INTx the device may share the port's line.
-        assert!(irq == Irq::Intx || free(&added) != free(&asked), "it had no vector: {asked}");
-        assert_eq!(*before.get_or_insert_with(|| free(&asked).to_owned()), free(&asked));
+        assert!(irq == Irq::Intx || free(&added) != free(&requested), "it had no vector: {requested}");
+        assert_eq!(*before.get_or_insert_with(|| free(&requested).to_owned()), free(&requested));
     }
     assert!(test.guest.console().text().contains(&format!("hotplug by {mode}")));
 }
@@ -119,7 +119,7 @@ fn a_device_that_is_present_at_boot() {
     let mut test =
         HotPlugTest::new(Irq::Auto, &[ROOT_PORT], |qemu| qemu.device("virtio-blk-pci,bus=bay,id=first,drive=zeroes"));
     assert!(test.next().ends_with(": 2048 sectors"));
-    test.qmp.request_removal("first").expect("the guest may be asked");
+    test.qmp.request_removal("first").expect("QEMU accepts the request");
     test.qmp.wait_until_deleted("first");
     assert!(test.next().contains("RemovalAsked"));
     test.add_disk("second");

@@ -112,7 +112,7 @@ impl Bench {
                 for (device, count) in [(CARD, &served.card), (DISK, &served.disk)] {
                     wait_until_served(count, round, device.id);
                     match method {
-                        RemovalMethod::Requested => qmp.request_removal(device.id).expect("the guest may be asked"),
+                        RemovalMethod::Requested => qmp.request_removal(device.id).expect("QEMU accepts the request"),
                         RemovalMethod::Surprise => qtest.power_off(device.port),
                     }
                     qmp.wait_until_deleted(device.id);
