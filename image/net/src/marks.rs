@@ -6,3 +6,5 @@ pub const READY: u16 = 3;
 pub const UDP_ECHO: u16 = 31;
 /// Bytes of a TCP connection were echoed.
 pub const TCP_ECHO: u16 = 32;
+/// An app sent a frame back on the card itself.
+pub const FRAME: u16 = 33;

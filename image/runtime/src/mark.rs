@@ -12,3 +12,5 @@ pub fn mark<const ID: u16>() {}
 pub const SCAN: u16 = 4;
 /// The walk over configuration space has ended: functions are known, and have their addresses.
 pub const SCANNED: u16 = 5;
+/// An app has read a block of a disk.
+pub const BLOCK: u16 = 22;

@@ -15,14 +15,12 @@ use core::cell::{Cell, RefCell};
 use embassy_time::{Duration, Instant};
 use switchboard::event::{Notifier, Waiter, event};
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
-use switchboard_runtime::mark::mark;
+use switchboard_runtime::mark::{BLOCK, mark};
 
 use switchboard_runtime::disk::Disk;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
-/// The [mark](switchboard_runtime::mark) of a block that was read.
-pub const BLOCK: u16 = 22;
 const BLOCK_SIZE: usize = 4096;
 const SECTORS: u64 = (BLOCK_SIZE / SECTOR_SIZE) as u64;
 /// A reader looks at the clock once in so many reads.

@@ -23,13 +23,6 @@ mod web;
 
 use switchboard_runtime::system::App;
 
-/// The marks of the apps, for what counts instructions: see [`switchboard_runtime::mark`].
-#[cfg(feature = "demos")]
-pub mod marks {
-    pub use super::blkbench::BLOCK;
-    pub use super::reflect::FRAME;
-}
-
 /// The first one is the default of the command line, too.
 pub const APPS: &[App] = &[
     App::new("web", &web::run),

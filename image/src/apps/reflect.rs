@@ -9,6 +9,7 @@ use core::task::Poll;
 use embassy_futures::join::join_array;
 use switchboard::config::Address;
 use switchboard::platform::Clock;
+use switchboard_net::marks::FRAME;
 use switchboard_runtime::mark::mark;
 
 use switchboard_net::NetworkDevice;
@@ -17,8 +18,6 @@ use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
-/// The [mark](switchboard_runtime::mark) of a frame that was sent back.
-pub const FRAME: u16 = 33;
 /// Frames of one card before others have their turn.
 const TURN: u32 = 256;
 /// Cards at the most.

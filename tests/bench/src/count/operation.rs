@@ -5,9 +5,8 @@ use std::io;
 use std::process::Command;
 
 use switchboard_http::HTTP;
-use switchboard_image::apps::marks::{BLOCK, FRAME};
-use switchboard_net::marks::{READY, TCP_ECHO, UDP_ECHO};
-use switchboard_runtime::mark::{SCAN, SCANNED};
+use switchboard_net::marks::{FRAME, READY, TCP_ECHO, UDP_ECHO};
+use switchboard_runtime::mark::{BLOCK, SCAN, SCANNED};
 
 use super::trace::Trace;
 use crate::client::{echo, frames, http};
