@@ -4,9 +4,9 @@
 //! which moves out once: [registers](mmio) in its BARs, [DMA memory](dma) and [interrupts](interrupt). An interrupt is a **line**,
 //! shared and level-triggered, or **messages**, unshared and edge-triggered; they are different types with different handlers.
 //!
-//! The crate is `no_std` and contains no code for a loader, a device or an executor, and none of x86 but a few instructions.
-//! A machine is built by the crate `switchboard-x86-64` from hardware, or by `switchboard-testing` from memory, for tests
-//! like this one:
+//! The crate is `no_std`. It has no code for a loader, a device or an executor; the few CPU instructions that it needs are in
+//! [`sync`], for x86-64, AArch64 and RISC-V. A machine is built by the crate `switchboard-x86-64` from hardware, or by
+//! `switchboard-testing` from memory, for tests like this one:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -77,23 +77,26 @@
 //! ```
 //!
 //! # Modules
-//! Each uses only modules below its own line:
+//! Each uses only modules on the lines below it:
 //!
 //! | module | contents |
 //! |---|---|
 //! | [`driver`] | the trait of a driver, match tables, `attach` |
 //! | [`function`] | functions: take, claim, suspend, reset, hot-plug slots |
-//! | [`interrupt`], [`event`] | lines and messages with their handlers; wake-ups and deferred calls |
-//! | [`mmio`], [`dma`] | registers in BARs; DMA memory and bus addresses |
+//! | [`event`] | wake-ups of tasks, and deferred calls, from handlers |
+//! | [`interrupt`] | lines and messages with their handlers |
+//! | [`mmio`] | registers in BARs |
+//! | [`dma`] | DMA memory and bus addresses |
 //! | `scan`, `ownership` | the walk and the assignment of addresses; owners and removal of a function |
 //! | [`machine`] | one machine: its parts, its inventory of functions, its counters |
-//! | `inventory`, [`bar`], [`vector`] | records of functions; BAR sizes; vectors and the handlers bound to them |
+//! | `inventory` | records of functions |
+//! | [`bar`], [`vector`] | BAR sizes; vectors and the handlers bound to them |
 //! | [`assign`], [`platform`] | the arithmetic of address assignment; the traits that a machine implements |
 //! | [`config`], [`sync`] | decoded configuration space; locks, fences and atomics |
 //!
 //! # Unsafe code
-//! The crate denies `unsafe_code`; a module that needs it says why in its first lines, and each block holds one operation and its
-//! reason. Drivers need none and can forbid it.
+//! The crate denies `unsafe_code`. A module that needs it states the reason in its first lines, and each block holds one operation and
+//! a comment that justifies it. Drivers need none and can forbid it.
 //!
 //! | where | why |
 //! |---|---|

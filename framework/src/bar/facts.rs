@@ -1,4 +1,4 @@
-//! What the framework knows of a BAR: index, kind, address and size.
+//! The description of a BAR: index, kind, address and size.
 
 use crate::assign::Unassigned;
 

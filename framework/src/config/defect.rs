@@ -154,7 +154,7 @@ pub enum BarDefect {
         mask: u64,
     },
     /// It is larger than the address space.
-    #[error("it wants {size:#x} bytes")]
+    #[error("a size of {size:#x} bytes, larger than the address space")]
     TooLarge {
         /// Its bytes.
         size: u64,
@@ -163,7 +163,7 @@ pub enum BarDefect {
     #[error("64 bits wide, and in the last register")]
     NoUpperHalf,
     /// It is of the type for memory below 1 MiB, which is reserved since PCI 3.0.
-    #[error("it wants memory below 1 MiB")]
+    #[error("of the reserved type for memory below 1 MiB")]
     BelowOneMib,
     /// It is of a reserved type.
     #[error("of a reserved type")]

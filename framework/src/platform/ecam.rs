@@ -121,7 +121,7 @@ impl Ecam {
         let function = usize::from(address.bus() - mapped.region.first_bus) << 20
             | usize::from(address.device()) << 15
             | usize::from(address.function()) << 12;
-        // SAFETY: the bus is within the region and a function's place within its bus's MiB, so the result lies in
+        // SAFETY: the bus is within the region and a function's place within its bus's MiB, so the result is in
         // the mapping.
         Some(unsafe { mapped.pointer.add(function + usize::from(offset)) })
     }

@@ -79,7 +79,7 @@ pub enum MemoryError {
     /// The allocator is exhausted.
     #[error("out of memory: {wanted} bytes wanted")]
     OutOfMemory {
-        /// Bytes asked for.
+        /// The bytes requested.
         wanted: usize,
     },
     /// Some of the range is RAM, which a driver could then write as if it were registers.
