@@ -193,7 +193,7 @@ impl Defect {
     /// Checks that all of an extended capability is within configuration space.
     pub(crate) fn check_extended(entry: ExtendedCapability) -> Result<(), Self> {
         let ExtendedCapability { id, offset, .. } = entry;
-        let wanted = entry.least();
+        let wanted = entry.min_bytes();
         if offset + wanted <= 4096 { Ok(()) } else { Err(Self::TruncatedExtended { id, offset, wanted }) }
     }
 

@@ -184,11 +184,11 @@ impl ExpressCapability {
     }
 
     /// Bytes of the shortest capability: up to the device's registers.
-    pub(crate) const LEAST: u16 = 12;
+    pub(crate) const MIN_BYTES: u16 = 12;
     /// Bytes up to the slot's registers.
     const WITH_SLOT: u16 = 0x1c;
 
-    /// Reads the capability at `offset`, of which at least [`Self::LEAST`] bytes are in configuration space.
+    /// Reads the capability at `offset`, of which at least [`Self::MIN_BYTES`] bytes are in configuration space.
     pub(crate) fn read(space: Space, offset: u16) -> Self {
         let flags = space.read_u16(offset + FLAGS);
         let [version_and_port, _] = flags.to_le_bytes();

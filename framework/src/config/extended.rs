@@ -45,7 +45,7 @@ impl ExtendedCapability {
     }
 
     /// Returns the minimum length in bytes of a capability with this ID; the length of a header for IDs not listed here.
-    pub(crate) const fn least(self) -> u16 {
+    pub(crate) const fn min_bytes(self) -> u16 {
         match self.id {
             // Errors, virtual channels, serial number, vendor, access control, alternative routing, virtual functions.
             0x01 => 44,

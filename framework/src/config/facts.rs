@@ -83,7 +83,7 @@ impl Facts {
             let offset = capabilities.find(id)?;
             Defect::check_length(id, offset, length).map_err(|defect| defects.push(defect)).ok().map(|()| offset)
         };
-        let express = whole(Capability::EXPRESS, ExpressCapability::LEAST);
+        let express = whole(Capability::EXPRESS, ExpressCapability::MIN_BYTES);
         let power = whole(Capability::POWER, PowerCapability::LENGTH);
         let express = express.map(|offset| ExpressCapability::read(space, offset)).and_then(|express| {
             Defect::check_express(express).map_err(|defect| defects.push(defect)).ok().map(|()| express)

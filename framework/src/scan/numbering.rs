@@ -241,7 +241,7 @@ pub(super) fn takes_hotplug(space: Space) -> bool {
 fn express(bridge: Space) -> Option<ExpressCapability> {
     let kind = HeaderKind::Bridge(BridgeHeader::read(bridge));
     let offset = CapabilityList::read(bridge, kind).find(Capability::EXPRESS)?;
-    (offset <= 256 - ExpressCapability::LEAST).then(|| ExpressCapability::read(bridge, offset))
+    (offset <= 256 - ExpressCapability::MIN_BYTES).then(|| ExpressCapability::read(bridge, offset))
 }
 
 /// Returns the highest bus of a segment whose configuration space can be reached.
