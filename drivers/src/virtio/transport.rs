@@ -42,7 +42,7 @@ impl Transport {
     /// [`ProbeError`]; for a device without the modern interface among others.
     pub fn open(function: Function) -> Result<(Self, InterruptPort, DmaPort), ProbeError> {
         let clock = function.clock();
-        let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, presence } = function.claim()?;
+        let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, presence, .. } = function.claim()?;
         let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5])?;
         let signals = Signals::new(structures.isr()?, presence);
         let (common, address) = (structures.common()?, config.address());

@@ -22,7 +22,7 @@ use crate::sync::primitives::{Ordering, fence};
 /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
 /// # let dma = fake.machine().take_all().remove(0).claim()?.dma;
 /// let mut region = dma.region(4096)?;
-/// // A table of 64 descriptors of two words, and behind it an index that the device wants at a multiple of 128 bytes.
+/// // A table of 64 descriptors of two words, and after it an index that the device requires to be aligned to 128 bytes.
 /// let table: DmaShared<[u64; 2]> = region.carve(64, 16).expect("1024 bytes");
 /// let index: DmaShared<u16> = region.carve(1, 128).expect("2 bytes");
 /// assert_eq!(index.bus().get() - table.bus().get(), 1024);

@@ -74,6 +74,7 @@ impl Function {
 /// # Ok::<(), switchboard::driver::ProbeError>(())
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Resources {
     /// Base address register 0.
     pub bar0: UnmappedBar,

@@ -183,9 +183,10 @@ impl Machine {
         }
     }
 
-    /// Clears a stuck Remote IRR of the lines in use. The I/O APIC sets Remote IRR of a level-triggered input when it sends the
-    /// interrupt, and sends no other until the EOI. A message that a device forged with the vector of a line can consume that
-    /// EOI. Call it periodically (each second, for example) from a task; not from a handler.
+    /// Clears Remote IRR of the lines in use where it is stuck. The I/O APIC sets Remote IRR of a level-triggered input when it
+    /// sends the interrupt, and sends no other until the EOI. A message that a device forged with the vector of a line makes the
+    /// local APIC take the interrupt for edge-triggered and not broadcast its EOI (SDM vol. 3, 11.8.4). Call it periodically from
+    /// a task; not from a handler.
     pub fn clear_stuck_remote_irr(&self) {
         for line in self.lines.lock().iter() {
             if let Some(vector) = line.vector.vector(0) {

@@ -150,6 +150,7 @@ impl fmt::Debug for VectorTable {
 /// There are not enough contiguous free vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("out of vectors: {wanted} wanted, {free} free")]
+#[non_exhaustive]
 pub struct VectorsExhausted {
     /// The number of vectors requested.
     pub wanted: usize,

@@ -1,4 +1,4 @@
-//! Lines: sharers, storms, routes.
+//! Tests of lines: sharers, storms, routes.
 
 use core::pin::pin;
 use core::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use switchboard_testing::FakeMachine;
 use crate::{Counting, Shared, nic, port};
 
 #[test]
-fn a_line_may_have_a_routine_with_state_of_its_own() {
+fn a_line_handler_may_have_state_of_its_own() {
     let fake = FakeMachine::new([nic()]);
     let granted = port(&fake, 3).grant_line().unwrap();
     let mut live = granted.register_exclusive(Counting { calls: 0 }).unmask();
@@ -22,7 +22,7 @@ fn a_line_may_have_a_routine_with_state_of_its_own() {
 }
 
 #[test]
-fn every_sharer_is_asked_and_has_its_own_counts() {
+fn every_sharer_is_called_and_has_its_own_counters() {
     let functions = ["00:03.0", "00:07.0", "00:0b.0"].map(|at| nic().at(at));
     let fake = FakeMachine::new(functions);
     let shared = [Shared::raising(5), Shared::raising(0), Shared::raising(2)];
@@ -33,9 +33,12 @@ fn every_sharer_is_asked_and_has_its_own_counts() {
     for _ in 0..5 {
         assert!(fake.assert_line(11));
     }
-    let rows = fake.machine().interrupt_report();
-    assert_eq!(rows.iter().map(|row| (row.count, row.unclaimed)).collect::<Vec<_>>(), [(5, 0), (5, 5), (5, 3)]);
-    assert!(rows.iter().all(|row| row.vector == rows[0].vector && row.gsi == Some(live[0].gsi())));
+    let reports = fake.machine().interrupt_report();
+    assert_eq!(
+        reports.iter().map(|report| (report.count, report.unclaimed)).collect::<Vec<_>>(),
+        [(5, 0), (5, 5), (5, 3)]
+    );
+    assert!(reports.iter().all(|report| report.vector == reports[0].vector && report.gsi == Some(live[0].gsi())));
     let [first, second, third] = live;
     drop(second);
     fake.assert_line(11);
@@ -43,11 +46,11 @@ fn every_sharer_is_asked_and_has_its_own_counts() {
     drop(first);
     assert!(fake.assert_line(11), "a sharer is left");
     drop(third);
-    assert!(!fake.assert_line(11), "nobody is left");
+    assert!(!fake.assert_line(11), "no sharer is left");
 }
 
 #[test]
-fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
+fn a_storm_masks_the_line_and_a_new_sharer_unmasks_it() {
     let fake = FakeMachine::new([nic(), nic().at("00:07.0")]);
     let shared = Shared::raising(1);
     let _live = port(&fake, 3).grant_line().unwrap().register(shared.clone()).unmask();
@@ -63,10 +66,10 @@ fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
         assert_eq!((0..100).take_while(|_| fake.assert_line(11)).count(), 10, "polled slowly");
     }
     fake.machine().retry_stormed_lines();
-    assert!(fake.machine().has_storm(), "it is on trial");
+    assert!(fake.machine().has_storm(), "it is on probation");
     fake.machine().retry_stormed_lines();
     assert!(!fake.machine().has_storm());
-    assert_eq!((0..100).take_while(|_| fake.assert_line(11)).count(), 100, "it behaved for a while");
+    assert_eq!((0..100).take_while(|_| fake.assert_line(11)).count(), 100, "the storm is over");
     assert_eq!(fake.machine().storms(), 1, "reported once");
     let _ = (0..10_000).take_while(|_| fake.assert_line(11)).count();
     let _other = port(&fake, 7).grant_line().unwrap().register(Shared::raising(1)).unmask();
@@ -74,13 +77,13 @@ fn a_storm_trips_the_breaker_and_a_newcomer_resets_it() {
 }
 
 #[test]
-fn whoever_leaves_in_a_storm_leaves_the_line_open_for_the_others() {
+fn a_sharer_that_leaves_in_a_storm_leaves_the_line_unmasked() {
     let fake = FakeMachine::new([nic(), nic().at("00:07.0")]);
     let stays = Shared::raising(1);
     let _live = port(&fake, 3).grant_line().unwrap().register(stays.clone()).unmask();
     let leaves = port(&fake, 7).grant_line().unwrap().register(Shared::raising(0)).unmask();
     let _ = (0..10_000).take_while(|_| fake.assert_line(11)).count();
-    assert!(!fake.assert_line(11), "the breaker tripped");
+    assert!(!fake.assert_line(11), "the storm masked the line");
     drop(leaves);
     let calls = stays.calls();
     assert!(fake.assert_line(11), "a sharer is left");
@@ -88,7 +91,7 @@ fn whoever_leaves_in_a_storm_leaves_the_line_open_for_the_others() {
 }
 
 #[test]
-fn a_line_without_a_route_says_so() {
+fn a_line_without_a_route_is_an_error() {
     let fake = FakeMachine::new([nic().pin(1, 255), nic().at("00:07.0").pin(0, 11), nic().at("00:09.0").pin(1, 99)]);
     let error = |device| port(&fake, device).grant_line::<Shared>().unwrap_err().0.to_string();
     assert_eq!(
@@ -121,7 +124,7 @@ fn handlers_come_and_go_while_a_line_fires() {
             let calls = shared.calls();
             assert_eq!(Arc::strong_count(&shared), 1);
             core::hint::spin_loop();
-            assert_eq!(shared.calls(), calls, "called after it was taken out");
+            assert_eq!(shared.calls(), calls, "called after it was removed");
         }
         done.store(true, Ordering::Relaxed);
         assert_eq!(device.join().expect("no panic"), stays.calls(), "none lost");

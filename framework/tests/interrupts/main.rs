@@ -1,4 +1,4 @@
-//! The typed interrupts on a machine made of memory: every mode, from grant to drop.
+//! Tests of typed interrupts on the fake machine: every mode, from grant to drop.
 
 mod lines;
 mod messages;
@@ -22,11 +22,11 @@ switchboard::messages! {
 struct Shared {
     mine: AtomicUsize,
     calls: AtomicUsize,
-    messages: IrqLockLog,
+    messages: MessageLog,
 }
 
 #[derive(Default)]
-struct IrqLockLog(std::sync::Mutex<Vec<Nic>>);
+struct MessageLog(std::sync::Mutex<Vec<Nic>>);
 
 impl Shared {
     /// A context whose line handler claims the next `count` interrupts.
@@ -73,7 +73,7 @@ fn port(fake: &FakeMachine, device: u8) -> InterruptPort {
     irq
 }
 
-/// A routine with state of its own, which needs neither atomics nor locks.
+/// A handler with state of its own, which needs neither atomics nor locks.
 struct Counting {
     calls: usize,
 }

@@ -1,4 +1,4 @@
-//! Messages: names, folding, masks, tables.
+//! Tests of messages: names, folding, masks, tables.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{Counting, Nic, Shared, address, nic, port};
 
 #[test]
 fn each_message_arrives_by_its_name() {
-    for (function, first_silent) in [(nic().msix(5, 1, 0x100, 0x800), 3), (nic().msi(8), 4)] {
+    for (function, first_unused) in [(nic().msix(5, 1, 0x100, 0x800), 3), (nic().msi(8), 4)] {
         let fake = FakeMachine::new([function]);
         let shared = Shared::raising(0);
         let messages = port(&fake, 3).grant_messages().unwrap().register(shared.clone()).unmask();
@@ -19,8 +19,8 @@ fn each_message_arrives_by_its_name() {
             fake.send(address(3), entry).expect("sent");
         }
         assert_eq!(shared.messages(), [Nic::Link, Nic::Rx, Nic::Tx]);
-        // Entries and vectors that were not asked for reach nobody.
-        assert!((first_silent..9).all(|entry| fake.send(address(3), entry).is_none()));
+        // Entries that were not granted send nothing.
+        assert!((first_unused..9).all(|entry| fake.send(address(3), entry).is_none()));
     }
 }
 
@@ -33,13 +33,13 @@ fn few_entries_fold_and_the_first_messages_keep_their_own() {
     fake.send(address(3), messages.entry(Nic::Rx)).expect("sent");
     fake.send(address(3), messages.entry(Nic::Link)).expect("sent");
     assert_eq!(shared.messages(), [Nic::Rx, Nic::Tx, Nic::Link]);
-    let rows = fake.machine().interrupt_report();
-    assert_eq!(rows.iter().map(|row| row.names.join("+")).collect::<Vec<_>>(), ["Rx", "Tx+Link"]);
-    assert!(rows.iter().all(|row| row.count == 1 && row.mode == Mode::Msix));
+    let reports = fake.machine().interrupt_report();
+    assert_eq!(reports.iter().map(|report| report.names.join("+")).collect::<Vec<_>>(), ["Rx", "Tx+Link"]);
+    assert!(reports.iter().all(|report| report.count == 1 && report.mode == Mode::Msix));
 }
 
 #[test]
-fn few_vectors_fold_and_none_is_an_error_that_counts_them() {
+fn few_vectors_fold_and_no_vector_is_an_error_with_their_number() {
     for (left, folds) in [(3, 3), (2, 2), (1, 1)] {
         let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
         fake.machine().limit_vectors(left);
@@ -52,7 +52,7 @@ fn few_vectors_fold_and_none_is_an_error_that_counts_them() {
 }
 
 #[test]
-fn a_masked_message_stays_pending_and_comes_with_the_unmask() {
+fn a_masked_message_stays_pending_until_the_unmask() {
     let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
     let shared = Shared::raising(0);
     let masked = port(&fake, 3).grant_messages().unwrap().register(shared.clone());
@@ -71,14 +71,14 @@ fn a_masked_message_stays_pending_and_comes_with_the_unmask() {
 }
 
 #[test]
-fn a_driver_may_hold_a_message_back_while_it_polls() {
+fn a_driver_may_mask_a_message_while_it_polls() {
     let fake = FakeMachine::new([nic().msix(4, 1, 0, 0x800)]);
     let shared = Shared::raising(0);
     let granted = port(&fake, 3).grant_messages::<3, Shared>().unwrap();
     let rx = granted.mask_of(Nic::Rx).expect("MSI-X");
     rx.unmask();
     let masked = granted.register(shared.clone());
-    assert!(fake.send(address(3), 0).is_none(), "not live yet, whatever the driver wants");
+    assert!(fake.send(address(3), 0).is_none(), "the registration is not live yet");
     let live = masked.unmask();
     rx.mask();
     assert!(fake.send(address(3), 0).is_none() && fake.send(address(3), 1).is_some());
@@ -89,14 +89,14 @@ fn a_driver_may_hold_a_message_back_while_it_polls() {
     assert_eq!(shared.messages(), [Nic::Tx, Nic::Rx]);
     drop(live);
     rx.unmask();
-    assert!(fake.send(address(3), 0).is_none(), "the registration is gone");
+    assert!(fake.send(address(3), 0).is_none(), "the registration was dropped");
 
     let fake = FakeMachine::new([nic().msi(4)]);
     assert!(port(&fake, 3).grant_messages::<3, Shared>().unwrap().mask_of(Nic::Rx).is_none());
 }
 
 #[test]
-fn one_more_message_can_be_bound_after_the_fact() {
+fn one_more_message_can_be_granted_later() {
     let fake = FakeMachine::new([nic().msix(5, 1, 0, 0x800)]);
     let (shared, later) = (Shared::raising(0), Arc::new(LineAsMessage(Shared { mine: 9.into(), ..Shared::default() })));
     let mut live = port(&fake, 3).grant_messages::<3, Shared>().unwrap().register(shared.clone()).unmask();
@@ -116,7 +116,7 @@ fn one_more_message_can_be_bound_after_the_fact() {
 }
 
 #[test]
-fn each_message_may_have_a_routine_with_state_of_its_own() {
+fn each_message_may_have_a_handler_with_state_of_its_own() {
     use switchboard::interrupt::Each;
     let routine = || Counting { calls: 0 };
     for entries in [4, 2] {
@@ -132,7 +132,7 @@ fn each_message_may_have_a_routine_with_state_of_its_own() {
 }
 
 #[test]
-fn messages_to_nobody_are_counted() {
+fn messages_to_vectors_without_a_handler_are_counted() {
     let fake = FakeMachine::new([nic()]);
     for vector in 32..=255 {
         fake.deliver(vector);
@@ -141,7 +141,7 @@ fn messages_to_nobody_are_counted() {
 }
 
 #[test]
-fn a_table_that_lies_is_refused_and_the_line_serves() {
+fn an_invalid_table_is_refused_and_the_line_is_granted() {
     for (bar, table) in [(5, 0), (1, 0xff0), (7, 0)] {
         let fake = FakeMachine::new([nic().msix(4, bar, table, 0x800)]);
         let (error, port) = port(&fake, 3).grant_messages::<3, Shared>().unwrap_err();

@@ -1,4 +1,4 @@
-//! Which mode is granted, and why none.
+//! Tests of the selection of an interrupt mode, and of the errors when none is granted.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use switchboard_testing::FakeMachine;
 use crate::{Shared, address, nic, port};
 
 #[test]
-fn a_claimed_function_is_silent() {
+fn a_claimed_function_has_its_interrupts_disabled() {
     let fake = FakeMachine::new([nic().msi(4).msix(4, 1, 0, 0x800)]);
-    assert_eq!(fake.mode(address(3)), Some(Mode::Intx), "INTx is what a function begins with");
+    assert_eq!(fake.mode(address(3)), Some(Mode::Intx), "INTx is enabled after reset");
     let irq = port(&fake, 3);
     assert_eq!(fake.mode(address(3)), None);
     assert_eq!(irq.offers().to_string(), "INTA, MSI 4, MSI-X 4");
 }
 
 #[test]
-fn the_ladder_prefers_msix_then_msi_then_the_line() {
+fn msix_is_preferred_to_msi_and_msi_to_the_line() {
     let functions = [nic().msi(4).msix(4, 1, 0, 0x800), nic().msi(4), nic()];
     for (function, mode) in functions.into_iter().zip([Mode::Msix, Mode::Msi, Mode::Intx]) {
         let fake = FakeMachine::new([function]);
@@ -39,7 +39,7 @@ fn a_forced_mode_is_the_only_one() {
 }
 
 #[test]
-fn a_driver_may_prefer_a_mode_and_ask_for_a_minimum() {
+fn a_driver_may_prefer_a_mode_and_require_a_minimum() {
     let all = || FakeMachine::new([nic().msi(2).msix(4, 1, 0, 0x800)]);
     for mode in [Mode::Msix, Mode::Msi, Mode::Intx] {
         let fake = all();
@@ -53,7 +53,7 @@ fn a_driver_may_prefer_a_mode_and_ask_for_a_minimum() {
 }
 
 #[test]
-fn one_routine_serves_both_forms() {
+fn one_handler_serves_a_line_and_a_message() {
     for (function, mode) in [(nic().msi(1), Mode::Msi), (nic(), Mode::Intx)] {
         let fake = FakeMachine::new([function]);
         let shared = Arc::new(LineAsMessage(Shared { mine: 1.into(), ..Shared::default() }));
@@ -65,7 +65,7 @@ fn one_routine_serves_both_forms() {
                 _ => fake.send(address(3), 0).expect("sent"),
             }
         }
-        let rows = fake.machine().interrupt_report();
-        assert_eq!((shared.0.calls(), rows[0].count, rows[0].unclaimed), (2, 2, 1));
+        let reports = fake.machine().interrupt_report();
+        assert_eq!((shared.0.calls(), reports[0].count, reports[0].unclaimed), (2, 2, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! Synchronised calls, and what dropping gives back.
+//! Tests of synchronised calls, and of the release of resources by dropping.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -16,18 +16,19 @@ fn nothing_is_served_during_a_synchronised_call_and_nothing_is_lost() {
     let mut live = port(&fake, 3).grant_line().unwrap().register(shared.clone()).unmask();
     let _other = port(&fake, 7).grant_line().unwrap().register(other.clone()).unmask();
     live.synchronize(|_| {
-        assert_eq!(fake.mode(address(3)), None, "its function has let go of the wire");
-        assert!(fake.assert_line(11), "the others have not");
+        assert_eq!(fake.mode(address(3)), None, "its function deasserts the line");
+        assert!(fake.assert_line(11), "the others do not");
         assert_eq!((shared.calls(), other.calls()), (0, 1));
     });
     assert!(fake.assert_line(11));
     assert_eq!((shared.calls(), other.calls()), (1, 2));
 
     let mut messages = port(&fake, 8).grant_messages::<3, _>().unwrap().register(third.clone()).unmask();
-    messages.synchronize(|_| assert!(fake.send(address(8), 0).is_none(), "MSI has nowhere to keep it"));
+    messages
+        .synchronize(|_| assert!(fake.send(address(8), 0).is_none(), "MSI without mask bits keeps nothing pending"));
     assert!(third.messages().is_empty());
     fake.deliver_raised();
-    assert_eq!(third.messages(), [Nic::Rx, Nic::Tx, Nic::Link], "so every handler is called once");
+    assert_eq!(third.messages(), [Nic::Rx, Nic::Tx, Nic::Link], "every handler is called once instead");
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn a_registration_outlives_a_reset_of_its_function() {
 }
 
 #[test]
-fn dropping_gives_everything_back_in_every_mode_and_state() {
+fn dropping_releases_everything_in_every_mode_and_state() {
     for function in [nic().msix(4, 1, 0, 0x800), nic().msi(4), nic()] {
         let fake = FakeMachine::new([function]);
         let free = fake.machine().free_vectors();
@@ -71,7 +72,7 @@ fn dropping_gives_everything_back_in_every_mode_and_state() {
             }
             assert_eq!(fake.mode(address(3)), None);
         }
-        assert_eq!(Arc::strong_count(&shared), 1, "the context went with the registration");
+        assert_eq!(Arc::strong_count(&shared), 1, "the context was dropped with the registration");
         assert_eq!(fake.machine().free_vectors(), free);
         assert!(fake.machine().interrupt_report().is_empty());
         assert_eq!(fake.machine().functions()[0].mode, None);
@@ -90,13 +91,13 @@ fn a_forgotten_registration_leaks_and_stays_sound() {
 }
 
 /// A context whose handler drops the registration that it is called by.
-struct Suicidal(IrqLock<Option<Interrupts<1, Suicidal, switchboard::interrupt::Live>>>, Arc<AtomicUsize>);
+struct DropsItself(IrqLock<Option<Interrupts<1, DropsItself, switchboard::interrupt::Live>>>, Arc<AtomicUsize>);
 
 switchboard::messages! {
     enum Last { Word }
 }
 
-impl MessageIsr<1> for Suicidal {
+impl MessageIsr<1> for DropsItself {
     type Message = Last;
     fn on_message(&self, Last::Word: Last, _isr: &InIsr<'_>) {
         let own = self.0.lock().take();
@@ -106,7 +107,7 @@ impl MessageIsr<1> for Suicidal {
     }
 }
 
-impl LineIsr for Suicidal {
+impl LineIsr for DropsItself {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
         self.on_message(Last::Word, isr);
         Claim::Mine
@@ -120,7 +121,7 @@ fn a_handler_may_drop_its_own_registration() {
         let free = fake.machine().free_vectors();
         let calls = Arc::new(AtomicUsize::new(0));
         for round in 1..=3 {
-            let shared = Arc::new(Suicidal(IrqLock::new(None), calls.clone()));
+            let shared = Arc::new(DropsItself(IrqLock::new(None), calls.clone()));
             let live = port(&fake, 3).grant().unwrap().register(shared.clone()).unmask();
             *shared.0.lock() = Some(live);
             drop(shared);

@@ -1,4 +1,4 @@
-//! Every number of messages, in every shape of the capabilities.
+//! Tests of every number of messages, in every variant of the capabilities.
 
 use std::sync::{Arc, Mutex};
 
@@ -52,7 +52,7 @@ fn by_msi<const N: usize>(capable: usize, is_64bit: bool, is_maskable: bool) {
     let other = nic().at("00:04.0").msi(1);
     let fake = FakeMachine::new([nic().msi_with(count, is_64bit, is_maskable), other]);
     let machine = fake.machine();
-    // So that the first free vector fits no block by chance.
+    // One vector is taken, so that the first free vector is not aligned for a block by chance.
     let odd = port(&fake, 4).grant_messages::<1, LineAsMessage<Shared>>().unwrap();
     let free = machine.free_vectors();
 
@@ -87,7 +87,7 @@ fn by_msi<const N: usize>(capable: usize, is_64bit: bool, is_maskable: bool) {
     assert_eq!(log.take(), (0..N).collect::<Vec<_>>(), "{shape}: each once, and none lost");
 
     drop(live);
-    assert!((0..capable).all(|entry| send(entry).is_none()), "{shape}: given back");
+    assert!((0..capable).all(|entry| send(entry).is_none()), "{shape}: released");
     assert_eq!((fake.mode(address(3)), machine.free_vectors(), Arc::strong_count(&log)), (None, free, 1), "{shape}");
     drop(odd);
 }
@@ -135,7 +135,7 @@ fn msix_of_two_thousand_and_forty_eight_entries() {
         fake.send(address(3), expected).expect("it is bound");
         assert_eq!(later.0.calls(), 1, "entry {expected}");
     }
-    // The last entry is nobody's: its message waits behind the mask, in the last pending bit.
+    // The last entry is not granted: its message stays pending, in the last pending bit.
     assert_eq!(fake.send(address(3), ENTRIES - 1), None);
     assert_eq!(fake.read_register(address(3), 1, PENDING + 63 * 4), 1 << 31);
     assert_eq!((live.entry(Nic::Link), shared.messages().len()), (2, 0));
@@ -144,7 +144,7 @@ fn msix_of_two_thousand_and_forty_eight_entries() {
 }
 
 #[test]
-fn a_greedy_function_leaves_vectors_to_the_others() {
+fn a_function_with_many_messages_leaves_vectors_to_others() {
     let greedy = nic().bar(2, 0x1_0000).msix(2048, 2, 0, 0x8000);
     let others = ["00:04.0", "00:05.0"].map(|at| nic().at(at).msix(4, 1, 0, 0x800));
     let [first, second] = others;

@@ -68,6 +68,7 @@ impl Function {
 /// # Ok::<(), switchboard::driver::ProbeError>(())
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct PortResources {
     /// Base address register 0.
     pub bar0: UnmappedBar,
