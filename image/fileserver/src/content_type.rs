@@ -1,4 +1,4 @@
-//! Content types by a file's extension.
+//! Content types by file extension.
 
 const TYPES: [(&str, &str); 17] = [
     ("css", "text/css; charset=utf-8"),
@@ -20,7 +20,14 @@ const TYPES: [(&str, &str); 17] = [
     ("webp", "image/webp"),
 ];
 
-/// The content type of the file at `path`; `application/octet-stream` when its extension says nothing.
+/// Returns the content type of the file at `path`; `application/octet-stream` for an unknown extension.
+///
+/// ```
+/// use switchboard_fileserver::content_type;
+///
+/// assert_eq!(content_type("images/logo.SVG"), "image/svg+xml");
+/// assert_eq!(content_type("README"), "application/octet-stream");
+/// ```
 #[must_use]
 pub fn content_type(path: &str) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -34,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_extension_decides() {
+    fn the_last_extension_decides() {
         assert_eq!(content_type("a/b.c/logo.SVG"), "image/svg+xml");
         assert_eq!(content_type("notes.tar.txt"), "text/plain; charset=utf-8");
         for plain in ["random.bin", "README", "a.html/README", ""] {

@@ -1,13 +1,13 @@
-//! Text that comes from outside, made safe for where it is shown, and what URLs escape made plain.
+//! Escaping for HTML and URLs, and decoding of URL paths.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{Display, Formatter, Result, Write};
 
-/// As text or in a quoted attribute of HTML.
-pub(super) struct Html<'a>(pub(super) &'a str);
+/// Displays a string escaped for text or a quoted attribute of HTML.
+pub(super) struct HtmlText<'a>(pub(super) &'a str);
 
-impl Display for Html<'_> {
+impl Display for HtmlText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         self.0.chars().try_for_each(|character| match character {
             '&' => f.write_str("&amp;"),
@@ -20,10 +20,10 @@ impl Display for Html<'_> {
     }
 }
 
-/// As a segment of a URL's path (RFC 3986, 2.3: what is not unreserved is encoded).
-pub(super) struct Segment<'a>(pub(super) &'a str);
+/// Displays a string percent-encoded for a segment of a URL's path (RFC 3986, 2.3: all but unreserved characters).
+pub(super) struct UrlSegment<'a>(pub(super) &'a str);
 
-impl Display for Segment<'_> {
+impl Display for UrlSegment<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         self.0.bytes().try_for_each(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => f.write_char(char::from(byte)),
@@ -32,7 +32,7 @@ impl Display for Segment<'_> {
     }
 }
 
-/// What an escaped path means (RFC 3986, 2.1); `None` if an escape is none, or it is no text.
+/// Decodes a percent-encoded path (RFC 3986, 2.1); `None` for a malformed escape or a result that is not UTF-8.
 pub(super) fn decode(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
     let mut decoded = Vec::with_capacity(path.len());
@@ -55,13 +55,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_gets_out_of_its_place() {
-        assert_eq!(Html("<a href='x\">&").to_string(), "&lt;a href=&#39;x&quot;&gt;&amp;");
-        assert_eq!(Segment("a b/ü?.txt").to_string(), "a%20b%2F%C3%BC%3F.txt");
+    fn special_characters_are_escaped() {
+        assert_eq!(HtmlText("<a href='x\">&").to_string(), "&lt;a href=&#39;x&quot;&gt;&amp;");
+        assert_eq!(UrlSegment("a b/ü?.txt").to_string(), "a%20b%2F%C3%BC%3F.txt");
     }
 
     #[test]
-    fn escapes_are_undone_or_refused() {
+    fn escapes_are_decoded_or_refused() {
         assert_eq!(decode("/a%20b%2f%C3%BC+.txt").as_deref(), Some("/a b/ü+.txt"));
         for bad in ["%", "%1", "%g0", "%0g", "%+1", "%C3"] {
             assert_eq!(decode(bad), None, "{bad}");

@@ -1,11 +1,17 @@
-//! Files from disks, over HTTP: each disk has a tar archive, indexed once and streamed from then on; all together are one tree.
+//! A file server: the files of tar archives on disks, over HTTP.
 //!
-//! A [`FileServer`] is a part of an app's [`Site`](switchboard_http::Site):
+//! Each disk has one archive, which begins at its first sector. It is indexed once, and its files are streamed from the
+//! disk. The files of all disks are one tree. A [`FileServer`] is a part of an app's [`Site`](switchboard_http::Site):
 //!
 //! ```
-//! # extern crate alloc;
+//! # let tar = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tar.rs"));
+//! use embassy_futures::block_on;
+//! use switchboard::config::Address;
 //! use switchboard_fileserver::FileServer;
-//! use switchboard_http::{Answer, Request, Response, Site, StatusCode};
+//! use switchboard_http::{Answer, HttpCounters, Request, Response, Site, StatusCode};
+//! use switchboard_net_testing::TestNetwork;
+//! use switchboard_runtime::devices::{DeviceOptions, Found, FromDriver};
+//! use switchboard_runtime::disk::{Disk, MemoryDisk};
 //!
 //! struct Page {
 //!     files: FileServer,
@@ -17,9 +23,23 @@
 //!         file.unwrap_or_else(|| Answer::Now(Response::text(StatusCode::NotFound, "Nothing is here\n")))
 //!     }
 //! }
-//! ```
 //!
-//! The app calls [`FileServer::follow`] after each [change](switchboard_runtime::system::System::change) of the devices.
+//! let page: &'static Page = Box::leak(Box::new(Page { files: FileServer::new("/files") }));
+//!
+//! // In an image, `FileServer::open` and `FileServer::update` take the disks of the system; this one is made of memory.
+//! let disk = MemoryDisk::new(&tar(&[("hello.txt", b"hello, world")]));
+//! let disk = Disk::from_driver(disk, DeviceOptions::default());
+//! let found = Found { function: Address::new(0, 0, 3, 0), driver: "memory", device: &disk };
+//! block_on(page.files.update_disks(&[found]));
+//! assert_eq!(page.files.count(), Some(1));
+//!
+//! let mut network = TestNetwork::new();
+//! switchboard_http::serve(network.group(), network.stack(), page, HttpCounters::leak());
+//! let response = network.exchange(80, b"GET /files/hello.txt HTTP/1.1\r\nRange: bytes=7-\r\n\r\n");
+//! let response = String::from_utf8_lossy(&response);
+//! assert!(response.starts_with("HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain"));
+//! assert!(response.ends_with("\r\n\r\nworld"));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -30,11 +50,13 @@ mod content_type;
 mod escape;
 mod range;
 mod reader;
+mod scan_error;
 mod server;
 mod volumes;
 
-pub use archive::{Archive, Entry, ScanError};
+pub use archive::{Archive, Entry};
 pub use content_type::content_type;
 pub use range::{RangeError, parse_range};
 pub use reader::Reader;
+pub use scan_error::{HeaderError, ScanError};
 pub use server::FileServer;

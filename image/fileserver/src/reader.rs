@@ -1,45 +1,62 @@
-//! Reading a part of a file, a buffer at a time.
+//! Reading a part of a file, one buffer at a time.
 
 use core::ops::Range;
 
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
 
-use super::Entry;
+use crate::archive::Entry;
 
-/// What is left to read of a file.
+/// A reader of a range of a file's bytes.
+///
+/// ```
+/// # let tar = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tar.rs"));
+/// use embassy_futures::block_on;
+/// use switchboard_fileserver::{Archive, Reader};
+/// use switchboard_runtime::disk::MemoryDisk;
+///
+/// let disk = MemoryDisk::new(&tar(&[("hello.txt", b"hello, world")]));
+/// let (archive, _) = block_on(Archive::scan(&disk));
+/// let entry = archive.file("hello.txt").expect("it is in the archive");
+///
+/// let (mut reader, mut buffer) = (Reader::new(entry, 7..12), [0; 512]);
+/// let part = block_on(reader.read(&disk, &mut buffer))?;
+/// assert_eq!(&buffer[part], b"world");
+/// assert!(block_on(reader.read(&disk, &mut buffer))?.is_empty());
+/// # Ok::<_, switchboard_drivers::interfaces::block::BlockError>(())
+/// ```
 #[derive(Debug)]
 pub struct Reader {
     /// The file's first sector.
     start: u64,
-    /// The bytes of the file that are still to come.
-    left: Range<u64>,
+    /// The bytes of the file that are not read yet.
+    rest: Range<u64>,
 }
 
 impl Reader {
-    /// Will read those bytes of the file; they lie inside of it.
+    /// Creates a reader of the range `bytes`, which has to be within the file.
     #[must_use]
     pub fn new(entry: Entry, bytes: Range<u64>) -> Self {
-        Self { start: entry.sector, left: bytes }
+        Self { start: entry.sector, rest: bytes }
     }
 
-    /// Reads on into `buffer`, which is whole sectors. Gives the part of it that holds file content now, empty
-    /// at the end.
+    /// Reads on into `buffer`, whose length is a multiple of 512. Returns the range of the buffer that holds content of the
+    /// file now; an empty one at the end.
     ///
     /// # Errors
-    /// [`BlockError`]; the reader stands where it stood.
+    /// [`BlockError`]; the next call reads the same bytes again.
     pub async fn read(&mut self, disk: &impl BlockDevice, buffer: &mut [u8]) -> Result<Range<usize>, BlockError> {
         const SECTOR: u64 = SECTOR_SIZE as u64;
-        if self.left.is_empty() {
+        if self.rest.is_empty() {
             return Ok(0..0);
         }
-        let (sector, skip) = (self.left.start / SECTOR, self.left.start % SECTOR);
-        let wanted = (self.left.end - sector * SECTOR).next_multiple_of(SECTOR);
+        let (sector, skip) = (self.rest.start / SECTOR, self.rest.start % SECTOR);
+        let wanted = (self.rest.end - sector * SECTOR).next_multiple_of(SECTOR);
         let length = usize::try_from(wanted).unwrap_or(usize::MAX).min(buffer.len());
         disk.read(self.start + sector, &mut buffer[..length]).await?;
-        let end = self.left.end.min(sector * SECTOR + length as u64);
-        // Both lie within the buffer, so they fit in a usize.
+        let end = self.rest.end.min(sector * SECTOR + length as u64);
+        // Both are within the buffer, so they fit into a usize.
         let content = usize::try_from(skip).unwrap_or(0)..usize::try_from(end - sector * SECTOR).unwrap_or(0);
-        self.left.start = end;
+        self.rest.start = end;
         Ok(content)
     }
 }
@@ -68,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn any_part_through_any_buffer() {
+    fn any_range_is_read_through_any_buffer() {
         for bytes in [0..0, 0..1, 0..512, 511..513, 7..2_000, 1_024..3_584] {
             for buffer in [512, 1_024, 8_192] {
                 let expected: Vec<u8> = bytes.clone().map(|index| u8::try_from((index + 512) % 251).unwrap()).collect();
@@ -78,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_disk_come_through() {
+    fn errors_of_the_disk_are_returned() {
         assert!(matches!(read(0..9_999, 512), Err(BlockError::PastEnd { sector: 8, .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! The files of the archives, streamed from the disks, and lists of their directories.
+//! The file server: files streamed from the disks, and lists of directories.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -13,22 +13,30 @@ use embassy_time::{Duration, with_timeout};
 use log::Level;
 use switchboard_drivers::interfaces::block::BlockError;
 
+use crate::archive::Entry;
+use crate::content_type::content_type;
+use crate::escape;
+use crate::range::parse_range;
+use crate::reader::Reader;
 use crate::volumes::Volumes;
-use crate::{Entry, Reader, content_type, escape, parse_range};
 use switchboard_http::{Answer, BodySource, HTML, Request, Response, StatusCode, TEXT};
+use switchboard_runtime::devices::Found;
 use switchboard_runtime::disk::Disk;
 use switchboard_runtime::say;
 use switchboard_runtime::system::System;
 
-/// The longest path that is served, in bytes after decoding.
-const LONGEST_PATH: usize = 1024;
+/// The maximum length of a path, after decoding.
+const MAX_PATH_BYTES: usize = 1024;
 /// Bytes read from a disk at a time.
-const PART: usize = 16 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 
-/// How long an app waits at first for the disks to be indexed.
+/// The maximum time for which an app waits at first for the disks to be indexed.
 const INDEX_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The files of all disks, served as one tree below a prefix of the path.
+/// A handler of requests for the files of all disks, as one tree below a prefix of the path. The crate's front page has an
+/// example.
+///
+/// It answers ranges, conditional requests by entity tag, and directories with a list.
 #[derive(Debug)]
 pub struct FileServer {
     prefix: &'static str,
@@ -36,21 +44,34 @@ pub struct FileServer {
 }
 
 impl FileServer {
-    /// Serves the files of the disks that are there, below `prefix`, as `/files`. Waits until they are indexed, but no
-    /// longer than half a second: a disk that does not answer keeps nothing else from being served.
+    /// Creates a server without disks, which serves files below `prefix`, for example `/files`. Until the first
+    /// [`update_disks`](Self::update_disks) it answers 503 for them.
+    #[must_use]
+    pub fn new(prefix: &'static str) -> Self {
+        Self { prefix, volumes: Volumes::default() }
+    }
+
+    /// Creates a server of the system's disks, and waits until they are indexed, but no longer than half a second: a disk
+    /// that does not answer does not delay everything else.
     pub async fn open(prefix: &'static str, system: &System) -> Self {
-        let server = Self { prefix, volumes: Volumes::default() };
+        let server = Self::new(prefix);
         if system.devices.first::<Disk>().is_none() {
             say!("no files: no function has a disk driver");
         }
-        let _ = with_timeout(INDEX_TIMEOUT, server.follow(system)).await;
+        let _ = with_timeout(INDEX_TIMEOUT, server.update(system)).await;
         server
     }
 
-    /// Serves the files of the disks that are there now, and of no others.
-    pub async fn follow(&self, system: &System) {
+    /// Updates the disks to those that the system has now. To be called after each
+    /// [change](System::change) of its devices.
+    pub async fn update(&self, system: &System) {
         let disks: Vec<_> = system.devices.iter::<Disk>().collect();
-        self.volumes.follow(&disks).await;
+        self.update_disks(&disks).await;
+    }
+
+    /// Updates the disks to these: indexes those that are new, and drops the files of those that are missing.
+    pub async fn update_disks(&self, disks: &[Found<&Disk>]) {
+        self.volumes.update(disks).await;
     }
 
     /// Returns the number of files; `None` when no disk has any.
@@ -59,16 +80,16 @@ impl FileServer {
         self.volumes.count()
     }
 
-    /// Answers a request for something below the prefix; `None` for any other.
+    /// Answers a request for a path below the prefix; returns `None` for any other path.
     #[must_use]
     pub fn answer(&self, request: &Request<'_>) -> Option<Answer> {
         let rest = request.path.strip_prefix(self.prefix)?;
         (rest.is_empty() || rest.starts_with('/')).then(|| self.serve(rest, request))
     }
 
-    /// Answers for what follows the prefix in a path: nothing, or from a slash on.
+    /// Answers a request by the rest of its path after the prefix, which is empty or begins with a slash.
     fn serve(&self, rest: &str, request: &Request<'_>) -> Answer {
-        let path = escape::decode(rest).filter(|path| path.len() <= LONGEST_PATH);
+        let path = escape::decode(rest).filter(|path| path.len() <= MAX_PATH_BYTES);
         let Some(path) = path else { return Answer::Now(Response::text(StatusCode::BadRequest, "Bad path\n")) };
         let Some(inside) = path.strip_prefix('/') else {
             return Answer::Now(to_directory(format!("{}/", self.prefix)));
@@ -79,10 +100,10 @@ impl FileServer {
         }
     }
 
-    /// What there is at a path that is no file's.
+    /// Returns the response for a path that is not a file's.
     fn directory(&self, path: &str) -> Response {
         let content = self.list(path);
-        if self.volumes.is_reading() && content.is_none() {
+        if self.volumes.is_indexing() && content.is_none() {
             let response = Response::text(StatusCode::ServiceUnavailable, "The disks are still being read\n");
             return response.with_header("Retry-After", "1");
         }
@@ -92,7 +113,7 @@ impl FileServer {
         })
     }
 
-    /// The list of a directory, or the way to it; `None` when there is no such directory.
+    /// Returns the list of a directory, or a redirection to it; `None` when there is no such directory.
     fn list(&self, path: &str) -> Option<Response> {
         let is_directory = path.is_empty() || path.ends_with('/');
         let prefix = if is_directory { String::from(path) } else { format!("{path}/") };
@@ -101,8 +122,8 @@ impl FileServer {
             return None;
         }
         if !is_directory {
-            // Relative links in the list need the slash.
-            let segments: String = path.split('/').map(|part| format!("{}/", escape::Segment(part))).collect();
+            // The relative links in the list need the slash.
+            let segments: String = path.split('/').map(|part| format!("{}/", escape::UrlSegment(part))).collect();
             return Some(to_directory(format!("{}/{segments}", self.prefix)));
         }
         let mut rows = String::new();
@@ -112,18 +133,18 @@ impl FileServer {
         for (name, entry) in content {
             let slash = if entry.is_none() { "/" } else { "" };
             let size = entry.map_or_else(String::new, |entry| entry.size.to_string());
-            let (link, text) = (escape::Segment(&name), escape::Html(&name));
+            let (link, text) = (escape::UrlSegment(&name), escape::HtmlText(&name));
             let _ = write!(rows, "<tr><td><a href=\"{link}{slash}\">{text}{slash}</a><td>{size}");
         }
-        let title = escape::Html(path);
+        let title = escape::HtmlText(path);
         let page = include_str!("list.html").replace("{title}", &title.to_string()).replace("{rows}", &rows);
         Some(Response::new(StatusCode::Ok, HTML, page))
     }
 }
 
-/// Answers with a file, or the part of it that is asked for.
+/// Answers with a file, or the requested range of it.
 fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
-    // The archive does not change while it is served; another archive has other times or sizes.
+    // An archive does not change while it is served; another archive has other times, sizes or sectors.
     let tag = format!("\"{:x}-{:x}-{:x}\"", entry.modified, entry.size, entry.sector);
     if request.header("if-none-match").is_some_and(|known| known == "*" || known.contains(&tag)) {
         return Answer::Now(Response::fixed(StatusCode::NotModified, TEXT, b"").with_header("ETag", tag));
@@ -139,7 +160,7 @@ fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
     };
     let content_type = content_type(path);
     Answer::later(async move {
-        let (length, shown) = (bytes.end - bytes.start, bytes.clone());
+        let (length, range) = (bytes.end - bytes.start, bytes.clone());
         let response = match FileSource::open(disk, entry, bytes).await {
             Ok(source) => Response::stream(status, content_type, length, source),
             Err(BlockError::Gone { .. }) => {
@@ -151,7 +172,7 @@ fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
         if status == StatusCode::Ok {
             return response;
         }
-        let range = format!("bytes {}-{}/{}", shown.start, shown.end - 1, entry.size);
+        let range = format!("bytes {}-{}/{}", range.start, range.end - 1, entry.size);
         response.with_header("Content-Range", range)
     })
 }
@@ -160,19 +181,19 @@ fn to_directory(path: String) -> Response {
     Response::text(StatusCode::MovedPermanently, "It is a directory\n").with_header("Location", path)
 }
 
-/// The content of a file on its way from the disk.
+/// The body of a response: a range of a file, read from its disk.
 struct FileSource {
     disk: Disk,
     reader: Reader,
     buffer: Vec<u8>,
-    /// Where in the buffer the first part is: read before anything is promised to the client.
+    /// The range of the buffer that holds the first part, which is read before the head is sent: an error is a status then.
     first: Option<Range<usize>>,
 }
 
 impl FileSource {
-    /// Reads the first part.
+    /// Reads the first part of the range.
     async fn open(disk: Disk, entry: Entry, bytes: Range<u64>) -> Result<Self, BlockError> {
-        let (mut reader, mut buffer) = (Reader::new(entry, bytes), vec![0; PART]);
+        let (mut reader, mut buffer) = (Reader::new(entry, bytes), vec![0; READ_BYTES]);
         let first = Some(reader.read(&disk, &mut buffer).await?);
         Ok(Self { disk, reader, buffer, first })
     }
@@ -188,7 +209,7 @@ impl BodySource for FileSource {
             match part {
                 Ok(part) => Some(&self.buffer[part]),
                 Err(error) => {
-                    // A disk that was taken away is no fault.
+                    // The removal of a disk is not an error.
                     let level = if matches!(error, BlockError::Gone { .. }) { Level::Info } else { Level::Error };
                     log::log!(level, "file cut short: {error}");
                     None

@@ -10,6 +10,7 @@ mod device;
 mod engine;
 mod handle;
 mod runner;
+mod socket_error;
 mod socket_table;
 mod tcp;
 mod udp;
@@ -23,7 +24,8 @@ use crate::nic::Nic;
 
 pub use self::handle::Stack;
 pub use self::runner::Runner;
-pub use self::tcp::{Disconnected, SocketError, TcpSocket};
+pub use self::socket_error::{Disconnected, SocketError};
+pub use self::tcp::TcpSocket;
 pub use self::udp::{ReceiveError, SendError, UdpSocket};
 
 impl Stack {

@@ -10,29 +10,13 @@ use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use smoltcp::time::Duration;
 
 use super::handle::Stack;
+use super::socket_error::{Disconnected, SocketError};
 use super::socket_table::SocketId;
 
 /// The connection is reset when the peer acknowledges nothing for this long.
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The interval of keep-alive segments to a silent peer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-
-/// The error of creating a socket, or of binding it to a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SocketError {
-    /// Port 0 is reserved (RFC 6335, 6).
-    #[error("port 0 cannot be listened on")]
-    InvalidPort,
-    /// The stack has its maximum of 512 sockets.
-    #[error("the stack has no room for another socket")]
-    TooManySockets,
-}
-
-/// The error of a connection that was reset or has timed out, or whose peer has closed its side when there is no more to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("disconnected")]
-pub struct Disconnected;
 
 /// A TCP socket.
 ///

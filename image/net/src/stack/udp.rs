@@ -9,8 +9,8 @@ use core::task::Poll;
 use smoltcp::socket::udp::{self, PacketBuffer, PacketMetadata, Socket};
 
 use super::handle::Stack;
+use super::socket_error::SocketError;
 use super::socket_table::SocketId;
-use super::tcp::SocketError;
 
 /// The error of receiving a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

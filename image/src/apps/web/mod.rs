@@ -68,6 +68,6 @@ impl Site {
 
     /// Serves the files of the disks that are there now.
     pub(super) async fn follow(&self, system: &System) {
-        self.files.follow(system).await;
+        self.files.update(system).await;
     }
 }

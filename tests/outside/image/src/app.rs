@@ -33,7 +33,7 @@ pub(crate) async fn run(mut system: System) -> Outcome {
     let page: &'static Page = Box::leak(Box::new(Page { files, result: Cell::new(None) }));
     switchboard_http::start(&mut system, page).await;
     loop {
-        page.files.follow(&system).await;
+        page.files.update(&system).await;
         page.result.set(compute(&mut system).await);
         say!("outside: {} devices, 10! is {:?}", system.devices.iter::<Calculator>().count(), page.result.get());
         system.change().await;
