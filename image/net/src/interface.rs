@@ -18,7 +18,7 @@ use crate::{chargen, discard, echo};
 /// Adds an app's services to the group of a new stack, besides the simple services that each stack has.
 pub type Services = Rc<dyn Fn(&Rc<TaskGroup>, &Stack)>;
 
-/// A network function with a stack and services on it. Dropping it resets its connections and drops the driver.
+/// A network function with a stack and services on it. Dropping it ends its tasks, sockets and driver without a last frame.
 ///
 /// [`Network`](crate::Network) starts one for each network card. On the host, a card made of memory does:
 ///
