@@ -161,7 +161,7 @@ impl FakeMachine {
 
     /// Calls `hook` before each access of the driver to any register of the function: a device that reacts to what was
     /// written before. The hook replaces the one before. [`on_write`](Self::on_write) and [`on_read`](Self::on_read)
-    /// are told which register is accessed.
+    /// get the register and the value too.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};

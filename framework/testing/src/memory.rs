@@ -81,7 +81,7 @@ impl FakeMemory {
         let holds = |block: &&Block| block.bus <= bus && end <= block.bus + (block.pages * DmaBlock::PAGE) as u64;
         let block = blocks.iter().find(holds)?;
         let offset = usize::try_from(bus - block.bus).ok()?;
-        // SAFETY: the offset lies within the block.
+        // SAFETY: the offset is within the block.
         Some(unsafe { block.pointer.add(offset) })
     }
 

@@ -1,8 +1,8 @@
-//! ACPI's tables: found, checked, copied, and read without trust.
+//! ACPI tables: found, copied, and parsed without trust in firmware.
 //!
-//! The `acpi` crate knows the layout and the checksums of the root pointer and of table headers. Its walk and
-//! its iterators are not used: they follow lengths that they have not compared with anything. A table that is
-//! missing or wrong costs what it would have told, never the boot.
+//! The `acpi` crate has the layout and the checksums of the root pointer and of table headers. Its walk and its
+//! iterators are not used: they follow lengths that are not bounded. A missing or invalid table never fails the boot;
+//! the machine does without what it describes.
 
 #![expect(unsafe_code, reason = "tables are at physical addresses")]
 
@@ -11,34 +11,35 @@ use alloc::vec::Vec;
 use acpi::rsdp::Rsdp;
 use acpi::sdt::{SdtHeader, Signature};
 
+use super::dsdt;
+use super::integer::to_usize;
 use super::madt::Madt;
 use super::physical::PhysicalMemory;
-use super::{dsdt, to_usize};
 use switchboard::platform::EcamRegion;
 
-/// No table that is read here is longer, in bytes.
-const TABLE_LIMIT: u32 = 64 << 10;
-/// Where a BIOS keeps the root pointer, at a multiple of 16 (ACPI 6.5, 5.2.5.1).
+/// The largest table that is read, in bytes.
+const TABLE_LIMIT_BYTES: u32 = 64 << 10;
+/// The area in which a BIOS keeps the root pointer, at a multiple of 16 (ACPI 6.5, 5.2.5.1).
 const BIOS_AREA: core::ops::Range<u64> = 0xe0000..0x100000;
-/// Bytes of an MCFG before its first allocation, and of an allocation (PCI firmware 3.2, 4.1.2).
+/// Bytes of an MCFG before its first allocation structure, and of such a structure (PCI firmware 3.2, 4.1.2).
 const MCFG_HEADER: usize = 44;
 const MCFG_ENTRY: usize = 16;
-/// Where the FADT names the DSDT, the power management timer's port, and the DSDT by 64 bits (ACPI 6.5, 5.2.9).
+/// Offsets in the FADT: DSDT, PM_TMR_BLK and X_DSDT (ACPI 6.5, 5.2.9).
 const FADT_DSDT: usize = 40;
 const FADT_PM_TIMER: usize = 76;
 const FADT_X_DSDT: usize = 140;
 
-/// Where ACPI begins.
+/// The root pointer (RSDP), or its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RootPointer {
     /// At a physical address.
     At(u64),
-    /// The loader's copy of it; the shorter one of ACPI 1.0 is followed by zeros.
+    /// A copy made by the loader. The shorter structure of ACPI 1.0 is padded with zeros.
     Copy([u8; size_of::<Rsdp>()]),
 }
 
 impl RootPointer {
-    /// Keeps as much of the loader's copy as a root pointer has.
+    /// Takes the loader's copy, as far as a root pointer is long.
     pub(super) fn copy(bytes: &[u8]) -> Self {
         let mut copy = [0; size_of::<Rsdp>()];
         copy.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
@@ -46,7 +47,7 @@ impl RootPointer {
     }
 }
 
-/// What the tables say.
+/// The facts that are taken from the tables.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) madt: Madt,
@@ -55,7 +56,7 @@ pub(super) struct Tables {
     pub(super) pm_timer: Option<u16>,
 }
 
-/// Reads the tables, from the loader's root pointer or wherever a BIOS keeps one.
+/// Reads the tables, from the loader's root pointer or, when it is missing or invalid, from the BIOS area.
 pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) -> Tables {
     let mut tables = Tables::default();
     let given = pointer.and_then(|pointer| match pointer {
@@ -95,6 +96,7 @@ pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) ->
     tables
 }
 
+/// Searches the BIOS area for a root pointer with a valid table.
 fn search(memory: &dyn PhysicalMemory) -> Option<Vec<u64>> {
     BIOS_AREA.step_by(16).find_map(|at| {
         let is_signed = memory.copy(at, 8)? == *b"RSD PTR ";
@@ -102,17 +104,17 @@ fn search(memory: &dyn PhysicalMemory) -> Option<Vec<u64>> {
     })
 }
 
-/// The addresses in the table that a root pointer at `at` leads to.
+/// Returns the addresses in the RSDT or XSDT of the root pointer at `at`.
 fn root_table(at: u64, memory: &dyn PhysicalMemory) -> Option<Vec<u64>> {
     let bytes = memory.copy(at, size_of::<Rsdp>() as u64)?;
     listed(bytes.first_chunk()?, memory)
 }
 
-/// The addresses in the table that a root pointer of these bytes leads to.
+/// Returns the addresses in the RSDT or XSDT of the root pointer with these bytes.
 fn listed(bytes: &[u8; size_of::<Rsdp>()], memory: &dyn PhysicalMemory) -> Option<Vec<u64>> {
-    // SAFETY: as many bytes as an `Rsdp` has, which is packed and valid whatever they are.
+    // SAFETY: the bytes of an `Rsdp`, which is packed, and for which any bytes are valid.
     let rsdp = unsafe { bytes.as_ptr().cast::<Rsdp>().read() };
-    // The checksum is taken over as many bytes as the pointer says it has: no more than were copied.
+    // The checksum covers the length in the pointer, which must not exceed what was copied.
     if rsdp.revision() > 0 && to_usize(u64::from(rsdp.length())) > bytes.len() {
         log::warn!("ACPI root pointer: {} bytes long", rsdp.length());
         return None;
@@ -129,21 +131,21 @@ fn listed(bytes: &[u8; size_of::<Rsdp>()], memory: &dyn PhysicalMemory) -> Optio
 
 fn read_header(address: u64, memory: &dyn PhysicalMemory) -> Option<SdtHeader> {
     let bytes = memory.copy(address, size_of::<SdtHeader>() as u64)?;
-    // SAFETY: as many bytes as a header has, which is packed and valid whatever they are.
+    // SAFETY: the bytes of a header, which is packed, and for which any bytes are valid.
     Some(unsafe { bytes.as_ptr().cast::<SdtHeader>().read() })
 }
 
-/// A whole table, with the header that was read before, if it is what `signature` says and adds up.
+/// Copies a whole table whose header was read before. Returns `None` when signature, length or checksum is wrong.
 fn table(address: u64, header: SdtHeader, signature: Signature, memory: &dyn PhysicalMemory) -> Option<Vec<u8>> {
     let length = header.length;
-    if !(size_of::<SdtHeader>() as u64..=u64::from(TABLE_LIMIT)).contains(&u64::from(length)) {
+    if !(size_of::<SdtHeader>() as u64..=u64::from(TABLE_LIMIT_BYTES)).contains(&u64::from(length)) {
         log::warn!("ACPI {signature} at {address:#x}: {length} bytes long");
         return None;
     }
     let bytes = memory.copy(address, u64::from(length))?;
-    // SAFETY: a header's worth of bytes at least, packed, valid whatever they are.
+    // SAFETY: at least the bytes of a header, which is packed, and for which any bytes are valid.
     let header = unsafe { &*bytes.as_ptr().cast::<SdtHeader>() };
-    // Firmware might have changed the length meanwhile; the checksum goes by what the copy says.
+    // The checksum covers the length in the copy, which firmware may have changed since the header was read.
     if header.length != length {
         return None;
     }
@@ -152,8 +154,8 @@ fn table(address: u64, header: SdtHeader, signature: Signature, memory: &dyn Phy
     Some(bytes)
 }
 
-/// The MCFG's allocations. What makes no sense is left out: an odd address, or buses that go backwards, that
-/// are past the last address, or that another one has.
+/// Returns the regions of an MCFG. Invalid ones are left out: an unaligned address, a last bus before the first, an end
+/// past the last address, or buses of an earlier region.
 pub(super) fn allocations(table: &[u8]) -> Vec<EcamRegion> {
     let entries = table.get(MCFG_HEADER..).unwrap_or_default().chunks_exact(MCFG_ENTRY);
     let regions = entries.map(|entry| EcamRegion {
@@ -162,32 +164,33 @@ pub(super) fn allocations(table: &[u8]) -> Vec<EcamRegion> {
         first_bus: entry[10],
         last_bus: entry[11],
     });
-    let mut good: Vec<EcamRegion> = Vec::new();
+    let mut valid: Vec<EcamRegion> = Vec::new();
     for region in regions {
         let end = (u64::from(region.last_bus) + 1) << 20;
-        let is_sound = region.base != 0
+        let is_valid = region.base != 0
             && region.base.is_multiple_of(1 << 20)
             && region.base.checked_add(end).is_some()
             && region.first_bus <= region.last_bus;
-        // Of two that speak for one bus, the first counts.
-        let is_said = good.iter().any(|other| {
+        // Of two regions for one bus, the first counts.
+        let is_covered = valid.iter().any(|other| {
             let (first, last) = (other.first_bus, other.last_bus);
             other.segment == region.segment && first <= region.last_bus && region.first_bus <= last
         });
-        match is_sound && !is_said {
-            true => good.push(region),
+        match is_valid && !is_covered {
+            true => valid.push(region),
             false => log::warn!("MCFG: left out {region:x?}"),
         }
     }
-    good
+    valid
 }
 
+/// Returns the I/O port of the power management timer, or `None` when there is none.
 fn pm_timer(fadt: &[u8]) -> Option<u16> {
     let port = fadt.get(FADT_PM_TIMER..FADT_PM_TIMER + 2)?;
     Some(u16::from_le_bytes([port[0], port[1]])).filter(|port| *port != 0)
 }
 
-/// Where the DSDT is: by the wider field where there is one, since the other is then obsolete.
+/// Returns the address of the DSDT: of the 64-bit field where it is set, since the other is then obsolete.
 fn dsdt_address(fadt: &[u8]) -> Option<u64> {
     let field = |at: usize, width: usize| {
         let bytes = fadt.get(at..at + width)?;
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_allocations_are_left_out() {
+    fn invalid_allocations_are_left_out() {
         let backwards = [0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 0, 9, 3, 0, 0, 0, 0];
         let unaligned = [4, 0, 0, 0xb0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0];
         assert_eq!(allocations(&mcfg(&[backwards, unaligned, [0; MCFG_ENTRY]])), []);
@@ -223,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dsdt_is_where_the_wider_field_says() {
+    fn the_64_bit_field_of_the_dsdt_takes_precedence() {
         let mut fadt = vec![0; FADT_X_DSDT + 8];
         assert_eq!(dsdt_address(&fadt), None);
         fadt[FADT_DSDT + 1] = 0x80;
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pm_timer_of_a_short_fadt_is_none() {
+    fn a_short_fadt_has_no_pm_timer() {
         assert_eq!(pm_timer(&[0; 60]), None);
         assert_eq!(pm_timer(&[&[0; FADT_PM_TIMER][..], &[0x08, 0x06]].concat()), Some(0x608));
     }

@@ -1,4 +1,4 @@
-//! The machine's heap as Rust's global allocator.
+//! The heap as a global allocator.
 
 #![expect(unsafe_code, reason = "an allocator hands out raw memory")]
 
@@ -9,23 +9,29 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::heap::{HEAP, class_of};
 use super::stacks;
 
-static STRICT: AtomicBool = AtomicBool::new(false);
+static IS_FORBIDDEN_IN_HANDLERS: AtomicBool = AtomicBool::new(false);
 
-/// From now on a handler that allocates is a panic. The heap is safe to use there, but takes a lock and may walk a
-/// list: an image whose handlers promise to do without has the promise kept.
+/// Makes an allocation in an interrupt handler panic from now on.
+///
+/// The heap is safe to use in handlers, but takes a lock and may walk a list, which has no bound on time.
 pub fn forbid_allocation_in_handlers() {
-    STRICT.store(true, Ordering::Relaxed);
+    IS_FORBIDDEN_IN_HANDLERS.store(true, Ordering::Relaxed);
 }
 
-/// The machine's heap as an image's `#[global_allocator]`. Empty until the machine has been brought up.
+/// The machine's heap, as an image's `#[global_allocator]`. Allocations fail until [`init`](crate::init) has run.
+///
+/// ```no_run
+/// #[global_allocator]
+/// static ALLOCATOR: switchboard_x86_64::Allocator = switchboard_x86_64::Allocator;
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Allocator;
 
 // SAFETY: `SizeClassHeap` hands out blocks that do not overlap, at least as large and as aligned as asked.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if STRICT.load(Ordering::Relaxed) && stacks::in_interrupt() {
-            STRICT.store(false, Ordering::Relaxed);
+        if IS_FORBIDDEN_IN_HANDLERS.load(Ordering::Relaxed) && stacks::in_interrupt() {
+            IS_FORBIDDEN_IN_HANDLERS.store(false, Ordering::Relaxed);
             panic!("an interrupt handler allocated {} bytes", layout.size());
         }
         HEAP.allocate(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
@@ -33,14 +39,14 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if let Some(pointer) = NonNull::new(pointer) {
-            // SAFETY: the caller of `dealloc` promises the same.
+            // SAFETY: the contract of `dealloc` is the same.
             unsafe { HEAP.deallocate(pointer, layout) };
         }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else { return ptr::null_mut() };
-        // The block of a class has room for whatever else is of that class.
+        // A block of a size class has room for every layout of that class.
         if class_of(layout).is_some_and(|class| class_of(new_layout) == Some(class)) {
             return pointer;
         }

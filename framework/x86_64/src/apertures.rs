@@ -1,7 +1,7 @@
-//! Which addresses reach PCI: what the memory map leaves, and what is known of the host bridge.
+//! Apertures: the address ranges that the host bridge forwards to PCI, from the memory map and the host bridge's id.
 //!
-//! Firmware describes them in AML, which nothing here runs. So a host bridge that is known is believed to decode
-//! what its kind does, and any other what no memory, no table and no APIC has.
+//! Firmware describes them in AML (`_CRS`), which is not interpreted here. A known host bridge is taken to decode what
+//! its data sheet states; any other is taken to decode every range without memory, tables or APICs.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -14,31 +14,31 @@ use switchboard::platform::EcamRegion;
 
 const GIB: u64 = 1 << 30;
 const LOW_END: u64 = 1 << 32;
-/// Below 4 GiB, chipsets with less memory than this do not all decode what is above their memory.
+/// The lowest address below 4 GiB that is used: not all chipsets decode the range from the end of memory to here.
 const LOW_START: u64 = 2 * GIB;
-/// From here to 4 GiB live the I/O APICs, the timers, the local APICs and the firmware.
+/// The start of the range up to 4 GiB with the I/O APICs, the timers, the local APICs and the firmware.
 const APICS: u64 = 0xfec0_0000;
-/// Where messages go, which are memory writes: no device may be here (SDM vol. 3, 11.11.1).
+/// The range of interrupt messages, which are memory writes: no device may be here (SDM vol. 3, 11.11.1).
 const MESSAGES: Range<u64> = 0xfee0_0000..0xff00_0000;
 
-/// What is known of a host bridge, by its vendor and device.
+/// A known host bridge, by its Vendor ID and Device ID.
 struct HostBridge {
     id: (u16, u16),
-    /// Ports that no chipset register and no other device is known to have.
+    /// Ports without a chipset register or an ISA device.
     io: &'static [Range<u64>],
-    /// Where memory is decoded; everything that is left, when that is not said.
-    memory: Option<Decoded>,
+    /// The memory windows, or `None` for every free range.
+    memory: Option<MemoryWindows>,
 }
 
-/// The windows below and above 4 GiB, given how many bits addresses have.
-type Decoded = fn(u8) -> [Range<u64>; 2];
+/// Returns the windows below and above 4 GiB, given the width of physical addresses in bits.
+type MemoryWindows = fn(u8) -> [Range<u64>; 2];
 
-/// Ports where QEMU's PC machines have nothing: not ACPI's (0x600 and 0xafe0 on), not VMware's (0x5658), not the
+/// Ports that QEMU's PC machines leave free: not ACPI's (0x600 and 0xafe0 on), not VMware's (0x5658), not the
 /// PIIX4's power management (0xb000).
 const QEMU_PC_PORTS: &[Range<u64>] = &[0x1000..0x5000, 0x6000..0xa000, 0xc000..0x1_0000];
 
 const KNOWN: &[HostBridge] = &[
-    // Q35 and i440FX decode whatever nobody else does.
+    // Q35 and i440FX decode every address that no other agent claims (subtractive decoding).
     HostBridge { id: (0x8086, 0x29c0), io: QEMU_PC_PORTS, memory: None },
     HostBridge { id: (0x8086, 0x1237), io: QEMU_PC_PORTS, memory: None },
     // QEMU's generic host bridge, on a PC only as part of microvm: no ports, and two fixed windows, the upper one in
@@ -46,7 +46,7 @@ const KNOWN: &[HostBridge] = &[
     HostBridge { id: (0x1b36, 0x0008), io: &[], memory: Some(microvm) },
 ];
 
-/// Of a machine that is not known, the ports that firmware most often leaves to devices.
+/// The ports of an unknown machine: those that firmware most often leaves to devices.
 const OTHER_PORTS: &[Range<u64>] = &[Range { start: 0xc000, end: 0x1_0000 }];
 
 fn microvm(address_bits: u8) -> [Range<u64>; 2] {
@@ -54,13 +54,13 @@ fn microvm(address_bits: u8) -> [Range<u64>; 2] {
     [0xc000_0000..0xe000_0000, end / 4 * 3..end]
 }
 
-/// The vendor and the device of the host bridge.
+/// Returns the Vendor ID and the Device ID of the host bridge.
 pub(super) fn host_bridge(config: &dyn ConfigAccess) -> (u16, u16) {
     let read = |offset| (config.read(Address::new(0, 0, 0, 0), offset, Width::Word) & 0xffff) as u16;
     (read(0), read(2))
 }
 
-/// What is left for BARs.
+/// Returns the ranges that BARs may be assigned from.
 pub(super) fn apertures(
     address_map: &AddressMap,
     ecam: &[EcamRegion],

@@ -1,7 +1,8 @@
-//! Where the code was: the return addresses on a stack.
+//! Backtraces: the return addresses on a stack.
 //!
-//! Code is built without frame pointers, which would cost each interrupt instructions. So this looks for words
-//! that point into the image's text, right behind a call: a few may be leftovers of calls that have returned.
+//! Code is built without frame pointers, which would cost instructions in each interrupt. The stack is searched for
+//! words that point into the image's text, right after a call instruction; a few may be left over from calls that have
+//! returned.
 
 #![expect(unsafe_code, reason = "reading a stack, and the code before a return address")]
 
@@ -11,28 +12,30 @@ use core::ops::Range;
 use spin::Once;
 
 use super::boot_info::ImageLayout;
+use super::integer::to_usize;
 use super::memory_map::PAGE;
-use super::{stacks, to_usize};
+use super::stacks;
 
-/// Return addresses in one report.
-const DEPTH: usize = 24;
+/// The largest number of return addresses in one report.
+const MAX_DEPTH: usize = 24;
 const WORD: u64 = size_of::<u64>() as u64;
 
 static IMAGE: Once<ImageLayout> = Once::new();
 
-/// Remembers where the code is.
+/// Keeps the layout of the image, which is needed to recognise return addresses.
 pub(super) fn init(image: &ImageLayout) {
     IMAGE.call_once(|| image.clone());
 }
 
-/// The calls under way, innermost first, one address a line; symbolise them with `addr2line`.
+/// A backtrace, which displays the return addresses of active calls, innermost first, one a line. `addr2line` resolves
+/// them.
 #[derive(Debug, Clone, Copy)]
 pub struct Backtrace {
     stack_pointer: u64,
 }
 
 impl Backtrace {
-    /// Of the caller.
+    /// Takes the backtrace of the caller.
     #[must_use]
     pub fn here() -> Self {
         let stack_pointer: u64;
@@ -41,7 +44,7 @@ impl Backtrace {
         Self { stack_pointer }
     }
 
-    /// Of code that was interrupted with that stack pointer.
+    /// Takes the backtrace of code that was interrupted with that stack pointer.
     pub(super) fn of(stack_pointer: u64) -> Self {
         Self { stack_pointer }
     }
@@ -52,23 +55,23 @@ impl fmt::Display for Backtrace {
         let Some(image) = IMAGE.get() else { return Ok(()) };
         let stack = stacks::holding(self.stack_pointer).or_else(|| boot_stack(image, self.stack_pointer));
         let stack = stack.unwrap_or_default();
-        // A stack that has overflowed is read from its last page on.
+        // The stack pointer of an overflowed stack is below it: the stack is read from its lowest page on.
         let start = self.stack_pointer.next_multiple_of(WORD).max(stack.start);
         let words = (start..stack.end).step_by(to_usize(WORD)).map(|at| {
-            // SAFETY: inside a mapped stack, aligned; whatever is there is a valid `u64`.
+            // SAFETY: inside a mapped stack, aligned; any bits are a valid `u64`.
             unsafe { core::ptr::with_exposed_provenance::<u64>(to_usize(at)).read_volatile() }
         });
         let returns = words.filter(|word| image.text.contains(word) && follows_call(*word, &image.text));
-        returns.take(DEPTH).try_for_each(|address| writeln!(f, "  at {address:#x}"))
+        returns.take(MAX_DEPTH).try_for_each(|address| writeln!(f, "  at {address:#x}"))
     }
 }
 
-/// The boot stack, if `address` is in it or in its guard. It ends the image.
+/// Returns the boot stack, which is at the end of the image, when `address` is in it or in its guard page.
 fn boot_stack(image: &ImageLayout, address: u64) -> Option<Range<u64>> {
     (image.stack_guard..image.data.end).contains(&address).then_some(image.stack_guard + PAGE..image.data.end)
 }
 
-/// Whether a call ends right before `address`: `e8` with four bytes, or `ff /2` with two to seven.
+/// Returns whether a call instruction ends right before `address`: `e8` with four bytes, or `ff /2` with two to seven.
 fn follows_call(address: u64, text: &Range<u64>) -> bool {
     let byte = |back: u64| {
         let at = address.checked_sub(back).filter(|at| text.contains(at))?;

@@ -1,4 +1,4 @@
-//! The parts of the bare machine, handed to the PCI core.
+//! The construction of the `Machine` from the parts of this crate.
 
 #![expect(unsafe_code, reason = "vouches for the parts of the machine")]
 
@@ -35,8 +35,9 @@ pub(super) fn machine(
         policy,
         fence: if cpu::is_tcg() { DeviceFence::CpuAndIo } else { DeviceFence::Cpu },
     };
-    // SAFETY: there is one `BootInfo`, which `init` took, so this runs once. The parts are those of this machine: `config` is the one way to
-    // configuration space and is handed out nowhere else, APICs and vectors belong to this crate, and `entry` dispatches to `vectors`.
+    // SAFETY: there is one `BootInfo`, which `init` took, so this runs once. The parts are those of this machine:
+    // `config` is the only access to configuration space outside this crate, APICs and vectors belong to this crate,
+    // and `entry` dispatches to `vectors`.
     let machine = unsafe { Machine::new(parts) };
     Box::leak(Box::new(machine))
 }

@@ -1,4 +1,4 @@
-//! Which way to configuration space: by memory where the MCFG tells the truth, by ports otherwise.
+//! The access method of configuration space: ECAM where the MCFG is valid, ports otherwise.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,34 +9,34 @@ use super::ports::Ports;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::platform::{Ecam, EcamRegion};
 
-/// Those of the MCFG's `regions` that can be believed. `ram` is memory that none may lie in.
-pub(super) fn credible(regions: Vec<EcamRegion>, ram: &[Range<u64>]) -> Vec<EcamRegion> {
-    let (credible, wild): (Vec<_>, Vec<_>) = regions.into_iter().partition(|region| is_apart(region, ram));
-    wild.iter().for_each(|region| log::warn!("MCFG: left out {region:x?}, which is in memory"));
-    credible
+/// Returns the MCFG's `regions` that do not overlap `ram`.
+pub(super) fn outside_ram(regions: Vec<EcamRegion>, ram: &[Range<u64>]) -> Vec<EcamRegion> {
+    let (valid, overlapping): (Vec<_>, Vec<_>) = regions.into_iter().partition(|region| is_apart(region, ram));
+    overlapping.iter().for_each(|region| log::warn!("MCFG: left out {region:x?}, which is in memory"));
+    valid
 }
 
-/// Reaches configuration space by the MCFG's `regions` if there are any that work, or else by ports.
+/// Returns the access by the MCFG's `regions` when they work, and by ports otherwise.
 pub(super) fn access(regions: &[EcamRegion]) -> &'static dyn ConfigAccess {
     let ports = Ports::new();
     if !regions.is_empty() {
         match Ecam::new(regions, &MachineMemory) {
             Ok(ecam) if agree(&ecam, &ports) => return Box::leak(Box::new(ecam)),
-            Ok(_) => log::warn!("no ECAM: the host bridge is not where the MCFG says"),
+            Ok(_) => log::warn!("no ECAM: the host bridge is not at the address in the MCFG"),
             Err(error) => log::warn!("no ECAM: {error}"),
         }
     }
     Box::leak(Box::new(ports))
 }
 
-/// Whether what a region decodes lies outside of memory. A store to configuration space must not land there.
+/// Returns whether a region does not overlap memory, which a write to configuration space would corrupt.
 fn is_apart(region: &EcamRegion, ram: &[Range<u64>]) -> bool {
     let decoded = region.decoded();
     ram.iter().all(|range| decoded.end <= range.start || range.end <= decoded.start)
 }
 
-/// Whether both ways lead to the same host bridge. A machine without the ports reads ones there; an ECAM that
-/// does not reach the bridge reads ones too.
+/// Returns whether both access methods find the same host bridge. Ports that do not exist read as ones, and are not
+/// compared. A wrong ECAM address reads as ones too.
 pub(super) fn agree(ecam: &dyn ConfigAccess, ports: &dyn ConfigAccess) -> bool {
     let bridge = Address::new(0, 0, 0, 0);
     let by_ports = ports.read(bridge, 0, Width::Dword);
@@ -50,7 +50,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn regions_in_memory_are_wild() {
+    fn regions_that_overlap_memory_are_detected() {
         let ram = [4 * MIB..128 * MIB, 4096 * MIB..5120 * MIB];
         let region = |base, first_bus, last_bus| EcamRegion { base, segment: 0, first_bus, last_bus };
         assert!(is_apart(&region(0xb000_0000, 0, 255), &ram));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_mcfg_that_lies_is_not_believed() {
+    fn an_mcfg_with_a_wrong_address_is_rejected() {
         assert!(agree(&Reads(0x29c0_8086), &Reads(0x29c0_8086)));
         assert!(agree(&Reads(0x29c0_8086), &Reads(u32::MAX)));
         assert!(!agree(&Reads(u32::MAX), &Reads(0x1237_8086)));

@@ -1,4 +1,4 @@
-//! The console: COM1, and the logger that writes there.
+//! The console on the serial port COM1, and the logger that writes to it.
 
 #![expect(unsafe_code, reason = "the serial port's I/O ports")]
 
@@ -11,36 +11,41 @@ use uart_16550::{Config, Uart16550};
 use super::clock;
 use switchboard::sync::IrqLock;
 
-/// COM1, where every PC has it.
+/// The first port of COM1.
 const COM1: u16 = 0x3f8;
-/// Polls of the port before a byte is given up: about a second, so that a host that stops reading costs
-/// output and not the machine.
-const PATIENCE: u32 = 1_000_000;
+/// Polls of the transmitter before a byte is dropped: about a second. A host that stops reading costs output, and does
+/// not stop the machine.
+const SEND_RETRIES: u32 = 1_000_000;
 
 static CONSOLE: IrqLock<Option<Console>> = IrqLock::new(None);
 static LOGGER: Logger = Logger;
 
-/// Finds the serial port and sends log records there. Without a port, output is dropped.
+/// Initialises the serial port and installs a logger that writes to it. Without a serial port, output is dropped.
+///
+/// ```no_run
+/// switchboard_x86_64::console::init(log::LevelFilter::Info);
+/// log::info!("booted");
+/// ```
 pub fn init(level: LevelFilter) {
     let mut uart = com1();
     // 115,200 baud, eight bits, no parity, and the FIFO on: the crate's defaults.
     if uart.init(Config::default()).is_ok() {
         *CONSOLE.lock() = Some(Console { uart, is_stuck: false });
     }
-    // It fails when there is a logger already; that one stays.
+    // It fails when there is a logger already, which stays.
     let _ = log::set_logger(&LOGGER);
     log::set_max_level(level);
 }
 
-/// Writes to the console. Usable from ISRs.
+/// Writes to the console. ISRs may call it.
 pub fn print(arguments: fmt::Arguments<'_>) {
     if let Some(console) = CONSOLE.lock().as_mut() {
-        // A console cannot fail: what it cannot send it drops.
+        // A console does not fail: bytes that cannot be sent are dropped.
         let _ = console.write_fmt(arguments);
     }
 }
 
-/// Writes to the console even if the code that this interrupted was writing: for the last words of a panic.
+/// Writes to the console without its lock, for panics: the code that panicked may hold it.
 pub fn print_emergency(arguments: fmt::Arguments<'_>) {
     let mut console = Console { uart: com1(), is_stuck: false };
     if console.uart.check_present() {
@@ -49,20 +54,20 @@ pub fn print_emergency(arguments: fmt::Arguments<'_>) {
 }
 
 fn com1() -> Uart16550<PioBackend> {
-    // SAFETY: nothing but this module touches COM1's ports, and touching them harms nobody if there is no UART.
+    // SAFETY: no other module uses the ports of COM1, and accesses have no effect when there is no UART.
     unsafe { Uart16550::new_port(COM1) }.expect("eight ports follow 0x3f8")
 }
 
 struct Console {
     uart: Uart16550<PioBackend>,
-    // Once the other end stopped reading, one try a byte is enough.
+    // Set once the other end has stopped reading: then each byte gets one attempt.
     is_stuck: bool,
 }
 
 impl Console {
     fn send(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let polls = if self.is_stuck { 1 } else { PATIENCE };
+            let polls = if self.is_stuck { 1 } else { SEND_RETRIES };
             let sent = (0..polls).map(|_| self.uart.send_bytes(bytes)).find(|sent| *sent > 0);
             self.is_stuck = sent.is_none();
             // A byte that cannot be sent is dropped.
@@ -86,7 +91,7 @@ impl Write for Console {
     }
 }
 
-/// One line a record: seconds since boot, level, text.
+/// The logger: a line for each record, with seconds since boot, level and text.
 struct Logger;
 
 impl Log for Logger {

@@ -1,6 +1,6 @@
-//! From a vector number to the slot that serves it.
+//! The dispatch of a vector to its handlers.
 
-#![expect(unsafe_code, reason = "deliveries of a vector must not overlap, as its gate and this file see to")]
+#![expect(unsafe_code, reason = "deliveries of a vector must not overlap, which its gate and this file guarantee")]
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,12 +14,13 @@ use super::vectors::CALL;
 /// The vectors of the boot CPU.
 pub(super) static VECTORS: Once<VectorTable> = Once::new();
 
-/// The vectors whose handlers [`call`] asked for, a bit each.
+/// The vectors whose handlers are requested by [`call`], a bit each.
 static CALLED: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
+/// Calls the handlers of a vector.
 #[inline(always)]
 pub(super) fn dispatch(vector: u64) {
-    // SAFETY: interrupts are turned on after the table is there.
+    // SAFETY: interrupts are enabled after the table has been made.
     let vectors = unsafe { VECTORS.get_unchecked() };
     // The stubs pass 0 to 255.
     let vector = (vector & 0xff) as u8;
@@ -27,9 +28,8 @@ pub(super) fn dispatch(vector: u64) {
     unsafe { vectors.dispatch(vector) };
 }
 
-/// Serves what arrived with the vector of an exception and is none: a message that a device wrote with a vector below
-/// 32. An exception is not in service at the local APIC; a message is, and there would block others. Says whether
-/// it was one.
+/// Serves a message that a device wrote with the vector of an exception (below 32), and returns whether there was one.
+/// Unlike an exception, such a message is in service at the local APIC, where it would block further interrupts.
 pub(super) fn serve_message(vector: u64) -> bool {
     let is_message = VECTORS.get().is_some() && local::is_in_service((vector & 0xff) as u8);
     if is_message {
@@ -39,14 +39,14 @@ pub(super) fn serve_message(vector: u64) -> bool {
     is_message
 }
 
-/// Has the handlers of a vector called soon, under a vector of the machine's own: the local APIC is to hear nothing of
-/// theirs.
+/// Requests a call of the handlers of a vector. It runs under a vector of the machine's own, so the vector of the
+/// handlers is not in service at the local APIC.
 pub(super) fn call(vector: Vector) {
     CALLED[usize::from(vector.number() / 64)].fetch_or(1 << (vector.number() % 64), Ordering::SeqCst);
     local::send(vector.cpu(), CALL);
 }
 
-/// Serves the vectors that were asked for. Says whether there were any: a device can write a message with this number.
+/// Serves the requests of [`call`]. Returns whether there were any: a device can write a message with this vector too.
 pub(super) fn serve_called() -> bool {
     let mut is_any = false;
     for (group, called) in (0..).zip(&CALLED) {

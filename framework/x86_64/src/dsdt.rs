@@ -1,19 +1,19 @@
-//! The one fact that is taken from the DSDT: where configuration space is, on a machine without an MCFG.
+//! The address of configuration space in the DSDT, for machines without an MCFG.
 //!
-//! A host bridge may tell that by a `_CBA` object instead (PCI firmware 3.2, 4.1.3); QEMU's microvm does. The DSDT is
-//! a program, and nothing here runs it: an object that is a number, or a method that does nothing but return one, is
-//! found by its bytes. What is found so is believed only once a host bridge answers there.
+//! A host bridge may have a `_CBA` object instead (PCI firmware 3.2, 4.1.3), as in QEMU's microvm. AML is not
+//! interpreted: an object that is an integer, or a method that only returns one, is found by its bytes. The address is
+//! used only when a host bridge responds there.
 
 use switchboard::platform::EcamRegion;
 
 const NAME: &[u8; 4] = b"_CBA";
-/// AML's encodings (ACPI 6.5, 20.2): a named object, `Return`, and numbers of four and eight bytes.
+/// AML encodings (ACPI 6.5, 20.2): a named object, `Return`, and integers of four and eight bytes.
 const NAME_OP: u8 = 0x08;
 const RETURN_OP: u8 = 0xa4;
 const DWORD_PREFIX: u8 = 0x0c;
 const QWORD_PREFIX: u8 = 0x0e;
 
-/// The configuration space of every bus of segment 0, if the table's bytes name one place, and one only.
+/// Returns the region of all buses of segment 0, when the table has exactly one address.
 pub(super) fn ecam(table: &[u8]) -> Option<EcamRegion> {
     let mut found = table.windows(NAME.len()).enumerate().filter(|(_, name)| name == NAME);
     let mut base = None;
@@ -26,9 +26,9 @@ pub(super) fn ecam(table: &[u8]) -> Option<EcamRegion> {
     Some(EcamRegion { base, segment: 0, first_bus: 0, last_bus: 255 })
 }
 
-/// The number that an object is or a method returns: `before` its name, and what is `after` it.
+/// Decodes the integer of an object or a method, given the byte `before` its name and the bytes `after` it.
 fn number(before: u8, after: &[u8]) -> Option<u64> {
-    // A method's name is followed by its flags, and by what it does.
+    // A method's name is followed by its flags and its body.
     let number = if before == NAME_OP { after } else { after.get(1..)?.strip_prefix(&[RETURN_OP])? };
     match *number {
         [DWORD_PREFIX, a, b, c, d, ..] => Some(u32::from_le_bytes([a, b, c, d]).into()),
@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
 
-    /// As QEMU 7.2 writes it for microvm: `Method (_CBA) { Return (0xe0000000) }`, and what surrounds it.
+    /// The bytes of QEMU 7.2's microvm: `Method (_CBA) { Return (0xe0000000) }`, between other objects.
     const METHOD: &[u8] = b"\x14\x06_SRS\x01\x14\x0c_CBA\x00\xa4\x0c\x00\x00\x00\xe0\x08_CRS\x11";
 
     fn base(table: &[u8]) -> Option<u64> {
@@ -51,18 +51,18 @@ mod tests {
     }
 
     #[test]
-    fn a_method_that_returns_a_number() {
+    fn a_method_that_returns_an_integer() {
         assert_eq!(ecam(METHOD), Some(EcamRegion { base: 0xe000_0000, segment: 0, first_bus: 0, last_bus: 255 }));
     }
 
     #[test]
-    fn a_name_that_is_a_number() {
+    fn a_name_that_is_an_integer() {
         assert_eq!(base(b"..\x08_CBA\x0e\x00\x00\x00\x00\x04\x00\x00\x00"), Some(4 << 32));
         assert_eq!(base(b"\x08_CBA\x0c\x00\x00\x00\xb0"), Some(0xb000_0000));
     }
 
     #[test]
-    fn what_would_have_to_be_run_is_not_known() {
+    fn other_methods_are_ignored() {
         for table in [
             &b""[..],
             b"_CBA",
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn two_places_are_none() {
+    fn two_addresses_are_rejected() {
         let twice = [METHOD, METHOD].concat();
         assert_eq!(base(&twice), Some(0xe000_0000));
         let other: Vec<u8> = [METHOD, b"\x08_CBA\x0c\x00\x00\x00\xb0"].concat();

@@ -1,8 +1,8 @@
-//! Where the CPU enters: a stub for each vector, and what they share.
+//! The interrupt entry: a stub for each vector, and the code that they share.
 //!
-//! The path to a driver's handler is a straight line, counted in instructions: the stub (3), saving what a
-//! Rust call may change (12), `interrupt`, the slot. All vectors are interrupt gates on an IST stack, so none
-//! of this is entered twice at once.
+//! The path to a driver's handler has no branches, and its instructions are counted: the stub (3), saving the registers
+//! that a Rust call may change (12), `interrupt`, the slot of the vector. All vectors are interrupt gates on an IST
+//! stack, so the path is never entered twice at once.
 
 #![expect(unsafe_code, reason = "assembly that the CPU jumps to")]
 
@@ -24,7 +24,7 @@ unsafe extern "C" {
     static switchboard_interrupt_stubs: u8;
 }
 
-/// The address that a vector's gate leads to.
+/// Returns the address of the stub of a vector.
 pub(super) fn stub(vector: u8) -> VirtAddr {
     let (base, index) = match vector.checked_sub(FIRST_INTERRUPT) {
         Some(index) => (&raw const switchboard_interrupt_stubs, index),
@@ -36,8 +36,8 @@ pub(super) fn stub(vector: u8) -> VirtAddr {
 // The CPU has pushed SS, RSP, RFLAGS, CS and RIP (40 bytes) on a stack aligned to 16; with `rdi` and eight more
 // registers that makes 112, so the 512 bytes for `fxsave` and the call are aligned again. The exceptions that
 // push an error code are 8, 10 to 14, 17, 21, 29 and 30 (SDM vol. 3, 6.15; AMD64 vol. 2, 8.2); the others get a zero in
-// its place. `exception` comes back only from a message with such a vector, which pushes none: what is to be discarded
-// before `iretq` is the vector, and that zero.
+// its place. `exception` returns only for a message with such a vector, which pushes none: the vector and that zero are
+// discarded before `iretq`.
 global_asm!(
     r#"
     .pushsection .text.switchboard_entry, "ax", @progbits
@@ -158,13 +158,13 @@ switchboard_exception_stubs:
     options(att_syntax)
 );
 
-/// Serves one interrupt of a function. EOIs are sent here, and below for what is no function's: nowhere else.
+/// Serves an interrupt of a function. The EOI is sent here, and in `own_interrupt`: nowhere else.
 extern "sysv64" fn interrupt(vector: u64) {
     dispatch(vector);
     local::end_of_interrupt();
 }
 
-/// Serves the machine's own vectors.
+/// Serves a vector of the machine's own.
 extern "sysv64" fn own_interrupt(vector: u64) {
     match (vector & 0xff) as u8 {
         CALL if serve_called() => {}
@@ -175,8 +175,8 @@ extern "sysv64" fn own_interrupt(vector: u64) {
             VECTORS.get().inspect(|vectors| vectors.count_spurious());
             return;
         }
-        // A device wrote a message with this number, and so put it in service: left there, it would block every
-        // other interrupt for good.
+        // A device wrote a message with this vector, which is in service now: without an EOI it would block further
+        // interrupts for good.
         _ => dispatch(vector),
     }
     local::end_of_interrupt();

@@ -1,7 +1,7 @@
-//! Exceptions: none is expected, so each is reported and ends the run.
+//! Exceptions: each is reported with registers and a backtrace, and ends in a panic.
 //!
-//! A device can write a message with an exception's vector, though. Hardware refuses those below 16, QEMU 7.2 none; a
-//! device that can end the machine by one write is not to be had, so they are told apart and counted.
+//! A device can write a message with the vector of an exception. Hardware rejects vectors below 16, QEMU 7.2 none. Such
+//! a message must not stop the machine, so it is distinguished from an exception and counted.
 
 use core::fmt;
 
@@ -11,7 +11,7 @@ use x86_64::structures::idt::PageFaultErrorCode;
 use super::backtrace::Backtrace;
 use super::{console, dispatch, shutdown};
 
-/// What the entry stub saved, lowest address first.
+/// The stack frame that the entry stub makes, lowest address first.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct ExceptionFrame {
@@ -39,7 +39,7 @@ pub(super) struct ExceptionFrame {
     ss: u64,
 }
 
-/// Reports an exception and panics; comes back from a message that is mistaken for one.
+/// Reports an exception and panics. Returns when it was a message with the vector of an exception.
 pub(super) extern "sysv64" fn exception(frame: &ExceptionFrame) {
     if dispatch::serve_message(frame.vector) {
         return;
@@ -67,7 +67,7 @@ impl fmt::Display for ExceptionFrame {
     }
 }
 
-/// The names of SDM vol. 3, table 6-1.
+/// Returns the name of an exception (SDM vol. 3, table 6-1).
 fn name(vector: u64) -> &'static str {
     match vector {
         0 => "divide error",

@@ -1,4 +1,4 @@
-//! Firmware's tables as the machine reads them, for tests and fuzzers on the host.
+//! Firmware tables parsed from bytes, for tests and fuzzers on the host. Behind the feature `fuzzing`.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -11,54 +11,55 @@ use switchboard::config::ConfigAccess;
 use switchboard::interrupt::Gsi;
 use switchboard::platform::EcamRegion;
 
-/// What the tables say, of what is made use of here.
+/// The facts that the machine takes from firmware tables.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct FirmwareTables {
-    /// Where configuration space is said to be.
+    /// The regions of configuration space.
     pub ecam: Vec<EcamRegion>,
-    /// I/O APICs: where their registers are, and the first GSI of each.
+    /// The I/O APICs: the physical address of the registers, and the first GSI.
     pub io_apics: Vec<(u64, u32)>,
-    /// CPUs that may be started.
+    /// The number of enabled CPUs.
     pub cpus: usize,
-    /// For each number that Interrupt Line can hold, the GSI that it means, and whether that line is active low.
+    /// For each value of Interrupt Line, the GSI and whether that line is active low.
     pub lines: Vec<Option<(Gsi, bool)>>,
-    /// I/O port of the power management timer.
+    /// The I/O port of the power management timer.
     pub pm_timer: Option<u16>,
 }
 
-/// Finds the tables: by the loader's copy of the root pointer, if it made one, or where a BIOS keeps it.
+/// Finds and parses the tables, from the loader's copy of the root pointer or from the BIOS area.
 #[must_use]
 pub fn find(copy: Option<&[u8]>, memory: &dyn PhysicalMemory) -> FirmwareTables {
     let tables = acpi::read(copy.map(RootPointer::copy), memory);
     FirmwareTables { ecam: tables.ecam, pm_timer: tables.pm_timer, ..of_madt(&tables.madt) }
 }
 
-/// Reads an MCFG.
+/// Parses an MCFG.
 #[must_use]
 pub fn mcfg(table: &[u8]) -> Vec<EcamRegion> {
     acpi::allocations(table)
 }
 
-/// Of an MCFG's regions those that lie outside of `ram`, if the host bridge is where they say: it is when both ways
-/// to configuration space find the same there.
+/// Returns the regions of an MCFG that are used: those outside `ram`, and none when the two access methods do not find
+/// the same host bridge.
 #[must_use]
-pub fn credible(
+pub fn usable_regions(
     regions: Vec<EcamRegion>,
     ram: &[Range<u64>],
     ecam: &dyn ConfigAccess,
     ports: &dyn ConfigAccess,
 ) -> Vec<EcamRegion> {
-    let credible = config_space::credible(regions, ram);
-    if config_space::agree(ecam, ports) { credible } else { Vec::new() }
+    let usable = config_space::outside_ram(regions, ram);
+    if config_space::agree(ecam, ports) { usable } else { Vec::new() }
 }
 
-/// Looks through a DSDT for the place of configuration space.
+/// Searches a DSDT for the region of configuration space.
 #[must_use]
 pub fn dsdt(table: &[u8]) -> Option<EcamRegion> {
     dsdt::ecam(table)
 }
 
-/// Reads a MADT.
+/// Parses a MADT.
 #[must_use]
 pub fn madt(table: &[u8]) -> FirmwareTables {
     of_madt(&Madt::parse(table))

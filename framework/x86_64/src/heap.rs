@@ -1,8 +1,8 @@
-//! A heap: size classes in front of a linked list.
+//! The heap: size classes in front of a linked-list allocator.
 //!
-//! `linked_list_allocator` keeps memory whole, but walks its list of holes on every call. Small blocks are
-//! what a running system allocates again and again, so those of up to 2,048 bytes come from free lists, one
-//! for each power of two, filled sixteen blocks at a time. Such blocks never go back to the linked list.
+//! `linked_list_allocator` merges free blocks, but walks its list of holes in every call. Blocks of up to 2,048 bytes,
+//! which a running system allocates most, come from free lists, one for each power of two, filled sixteen blocks at a
+//! time. They are never returned to the linked list.
 
 #![expect(unsafe_code, reason = "an allocator hands out raw memory")]
 
@@ -14,20 +14,21 @@ use linked_list_allocator::Heap;
 
 use switchboard::sync::IrqLock;
 
-/// The smallest class: room for the link of a free list, and for most small values.
+/// The smallest class, in bytes: it holds the link of a free list.
 const SMALLEST: usize = 16;
-/// The largest class: a network frame fits.
+/// The largest class, in bytes: it holds a network frame.
 const LARGEST: usize = 2048;
 const CLASSES: usize = (LARGEST / SMALLEST).ilog2() as usize + 1;
-/// Blocks that a free list takes from the linked list at once.
+/// The number of blocks that a free list takes from the linked list at once.
 const BATCH: usize = 16;
 
-/// What the heap holds, in bytes.
+/// The use of the heap, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct HeapUsage {
-    /// All of it.
+    /// The size of the heap.
     pub total: usize,
-    /// Allocated, rounded up to what the blocks really take.
+    /// Allocated, with the rounding of blocks to their size classes.
     pub used: usize,
     /// Not allocated.
     pub free: usize,
@@ -41,7 +42,7 @@ pub(super) struct SizeClassHeap {
 struct Inner {
     backing: Heap,
     free: [*mut FreeBlock; CLASSES],
-    // Bytes in the free lists: allocated as the backing sees it, free as users see it.
+    // Bytes in the free lists: allocated for the backing allocator, free for users.
     listed: usize,
 }
 
@@ -52,13 +53,13 @@ struct FreeBlock {
     next: *mut FreeBlock,
 }
 
-/// The class of a layout: the index of the smallest power of two that is as large and as aligned.
+/// Returns the size class of a layout: the index of the smallest power of two with its size and alignment.
 pub(super) fn class_of(layout: Layout) -> Option<usize> {
     let size = layout.size().max(layout.align()).max(SMALLEST);
     (size <= LARGEST).then(|| (size.next_power_of_two() / SMALLEST).ilog2() as usize)
 }
 
-/// A block of a class: as large as it is aligned.
+/// Returns the layout of a block of a class, whose alignment is its size.
 fn class_layout(class: usize) -> Layout {
     let size = SMALLEST << class;
     Layout::from_size_align(size, size).expect("a power of two")
@@ -72,12 +73,12 @@ impl SizeClassHeap {
         Self { inner: IrqLock::new(Inner { backing: Heap::empty(), free: [ptr::null_mut(); CLASSES], listed: 0 }) }
     }
 
-    /// Gives the heap its memory.
+    /// Adds the memory of the heap.
     ///
     /// # Safety
-    /// Called once; the range is mapped, writable, and nobody else's for good.
+    /// Called once. The range is mapped, writable, and has no other user ever.
     pub(super) unsafe fn add_memory(&self, start: *mut u8, length: usize) {
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: the caller's contract is the same.
         unsafe { self.inner.lock().backing.init(start, length) };
     }
 
@@ -88,7 +89,7 @@ impl SizeClassHeap {
         HeapUsage { total, used, free: total - used }
     }
 
-    /// Memory for `layout`, or `None` when there is not enough.
+    /// Allocates memory for `layout`. Returns `None` when there is not enough.
     pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         let mut inner = self.inner.lock();
         match class_of(layout) {
@@ -97,7 +98,7 @@ impl SizeClassHeap {
         }
     }
 
-    /// Takes memory back.
+    /// Frees memory.
     ///
     /// # Safety
     /// `pointer` came from [`allocate`](Self::allocate) with the same layout, and is not used again.
@@ -118,23 +119,23 @@ impl Inner {
             self.refill(class);
         }
         let block = NonNull::new(self.free[class])?;
-        // SAFETY: what is on the list is a free block with a valid link (`push`).
+        // SAFETY: blocks on the list are free and have a valid link (`push`).
         self.free[class] = unsafe { block.as_ref() }.next;
         self.listed -= SMALLEST << class;
         Some(block.cast())
     }
 
     /// # Safety
-    /// `block` is memory of the class's size and alignment that nobody uses.
+    /// `block` is unused memory of the class's size and alignment.
     unsafe fn push(&mut self, class: usize, block: NonNull<u8>) {
         let block = block.cast::<FreeBlock>();
-        // SAFETY: the smallest class has room and alignment for a link, and nobody else uses the block.
+        // SAFETY: the smallest class has room and alignment for a link, and the block has no other user.
         unsafe { block.write(FreeBlock { next: self.free[class] }) };
         self.free[class] = block.as_ptr();
         self.listed += SMALLEST << class;
     }
 
-    /// Takes a batch of blocks from the backing; or one, when memory has become scarce.
+    /// Takes a batch of blocks from the backing allocator, or one block when there is no room for a batch.
     fn refill(&mut self, class: usize) {
         let layout = class_layout(class);
         for count in [BATCH, 1] {
@@ -167,7 +168,7 @@ mod tests {
     fn heap_of(bytes: usize) -> SizeClassHeap {
         let heap = SizeClassHeap::new();
         let memory = Vec::leak(alloc::vec![0u128; bytes / 16]);
-        // SAFETY: leaked memory is nobody else's for good.
+        // SAFETY: leaked memory has no other user ever.
         unsafe { heap.add_memory(memory.as_mut_ptr().cast(), bytes) };
         heap
     }
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn exhaustion_is_an_answer_and_figures_add_up() {
+    fn exhaustion_is_reported_and_the_usage_adds_up() {
         let heap = heap_of(64 << 10);
         let mut blocks = Vec::new();
         while let Some(block) = heap.allocate(layout(1000, 8)) {
@@ -215,12 +216,12 @@ mod tests {
             // SAFETY: each came from `allocate` with this layout, and is not used again.
             unsafe { heap.deallocate(block, layout(1000, 8)) };
         }
-        let figures = heap.usage();
-        assert_eq!((figures.used, figures.free), (0, figures.total));
+        let usage = heap.usage();
+        assert_eq!((usage.used, usage.free), (0, usage.total));
     }
 
     #[test]
-    fn a_heap_without_memory_refuses() {
+    fn a_heap_without_memory_allocates_nothing() {
         assert!(SizeClassHeap::new().allocate(layout(1, 1)).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! The interrupt descriptor table: 256 gates, each on a stack of the interrupt stack table.
 
-#![expect(unsafe_code, reason = "gates lead the CPU to addresses")]
+#![expect(unsafe_code, reason = "gates contain the addresses that the CPU jumps to")]
 
 use spin::Once;
 use x86_64::VirtAddr;
@@ -11,7 +11,7 @@ use x86_64::structures::idt::{Entry, HandlerFunc};
 use super::entry;
 use super::stacks::Ist;
 
-/// Unlike the `x86_64` crate's table it has the reserved vectors too: a stray message may name any.
+/// The table. Unlike the `x86_64` crate's it has the reserved vectors too, which a stray message may carry.
 #[repr(C, align(16))]
 struct Table([Entry<HandlerFunc>; 256]);
 
@@ -22,8 +22,8 @@ pub(super) fn init() {
     let table = TABLE.call_once(|| {
         let mut table = Table([const { Entry::missing() }; 256]);
         for (vector, gate) in (0..=u8::MAX).zip(&mut table.0) {
-            // SAFETY: the stub is made for this vector, and ends as an interrupt gate demands. Gates of the
-            // current code segment with interrupts off are what this makes.
+            // SAFETY: the stub is made for this vector and ends with `iretq`, as an interrupt gate requires. The gates
+            // have the current code segment and disable interrupts.
             let options = unsafe { gate.set_handler_addr(entry::stub(vector)) };
             // SAFETY: the TSS has a stack at each of these indices, for this class of vectors alone.
             unsafe { options.set_stack_index(ist(vector) as u16) };
@@ -32,7 +32,7 @@ pub(super) fn init() {
     });
     let limit = u16::try_from(size_of::<Table>() - 1).expect("256 gates of 16 bytes");
     let pointer = DescriptorTablePointer { limit, base: VirtAddr::from_ptr(table) };
-    // SAFETY: the table lives for good, and each of its gates leads to a stub.
+    // SAFETY: the table is static, and each of its gates has the address of a stub.
     unsafe { lidt(&pointer) };
 }
 

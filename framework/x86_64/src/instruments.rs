@@ -1,9 +1,9 @@
-//! Instruments that count what an interrupt costs: a vector raised by software, and a window of one instruction in which it is taken.
+//! Measurement of interrupt costs: a vector raised by software, and an interrupt window in which it is delivered.
 //!
-//! Under QEMU's `-icount shift=0` the time stamp counter counts instructions, identically from run to run. Behind the feature
-//! `instruments`, since safe code could raise any vector here.
+//! Under QEMU's `-icount shift=0` the time stamp counter counts instructions, identically in each run. Safe code can
+//! raise any vector here, so this is behind the feature `instruments`.
 
-#![expect(unsafe_code, reason = "interrupts on for one instruction, between two looks at the counter")]
+#![expect(unsafe_code, reason = "interrupts are enabled for one instruction, between two readings of the counter")]
 
 use core::arch::asm;
 
@@ -15,45 +15,47 @@ use super::clock;
 
 static CONTROLLER: Once<&'static Controller> = Once::new();
 
-/// Keeps the controller of the machine.
+/// Sets the controller that [`raise_vector`] uses.
 pub(super) fn init(controller: &'static Controller) {
     CONTROLLER.call_once(|| controller);
 }
 
-/// Raises a vector on its CPU, as a message to it does.
+/// Raises a vector on its CPU, as a message does. Does nothing before [`init`](crate::init).
 pub fn raise_vector(vector: Vector) {
     if let Some(controller) = CONTROLLER.get() {
         controller.raise(vector);
     }
 }
 
-/// Instructions from the first look at the counter (itself included) to where a pending interrupt is taken:
-/// two moves to keep it, `sti`, and the instruction in its shadow.
+/// The instructions from the first reading of the counter (included) to the delivery of a pending interrupt: two moves,
+/// `sti`, and the instruction in its shadow.
 pub const INSTRUCTIONS_BEFORE_DELIVERY: u64 = 5;
 
-/// The counter on both sides of the window.
+/// The readings of the counter around an interrupt window.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct InterruptWindow {
-    /// As the window was about to open.
+    /// The reading before interrupts were enabled.
     pub before: u64,
-    /// As it had closed.
+    /// The reading after they were disabled again.
     pub after: u64,
 }
 
-/// The counter now.
+/// Reads the time stamp counter.
 #[inline(always)]
 #[must_use]
 pub fn read_tsc() -> u64 {
     clock::read_tsc()
 }
 
-/// Runs `pend` with interrupts off, then lets what it made pending in. Interrupts are as before afterwards.
+/// Runs `pend` with interrupts disabled, then enables them for one instruction, which delivers what `pend` made
+/// pending. The interrupt flag is restored.
 pub fn open_interrupt_window(pend: impl FnOnce()) -> InterruptWindow {
     x86_64::instructions::interrupts::without_interrupts(|| {
         pend();
         let (low, high, low_after, high_after): (u64, u64, u64, u64);
-        // SAFETY: interrupts may be on here: `without_interrupts` is ours, and no lock is held. The handlers save
-        // what they use; `cli` restores what the closure expects.
+        // SAFETY: interrupts may be enabled here: `without_interrupts` is in this function, and no lock is held.
+        // Handlers save the registers that they use; `cli` restores what the closure expects.
         unsafe {
             asm!(
                 "rdtsc",

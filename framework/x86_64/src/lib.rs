@@ -1,6 +1,47 @@
-//! The bare x86-64 machine below `switchboard`: CPU, APICs, page tables, ACPI tables, loaders, chipset routing.
+//! The bare x86-64 machine below [`switchboard`]: CPU tables, APICs, page tables, heap, ACPI, boot protocols, chipset
+//! routing.
 //!
-//! [`init`] brings it up in the order that its parts need each other, and returns the [`Machine`]. Drivers do not depend on this crate.
+//! An image uses this crate through `switchboard-boot`; drivers do not depend on it. [`BootInfo::from_loader`] copies
+//! the loader's structures, and [`init`] makes the [`Machine`] of them:
+//!
+//! ```no_run
+//! use switchboard::machine::Machine;
+//! use switchboard::platform::ModePolicy;
+//! use switchboard_x86_64::{BootInfo, ImageLayout, console, init, shutdown};
+//!
+//! /// # Safety
+//! /// Called once, by the entry, with the registers of the loader and the layout of this image.
+//! unsafe fn start(eax: u32, ebx: u32, image: ImageLayout) -> &'static Machine {
+//!     console::init(log::LevelFilter::Info);
+//!     // SAFETY: the caller's contract is the same.
+//!     let boot = unsafe { BootInfo::from_loader(eax, ebx, image) };
+//!     let machine = boot.map_err(|error| log::error!("{error}")).and_then(|boot| {
+//!         init(boot, ModePolicy::all()).map_err(|error| log::error!("{error}"))
+//!     });
+//!     let Ok(machine) = machine else { shutdown::exit(false) };
+//!     machine.scan();
+//!     machine
+//! }
+//! ```
+//!
+//! | Public item | Purpose |
+//! |---|---|
+//! | [`BootInfo`], [`ImageLayout`], [`init`] | from the loader to a machine |
+//! | [`Allocator`], [`forbid_allocation_in_handlers`], [`memory_usage`] | the heap |
+//! | [`now_ns`], [`timer`], [`halt_until_interrupt`] | time, for an executor |
+//! | [`console`], [`Backtrace`], [`shutdown`] | output, panics, and the end |
+//! | [`random_seed`], [`mark`](mod@mark) | a seed, and marks for instruction counters |
+//!
+//! # Features
+//!
+//! - `instruments`: raising vectors by software and measuring interrupt windows. Safe code can raise any vector then.
+//! - `fuzzing`: the parsers of firmware tables, for fuzzers and host tests.
+//!
+//! Neither is covered by the version's promises.
+//!
+//! # Dependencies in the public interface
+//!
+//! `log` 0.4 ([`console::init`] takes its `LevelFilter`) and [`switchboard`].
 #![no_std]
 
 extern crate alloc;
@@ -27,6 +68,7 @@ mod heap;
 mod idt;
 #[cfg(feature = "instruments")]
 pub mod instruments;
+mod integer;
 mod madt;
 pub mod mark;
 mod memory;
@@ -59,26 +101,27 @@ use routing::Chipset;
 use switchboard::machine::Machine;
 use switchboard::platform::{MemoryError, ModePolicy};
 
-/// Why the machine could not be brought up.
+/// The reason why the machine cannot be initialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InitError {
-    /// There is no memory to run in.
+    /// Memory cannot be set up.
     #[error(transparent)]
     Memory(#[from] MemorySetupError),
-    /// The CPU has no local APIC, so no interrupt could arrive.
+    /// The CPU has no local APIC, so it receives no interrupts.
     #[error("the CPU has no local APIC")]
     NoLocalApic,
-    /// The local APIC cannot be reached.
+    /// The registers of the local APIC cannot be mapped.
     #[error("the local APIC cannot be reached: {0}")]
     LocalApic(#[source] MemoryError),
 }
 
-/// Brings the machine up: memory, exceptions, interrupts, time, configuration space. Ends with interrupts on.
+/// Initialises the machine: memory, exceptions, interrupts, time, configuration space. Interrupts are enabled when it
+/// returns. Nothing is scanned yet.
 ///
 /// # Errors
-/// [`InitError`] when it cannot run here at all. What is merely missing (a table, an I/O APIC, ECAM) is logged
-/// and done without.
+/// [`InitError`] when the image cannot run on this machine. A missing table, I/O APIC or ECAM is logged, and the
+/// machine does without it.
 pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, InitError> {
     log::info!("boot: by {}", boot.protocol);
     backtrace::init(&boot.image);
@@ -92,7 +135,7 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     let Tables { madt, ecam, .. } = tables;
     let io_apics = IoApics::new(&madt);
     log::info!("interrupts: {} CPUs, {} lines", madt.cpus.max(1), io_apics.inputs());
-    let ecam = config_space::credible(ecam, &boot.usable);
+    let ecam = config_space::outside_ram(ecam, &boot.usable);
     let config = config_space::access(&ecam);
     let host_bridge = apertures::host_bridge(config);
     let apertures = apertures::apertures(&boot.address_map, &ecam, &madt, cpu::address_bits(), host_bridge);
@@ -106,29 +149,22 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     Ok(machine)
 }
 
-/// Quiets the 8259 pair and enables the boot CPU's local APIC. Returns the CPU's number.
+/// Masks the 8259 pair and enables the boot CPU's local APIC. Returns the CPU's number.
 fn init_interrupts() -> Result<u32, InitError> {
     if !cpu::has_local_apic() {
         return Err(InitError::NoLocalApic);
     }
-    apic::silence_legacy();
+    apic::mask_legacy();
     let kind = local::init().map_err(InitError::LocalApic)?;
     let cpu = local::id();
     cpu::with_name(|name| log::info!("CPU {cpu}: {name}, {kind:?}"));
     Ok(cpu)
 }
 
-/// Starts the clock and the alarm.
+/// Starts the clock and the timer.
 fn init_time(tables: &Tables) {
     let (tsc, source) = calibrate::tsc(tables.pm_timer);
     clock::init(tsc);
     let (kind, timer) = timer::init(tsc);
     log::info!("time: TSC at {} MHz (by {source}), {kind} timer at {} MHz", tsc / 1_000_000, timer / 1_000_000);
 }
-
-/// An address or a length as a pointer-sized number.
-#[expect(clippy::cast_possible_truncation, reason = "the target's pointers have 64 bits")]
-pub(crate) const fn to_usize(value: u64) -> usize {
-    value as usize
-}
-const _: () = assert!(size_of::<usize>() == size_of::<u64>());

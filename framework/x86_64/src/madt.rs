@@ -1,4 +1,4 @@
-//! The MADT: I/O APICs, and where ISA interrupts really arrive (ACPI 6.5, 5.2.12).
+//! The MADT: the I/O APICs, and the overrides of ISA interrupts (ACPI 6.5, 5.2.12).
 
 use alloc::vec::Vec;
 
@@ -6,15 +6,15 @@ use switchboard::interrupt::Gsi;
 
 /// Bytes before the first entry: the header, the local APICs' address, flags.
 const ENTRIES: usize = 44;
-/// Interrupt numbers below this are ISA's, which overrides may move.
+/// Interrupt numbers below this are of ISA, which overrides may move.
 const ISA_LINES: u8 = 16;
 
-/// What the interrupt controllers need of the MADT. Empty when there is none: then no line has a route.
+/// The parts of the MADT that interrupt routing needs. Empty when there is none: then no line has a route.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Madt {
     pub(super) io_apics: Vec<IoApicEntry>,
     overrides: Vec<Override>,
-    /// CPUs that may be started.
+    /// The number of enabled CPUs.
     pub(super) cpus: usize,
 }
 
@@ -34,17 +34,17 @@ struct Override {
     polarity: Option<Polarity>,
 }
 
-/// When a level-triggered line is asserted.
+/// The level at which a line is asserted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Polarity {
-    /// While it is high.
+    /// Active high.
     High,
-    /// While it is low, as PCI's lines are.
+    /// Active low, as the lines of PCI.
     Low,
 }
 
 impl Madt {
-    /// Reads a whole table whose checksum is right. An entry that is cut off ends the list.
+    /// Parses a whole table with a valid checksum. A truncated entry ends the list.
     pub(super) fn parse(table: &[u8]) -> Self {
         let mut madt = Self::default();
         let mut rest = table.get(ENTRIES..).unwrap_or_default();
@@ -73,7 +73,7 @@ impl Madt {
                 let polarity = match flags & 3 {
                     1 => Some(Polarity::High),
                     3 => Some(Polarity::Low),
-                    // "As the bus has it", or reserved.
+                    // "Conforms to the bus", or reserved.
                     _ => None,
                 };
                 self.overrides.push(Override { line, gsi: Gsi(u32::from_le_bytes([g0, g1, g2, g3])), polarity });
@@ -84,8 +84,8 @@ impl Madt {
         }
     }
 
-    /// The line that firmware means by a number in an Interrupt Line register. 0 is the timer's, so firmware
-    /// that wrote it wrote nothing; 255 says none (PCI 3.0, 6.2.4).
+    /// Returns the GSI of a number in an Interrupt Line register. 255 means no connection (PCI 3.0, 6.2.4). 0 is the
+    /// number of the timer, so it means that firmware wrote nothing.
     pub(super) fn gsi_of(&self, interrupt_line: u8) -> Option<Gsi> {
         if matches!(interrupt_line, 0 | 255) || self.io_apics.is_empty() {
             return None;
@@ -94,10 +94,10 @@ impl Madt {
         Some(moved.map_or(Gsi(u32::from(interrupt_line)), |entry| entry.gsi))
     }
 
-    /// The polarity of a line that a function drives: low, unless an override says otherwise.
+    /// Returns the polarity of a line that a function drives: low, unless an override changes it.
     pub(super) fn polarity_of(&self, gsi: Gsi) -> Polarity {
-        let said = self.overrides.iter().find(|entry| entry.gsi == gsi).and_then(|entry| entry.polarity);
-        said.unwrap_or(Polarity::Low)
+        let overridden = self.overrides.iter().find(|entry| entry.gsi == gsi).and_then(|entry| entry.polarity);
+        overridden.unwrap_or(Polarity::Low)
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// The entries that QEMU writes for one CPU: local APIC, I/O APIC, overrides for the timer and for PCI.
+    /// Returns the table of QEMU with one CPU: local APIC, I/O APIC, overrides for the timer and for PCI.
     fn qemu() -> Vec<u8> {
         let mut table = vec![0; ENTRIES];
         table.extend([0, 8, 0, 0, 1, 0, 0, 0]);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_mean_none() {
+    fn numbers_without_a_connection() {
         let madt = Madt::parse(&qemu());
         assert_eq!((madt.gsi_of(0), madt.gsi_of(255)), (None, None));
         assert_eq!(Madt::default().gsi_of(11), None);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_lists_end() {
+    fn malformed_lists_end() {
         for tail in [&[1, 0][..], &[1, 1], &[1, 200, 0], &[1], &[1, 4, 0, 0], &[2, 2]] {
             let mut table = qemu();
             table.extend(tail);

@@ -1,6 +1,6 @@
-//! The machine's memory: the heap, and the pool for page tables and DMA.
+//! The memory of the machine: the heap, the page pool, and mappings of device memory.
 
-#![expect(unsafe_code, reason = "raw memory becomes a heap and a pool")]
+#![expect(unsafe_code, reason = "raw memory is given to the heap and the page pool")]
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,81 +10,93 @@ use spin::Once;
 
 use super::boot_info::BootInfo;
 use super::heap::{HEAP, HeapUsage};
+use super::integer::to_usize;
 use super::memory_map::{self, Ranges};
 use super::pages;
+use super::paging;
 use super::physical::PhysicalMemory;
-use super::{paging, to_usize};
 use switchboard::platform::DmaBlock;
 use switchboard::platform::{Mapping, Memory, MemoryError};
 
-/// What is ours: the image, and the memory it may use.
+/// The image and the memory that it may use.
 static RAM: Once<Ranges> = Once::new();
 
-/// Why there is no memory to run in.
+/// The reason why memory cannot be set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemorySetupError {
-    /// The machine is too small.
+    /// The machine has too little memory.
     #[error("memory too small: {} KiB in one piece wanted, {} KiB free in all", .wanted / 1024, .free / 1024)]
     TooSmall {
-        /// Bytes wanted in one piece, besides the image.
+        /// Contiguous bytes that are needed besides the image.
         wanted: u64,
-        /// Bytes free, in whatever pieces.
+        /// Free bytes, in all pieces together.
         free: u64,
     },
-    /// The page tables did not fit.
+    /// There is no memory for page tables.
     #[error("no page tables: {0}")]
     PageTables(#[from] MemoryError),
 }
 
-/// Divides the memory, makes the page tables, and opens the heap.
+/// Divides the memory, makes the page tables, and sets up the heap.
 ///
 /// # Errors
 /// [`MemorySetupError`] when there is not enough.
 pub(super) fn init(boot: &BootInfo) -> Result<(), MemorySetupError> {
     let plan = memory_map::plan(&boot.usable)
-        .map_err(|free| MemorySetupError::TooSmall { wanted: memory_map::least(), free })?;
+        .map_err(|free| MemorySetupError::TooSmall { wanted: memory_map::MIN_BYTES, free })?;
     let pool = to_usize(plan.pool.start)..to_usize(plan.pool.end);
-    // SAFETY: there is one `BootInfo`, and `init` of this crate took it, so this runs once. Usable memory, mapped by the boot
-    // tables (it begins below 4 GiB, and pages are taken from its beginning) and by ours later; the plan has no other use for it.
+    // SAFETY: there is one `BootInfo`, and `init` of this crate took it, so this runs once. Usable memory, mapped by
+    // the boot page tables (it begins below 4 GiB, and pages are taken from its beginning) and by the new ones later;
+    // the plan has no other use for it.
     unsafe { pages::init(pool) };
     paging::init(boot)?;
     RAM.call_once(|| {
         let mut ranges = boot.usable.clone();
-        // What does not fit is left unprotected: there are 32 places, and machines have some five.
+        // A range that does not fit is not protected from mapping. There are 32 places, and machines have about five.
         let _ = ranges.try_push(boot.image.text.start..boot.image.data.end);
         ranges
     });
     let heap = to_usize(plan.heap.start)..to_usize(plan.heap.end);
-    // SAFETY: usable memory, mapped just now, and the plan gives it to nobody else.
+    // SAFETY: usable memory, which has just been mapped, and the plan has no other use for it.
     unsafe { HEAP.add_memory(core::ptr::with_exposed_provenance_mut(heap.start), heap.len()) };
     Ok(())
 }
 
-/// What memory there is and how much of it is used.
+/// The use of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MemoryUsage {
-    /// The heap, in bytes.
+    /// The heap.
     pub heap: HeapUsage,
-    /// Pages in the pool for DMA and page tables.
+    /// Pages of the pool for DMA and page tables.
     pub dma_pages: usize,
-    /// Pages of the pool in use.
+    /// Pages of the pool that are in use.
     pub dma_pages_used: usize,
 }
 
-/// What memory there is and how much of it is used.
+/// Returns the use of memory.
+///
+/// ```
+/// let usage = switchboard_x86_64::memory_usage();
+/// assert_eq!(usage.heap.total, 0, "no machine runs in a host test");
+/// ```
+#[must_use]
 pub fn usage() -> MemoryUsage {
-    let (dma_pages, dma_pages_used) = pages::figures();
+    let (dma_pages, dma_pages_used) = pages::usage();
     MemoryUsage { heap: HEAP.usage(), dma_pages, dma_pages_used }
 }
 
-/// The bare machine's memory.
+/// The memory of the machine, as the framework uses it.
 pub(super) struct MachineMemory;
 
 impl MachineMemory {
-    /// Maps device memory or firmware's memory, uncached, for good.
+    /// Maps device memory or firmware's memory, uncached, permanently.
+    ///
+    /// # Errors
+    /// [`MemoryError`] for RAM, for addresses beyond 2^46, and when there is no memory for page tables.
     pub(super) fn map(physical: u64, length: u64) -> Result<NonNull<u8>, MemoryError> {
-        // A BAR, a table or an ECAM region at a wrong address would make RAM look like a device's.
+        // A BAR, a table or an ECAM region at an invalid address would alias RAM.
         let end = physical.saturating_add(length);
         if RAM.get().is_some_and(|ranges| ranges.iter().any(|ram| ram.start < end && physical < ram.end)) {
             return Err(MemoryError::Ram { physical, length });
@@ -94,8 +106,8 @@ impl MachineMemory {
     }
 }
 
-// SAFETY: `map` returns uncached mappings of addresses that are not RAM, which are never taken back; `allocate` returns fresh pages of
-// the pool. RAM is mapped one to one and there is no IOMMU, so a block's bus address is its address.
+// SAFETY: `map` returns uncached mappings of addresses that are not RAM, which are permanent; `allocate` returns fresh
+// pages of the pool. RAM is mapped one to one and there is no IOMMU, so a block's bus address is its address.
 unsafe impl Memory for MachineMemory {
     fn map(&self, physical: u64, length: u64) -> Result<Mapping, MemoryError> {
         Self::map(physical, length).map(Mapping::Direct)

@@ -1,4 +1,4 @@
-//! Which memory is free, and what it is used for: plain arithmetic on ranges.
+//! The memory map: free memory, and its division into heap and page pool. Arithmetic on ranges only.
 
 use core::ops::Range;
 
@@ -6,18 +6,18 @@ use arrayvec::ArrayVec;
 
 /// Bytes in a page.
 pub(super) const PAGE: u64 = 4096;
-/// Memory below belongs to firmware, and a driver's stray null pointer should not hit a page of ours.
+/// Memory below belongs to firmware. It stays unmapped, so that null pointers fault.
 const FLOOR: u64 = 1 << 20;
 /// Physical addresses from here on are not mapped (the device window's size).
 pub(super) const CEILING: u64 = 1 << 46;
-/// Of memory in one piece, the pool for page tables and DMA takes a quarter, but no more than this.
-const POOL_LIMIT: u64 = 64 << 20;
-/// The pool is in memory below: the boot page tables map it, and every device can address it.
+/// The largest pool that is cut from the same range as the heap, in bytes; it takes at most a quarter of it.
+const MAX_POOL_BYTES: u64 = 64 << 20;
+/// The pool is below this address: the boot page tables map it, and 32-bit devices reach it.
 const LOW: u64 = 1 << 32;
-/// Less memory than this, after the image, and there is no point in starting.
-const LEAST: u64 = 3 << 20;
+/// The smallest contiguous free memory that is accepted, in bytes.
+pub(super) const MIN_BYTES: u64 = 3 << 20;
 
-/// Ranges of physical memory, in whole pages, sorted and apart.
+/// Ranges of physical memory, in whole pages, sorted and disjoint.
 pub(super) type Ranges = ArrayVec<Range<u64>, 32>;
 
 /// One entry of the loader's memory map.
@@ -27,32 +27,33 @@ pub(super) struct Region {
     pub(super) kind: RegionKind,
 }
 
-/// What an entry says of its range.
+/// The kind of a range in the memory map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RegionKind {
-    /// Memory to use.
+    /// Free memory.
     Ram,
-    /// Memory that firmware keeps things in.
+    /// Memory that firmware uses.
     Firmware,
-    /// Not to be used: memory or not.
+    /// Reserved: memory or devices.
     Reserved,
 }
 
-/// What of the address space somebody has, used or not.
+/// The parts of the address space that are not free for BARs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AddressMap {
-    /// Memory: nothing else can be there.
+    /// All memory, used or free.
     pub(super) memory: Ranges,
-    /// What firmware warns of. Devices that it set up itself may well be there.
+    /// Ranges that firmware reserves. BARs that it assigned itself may be there.
     pub(super) reserved: Ranges,
 }
 
 impl AddressMap {
+    /// Makes the address map of a loader's memory map.
     pub(super) fn of(map: impl Iterator<Item = Region>) -> Self {
         let mut address_map = Self::default();
         for Region { range, kind } in map {
             let ranges = if kind == RegionKind::Reserved { &mut address_map.reserved } else { &mut address_map.memory };
-            // With no room for another, the last one grows: better too much than too little.
+            // Without room for another range, the last one is extended: too much is safe, too little is not.
             let last = if ranges.is_full() { ranges.pop() } else { None };
             add(ranges, last.map_or(range.clone(), |last| last.start.min(range.start)..last.end.max(range.end)));
         }
@@ -60,15 +61,15 @@ impl AddressMap {
     }
 }
 
-/// The RAM of `map` that is free: not below 1 MiB, not in the image, and not in any entry that says it is
-/// something else, since maps overlap and the cautious reading is the right one.
+/// Returns the free RAM of `map`: not below 1 MiB, not in the image, and not in an entry of another kind. Entries may
+/// overlap, and the most restrictive one counts.
 pub(super) fn usable(map: impl Iterator<Item = Region>, image: Range<u64>) -> Ranges {
     let (mut ram, mut taken) = (Ranges::new(), ArrayVec::<Range<u64>, 256>::new());
     taken.extend([0..FLOOR, image, CEILING..u64::MAX]);
     for Region { range, kind } in map {
         match kind == RegionKind::Ram {
             true => add(&mut ram, range),
-            // With no room to remember what must not be used, nothing above it is.
+            // Without room for another hole, nothing above it is used.
             false if taken.try_push(range.clone()).is_err() => taken[2].start = taken[2].start.min(range.start),
             false => {}
         }
@@ -80,7 +81,7 @@ pub(super) fn usable(map: impl Iterator<Item = Region>, image: Range<u64>) -> Ra
     whole.filter(|range| range.start < range.end).collect()
 }
 
-/// Adds a range, united with those that it touches. More ranges than fit are left unused.
+/// Adds a range, merged with those that it touches. Ranges that do not fit are not used.
 fn add(ranges: &mut Ranges, mut new: Range<u64>) {
     if new.start >= new.end {
         return;
@@ -96,7 +97,7 @@ fn add(ranges: &mut Ranges, mut new: Range<u64>) {
     let _ = ranges.try_insert(place, new);
 }
 
-/// What is left of `range` when `hole` is taken out: up to two pieces.
+/// Returns `range` without `hole`: up to two pieces.
 pub(super) fn without(range: &Range<u64>, hole: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
     let pieces = if hole.start < hole.end {
         [range.start..range.end.min(hole.start), range.start.max(hole.end)..range.end]
@@ -106,34 +107,32 @@ pub(super) fn without(range: &Range<u64>, hole: &Range<u64>) -> impl Iterator<It
     pieces.into_iter().filter(|piece| piece.start < piece.end)
 }
 
-/// What the memory is used for.
+/// The division of the free memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Plan {
-    /// Whole pages: page tables and DMA. Low in memory, for devices that cannot address much.
+pub(super) struct MemoryPlan {
+    /// The pool of whole pages for page tables and DMA. It is below 4 GiB, for devices with 32-bit addresses.
     pub(super) pool: Range<u64>,
-    /// Everything that is allocated by the byte.
+    /// The heap.
     pub(super) heap: Range<u64>,
 }
 
-/// Divides the usable memory, or says how much there was when that is too little.
-pub(super) fn plan(usable: &[Range<u64>]) -> Result<Plan, u64> {
+/// Divides the usable memory.
+///
+/// # Errors
+/// The number of free bytes, when no range has [`MIN_BYTES`].
+pub(super) fn plan(usable: &[Range<u64>]) -> Result<MemoryPlan, u64> {
     let length = |range: &Range<u64>| range.end - range.start;
     let total: u64 = usable.iter().map(length).sum();
-    // UEFI leaves several pieces below 4 GiB, and the lowest of them may be small.
-    let low = usable.iter().filter(|range| range.start < LOW && length(range) >= LEAST);
+    // UEFI leaves several ranges below 4 GiB, and the lowest may be small.
+    let low = usable.iter().filter(|range| range.start < LOW && length(range) >= MIN_BYTES);
     let low = low.max_by_key(|range| length(range)).ok_or(total)?;
-    // With more memory above 4 GiB there is plenty: the pool gets all that is below.
+    // With enough memory above 4 GiB for the heap, the pool gets all the memory below.
     let high = usable.iter().filter(|range| range.start >= LOW).max_by_key(|range| length(range));
     if let Some(heap) = high.filter(|range| length(range) >= length(low) / 2) {
-        return Ok(Plan { pool: low.clone(), heap: heap.clone() });
+        return Ok(MemoryPlan { pool: low.clone(), heap: heap.clone() });
     }
-    let pool = low.start..low.start + (length(low) / 4).min(POOL_LIMIT) / PAGE * PAGE;
-    Ok(Plan { heap: pool.end..low.end, pool })
-}
-
-/// The least memory that [`plan`] accepts in one piece, in bytes.
-pub(super) const fn least() -> u64 {
-    LEAST
+    let pool = low.start..low.start + (length(low) / 4).min(MAX_POOL_BYTES) / PAGE * PAGE;
+    Ok(MemoryPlan { heap: pool.end..low.end, pool })
 }
 
 #[cfg(test)]
@@ -165,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_entries_are_read_cautiously() {
+    fn the_most_restrictive_of_overlapping_entries_counts() {
         let map = [reserved(8 * MIB..9 * MIB), ram(4 * MIB..10 * MIB), ram(6 * MIB..12 * MIB)];
         assert_eq!(usable_of(&map), [4 * MIB..8 * MIB, 9 * MIB..12 * MIB]);
     }
 
     #[test]
-    fn odd_edges_shrink_to_pages_and_nonsense_goes_unused() {
+    fn unaligned_ranges_shrink_to_pages_and_invalid_ones_are_not_used() {
         let map =
             [ram(4 * MIB + 1..5 * MIB + 1), ram(Range { start: 7 * MIB, end: 6 * MIB }), ram(8 * MIB..8 * MIB + 100)];
         assert_eq!(usable_of(&map), slice::from_ref(&(4 * MIB + PAGE..5 * MIB)));
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn more_pieces_than_fit_are_left_unused() {
+    fn ranges_that_do_not_fit_are_not_used() {
         let map = (0..500).map(|index| ram(index * 2 * MIB..(index * 2 + 1) * MIB));
         assert!(usable(map, IMAGE).len() <= 32);
         let holes = (0..500).map(|index| reserved(index * 2 * MIB..(index * 2 + 1) * MIB));
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_survey_forgets_nothing() {
+    fn an_address_map_covers_every_entry() {
         let address_map = AddressMap::of((0..100).flat_map(|index| {
             [ram(index * 4 * MIB..(index * 4 + 1) * MIB), reserved((index * 4 + 2) * MIB..(index * 4 + 3) * MIB)]
         }));
@@ -201,26 +200,26 @@ mod tests {
     #[test]
     fn the_pool_is_low_and_the_heap_is_the_rest() {
         let plan_128 = plan(&[MIB..2 * MIB, 4 * MIB..128 * MIB]).unwrap();
-        assert_eq!(plan_128, Plan { pool: 4 * MIB..35 * MIB, heap: 35 * MIB..128 * MIB });
+        assert_eq!(plan_128, MemoryPlan { pool: 4 * MIB..35 * MIB, heap: 35 * MIB..128 * MIB });
         let plan_5g = plan(&[4 * MIB..2048 * MIB, 4096 * MIB..7168 * MIB]).unwrap();
-        assert_eq!(plan_5g, Plan { pool: 4 * MIB..2048 * MIB, heap: 4096 * MIB..7168 * MIB });
+        assert_eq!(plan_5g, MemoryPlan { pool: 4 * MIB..2048 * MIB, heap: 4096 * MIB..7168 * MIB });
     }
 
     #[test]
-    fn a_small_rest_elsewhere_goes_unused() {
+    fn a_small_range_above_4_gib_is_not_used() {
         let plan = plan(&[4 * MIB..1024 * MIB, 4096 * MIB..4100 * MIB]).unwrap();
-        assert_eq!(plan, Plan { pool: 4 * MIB..68 * MIB, heap: 68 * MIB..1024 * MIB });
+        assert_eq!(plan, MemoryPlan { pool: 4 * MIB..68 * MIB, heap: 68 * MIB..1024 * MIB });
     }
 
     #[test]
-    fn a_small_piece_at_the_bottom_goes_unused() {
-        // As OVMF leaves 128 MiB: its own data is at 8 MiB.
+    fn a_small_lowest_range_is_not_used() {
+        // The map of OVMF with 128 MiB: its own data is at 8 MiB.
         let plan = plan(&[4 * MIB..8 * MIB, 9 * MIB..121 * MIB, 122 * MIB..126 * MIB]).unwrap();
-        assert_eq!(plan, Plan { pool: 9 * MIB..37 * MIB, heap: 37 * MIB..121 * MIB });
+        assert_eq!(plan, MemoryPlan { pool: 9 * MIB..37 * MIB, heap: 37 * MIB..121 * MIB });
     }
 
     #[test]
-    fn too_little_memory_is_said_so() {
+    fn too_little_memory_is_an_error() {
         assert_eq!(plan(&[MIB..2 * MIB, 3 * MIB..4 * MIB]), Err(2 * MIB));
         assert_eq!(plan(&[]), Err(0));
     }

@@ -1,6 +1,6 @@
-//! The pool of whole pages, for DMA and page tables.
+//! The page pool, for DMA and page tables.
 
-#![expect(unsafe_code, reason = "raw memory becomes a pool")]
+#![expect(unsafe_code, reason = "raw memory is given to the pool")]
 
 use core::alloc::Layout;
 use core::ops::Range;
@@ -10,27 +10,27 @@ use linked_list_allocator::Heap;
 use switchboard::platform::MemoryError;
 use switchboard::sync::IrqLock;
 
+use super::integer::to_usize;
 use super::memory_map::PAGE;
-use super::to_usize;
 
 const PAGE_BYTES: usize = to_usize(PAGE);
 
-/// Whole pages, as low in memory as possible. All blocks are whole pages, so holes stay page-aligned.
+/// The pool. All blocks are whole pages, so holes stay page-aligned. The lowest hole that fits is used.
 static POOL: IrqLock<Heap> = IrqLock::new(Heap::empty());
 
-/// Opens the pool.
+/// Adds the memory of the pool.
 ///
 /// # Safety
 /// Called once, with an address range of usable memory that is mapped and has no other user.
 pub(super) unsafe fn init(pool: Range<usize>) {
-    // SAFETY: the caller promises the same.
+    // SAFETY: the caller's contract is the same.
     unsafe { POOL.lock().init(core::ptr::with_exposed_provenance_mut(pool.start), pool.len()) };
 }
 
-/// Allocates `count` zeroed pages, side by side.
+/// Allocates `count` contiguous zeroed pages.
 ///
 /// # Errors
-/// [`MemoryError::OutOfMemory`].
+/// [`MemoryError::OutOfMemory`] when there are no such pages.
 pub(super) fn allocate(count: usize) -> Result<NonNull<u8>, MemoryError> {
     let wanted = count.saturating_mul(PAGE_BYTES);
     let layout = layout(count).ok_or(MemoryError::OutOfMemory { wanted })?;
@@ -43,16 +43,16 @@ pub(super) fn allocate(count: usize) -> Result<NonNull<u8>, MemoryError> {
 /// Frees pages.
 ///
 /// # Safety
-/// `count` pages at `pages` came from [`allocate`], and have no user any more.
+/// `count` pages at `pages` came from [`allocate`] and are not used any more.
 pub(super) unsafe fn release(pages: NonNull<u8>, count: usize) {
     if let Some(layout) = layout(count) {
-        // SAFETY: the caller promises pages that were allocated with this layout.
+        // SAFETY: the caller guarantees pages that were allocated with this layout.
         unsafe { POOL.lock().deallocate(pages, layout) };
     }
 }
 
-/// Returns the pages of the pool, and those in use.
-pub(super) fn figures() -> (usize, usize) {
+/// Returns the number of pages of the pool, and of those in use.
+pub(super) fn usage() -> (usize, usize) {
     let pool = POOL.lock();
     (pool.size() / PAGE_BYTES, pool.used() / PAGE_BYTES)
 }

@@ -1,4 +1,4 @@
-//! Page tables: memory one to one, the image with the rights that its sections need, devices on demand.
+//! Page tables: identity-mapped memory, the image with the rights of its sections, device memory on demand.
 //!
 //! | virtual                              | what                          | rights                          |
 //! |--------------------------------------|-------------------------------|---------------------------------|
@@ -8,10 +8,10 @@
 //! | = physical, the image's data         | data, stacks between guards   | read, write                     |
 //! | `0xffff_8000_0000_0000` + physical   | device memory, firmware's too | read, write, uncached           |
 //!
-//! Everything else, page 0 first of all, is not mapped. Firmware may put BARs far above 4 GiB, where no
-//! map made in advance would reach: each is mapped when its driver asks.
+//! Everything else, including page 0, is not mapped. Firmware may assign BARs far above 4 GiB, so device memory is
+//! mapped when a driver maps it.
 
-#![expect(unsafe_code, reason = "page tables are what memory safety stands on")]
+#![expect(unsafe_code, reason = "memory safety depends on page tables")]
 
 use core::ops::Range;
 
@@ -30,7 +30,7 @@ use super::pages;
 use switchboard::platform::MemoryError;
 use switchboard::sync::IrqLock;
 
-/// Where device memory appears: at this address plus its physical one.
+/// The virtual address of physical address 0 in the device window.
 const DEVICE_WINDOW: u64 = 0xffff_8000_0000_0000;
 
 const DATA: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::NO_EXECUTE);
@@ -41,10 +41,10 @@ const DEVICE: PageTableFlags = DATA.union(PageTableFlags::NO_CACHE).union(PageTa
 
 static TABLES: Once<IrqLock<OffsetPageTable<'static>>> = Once::new();
 
-/// Page-table frames: zeroed pages of the pool.
+/// The allocator of page-table frames: zeroed pages of the pool.
 struct Frames;
 
-// SAFETY: the pool hands out each page once, and page tables never give theirs back.
+// SAFETY: the pool hands out each page once, and page tables are never freed.
 unsafe impl FrameAllocator<Size4KiB> for Frames {
     fn allocate_frame(&mut self) -> Option<PhysFrame> {
         let page = pages::allocate(1).ok()?;
@@ -52,36 +52,36 @@ unsafe impl FrameAllocator<Size4KiB> for Frames {
     }
 }
 
-/// Makes the tables and switches to them.
+/// Makes the page tables and switches to them.
 ///
 /// # Errors
 /// [`MemoryError::OutOfMemory`] when the pool is too small for the tables.
 pub(super) fn init(boot: &BootInfo) -> Result<(), MemoryError> {
     let root = pages::allocate(1)?;
-    // SAFETY: a zeroed page of its own is an empty table, and it is never given back.
+    // SAFETY: a zeroed page is an empty table, has no other user, and is never freed.
     let root = unsafe { root.cast::<PageTable>().as_mut() };
     let root_frame = PhysFrame::containing_address(PhysAddr::new(core::ptr::from_mut(root).addr() as u64));
-    // SAFETY: page-table frames come from the pool, which is mapped one to one before and after the switch.
+    // SAFETY: page-table frames come from the pool, which is identity-mapped before and after the switch.
     let mut tables = unsafe { OffsetPageTable::new(root, VirtAddr::zero()) };
 
     let image = &boot.image;
     for range in &boot.usable {
-        // SAFETY: memory that nobody uses yet.
+        // SAFETY: memory without a user yet.
         unsafe { map_range(&mut tables, range.clone(), 0, DATA) }?;
     }
     for (range, flags) in [(&image.text, TEXT), (&image.rodata, RODATA), (&image.data, DATA)] {
-        // SAFETY: each section gets the rights that it was linked for.
+        // SAFETY: each section gets the rights that its contents need.
         unsafe { map_range(&mut tables, range.clone(), 0, flags) }?;
     }
     unmap_guard(&mut tables, image.stack_guard);
 
-    // SAFETY: the new tables map what runs now, its stack, its data and the pool where they already were.
+    // SAFETY: the new tables map the running code, its stack, its data and the pool at the same addresses.
     unsafe { Cr3::write(root_frame, Cr3Flags::empty()) };
     TABLES.call_once(|| IrqLock::new(tables));
     Ok(())
 }
 
-/// Maps device memory, uncached, and says where. Doing so twice is the same as once.
+/// Maps device memory, uncached, and returns its virtual address. Mapping a range again has no further effect.
 ///
 /// # Errors
 /// [`MemoryError`] when the range reaches beyond 2^46 or there is no memory for page tables.
@@ -95,7 +95,7 @@ pub(super) fn map_device(physical: u64, length: u64) -> Result<VirtAddr, MemoryE
     Ok(VirtAddr::new(DEVICE_WINDOW + physical))
 }
 
-/// Takes a page of the image out of the map, so that a stack that overflows into it is caught.
+/// Unmaps a page of the image, so that a stack overflow into it faults.
 pub(super) fn guard(page: u64) {
     if let Some(tables) = TABLES.get() {
         unmap_guard(&mut tables.lock(), page);
@@ -104,17 +104,17 @@ pub(super) fn guard(page: u64) {
 
 fn unmap_guard(tables: &mut OffsetPageTable<'_>, page: u64) {
     let page = Page::<Size4KiB>::containing_address(VirtAddr::new(page));
-    // The image is mapped in small pages; a page that is not mapped guards as well.
+    // The image is mapped in small pages. An error means that the page is not mapped already.
     if let Ok((_, flush)) = tables.unmap(page) {
         flush.flush();
     }
 }
 
-/// Maps whole pages at `offset` above their physical addresses, in pages of 2 MiB where the range allows,
-/// and leaves alone what is mapped already.
+/// Maps whole pages at `offset` above their physical addresses, in pages of 2 MiB where possible. Pages that are mapped
+/// already are not changed.
 ///
 /// # Safety
-/// As for [`Mapper::map_to`]: the new mappings must not break what Rust believes about memory.
+/// As for [`Mapper::map_to`]: the new mappings must not violate Rust's aliasing rules.
 unsafe fn map_range(
     tables: &mut OffsetPageTable<'_>,
     range: Range<u64>,
@@ -124,16 +124,16 @@ unsafe fn map_range(
     let mut at = range.start;
     while at < range.end {
         at += match tables.translate(VirtAddr::new(offset + at)) {
-            TranslateResult::Mapped { frame, .. } => to_the_end_of(frame, at),
-            // SAFETY: the caller's promise is the same.
+            TranslateResult::Mapped { frame, .. } => bytes_to_end(frame, at),
+            // SAFETY: the caller's contract is the same.
             _ => unsafe { map_page(tables, at, range.end - at, offset, flags) }?,
         };
     }
     Ok(())
 }
 
-/// Bytes from `at` to the end of the frame that holds it.
-fn to_the_end_of(frame: MappedFrame, at: u64) -> u64 {
+/// Returns the bytes from `at` to the end of its frame.
+fn bytes_to_end(frame: MappedFrame, at: u64) -> u64 {
     let size = match frame {
         MappedFrame::Size4KiB(_) => Size4KiB::SIZE,
         MappedFrame::Size2MiB(_) => Size2MiB::SIZE,
@@ -142,7 +142,7 @@ fn to_the_end_of(frame: MappedFrame, at: u64) -> u64 {
     size - at % size
 }
 
-/// Maps one page at `at`, the largest that fits into `left` bytes, and returns its size.
+/// Maps one page at `at`, of the largest size that fits in `left` bytes, and returns that size.
 ///
 /// # Safety
 /// As for [`map_range`].
@@ -156,7 +156,7 @@ unsafe fn map_page(
     let (address, physical) = (VirtAddr::new(offset + at), PhysAddr::new(at));
     if at.is_multiple_of(Size2MiB::SIZE) && left >= Size2MiB::SIZE {
         let (page, frame) = (Page::<Size2MiB>::containing_address(address), PhysFrame::containing_address(physical));
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's contract is the same.
         match unsafe { tables.map_to(page, frame, flags, &mut Frames) } {
             Ok(flush) => {
                 flush.flush();
@@ -164,16 +164,17 @@ unsafe fn map_page(
             }
             // Some of its small pages are mapped: the others are mapped one by one.
             Err(MapToError::PageAlreadyMapped(_)) => {}
-            Err(error) => return Err(refused(&error, at)),
+            Err(error) => return Err(memory_error(&error, at)),
         }
     }
     let (page, frame) = (Page::<Size4KiB>::containing_address(address), PhysFrame::containing_address(physical));
-    // SAFETY: the caller's promise.
-    unsafe { tables.map_to(page, frame, flags, &mut Frames) }.map_err(|error| refused(&error, at))?.flush();
+    // SAFETY: the caller's contract is the same.
+    unsafe { tables.map_to(page, frame, flags, &mut Frames) }.map_err(|error| memory_error(&error, at))?.flush();
     Ok(Size4KiB::SIZE)
 }
 
-fn refused<S: PageSize>(error: &MapToError<S>, physical: u64) -> MemoryError {
+/// Converts an error of the mapper.
+fn memory_error<S: PageSize>(error: &MapToError<S>, physical: u64) -> MemoryError {
     match error {
         MapToError::FrameAllocationFailed => MemoryError::OutOfMemory { wanted: 4096 },
         _ => MemoryError::Unreachable { physical, length: S::SIZE },

@@ -12,17 +12,17 @@ use switchboard::sync::IrqLock;
 const ADDRESS: u16 = 0xcf8;
 const DATA: u16 = 0xcfc;
 
-/// Reaches segment 0, the first 256 bytes of each function.
+/// The access by ports, to segment 0 and the first 256 bytes of each function.
 ///
 /// # Invariants
-/// The address port and the data port are one critical section, ISRs included: one lock guards both. Only a machine
-/// that is coming to its end goes past it.
+/// A write to the address port and an access to the data port are one critical section, ISRs included: one lock guards
+/// both. Only a panic bypasses it.
 pub(super) struct Ports {
     bare: IrqLock<Bare>,
 }
 
 impl Ports {
-    /// Returns the standard pair of ports.
+    /// Returns the access by the standard ports.
     pub(super) const fn new() -> Self {
         Self { bare: IrqLock::new(Bare) }
     }
@@ -50,7 +50,7 @@ impl ConfigAccess for Ports {
     }
 }
 
-/// The ports themselves.
+/// The ports, without the lock.
 struct Bare;
 
 impl Bare {
@@ -69,8 +69,8 @@ impl Bare {
     fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
         let Some(port) = select(address, offset) else { return };
         match width {
-            // SAFETY: only this crate writes configuration space; each writer (command, BAR sizing, MSI, MSI-X)
-            // keeps the device from memory that is not its own.
+            // SAFETY: only the framework writes configuration space; each writer (Command, BAR sizing, MSI, MSI-X)
+            // keeps the device from memory that it must not access.
             Width::Byte => unsafe { Port::<u8>::new(port).write((value & 0xff) as u8) },
             // SAFETY: as above.
             Width::Word => unsafe { Port::<u16>::new(port).write((value & 0xffff) as u16) },
@@ -80,7 +80,8 @@ impl Bare {
     }
 }
 
-/// Points the address port at the dword that holds `offset`, and says which data port holds the rest.
+/// Writes the address of the dword with `offset` to the address port, and returns the data port of `offset`. Returns
+/// `None` when ports do not reach it.
 fn select(address: Address, offset: u16) -> Option<u16> {
     if address.segment() != 0 || offset >= 256 {
         return None;
@@ -90,7 +91,7 @@ fn select(address: Address, offset: u16) -> Option<u16> {
         | u32::from(address.device()) << 11
         | u32::from(address.function()) << 8
         | u32::from(offset & 0xfc);
-    // SAFETY: 0xCF8 only latches which function the data port talks to, and `Ports` keeps others off it.
+    // SAFETY: 0xCF8 only selects the register behind the data port, and `Ports` holds the lock.
     unsafe { Port::<u32>::new(ADDRESS).write(select) };
     Some(DATA + (offset & 3))
 }

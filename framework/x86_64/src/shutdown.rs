@@ -1,6 +1,6 @@
-//! The ends of a run, and the pauses in it.
+//! Shutdown: functions are quiesced, and the machine exits or halts.
 
-#![expect(unsafe_code, reason = "the debug-exit port and the halt instruction")]
+#![expect(unsafe_code, reason = "the debug-exit port")]
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,16 +10,17 @@ use x86_64::instructions::port::PortWriteOnly;
 
 use switchboard::machine::Machine;
 
-/// The machine to silence, once there is one.
+/// The machine that is quiesced.
 static MACHINE: Once<&'static Machine> = Once::new();
 
-/// Names the machine that is silenced at the end.
+/// Sets the machine that is quiesced at shutdown.
 pub(super) fn init(machine: &'static Machine) {
     MACHINE.call_once(|| machine);
 }
 
-/// Takes every function off the bus ([`Machine::quiesce`]) and keeps interrupts off from here on: what follows is the
-/// end. Only the first call does anything, so that what goes wrong in it does not go wrong for ever.
+/// Disables interrupts and quiesces every function ([`Machine::quiesce`]), for a shutdown or a panic.
+///
+/// Only the first call quiesces, so that a panic in it does not recur.
 pub fn quiesce() {
     static IS_QUIESCED: AtomicBool = AtomicBool::new(false);
     interrupts::disable();
@@ -30,18 +31,22 @@ pub fn quiesce() {
     }
 }
 
-/// Where `-device isa-debug-exit,iobase=0xf4` listens.
+/// The port of `-device isa-debug-exit,iobase=0xf4`.
 const DEBUG_EXIT: u16 = 0xf4;
-/// QEMU exits with twice the value plus one: 33 for success, 35 for failure.
+/// The values for success and failure. QEMU's exit status is twice the value plus one: 33 and 35.
 const SUCCESS: u32 = 0x10;
 const FAILURE: u32 = 0x11;
 
-/// Ends the run, after every function was taken off the bus. On QEMU with a debug-exit device, QEMU exits with status 33, or 35 for a failure; any
-/// other machine halts for good.
+/// Quiesces every function and ends the run: QEMU with a debug-exit device exits with status 33 for success or 35 for
+/// failure, any other machine halts for good.
+///
+/// ```no_run
+/// switchboard_x86_64::shutdown::exit(true);
+/// ```
 pub fn exit(is_success: bool) -> ! {
     quiesce();
     let value = if is_success { SUCCESS } else { FAILURE };
-    // SAFETY: the port belongs to the debug-exit device or to nobody.
+    // SAFETY: the port belongs to the debug-exit device or is unused.
     unsafe { PortWriteOnly::new(DEBUG_EXIT).write(value) };
     loop {
         x86_64::instructions::hlt();

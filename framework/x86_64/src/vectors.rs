@@ -1,12 +1,12 @@
-//! The vector numbers that are the machine's own.
+//! The vectors of the machine's own, which functions do not get.
 
-/// From here on vectors are the machine's own; those below are for functions.
+/// The first vector of the machine's own. Those from 32 to here are for functions.
 pub(super) const FIRST_OWN: u8 = 0xf0;
-/// Handlers that are to be called without their device's doing.
+/// Requested calls of handlers, without an interrupt of their device.
 pub(super) const CALL: u8 = 0xfb;
-/// Alarms of the local APIC timer.
+/// The alarm of the local APIC timer.
 pub(super) const TIMER: u8 = 0xfc;
-/// Errors that the local APIC has seen.
+/// Errors that the local APIC detects.
 pub(super) const ERROR: u8 = 0xfd;
-/// Where the local APIC sends what it cannot explain. The low four bits are ones, as old CPUs want it.
+/// Spurious interrupts of the local APIC. The low four bits are ones, as old CPUs require.
 pub(super) const SPURIOUS: u8 = 0xff;

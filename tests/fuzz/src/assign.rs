@@ -1,4 +1,4 @@
-//! Assignment of BARs and bridge windows, for any tree and whatever firmware left in it.
+//! Assignment of BARs and bridge windows, for arbitrary trees and firmware assignments.
 
 use switchboard_testing::check_assignment;
 

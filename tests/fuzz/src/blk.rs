@@ -1,4 +1,4 @@
-//! The virtio disk driver, whole, against a device that says and writes anything.
+//! The virtio disk driver against a device with arbitrary registers and DMA.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -9,11 +9,12 @@ use switchboard_drivers::virtio::VirtioBlk;
 use crate::input::Input;
 use crate::virtio::{BLK, World};
 
-/// Tasks at once: more than the driver has requests.
-const TASKS: usize = 20;
+/// The largest number of concurrent tasks: more than the driver has requests.
+const MAX_TASKS: usize = 20;
 
 type Task<'a> = Pin<Box<dyn Future<Output = Result<(), BlockError>> + 'a>>;
 
+/// Runs the target.
 pub(crate) fn run(data: &[u8]) {
     World::run(&BLK, data, |world, driver: VirtioBlk, input| {
         let mut tasks: Vec<Task<'_>> = Vec::new();
@@ -21,9 +22,10 @@ pub(crate) fn run(data: &[u8]) {
     });
 }
 
+/// Executes one step of the input: starts, polls or cancels a task, or lets the device act.
 fn step<'a>(world: &World, driver: &'a VirtioBlk, tasks: &mut Vec<Task<'a>>, input: &mut Input<'_>) -> Option<()> {
     match input.byte()? % 8 {
-        0 | 1 if tasks.len() < TASKS => {
+        0 | 1 if tasks.len() < MAX_TASKS => {
             let [kind, sector, sectors] = input.array()?;
             let (sector, length) = (u64::from(sector), usize::from(sectors % 80) * SECTOR_SIZE);
             tasks.push(match kind % 4 {
@@ -36,7 +38,7 @@ fn step<'a>(world: &World, driver: &'a VirtioBlk, tasks: &mut Vec<Task<'a>>, inp
             let mut context = Context::from_waker(Waker::noop());
             tasks.retain_mut(|task| matches!(task.as_mut().poll(&mut context), Poll::Pending));
         }
-        // A task gives up.
+        // A task is cancelled.
         3 if !tasks.is_empty() => {
             let index = usize::from(input.byte()?) % tasks.len();
             drop(tasks.swap_remove(index));

@@ -1,4 +1,4 @@
-//! The e1000 driver, whole, against a card that writes anything into its descriptors and registers.
+//! The e1000 driver against a card with arbitrary registers and descriptors.
 
 use core::task::{Context, Waker};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use switchboard_testing::{FakeFunction, FakeMachine};
 use crate::input::Input;
 
 const LINE: u8 = 10;
-/// Registers: control with its reset bit, status, EEPROM, causes, the rings' places.
+/// Registers: control with its reset bit, status, EEPROM, interrupt causes, and the addresses of the rings.
 const CTRL: u64 = 0x00;
 const RESET: u32 = 1 << 26;
 const STATUS: u64 = 0x08;
@@ -29,7 +29,7 @@ static CARD: LazyLock<Mutex<&'static FakeMachine>> = LazyLock::new(|| {
         if read(fake, CTRL) & RESET != 0 {
             write(fake, CTRL, 0);
         }
-        // An EEPROM that is quick, and empty: the address is where firmware left it.
+        // The EEPROM completes at once and is empty: the MAC address is in the receive address registers.
         write(fake, 0x14, 1 << 4);
     });
     Mutex::new(fake)
@@ -47,6 +47,7 @@ fn write(fake: &FakeMachine, register: u64, value: u32) {
     fake.write_register(here(), 0, register, value);
 }
 
+/// Runs the target.
 pub(crate) fn run(data: &[u8]) {
     let fake = CARD.lock().unwrap_or_else(PoisonError::into_inner);
     let mut input = Input::new(data);
@@ -59,11 +60,12 @@ pub(crate) fn run(data: &[u8]) {
     {
         while step(&fake, &mut card, &mut input).is_some() {}
     }
-    assert_eq!(fake.dma_pages(), 0, "memory is left");
-    assert_eq!(fake.mode(here()), None, "interrupts are left");
-    assert_eq!(fake.read_config(here(), 4) & 4, 0, "it masters the bus");
+    assert_eq!(fake.dma_pages(), 0, "DMA memory is leaked");
+    assert_eq!(fake.mode(here()), None, "interrupts are enabled after the drop");
+    assert_eq!(fake.read_config(here(), 4) & 4, 0, "bus mastering is enabled after the drop");
 }
 
+/// Executes one step of the input: receives, sends, interrupts, or writes descriptors.
 fn step(fake: &FakeMachine, card: &mut E1000, input: &mut Input<'_>) -> Option<()> {
     let mut context = Context::from_waker(Waker::noop());
     match input.byte()? % 8 {
@@ -90,14 +92,14 @@ fn step(fake: &FakeMachine, card: &mut E1000, input: &mut Input<'_>) -> Option<(
             fake.assert_line(LINE.into());
             write(fake, ICR, 0);
         }
-        5 => scribble(fake, TDBAL, input)?,
-        _ => scribble(fake, RDBAL, input)?,
+        5 => write_descriptors(fake, TDBAL, input)?,
+        _ => write_descriptors(fake, RDBAL, input)?,
     }
     Some(())
 }
 
-/// Writes over a descriptor, from some byte on; or, as a card that is honest about it, sets "done" in several.
-fn scribble(fake: &FakeMachine, ring: u64, input: &mut Input<'_>) -> Option<()> {
+/// Overwrites part of a descriptor with input bytes, or completes several descriptors as a card does.
+fn write_descriptors(fake: &FakeMachine, ring: u64, input: &mut Input<'_>) -> Option<()> {
     let [index, offset, count] = input.array()?;
     let start = u64::from(read(fake, ring)) | u64::from(read(fake, ring + 4)) << 32;
     let place = |index: u8, offset: u8| start + DESCRIPTOR * u64::from(index % 128) + u64::from(offset % 16);
@@ -107,7 +109,7 @@ fn scribble(fake: &FakeMachine, ring: u64, input: &mut Input<'_>) -> Option<()> 
     }
     let [length, status, errors] = input.array()?;
     for index in (0..count % 64).map(|step| index.wrapping_add(step)) {
-        // Length, checksum, status, errors; past the end of the shorter ring there may be nothing.
+        // Length, checksum, status, errors. Past the end of the shorter ring there may be no memory.
         _ = fake.dma_write(place(index, 8), &[length, 0, 0, 0, status | 1, errors]);
     }
     Some(())

@@ -1,6 +1,6 @@
-//! The bytes of a run, taken from the front.
+//! The input of a run: bytes, consumed from the front.
 
-/// What is left of the bytes.
+/// The bytes that are left.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'a> {
     rest: &'a [u8],
@@ -11,19 +11,22 @@ impl<'a> Input<'a> {
         Self { rest }
     }
 
+    /// Consumes a byte.
     pub(crate) fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
+    /// Consumes a 16-bit integer.
     pub(crate) fn word(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
+    /// Consumes a 32-bit integer.
     pub(crate) fn dword(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// The next `N` bytes; those that are missing are zero, unless all are.
+    /// Consumes `N` bytes. Missing ones are zero; `None` when all are missing.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let bytes = self.bytes(N);
         let mut array = [0; N];
@@ -31,7 +34,8 @@ impl<'a> Input<'a> {
         (!bytes.is_empty()).then_some(array)
     }
 
-    /// At most `count` bytes.
+    /// Consumes at most `count` bytes.
+    /// Consumes a byte.
     pub(crate) fn bytes(&mut self, count: usize) -> &'a [u8] {
         let (bytes, rest) = self.rest.split_at(count.min(self.rest.len()));
         self.rest = rest;

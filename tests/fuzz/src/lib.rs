@@ -1,7 +1,7 @@
-//! Fuzz targets: each takes any bytes for what devices or firmware say, and panics when something comes of them
-//! that must not.
+//! Fuzz targets: each interprets arbitrary bytes as the behaviour of devices or firmware, and panics when a driver or
+//! the framework violates an invariant.
 //!
-//! They are plain functions. `runner/` gives them to libFuzzer; `tests/replay.rs` gives them the corpus, on any
+//! They are plain functions. `runner/` runs them with libFuzzer; `tests/replay.rs` replays the corpus, on any
 //! toolchain.
 
 mod assign;
@@ -14,10 +14,10 @@ mod tables;
 mod virtio;
 mod walk;
 
-/// A target: its name, which is that of its folder in `corpus/` and of its program in `runner/`, and what it does.
+/// A target: its name, which is also that of its folder in `corpus/` and of its program in `runner/`, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub const TARGETS: &[Target] = &[
     ("walk", walk::run),
     ("assign", assign::run),
@@ -28,10 +28,10 @@ pub const TARGETS: &[Target] = &[
     ("e1000", e1000::run),
 ];
 
-/// Runs the target of that name.
+/// Runs the target with that name.
 ///
 /// # Panics
-/// When there is none, and when the target does: it has found something.
+/// When there is no such target, and when the target finds a violation.
 pub fn run(name: &str, data: &[u8]) {
     let Some((_, target)) = TARGETS.iter().find(|(known, _)| *known == name) else { panic!("no target {name}") };
     target(data);

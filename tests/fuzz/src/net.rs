@@ -1,4 +1,4 @@
-//! The virtio network driver, whole, against a device that says and writes anything.
+//! The virtio network driver against a device with arbitrary registers and DMA.
 
 use core::task::{Context, Waker};
 
@@ -8,6 +8,7 @@ use switchboard_drivers::virtio::VirtioNet;
 use crate::input::Input;
 use crate::virtio::{NET, World};
 
+/// Runs the target.
 pub(crate) fn run(data: &[u8]) {
     World::run(&NET, data, |world, mut driver: VirtioNet, input| {
         let largest = driver.capabilities().max_transmission_unit;
@@ -16,12 +17,13 @@ pub(crate) fn run(data: &[u8]) {
     });
 }
 
+/// Executes one step of the input: receives, sends, or lets the device act.
 fn step(world: &World, driver: &mut VirtioNet, largest: usize, input: &mut Input<'_>) -> Option<()> {
     let mut context = Context::from_waker(Waker::noop());
     match input.byte()? % 8 {
         0 | 1 => {
             if let Some((frame, slot)) = driver.receive(&mut context) {
-                // All of it can be read and written, as a stack does.
+                // The whole frame can be read and written.
                 let sum = frame.consume(|bytes| {
                     bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
                     bytes.len()

@@ -1,11 +1,12 @@
-//! Firmware's tables: the MCFG, the MADT, the DSDT by themselves, and all of them from the root pointer on.
+//! Firmware tables: the MCFG, the MADT and the DSDT alone, and all of them from the root pointer.
 
 use switchboard::platform::EcamRegion;
 use switchboard_x86_64::firmware_tables::{self, FirmwareTables, PhysicalMemory};
 
-/// Where the bytes are in the machine: in the area that a BIOS keeps its root pointer in.
+/// The physical address of the bytes: the area in which a BIOS keeps the root pointer.
 const BASE: u64 = 0xe0000;
 
+/// Runs the target.
 pub(crate) fn run(data: &[u8]) {
     let Some((kind, table)) = data.split_first() else { return };
     match kind % 4 {
@@ -21,7 +22,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// What is mapped as configuration space makes sense as such.
+/// Asserts that the regions of configuration space are valid.
 fn check_ecam(regions: &[EcamRegion]) {
     for region in regions {
         assert!(region.base.is_multiple_of(1 << 20) && region.base != 0, "{region:x?}");
@@ -29,14 +30,15 @@ fn check_ecam(regions: &[EcamRegion]) {
     }
 }
 
+/// Asserts that lines have a route only where an I/O APIC exists.
 fn check_lines(tables: &FirmwareTables) {
     assert!(tables.lines.is_empty() || tables.lines.len() == 256);
-    let means_none = [0, 255].into_iter().all(|line| tables.lines.get(line).is_none_or(Option::is_none));
-    assert!(means_none, "a number that means none has a line");
+    let has_none = [0, 255].into_iter().all(|line| tables.lines.get(line).is_none_or(Option::is_none));
+    assert!(has_none, "a number without a connection has a line");
     assert!(!tables.io_apics.is_empty() || tables.lines.iter().all(Option::is_none), "a line to no I/O APIC");
 }
 
-/// The physical memory of a machine with nothing but these bytes.
+/// Physical memory with these bytes only.
 struct Firmware<'a> {
     bytes: &'a [u8],
 }

@@ -1,4 +1,4 @@
-//! The corpus, given to the targets once more: what fuzzing has found, or has come across, stays a test.
+//! A replay of the corpus: every input that fuzzing has found stays a test.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -10,7 +10,7 @@ fn corpus(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)
 }
 
-/// Gives every file of a folder to a target. Returns how many there were, and those on which it panicked.
+/// Runs a target on every file of a folder. Returns the number of files, and those on which it panics.
 fn replay(folder: &Path, target: fn(&[u8])) -> (usize, Vec<PathBuf>) {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -41,7 +41,7 @@ fn every_folder_has_its_target() {
 }
 
 #[test]
-fn a_target_that_panics_is_told() {
+fn a_target_that_panics_is_reported() {
     let (count, failures) = replay(&corpus("queue"), |data| assert!(data.len() % 2 == 0, "planted"));
     let odd = fs::read_dir(corpus("queue"))
         .expect("the corpus")
@@ -51,7 +51,7 @@ fn a_target_that_panics_is_told() {
 }
 
 #[test]
-fn nothing_and_noise_are_no_news() {
+fn empty_input_and_noise_do_not_panic() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let noise: Vec<u8> = (0..4096)
         .map(|_| {

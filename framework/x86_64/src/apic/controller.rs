@@ -1,4 +1,4 @@
-//! The bare machine's interrupt delivery.
+//! The interrupt controller of the machine, as the framework uses it.
 
 use super::io::IoApics;
 use super::local;
@@ -10,10 +10,10 @@ use switchboard::interrupt::{ChipsetAnswer, Gsi, Route, RouteError, RouteSource,
 use switchboard::platform::{InterruptController, MessageTarget};
 use switchboard::sync::IrqLock;
 
-/// Where messages go (SDM vol. 3, 11.11.1): this, and the CPU in bits 12 to 19.
+/// The address of interrupt messages (SDM vol. 3, 11.11.1), with the CPU in bits 12 to 19.
 const MESSAGES: u64 = 0xfee0_0000;
 
-/// Local APICs by messages, I/O APICs by the MADT, lines by the chipset or firmware.
+/// The local APICs, the I/O APICs of the MADT, and the routing of lines by the chipset or by firmware.
 pub(crate) struct Controller {
     madt: Madt,
     io_apics: IrqLock<IoApics>,
@@ -66,8 +66,9 @@ impl InterruptController for Controller {
     }
 }
 
-/// Whom to believe. The chipset comes first: what its registers say is where the wire ends. Interrupt Line is a note that
-/// firmware left, written for the 8259 pair, and 0 where firmware wrote none. It counts where the chipset is not known.
+/// Chooses the route of a wire. The chipset takes precedence: its registers determine the input that the wire reaches.
+/// Interrupt Line is written by firmware for the 8259 pair, and 0 where firmware wrote nothing. It is used where the
+/// chipset is unknown.
 fn choose(chipset: ChipsetAnswer, interrupt_line: u8, madt: &Madt) -> Option<Route> {
     let (gsi, source) = match chipset {
         ChipsetAnswer::Line(gsi) => (Some(gsi), RouteSource::Chipset),
@@ -75,7 +76,7 @@ fn choose(chipset: ChipsetAnswer, interrupt_line: u8, madt: &Madt) -> Option<Rou
         ChipsetAnswer::Unknown { .. } | ChipsetAnswer::UnknownWiring { .. } => {
             (madt.gsi_of(interrupt_line), RouteSource::InterruptLine)
         }
-        // Whatever firmware noted, the wire does not end there.
+        // The wire reaches no input, whatever Interrupt Line holds.
         ChipsetAnswer::Disconnected { .. } | ChipsetAnswer::Ambiguous { .. } => (None, RouteSource::Chipset),
     };
     gsi.map(|gsi| Route { gsi, source })
@@ -85,7 +86,7 @@ fn choose(chipset: ChipsetAnswer, interrupt_line: u8, madt: &Madt) -> Option<Rou
 mod tests {
     use super::*;
 
-    /// One I/O APIC, and ISA's interrupt 11 moved to line 30.
+    /// Makes a MADT with one I/O APIC, and an override of ISA interrupt 11 to GSI 30.
     fn madt() -> Madt {
         let mut table = [0; 44].to_vec();
         table.extend([1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chipset_that_is_known_is_believed() {
+    fn a_known_chipset_takes_precedence() {
         assert_eq!(chosen(ChipsetAnswer::Line(Gsi(21)), 10), Some((21, RouteSource::Chipset)));
         assert_eq!(chosen(ChipsetAnswer::Isa(11), 10), Some((30, RouteSource::Chipset)));
         assert_eq!(chosen(ChipsetAnswer::Disconnected { register: 0x60, value: 0x80 }, 10), None);
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn firmware_is_where_it_is_not() {
+    fn interrupt_line_counts_where_the_chipset_is_unknown() {
         let unknown = ChipsetAnswer::Unknown { vendor: 0x1022, device: 0x1480 };
         assert_eq!(chosen(unknown, 10), Some((10, RouteSource::InterruptLine)));
         assert_eq!(chosen(unknown, 11), Some((30, RouteSource::InterruptLine)));

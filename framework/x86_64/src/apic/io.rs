@@ -1,4 +1,4 @@
-//! The I/O APICs: lines in, vectors out.
+//! The I/O APICs, which deliver lines as vectors.
 
 #![expect(unsafe_code, reason = "the I/O APICs' registers")]
 
@@ -12,7 +12,7 @@ use crate::madt::{Madt, Polarity};
 use crate::memory::MachineMemory;
 use switchboard::interrupt::{Gsi, RouteError, Vector};
 
-/// All of the machine's I/O APICs.
+/// The I/O APICs of the machine.
 #[derive(Debug)]
 pub(crate) struct IoApics {
     units: Vec<Unit>,
@@ -23,22 +23,22 @@ struct Unit {
     apic: IoApic,
     first_gsi: u32,
     last_input: u8,
-    /// Where the end of a delivery can be told it directly; null where it has no such register.
-    end: AtomicPtr<u32>,
+    /// Its EOI register, which clears Remote IRR; null where it has none.
+    eoi: AtomicPtr<u32>,
 }
 
-/// From this version on there is a register for that, at this offset (82093AA's successors; SDM vol. 3, 11.8.5).
-const HAS_END: u8 = 0x20;
-const END: usize = 0x40;
+/// The first version with an EOI register, and the offset of that (82093AA's successors; SDM vol. 3, 11.8.5).
+const EOI_VERSION: u8 = 0x20;
+const EOI: usize = 0x40;
 
 impl IoApics {
-    /// Maps the I/O APICs of the MADT and masks all of their inputs. One that cannot be mapped is left out.
+    /// Maps the I/O APICs of the MADT and masks all their inputs. One that cannot be mapped is left out.
     pub(crate) fn new(madt: &Madt) -> Self {
         let units = madt.io_apics.iter().filter_map(|entry| {
             // Two 32-bit registers, the second at offset 16, and perhaps a third.
-            let page = MachineMemory::map(entry.address, END as u64 + 4);
+            let page = MachineMemory::map(entry.address, EOI as u64 + 4);
             let page = page.inspect_err(|error| log::warn!("no I/O APIC at {:#x}: {error}", entry.address)).ok()?;
-            // SAFETY: firmware says that an I/O APIC is there, it is mapped uncached for good, and each entry of
+            // SAFETY: firmware reports an I/O APIC there, it is mapped uncached for good, and each entry of
             // the table is used once.
             let mut apic = unsafe { IoApic::new(page.addr().get() as u64) };
             // SAFETY: the mapping is valid.
@@ -48,19 +48,19 @@ impl IoApics {
                 unsafe { apic.disable_irq(input) };
             }
             // SAFETY: the mapping is valid.
-            let has_end = unsafe { apic.version() } >= HAS_END;
-            let end = if has_end { page.as_ptr().wrapping_byte_add(END).cast() } else { ptr::null_mut() };
-            Some(Unit { apic, first_gsi: entry.first_gsi, last_input, end: AtomicPtr::new(end) })
+            let has_eoi = unsafe { apic.version() } >= EOI_VERSION;
+            let eoi = if has_eoi { page.as_ptr().wrapping_byte_add(EOI).cast() } else { ptr::null_mut() };
+            Some(Unit { apic, first_gsi: entry.first_gsi, last_input, eoi: AtomicPtr::new(eoi) })
         });
         Self { units: units.collect() }
     }
 
-    /// How many lines there are.
+    /// Returns the number of inputs.
     pub(crate) fn inputs(&self) -> usize {
         self.units.iter().map(|unit| usize::from(unit.last_input) + 1).sum()
     }
 
-    /// Whether one of them has that line.
+    /// Returns whether one of them has the input of that GSI.
     pub(crate) fn has(&mut self, gsi: Gsi) -> bool {
         self.find(gsi).is_some()
     }
@@ -72,7 +72,10 @@ impl IoApics {
         })
     }
 
-    /// Points a line at a vector: level-triggered, masked.
+    /// Connects a line to a vector: level-triggered, masked.
+    ///
+    /// # Errors
+    /// [`RouteError::NoSuchGsi`] when no I/O APIC has the input, or the CPU cannot be named in an entry.
     pub(crate) fn connect(&mut self, gsi: Gsi, vector: Vector, polarity: Polarity) -> Result<(), RouteError> {
         let no_such_gsi = RouteError::NoSuchGsi { gsi: gsi.0 };
         let (apic, input) = self.find(gsi).ok_or(no_such_gsi)?;
@@ -88,21 +91,21 @@ impl IoApics {
         Ok(())
     }
 
-    /// Ends the deliveries of a vector that an I/O APIC still waits for the end of. A level that is asserted is delivered
-    /// again.
+    /// Clears Remote IRR of the inputs that deliver a vector, where the I/O APIC still waits for the EOI. A level that
+    /// is still asserted is delivered again.
     pub(crate) fn clear_remote_irr(&mut self, vector: Vector) {
-        for end in self.units.iter().map(|unit| unit.end.load(Ordering::Relaxed)).filter(|end| !end.is_null()) {
+        for eoi in self.units.iter().map(|unit| unit.eoi.load(Ordering::Relaxed)).filter(|eoi| !eoi.is_null()) {
             // SAFETY: the register is there, mapped for good, and takes any vector.
-            unsafe { end.write_volatile(vector.number().into()) };
+            unsafe { eoi.write_volatile(vector.number().into()) };
         }
     }
 
-    /// Lets a line through, or holds it back.
+    /// Masks or unmasks a line.
     pub(crate) fn set_masked(&mut self, gsi: Gsi, is_masked: bool) {
         match (self.find(gsi), is_masked) {
             // SAFETY: the input is one that it has.
             (Some((apic, input)), true) => unsafe { apic.disable_irq(input) },
-            // SAFETY: as above; `connect` has pointed it at a vector.
+            // SAFETY: as above; `connect` has connected it to a vector.
             (Some((apic, input)), false) => unsafe { apic.enable_irq(input) },
             (None, _) => {}
         }

@@ -38,7 +38,7 @@ const MASKED: u32 = 1 << 16;
 const DELIVER_NMI: u32 = 4 << 8;
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 const DEADLINE_MODE: u32 = 2 << 17;
-/// Divide by 16: an alarm can be a minute away, and is still precise to some nanoseconds.
+/// Divide by 16: the countdown reaches a minute, at a resolution of some nanoseconds.
 const DIVIDE_BY_16: u32 = 0b0011;
 
 /// The page of registers; null in x2APIC mode.
@@ -46,7 +46,7 @@ static PAGE: AtomicPtr<u32> = AtomicPtr::new(ptr::null_mut());
 static ERRORS: AtomicU64 = AtomicU64::new(0);
 static SENDING: IrqLock<()> = IrqLock::new(());
 
-/// Which way the registers are reached.
+/// The way of access to the registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ApicMode {
     XApic,
@@ -68,7 +68,7 @@ pub(crate) fn init() -> Result<ApicMode, MemoryError> {
     // SAFETY: the base stays where firmware put it.
     unsafe { ApicBase::write(frame, enabled) };
     if kind == ApicMode::X2Apic {
-        // In a second step: there is no way from "off" to x2APIC mode at once (SDM vol. 3, 11.12.5).
+        // In a second step: the transition from "disabled" to x2APIC mode is not allowed (SDM vol. 3, 11.12.5).
         // SAFETY: the base stays where firmware put it, and the CPU has the mode.
         unsafe { ApicBase::write(frame, enabled | ApicBaseFlags::X2APIC_ENABLE) };
     }
@@ -85,13 +85,13 @@ pub(crate) fn init() -> Result<ApicMode, MemoryError> {
     Ok(kind)
 }
 
-/// This CPU's local APIC id.
+/// Returns this CPU's local APIC id.
 pub(crate) fn id() -> u32 {
     let id = read(ID);
     if PAGE.load(Ordering::Relaxed).is_null() { id } else { id >> 24 }
 }
 
-/// Ends the interrupt in service. Called by the interrupt entry alone.
+/// Sends the EOI of the interrupt in service. Called by the interrupt entry alone.
 #[inline]
 pub(crate) fn end_of_interrupt() {
     write(EOI, 0);
@@ -106,22 +106,22 @@ pub(crate) fn send(cpu: u32, vector: u8) {
         // SAFETY: x2APIC mode, where this MSR holds both halves; the vector is one for functions.
         unsafe { register.write(u64::from(cpu) << 32 | u64::from(command)) };
     } else {
-        // An interrupt between the two writes could send its own and leave its destination behind.
-        let _whole = SENDING.lock();
+        // An interrupt between the two writes could send one itself and replace the destination.
+        let _guard = SENDING.lock();
         write(DESTINATION, cpu << 24);
         write(COMMAND, command);
     }
 }
 
-/// Whether that vector is in service.
+/// Returns whether that vector is in service (ISR).
 pub(crate) fn is_in_service(vector: u8) -> bool {
     let register = IN_SERVICE + 0x10 * u16::from(vector / 32);
     read(register) & 1 << (vector % 32) != 0
 }
 
-/// Counts and reports what the local APIC complains about: a message with a vector below 16, say.
+/// Counts and logs the errors of the local APIC, such as a message with a vector below 16.
 pub(crate) fn report_errors() {
-    // A write makes the register show what happened since the last one.
+    // A write updates the register with the errors since the last write.
     write(ERROR_STATUS, 0);
     let status = read(ERROR_STATUS);
     let count = ERRORS.fetch_add(1, Ordering::Relaxed) + 1;
@@ -130,33 +130,33 @@ pub(crate) fn report_errors() {
     }
 }
 
-/// Has the timer count down once for each [`start_countdown`].
+/// Selects the one-shot mode of the timer: it counts down once for each [`start_countdown`].
 pub(crate) fn set_one_shot_mode() {
     write(DIVIDE, DIVIDE_BY_16);
     write(LVT_TIMER, u32::from(TIMER));
 }
 
-/// Counts down from `ticks`, then interrupts; zero stops.
+/// Starts a countdown from `ticks`, which ends in an interrupt. Zero stops it.
 pub(crate) fn start_countdown(ticks: u32) {
     write(INITIAL_COUNT, ticks);
 }
 
-/// What is left of the countdown.
+/// Returns the ticks that are left of the countdown.
 pub(crate) fn countdown() -> u32 {
     read(CURRENT_COUNT)
 }
 
-/// Has the timer interrupt when the TSC reaches [`set_deadline`].
+/// Selects the TSC-deadline mode of the timer: it interrupts when the TSC reaches [`set_deadline`].
 pub(crate) fn set_deadline_mode() {
     write(LVT_TIMER, DEADLINE_MODE | u32::from(TIMER));
     // The write to the page must be done before the MSR is written (SDM vol. 3, 11.5.4.1).
     core::sync::atomic::fence(Ordering::SeqCst);
 }
 
-/// Interrupts when the TSC reaches `tsc`; zero means never.
+/// Sets the deadline, in ticks of the TSC. Zero disarms the timer.
 pub(crate) fn set_deadline(tsc: u64) {
     let mut deadline = TSC_DEADLINE;
-    // SAFETY: the CPU has this register (`set_deadline_mode` was chosen), and any value is a moment.
+    // SAFETY: the CPU has this register (`set_deadline_mode` was chosen), and takes any value.
     unsafe { deadline.write(tsc) };
 }
 
@@ -172,7 +172,7 @@ fn write(register: u16, value: u32) {
         // SAFETY: `init` chose x2APIC mode, and this module names writable registers only.
         unsafe { msr(register).write(u64::from(value)) };
     } else {
-        // SAFETY: the registers named here lie in the page.
+        // SAFETY: the registers named here are in the page.
         let register = unsafe { page.byte_add(usize::from(register)) };
         // SAFETY: `init` mapped the page for good, and registers are aligned to 16 bytes.
         unsafe { register.write_volatile(value) };
@@ -187,7 +187,7 @@ fn read(register: u16) -> u32 {
         // All of these registers have 32 bits.
         (value & 0xffff_ffff) as u32
     } else {
-        // SAFETY: the registers named here lie in the page.
+        // SAFETY: the registers named here are in the page.
         let register = unsafe { page.byte_add(usize::from(register)) };
         // SAFETY: `init` mapped the page for good, and registers are aligned to 16 bytes.
         unsafe { register.read_volatile() }

@@ -1,4 +1,4 @@
-//! Interrupt controllers: local APIC, I/O APICs, and the 8259 pair that must keep quiet.
+//! Interrupt controllers: the local APIC, the I/O APICs, and the masked 8259 pair.
 
 mod controller;
 mod io;
@@ -7,4 +7,4 @@ pub(super) mod local;
 
 pub(super) use controller::Controller;
 pub(super) use io::IoApics;
-pub(super) use legacy::silence as silence_legacy;
+pub(super) use legacy::mask_all as mask_legacy;

@@ -1,10 +1,10 @@
-//! What the loader says: memory, where the ACPI tables are, and the command line.
+//! Boot information from the loader: the memory map, the ACPI root pointer, and the command line.
 //!
-//! Two protocols are understood, and told apart by what is in the registers: PVH, as spoken by QEMU's `-kernel`, and
-//! Multiboot2, as spoken by GRUB on BIOS and on UEFI. Either way the loader's structures lie in memory that becomes
-//! ours. So everything that is needed later is copied here, before that memory is used.
+//! Two protocols are supported, distinguished by the registers at entry: PVH, as of QEMU's `-kernel`, and Multiboot2,
+//! as of GRUB on BIOS and on UEFI. The loader's structures are in memory that the image will use, so everything that is
+//! needed later is copied here first.
 
-#![expect(unsafe_code, reason = "whoever calls promises that a loader left these structures")]
+#![expect(unsafe_code, reason = "the caller guarantees that a loader left these structures")]
 
 mod multiboot2;
 mod physical;
@@ -16,22 +16,22 @@ use core::ops::Range;
 use super::acpi::RootPointer;
 use super::memory_map::{AddressMap, Ranges};
 
-/// What the loader said, copied and checked. Not `Clone`: [`init`](super::init) takes it, and with it the
-/// memory that it describes.
+/// The boot information, copied and checked. It is not `Clone`: [`init`](super::init) takes it, and with it ownership
+/// of the memory that it describes.
 #[derive(Debug)]
 pub struct BootInfo {
-    /// Memory that is free to use: whole pages, sorted, apart from each other and from the image.
+    /// Free memory: whole pages, sorted, disjoint, without the image.
     pub(super) usable: Ranges,
-    /// All memory, and what firmware reserves.
+    /// All memory, and the ranges that firmware reserves.
     pub(super) address_map: AddressMap,
-    /// ACPI's root pointer, if the loader gave one.
+    /// ACPI's root pointer, if the loader passes one.
     pub(super) root_pointer: Option<RootPointer>,
     pub(super) command_line: &'static str,
     pub(super) image: ImageLayout,
     pub(super) protocol: BootProtocol,
 }
 
-/// Where the image's parts are, by physical (and virtual) address, in whole pages.
+/// The sections of the image, by physical (and virtual) address, in whole pages.
 #[derive(Debug, Clone)]
 pub struct ImageLayout {
     /// Code: readable and executable.
@@ -45,16 +45,17 @@ pub struct ImageLayout {
 }
 
 impl ImageLayout {
-    /// All of it.
+    /// Returns the range of the whole image.
     fn range(&self) -> Range<u64> {
         self.text.start..self.data.end
     }
 }
 
-/// How the loader hands over.
+/// The boot protocol of the loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BootProtocol {
-    /// Xen's PVH, which QEMU's `-kernel` and other monitors speak.
+    /// Xen's PVH, used by QEMU's `-kernel` and other virtual machine monitors.
     Pvh,
     /// Multiboot2, by a loader that ran on a BIOS.
     Multiboot2,
@@ -72,73 +73,73 @@ impl fmt::Display for BootProtocol {
     }
 }
 
-/// Why the loader's word was not accepted.
+/// The reason why boot information is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootError {
-    /// What should be a PVH start info is none.
+    /// The PVH start info has a wrong magic number.
     #[error("no PVH start info at {address:#x}: the magic number is {magic:#x}")]
     NotPvh {
-        /// Where it was looked for.
+        /// Its physical address.
         address: u64,
-        /// What was there.
+        /// The magic number that was found.
         magic: u32,
     },
-    /// What should be a Multiboot2 information structure is not in memory that can be read now, or endless.
+    /// The Multiboot2 information structure is not in mapped memory, or longer than supported.
     #[error("no Multiboot2 information of {length} bytes at {address:#x}")]
     Unreachable {
-        /// Where it is said to be.
+        /// Its physical address.
         address: u64,
-        /// The bytes that it claims to have.
+        /// Its length field, in bytes.
         length: u32,
     },
-    /// What should be a Multiboot2 information structure is none.
+    /// The Multiboot2 information structure is malformed.
     #[error("no Multiboot2 information at {address:#x}: {reason}")]
     NotMultiboot2 {
-        /// Where it was looked for.
+        /// Its physical address.
         address: u64,
-        /// What is wrong with it.
-        reason: ::multiboot2::LoadError,
+        /// The defect.
+        reason: &'static str,
     },
-    /// The loader left firmware's boot services running, which own most of the memory.
+    /// The loader has not exited UEFI's boot services, which own most of the memory.
     #[error("the loader has not left UEFI's boot services")]
     BootServices,
-    /// The loader gave no memory map.
+    /// The loader passed no memory map.
     #[error("the loader gave no memory map ({protocol})")]
     NoMemoryMap {
-        /// What it speaks.
+        /// The protocol of the loader.
         protocol: BootProtocol,
     },
 }
 
 impl BootInfo {
-    /// Reads what the loader left, by the two registers that it left it in.
+    /// Reads the loader's structures, given the registers at entry.
     ///
     /// # Errors
-    /// [`BootError`] when it is nothing that is known here, or has no memory map.
+    /// [`BootError`] when the structures are malformed, or have no memory map.
     ///
     /// # Safety
-    /// Called once, by the boot CPU, with `eax` and `ebx` as they were at the entry and with `image` telling the
-    /// truth. The first 4 GiB are mapped one to one and stay so until [`init`](super::init), and the loader's
-    /// structures have not been overwritten yet.
+    /// Called once, by the boot CPU, with `eax` and `ebx` as they were at entry, and with the layout of the running
+    /// image. The first 4 GiB are identity-mapped and stay so until [`init`](super::init), and the loader's structures
+    /// have not been overwritten yet.
     pub unsafe fn from_loader(eax: u32, ebx: u32, image: ImageLayout) -> Result<Self, BootError> {
         if eax == ::multiboot2::MAGIC {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller's contract is the same.
             unsafe { multiboot2::read(ebx.into(), image) }
         } else {
-            // PVH says nothing about `eax`: the start info has a magic number of its own.
-            // SAFETY: the caller's promise.
+            // PVH does not define `eax`: the start info has a magic number of its own.
+            // SAFETY: the caller's contract is the same.
             unsafe { pvh::read(ebx.into(), image) }
         }
     }
 
-    /// The kernel command line.
+    /// Returns the kernel command line.
     #[must_use]
     pub fn command_line(&self) -> &'static str {
         self.command_line
     }
 
-    /// How the loader handed over.
+    /// Returns the boot protocol of the loader.
     #[must_use]
     pub fn protocol(&self) -> BootProtocol {
         self.protocol

@@ -1,6 +1,6 @@
-//! PVH: a start info that points at the memory map and the command line.
+//! PVH: boot information as a start info structure.
 
-#![expect(unsafe_code, reason = "the start info is a web of physical addresses")]
+#![expect(unsafe_code, reason = "the start info contains physical addresses")]
 
 use pvh::start_info::{MemmapTableEntry, MemmapType, START_MAGIC_VALUE, StartInfo};
 
@@ -9,20 +9,20 @@ use super::{BootError, BootInfo, BootProtocol, ImageLayout};
 use crate::acpi::RootPointer;
 use crate::memory_map::{self, AddressMap, Region, RegionKind};
 
-/// The longest memory map that is read; the rest is memory that goes unused.
-const MAP_LIMIT: u32 = 256;
+/// The largest number of memory map entries that are read. Memory of further entries is not used.
+const MAX_ENTRIES: u32 = 256;
 
 /// Reads the start info at a physical address.
 ///
 /// # Errors
-/// [`BootError`] when it is none, or has no memory map, as those of version 0.
+/// [`BootError`] when it is malformed, or has no memory map, as in version 0.
 ///
 /// # Safety
 /// As for [`BootInfo::from_loader`].
 pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, BootError> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's contract is the same.
     let magic = unsafe { peek::<u32>(address) }.unwrap_or(0);
-    // SAFETY: the caller's promise; any bits make a valid `StartInfo`.
+    // SAFETY: the caller's contract is the same; any bits make a valid `StartInfo`.
     let info = unsafe { peek::<StartInfo>(address) }.filter(|info| info.magic == START_MAGIC_VALUE);
     let Some(info) = info else {
         return Err(BootError::NotPvh { address, magic });
@@ -32,9 +32,9 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
         return Err(BootError::NoMemoryMap { protocol });
     }
 
-    let entries = (0..info.memmap_entries.min(MAP_LIMIT)).filter_map(|index| {
+    let entries = (0..info.memmap_entries.min(MAX_ENTRIES)).filter_map(|index| {
         let address = info.memmap_paddr.checked_add(u64::from(index) * size_of::<MemmapTableEntry>() as u64)?;
-        // SAFETY: the caller's promise; any bits make a valid entry.
+        // SAFETY: the caller's contract is the same; any bits make a valid entry.
         unsafe { peek::<MemmapTableEntry>(address) }
     });
     let regions = entries.map(|entry| Region {
@@ -49,7 +49,7 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
     let usable = memory_map::usable(regions, image.range());
 
     let root_pointer = Some(info.rsdp_paddr).filter(|address| *address != 0).map(RootPointer::At);
-    // SAFETY: the caller's promise; any byte is a valid `u8`.
+    // SAFETY: the caller's contract is the same; any byte is a valid `u8`.
     let command_line = (info.cmdline_paddr..).map_while(|at| unsafe { peek::<u8>(at) });
     Ok(BootInfo { usable, address_map, root_pointer, command_line: keep_command_line(command_line), image, protocol })
 }

@@ -1,11 +1,10 @@
-//! QEMU's expander bridges: devices of bus 0 that are root buses of their own.
+//! QEMU's expander bridges: devices of bus 0 with a root bus of their own.
 //!
-//! An expander does not tell the number of its bus, so with several of them, which one leads to a root bus is not
-//! known.
+//! No register of an expander has the number of its bus. With several expanders, the one of a root bus is unknown.
 
 use arrayvec::ArrayVec;
 
-use super::device;
+use super::has_id;
 use switchboard::config::{Address, ConfigAccess};
 
 /// `pxb` and `pxb-pcie`.
@@ -16,18 +15,21 @@ const IDS: [u32; 2] = [0x0009_1b36, 0x000b_1b36];
 pub(super) struct Expanders(ArrayVec<u8, 32>);
 
 impl Expanders {
+    /// Finds the expanders on bus 0.
     pub(super) fn find(config: &dyn ConfigAccess) -> Self {
         let is_expander = |number: &u8| {
-            let place = Address::new(0, 0, *number, 0);
-            IDS.into_iter().any(|id| device(config, id, place))
+            let address = Address::new(0, 0, *number, 0);
+            IDS.into_iter().any(|id| has_id(config, id, address))
         };
         Self((0..32).filter(is_expander).collect())
     }
 
+    /// Returns their number.
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
 
+    /// Returns their device numbers.
     pub(super) fn device_numbers(&self) -> &[u8] {
         &self.0
     }

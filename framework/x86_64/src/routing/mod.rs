@@ -1,11 +1,11 @@
-//! What chipsets do with the wires of the root bus: one file for each that is known.
+//! Interrupt routing of chipsets: the lines of the wires of the root bus, with a file for each known chipset.
 //!
-//! A chipset is recognised by its host bridge, at the first device of bus 0. Boards are free to wire their slots as they
-//! like, so what holds for every slot is known of QEMU's boards only, which sign theirs with a subsystem of their own.
-//! What a chipset's registers say holds wherever the chip is.
+//! A chipset is recognised by its host bridge, at the first device of bus 0. The wiring of slots differs between
+//! boards: it is known for QEMU's boards only, which have a subsystem id of their own. The registers of a chipset hold
+//! on any board.
 //!
-//! `_PRT` would tell of any board, but is a program in AML, and the interpreter needs nightly features. So on a board
-//! that is not known here firmware's Interrupt Line registers are what there is.
+//! `_PRT` describes every board, but is AML, and its interpreter needs nightly features. Unknown boards use firmware's
+//! Interrupt Line registers.
 
 mod board;
 mod expander;
@@ -22,7 +22,7 @@ use piix::Piix;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::interrupt::{ChipsetAnswer, Wire};
 
-/// What is known of this machine's wires.
+/// The interrupt routing of this machine.
 #[derive(Debug)]
 pub(super) struct Chipset {
     family: Family,
@@ -39,14 +39,14 @@ enum Family {
 }
 
 impl Chipset {
-    /// Looks at bus 0. `memory` is for those of the registers that are device memory.
+    /// Detects the chipset by the functions of bus 0.
     pub(super) fn find(config: &dyn ConfigAccess) -> Self {
         let first = Address::new(0, 0, 0, 0);
         let host_bridge = config.read(first, 0, Width::Dword);
         let is_qemu = is_qemu(config);
         let family = match host_bridge {
-            // By its LPC bridge: the host bridge is the memory controller's, and came with several of them.
-            _ if device(config, ich9::ID, ich9::place()) => Family::Ich9(Ich9::read(config, is_qemu)),
+            // By its LPC bridge: the ICH9 was combined with several memory controllers, which have the host bridge.
+            _ if has_id(config, ich9::ID, ich9::lpc_bridge()) => Family::Ich9(Ich9::read(config, is_qemu)),
             piix::HOST_BRIDGE if is_qemu => {
                 find(config, piix::ID).map_or(Family::Unknown, |at| Family::Piix(Piix::new(at)))
             }
@@ -56,7 +56,7 @@ impl Chipset {
         Self { family, host_bridge, expanders: Expanders::find(config) }
     }
 
-    /// Where a wire ends. `inputs` is how many lines the I/O APICs have.
+    /// Returns the line of a wire. `inputs` is the number of inputs of all I/O APICs.
     pub(super) fn answer(&self, config: &dyn ConfigAccess, wire: Wire, inputs: usize) -> ChipsetAnswer {
         match &self.family {
             Family::Ich9(ich9) => ich9.answer(wire, &self.expanders),
@@ -70,12 +70,12 @@ impl Chipset {
     }
 }
 
-/// Whether the function at `place` has that id: Vendor ID in the low half, Device ID in the high.
-fn device(config: &dyn ConfigAccess, id: u32, place: Address) -> bool {
-    config.read(place, 0, Width::Dword) == id
+/// Returns whether the function at `address` has that id: Vendor ID in the low half, Device ID in the high half.
+fn has_id(config: &dyn ConfigAccess, id: u32, address: Address) -> bool {
+    config.read(address, 0, Width::Dword) == id
 }
 
-/// The device of bus 0 whose first function has that id.
+/// Returns the first function on bus 0 with that id.
 fn find(config: &dyn ConfigAccess, id: u32) -> Option<Address> {
-    (0..32).map(|number| Address::new(0, 0, number, 0)).find(|place| device(config, id, *place))
+    (0..32).map(|number| Address::new(0, 0, number, 0)).find(|address| has_id(config, id, *address))
 }

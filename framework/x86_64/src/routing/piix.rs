@@ -1,33 +1,35 @@
-//! The 440FX with its PIIX3, on QEMU's `pc`: four wires, led to inputs of the interrupt controllers of old by four
-//! registers (82371SB PIIX3, 2.5.10, "PIRQRC[A:D]").
+//! The 440FX with its PIIX3, on QEMU's `pc`: four wires, which registers route to inputs of the 8259 pair (82371SB
+//! PIIX3, 2.5.10, "PIRQRC[A:D]").
 
 use super::expander::Expanders;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::interrupt::{ChipsetAnswer, Wire};
 
 pub(super) const HOST_BRIDGE: u32 = 0x1237_8086;
-/// The ISA bridge, which has the registers.
+/// The id of the ISA bridge, which has the registers.
 pub(super) const ID: u32 = 0x7000_8086;
 
-/// The first of the four.
+/// The first of the four registers.
 const PIRQRC: u16 = 0x60;
-/// In a register: connected to nothing.
+/// The bit of a register that disconnects the wire.
 const DISABLED: u8 = 1 << 7;
-/// Inputs that a register cannot choose: they are the timer's, the keyboard's, the second controller's, and so on.
+/// Inputs that a register must not select: timer, keyboard, cascade, real-time clock, and coprocessor.
 const RESERVED: [u8; 5] = [0, 1, 2, 8, 13];
 
+/// The routing of a PIIX3.
 #[derive(Debug)]
 pub(super) struct Piix {
     isa_bridge: Address,
 }
 
 impl Piix {
+    /// Returns the routing by the registers of this ISA bridge.
     pub(super) fn new(isa_bridge: Address) -> Self {
         Self { isa_bridge }
     }
 
-    /// The wires of slot 1 are the chipset's own in their order; those of each further slot are turned by one.
-    /// Expander bridges pass their wires on as if their devices were on bus 0.
+    /// Returns the input of a wire. The pins of slot 1 are the wires A to D in order; those of each further slot are
+    /// rotated by one. Wires behind expander bridges are rotated as on bus 0.
     pub(super) fn answer(&self, config: &dyn ConfigAccess, wire: Wire, expanders: &Expanders) -> ChipsetAnswer {
         if wire.device.bus() != 0 && expanders.count() == 0 {
             return ChipsetAnswer::UnknownWiring { device: wire.device };
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_turn_the_pins() {
+    fn slots_rotate_the_pins() {
         let registers = [3, 4, 5, 6];
         for (slot, pin, input) in [(1, Pin::A, 3), (2, Pin::A, 4), (3, Pin::B, 6), (4, Pin::A, 6), (5, Pin::A, 3)] {
             assert_eq!(answer(registers, 0, slot, pin, &[]), ChipsetAnswer::Isa(input), "slot {slot} {pin}");
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_register_may_connect_nothing() {
+    fn a_register_may_disconnect_a_wire() {
         for value in [0x80, 0x8b, 0, 8] {
             let disconnected = ChipsetAnswer::Disconnected { register: 0x62, value };
             assert_eq!(answer([11, 11, value, 11], 0, 3, Pin::A, &[]), disconnected);

@@ -1,4 +1,4 @@
-//! Configuration space that says anything: the scan with bus numbers, sizes and addresses, claims, grants, sleep and
+//! Arbitrary configuration space: the scan with bus numbers, BAR sizes and addresses, claims, grants, suspend and
 //! reset.
 
 mod space;
@@ -18,24 +18,24 @@ use switchboard_testing::{FakeFunction, FakeMachine};
 use crate::input::Input;
 use space::Space;
 
-/// Where a BAR of this machine is memory that can be mapped.
-const REGISTERS: u64 = 0x1_0000;
+/// The size of the BAR of the fake machine.
+const BAR_BYTES: u64 = 0x1_0000;
 
-/// Time passes in leaps: what waits for a second is not to take one.
-struct Leaps(AtomicU64);
+/// A clock that advances a millisecond at each reading, so that waits take little real time.
+struct FastClock(AtomicU64);
 
-impl Clock for Leaps {
+impl Clock for FastClock {
     fn now_ns(&self) -> u64 {
         self.0.fetch_add(1_000_000, Ordering::Relaxed)
     }
 }
 
-static CLOCK: Leaps = Leaps(AtomicU64::new(0));
+static CLOCK: FastClock = FastClock(AtomicU64::new(0));
 static SPACE: LazyLock<Space> = LazyLock::new(Space::default);
 
-/// The machine, and the fake one that lends it its memory.
+/// The machine, and the fake machine whose memory it shares.
 static WORLD: LazyLock<Mutex<(FakeMachine, &'static Machine)>> = LazyLock::new(|| {
-    let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, REGISTERS)]);
+    let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).bar(0, BAR_BYTES)]);
     let machine = fake.share().config(&*SPACE).clock(&CLOCK).build().machine();
     Mutex::new((fake, machine))
 });
@@ -64,22 +64,23 @@ impl RegisterBlock for Block {
     const SIZE: u64 = 0x40;
 }
 
+/// Runs the target.
 pub(crate) fn run(data: &[u8]) {
     let world = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
     let (fake, machine) = &*world;
     let vectors = machine.free_vectors();
     SPACE.fill(&mut Input::new(data));
     machine.scan();
-    // Functions may come and go while they are looked at.
+    // Functions may appear and vanish between scans.
     machine.scan();
     let found = machine.functions();
     for function in machine.take_all() {
         let address = function.address();
-        // A driver's own decoder, of capabilities that say anything. A device that it opens, it resets.
+        // A driver decodes arbitrary virtio capabilities. It resets a device that it opens.
         let is_virtio = function.id().0 == 0x1af4;
         drop(is_virtio.then(|| Transport::open(function)));
         if let Some(function) = machine.take(address) {
-            use_up(function);
+            use_resources(function);
         }
         if let Some(function) = machine.take(address) {
             sleep_and_reset(function);
@@ -92,20 +93,20 @@ pub(crate) fn run(data: &[u8]) {
             assert!(bar.size.is_power_of_two(), "{address}: {bar:x?}");
         }
     }
-    assert_eq!(machine.free_vectors(), vectors, "vectors are left");
-    assert_eq!(fake.dma_pages(), 0, "memory is left");
+    assert_eq!(machine.free_vectors(), vectors, "vectors are leaked");
+    assert_eq!(fake.dma_pages(), 0, "DMA memory is leaked");
     SPACE.clear();
     machine.check_presence();
-    assert!(machine.functions().is_empty(), "functions are left");
+    assert!(machine.functions().is_empty(), "functions are still present");
 }
 
-/// Claims a function, and does with it all that a driver may.
-fn use_up(function: Function) {
+/// Claims a function and uses all its resources, as a driver may.
+fn use_resources(function: Function) {
     let Ok(resources) = function.claim() else { return };
     let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, .. } = resources;
     for bar in [bar0, bar1, bar2, bar3, bar4, bar5] {
         let Ok(windows) = bar.windows() else { continue };
-        for offset in [0, 0x800, REGISTERS - 0x20] {
+        for offset in [0, 0x800, BAR_BYTES - 0x20] {
             if let Ok(block) = windows.map::<Block>(offset, 0x40) {
                 assert!(block.try_read::<u32>(0x3c).is_some(), "the end of a block that was mapped");
             }
@@ -118,9 +119,10 @@ fn use_up(function: Function) {
         bus.isolate();
         drop(interrupts.mask().unmask());
     }
-    assert!(!SPACE.masters_bus(config.address()) || !bus.is_isolated(), "it was cut off");
+    assert!(!SPACE.masters_bus(config.address()) || !bus.is_isolated(), "an isolated function masters the bus");
 }
 
+/// Suspends, resumes and resets a function.
 fn sleep_and_reset(function: Function) {
     let function = match function.suspend() {
         Ok(sleeping) => match sleeping.resume().wait() {
@@ -134,6 +136,6 @@ fn sleep_and_reset(function: Function) {
     {
         let address = function.address();
         drop(function.claim());
-        assert!(!SPACE.masters_bus(address), "it masters the bus");
+        assert!(!SPACE.masters_bus(address), "bus mastering is enabled after a reset");
     }
 }

@@ -1,4 +1,4 @@
-//! Lists as GRUB makes them, and as nobody should.
+//! Tests with lists as GRUB makes them, and with malformed ones.
 
 use alloc::vec::Vec;
 use core::slice;
@@ -7,7 +7,7 @@ use super::*;
 
 const MIB: u64 = 1 << 20;
 
-/// A list in the making: dwords, since it must be aligned to eight bytes.
+/// A list under construction. Its units are 64-bit, since a list is aligned to eight bytes.
 struct List(Vec<u64>);
 
 impl List {
@@ -26,13 +26,13 @@ impl List {
         self
     }
 
-    /// What is understood of it, with an image from 2 to 4 MiB.
+    /// Parses the list, with an image from 2 to 4 MiB.
     fn read<R>(self, check: impl FnOnce(Result<ParsedTags<'_>, BootError>) -> R) -> R {
         let mut whole = self.tag(0, &[]).0;
         whole[0] = whole.len() as u64 * 8;
-        // SAFETY: the vector is as long as it says.
+        // SAFETY: the vector has the length in the header.
         let list = unsafe { BootInformation::load(whole.as_ptr().cast()) };
-        check(understand(&list.expect("a whole list"), 2 * MIB..4 * MIB))
+        check(parse(&list.expect("a whole list"), 2 * MIB..4 * MIB))
     }
 }
 
@@ -55,20 +55,20 @@ fn efi_map(size: u32, entries: &[(u32, u64, u64, u64)]) -> Vec<u8> {
 }
 
 #[test]
-fn a_bios_tells_of_memory_tables_and_words() {
+fn a_list_of_a_bios_has_memory_tables_and_a_command_line() {
     let list = List::new().tag(1, b"irq=intx -- a b\0");
     let list = list.tag(6, &map(24, &[(0, 0x9fc00, 1), (MIB, 31 * MIB, 1), (30 * MIB, 2 * MIB, 3)]));
-    list.tag(14, b"RSD PTR 0123456789ab").read(|told| {
-        let told = told.expect("all that is needed");
-        assert_eq!(told.usable[..], [MIB..2 * MIB, 4 * MIB..30 * MIB]);
-        assert_eq!((told.protocol, told.command_line), (BootProtocol::Multiboot2, &b"irq=intx -- a b\0"[..]));
-        let Some(RootPointer::Copy(copy)) = told.root_pointer else { panic!("no copy") };
+    list.tag(14, b"RSD PTR 0123456789ab").read(|tags| {
+        let tags = tags.expect("a complete list");
+        assert_eq!(tags.usable[..], [MIB..2 * MIB, 4 * MIB..30 * MIB]);
+        assert_eq!((tags.protocol, tags.command_line), (BootProtocol::Multiboot2, &b"irq=intx -- a b\0"[..]));
+        let Some(RootPointer::Copy(copy)) = tags.root_pointer else { panic!("no copy") };
         assert!(copy.starts_with(b"RSD PTR 0123456789ab\0\0"));
     });
 }
 
-/// What UEFI keeps after its boot services: runtime services (5, 6), ACPI's (9, 10), and what it marks as its own;
-/// and device memory (11).
+/// Memory that UEFI keeps after the exit of its boot services: runtime services (5, 6), ACPI (9, 10), and memory with
+/// the attribute RUNTIME; and device memory (11).
 #[test]
 fn uefi_keeps_some_memory() {
     const RUNTIME: u64 = 1 << 63;
@@ -83,21 +83,21 @@ fn uefi_keeps_some_memory() {
         (1, 14 * MIB, 256, 0xf),
         (11, 16 * MIB, 256, 0xf | RUNTIME),
     ];
-    // Firmware's entries are longer than what is known of them; and the loader's own map says less.
+    // The entries are longer than their known fields; the loader's own map has less detail.
     let list = List::new().tag(6, &map(24, &[(MIB, 31 * MIB, 1)])).tag(17, &efi_map(48, &entries));
-    list.tag(14, &[1; 20]).tag(15, &[2; 36]).read(|told| {
-        let told = told.expect("all that is needed");
+    list.tag(14, &[1; 20]).tag(15, &[2; 36]).read(|tags| {
+        let tags = tags.expect("a complete list");
         let free = [MIB..2 * MIB, 4 * MIB..8 * MIB, 9 * MIB..10 * MIB, 11 * MIB..12 * MIB, 14 * MIB..15 * MIB];
-        assert_eq!(told.usable[..], free);
-        let address_map = (told.address_map.memory.as_slice(), told.address_map.reserved.as_slice());
+        assert_eq!(tags.usable[..], free);
+        let address_map = (tags.address_map.memory.as_slice(), tags.address_map.reserved.as_slice());
         assert_eq!(address_map, (slice::from_ref(&(MIB..15 * MIB)), slice::from_ref(&(16 * MIB..17 * MIB))));
-        assert_eq!(told.protocol, BootProtocol::Multiboot2Uefi);
-        assert!(matches!(told.root_pointer, Some(RootPointer::Copy(copy)) if copy == [2; 36]));
+        assert_eq!(tags.protocol, BootProtocol::Multiboot2Uefi);
+        assert!(matches!(tags.root_pointer, Some(RootPointer::Copy(copy)) if copy == [2; 36]));
     });
 }
 
 #[test]
-fn maps_that_make_no_sense_hold_nothing() {
+fn invalid_maps_are_empty() {
     for size in [0, 8, 23, u32::MAX] {
         let map = [size.to_le_bytes(), [0; 4], [1; 4], [1; 4]].concat();
         assert_eq!(regions(&map).count(), 0, "{size}");
@@ -109,8 +109,8 @@ fn maps_that_make_no_sense_hold_nothing() {
 }
 
 #[test]
-fn what_must_be_there_is_asked_for() {
-    let error = |list: List| list.read(|told| told.err());
+fn a_missing_memory_map_and_boot_services_are_errors() {
+    let error = |list: List| list.read(|tags| tags.err());
     let protocol = BootProtocol::Multiboot2;
     assert_eq!(error(List::new().tag(1, b"x\0")), Some(BootError::NoMemoryMap { protocol }));
     assert_eq!(error(List::new().tag(18, &[])), Some(BootError::BootServices));
