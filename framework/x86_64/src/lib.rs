@@ -13,7 +13,7 @@
 //! /// Called once, by the entry, with the registers of the loader and the layout of this image.
 //! unsafe fn start(eax: u32, ebx: u32, image: ImageLayout) -> &'static Machine {
 //!     console::init(log::LevelFilter::Info);
-//!     // SAFETY: the caller's contract is the same.
+//!     // The caller's contract is the same.
 //!     let boot = unsafe { BootInfo::from_loader(eax, ebx, image) };
 //!     let machine = boot.map_err(|error| log::error!("{error}")).and_then(|boot| {
 //!         init(boot, ModePolicy::all()).map_err(|error| log::error!("{error}"))
