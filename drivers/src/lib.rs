@@ -30,6 +30,12 @@
 //!     Err(error) => panic!("{error}"),
 //! }
 //! ```
+//!
+//! # Dependencies in the public interface
+//!
+//! - `embassy-net-driver` 0.2, re-exported as [`embassy_net_driver`]: network drivers implement its `Driver`.
+//! - `embedded-hal-async` 1: the hot-plug [`Runner`](hotplug::Runner) waits by its `DelayNs`.
+//! - [`switchboard`], and by it `zerocopy` 0.8.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -41,3 +47,5 @@ pub mod edu;
 pub mod hotplug;
 pub mod interfaces;
 pub mod virtio;
+
+pub use embassy_net_driver;

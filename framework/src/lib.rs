@@ -1,12 +1,13 @@
 //! Typed PCI functions and typed interrupts for unikernels.
 //!
-//! The [scan](machine::Machine::scan) finds [functions](function). A [driver] claims one and gets its resources, each of
-//! which moves out once: [registers](mmio) in its BARs, [DMA memory](dma) and [interrupts](interrupt). An interrupt is a **line**,
-//! shared and level-triggered, or **messages**, unshared and edge-triggered; they are different types with different handlers.
+//! The [scan](machine::Machine::scan) finds [functions](function). A [driver] claims one and gets its resources, each
+//! of which moves out once: [registers](mmio) in its BARs, [DMA memory](dma) and [interrupts](interrupt). An interrupt
+//! is a **line**, shared and level-triggered, or **messages**, unshared and edge-triggered; they are different types
+//! with different handlers.
 //!
-//! The crate is `no_std`. It has no code for a loader, a device or an executor; the few CPU instructions that it needs are in
-//! [`sync`], for x86-64, AArch64 and RISC-V. A machine is built by the crate `switchboard-x86-64` from hardware, or by
-//! `switchboard-testing` from memory, for tests like this one:
+//! The crate is `no_std`. It has no code for a loader, a device or an executor; the few CPU instructions that it needs
+//! are in [`sync`], for x86-64, AArch64 and RISC-V. A machine is built by the crate `switchboard-x86-64` from hardware,
+//! or by `switchboard-testing` from memory, for tests like this one:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -95,8 +96,8 @@
 //! | [`config`], [`sync`] | decoded configuration space; locks, fences and atomics |
 //!
 //! # Unsafe code
-//! The crate denies `unsafe_code`. A module that needs it states the reason in its first lines, and each block holds one operation and
-//! a comment that justifies it. Drivers need none and can forbid it.
+//! The crate denies `unsafe_code`. A module that needs it states the reason in its first lines, and each block holds
+//! one operation and a comment that justifies it. Drivers need none and can forbid it.
 //!
 //! | where | why |
 //! |---|---|
@@ -108,8 +109,32 @@
 //! | [`sync`] | CPU registers and flags |
 //! | [`config`] | a foreign trait whose methods are declared unsafe |
 //!
-//! Safe code of a driver cannot reach another function's configuration space, BARs, interrupts or DMA memory. It can still tell its
-//! own device a wrong address in a plain register: closing that [needs an IOMMU](dma#what-needs-an-iommu).
+//! Safe code of a driver cannot reach another function's configuration space, BARs, interrupts or DMA memory. It can
+//! still tell its own device a wrong address in a plain register: closing that [needs an
+//! IOMMU](dma#what-needs-an-iommu).
+//!
+//! # Dependencies in the public interface
+//!
+//! - `zerocopy` 0.8, re-exported as [`zerocopy`]: values in [`DmaShared`](dma::DmaShared) memory derive its traits. A driver
+//!   may derive them without a dependency of its own.
+//! - `pci_types` 0.10: [`config::Address`] and [`config::DeviceType`] are types of it.
+//! - `bitflags` 2: sets of flags implement its `Flags`.
+//!
+//! A new incompatible version of one of them is a breaking change of this crate.
+//!
+//! ```
+//! use switchboard::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+//!
+//! #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+//! #[repr(C)]
+//! #[zerocopy(crate = "switchboard::zerocopy")]
+//! struct Descriptor {
+//!     address: [u8; 8],
+//!     length: u32,
+//!     flags: u32,
+//! }
+//! assert_eq!(size_of::<Descriptor>(), 16);
+//! ```
 #![no_std]
 
 extern crate alloc;
@@ -131,3 +156,5 @@ mod scan;
 mod sort;
 pub mod sync;
 pub mod vector;
+
+pub use zerocopy;

@@ -36,8 +36,10 @@
 //! assert_eq!(network.exchange(4000, b""), b"hello\n");
 //! ```
 //!
-//! One foreign type is part of the interface: [`Capabilities`] of `embassy-net-driver` 0.2, whose `Driver` trait the
-//! network drivers implement.
+//! # Dependencies in the public interface
+//!
+//! `embassy-net-driver` 0.2, whose `Driver` network drivers implement ([`Capabilities`] is re-exported), and the crates
+//! `switchboard-runtime` and `switchboard-drivers`.
 #![no_std]
 #![forbid(unsafe_code)]
 

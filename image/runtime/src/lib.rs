@@ -14,6 +14,11 @@
 //! ```
 //!
 //! What this crate needs of the machine itself comes to it as a [`Hal`](hal::Hal), so everything here runs in tests, too.
+//!
+//! # Dependencies in the public interface
+//!
+//! - `embassy-executor` 0.10, re-exported as [`embassy_executor`]: [`Tasks::new`](tasks::Tasks::new) takes its `Spawner`.
+//! - [`switchboard`] and `switchboard-drivers`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -32,3 +37,5 @@ pub mod mark;
 mod memory_disk;
 pub mod system;
 pub mod tasks;
+
+pub use embassy_executor;

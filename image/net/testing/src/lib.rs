@@ -17,6 +17,10 @@
 //!
 //! This crate defines the time driver of `embassy-time` for the test program, and the wake-up hook of
 //! `embassy-executor`; a program that defines its own cannot link it.
+//!
+//! # Dependencies in the public interface
+//!
+//! `embassy-net-driver` 0.2 and `smoltcp` 0.14, whose device traits [`TestCard`] implements.
 
 mod card;
 mod client;
