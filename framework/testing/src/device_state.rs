@@ -1,4 +1,5 @@
-//! What all registers of one fake function share: whether it is on the bus, and the test's hook before an access.
+//! The state of a fake function that its registers share: its presence on the bus, and the test's hook before an
+//! access.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -9,7 +10,7 @@ use switchboard::sync::IrqLock;
 /// A test's action in place of a device.
 pub(super) type Hook = dyn Fn() + Send + Sync;
 
-/// Whether a function is on the bus, and after how many accesses it is removed.
+/// The presence of a function on the bus, and the number of accesses after which it is removed.
 pub(super) struct DeviceState {
     /// Called before each access to the function's registers.
     on_access: IrqLock<Option<Arc<Hook>>>,
@@ -44,6 +45,7 @@ impl DeviceState {
         self.limit.store(self.accesses.load(Ordering::SeqCst) + more, Ordering::SeqCst);
     }
 
+    /// Removes the function now.
     pub(super) fn remove(&self) {
         self.is_gone.store(true, Ordering::SeqCst);
     }
@@ -54,6 +56,7 @@ impl DeviceState {
         hook.inspect(|hook| hook());
     }
 
+    /// Returns whether the function is removed.
     pub(super) fn is_gone(&self) -> bool {
         self.is_gone.load(Ordering::SeqCst)
     }

@@ -45,7 +45,7 @@ pub struct FakeMachine {
     next_addresses: IrqLock<NextAddresses>,
 }
 
-/// Where the next BAR of each kind may begin.
+/// The lowest free address for a BAR of each kind.
 #[derive(Debug)]
 struct NextAddresses {
     low: u64,

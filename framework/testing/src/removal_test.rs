@@ -67,7 +67,7 @@ pub struct RemovalTest {
     pub address: Address,
 }
 
-/// How the framework detects the removal of a device.
+/// The way in which the framework detects the removal of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalDetection {
     /// A hot-plug port reports it: [`Machine::mark_removed`](switchboard::machine::Machine::mark_removed).

@@ -133,6 +133,7 @@ impl FakeMachine {
         }
     }
 
+    /// Returns the offset of the first capability with this id, as the device has it.
     pub(super) fn capability(&self, address: Address, id: u8) -> Option<u16> {
         let mut offset = self.config.peek(address, CAPABILITIES, Width::Byte);
         // A list has no more entries than dwords behind the header.
