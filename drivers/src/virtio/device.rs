@@ -8,8 +8,8 @@ use switchboard::function::BusPort;
 use switchboard::mmio::Bar;
 use switchboard::platform::Clock;
 
+use super::interrupt_status::Signals;
 use super::registers::{CONFIG_GENERATION, Common, DEVICE_STATUS, Status};
-use super::signals::Signals;
 use super::structures::Structures;
 
 /// How long a reset may take. The specification names no bound; real devices need far less.

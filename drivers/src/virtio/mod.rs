@@ -6,11 +6,11 @@
 pub mod blk;
 mod device;
 mod doorbell;
+mod interrupt_status;
 pub mod net;
 pub mod queue;
 mod registers;
 pub mod rng;
-mod signals;
 mod structures;
 #[cfg(test)]
 mod testing;
@@ -21,10 +21,10 @@ mod transport;
 use bitflags::bitflags;
 
 pub use blk::VirtioBlk;
+pub use interrupt_status::Signals;
 pub use net::VirtioNet;
 pub use registers::Cause;
 pub use rng::VirtioRng;
-pub use signals::Signals;
 pub use transport::{Running, Setup, Transport};
 
 /// Red Hat, whose vendor ID all virtio devices bear (4.1.2).

@@ -15,13 +15,13 @@ use switchboard::interrupt::InterruptPort;
 use switchboard::mmio::{Bar, RegisterBlock};
 
 use super::device::Device;
+use super::interrupt_status::Signals;
 use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
 use super::registers::{
     CONFIG_MSIX_VECTOR, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DRIVER_FEATURE, DRIVER_FEATURE_SELECT, NO_VECTOR,
     NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF,
     QUEUE_SELECT, QUEUE_SIZE, Status,
 };
-use super::signals::Signals;
 use super::structures::Structures;
 
 /// `VIRTIO_F_VERSION_1`: without it the device speaks the legacy dialect.

@@ -3,7 +3,7 @@
 mod descriptor;
 #[cfg(test)]
 mod model;
-mod notices;
+mod notifications;
 mod rings;
 mod split;
 mod table;

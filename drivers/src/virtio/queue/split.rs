@@ -8,7 +8,7 @@ use core::fmt;
 use switchboard::dma::{BusAddress, DmaError, DmaPort};
 
 use super::descriptor::{Chain, LONGEST_CHAIN, Segments};
-use super::notices::Notices;
+use super::notifications::Notices;
 use super::rings::{Available, Used};
 use super::table::Table;
 use super::{QueueError, RingFeatures};

@@ -2,7 +2,7 @@
 
 extern crate std;
 
-mod peer;
+mod device_queue;
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -17,7 +17,7 @@ use switchboard::dma::DmaPort;
 use switchboard::function::{Function, Resources};
 use switchboard_testing::{FakeFunction, FakeMachine};
 
-pub(super) use self::peer::{Peer, Taken};
+pub(super) use self::device_queue::{Peer, Taken};
 use super::VENDOR;
 use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
 use super::structures::Structures;

@@ -11,7 +11,7 @@
 
 #![expect(clippy::vec_box, reason = "requests change hands with each use, and are large")]
 
-mod waiting;
+mod handles;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -22,8 +22,8 @@ use atomic_waker::AtomicWaker;
 use spin::Mutex;
 use switchboard::platform::Clock;
 
-use self::waiting::Held;
-pub(super) use self::waiting::{IdleWaiter, Pending};
+use self::handles::Held;
+pub(super) use self::handles::{IdleWaiter, Pending};
 use super::request::Request;
 use crate::adaptive_polling::AdaptivePolling;
 use crate::virtio::queue::{Queue, QueueError};
