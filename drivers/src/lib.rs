@@ -3,8 +3,8 @@
 //!
 //! | Module | Devices | Interface |
 //! |---|---|---|
-//! | [`virtio`] | network cards, disks, sources of random bytes of virtio 1.2 | [`Card`](interfaces::network::Card), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
-//! | [`e1000`] | Intel's 8254x network cards | [`Card`](interfaces::network::Card) |
+//! | [`virtio`] | network cards, disks, sources of random bytes of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
+//! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`hotplug`] | PCI Express ports with a slot | its own |
 //! | [`edu`] | QEMU's edu, the model of a driver | its own |
 //!

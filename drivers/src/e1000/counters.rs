@@ -2,9 +2,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters of one card. They only grow, and can be read while the card works.
+/// E1000Counters of one card. They only grow, and can be read while the card works.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub struct E1000Counters {
     received: EventCount,
     sent: EventCount,
     dropped: EventCount,
@@ -12,7 +12,7 @@ pub struct Counters {
     send_errors: EventCount,
 }
 
-impl Counters {
+impl E1000Counters {
     /// Frames that were handed to the stack.
     #[must_use]
     pub fn received(&self) -> u64 {

@@ -10,7 +10,7 @@ use switchboard::function::Presence;
 use switchboard::interrupt::{Claim, InIsr, LineRoutine};
 use switchboard::mmio::Bar;
 
-use super::counters::Counters;
+use super::counters::E1000Counters;
 use super::registers::{CRCERRS, Causes, ICR, IMC, IMS, MPC, Registers, STATUS, STATUS_LINK_UP};
 
 /// What interrupts all the time. Transmission does not: a full ring asks for it, once.
@@ -21,7 +21,7 @@ const ALWAYS: Causes = Causes::RECEIVED.union(Causes::OVERRUN).union(Causes::LIN
 pub(super) struct Shared {
     pub(super) registers: Bar<Registers>,
     pub(super) presence: Presence,
-    pub(super) counters: Arc<Counters>,
+    pub(super) counters: Arc<E1000Counters>,
     is_link_up: AtomicBool,
     received: AtomicWaker,
     transmitted: AtomicWaker,
@@ -82,12 +82,12 @@ pub(super) struct Handler {
     shared: Arc<Shared>,
     /// Asks for a look at the link, outside the interrupt.
     link_change: Deferred,
-    statistics: Statistics,
+    statistics: E1000Statistics,
 }
 
 /// What the card has counted by itself, since it was probed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Statistics {
+pub struct E1000Statistics {
     /// Frames for which the card found no room.
     pub missed: u64,
     /// Frames with a wrong CRC.
@@ -96,12 +96,12 @@ pub struct Statistics {
 
 impl Handler {
     pub(super) fn new(shared: Arc<Shared>, link_change: Deferred) -> Self {
-        Self { shared, link_change, statistics: Statistics::default() }
+        Self { shared, link_change, statistics: E1000Statistics::default() }
     }
 
     /// Adds up what the card has counted. Reading clears the card's counters, which are 32 bits wide: every read has to be
     /// added up, and two readers at once would lose counts.
-    pub(super) fn collect(&mut self) -> Statistics {
+    pub(super) fn collect(&mut self) -> E1000Statistics {
         let read = |register| match self.shared.registers.read(register) {
             // More likely the card is gone.
             u32::MAX => 0,

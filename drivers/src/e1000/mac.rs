@@ -9,7 +9,7 @@ const CHECKSUM: u16 = 0xbaba;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MacError {
     #[error("word {word:#04x} of the EEPROM was not read in time")]
-    Silent { word: u8 },
+    Timeout { word: u8 },
     #[error("the EEPROM sums up to {found:#06x}, {CHECKSUM:#06x} is wanted")]
     Checksum { found: u16 },
     #[error("the address is not one that a card can have")]
@@ -21,7 +21,7 @@ pub(super) fn from_eeprom(mut read: impl FnMut(u8) -> Option<u16>) -> Result<[u8
     let mut mac = [0; 6];
     let mut sum = 0_u16;
     for word in 0..CHECKED_WORDS {
-        let value = read(word).ok_or(MacError::Silent { word })?;
+        let value = read(word).ok_or(MacError::Timeout { word })?;
         sum = sum.wrapping_add(value);
         if let Some(bytes) = mac.chunks_exact_mut(2).nth(word.into()) {
             bytes.copy_from_slice(&value.to_le_bytes());
@@ -83,7 +83,7 @@ mod tests {
     fn an_eeprom_that_falls_silent_is_named() {
         let words = image([0x5452, 0x1200, 0x5634]);
         let mut read = read(&words);
-        assert_eq!(from_eeprom(|word| read(word).filter(|_| word < 9)), Err(MacError::Silent { word: 9 }));
+        assert_eq!(from_eeprom(|word| read(word).filter(|_| word < 9)), Err(MacError::Timeout { word: 9 }));
     }
 
     #[test]

@@ -36,8 +36,8 @@ use registers::{
 use rx_ring::RxRing;
 use tx_ring::TxRing;
 
-pub use counters::Counters;
-pub use interrupt::Statistics;
+pub use counters::E1000Counters;
+pub use interrupt::E1000Statistics;
 pub use net::{RxToken, TxToken};
 
 /// What `RCTL` promises the device about a receive buffer; those to send from are as large.
@@ -47,13 +47,13 @@ const DESCRIPTOR_BYTES: u16 = 16;
 
 /// The least time between two interrupts, in units of 256 ns: 50 us. Without it a gigabit of small frames would
 /// interrupt for each. QEMU keeps 128 us apart whatever is written here, and so limits a one-frame-at-a-time load.
-const THROTTLE: u32 = 195;
+const INTERRUPT_INTERVAL: u32 = 195;
 
-const MILLISECOND: u64 = 1_000_000;
+const MILLISECOND_NS: u64 = 1_000_000;
 /// A reset takes a microsecond, and the card reads its EEPROM for a few milliseconds after it (14.3).
-const RESET_TIME: u64 = 10 * MILLISECOND;
+const RESET_TIMEOUT_NS: u64 = 10 * MILLISECOND_NS;
 /// One word of the EEPROM takes about 100 us; the first may wait for the card's own reading.
-const EEPROM_TIME: u64 = 10 * MILLISECOND;
+const EEPROM_TIMEOUT_NS: u64 = 10 * MILLISECOND_NS;
 
 /// One card. It is a driver for [`embassy_net_driver`], and zero-copy: frames are built and read in DMA memory.
 pub struct E1000 {
@@ -107,18 +107,18 @@ impl E1000 {
 
     /// What it has done so far; readable while a network stack owns the driver.
     #[must_use]
-    pub fn counters(&self) -> Arc<Counters> {
+    pub fn counters(&self) -> Arc<E1000Counters> {
         self.shared.counters.clone()
     }
 
     /// Returns what the card has counted by itself.
-    pub fn statistics(&mut self) -> Statistics {
+    pub fn statistics(&mut self) -> E1000Statistics {
         // The handler collects too, when there was no room for a frame.
         self.line.with_state(Handler::collect)
     }
 
     /// Returns whether the card is of no use any more: quarantined or gone.
-    fn is_out(&self) -> bool {
+    fn is_unusable(&self) -> bool {
         self.is_quarantined || self.shared.presence.is_gone()
     }
 
@@ -127,13 +127,13 @@ impl E1000 {
         log::error!("{}: e1000: {fault}; the card is quarantined", self.address);
         self.is_quarantined = true;
         self.bus.isolate();
-        silence(&self.shared.registers);
+        quiesce(&self.shared.registers);
     }
 }
 
 impl Drop for E1000 {
     fn drop(&mut self) {
-        silence(&self.shared.registers);
+        quiesce(&self.shared.registers);
     }
 }
 
@@ -149,7 +149,7 @@ impl fmt::Debug for E1000 {
 }
 
 /// No interrupts, no DMA. Each engine is stopped by itself first: QEMU 7.2 takes the reset bit and does nothing.
-fn silence(registers: &Bar<Registers>) {
+fn quiesce(registers: &Bar<Registers>) {
     registers.write(&IMC, u32::MAX);
     registers.write(&RCTL, 0);
     registers.write(&TCTL, 0);
@@ -158,9 +158,9 @@ fn silence(registers: &Bar<Registers>) {
 }
 
 fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
-    silence(registers);
+    quiesce(registers);
     let mut control = 0;
-    let is_over = within(clock, RESET_TIME, || {
+    let is_over = wait_until(clock, RESET_TIMEOUT_NS, || {
         control = registers.read(&CTRL);
         control == u32::MAX || control & Control::RESET.bits() == 0
     });
@@ -179,7 +179,7 @@ fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError
 fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<[u8; 6], ProbeError> {
     let read_word = |word: u8| {
         registers.write(&EERD, EERD_START | u32::from(word) << 8);
-        let is_done = within(clock, EEPROM_TIME, || registers.read(&EERD) & EERD_DONE != 0);
+        let is_done = wait_until(clock, EEPROM_TIMEOUT_NS, || registers.read(&EERD) & EERD_DONE != 0);
         let [_, _, low, high] = registers.read(&EERD).to_le_bytes();
         is_done.then_some(u16::from_le_bytes([low, high]))
     };
@@ -235,7 +235,7 @@ fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
 
     registers.write(&TIPG, TIPG_COPPER);
     registers.write(&TCTL, Transmit::all().bits());
-    registers.write(&ITR, THROTTLE);
+    registers.write(&ITR, INTERRUPT_INTERVAL);
     registers.write(&RDTR, 0);
     // All multicast: the stack has no way to say which groups it is in, and sorts them out by itself.
     registers.write(&RCTL, Receive::all().bits());
@@ -246,7 +246,7 @@ fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
 }
 
 /// Returns whether `is_done` returned `true` within `nanoseconds`. For probes only: it spins.
-fn within(clock: &dyn Clock, nanoseconds: u64, mut is_done: impl FnMut() -> bool) -> bool {
+fn wait_until(clock: &dyn Clock, nanoseconds: u64, mut is_done: impl FnMut() -> bool) -> bool {
     let start = clock.now_ns();
     loop {
         if is_done() {

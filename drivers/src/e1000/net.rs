@@ -8,11 +8,11 @@ use core::task::{Context, Poll, Waker};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 
 use super::E1000;
-use super::interrupt::{Shared, Statistics};
+use super::interrupt::{E1000Statistics, Shared};
 use super::registers::{RDT, TDT};
 use super::rx_ring::RxRing;
 use super::tx_ring::TxRing;
-use crate::interfaces::network::Card;
+use crate::interfaces::network::NetworkCard;
 
 /// An Ethernet frame without its CRC, which the card makes.
 const FRAME_BYTES: usize = 1514;
@@ -38,7 +38,7 @@ impl Driver for E1000 {
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         submit(&mut self.tx, &self.shared);
         let Poll::Pending = self.link_work.as_mut().poll(context);
-        let is_up = self.shared.is_link_up() && !self.is_out();
+        let is_up = self.shared.is_link_up() && !self.is_unusable();
         if is_up != self.was_link_up {
             self.link_has_changed(is_up);
         }
@@ -56,7 +56,7 @@ impl Driver for E1000 {
     }
 }
 
-impl Card for E1000 {
+impl NetworkCard for E1000 {
     fn set_polled(&mut self, is_polled: bool) {
         self.is_polled = is_polled;
         self.shared.mask_received(is_polled);
@@ -67,8 +67,8 @@ impl E1000 {
     #[cold]
     fn link_has_changed(&mut self, is_up: bool) {
         self.was_link_up = is_up;
-        if !self.is_out() {
-            let Statistics { missed, crc_errors } = self.statistics();
+        if !self.is_unusable() {
+            let E1000Statistics { missed, crc_errors } = self.statistics();
             let state = if is_up { "up" } else { "down" };
             log::info!("{}: e1000: link {state}; {missed} frames missed, {crc_errors} CRC errors", self.address);
         }
@@ -87,7 +87,7 @@ impl E1000 {
     }
 
     fn poll_frame(&mut self) -> Option<usize> {
-        if self.is_out() {
+        if self.is_unusable() {
             return None;
         }
         match self.rx.poll() {
@@ -105,7 +105,7 @@ impl E1000 {
 
     /// Whether a frame can be built, or a promise to wake.
     fn has_room(&mut self, waker: &Waker) -> bool {
-        if self.is_out() {
+        if self.is_unusable() {
             return false;
         }
         if self.tx.is_full() {

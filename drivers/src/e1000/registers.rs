@@ -25,7 +25,7 @@ pub(super) const TCTL: Reg<Registers, u32> = Reg::at(0x0400);
 pub(super) const TIPG: Reg<Registers, u32> = Reg::at(0x0410);
 /// `RDBAL` and `RDBAH`.
 pub(super) const RDBA: AddressPair<Registers> = AddressPair::at(0x2800);
-/// Statistics, which reading clears (13.7): frames with a wrong CRC, and frames for which there was no room.
+/// E1000Statistics, which reading clears (13.7): frames with a wrong CRC, and frames for which there was no room.
 pub(super) const CRCERRS: Reg<Registers, u32, ReadOnly> = Reg::at(0x4000);
 pub(super) const MPC: Reg<Registers, u32, ReadOnly> = Reg::at(0x4010);
 pub(super) const RDLEN: Reg<Registers, u32> = Reg::at(0x2808);

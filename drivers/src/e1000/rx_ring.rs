@@ -11,7 +11,7 @@ use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::counters::Counters;
+use super::counters::E1000Counters;
 use super::{BUFFER_BYTES, descriptors};
 
 /// A legacy receive descriptor (3.2.3) as the driver writes it: where the buffer is, and zeroes for the report.
@@ -66,12 +66,12 @@ pub(super) struct RxRing {
     released: u16,
     /// In the middle of a frame that is dropped.
     dropping: bool,
-    counters: Arc<Counters>,
+    counters: Arc<E1000Counters>,
 }
 
 impl RxRing {
     /// A ring whose descriptors, all but one, are the device's.
-    pub(super) fn new(dma: &DmaPort, counters: Arc<Counters>) -> Result<Self, ProbeError> {
+    pub(super) fn new(dma: &DmaPort, counters: Arc<E1000Counters>) -> Result<Self, ProbeError> {
         let descriptors = descriptors(dma, FRAMES)?;
         let buffers = dma.buffers(FRAMES.into(), BUFFER_BYTES)?;
         let mut ring = Self { descriptors, buffers, next: 0, tail: FRAMES - 1, released: 0, dropping: false, counters };

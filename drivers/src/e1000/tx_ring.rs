@@ -11,7 +11,7 @@ use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::counters::Counters;
+use super::counters::E1000Counters;
 use super::{BUFFER_BYTES, descriptors};
 
 /// A legacy transmit descriptor (3.3.3) as the driver writes it.
@@ -63,12 +63,12 @@ pub(super) struct TxRing {
     oldest: u16,
     submitted: u16,
     next: u16,
-    counters: Arc<Counters>,
+    counters: Arc<E1000Counters>,
 }
 
 impl TxRing {
     /// An empty ring.
-    pub(super) fn new(dma: &DmaPort, counters: Arc<Counters>) -> Result<Self, ProbeError> {
+    pub(super) fn new(dma: &DmaPort, counters: Arc<E1000Counters>) -> Result<Self, ProbeError> {
         let descriptors = descriptors(dma, FRAMES)?;
         let buffers = dma.buffers(FRAMES.into(), BUFFER_BYTES)?;
         Ok(Self { descriptors, buffers, oldest: 0, submitted: 0, next: 0, counters })

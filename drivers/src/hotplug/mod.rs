@@ -25,7 +25,7 @@ pub use monitor::{SlotChange, SlotMonitor};
 pub use runner::Runner;
 
 /// How long a request at the attention button can be taken back, in milliseconds (PCIe 4.0, 6.7.1.5: five seconds).
-pub const GRACE: u32 = 5_000;
+pub const GRACE_MS: u32 = 5_000;
 
 /// What the handler shares with the runner.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl HotplugPort {
     }
 
     /// What runs the port, to be spawned, and what its users hold. A request at the attention button can be taken back
-    /// within `grace` milliseconds: [`GRACE`], or less where there is no button that a person presses.
+    /// within `grace` milliseconds: [`GRACE_MS`], or less where there is no button that a person presses.
     #[must_use]
     pub fn split(self, grace: u32) -> (Runner, SlotMonitor) {
         let (mailbox, bus) = (self.shared.mailbox.clone(), self.bus.clone());

@@ -16,7 +16,7 @@ pub enum SlotChange {
     Added,
     /// Removal was requested at the attention button. To be answered, once their drivers are dropped, by
     /// [`SlotMonitor::release`]; or by [`SlotMonitor::keep`].
-    RemovalAsked,
+    RemovalRequested,
     /// They are gone, and their drivers know. To be dropped, so that others can come up in their place.
     Gone,
 }
@@ -103,7 +103,7 @@ impl Mailbox {
                     words.answers &= CUT;
                 }
                 SlotChange::Added => words.changes |= ADDED,
-                SlotChange::RemovalAsked => words.changes |= ASKED,
+                SlotChange::RemovalRequested => words.changes |= ASKED,
             }
         }
         self.news.wake();
@@ -119,7 +119,9 @@ impl Mailbox {
     fn poll_change(&self, context: &Context<'_>) -> Poll<Option<SlotChange>> {
         self.news.register(context.waker());
         let mut words = self.words.lock();
-        for (bit, change) in [(GONE, SlotChange::Gone), (ADDED, SlotChange::Added), (ASKED, SlotChange::RemovalAsked)] {
+        for (bit, change) in
+            [(GONE, SlotChange::Gone), (ADDED, SlotChange::Added), (ASKED, SlotChange::RemovalRequested)]
+        {
             if words.changes & bit != 0 {
                 words.changes &= !bit;
                 return Poll::Ready(Some(change));

@@ -105,13 +105,13 @@ pub(super) fn decide(phase: Phase, cause: Cause, now: u64, grace: u64) -> (Phase
         }
 
         (Phase::Occupied, Cause::Button { .. }) if grace == 0 => {
-            (Phase::Releasing, &[Show(Blinking), Tell(SlotChange::RemovalAsked)])
+            (Phase::Releasing, &[Show(Blinking), Tell(SlotChange::RemovalRequested)])
         }
         (Phase::Occupied, Cause::Button { .. }) => (Phase::Departing { until }, &[Show(Blinking)]),
         (Phase::Departing { .. }, Cause::Button { .. }) | (Phase::Releasing, Cause::Kept) => {
             (Phase::Occupied, &[Show(On)])
         }
-        (Phase::Departing { .. }, Cause::Expired) => (Phase::Releasing, &[Tell(SlotChange::RemovalAsked)]),
+        (Phase::Departing { .. }, Cause::Expired) => (Phase::Releasing, &[Tell(SlotChange::RemovalRequested)]),
         (Phase::Occupied | Phase::Departing { .. } | Phase::Releasing, Cause::Released) => (Phase::Empty, &[Stop]),
 
         (phase, _) => (phase, &[]),
@@ -155,7 +155,7 @@ mod tests {
                             prop_assert!(!is_in_use);
                             (is_in_use, is_withdrawn) = (true, false);
                         }
-                        Act::Tell(SlotChange::RemovalAsked) => prop_assert!(is_in_use),
+                        Act::Tell(SlotChange::RemovalRequested) => prop_assert!(is_in_use),
                         Act::Tell(SlotChange::Gone) => {
                             prop_assert!(is_in_use && is_withdrawn, "drivers learn of it before users");
                             is_in_use = false;

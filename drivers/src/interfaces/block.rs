@@ -61,8 +61,8 @@ pub trait BlockDevice {
 
     /// Allows polling: once a request is done, for so many nanoseconds for the next, by the tasks that wait, while that is
     /// faster than interrupts. With 0, as it is at first, never.
-    fn poll_for(&self, nanoseconds: u64) {
-        let _ = nanoseconds;
+    fn set_poll_budget_ns(&self, poll_budget_ns: u64) {
+        let _ = poll_budget_ns;
     }
 
     /// Returns the number of sectors; 0 once the disk was taken away.

@@ -8,20 +8,20 @@ use switchboard::function::BusPort;
 use switchboard::mmio::Bar;
 use switchboard::platform::Clock;
 
-use super::interrupt_status::Signals;
+use super::interrupt_status::InterruptStatus;
 use super::registers::{CONFIG_GENERATION, Common, DEVICE_STATUS, Status};
 use super::structures::Structures;
 
 /// How long a reset may take. The specification names no bound; real devices need far less.
-const RESET_NANOSECONDS: u64 = 100_000_000;
+const RESET_TIMEOUT_NS: u64 = 100_000_000;
 /// How often the configuration may change while it is being read.
-const MOST_GENERATIONS: u32 = 64;
+const CONFIG_READ_RETRIES: u32 = 64;
 
 /// A claimed device. Dropping resets it, so that it lets go of memory and interrupts before these are given back.
 pub(super) struct Device {
     pub(super) common: Bar<Common>,
     pub(super) structures: Structures,
-    pub(super) signals: Signals,
+    pub(super) interrupt_status: InterruptStatus,
     pub(super) bus: BusPort,
     pub(super) clock: &'static dyn Clock,
     pub(super) address: Address,
@@ -47,7 +47,7 @@ impl Device {
                 return Ok(());
             }
             let is_gone = status.bits() == u8::MAX;
-            if is_gone || clock.now_ns().saturating_sub(start) > RESET_NANOSECONDS {
+            if is_gone || clock.now_ns().saturating_sub(start) > RESET_TIMEOUT_NS {
                 let found = status.bits().into();
                 return Err(ProbeError::Unexpected { what: "virtio status after reset", wanted: 0, found });
             }
@@ -59,11 +59,11 @@ impl Device {
         if let Err(error) = self.reset() {
             log::warn!("{}: {error}", self.address);
         }
-        self.signals.set_live(false);
+        self.interrupt_status.set_live(false);
     }
 
     pub(super) fn read_config<R>(&self, mut read: impl FnMut() -> R) -> Result<R, ProbeError> {
-        for _ in 0..MOST_GENERATIONS {
+        for _ in 0..CONFIG_READ_RETRIES {
             let before = self.common.read(&CONFIG_GENERATION);
             let value = read();
             if self.common.read(&CONFIG_GENERATION) == before {

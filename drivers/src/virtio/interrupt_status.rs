@@ -7,14 +7,14 @@ use alloc::sync::Arc;
 use switchboard::function::Presence;
 use switchboard::mmio::Bar;
 
-use super::registers::{Cause, ISR_STATUS, IsrStatus};
+use super::registers::{ISR_STATUS, InterruptCause, IsrStatus};
 
 /// What the handlers of a device share with its driver.
 ///
 /// Handlers act only between DRIVER_OK and the reset: before, the driver's state is not complete, and afterwards the
 /// registers mean nothing.
 #[derive(Debug, Clone)]
-pub struct Signals {
+pub struct InterruptStatus {
     inner: Arc<Inner>,
 }
 
@@ -25,7 +25,7 @@ struct Inner {
     is_live: AtomicBool,
 }
 
-impl Signals {
+impl InterruptStatus {
     pub(super) fn new(status: Bar<IsrStatus>, presence: Presence) -> Self {
         Self { inner: Arc::new(Inner { status, presence, is_live: AtomicBool::new(false) }) }
     }
@@ -33,7 +33,7 @@ impl Signals {
     /// Why the line was raised, and lets go of it; `None` when it was not this device. For line handlers only: with
     /// messages the register is not kept (virtio 1.2, 4.1.4.5).
     #[must_use]
-    pub fn take(&self) -> Option<Cause> {
+    pub fn take_cause(&self) -> Option<InterruptCause> {
         // On a shared line this is asked for every interrupt of the others: of one that is gone, no register.
         if !self.is_live() || self.is_gone() {
             return None;
@@ -44,7 +44,7 @@ impl Signals {
             let _ = self.inner.presence.confirm();
             return None;
         }
-        let cause = Cause::from_bits_truncate(value);
+        let cause = InterruptCause::from_bits_truncate(value);
         (!cause.is_empty()).then_some(cause)
     }
 

@@ -21,9 +21,9 @@ mod transport;
 use bitflags::bitflags;
 
 pub use blk::VirtioBlk;
-pub use interrupt_status::Signals;
+pub use interrupt_status::InterruptStatus;
 pub use net::VirtioNet;
-pub use registers::Cause;
+pub use registers::InterruptCause;
 pub use rng::VirtioRng;
 pub use transport::{Running, Setup, Transport};
 

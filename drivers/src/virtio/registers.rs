@@ -56,7 +56,7 @@ pub(super) const ISR_STATUS: Reg<IsrStatus, u8, ReadOnly> = Reg::at(0);
 bitflags! {
     /// Why the line was raised (4.1.4.5).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Cause: u8 {
+    pub struct InterruptCause: u8 {
         /// A queue has used buffers.
         const QUEUE = 1;
         /// The device configuration changed.

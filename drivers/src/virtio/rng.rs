@@ -11,8 +11,8 @@ use switchboard::function::{Function, Gone};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
 use switchboard::messages;
 
-use super::queue::{Queue, QueueError, Shape};
-use super::{Cause, NoFeatures, Running, Signals, Transport, VENDOR};
+use super::queue::{Queue, QueueError, QueueParameters};
+use super::{InterruptCause, InterruptStatus, NoFeatures, Running, Transport, VENDOR};
 use crate::interfaces::random::RandomDevice;
 
 /// Bytes asked for at once.
@@ -25,7 +25,7 @@ messages! {
 
 #[derive(Debug)]
 struct Shared {
-    signals: Signals,
+    status: InterruptStatus,
     done: Notifier,
 }
 
@@ -33,7 +33,7 @@ impl MessageIsr<1> for Shared {
     type Message = RngMessage;
 
     fn on_message(&self, RngMessage::Done: RngMessage, isr: &InIsr<'_>) {
-        if self.signals.is_live() {
+        if self.status.is_live() {
             self.done.notify(isr);
         }
     }
@@ -41,13 +41,13 @@ impl MessageIsr<1> for Shared {
 
 impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.signals.take() else {
-            if self.signals.is_gone() {
+        let Some(cause) = self.status.take_cause() else {
+            if self.status.is_gone() {
                 self.done.notify(isr);
             }
             return Claim::NotMine;
         };
-        if cause.contains(Cause::QUEUE) {
+        if cause.contains(InterruptCause::QUEUE) {
             self.done.notify(isr);
         }
         Claim::Mine
@@ -76,9 +76,10 @@ impl Driver for VirtioRng {
         let (transport, irq, dma) = Transport::open(function)?;
         let (setup, _) = transport.negotiate(NoFeatures::empty())?;
         let (notifier, done) = event();
-        let shared = Arc::new(Shared { signals: setup.signals(), done: notifier });
+        let shared = Arc::new(Shared { status: setup.interrupt_status(), done: notifier });
         let interrupts = irq.grant()?;
-        let queue = setup.queue(0, &dma, Shape { size: 4, longest: 1 }, interrupts.entry(RngMessage::Done))?;
+        let queue =
+            setup.queue(0, &dma, QueueParameters { size: 4, max_segments: 1 }, interrupts.entry(RngMessage::Done))?;
         let idle = Some(dma.buffer(CHUNK)?);
         let interrupts = interrupts.register(shared).unmask();
         Ok(Self { device: setup.start(), _interrupts: interrupts, queue, done, idle, fresh: 0 })
@@ -177,23 +178,23 @@ pub enum RngError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::virtio::testing::{self, OFFERED, Peer};
+    use crate::virtio::testing::{self, DeviceQueue, OFFERED};
 
     #[test]
     fn bytes_come_by_message_and_are_given_out_once() {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");
-        let mut peer = Peer::of_registers(&machine, address);
+        let mut device_queue = DeviceQueue::of_registers(&machine, address);
         let mut next = 0_u8;
         let mut act = || {
-            let chain = peer.take().expect("a buffer");
-            assert_eq!((chain.pieces.len(), chain.pieces[0].length), (1, testing::size(CHUNK)));
+            let chain = device_queue.take().expect("a buffer");
+            assert_eq!((chain.segments.len(), chain.segments[0].length), (1, testing::size(CHUNK)));
             // Fewer than were asked for, and others each time.
             let bytes = [0, 1, 2, 3].map(|offset| next + offset);
             next += 4;
-            peer.write(chain.pieces[0].address, &bytes);
-            assert!(peer.give(chain.head.into(), 4));
+            device_queue.write(chain.segments[0].address, &bytes);
+            assert!(device_queue.give(chain.head.into(), 4));
             machine.send(address, 0).expect("messages are on");
         };
         let (mut first, mut second) = ([0; 6], [0; 2]);
@@ -209,16 +210,16 @@ mod tests {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");
-        let mut peer = Peer::of_registers(&machine, address);
+        let mut device_queue = DeviceQueue::of_registers(&machine, address);
         let mut bytes = [0; 3];
         {
             let (waker, _) = testing::waker();
             let mut fill = core::pin::pin!(rng.fill(&mut bytes));
             assert!(Future::poll(fill.as_mut(), &mut Context::from_waker(&waker)).is_pending());
         }
-        let chain = peer.take().expect("a buffer");
-        peer.write(chain.pieces[0].address, &[7, 8, 9]);
-        peer.give(chain.head.into(), 3);
+        let chain = device_queue.take().expect("a buffer");
+        device_queue.write(chain.segments[0].address, &[7, 8, 9]);
+        device_queue.give(chain.head.into(), 3);
         testing::run(rng.fill(&mut bytes), || panic!("the bytes are there")).expect("bytes");
         assert_eq!(bytes, [7, 8, 9]);
     }
@@ -228,10 +229,10 @@ mod tests {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");
-        let mut peer = Peer::of_registers(&machine, address);
+        let mut device_queue = DeviceQueue::of_registers(&machine, address);
         let outcome = testing::run(rng.fill(&mut [0]), || {
-            let chain = peer.take().expect("a buffer");
-            peer.give(chain.head.into(), 0);
+            let chain = device_queue.take().expect("a buffer");
+            device_queue.give(chain.head.into(), 0);
             machine.send(address, 0).expect("messages are on");
         });
         assert_eq!(outcome, Err(RngError::Nothing));

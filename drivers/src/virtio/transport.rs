@@ -15,8 +15,8 @@ use switchboard::interrupt::InterruptPort;
 use switchboard::mmio::{Bar, RegisterBlock};
 
 use super::device::Device;
-use super::interrupt_status::Signals;
-use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
+use super::interrupt_status::InterruptStatus;
+use super::queue::{Chain, Queue, QueueParameters, RingFeatures, SplitQueue};
 use super::registers::{
     CONFIG_MSIX_VECTOR, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DRIVER_FEATURE, DRIVER_FEATURE_SELECT, NO_VECTOR,
     NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF,
@@ -44,9 +44,9 @@ impl Transport {
         let clock = function.clock();
         let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, presence, .. } = function.claim()?;
         let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5])?;
-        let signals = Signals::new(structures.isr()?, presence);
+        let interrupt_status = InterruptStatus::new(structures.isr()?, presence);
         let (common, address) = (structures.common()?, config.address());
-        let device = Device { common, structures, signals, bus, clock, address };
+        let device = Device { common, structures, interrupt_status, bus, clock, address };
         device.reset()?;
         device.add_status(Status::ACKNOWLEDGE);
         device.add_status(Status::DRIVER);
@@ -94,8 +94,8 @@ pub struct Setup {
 impl Setup {
     /// For the handlers: the ISR status, silent until [`start`](Self::start).
     #[must_use]
-    pub fn signals(&self) -> Signals {
-        self.device.signals.clone()
+    pub fn interrupt_status(&self) -> InterruptStatus {
+        self.device.interrupt_status.clone()
     }
 
     /// The device's own configuration registers.
@@ -118,7 +118,7 @@ impl Setup {
     ///
     /// # Errors
     /// [`ProbeError::Unexpected`] when the device refuses.
-    pub fn announce_config(&self, entry: Option<u16>) -> Result<(), ProbeError> {
+    pub fn set_config_entry(&self, entry: Option<u16>) -> Result<(), ProbeError> {
         let common = &self.device.common;
         let Some(entry) = entry else { return Ok(()) };
         common.write(&CONFIG_MSIX_VECTOR, entry);
@@ -134,7 +134,7 @@ impl Setup {
         &self,
         index: u16,
         dma: &DmaPort,
-        shape: Shape,
+        shape: QueueParameters,
         entry: Option<u16>,
     ) -> Result<Queue<C>, ProbeError> {
         let common = &self.device.common;
@@ -163,11 +163,11 @@ impl Setup {
             accepted("MSI-X entry for a virtio queue", entry, common.read(&QUEUE_MSIX_VECTOR))?;
         }
         let doorbell = self.device.structures.doorbell(index, common.read(&QUEUE_NOTIFY_OFF))?;
-        let split = SplitQueue::new(dma, self.features, Shape { size, ..shape })?;
-        let places = split.places();
-        common.write_address_pair(&QUEUE_DESC, places.descriptors);
-        common.write_address_pair(&QUEUE_DRIVER, places.available);
-        common.write_address_pair(&QUEUE_DEVICE, places.used);
+        let split = SplitQueue::new(dma, self.features, QueueParameters { size, ..shape })?;
+        let addresses = split.addresses();
+        common.write_address_pair(&QUEUE_DESC, addresses.descriptors);
+        common.write_address_pair(&QUEUE_DRIVER, addresses.available);
+        common.write_address_pair(&QUEUE_DEVICE, addresses.used);
         common.write(&QUEUE_ENABLE, 1);
         Ok(Queue::new(split, doorbell))
     }
@@ -175,7 +175,7 @@ impl Setup {
     /// Lets the device go. The interrupts are registered and unmasked by now: the first one may come at once.
     #[must_use]
     pub fn start(self) -> Running {
-        self.device.signals.set_live(true);
+        self.device.interrupt_status.set_live(true);
         self.device.add_status(Status::DRIVER_OK);
         Running { device: self.device }
     }
@@ -219,7 +219,7 @@ impl Running {
     /// Whether it is still there.
     #[must_use]
     pub fn presence(&self) -> &Presence {
-        self.device.signals.presence()
+        self.device.interrupt_status.presence()
     }
 
     /// Quarantines a device that broke the rules: isolates it from the bus, for which its cooperation is not needed, and resets it.

@@ -3,7 +3,7 @@
 mod bench;
 
 use bench::*;
-use switchboard_drivers::hotplug::{GRACE, SlotChange};
+use switchboard_drivers::hotplug::{GRACE_MS, SlotChange};
 
 #[test]
 fn what_is_there_at_first_is_no_news() {
@@ -19,7 +19,7 @@ fn what_is_there_at_first_is_no_news() {
 
 #[test]
 fn what_comes_has_power_and_time_before_anybody_hears_of_it() {
-    let mut bench = bench(QUICK, GRACE, false);
+    let mut bench = bench(QUICK, GRACE_MS, false);
     bench.plug(0x11e8);
     bench.pass(50);
     assert_eq!((bench.lights_and_power(), bench.change()), (BLINKING, None));
@@ -35,7 +35,7 @@ fn what_comes_has_power_and_time_before_anybody_hears_of_it() {
 
 #[test]
 fn a_wish_can_be_taken_back_for_five_seconds() {
-    let mut bench = bench(QUICK, GRACE, true);
+    let mut bench = bench(QUICK, GRACE_MS, true);
     bench.announce(true, BUTTON);
     bench.pass(4_000);
     assert_eq!((bench.lights_and_power(), bench.change()), (BLINKING, None));
@@ -44,7 +44,7 @@ fn a_wish_can_be_taken_back_for_five_seconds() {
     assert_eq!((bench.lights_and_power(), bench.change()), (ON, None));
     bench.announce(true, BUTTON);
     bench.pass(5_100);
-    assert_eq!((bench.lights_and_power(), bench.change()), (BLINKING, Some(SlotChange::RemovalAsked)));
+    assert_eq!((bench.lights_and_power(), bench.change()), (BLINKING, Some(SlotChange::RemovalRequested)));
     // The answer takes as long as it takes.
     bench.pass(20_000);
     assert_eq!(bench.lights_and_power(), BLINKING);
@@ -64,7 +64,7 @@ fn without_grace_the_wish_is_passed_on_at_once_and_may_be_refused() {
     let mut bench = bench(QUICK, 0, true);
     bench.announce(true, BUTTON);
     bench.pass(0);
-    assert_eq!((bench.lights_and_power(), bench.change()), (BLINKING, Some(SlotChange::RemovalAsked)));
+    assert_eq!((bench.lights_and_power(), bench.change()), (BLINKING, Some(SlotChange::RemovalRequested)));
     bench.slot.keep();
     bench.pass(0);
     assert_eq!((bench.lights_and_power(), bench.change(), bench.is_known()), (ON, None, true));
@@ -72,7 +72,7 @@ fn without_grace_the_wish_is_passed_on_at_once_and_may_be_refused() {
 
 #[test]
 fn what_is_pulled_is_gone_for_its_driver_before_its_users_hear_of_it() {
-    let mut bench = bench(QUICK, GRACE, true);
+    let mut bench = bench(QUICK, GRACE_MS, true);
     let resources = bench.fake.machine().take(behind()).expect("nobody has it").claim().expect("a claim");
     bench.fake.remove(behind());
     bench.announce(false, PRESENCE | LINK);
@@ -90,7 +90,7 @@ fn what_is_pulled_is_gone_for_its_driver_before_its_users_hear_of_it() {
 
 #[test]
 fn what_was_exchanged_is_gone_and_come() {
-    let mut bench = bench(QUICK, GRACE, true);
+    let mut bench = bench(QUICK, GRACE_MS, true);
     let old = bench.fake.machine().take(behind()).expect("nobody has it").presence();
     bench.fake.remove(behind());
     bench.plug(0x5678);
@@ -109,7 +109,7 @@ fn an_answer_that_was_overtaken_does_not_count() {
     let mut bench = bench(QUICK, 0, true);
     bench.announce(true, BUTTON);
     bench.pass(0);
-    assert_eq!(bench.change(), Some(SlotChange::RemovalAsked));
+    assert_eq!(bench.change(), Some(SlotChange::RemovalRequested));
     bench.fake.remove(behind());
     bench.plug(0x5678);
     bench.pass(200);
@@ -124,16 +124,16 @@ fn an_answer_that_was_overtaken_does_not_count() {
 
 #[test]
 fn faults_and_links_that_stay_down_call_for_attention() {
-    let mut faulty = bench(QUICK, GRACE, true);
+    let mut faulty = bench(QUICK, GRACE_MS, true);
     faulty.announce(true, FAULT);
     faulty.pass(0);
     assert_eq!((faulty.lights_and_power(), faulty.alarm(), faulty.change()), (OFF, true, Some(SlotChange::Gone)));
-    let mut deaf = bench(QUICK, GRACE, false);
+    let mut deaf = bench(QUICK, GRACE_MS, false);
     deaf.announce(true, PRESENCE);
     deaf.fake.set_config(port(), deaf.express + LINK_STATUS, 0);
     deaf.pass(2_000);
     assert_eq!((deaf.lights_and_power(), deaf.alarm(), deaf.change()), (OFF, true, None));
-    let mut dumb = bench(QUICK, GRACE, false);
+    let mut dumb = bench(QUICK, GRACE_MS, false);
     dumb.announce(true, PRESENCE);
     dumb.pass(2_000);
     assert_eq!((dumb.lights_and_power(), dumb.alarm(), dumb.change()), (OFF, true, None), "nothing answers");
@@ -141,7 +141,7 @@ fn faults_and_links_that_stay_down_call_for_attention() {
 
 #[test]
 fn power_that_is_cut_is_a_removal_without_a_word() {
-    let mut bench = bench(QUICK, GRACE, true);
+    let mut bench = bench(QUICK, GRACE_MS, true);
     bench.slot.cut_power();
     bench.pass(0);
     assert_eq!((bench.lights_and_power(), bench.change()), (OFF, None));
@@ -165,7 +165,7 @@ fn a_slot_takes_one_command_at_a_time() {
     bench.pass(900);
     assert_eq!(bench.change(), None);
     bench.pass(1_200);
-    assert_eq!((bench.lights_and_power(), bench.change()), (BLINKING, Some(SlotChange::RemovalAsked)));
+    assert_eq!((bench.lights_and_power(), bench.change()), (BLINKING, Some(SlotChange::RemovalRequested)));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_press_with_an_exchange_is_no_wish() {
     // The next one is.
     bench.announce(true, BUTTON);
     bench.pass(0);
-    assert_eq!(bench.change(), Some(SlotChange::RemovalAsked));
+    assert_eq!(bench.change(), Some(SlotChange::RemovalRequested));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use switchboard::driver::Driver;
-use switchboard_drivers::interfaces::network::Card;
+use switchboard_drivers::interfaces::network::NetworkCard;
 
 use switchboard_runtime::devices::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class};
 
@@ -25,7 +25,7 @@ pub struct NetworkDevice(pub Box<dyn Nic>);
 
 impl DeviceClass for NetworkDevice {}
 
-impl<D: Card + 'static> FromDriver<D> for NetworkDevice {
+impl<D: NetworkCard + 'static> FromDriver<D> for NetworkDevice {
     fn from_driver(driver: D, _options: DeviceOptions) -> Self {
         Self(Box::new(driver))
     }
@@ -48,6 +48,6 @@ impl fmt::Debug for NetworkDevice {
 /// assert_eq!(DRIVERS.len(), 1);
 /// ```
 #[must_use]
-pub const fn nic<D: Driver + Card + 'static>() -> DriverEntry {
+pub const fn nic<D: Driver + NetworkCard + 'static>() -> DriverEntry {
     class::<D, NetworkDevice>()
 }

@@ -6,11 +6,11 @@
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use switchboard_drivers::interfaces::network::Card;
+use switchboard_drivers::interfaces::network::NetworkCard;
 
 use crate::mac::Mac;
 
-/// An object-safe network card. Every [`Card`] is one.
+/// An object-safe network card. Every [`NetworkCard`] is one.
 ///
 /// ```
 /// use core::task::{Context, Waker};
@@ -35,7 +35,7 @@ pub trait Nic {
     /// `embassy-net-driver`'s, version 0.2, which this crate re-exports.
     fn capabilities(&self) -> Capabilities;
 
-    /// Turns polling on or off, as [`Card::set_polled`].
+    /// Turns polling on or off, as [`NetworkCard::set_polled`].
     fn set_polled(&mut self, is_polled: bool);
 
     /// Passes the next received frame to `handle`, with the means to reply to it. Returns whether there was a frame; if
@@ -72,7 +72,7 @@ impl<T: TxToken> Reply for ReplyToken<T> {
     }
 }
 
-impl<D: Card> Nic for D {
+impl<D: NetworkCard> Nic for D {
     fn mac(&self) -> Mac {
         match self.hardware_address() {
             HardwareAddress::Ethernet(bytes) => Mac(bytes),
@@ -85,7 +85,7 @@ impl<D: Card> Nic for D {
     }
 
     fn set_polled(&mut self, is_polled: bool) {
-        Card::set_polled(self, is_polled);
+        NetworkCard::set_polled(self, is_polled);
     }
 
     fn receive(&mut self, context: &mut Context<'_>, handle: &mut FrameHandler<'_>) -> bool {

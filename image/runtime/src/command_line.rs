@@ -12,7 +12,7 @@ use core::net::Ipv4Addr;
 
 use log::LevelFilter;
 use switchboard::interrupt::ModePolicy;
-use switchboard_drivers::hotplug::GRACE;
+use switchboard_drivers::hotplug::GRACE_MS;
 
 /// About as long as a halted CPU takes to wake, where it is emulated; see [`Spin`](crate::halt_polling::HaltPolling).
 const DEFAULT_SPIN_US: u16 = 50;
@@ -89,7 +89,7 @@ impl Default for Options<'_> {
             app: "",
             address: AddressSource::Dhcp,
             max_vectors: None,
-            grace_ms: GRACE,
+            grace_ms: GRACE_MS,
             spin_us: DEFAULT_SPIN_US,
             poll_us: DEFAULT_POLL_US,
             arguments: "",

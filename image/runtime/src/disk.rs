@@ -19,7 +19,7 @@ pub struct Disk(Rc<RefCell<Option<Box<dyn BlockDevice>>>>);
 
 impl<D: BlockDevice + 'static> FromDriver<D> for Disk {
     fn from_driver(driver: D, options: DeviceOptions) -> Self {
-        driver.poll_for(options.poll_budget_ns);
+        driver.set_poll_budget_ns(options.poll_budget_ns);
         Self(Rc::new(RefCell::new(Some(Box::new(driver)))))
     }
 }
@@ -62,9 +62,9 @@ impl BlockDevice for Disk {
         }
     }
 
-    fn poll_for(&self, nanoseconds: u64) {
+    fn set_poll_budget_ns(&self, poll_budget_ns: u64) {
         if let Some(driver) = &*self.0.borrow() {
-            driver.poll_for(nanoseconds);
+            driver.set_poll_budget_ns(poll_budget_ns);
         }
     }
 }

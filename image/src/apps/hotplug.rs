@@ -61,7 +61,7 @@ async fn follow(machine: &'static Machine, mut slot: SlotMonitor) {
                 machine.scan();
                 disk = bring_up(machine, &slot);
             }
-            SlotChange::RemovalAsked => {
+            SlotChange::RemovalRequested => {
                 disk = None;
                 slot.release();
             }

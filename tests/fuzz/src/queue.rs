@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard_drivers::virtio::queue::{
-    Chain, LONGEST_CHAIN, Places, QueueError, RingFeatures, Segments, Shape, SplitQueue,
+    Chain, MAX_SEGMENTS, QueueAddresses, QueueError, QueueParameters, RingFeatures, Segments, SplitQueue,
 };
 use switchboard_testing::{FakeFunction, FakeMachine};
 
@@ -48,10 +48,10 @@ pub(crate) fn run(data: &[u8]) {
 fn play(fake: &FakeMachine, dma: &DmaPort, input: &mut Input<'_>) -> Option<()> {
     let [size, longest, features] = input.array()?;
     let size = 1 << (size % 8);
-    let longest = 1 + u16::from(longest) % u16::try_from(LONGEST_CHAIN).ok()?;
+    let longest = 1 + u16::from(longest) % u16::try_from(MAX_SEGMENTS).ok()?;
     let features = RingFeatures::from_bits_truncate(u64::from(features) << 28);
-    let mut queue = SplitQueue::new(dma, features, Shape { size, longest }).ok()?;
-    let device = Device { fake, places: queue.places(), size };
+    let mut queue = SplitQueue::new(dma, features, QueueParameters { size, max_segments: longest }).ok()?;
+    let device = Device { fake, places: queue.addresses(), size };
     let mut with_device = BTreeMap::new();
     let mut is_dead = false;
     for number in 0.. {
@@ -95,7 +95,7 @@ fn play(fake: &FakeMachine, dma: &DmaPort, input: &mut Input<'_>) -> Option<()> 
 /// The device side of the queue.
 struct Device<'a> {
     fake: &'a FakeMachine,
-    places: Places,
+    places: QueueAddresses,
     size: u16,
 }
 

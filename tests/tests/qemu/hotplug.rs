@@ -62,7 +62,7 @@ fn orderly_removals(irq: Irq, ports: &[&str], mode: &str) {
         test.qmp.request_removal(id).expect("QEMU accepts the request");
         test.qmp.wait_until_deleted(id);
         let requested = test.next();
-        assert!(requested.contains("RemovalAsked"), "{requested}");
+        assert!(requested.contains("RemovalRequested"), "{requested}");
         // By INTx the device may share the port's line.
         assert!(irq == Irq::Intx || free(&added) != free(&requested), "it had no vector: {requested}");
         assert_eq!(*before.get_or_insert_with(|| free(&requested).to_owned()), free(&requested));
@@ -121,6 +121,6 @@ fn a_device_that_is_present_at_boot() {
     assert!(test.next().ends_with(": 2048 sectors"));
     test.qmp.request_removal("first").expect("QEMU accepts the request");
     test.qmp.wait_until_deleted("first");
-    assert!(test.next().contains("RemovalAsked"));
+    assert!(test.next().contains("RemovalRequested"));
     test.add_disk("second");
 }

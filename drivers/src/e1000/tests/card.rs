@@ -14,9 +14,9 @@ use switchboard::driver::{ProbeError, attach};
 use switchboard_testing::FakeMachine;
 
 use super::super::registers::*;
-use super::super::{E1000, Statistics, rx_ring, tx_ring};
+use super::super::{E1000, E1000Statistics, rx_ring, tx_ring};
 use super::{DeviceRing, GSI, address, function, machine};
-use crate::interfaces::network::Card as _;
+use crate::interfaces::network::NetworkCard as _;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 
@@ -236,11 +236,11 @@ fn what_the_card_counts_is_added_up_by_the_handler_and_by_the_driver() {
     interrupt(fake, Causes::OVERRUN);
     write(fake, MPC.offset(), 2);
     write(fake, CRCERRS.offset(), 1);
-    assert_eq!(card.statistics(), Statistics { missed: 5, crc_errors: 1 });
+    assert_eq!(card.statistics(), E1000Statistics { missed: 5, crc_errors: 1 });
     // A card that is gone has counted nothing.
     write(fake, MPC.offset(), u32::MAX);
     write(fake, CRCERRS.offset(), u32::MAX);
-    assert_eq!(card.statistics(), Statistics { missed: 5, crc_errors: 1 });
+    assert_eq!(card.statistics(), E1000Statistics { missed: 5, crc_errors: 1 });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 use switchboard_testing::FakeMachine;
 
-use super::super::counters::Counters;
+use super::super::counters::E1000Counters;
 use super::super::rx_ring::{self, RxFault, RxRing};
 use super::super::tx_ring::{self, TxRing};
 use super::{DeviceRing, dma, machine};
@@ -15,15 +15,15 @@ use super::{DeviceRing, dma, machine};
 const DONE: u8 = 1;
 const END: u8 = 2;
 
-fn rx(fake: &FakeMachine) -> (RxRing, DeviceRing<'_>, Arc<Counters>) {
-    let counters = Arc::new(Counters::default());
+fn rx(fake: &FakeMachine) -> (RxRing, DeviceRing<'_>, Arc<E1000Counters>) {
+    let counters = Arc::new(E1000Counters::default());
     let ring = RxRing::new(&dma(fake), counters.clone()).expect("memory");
     let bus = ring.bus().get();
     (ring, DeviceRing { fake, bus }, counters)
 }
 
-fn tx(fake: &FakeMachine) -> (TxRing, DeviceRing<'_>, Arc<Counters>) {
-    let counters = Arc::new(Counters::default());
+fn tx(fake: &FakeMachine) -> (TxRing, DeviceRing<'_>, Arc<E1000Counters>) {
+    let counters = Arc::new(E1000Counters::default());
     let ring = TxRing::new(&dma(fake), counters.clone()).expect("memory");
     let bus = ring.bus().get();
     (ring, DeviceRing { fake, bus }, counters)
@@ -234,7 +234,7 @@ proptest! {
     fn no_device_gets_the_rings_to_misbehave(acts in proptest::collection::vec(act(), 0..400)) {
         let fake = machine();
         let dma = dma(&fake);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(E1000Counters::default());
         let mut rx = RxRing::new(&dma, counters.clone()).expect("memory");
         let mut tx = TxRing::new(&dma, counters).expect("memory");
         let (rx_device, tx_device) = (DeviceRing { fake: &fake, bus: rx.bus().get() }, DeviceRing { fake: &fake, bus: tx.bus().get() });

@@ -5,12 +5,12 @@ use switchboard::driver::ProbeError;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
 
 use crate::interfaces::block::SECTOR_SIZE;
-use crate::virtio::queue::LONGEST_CHAIN;
+use crate::virtio::queue::MAX_SEGMENTS;
 
 /// Bytes of data in one request at the most: what a request's own buffer holds.
 pub(super) const LARGEST_REQUEST: usize = 32 * 1024;
 /// Segments of data in one request at the most: a header and a status are in the chain too.
-const MOST_SEGMENTS: usize = LONGEST_CHAIN - 2;
+const MOST_SEGMENTS: usize = MAX_SEGMENTS - 2;
 
 bitflags! {
     /// The features that this driver makes use of.

@@ -21,8 +21,8 @@ use switchboard::mmio::Bar;
 use self::config::{BlkConfig, BlkFeatures, Limits, read_capacity};
 use self::request::{Request, RequestKind};
 use self::requests::{IdleWaiter, Pending, Requests};
-use super::queue::{QueueError, Shape};
-use super::{Cause, Running, Signals, Transport, VENDOR};
+use super::queue::{QueueError, QueueParameters};
+use super::{InterruptCause, InterruptStatus, Running, Transport, VENDOR};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 
 /// Requests that may be under way at once.
@@ -38,7 +38,7 @@ messages! {
 /// What the handlers share with the driver.
 #[derive(Debug)]
 struct Shared {
-    signals: Signals,
+    status: InterruptStatus,
     /// The task that takes back what the device is done with.
     collector: AtomicWaker,
     is_config_changed: AtomicBool,
@@ -48,7 +48,7 @@ impl MessageIsr<2> for Shared {
     type Message = BlkMessage;
 
     fn on_message(&self, message: BlkMessage, _isr: &InIsr<'_>) {
-        if !self.signals.is_live() {
+        if !self.status.is_live() {
             return;
         }
         if message == BlkMessage::Config {
@@ -61,16 +61,16 @@ impl MessageIsr<2> for Shared {
 
 impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.signals.take() else {
-            if self.signals.is_gone() {
+        let Some(cause) = self.status.take_cause() else {
+            if self.status.is_gone() {
                 self.collector.wake();
             }
             return Claim::NotMine;
         };
-        if cause.contains(Cause::QUEUE) {
+        if cause.contains(InterruptCause::QUEUE) {
             self.on_message(BlkMessage::Done, isr);
         }
-        if cause.contains(Cause::CONFIG) {
+        if cause.contains(InterruptCause::CONFIG) {
             self.on_message(BlkMessage::Config, isr);
         }
         Claim::Mine
@@ -106,17 +106,17 @@ impl Driver for VirtioBlk {
         let (capacity, limits) = setup.read_config(|| (read_capacity(&config), Limits::read(&config, features)))?;
         let limits = limits?;
         let shared = Arc::new(Shared {
-            signals: setup.signals(),
+            status: setup.interrupt_status(),
             collector: AtomicWaker::new(),
             // A change between reading and starting is not announced.
             is_config_changed: AtomicBool::new(true),
         });
         let interrupts = irq.grant()?;
-        setup.announce_config(interrupts.entry(BlkMessage::Config))?;
-        let shape = Shape { size: DESCRIPTORS, longest: limits.longest_chain() };
+        setup.set_config_entry(interrupts.entry(BlkMessage::Config))?;
+        let shape = QueueParameters { size: DESCRIPTORS, max_segments: limits.longest_chain() };
         let queue = setup.queue(0, &dma, shape, interrupts.entry(BlkMessage::Done))?;
         // No more requests than can be under way, so that one in hand can always be submitted.
-        let count = REQUESTS.min(queue.most_chains().into());
+        let count = REQUESTS.min(queue.max_chains().into());
         if count == 0 {
             let (wanted, found) = (limits.longest_chain().into(), queue.free().into());
             return Err(ProbeError::Unexpected { what: "descriptors for a virtio-blk request", wanted, found });
@@ -290,7 +290,7 @@ impl BlockDevice for VirtioBlk {
         self.requests.abandon();
     }
 
-    fn poll_for(&self, nanoseconds: u64) {
-        self.requests.poll_for(nanoseconds);
+    fn set_poll_budget_ns(&self, poll_budget_ns: u64) {
+        self.requests.set_poll_budget_ns(poll_budget_ns);
     }
 }

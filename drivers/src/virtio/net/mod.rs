@@ -29,15 +29,15 @@ pub use self::receive::Frame;
 use self::receive::Receiver;
 use self::send::Sender;
 pub use self::send::TxSlot;
-use super::queue::Shape;
-use super::{Cause, Running, Signals, Transport, VENDOR};
-use crate::interfaces::network::Card;
+use super::queue::QueueParameters;
+use super::{InterruptCause, InterruptStatus, Running, Transport, VENDOR};
+use crate::interfaces::network::NetworkCard;
 
 /// Bytes of the header before each frame (5.1.6.1, as of version 1).
 const HEADER: usize = 12;
 /// Buffers for each direction.
 const BUFFERS: usize = 128;
-const SHAPE: Shape = Shape { size: 128, longest: 1 };
+const SHAPE: QueueParameters = QueueParameters { size: 128, max_segments: 1 };
 
 const RECEIVE_QUEUE: u16 = 0;
 const TRANSMIT_QUEUE: u16 = 1;
@@ -50,7 +50,7 @@ messages! {
 /// What the handlers share with the driver.
 #[derive(Debug)]
 struct Shared {
-    signals: Signals,
+    status: InterruptStatus,
     receive: AtomicWaker,
     send: AtomicWaker,
     link: AtomicWaker,
@@ -74,7 +74,7 @@ impl MessageIsr<3> for Shared {
     type Message = NetMessage;
 
     fn on_message(&self, message: NetMessage, _isr: &InIsr<'_>) {
-        if !self.signals.is_live() {
+        if !self.status.is_live() {
             return;
         }
         match message {
@@ -83,7 +83,7 @@ impl MessageIsr<3> for Shared {
             NetMessage::Config => self.config_changed(),
         }
         // Called once more for all of a card that has gone, on whatever vectors there are.
-        if self.signals.is_gone() {
+        if self.status.is_gone() {
             self.link.wake();
         }
     }
@@ -91,18 +91,18 @@ impl MessageIsr<3> for Shared {
 
 impl LineIsr for Shared {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.signals.take() else {
-            if self.signals.is_gone() {
+        let Some(cause) = self.status.take_cause() else {
+            if self.status.is_gone() {
                 self.wake_all();
             }
             return Claim::NotMine;
         };
-        if cause.contains(Cause::QUEUE) {
+        if cause.contains(InterruptCause::QUEUE) {
             // Which queue, the line does not say.
             self.receive.wake();
             self.send.wake();
         }
-        if cause.contains(Cause::CONFIG) {
+        if cause.contains(InterruptCause::CONFIG) {
             self.config_changed();
         }
         Claim::Mine
@@ -143,7 +143,7 @@ impl Driver for VirtioNet {
         })?;
         let (mac, largest_frame) = (mac?, largest_frame?);
         let shared = Arc::new(Shared {
-            signals: setup.signals(),
+            status: setup.interrupt_status(),
             receive: AtomicWaker::new(),
             send: AtomicWaker::new(),
             link: AtomicWaker::new(),
@@ -151,7 +151,7 @@ impl Driver for VirtioNet {
             is_config_changed: AtomicBool::new(true),
         });
         let interrupts: Interrupts<3, Shared> = irq.grant()?;
-        setup.announce_config(interrupts.entry(NetMessage::Config))?;
+        setup.set_config_entry(interrupts.entry(NetMessage::Config))?;
         let receive = setup.queue(RECEIVE_QUEUE, &dma, SHAPE, interrupts.entry(NetMessage::Rx))?;
         let send = setup.queue(TRANSMIT_QUEUE, &dma, SHAPE, interrupts.entry(NetMessage::Tx))?;
         let counters = Arc::new(NetCounters::default());
@@ -205,7 +205,7 @@ impl VirtioNet {
     }
 
     /// Whether nothing is to be had from the card any more: it broke the rules, or is gone.
-    fn is_out(&self) -> bool {
+    fn is_unusable(&self) -> bool {
         self.is_quarantined || self.device.presence().is_gone()
     }
 
@@ -236,7 +236,7 @@ impl embassy_net_driver::Driver for VirtioNet {
     type TxToken<'a> = TxSlot<'a>;
 
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(Frame<'_>, TxSlot<'_>)> {
-        if self.is_out() || !self.can_send(context) {
+        if self.is_unusable() || !self.can_send(context) {
             return None;
         }
         // Not `?` on the error: the card would still be lent to the result.
@@ -252,7 +252,7 @@ impl embassy_net_driver::Driver for VirtioNet {
     }
 
     fn transmit(&mut self, context: &mut Context<'_>) -> Option<TxSlot<'_>> {
-        let can_send = !self.is_out() && self.can_send(context);
+        let can_send = !self.is_unusable() && self.can_send(context);
         can_send.then_some(TxSlot { sender: &mut self.sender })
     }
 
@@ -265,11 +265,11 @@ impl embassy_net_driver::Driver for VirtioNet {
         if is_changed || self.follower.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
             self.follower = Some(context.waker().clone());
             self.shared.link.register(context.waker());
-            if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_out() {
+            if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_unusable() {
                 self.refresh_link();
             }
         }
-        if self.is_up && !self.is_out() { LinkState::Up } else { LinkState::Down }
+        if self.is_up && !self.is_unusable() { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -284,7 +284,7 @@ impl embassy_net_driver::Driver for VirtioNet {
     }
 }
 
-impl Card for VirtioNet {
+impl NetworkCard for VirtioNet {
     fn set_polled(&mut self, is_polled: bool) {
         self.receiver.set_polled(is_polled);
     }

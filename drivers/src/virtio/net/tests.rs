@@ -6,10 +6,10 @@ use embassy_net_driver::{RxToken, TxToken};
 
 use super::*;
 use crate::virtio::queue::{QueueError, RingFeatures};
-use crate::virtio::testing::{self, OFFERED, Peer, machine, waker};
+use crate::virtio::testing::{self, DeviceQueue, OFFERED, machine, waker};
 
 const FEATURES: RingFeatures = RingFeatures::all();
-const SMALL: Shape = Shape { size: 4, longest: 1 };
+const SMALL: QueueParameters = QueueParameters { size: 4, max_segments: 1 };
 const LENGTHS: (usize, usize) = (4, HEADER + LARGEST_FRAME);
 
 /// What the handlers share, of a device that is of no further use.
@@ -18,7 +18,7 @@ fn shared() -> Arc<Shared> {
     let (transport, ..) = Transport::open(function).expect("a good device");
     let (setup, _) = transport.negotiate(NetFeatures::all()).expect("a good device");
     Arc::new(Shared {
-        signals: setup.signals(),
+        status: setup.interrupt_status(),
         receive: AtomicWaker::new(),
         send: AtomicWaker::new(),
         link: AtomicWaker::new(),
@@ -26,32 +26,32 @@ fn shared() -> Arc<Shared> {
     })
 }
 
-fn receiver() -> (Receiver, Peer, Arc<Shared>, Arc<NetCounters>) {
+fn receiver() -> (Receiver, DeviceQueue, Arc<Shared>, Arc<NetCounters>) {
     receiver_of(SMALL, LENGTHS.0)
 }
 
-fn receiver_of(shape: Shape, buffers: usize) -> (Receiver, Peer, Arc<Shared>, Arc<NetCounters>) {
-    let (queue, peer, dma) = testing::queue(FEATURES, shape);
+fn receiver_of(shape: QueueParameters, buffers: usize) -> (Receiver, DeviceQueue, Arc<Shared>, Arc<NetCounters>) {
+    let (queue, device_queue, dma) = testing::queue(FEATURES, shape);
     let (shared, counters) = (shared(), Arc::new(NetCounters::default()));
     let receiver =
         Receiver::new(queue, shared.clone(), counters.clone(), &dma, (buffers, LENGTHS.1), None).expect("memory");
-    (receiver, peer, shared, counters)
+    (receiver, device_queue, shared, counters)
 }
 
-fn sender() -> (Sender, Peer, Arc<Shared>) {
-    let (queue, peer, dma) = testing::queue(FEATURES, SMALL);
+fn sender() -> (Sender, DeviceQueue, Arc<Shared>) {
+    let (queue, device_queue, dma) = testing::queue(FEATURES, SMALL);
     let shared = shared();
     let sender = Sender::new(queue, shared.clone(), Arc::default(), &dma, LENGTHS).expect("memory");
-    (sender, peer, shared)
+    (sender, device_queue, shared)
 }
 
 /// Has the device receive a frame.
-fn deliver(peer: &mut Peer, frame: &[u8]) -> bool {
-    let chain = peer.take().expect("a buffer");
-    let [piece] = chain.pieces[..] else { panic!("one buffer for each frame") };
+fn deliver(device_queue: &mut DeviceQueue, frame: &[u8]) -> bool {
+    let chain = device_queue.take().expect("a buffer");
+    let [piece] = chain.segments[..] else { panic!("one buffer for each frame") };
     assert!(piece.is_writable && piece.length as usize == LENGTHS.1);
-    peer.write(piece.address + HEADER as u64, frame);
-    peer.give(chain.head.into(), testing::size(HEADER + frame.len()))
+    device_queue.write(piece.address + HEADER as u64, frame);
+    device_queue.give(chain.head.into(), testing::size(HEADER + frame.len()))
 }
 
 /// What probing says of a device with that configuration: address, status and MTU.
@@ -84,14 +84,14 @@ fn what_the_device_says_of_itself_is_checked_and_told() {
 
 #[test]
 fn frames_come_in_and_their_buffers_go_back() {
-    let (mut receiver, mut peer, ..) = receiver();
+    let (mut receiver, mut device_queue, ..) = receiver();
     let (waker, _) = waker();
     let context = Context::from_waker(&waker);
     for round in 0..1000_u32 {
         assert!(receiver.poll(&context).expect("a good device").is_none());
         let frame = round.to_le_bytes().repeat(16);
-        assert!(deliver(&mut peer, &frame), "the driver sleeps");
-        assert!(!deliver(&mut peer, &frame), "it is awake by now");
+        assert!(deliver(&mut device_queue, &frame), "the driver sleeps");
+        assert!(!deliver(&mut device_queue, &frame), "it is awake by now");
         for _ in 0..2 {
             let token = receiver.poll(&context).expect("a good device").expect("a frame");
             token.consume(|received| assert_eq!(received, frame));
@@ -101,32 +101,32 @@ fn frames_come_in_and_their_buffers_go_back() {
 
 #[test]
 fn frames_that_are_none_are_dropped_and_counted() {
-    let (mut receiver, mut peer, _, counters) = receiver();
+    let (mut receiver, mut device_queue, _, counters) = receiver();
     let (waker, _) = waker();
     for length in [0, testing::size(HEADER) - 1, testing::size(HEADER)] {
-        let head = peer.take().expect("a buffer").head;
-        peer.give(head.into(), length);
+        let head = device_queue.take().expect("a buffer").head;
+        device_queue.give(head.into(), length);
     }
-    deliver(&mut peer, b"good");
+    deliver(&mut device_queue, b"good");
     let token = receiver.poll(&Context::from_waker(&waker)).expect("a good device").expect("a frame");
     token.consume(|received| assert_eq!(received, b"good"));
     assert_eq!((counters.received.get(), counters.dropped.get()), (1, 3));
     // One that is not wanted goes back as well.
-    deliver(&mut peer, b"unwanted");
+    deliver(&mut device_queue, b"unwanted");
     drop(receiver.poll(&Context::from_waker(&waker)));
     assert_eq!(counters.dropped.get(), 4);
-    assert_eq!(core::iter::from_fn(|| peer.take()).count(), 4, "all buffers are with the device");
+    assert_eq!(core::iter::from_fn(|| device_queue.take()).count(), 4, "all buffers are with the device");
 }
 
 #[test]
 fn a_card_that_is_polled_asks_for_no_interrupts_and_promises_nothing() {
-    let (mut receiver, mut peer, shared, _) = receiver();
+    let (mut receiver, mut device_queue, shared, _) = receiver();
     let (waker, wakes) = waker();
     for round in 0..10 {
         receiver.set_polled(true);
         for _ in 0..10 {
             assert!(receiver.poll(&Context::from_waker(&waker)).expect("a good device").is_none());
-            assert!(!deliver(&mut peer, b"polled"), "no interrupt is wanted");
+            assert!(!deliver(&mut device_queue, b"polled"), "no interrupt is wanted");
             let frame = receiver.poll(&Context::from_waker(&waker)).expect("a good device").expect("a frame");
             frame.consume(|received| assert_eq!(received, b"polled"));
         }
@@ -134,7 +134,7 @@ fn a_card_that_is_polled_asks_for_no_interrupts_and_promises_nothing() {
         assert_eq!(wakes.count(), round, "nobody waits");
         receiver.set_polled(false);
         assert!(receiver.poll(&Context::from_waker(&waker)).expect("a good device").is_none());
-        assert!(deliver(&mut peer, b"awaited"), "now it is");
+        assert!(deliver(&mut device_queue, b"awaited"), "now it is");
         shared.receive.wake();
         assert_eq!(wakes.count(), round + 1);
         let frame = receiver.poll(&Context::from_waker(&waker)).expect("a good device").expect("a frame");
@@ -144,12 +144,13 @@ fn a_card_that_is_polled_asks_for_no_interrupts_and_promises_nothing() {
 
 #[test]
 fn a_device_that_gives_back_nothing_for_ever_lets_others_have_their_turn() {
-    let (mut receiver, mut peer, _, counters) = receiver_of(Shape { size: 128, longest: 1 }, 128);
+    let (mut receiver, mut device_queue, _, counters) =
+        receiver_of(QueueParameters { size: 128, max_segments: 1 }, 128);
     let (waker, wakes) = waker();
     for round in 1..100 {
         // More than there are retries.
-        while let Some(chain) = peer.take() {
-            peer.give(chain.head.into(), 0);
+        while let Some(chain) = device_queue.take() {
+            device_queue.give(chain.head.into(), 0);
         }
         assert!(receiver.poll(&Context::from_waker(&waker)).expect("a lawful device").is_none());
         assert_eq!(
@@ -162,34 +163,34 @@ fn a_device_that_gives_back_nothing_for_ever_lets_others_have_their_turn() {
 
 #[test]
 fn a_frame_longer_than_its_buffer_is_an_error() {
-    let (mut receiver, mut peer, ..) = receiver();
+    let (mut receiver, mut device_queue, ..) = receiver();
     let (waker, _) = waker();
-    let head = peer.take().expect("a buffer").head;
-    peer.give(head.into(), testing::size(LENGTHS.1) + 1);
+    let head = device_queue.take().expect("a buffer").head;
+    device_queue.give(head.into(), testing::size(LENGTHS.1) + 1);
     let said = receiver.poll(&Context::from_waker(&waker)).map(|frame| frame.is_some());
     assert!(matches!(said, Err(QueueError::Overlong { .. })), "{said:?}");
 }
 
 #[test]
 fn frames_go_out_behind_an_empty_header() {
-    let (mut sender, mut peer, _) = sender();
+    let (mut sender, mut device_queue, _) = sender();
     let (waker, _) = waker();
     for round in 0..1000_u32 {
         assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(true));
         let length = 1 + round as usize % LARGEST_FRAME;
         TxSlot { sender: &mut sender }.consume(length, |frame| frame.fill(round.to_le_bytes()[0]));
-        let chain = peer.take().expect("a frame");
-        let [piece] = chain.pieces[..] else { panic!("one buffer for each frame") };
-        let sent = peer.read(piece.address, piece.length as usize);
+        let chain = device_queue.take().expect("a frame");
+        let [piece] = chain.segments[..] else { panic!("one buffer for each frame") };
+        let sent = device_queue.read(piece.address, piece.length as usize);
         let wanted: Vec<_> = [0; HEADER].into_iter().chain((0..length).map(|_| round.to_le_bytes()[0])).collect();
         assert_eq!(sent, wanted);
-        assert!(!peer.give(chain.head.into(), 0), "nobody waits for it");
+        assert!(!device_queue.give(chain.head.into(), 0), "nobody waits for it");
     }
 }
 
 #[test]
 fn a_full_queue_wakes_its_sender_when_half_of_it_is_free() {
-    let (mut sender, mut peer, shared) = sender();
+    let (mut sender, mut device_queue, shared) = sender();
     let (waker, wakes) = waker();
     for round in 0..100 {
         for _ in 0..SMALL.size {
@@ -197,8 +198,8 @@ fn a_full_queue_wakes_its_sender_when_half_of_it_is_free() {
             TxSlot { sender: &mut sender }.consume(60, |frame| frame.fill(1));
         }
         assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(false));
-        let taken: Vec<_> = core::iter::from_fn(|| peer.take()).collect();
-        let interrupts: Vec<_> = taken.iter().map(|chain| peer.give(chain.head.into(), 0)).collect();
+        let taken: Vec<_> = core::iter::from_fn(|| device_queue.take()).collect();
+        let interrupts: Vec<_> = taken.iter().map(|chain| device_queue.give(chain.head.into(), 0)).collect();
         assert_eq!(interrupts, [false, true, false, false]);
         shared.send.wake();
         assert_eq!(wakes.count(), round + 1);

@@ -10,8 +10,8 @@ use zerocopy::{Immutable, IntoBytes, KnownLayout};
 
 use super::QueueError;
 
-/// The most segments in a chain: a header, a status, and sixteen pieces of data.
-pub const LONGEST_CHAIN: usize = 18;
+/// The most segments in a chain: a header, a status, and sixteen segments of data.
+pub const MAX_SEGMENTS: usize = 18;
 
 /// One entry of a descriptor table. Little-endian, as is the only machine here.
 #[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
@@ -73,7 +73,7 @@ impl Chain for DmaBuffer {
 #[derive(Debug, Default)]
 pub struct Segments {
     /// As in a table of their own, where each leads to the next; the last one does, too.
-    list: ArrayVec<Descriptor, LONGEST_CHAIN>,
+    list: ArrayVec<Descriptor, MAX_SEGMENTS>,
     /// Bytes that the device may write. As many segments as there can be do not overflow this.
     writable: u64,
     fault: Option<QueueError>,
@@ -106,7 +106,7 @@ impl Segments {
         };
         let segment = Descriptor { address, length, flags: flags.bits(), next: index + 1 };
         if self.list.try_push(segment).is_err() {
-            self.fault = Some(QueueError::TooLong { segments: LONGEST_CHAIN + 1, most: LONGEST_CHAIN });
+            self.fault = Some(QueueError::TooLong { segments: MAX_SEGMENTS + 1, max_segments: MAX_SEGMENTS });
         }
     }
 
@@ -129,7 +129,7 @@ impl Segments {
             (Some(fault), _) => Err(fault),
             (None, _) if self.list.is_empty() => Err(QueueError::Empty),
             (None, Ok(writable)) => Ok((&self.list, writable)),
-            (None, Err(_)) => Err(QueueError::TooMuch { bytes: self.writable }),
+            (None, Err(_)) => Err(QueueError::TooManyBytes { bytes: self.writable }),
         }
     }
 }

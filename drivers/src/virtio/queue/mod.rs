@@ -14,8 +14,8 @@ use core::fmt;
 
 use bitflags::bitflags;
 
-pub use descriptor::{Chain, LONGEST_CHAIN, Segments};
-pub use split::{Places, Shape, SplitQueue};
+pub use descriptor::{Chain, MAX_SEGMENTS, Segments};
+pub use split::{QueueAddresses, QueueParameters, SplitQueue};
 
 use super::doorbell::Doorbell;
 
@@ -114,14 +114,14 @@ impl<C: Chain> Queue<C> {
 
     /// Chains of the longest kind that fit at once into the whole queue.
     #[must_use]
-    pub fn most_chains(&self) -> u16 {
-        self.split.most_chains()
+    pub fn max_chains(&self) -> u16 {
+        self.split.max_chains()
     }
 
     /// Chains submitted since the last [`kick`](Self::kick).
     #[must_use]
     pub fn unkicked(&self) -> u16 {
-        self.split.undecided()
+        self.split.unkicked()
     }
 }
 
@@ -144,12 +144,12 @@ pub enum QueueError {
         free: u16,
     },
     /// The chain has more segments than the queue was made for.
-    #[error("a chain of {segments} segments is too long, {most} fit")]
+    #[error("a chain of {segments} segments is too long, {max_segments} fit")]
     TooLong {
         /// Segments of the chain.
         segments: usize,
         /// Segments that fit.
-        most: usize,
+        max_segments: usize,
     },
     /// The chain has no segments.
     #[error("an empty chain")]
@@ -169,7 +169,7 @@ pub enum QueueError {
     },
     /// The device could not say that it wrote so much.
     #[error("{bytes} bytes for the device to write in one chain; it can tell of 32 bits of them")]
-    TooMuch {
+    TooManyBytes {
         /// Bytes for the device to write.
         bytes: u64,
     },

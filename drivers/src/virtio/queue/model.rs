@@ -1,4 +1,4 @@
-//! Any order of doings on both sides, against a model: nothing is lost, swapped or made up, and nobody who sleeps
+//! Any order of operations on both sides, against a model: nothing is lost, swapped or made up, and nobody who sleeps
 //! is left to sleep.
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -8,11 +8,11 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use switchboard::dma::DmaBuffer;
 
-use super::{Chain, QueueError, RingFeatures, Segments, Shape, SplitQueue};
-use crate::virtio::testing::{Peer, Taken, dma};
+use super::{Chain, QueueError, QueueParameters, RingFeatures, Segments, SplitQueue};
+use crate::virtio::testing::{DeviceQueue, TakenChain, dma};
 
 #[derive(Debug, Clone)]
-enum Doing {
+enum Operation {
     /// The driver offers a chain: segments to read, segments to write.
     Submit(u8, u8),
     Complete,
@@ -29,16 +29,16 @@ enum Doing {
     Sleep,
 }
 
-fn doing() -> impl Strategy<Value = Doing> {
+fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        4 => (0..3_u8, 0..3_u8).prop_map(|(read, written)| Doing::Submit(read, written)),
-        3 => Just(Doing::Complete),
-        2 => Just(Doing::Kick),
-        2 => (1..5_u16).prop_map(Doing::Arm),
-        1 => Just(Doing::Disarm),
-        4 => Just(Doing::Take),
-        4 => any::<usize>().prop_map(Doing::Give),
-        2 => Just(Doing::Sleep),
+        4 => (0..3_u8, 0..3_u8).prop_map(|(read, written)| Operation::Submit(read, written)),
+        3 => Just(Operation::Complete),
+        2 => Just(Operation::Kick),
+        2 => (1..5_u16).prop_map(Operation::Arm),
+        1 => Just(Operation::Disarm),
+        4 => Just(Operation::Take),
+        4 => any::<usize>().prop_map(Operation::Give),
+        2 => Just(Operation::Sleep),
     ]
 }
 
@@ -61,21 +61,21 @@ impl Chain for Named {
 
 proptest! {
     #[test]
-    fn nothing_is_lost_and_nobody_sleeps_on(bits in 0..4_u64, size in 0..4_u32, doings in vec(doing(), 1..400)) {
-        play(RingFeatures::from_bits_truncate(bits << 28), 1 << size, doings);
+    fn nothing_is_lost_and_nobody_sleeps_on(bits in 0..4_u64, size in 0..4_u32, operations in vec(operation(), 1..400)) {
+        play(RingFeatures::from_bits_truncate(bits << 28), 1 << size, operations);
     }
 }
 
-fn play(features: RingFeatures, size: u16, doings: Vec<Doing>) {
+fn play(features: RingFeatures, size: u16, operations: Vec<Operation>) {
     let (machine, dma) = dma();
-    let mut queue = SplitQueue::new(&dma, features, Shape { size, longest: 4 }).expect("memory");
-    let mut peer = Peer::new(&machine, queue.places(), size, features);
-    let (mut offered, mut taken) = (VecDeque::new(), Vec::<(u32, Taken)>::new());
+    let mut queue = SplitQueue::new(&dma, features, QueueParameters { size, max_segments: 4 }).expect("memory");
+    let mut device_queue = DeviceQueue::new(&machine, queue.addresses(), size, features);
+    let (mut offered, mut taken) = (VecDeque::new(), Vec::<(u32, TakenChain)>::new());
     let (mut given, mut used) = (VecDeque::new(), BTreeMap::new());
     let (mut is_device_asleep, mut wakes_after) = (false, None);
-    for (name, doing) in (0_u32..).zip(doings) {
-        match doing {
-            Doing::Submit(read, written) => {
+    for (name, operation) in (0_u32..).zip(operations) {
+        match operation {
+            Operation::Submit(read, written) => {
                 let mut buffer = dma.buffer(64).expect("memory");
                 buffer[..4].copy_from_slice(&name.to_le_bytes());
                 match queue.submit(Named { name, buffer, shape: (read, written) }) {
@@ -84,16 +84,16 @@ fn play(features: RingFeatures, size: u16, doings: Vec<Doing>) {
                     Err((error, _)) => assert_eq!((error, read, written), (QueueError::Empty, 0, 0)),
                 }
             }
-            Doing::Complete => match queue.complete().expect("a good device") {
+            Operation::Complete => match queue.complete().expect("a good device") {
                 Some((chain, length)) => assert_eq!(given.pop_front(), Some((chain.name, length))),
                 None => assert!(given.is_empty()),
             },
-            Doing::Kick => {
+            Operation::Kick => {
                 let is_kicked = queue.needs_kick();
                 assert!(is_kicked || offered.is_empty() || !is_device_asleep, "the device sleeps on");
                 is_device_asleep &= !is_kicked;
             }
-            Doing::Arm(count) => {
+            Operation::Arm(count) => {
                 let have_come = queue.enable_notifications_after(count);
                 let waits_for = match features.contains(RingFeatures::EVENT_INDEX) {
                     true => usize::from(count.clamp(1, queue.in_flight().max(1))),
@@ -102,29 +102,29 @@ fn play(features: RingFeatures, size: u16, doings: Vec<Doing>) {
                 assert_eq!(have_come, given.len() >= waits_for);
                 wakes_after = (!have_come).then(|| waits_for - given.len());
             }
-            Doing::Disarm => {
+            Operation::Disarm => {
                 queue.disable_notifications();
                 wakes_after = None;
             }
-            Doing::Take if is_device_asleep => {}
-            Doing::Take => {
-                let chain = peer.take();
+            Operation::Take if is_device_asleep => {}
+            Operation::Take => {
+                let chain = device_queue.take();
                 assert_eq!(chain.is_some(), !offered.is_empty());
                 if let (Some(chain), Some((name, read, written))) = (chain, offered.pop_front()) {
-                    let kinds: Vec<_> = chain.pieces.iter().map(|piece| piece.is_writable).collect();
+                    let kinds: Vec<_> = chain.segments.iter().map(|piece| piece.is_writable).collect();
                     let wanted = (0..read).map(|_| false).chain((0..written).map(|_| true));
                     assert!(kinds.iter().copied().eq(wanted), "{kinds:?}");
-                    assert_eq!(peer.read(chain.pieces[0].address, 4), name.to_le_bytes());
+                    assert_eq!(device_queue.read(chain.segments[0].address, 4), name.to_le_bytes());
                     assert!(used.insert(chain.head, name).is_none(), "a descriptor in two chains");
                     taken.push((name, chain));
                 }
             }
-            Doing::Give(_) if taken.is_empty() => {}
-            Doing::Give(index) => {
+            Operation::Give(_) if taken.is_empty() => {}
+            Operation::Give(index) => {
                 let (name, chain) = taken.swap_remove(index % taken.len());
                 used.remove(&chain.head);
-                let length = chain.pieces.iter().filter(|piece| piece.is_writable).map(|piece| piece.length).sum();
-                let interrupts = peer.give(chain.head.into(), length);
+                let length = chain.segments.iter().filter(|piece| piece.is_writable).map(|piece| piece.length).sum();
+                let interrupts = device_queue.give(chain.head.into(), length);
                 given.push_back((name, length));
                 wakes_after = wakes_after.map(|left| left - 1);
                 if wakes_after == Some(0) {
@@ -132,7 +132,7 @@ fn play(features: RingFeatures, size: u16, doings: Vec<Doing>) {
                     wakes_after = None;
                 }
             }
-            Doing::Sleep => is_device_asleep = offered.is_empty() && !peer.sleep(),
+            Operation::Sleep => is_device_asleep = offered.is_empty() && !device_queue.sleep(),
         }
     }
 }

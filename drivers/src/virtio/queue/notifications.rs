@@ -17,7 +17,7 @@ use super::rings::{Available, Used, passed};
 
 /// What each side was last told of the other.
 #[derive(Debug)]
-pub(super) struct Notices {
+pub(super) struct Notifications {
     has_event_index: bool,
     /// The used index (by flag: any) at which the device was last told to interrupt.
     armed: Option<u16>,
@@ -27,7 +27,7 @@ pub(super) struct Notices {
     is_fenced: bool,
 }
 
-impl Notices {
+impl Notifications {
     /// Of a fresh queue, all zeroes: interrupt at once.
     pub(super) fn new(has_event_index: bool) -> Self {
         Self { has_event_index, armed: Some(0), decided: 0, is_fenced: false }
@@ -97,7 +97,7 @@ impl Notices {
     }
 
     /// Chains offered since the last decision whether to kick.
-    pub(super) fn undecided(&self, available: &Available) -> u16 {
+    pub(super) fn unkicked(&self, available: &Available) -> u16 {
         available.index().wrapping_sub(self.decided)
     }
 }

@@ -7,15 +7,15 @@ use core::fmt;
 
 use switchboard::dma::{BusAddress, DmaError, DmaPort};
 
-use super::descriptor::{Chain, LONGEST_CHAIN, Segments};
-use super::notifications::Notices;
+use super::descriptor::{Chain, MAX_SEGMENTS, Segments};
+use super::notifications::Notifications;
 use super::rings::{Available, Used};
 use super::table::Table;
 use super::{QueueError, RingFeatures};
 
 /// A chain that the device has.
 #[derive(Debug)]
-struct Flight<C> {
+struct InFlight<C> {
     chain: C,
     descriptors: u16,
     /// Bytes that the device may write.
@@ -24,16 +24,16 @@ struct Flight<C> {
 
 /// How large a queue is to be.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub struct QueueParameters {
     /// Descriptors; a power of two.
     pub size: u16,
-    /// The most segments in one chain, up to [`LONGEST_CHAIN`].
-    pub longest: u16,
+    /// The most segments in one chain, up to [`MAX_SEGMENTS`].
+    pub max_segments: u16,
 }
 
 /// Where the device finds the parts of a queue.
 #[derive(Debug, Clone, Copy)]
-pub struct Places {
+pub struct QueueAddresses {
     /// The descriptor table.
     pub descriptors: BusAddress,
     /// The available ring ("driver area").
@@ -45,19 +45,19 @@ pub struct Places {
 /// The memory of a split virtqueue and its protocol. `C` is what the queue holds while the device has it.
 ///
 /// # Invariants
-/// `flights[head]` is there exactly while the chain beginning at descriptor `head` is with the device; `in_flight` counts
+/// `chains[head]` is there exactly while the chain beginning at descriptor `head` is with the device; `in_flight` counts
 /// them.
 pub struct SplitQueue<C> {
     table: Table,
     available: Available,
     used: Used,
-    flights: Box<[Option<Flight<C>>]>,
+    chains: Box<[Option<InFlight<C>>]>,
     /// Of the chain that is being submitted; here so that it is not made anew for each.
     segments: Segments,
     in_flight: u16,
     /// The used index up to which chains were taken back.
     seen: u16,
-    notices: Notices,
+    notifications: Notifications,
     failure: Option<QueueError>,
 }
 
@@ -68,35 +68,38 @@ impl<C: Chain> SplitQueue<C> {
     /// [`DmaError`] when there is no memory.
     ///
     /// # Panics
-    /// When the size is no power of two or the longest chain is none: these are the driver's own constants.
-    pub fn new(dma: &DmaPort, features: RingFeatures, shape: Shape) -> Result<Self, DmaError> {
-        let Shape { size, longest } = shape;
+    /// When the size is no power of two or the max_segments chain is none: these are the driver's own constants.
+    pub fn new(dma: &DmaPort, features: RingFeatures, shape: QueueParameters) -> Result<Self, DmaError> {
+        let QueueParameters { size, max_segments } = shape;
         assert!(size.is_power_of_two() && size <= 0x8000, "a split queue has 1 to 32,768 descriptors, a power of two");
-        assert!(longest >= 1 && usize::from(longest) <= LONGEST_CHAIN, "chains have 1 to {LONGEST_CHAIN} segments");
-        let is_indirect = longest > 1 && features.contains(RingFeatures::INDIRECT);
+        assert!(
+            max_segments >= 1 && usize::from(max_segments) <= MAX_SEGMENTS,
+            "chains have 1 to {MAX_SEGMENTS} segments"
+        );
+        let is_indirect = max_segments > 1 && features.contains(RingFeatures::INDIRECT);
         let slack = 16;
-        let bytes = Table::bytes(size, longest, is_indirect) + Available::bytes(size) + Used::bytes(size) + slack;
+        let bytes = Table::bytes(size, max_segments, is_indirect) + Available::bytes(size) + Used::bytes(size) + slack;
         let mut region = dma.region(bytes)?;
-        let parts = Table::carve(&mut region, size, longest, is_indirect)
+        let parts = Table::carve(&mut region, size, max_segments, is_indirect)
             .and_then(|table| Some((table, Available::carve(&mut region, size)?, Used::carve(&mut region, size)?)));
         let Some((table, available, used)) = parts else { unreachable!("the region was sized for its parts") };
         Ok(Self {
             table,
             available,
             used,
-            flights: (0..size).map(|_| None).collect(),
+            chains: (0..size).map(|_| None).collect(),
             segments: Segments::default(),
             in_flight: 0,
             seen: 0,
-            notices: Notices::new(features.contains(RingFeatures::EVENT_INDEX)),
+            notifications: Notifications::new(features.contains(RingFeatures::EVENT_INDEX)),
             failure: None,
         })
     }
 
     /// Where its parts are.
     #[must_use]
-    pub fn places(&self) -> Places {
-        Places { descriptors: self.table.bus(), available: self.available.bus(), used: self.used.bus() }
+    pub fn addresses(&self) -> QueueAddresses {
+        QueueAddresses { descriptors: self.table.bus(), available: self.available.bus(), used: self.used.bus() }
     }
 
     /// Chains that the device has.
@@ -111,10 +114,10 @@ impl<C: Chain> SplitQueue<C> {
         self.table.free()
     }
 
-    /// Chains of the longest kind that fit at once into the whole queue.
+    /// Chains of the max_segments kind that fit at once into the whole queue.
     #[must_use]
-    pub fn most_chains(&self) -> u16 {
-        self.table.most_chains()
+    pub fn max_chains(&self) -> u16 {
+        self.table.max_chains()
     }
 
     /// Offers a chain to the device. It may begin at once; it is only sure to when [`needs_kick`](Self::needs_kick)
@@ -127,10 +130,10 @@ impl<C: Chain> SplitQueue<C> {
             Ok(written) => written,
             Err(error) => return Err((error, chain)),
         };
-        self.flights[usize::from(head)] = Some(Flight { chain, descriptors, writable });
+        self.chains[usize::from(head)] = Some(InFlight { chain, descriptors, writable });
         self.in_flight += 1;
         self.available.publish(head);
-        self.notices.offered();
+        self.notifications.offered();
         Ok(())
     }
 
@@ -170,20 +173,20 @@ impl<C: Chain> SplitQueue<C> {
             return Err(self.fail(QueueError::IndexJump { advanced, in_flight: self.in_flight }));
         }
         let element = self.used.element(self.seen);
-        let head = u16::try_from(element.id).ok().filter(|head| usize::from(*head) < self.flights.len());
-        let flight = head.and_then(|head| Some((head, self.flights[usize::from(head)].take()?)));
-        let Some((head, flight)) = flight else {
+        let head = u16::try_from(element.id).ok().filter(|head| usize::from(*head) < self.chains.len());
+        let entry = head.and_then(|head| Some((head, self.chains[usize::from(head)].take()?)));
+        let Some((head, entry)) = entry else {
             return Err(self.fail(QueueError::UnknownId { id: element.id }));
         };
-        if element.length > flight.writable {
-            let error = QueueError::Overlong { id: head, length: element.length, writable: flight.writable };
-            self.flights[usize::from(head)] = Some(flight);
+        if element.length > entry.writable {
+            let error = QueueError::Overlong { id: head, length: element.length, writable: entry.writable };
+            self.chains[usize::from(head)] = Some(entry);
             return Err(self.fail(error));
         }
         self.seen = self.seen.wrapping_add(1);
         self.in_flight -= 1;
-        self.table.release(head, flight.descriptors);
-        Ok(Some((flight.chain, element.length)))
+        self.table.release(head, entry.descriptors);
+        Ok(Some((entry.chain, element.length)))
     }
 
     /// Asks for an interrupt when the next chain is used; returns whether one was used meanwhile, in which case
@@ -196,23 +199,23 @@ impl<C: Chain> SplitQueue<C> {
     /// than are in flight are never waited for). Without `EVENT_IDX` the device cannot count, and one is enough.
     pub fn enable_notifications_after(&mut self, count: u16) -> bool {
         let count = count.clamp(1, self.in_flight.max(1));
-        self.failure.is_some() || self.notices.arm(&mut self.available, &self.used, self.seen, count)
+        self.failure.is_some() || self.notifications.arm(&mut self.available, &self.used, self.seen, count)
     }
 
     /// Asks for no interrupts. One that is under way may still come.
     pub fn disable_notifications(&mut self) {
-        self.notices.disarm(&mut self.available, self.seen);
+        self.notifications.disarm(&mut self.available, self.seen);
     }
 
     /// Whether the device must be kicked for what was submitted since this was last asked. Ask before sleeping.
     pub fn needs_kick(&mut self) -> bool {
-        self.failure.is_none() && self.notices.needs_kick(&self.available, &self.used)
+        self.failure.is_none() && self.notifications.needs_kick(&self.available, &self.used)
     }
 
     /// Chains submitted since the last decision whether to kick.
     #[must_use]
-    pub fn undecided(&self) -> u16 {
-        self.notices.undecided(&self.available)
+    pub fn unkicked(&self) -> u16 {
+        self.notifications.unkicked(&self.available)
     }
 
     /// Gives the queue up, as if the device had broken its rules: nothing goes in or comes out any more.
@@ -236,7 +239,7 @@ impl<C: Chain> SplitQueue<C> {
 impl<C> fmt::Debug for SplitQueue<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SplitQueue")
-            .field("size", &self.flights.len())
+            .field("size", &self.chains.len())
             .field("in_flight", &self.in_flight)
             .field("seen", &self.seen)
             .field("failure", &self.failure)

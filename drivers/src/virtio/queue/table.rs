@@ -30,9 +30,9 @@ struct Content {
 #[derive(Debug)]
 pub(super) struct Table {
     descriptors: DmaShared<Descriptor>,
-    /// `longest` descriptors for each of the table's; absent without `INDIRECT_DESC` or where chains are short.
+    /// `max_segments` descriptors for each of the table's; absent without `INDIRECT_DESC` or where chains are short.
     indirect: Option<DmaShared<Descriptor>>,
-    longest: u16,
+    max_segments: u16,
     /// What is in each indirect table.
     contents: Box<[Content]>,
     /// For a free descriptor the next free one; for one in a chain the next of the chain.
@@ -43,22 +43,22 @@ pub(super) struct Table {
 
 impl Table {
     /// Bytes that [`carve`](Self::carve) takes.
-    pub(super) fn bytes(size: u16, longest: u16, is_indirect: bool) -> usize {
-        let tables = if is_indirect { usize::from(longest) } else { 0 };
+    pub(super) fn bytes(size: u16, max_segments: u16, is_indirect: bool) -> usize {
+        let tables = if is_indirect { usize::from(max_segments) } else { 0 };
         usize::from(size) * size_of::<Descriptor>() * (1 + tables)
     }
 
     /// Takes the front of a region.
-    pub(super) fn carve(region: &mut DmaRegion, size: u16, longest: u16, is_indirect: bool) -> Option<Self> {
+    pub(super) fn carve(region: &mut DmaRegion, size: u16, max_segments: u16, is_indirect: bool) -> Option<Self> {
         let descriptors = region.carve(size.into(), 16)?;
         let indirect = match is_indirect {
-            true => Some(region.carve(usize::from(size) * usize::from(longest), 16)?),
+            true => Some(region.carve(usize::from(size) * usize::from(max_segments), 16)?),
             false => None,
         };
         // The last one leads nowhere; `free` says when the list is at its end.
         let next = (1..=size).collect();
         let contents = (0..size).map(|_| Content::default()).collect();
-        Some(Self { descriptors, indirect, longest, contents, next, first_free: 0, free: size })
+        Some(Self { descriptors, indirect, max_segments, contents, next, first_free: 0, free: size })
     }
 
     pub(super) fn bus(&self) -> BusAddress {
@@ -69,9 +69,9 @@ impl Table {
         self.free
     }
 
-    /// Chains of the longest kind that fit at once.
-    pub(super) fn most_chains(&self) -> u16 {
-        let each = if self.indirect.is_some() { 1 } else { self.longest };
+    /// Chains of the max_segments kind that fit at once.
+    pub(super) fn max_chains(&self) -> u16 {
+        let each = if self.indirect.is_some() { 1 } else { self.max_segments };
         u16::try_from(self.next.len()).unwrap_or(u16::MAX) / each
     }
 
@@ -99,8 +99,8 @@ impl Table {
         key: Option<NonZeroU64>,
     ) -> Result<(u16, u16), QueueError> {
         let wanted = segments.len();
-        let too_long = QueueError::TooLong { segments: wanted, most: self.longest.into() };
-        let count = u16::try_from(wanted).ok().filter(|count| *count <= self.longest).ok_or(too_long)?;
+        let too_long = QueueError::TooLong { segments: wanted, max_segments: self.max_segments.into() };
+        let count = u16::try_from(wanted).ok().filter(|count| *count <= self.max_segments).ok_or(too_long)?;
         let (last, others) = segments.split_last().ok_or(QueueError::Empty)?;
         match &mut self.indirect {
             Some(tables) if count > 1 => {
@@ -108,7 +108,7 @@ impl Table {
                 if self.free == 0 {
                     return Err(QueueError::Full { wanted: 1, free: 0 });
                 }
-                let start = usize::from(head) * usize::from(self.longest);
+                let start = usize::from(head) * usize::from(self.max_segments);
                 for (index, segment) in others.iter().enumerate() {
                     tables.write(start + index, *segment);
                 }

@@ -5,8 +5,8 @@ use core::num::NonZeroU64;
 
 use switchboard::dma::DmaBuffer;
 
-use super::{Chain, QueueError, RingFeatures, Segments, Shape, SplitQueue};
-use crate::virtio::testing::{Peer, Taken, dma};
+use super::{Chain, QueueError, QueueParameters, RingFeatures, Segments, SplitQueue};
+use crate::virtio::testing::{DeviceQueue, TakenChain, dma};
 
 /// A chain of `segments`, each a length and whether the device may write it, cut from one buffer; with a name.
 struct Named {
@@ -31,17 +31,17 @@ impl Chain for Named {
 
 struct Bench {
     queue: SplitQueue<Named>,
-    peer: Peer,
+    device_queue: DeviceQueue,
     buffers: Vec<DmaBuffer>,
 }
 
 impl Bench {
-    fn new(features: RingFeatures, size: u16, longest: u16) -> Self {
+    fn new(features: RingFeatures, size: u16, max_segments: u16) -> Self {
         let (machine, dma) = dma();
-        let queue = SplitQueue::new(&dma, features, Shape { size, longest }).expect("memory");
-        let peer = Peer::new(&machine, queue.places(), size, features);
+        let queue = SplitQueue::new(&dma, features, QueueParameters { size, max_segments }).expect("memory");
+        let device_queue = DeviceQueue::new(&machine, queue.addresses(), size, features);
         let buffers = dma.buffers(usize::from(size) + 1, 64).expect("memory");
-        Self { queue, peer, buffers }
+        Self { queue, device_queue, buffers }
     }
 
     fn submit(&mut self, name: usize, segments: &[(usize, bool)]) -> Result<(), QueueError> {
@@ -60,17 +60,17 @@ impl Bench {
         }))
     }
 
-    fn take(&mut self) -> Taken {
-        self.peer.take().expect("a chain was offered")
+    fn take(&mut self) -> TakenChain {
+        self.device_queue.take().expect("a chain was offered")
     }
 
     /// Takes all that is offered, gives the last one back; whether the driver wants to hear.
     fn take_last(&mut self) -> bool {
         let mut head = None;
-        while let Some(taken) = self.peer.take() {
+        while let Some(taken) = self.device_queue.take() {
             head = Some(taken.head);
         }
-        self.peer.give(head.expect("a chain").into(), 0)
+        self.device_queue.give(head.expect("a chain").into(), 0)
     }
 }
 
@@ -88,9 +88,9 @@ fn chains_go_out_and_come_back_across_the_wrap_of_every_index() {
         for round in 0..ROUNDS {
             bench.submit(round, &[(16, false), (32, true), (1, true)]).expect("room");
             let taken = bench.take();
-            let shape: Vec<_> = taken.pieces.iter().map(|piece| (piece.length, piece.is_writable)).collect();
+            let shape: Vec<_> = taken.segments.iter().map(|piece| (piece.length, piece.is_writable)).collect();
             assert_eq!(shape, [(16, false), (32, true), (1, true)]);
-            bench.peer.give(taken.head.into(), 33);
+            bench.device_queue.give(taken.head.into(), 33);
             assert_eq!(bench.complete(), Ok(Some((round, 33))));
             assert_eq!(bench.complete(), Ok(None));
         }
@@ -119,8 +119,8 @@ fn an_indirect_chain_takes_one_descriptor() {
     // Out of order, as a device may.
     let taken: Vec<_> = (0..4).map(|_| bench.take()).collect();
     for index in [2, 0, 3, 1] {
-        assert_eq!(taken[index].pieces.len(), 3);
-        bench.peer.give(taken[index].head.into(), 0);
+        assert_eq!(taken[index].segments.len(), 3);
+        bench.device_queue.give(taken[index].head.into(), 0);
         assert_eq!(bench.complete(), Ok(Some((index, 0))));
     }
     assert_eq!(bench.queue.free(), 4);
@@ -131,7 +131,7 @@ fn what_is_no_chain_is_refused() {
     let mut bench = Bench::new(NONE, 8, 2);
     assert_eq!(bench.submit(0, &[]), Err(QueueError::Empty));
     assert_eq!(bench.submit(0, &[(8, true), (8, false)]), Err(QueueError::ReadableAfterWritable));
-    assert_eq!(bench.submit(0, &[(8, false); 3]), Err(QueueError::TooLong { segments: 3, most: 2 }));
+    assert_eq!(bench.submit(0, &[(8, false); 3]), Err(QueueError::TooLong { segments: 3, max_segments: 2 }));
     let outside = |start, end| Err(QueueError::OutsideBuffer { start, end, length: 64 });
     assert_eq!(bench.submit(0, &[(32, false), (33, false)]), outside(32, 65));
     assert_eq!(bench.submit(0, &[(0, true)]), outside(0, 0));
@@ -144,10 +144,10 @@ fn a_device_that_returns_what_it_does_not_have_is_not_believed() {
         let mut bench = Bench::new(ALL, 8, 1);
         bench.submit(0, &WRITABLE).expect("room");
         assert_eq!(bench.take().head, 0);
-        bench.peer.give(id, 0);
+        bench.device_queue.give(id, 0);
         assert_eq!(bench.complete(), Err(QueueError::UnknownId { id }));
         // For good, even if it goes on as if nothing had happened.
-        bench.peer.give(0, 0);
+        bench.device_queue.give(0, 0);
         assert_eq!(bench.complete(), Err(QueueError::Dead));
         assert_eq!(bench.submit(1, &WRITABLE), Err(QueueError::Dead));
         assert!(!bench.queue.needs_kick());
@@ -160,8 +160,8 @@ fn a_device_that_returns_a_chain_twice_is_not_believed() {
     for name in 0..2 {
         bench.submit(name, &WRITABLE).expect("room");
     }
-    bench.peer.give(1, 0);
-    bench.peer.give(1, 0);
+    bench.device_queue.give(1, 0);
+    bench.device_queue.give(1, 0);
     assert_eq!(bench.complete(), Ok(Some((1, 0))));
     assert_eq!(bench.complete(), Err(QueueError::UnknownId { id: 1 }));
 }
@@ -170,7 +170,7 @@ fn a_device_that_returns_a_chain_twice_is_not_believed() {
 fn a_length_beyond_what_was_writable_is_not_believed() {
     let mut bench = Bench::new(ALL, 8, 3);
     bench.submit(0, &[(16, false), (31, true), (1, true)]).expect("room");
-    bench.peer.give(0, 33);
+    bench.device_queue.give(0, 33);
     assert_eq!(bench.complete(), Err(QueueError::Overlong { id: 0, length: 33, writable: 32 }));
     // What it had stays where it was: it may still write there.
     assert_eq!(bench.queue.in_flight(), 1);
@@ -183,7 +183,7 @@ fn an_index_that_jumps_is_not_believed() {
         if in_flight == 1 {
             bench.submit(0, &WRITABLE).expect("room");
         }
-        bench.peer.set_used(jump);
+        bench.device_queue.set_used(jump);
         assert_eq!(bench.complete(), Err(QueueError::IndexJump { advanced: jump, in_flight }));
     }
 }
@@ -200,7 +200,7 @@ fn an_armed_queue_is_interrupted_and_a_disarmed_one_is_not() {
                 false => bench.queue.disable_notifications(),
             }
             let head = bench.take().head.into();
-            assert_eq!(bench.peer.give(head, 0), armed, "round {round} with {features:?}");
+            assert_eq!(bench.device_queue.give(head, 0), armed, "round {round} with {features:?}");
             assert!(bench.queue.enable_notifications(), "something has come");
             bench.complete().expect("a good device").expect("a chain");
         }
@@ -214,7 +214,7 @@ fn an_interrupt_can_wait_for_several_chains() {
         bench.submit(name, &WRITABLE).expect("room");
     }
     assert!(!bench.queue.enable_notifications_after(3));
-    let interrupts: Vec<_> = (0..6).map(|head| bench.peer.give(head, 0)).collect();
+    let interrupts: Vec<_> = (0..6).map(|head| bench.device_queue.give(head, 0)).collect();
     assert_eq!(interrupts, [false, false, true, false, false, false]);
     while bench.complete().expect("a good device").is_some() {}
     // Never for more than there are: that would be to sleep for ever.
@@ -228,16 +228,16 @@ fn a_sleeping_device_is_kicked_once_and_a_busy_one_is_not() {
     for features in [NONE, ALL] {
         let mut bench = Bench::new(features, 4, 1);
         for round in 0..ROUNDS {
-            assert!(!bench.peer.sleep());
+            assert!(!bench.device_queue.sleep());
             assert!(!bench.queue.needs_kick(), "nothing was offered");
             bench.submit(round, &WRITABLE).expect("room");
             assert!(bench.queue.needs_kick(), "round {round} with {features:?}");
-            bench.peer.stay_awake();
+            bench.device_queue.stay_awake();
             bench.submit(round, &WRITABLE).expect("room");
             assert!(!bench.queue.needs_kick(), "it is awake and will look");
             for _ in 0..2 {
                 let head = bench.take().head.into();
-                bench.peer.give(head, 0);
+                bench.device_queue.give(head, 0);
                 bench.complete().expect("a good device").expect("a chain");
             }
         }
@@ -266,8 +266,8 @@ impl Chain for Recurring {
 fn chains_that_come_again_are_what_they_say_in_any_order() {
     for features in [NONE, ALL, RingFeatures::INDIRECT] {
         let (machine, dma) = dma();
-        let mut queue = SplitQueue::new(&dma, features, Shape { size: 8, longest: 3 }).expect("memory");
-        let mut peer = Peer::new(&machine, queue.places(), 8, features);
+        let mut queue = SplitQueue::new(&dma, features, QueueParameters { size: 8, max_segments: 3 }).expect("memory");
+        let mut device_queue = DeviceQueue::new(&machine, queue.addresses(), 8, features);
         let buffers = (0..).zip(dma.buffers(4, 64).expect("memory"));
         let mut idle: Vec<_> = buffers.map(|(number, buffer)| Recurring { number, is_long: false, buffer }).collect();
         let mut chance = 1_u32;
@@ -282,14 +282,14 @@ fn chains_that_come_again_are_what_they_say_in_any_order() {
                 chain.is_long = below(4) == 0;
                 let (bus, length) = (chain.buffer.bus().get(), if chain.is_long { 48 } else { 16 });
                 assert!(queue.submit(chain).is_ok(), "four chains fit");
-                let chain = peer.take().expect("it was offered");
-                let pieces: Vec<_> = chain.pieces.iter().map(|piece| (piece.address, piece.length)).collect();
-                assert_eq!(pieces, [(bus, 16), (bus + 16, length)]);
+                let chain = device_queue.take().expect("it was offered");
+                let segments: Vec<_> = chain.segments.iter().map(|piece| (piece.address, piece.length)).collect();
+                assert_eq!(segments, [(bus, 16), (bus + 16, length)]);
                 taken.push((chain, length));
             } else if !taken.is_empty() {
                 // No more than there is room for in the shape that it has now.
                 let (chain, length) = taken.swap_remove(below(taken.len()));
-                peer.give(chain.head.into(), length);
+                device_queue.give(chain.head.into(), length);
                 let (chain, written) = queue.complete().expect("a good device").expect("a chain");
                 assert_eq!(written, length);
                 idle.push(chain);

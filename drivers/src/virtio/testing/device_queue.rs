@@ -7,11 +7,11 @@ use switchboard::config::Address;
 use switchboard_testing::FakeMachine;
 
 use super::COMMON;
-use crate::virtio::queue::{Places, RingFeatures};
+use crate::virtio::queue::{QueueAddresses, RingFeatures};
 
 /// One segment of a chain, as the device reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub(crate) struct Segment {
     pub(crate) address: u64,
     pub(crate) length: u32,
     pub(crate) is_writable: bool,
@@ -19,14 +19,14 @@ pub(crate) struct Piece {
 
 /// A chain that the device took.
 #[derive(Debug, Clone)]
-pub(crate) struct Taken {
+pub(crate) struct TakenChain {
     pub(crate) head: u16,
-    pub(crate) pieces: Vec<Piece>,
+    pub(crate) segments: Vec<Segment>,
 }
 
 /// The device's side of a split queue.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(crate) struct DeviceQueue {
     machine: Arc<FakeMachine>,
     places: [u64; 3],
     size: u16,
@@ -39,8 +39,8 @@ pub(crate) struct Peer {
     considered: u16,
 }
 
-impl Peer {
-    pub(crate) fn new(machine: &Arc<FakeMachine>, places: Places, size: u16, features: RingFeatures) -> Self {
+impl DeviceQueue {
+    pub(crate) fn new(machine: &Arc<FakeMachine>, places: QueueAddresses, size: u16, features: RingFeatures) -> Self {
         let places = [places.descriptors.get(), places.available.get(), places.used.get()];
         let has_event_index = features.contains(RingFeatures::EVENT_INDEX);
         Self { machine: machine.clone(), places, size, has_event_index, taken: 0, used: 0, considered: 0 }
@@ -72,18 +72,18 @@ impl Peer {
     }
 
     /// Takes the next chain that the driver offers.
-    pub(crate) fn take(&mut self) -> Option<Taken> {
+    pub(crate) fn take(&mut self) -> Option<TakenChain> {
         if self.word(self.places[1] + 2) == self.taken {
             return None;
         }
         let head = self.word(self.places[1] + 4 + 2 * self.slot(self.taken));
         self.taken = self.taken.wrapping_add(1);
-        let mut pieces = Vec::new();
-        self.follow(self.places[0], head, &mut pieces);
-        Some(Taken { head, pieces })
+        let mut segments = Vec::new();
+        self.follow(self.places[0], head, &mut segments);
+        Some(TakenChain { head, segments })
     }
 
-    fn follow(&self, table: u64, head: u16, pieces: &mut Vec<Piece>) {
+    fn follow(&self, table: u64, head: u16, segments: &mut Vec<Segment>) {
         let mut index = head;
         loop {
             let bytes = self.read(table + 16 * u64::from(index), 16);
@@ -93,11 +93,11 @@ impl Peer {
             if flags & 4 != 0 {
                 assert_eq!(flags, 4, "an indirect descriptor is no other");
                 assert!(length > 0 && length.is_multiple_of(16), "a table of whole descriptors");
-                self.follow(address, 0, pieces);
+                self.follow(address, 0, segments);
                 return;
             }
-            pieces.push(Piece { address, length, is_writable: flags & 2 != 0 });
-            assert!(pieces.len() <= 64, "the chain ends");
+            segments.push(Segment { address, length, is_writable: flags & 2 != 0 });
+            assert!(segments.len() <= 64, "the chain ends");
             if flags & 1 == 0 {
                 return;
             }

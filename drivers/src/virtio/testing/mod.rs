@@ -17,9 +17,9 @@ use switchboard::dma::DmaPort;
 use switchboard::function::{Function, Resources};
 use switchboard_testing::{FakeFunction, FakeMachine};
 
-pub(super) use self::device_queue::{Peer, Taken};
+pub(super) use self::device_queue::{DeviceQueue, TakenChain};
 use super::VENDOR;
-use super::queue::{Chain, Queue, RingFeatures, Shape, SplitQueue};
+use super::queue::{Chain, Queue, QueueParameters, RingFeatures, SplitQueue};
 use super::structures::Structures;
 
 /// Where the structures of [`function`] lie in BAR 0.
@@ -82,13 +82,13 @@ pub(super) fn dma() -> (Arc<FakeMachine>, DmaPort) {
 }
 
 /// A queue with a doorbell, and its other side.
-pub(super) fn queue<C: Chain>(features: RingFeatures, shape: Shape) -> (Queue<C>, Peer, DmaPort) {
+pub(super) fn queue<C: Chain>(features: RingFeatures, shape: QueueParameters) -> (Queue<C>, DeviceQueue, DmaPort) {
     let (machine, function) = machine(function(0x1044), OFFERED, 1);
     let Resources { bar0, bar1, bar2, bar3, bar4, bar5, dma, config, .. } = function.claim().expect("a claim");
     let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5]).expect("structures");
     let split = SplitQueue::new(&dma, features, shape).expect("memory");
-    let peer = Peer::new(&machine, split.places(), shape.size, features);
-    (Queue::new(split, structures.doorbell(0, 0).expect("a doorbell")), peer, dma)
+    let device_queue = DeviceQueue::new(&machine, split.addresses(), shape.size, features);
+    (Queue::new(split, structures.doorbell(0, 0).expect("a doorbell")), device_queue, dma)
 }
 
 /// A waker that counts.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
-use switchboard_drivers::interfaces::network::Card;
+use switchboard_drivers::interfaces::network::NetworkCard;
 
 /// Bytes of an Ethernet frame, without its checksum.
 const MAX_FRAME_BYTES: usize = 1514;
@@ -92,7 +92,7 @@ impl embassy_net_driver::TxToken for Room<'_> {
     }
 }
 
-impl Card for TestCard {
+impl NetworkCard for TestCard {
     /// Does nothing: the card has no interrupts.
     fn set_polled(&mut self, _is_polled: bool) {}
 }

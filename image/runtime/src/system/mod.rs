@@ -142,7 +142,7 @@ impl System {
                     self.attach(function).await;
                 }
             }
-            SlotChange::RemovalAsked => {
+            SlotChange::RemovalRequested => {
                 self.detach_behind(port).await;
                 self.slots.release(port);
             }

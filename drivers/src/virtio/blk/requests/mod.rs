@@ -102,7 +102,7 @@ impl Requests {
     }
 
     /// From now on polls for so many nanoseconds after a request for the next, while that is faster; with 0 never.
-    pub(super) fn poll_for(&self, nanoseconds: u64) {
+    pub(super) fn set_poll_budget_ns(&self, nanoseconds: u64) {
         let inner = &mut *self.inner.lock();
         inner.polling = AdaptivePolling::new(inner.clock.now_ns(), nanoseconds);
     }

@@ -11,7 +11,7 @@ use switchboard_testing::FakeMachine;
 
 use super::*;
 use crate::interfaces::block::SECTOR_SIZE;
-use crate::virtio::testing::{self, COMMON, DEVICE, OFFERED, Peer, Taken, run, waker};
+use crate::virtio::testing::{self, COMMON, DEVICE, DeviceQueue, OFFERED, TakenChain, run, waker};
 
 const SECTORS: usize = 256;
 
@@ -19,7 +19,7 @@ const SECTORS: usize = 256;
 struct Disk {
     machine: Arc<FakeMachine>,
     address: Address,
-    peer: Peer,
+    device_queue: DeviceQueue,
     bytes: Vec<u8>,
     /// What the next requests report instead of success.
     failures: Vec<u8>,
@@ -32,9 +32,9 @@ fn disk(features: u32) -> (VirtioBlk, Disk) {
     let address = function.address();
     machine.write_register(address, 0, DEVICE, testing::size(SECTORS));
     let driver = VirtioBlk::probe(function).expect("a good device");
-    let peer = Peer::of_registers(&machine, address);
+    let device_queue = DeviceQueue::of_registers(&machine, address);
     let bytes = (0..SECTORS * SECTOR_SIZE).map(|index| (index / SECTOR_SIZE).to_le_bytes()[0]).collect();
-    (driver, Disk { machine, address, peer, bytes, failures: Vec::new(), is_interrupting: false })
+    (driver, Disk { machine, address, device_queue, bytes, failures: Vec::new(), is_interrupting: false })
 }
 
 impl Disk {
@@ -61,7 +61,7 @@ impl Disk {
     fn work_on(&mut self, most: usize) -> usize {
         let mut count = 0;
         while count < most
-            && let Some(chain) = self.peer.take()
+            && let Some(chain) = self.device_queue.take()
         {
             self.is_interrupting |= self.carry_out(&chain);
             count += 1;
@@ -70,9 +70,9 @@ impl Disk {
     }
 
     /// Says whether the driver wants to hear of it.
-    fn carry_out(&mut self, chain: &Taken) -> bool {
-        let [header, data @ .., status] = &chain.pieces[..] else { panic!("a header and a status") };
-        let bytes = self.peer.read(header.address, 16);
+    fn carry_out(&mut self, chain: &TakenChain) -> bool {
+        let [header, data @ .., status] = &chain.segments[..] else { panic!("a header and a status") };
+        let bytes = self.device_queue.read(header.address, 16);
         let kind = u32::from_le_bytes(bytes[..4].try_into().expect("4 bytes"));
         let mut at = usize::from_le_bytes(bytes[8..].try_into().expect("8 bytes")) * SECTOR_SIZE;
         let mut written = 1;
@@ -81,14 +81,14 @@ impl Disk {
             at = range.end;
             match kind {
                 0 => {
-                    self.peer.write(piece.address, &self.bytes[range]);
+                    self.device_queue.write(piece.address, &self.bytes[range]);
                     written += piece.length;
                 }
-                _ => self.bytes[range].copy_from_slice(&self.peer.read(piece.address, piece.length as usize)),
+                _ => self.bytes[range].copy_from_slice(&self.device_queue.read(piece.address, piece.length as usize)),
             }
         }
-        self.peer.write(status.address, &[self.failures.pop().unwrap_or(0)]);
-        self.peer.give(chain.head.into(), written)
+        self.device_queue.write(status.address, &[self.failures.pop().unwrap_or(0)]);
+        self.device_queue.give(chain.head.into(), written)
     }
 }
 
@@ -145,9 +145,9 @@ fn what_the_device_reports_is_an_error_that_names_the_sector() {
 fn a_short_read_is_no_read() {
     let (driver, mut disk) = disk(0);
     let outcome = run(driver.read(7, &mut [0; SECTOR_SIZE]), || {
-        let chain = disk.peer.take().expect("a request");
-        disk.peer.write(chain.pieces[2].address, &[0]);
-        disk.peer.give(chain.head.into(), 512);
+        let chain = disk.device_queue.take().expect("a request");
+        disk.device_queue.write(chain.segments[2].address, &[0]);
+        disk.device_queue.give(chain.head.into(), 512);
         disk.machine.send(disk.address, 0).expect("messages are on");
     });
     assert_eq!(outcome, Err(BlockError::Io { sector: 7 }));
@@ -205,7 +205,7 @@ const POLL_BUDGET_US: u64 = 300;
 fn neither_do_those_who_poll_while_that_is_faster() {
     for seed in 0..50 {
         let (driver, mut disk) = disk(0);
-        driver.poll_for(POLL_BUDGET_US * 1000);
+        driver.set_poll_budget_ns(POLL_BUDGET_US * 1000);
         let reads = (0..SECTORS as u64).cycle().take(1500);
         let polled = reads.filter(|at| is_read_polled(*at, &driver, &mut disk)).count();
         assert!(polled > 700, "{polled} of 1500");
@@ -317,7 +317,7 @@ fn a_device_that_breaks_the_rules_is_set_aside_and_everyone_hears_of_it() {
     let mut second = pin!(driver.read(2, &mut other));
     assert!(Future::poll(first.as_mut(), &mut context).is_pending());
     assert!(Future::poll(second.as_mut(), &mut context).is_pending());
-    disk.peer.give(1000, 0);
+    disk.device_queue.give(1000, 0);
     disk.machine.send(disk.address, 0).expect("messages are on");
     assert!(wakes.count() >= 1);
     let mut outcome = |read| Future::poll(read, &mut context);
