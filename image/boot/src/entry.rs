@@ -1,9 +1,9 @@
-//! The way in: a 32-bit entry, long mode, a stack, Rust.
+//! The entry point: from 32-bit protected mode to long mode, a stack, and Rust.
 //!
-//! Loaders that know Xen's PVH note (QEMU's `-kernel`, among others) and those that find the Multiboot2 header (GRUB, on
-//! BIOS and on UEFI) both jump here, in 32-bit protected mode without paging. `ebx` has the physical address of what
-//! they tell, and `eax` says whether that is Multiboot2's. The tables made here map the first 4 GiB one to one, all of
-//! it writable and executable: they live until the framework has read the memory map and made better ones.
+//! Loaders that support Xen's PVH note (QEMU's `-kernel`, among others) or the Multiboot2 header (GRUB, on BIOS and on
+//! UEFI) jump here in 32-bit protected mode without paging. `ebx` is the physical address of the boot information, and
+//! `eax` is the magic number of Multiboot2 if it has that format. The page tables made here map the first 4 GiB one to
+//! one, writable and executable. They are used until the framework has read the memory map and made its own.
 
 #![expect(unsafe_code, reason = "assembly, and symbols that the linker script defines")]
 
@@ -14,10 +14,10 @@ use switchboard_x86_64::{self as arch, BootInfo, ImageLayout};
 pvh::xen_elfnote_phys32_entry!(boot_start);
 
 unsafe extern "C" {
-    /// The entry point below.
+    /// The entry point, defined below.
     fn boot_start() -> !;
 
-    // Where the linker script put things. Only their addresses mean something.
+    // Symbols of the linker script. Only their addresses have a meaning.
     static image_text_start: u8;
     static image_text_end: u8;
     static image_rodata_start: u8;
@@ -47,7 +47,7 @@ boot_start:
     movl %eax, %ebp
     movl %ebx, %esi
 
-    /* A reboot finds memory as it was left, and not every loader clears .bss. */
+    /* Not every loader clears .bss, and after a warm reboot it has its old contents. */
     movl $image_bss_start, %edi
     movl $image_bss_end, %ecx
     subl %edi, %ecx
@@ -75,8 +75,8 @@ boot_start:
     movl $boot_pml4, %eax
     movl %eax, %cr3
 
-    /* CR4: PAE, and SSE with its exceptions (OSFXSR, OSXMMEXCPT). AVX stays off (no OSXSAVE): what the
-       interrupt entry saves, fxsave, does not know it. */
+    /* CR4: PAE, and SSE with its exceptions (OSFXSR, OSXMMEXCPT). AVX stays off (no OSXSAVE): the interrupt
+       entry saves registers with fxsave, which does not save AVX state. */
     movl $0x620, %eax
     movl %eax, %cr4
     /* EFER: long mode and no-execute. */
@@ -130,11 +130,11 @@ boot_pd:
     options(att_syntax)
 );
 
-/// The first Rust to run: console, boot information, then the image proper.
+/// The first Rust function: initialises the console, reads the boot information, and runs the image.
 extern "sysv64" fn kernel_entry(eax: u32, ebx: u32) -> ! {
     arch::console::init(log::LevelFilter::Info);
     crate::hal::init();
-    // SAFETY: the entry above passes what the loader left in these registers, and maps the first 4 GiB one to one.
+    // SAFETY: the entry code passes the registers as the loader set them, and maps the first 4 GiB one to one.
     match unsafe { BootInfo::from_loader(eax, ebx, image_layout()) } {
         Ok(boot) => crate::image::main(boot),
         Err(error) => {
@@ -154,6 +154,6 @@ fn image_layout() -> ImageLayout {
 }
 
 fn address(symbol: *const u8) -> u64 {
-    // A symbol's address is all that it is; `u64` holds any.
+    // Lossless: a pointer has 64 bits here.
     symbol.addr() as u64
 }

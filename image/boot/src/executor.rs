@@ -1,4 +1,4 @@
-//! The executor: polls tasks that were woken, and halts the CPU when there are none.
+//! The executor: polls the tasks that were woken, and halts the CPU when there are none.
 
 #![expect(unsafe_code, reason = "the executor's wake-up hook and the critical section are link-time symbols")]
 
@@ -14,35 +14,35 @@ use switchboard_runtime::tasks;
 use switchboard_x86_64 as arch;
 use x86_64::instructions::interrupts;
 
-/// Whether a task was woken since the executor last looked. ISRs set it too.
+/// Set when a task is woken, by ISRs too; cleared when the executor has read it.
 static WOKEN: AtomicBool = AtomicBool::new(false);
 
-/// What the executor calls when a task becomes ready, from any context.
+/// The hook of `embassy-executor` for a task that becomes ready, called from any context.
 #[unsafe(export_name = "__pender")]
 fn pender(_context: *mut ()) {
     WOKEN.store(true, Ordering::Release);
 }
 
-/// Runs tasks for ever, and waits as `spin` says; `start` spawns the first ones.
-pub(crate) fn run(mut spin: HaltPolling, start: impl FnOnce(Spawner)) -> ! {
+/// Runs tasks for ever, and polls before each halt as `polling` decides; `start` spawns the first tasks.
+pub(crate) fn run(mut polling: HaltPolling, start: impl FnOnce(Spawner)) -> ! {
     let executor: &'static raw::Executor = Box::leak(Box::new(raw::Executor::new(ptr::null_mut())));
     start(executor.spawner());
     loop {
-        // SAFETY: this is the only call, in a loop that nothing re-enters: `pender` merely sets a flag.
+        // SAFETY: this is the only call, in a loop that is not re-entered: `pender` only sets a flag.
         unsafe { executor.poll() };
         if WOKEN.swap(false, Ordering::Acquire) {
             continue;
         }
-        let budget = spin.budget_ns();
-        if budget > 0 {
-            if is_woken_within(budget) {
-                spin.record_hit();
+        let budget_ns = polling.budget_ns();
+        if budget_ns > 0 {
+            if is_woken_within(budget_ns) {
+                polling.record_hit();
                 continue;
             }
-            spin.record_miss();
+            polling.record_miss();
         }
-        // Between the look at the flag and the halt an ISR could wake a task that then sleeps until the next
-        // interrupt. So look with interrupts off; `sti; hlt` lets a pending one in only once halted.
+        // An ISR between the check of the flag and the halt would leave its task waiting for the next interrupt. So the
+        // check is made with interrupts off, and `sti; hlt` delivers a pending interrupt only after the halt.
         interrupts::disable();
         if WOKEN.swap(false, Ordering::Acquire) {
             interrupts::enable();
@@ -54,9 +54,9 @@ pub(crate) fn run(mut spin: HaltPolling, start: impl FnOnce(Spawner)) -> ! {
     }
 }
 
-/// Waits awake, for so many nanoseconds at the most.
-fn is_woken_within(nanoseconds: u64) -> bool {
-    let end = arch::now_ns() + nanoseconds;
+/// Polls for a wake-up; returns `false` when none came within `limit_ns` nanoseconds.
+fn is_woken_within(limit_ns: u64) -> bool {
+    let end = arch::now_ns() + limit_ns;
     while arch::now_ns() < end {
         if WOKEN.swap(false, Ordering::Acquire) {
             return true;
@@ -66,13 +66,13 @@ fn is_woken_within(nanoseconds: u64) -> bool {
     false
 }
 
-/// A critical section on one CPU is a stretch with interrupts off.
+/// The critical section of a single CPU: interrupts are off.
 struct InterruptsOff;
 
 critical_section::set_impl!(InterruptsOff);
 
-// SAFETY: there is one CPU, and with its interrupts off nothing else runs on it until `release`; sections nest
-// because only the outermost one turns interrupts back on.
+// SAFETY: there is one CPU, and with its interrupts off no other code runs on it until `release`. Sections nest,
+// because only the outermost one turns interrupts on again.
 unsafe impl critical_section::Impl for InterruptsOff {
     unsafe fn acquire() -> RawRestoreState {
         let were_enabled = interrupts::are_enabled();

@@ -1,4 +1,4 @@
-//! The bare machine as the runtime sees it.
+//! Connects the runtime to the bare machine.
 
 use core::fmt;
 
@@ -17,13 +17,13 @@ impl Hal for BareMachine {
     }
 
     fn memory_usage(&self) -> MemoryUsage {
-        let figures = arch::memory_usage();
+        let usage = arch::memory_usage();
         MemoryUsage {
-            heap_bytes: figures.heap.total,
-            heap_bytes_used: figures.heap.used,
-            heap_bytes_free: figures.heap.free,
-            dma_pages: figures.dma_pages,
-            dma_pages_used: figures.dma_pages_used,
+            heap_bytes: usage.heap.total,
+            heap_bytes_used: usage.heap.used,
+            heap_bytes_free: usage.heap.free,
+            dma_pages: usage.dma_pages,
+            dma_pages_used: usage.dma_pages_used,
         }
     }
 
@@ -32,7 +32,7 @@ impl Hal for BareMachine {
     }
 }
 
-/// Makes the bare machine the host of the runtime.
+/// Installs the bare machine as the runtime's hardware abstraction.
 pub(crate) fn init() {
     install(&BareMachine);
 }

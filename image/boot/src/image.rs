@@ -1,4 +1,4 @@
-//! What makes an image of this crate: its drivers and its apps.
+//! The image: its lists of drivers and of apps, and the start of both.
 
 #![expect(unsafe_code, reason = "the image is a symbol, which the linker looks for by name")]
 
@@ -14,14 +14,19 @@ use crate::{executor, time_driver};
 /// The drivers and the apps of an image. Made by [`image!`](crate::image!).
 #[derive(Debug, Clone, Copy)]
 pub struct Image {
-    /// A function goes to the first entry that matches.
+    /// The drivers. A function goes to the one with the most specific match, whatever the order.
     pub drivers: &'static [DriverEntry],
-    /// The first one is run when the command line names none.
+    /// The apps. The first one is run when the command line names none.
     pub apps: &'static [App],
 }
 
-/// Makes an image of drivers and apps: `image! { drivers: .., apps: .. }`, with values of the types of [`Image`]'s fields.
-/// To be called once in a program.
+/// Defines the image of a program from its drivers and its apps.
+///
+/// Takes expressions of the types of [`Image`]'s fields, and must be used exactly once in a program:
+///
+/// ```ignore (needs the bare machine)
+/// switchboard_boot::image! { drivers: DRIVERS, apps: APPS }
+/// ```
 #[macro_export]
 macro_rules! image {
     (drivers: $drivers:expr, apps: $apps:expr $(,)?) => {
@@ -37,7 +42,7 @@ unsafe extern "Rust" {
     safe static SWITCHBOARD_IMAGE: Image;
 }
 
-/// Everything after the entry: the machine, then what runs on it.
+/// Initialises the machine, and runs the image on it.
 pub(crate) fn main(boot: BootInfo) -> ! {
     let options = command_line::parse(boot.command_line(), |warning| say!("{warning}"));
     log::set_max_level(options.log);
@@ -48,13 +53,13 @@ pub(crate) fn main(boot: BootInfo) -> ! {
             arch::shutdown::exit(false)
         }
     };
-    let figures = arch::memory_usage();
-    let (heap, pool) = (figures.heap.total >> 20, figures.dma_pages >> 8);
-    log::info!("memory: {heap} MiB heap, {pool} MiB for DMA; {} vectors free", machine.free_vectors());
+    let usage = arch::memory_usage();
+    let (heap_mib, pool_mib) = (usage.heap.total >> 20, usage.dma_pages >> 8);
+    log::info!("memory: {heap_mib} MiB heap, {pool_mib} MiB for DMA; {} vectors free", machine.free_vectors());
     if let Some(count) = options.max_vectors {
         machine.limit_vectors(count);
     }
-    // No handler of ours allocates; one of a fork that does is reported.
+    // No interrupt handler may allocate: from here on, one that does is reported.
     arch::forbid_allocation_in_handlers();
     time_driver::start();
     executor::run(HaltPolling::new(u64::from(options.spin_us) * 1000), |spawner| {

@@ -1,17 +1,19 @@
-//! What compiled code calls behind its author's back: `memcpy` and its family.
+//! The memory functions that the compiler calls implicitly: `memcpy` and its family.
 //!
-//! The stock target expects a C library to bring them. They are written in assembly, because the compiler
-//! turns a loop that copies bytes into a call of `memcpy`, which must not be itself. Moves of 16 bytes in an
-//! unrolled loop: an emulated CPU runs `rep movsb` one byte at a time.
+//! The stock target expects a C library to provide them. They are written in assembly, because the compiler turns a loop
+//! that copies bytes into a call of `memcpy`, which would call itself. They move 16 bytes at a time in an unrolled loop,
+//! because an emulated CPU runs `rep movsb` one byte at a time.
 //!
-//! Under `cfg(test)` the names are left to the host's C library, so that a host test can compare the two.
+//! Under `cfg(test)` they are not exported, so that a host test can compare them with the host's C library.
 
 #![expect(unsafe_code, reason = "symbols that the compiler calls by name, and their assembly")]
 
 use core::arch::naked_asm;
 
-/// Copies `rdx` bytes from `rsi` to `rdi`; returns `rdi`. Right for overlapping ranges too when the
-/// destination is below the source, since every load of a step comes before its stores.
+/// Copies `rdx` bytes from `rsi` to `rdi`, and returns `rdi`.
+///
+/// Also correct for overlapping ranges when the destination is below the source, because every load of a step comes
+/// before its stores.
 ///
 /// # Safety
 /// As in C.
@@ -22,7 +24,7 @@ pub(crate) unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const
         "mov rax, rdi",
         "cmp rdx, 16",
         "jb 4f",
-        // The last 16 bytes, loaded before anything is stored, go out at the end: they cover any remainder.
+        // The last 16 bytes are loaded first and stored last: they cover any remainder.
         "movups xmm4, [rsi + rdx - 16]",
         "lea r8, [rdi + rdx - 16]",
         "sub rdx, 64",
@@ -41,7 +43,7 @@ pub(crate) unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const
         "sub rdx, 64",
         "jae 2b",
         "3:",
-        // Here rdx is what remains, minus 64: up to three more steps, then the tail.
+        // Here rdx is the remaining count minus 64: up to three more steps, then the tail.
         "add rdx, 48",
         "js 6f",
         "5:",
@@ -54,7 +56,7 @@ pub(crate) unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const
         "6:",
         "movups [r8], xmm4",
         "ret",
-        // Fewer than 16: two moves of half the size that may overlap each other.
+        // Fewer than 16 bytes: two moves of half the size that may overlap each other.
         "4:",
         "cmp edx, 8",
         "jb 7f",
@@ -86,7 +88,7 @@ pub(crate) unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const
     )
 }
 
-/// As [`memcpy`], for ranges that overlap in any way.
+/// Copies `rdx` bytes from `rsi` to `rdi`, which may overlap in any way, and returns `rdi`.
 ///
 /// # Safety
 /// As in C.
@@ -94,7 +96,7 @@ pub(crate) unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const
 #[unsafe(naked)]
 pub(crate) unsafe extern "sysv64" fn memmove(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
     naked_asm!(
-        // Only a destination inside the source range needs to go backwards.
+        // Only a destination inside the source range needs a copy from the end.
         "mov rax, rdi",
         "sub rax, rsi",
         "cmp rax, rdx",
@@ -131,7 +133,7 @@ pub(crate) unsafe extern "sysv64" fn memmove(destination: *mut u8, source: *cons
     )
 }
 
-/// Fills `rdx` bytes at `rdi` with the low byte of `esi`; returns `rdi`.
+/// Fills `rdx` bytes at `rdi` with the low byte of `esi`, and returns `rdi`.
 ///
 /// # Safety
 /// As in C.
@@ -193,7 +195,7 @@ pub(crate) unsafe extern "sysv64" fn memset(destination: *mut u8, byte: i32, cou
     )
 }
 
-/// Compares `rdx` bytes at `rdi` and `rsi`: negative, zero or positive, as the first bytes that differ.
+/// Compares `rdx` bytes at `rdi` and `rsi`, and returns the sign of the first difference, or zero.
 ///
 /// # Safety
 /// As in C.
@@ -239,7 +241,7 @@ pub(crate) unsafe extern "sysv64" fn memcmp(left: *const u8, right: *const u8, c
     )
 }
 
-/// Whether `rdx` bytes at `rdi` and `rsi` differ.
+/// Compares `rdx` bytes at `rdi` and `rsi`, and returns zero if they are equal.
 ///
 /// # Safety
 /// As in C.
@@ -249,7 +251,7 @@ pub(crate) unsafe extern "sysv64" fn bcmp(left: *const u8, right: *const u8, cou
     naked_asm!("jmp {memcmp}", memcmp = sym memcmp)
 }
 
-/// Bytes before the NUL at `rdi`.
+/// Returns the number of bytes at `rdi` before the first NUL.
 ///
 /// # Safety
 /// As in C.

@@ -1,10 +1,31 @@
-//! From the jump of the loader to a running image: what a program needs of a platform, for [`image!`].
+//! Boots an image on bare x86-64: entry point, executor, time driver, allocator, panic handler, and the [`image!`] macro.
 //!
-//! Only a program without a standard library can link this crate: it has a panic handler and an allocator. An image is a
-//! `main.rs` that names its drivers and its apps:
+//! Only a program without a standard library can link this crate, because it has a panic handler and an allocator. The
+//! whole `main.rs` of an image:
 //!
-//! ```ignore
+//! ```ignore (needs the bare machine)
 //! #![no_std]
+//! #![no_main]
+//!
+//! use switchboard_drivers::virtio::VirtioBlk;
+//! use switchboard_runtime::devices::class;
+//! use switchboard_runtime::disk::Disk;
+//! use switchboard_runtime::say;
+//! use switchboard_runtime::system::{App, Outcome, System};
+//!
+//! switchboard_boot::image! {
+//!     drivers: &[class::<VirtioBlk, Disk>()],
+//!     apps: &[App::new("disks", &disks)],
+//! }
+//!
+//! async fn disks(system: System) -> Outcome {
+//!     say!("{} disks", system.devices.iter::<Disk>().count());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The package also needs a `build.rs` that calls `switchboard_link::image()`.
+#![no_std]
 //! #![no_main]
 //!
 //! switchboard_boot::image! {

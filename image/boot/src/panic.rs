@@ -1,5 +1,4 @@
-//! The end: no device writes to memory any more, a readable message on the console, and a failure for whoever started
-//! the machine.
+//! The panic handler: stops DMA of all devices, prints message and backtrace, and stops the machine with failure.
 
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +9,7 @@ use switchboard_x86_64::{self as arch, Backtrace};
 fn panic(info: &PanicInfo<'_>) -> ! {
     static PANICKING: AtomicBool = AtomicBool::new(false);
     arch::shutdown::quiesce();
-    // A panic while reporting one must not report for ever.
+    // A panic while one is printed must not recurse.
     if !PANICKING.swap(true, Ordering::Relaxed) {
         arch::console::print_emergency(format_args!("\n{info}\n{}", Backtrace::here()));
     }

@@ -1,4 +1,4 @@
-//! Time for tasks: the machine's nanosecond clock, and one alarm for the earliest of all timers.
+//! The time driver of the executor: the machine's nanosecond clock, and one alarm for the earliest timer.
 
 use core::task::Waker;
 
@@ -7,14 +7,14 @@ use embassy_time_queue_utils::Queue;
 use switchboard::sync::IrqLock;
 use switchboard_x86_64::{self as arch, timer};
 
-/// The clock counts nanoseconds, timers count ticks.
+/// The clock counts nanoseconds, and timers count ticks.
 const NANOSECONDS_PER_TICK: u64 = 1_000_000_000 / TICK_HZ;
 
 struct TimeDriver {
     timers: IrqLock<Timers>,
 }
 
-/// Times are in ticks since the clock's start.
+/// The pending timers. Times are in ticks since the clock was started.
 ///
 /// # Invariants
 /// The hardware alarm is set to `alarm`, which is no later than the earliest timer in `queue`.
@@ -34,8 +34,8 @@ impl Driver for TimeDriver {
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
         let timers = &mut *self.timers.lock();
-        // Most timers are timeouts that lie behind the alarm: those cost no walk over the queue and no access
-        // to the local APIC.
+        // Most timers are timeouts that expire after the alarm: they need no walk over the queue and no access to the
+        // local APIC.
         if timers.queue.schedule_wake(at, waker) && at < timers.alarm {
             timers.set_alarm(at);
         }
@@ -45,17 +45,17 @@ impl Driver for TimeDriver {
 impl Timers {
     fn set_alarm(&mut self, at: u64) {
         self.alarm = at;
-        // No timer is at the end of time, which is the timer's word for none, too.
+        // `u64::MAX` means no timer, in ticks as well as in nanoseconds.
         timer::set_alarm_ns(at.saturating_mul(NANOSECONDS_PER_TICK));
     }
 }
 
-/// Takes the alarm from now on.
+/// Registers for the alarm of the local APIC's timer.
 pub(crate) fn start() {
     timer::on_alarm(wake_expired);
 }
 
-/// Wakes what is due and sets the alarm for what is next. Called by the timer's ISR.
+/// Wakes the tasks whose timers have expired, and sets the alarm for the next timer. Called by the timer's ISR.
 fn wake_expired() {
     let timers = &mut *DRIVER.timers.lock();
     let next = timers.queue.next_expiration(DRIVER.now());

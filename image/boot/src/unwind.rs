@@ -1,12 +1,12 @@
-//! The unwinder's names. Panics abort, so nothing unwinds, but the prebuilt crates were made for targets that do.
+//! The symbols of the unwinder, which prebuilt crates refer to. Panics abort here, so they are never called.
 
 #![expect(unsafe_code, reason = "symbols that the linker looks for by name")]
 
-/// Named by the prebuilt `core`'s unwind tables. Panics abort, so nobody calls it.
+/// Referred to by the unwind tables of the prebuilt `core`; never called.
 #[unsafe(no_mangle)]
 extern "sysv64" fn rust_eh_personality() {}
 
-/// Named by landing pads of the prebuilt crates in debug builds. Panics abort, so nobody calls it.
+/// Referred to by landing pads of the prebuilt crates in debug builds; never called.
 #[unsafe(no_mangle)]
 extern "sysv64" fn _Unwind_Resume() -> ! {
     switchboard_x86_64::shutdown::exit(false)

@@ -1,4 +1,4 @@
-//! Links a Switchboard image from its build script.
+//! Links a Switchboard image: a build dependency, called from the image's build script.
 //!
 //! An image is a `no_std`, `no_main` program for the stock target `x86_64-unknown-linux-gnu`, linked as a static ELF
 //! of its own layout. The whole `build.rs` of an image:
@@ -21,30 +21,38 @@
 //! - a crate needs a C library or any other symbol that the image does not contain.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::needless_doctest_main, reason = "it is the whole file that counts")]
+#![expect(clippy::needless_doctest_main, reason = "it is the example is a whole file")]
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// The sections of the image, their addresses and their order.
+/// The linker script: the sections of the image, their addresses and their order.
 const LINKER_SCRIPT: &str = include_str!("image.ld");
-/// Run by the linker for each symbol that is not found.
+/// The script that the linker runs for each undefined symbol.
 const UNDEFINED: &str = include_str!("undefined.sh");
 
-/// An archive without members.
+/// The contents of an archive without members.
 const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
-/// The libraries of the host's C toolchain. The crate `libc` asks for the first four.
+/// The libraries of the host's C toolchain. The crate `libc` links the first four.
 const HOST_LIBRARIES: [&str; 15] = [
     "c", "m", "rt", "pthread", "dl", "util", "resolv", "anl", "crypt", "atomic", "ssp", "gcc", "gcc_s", "gcc_eh",
     "stdc++",
 ];
 
-/// Checks the flags of this build, and makes cargo link the package's programs as images.
+/// Checks the compiler flags, and makes cargo link the package's programs as images.
 ///
-/// Called by the build script of an image, with nothing else in it.
+/// The whole build script of an image is a call of this function:
+///
+/// ```no_run
+/// fn main() {
+///     switchboard_link::image();
+/// }
+/// ```
+///
+/// A wrong flag fails the build with a message. It must be called from a build script.
 ///
 /// # Panics
-/// When it is not called by a build script, or its output folder cannot be written.
+/// Panics outside of a build script, or when its output folder cannot be written.
 pub fn image() {
     if !red_zone_is_off(&env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default()) {
         println!(
@@ -61,7 +69,7 @@ pub fn image() {
     }
 }
 
-/// Returns whether the flags, as cargo encodes them, turn the red zone off. The last one counts.
+/// Returns `true` if the flags, as cargo encodes them, turn the red zone off. The last flag counts.
 fn red_zone_is_off(encoded: &str) -> bool {
     // Cargo separates the flags by 0x1f; `-C` and its value may come as one flag or as two.
     let flags = encoded.replace('\x1f', " ");
@@ -69,7 +77,7 @@ fn red_zone_is_off(encoded: &str) -> bool {
     value.is_some_and(|value| ["", "=yes", "=y", "=on", "=true"].contains(&value))
 }
 
-/// What the linker reads, in the build script's output folder.
+/// The paths of the linker's input files, in the build script's output folder.
 struct Files {
     script: PathBuf,
     undefined: PathBuf,
@@ -133,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_leave_it_on_are_refused() {
+    fn flags_that_leave_the_red_zone_on_are_refused() {
         for flags in ["", "-Copt-level=3", "-Cno-redzone=no", "-Cno-redzone=yes\x1f-Cno-redzone=off"] {
             assert!(!red_zone_is_off(flags), "{flags}");
         }

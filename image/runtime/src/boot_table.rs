@@ -1,4 +1,4 @@
-//! The boot table: every function, what it offers, and what it was granted.
+//! The boot table: one row for each PCI function, with the interrupts that it offers and was granted.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,16 +11,30 @@ use switchboard::machine::Machine;
 
 use crate::say;
 
-/// Prints the table.
+/// Prints the table on the console.
 pub fn print(machine: &Machine) {
     let interrupts = machine.interrupt_report();
     say!("{:12}  {:9}  {:6}  {:11}  {:24}  granted", "function", "id", "class", "driver", "offers");
     for function in machine.functions() {
-        say!("{}", line(&function, &interrupts));
+        say!("{}", row(&function, &interrupts));
     }
 }
 
-fn line(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
+/// Returns the row of one function.
+///
+/// `interrupts` is the machine's [interrupt report](Machine::interrupt_report); rows of other functions are ignored.
+///
+/// ```
+/// use switchboard_runtime::boot_table;
+/// use switchboard_testing::{FakeFunction, FakeMachine};
+///
+/// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).pin(1, 10).msi(1)]);
+/// let function = fake.machine().functions().remove(0);
+/// let row = boot_table::row(&function, &fake.machine().interrupt_report());
+/// assert_eq!(row, "0000:00:03.0  1234:11e8  000000  -            INTA, MSI 1               -");
+/// ```
+#[must_use]
+pub fn row(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
     let granted = match &function.state {
         FunctionState::Live => granted(function, interrupts),
         FunctionState::Unclaimed => String::from("-"),
@@ -38,7 +52,7 @@ fn line(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
     )
 }
 
-/// What it could interrupt by, as `INTA, MSI 1, MSI-X 4`.
+/// Returns the interrupts that a function offers, as `INTA, MSI 1, MSI-X 4`.
 fn offers(offers: Offers) -> String {
     let mut parts = Vec::new();
     parts.extend(offers.intx.map(|pin| format!("{pin}")));
@@ -47,14 +61,14 @@ fn offers(offers: Offers) -> String {
     if parts.is_empty() { String::from("-") } else { parts.join(", ") }
 }
 
-/// What it interrupts by, as `msix 48 Config, 49 Rx Tx` or `intx 50 gsi 22 by chipset`.
+/// Returns the interrupts that a function was granted, as `msix 48 Config, 49 Rx Tx` or `intx 50 gsi 22 by chipset`.
 fn granted(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
     let Some(mode) = function.mode else { return String::from("no interrupt") };
     let mut text = format!("{mode}");
-    for (index, row) in interrupts.iter().filter(|row| row.function == function.address).enumerate() {
+    for (index, handler) in interrupts.iter().filter(|handler| handler.function == function.address).enumerate() {
         let separator = if index == 0 { "" } else { "," };
-        let _ = write!(text, "{separator} {}", row.vector.number());
-        match (mode, row.gsi) {
+        let _ = write!(text, "{separator} {}", handler.vector.number());
+        match (mode, handler.gsi) {
             (Mode::Intx, Some(gsi)) => {
                 let _ = write!(text, " gsi {gsi}");
                 if let Some(route) = function.route {
@@ -62,7 +76,7 @@ fn granted(function: &FunctionReport, interrupts: &[InterruptReport]) -> String 
                 }
             }
             _ => {
-                for name in &row.names {
+                for name in &handler.names {
                     let _ = write!(text, " {name}");
                 }
             }
@@ -96,7 +110,7 @@ mod tests {
         }
     }
 
-    fn row(number: u8, names: &[&'static str]) -> InterruptReport {
+    fn handler(number: u8, names: &[&'static str]) -> InterruptReport {
         InterruptReport {
             vector: Vector::new(0, number),
             mode: Mode::Msix,
@@ -113,27 +127,27 @@ mod tests {
 
     #[test]
     fn a_live_function_shows_its_vectors() {
-        let rows = [row(48, &["Config"]), row(49, &["Rx", "Tx"])];
+        let handlers = [handler(48, &["Config"]), handler(49, &["Rx", "Tx"])];
         assert_eq!(
-            line(&function(FunctionState::Live, Some(Mode::Msix)), &rows),
+            row(&function(FunctionState::Live, Some(Mode::Msix)), &handlers),
             "0000:00:03.0  1af4:1041  020000  virtio-net   INTA, MSI-X 4             msix 48 Config, 49 Rx Tx"
         );
     }
 
     #[test]
-    fn a_line_shows_who_knew_its_route() {
+    fn a_line_shows_the_source_of_its_route() {
         let gsi = Gsi(22);
         let route = Some(Route { gsi, source: RouteSource::Chipset });
         let function = FunctionReport { route, ..function(FunctionState::Live, Some(Mode::Intx)) };
-        let row = InterruptReport { mode: Mode::Intx, gsi: Some(gsi), ..row(50, &["line"]) };
-        assert!(line(&function, &[row]).ends_with("intx 50 gsi 22 by chipset"));
+        let handler = InterruptReport { mode: Mode::Intx, gsi: Some(gsi), ..handler(50, &["line"]) };
+        assert!(row(&function, &[handler]).ends_with("intx 50 gsi 22 by chipset"));
     }
 
     #[test]
-    fn a_failed_function_shows_why() {
+    fn a_failed_function_shows_the_reason() {
         let failed = function(FunctionState::Failed("virtio-net: out of vectors".into()), None);
         assert!(
-            line(&failed, &[]).ends_with("-            INTA, MSI-X 4             failed: virtio-net: out of vectors")
+            row(&failed, &[]).ends_with("-            INTA, MSI-X 4             failed: virtio-net: out of vectors")
         );
     }
 }

@@ -1,6 +1,35 @@
-//! Lines for people, whatever the log level: results, tables, and what went wrong.
+//! Prints lines on the console, whatever the log level: results, tables and errors.
 
-/// Prints one line on the console.
+/// Prints one line on the console, as `println!` does.
+///
+/// Prints nothing when no [`Hal`](crate::hal::Hal) is installed.
+///
+/// ```
+/// # use std::{fmt, process, sync::Mutex};
+/// # use switchboard_runtime::hal::{self, Hal, MemoryUsage};
+/// # #[derive(Default)]
+/// # struct Recorder(Mutex<String>);
+/// # impl Hal for Recorder {
+/// #     fn print(&self, text: fmt::Arguments<'_>) {
+/// #         *self.0.lock().unwrap() += &text.to_string();
+/// #     }
+/// #     fn exit(&self, _is_success: bool) -> ! {
+/// #         process::abort()
+/// #     }
+/// #     fn memory_usage(&self) -> MemoryUsage {
+/// #         MemoryUsage::default()
+/// #     }
+/// #     fn random_seed(&self) -> u64 {
+/// #         4
+/// #     }
+/// # }
+/// # let console: &'static Recorder = Box::leak(Box::default());
+/// # hal::install(console);
+/// use switchboard_runtime::say;
+///
+/// say!("{} functions", 3);
+/// assert_eq!(*console.0.lock().unwrap(), "3 functions\n");
+/// ```
 #[macro_export]
 macro_rules! say {
     ($($argument:tt)*) => {
@@ -8,9 +37,9 @@ macro_rules! say {
     };
 }
 
-/// Prints one line on the console. See [`say!`](crate::say).
+/// Prints one line on the console: the function behind [`say!`](crate::say).
 pub fn print(line: core::fmt::Arguments<'_>) {
-    if let Some(host) = crate::hal::get() {
-        host.print(format_args!("{line}\n"));
+    if let Some(hal) = crate::hal::get() {
+        hal.print(format_args!("{line}\n"));
     }
 }

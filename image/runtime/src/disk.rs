@@ -1,4 +1,4 @@
-//! Disks, whichever driver they have, that may go away while they are read.
+//! Disks with any driver, which may be removed while they are in use.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -12,8 +12,27 @@ use crate::devices::{DeviceClass, DeviceOptions, FromDriver};
 
 pub use crate::memory_disk::MemoryDisk;
 
-/// A handle on a disk. Any number of users have one; when the disk is closed, what any of them asks of it fails with
-/// [`BlockError::Gone`], also what was under way.
+/// A handle to a disk with any driver: the device class of block drivers.
+///
+/// Handles are reference-counted, so any number of users share a disk. When the disk is removed, all their requests fail
+/// with [`BlockError::Gone`], pending ones included.
+///
+/// ```
+/// use embassy_futures::block_on;
+/// use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
+/// use switchboard_runtime::devices::{DeviceClass, DeviceOptions, FromDriver};
+/// use switchboard_runtime::disk::{Disk, MemoryDisk};
+///
+/// let disk = Disk::from_driver(MemoryDisk::new(&[7; 2048]), DeviceOptions::default());
+/// let user = disk.clone();
+/// let mut sector = [0; 512];
+/// block_on(user.read(3, &mut sector))?;
+/// assert_eq!(sector, [7; 512]);
+///
+/// block_on(DeviceClass::close(disk));
+/// assert_eq!(block_on(user.read(3, &mut sector)), Err(BlockError::Gone { sector: 3 }));
+/// # Ok::<_, BlockError>(())
+/// ```
 #[derive(Clone)]
 pub struct Disk(Rc<RefCell<Option<Box<dyn BlockDevice>>>>);
 
@@ -25,7 +44,7 @@ impl<D: BlockDevice + 'static> FromDriver<D> for Disk {
 }
 
 impl DeviceClass for Disk {
-    /// Drops the driver; the tasks that wait for it are woken, and find the disk gone.
+    /// Drops the driver, and wakes the tasks that wait for it; their requests fail with [`BlockError::Gone`].
     async fn close(self) {
         let driver = self.0.take();
         driver.inspect(|driver| driver.close());
@@ -43,7 +62,7 @@ impl BlockDevice for Disk {
         match &*self.0.borrow() {
             Some(driver) => driver.poll_request(request, context),
             None => {
-                // The driver has forgotten it.
+                // The ticket belongs to the dropped driver, and must not be abandoned at it.
                 request.ticket = Ticket::default();
                 Poll::Ready(Err(BlockError::Gone { sector: request.sector }))
             }
@@ -69,7 +88,7 @@ impl BlockDevice for Disk {
     }
 }
 
-/// Handles on one disk are equal.
+/// Two handles are equal when they refer to the same disk.
 impl PartialEq for Disk {
     fn eq(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)

@@ -1,69 +1,103 @@
-//! What the runtime needs of the machine that it runs on.
+//! The hardware abstraction layer: what the runtime needs of the machine below it.
 
 use core::fmt;
 
 use spin::Once;
 
-/// The machine below: the console, its end, and what is left of its memory. There is one in a program.
+/// The machine below the runtime: console, shutdown, memory figures and randomness.
+///
+/// A program has one. `switchboard-boot` installs the bare machine; a test may install its own.
+///
+/// ```
+/// use std::{fmt, process};
+/// use switchboard_runtime::hal::{self, Hal, MemoryUsage};
+///
+/// struct Process;
+///
+/// impl Hal for Process {
+///     fn print(&self, text: fmt::Arguments<'_>) {
+///         print!("{text}");
+///     }
+///
+///     fn exit(&self, is_success: bool) -> ! {
+///         process::exit(i32::from(!is_success))
+///     }
+///
+///     fn memory_usage(&self) -> MemoryUsage {
+///         MemoryUsage { heap_bytes: 1 << 20, ..MemoryUsage::default() }
+///     }
+///
+///     fn random_seed(&self) -> u64 {
+///         4
+///     }
+/// }
+///
+/// assert_eq!(hal::memory_usage(), MemoryUsage::default());
+/// hal::install(&Process);
+/// assert_eq!(hal::memory_usage().heap_bytes, 1 << 20);
+/// assert_eq!(hal::random_seed(), 4);
+/// ```
 pub trait Hal: Sync {
-    /// Prints on the console.
+    /// Prints text on the console.
     fn print(&self, text: fmt::Arguments<'_>);
 
-    /// Ends the machine, with success or failure.
+    /// Stops the machine, and reports success or failure.
     fn exit(&self, is_success: bool) -> !;
 
     /// Returns how much memory there is, and how much is used.
     fn memory_usage(&self) -> MemoryUsage;
 
-    /// Returns random bits, as good as the CPU has them.
+    /// Returns 64 bits of the CPU's own randomness.
     fn random_seed(&self) -> u64;
 }
 
 /// How much memory there is, and how much is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryUsage {
-    /// Bytes of the heap.
+    /// Size of the heap in bytes.
     pub heap_bytes: usize,
     /// Bytes of the heap that are in use.
     pub heap_bytes_used: usize,
     /// Bytes of the heap that are free.
     pub heap_bytes_free: usize,
-    /// Pages of 4,096 bytes for devices.
+    /// Size of the DMA pool in pages of 4,096 bytes.
     pub dma_pages: usize,
-    /// Pages for devices that are in use.
+    /// Pages of the DMA pool that are in use.
     pub dma_pages_used: usize,
 }
 
 static HAL: Once<&'static dyn Hal> = Once::new();
 
-/// Sets the host, once, before anything else here is used. A second call changes nothing.
-pub fn install(host: &'static dyn Hal) {
-    HAL.call_once(|| host);
+/// Installs the machine below the runtime; must be called before anything is printed.
+///
+/// Later calls have no effect.
+pub fn install(hal: &'static dyn Hal) {
+    HAL.call_once(|| hal);
 }
 
-/// Returns the host, if one was set: not in tests.
+/// Returns what [`install`] was given; `None` in most tests.
 pub(crate) fn get() -> Option<&'static dyn Hal> {
     HAL.get().copied()
 }
 
-/// Ends the machine, with success or failure.
+/// Stops the machine, and reports success or failure.
 ///
 /// # Panics
-/// When no host was set.
+/// Panics when no [`Hal`] is installed.
 pub fn exit(is_success: bool) -> ! {
     match get() {
-        Some(host) => host.exit(is_success),
+        Some(hal) => hal.exit(is_success),
         None => panic!("the program ends, with success: {is_success}"),
     }
 }
 
-/// Returns how much memory there is, and how much is used; zeros when no host was set.
+/// Returns how much memory there is, and how much is used; zeros when no [`Hal`] is installed.
 #[must_use]
 pub fn memory_usage() -> MemoryUsage {
     get().map(Hal::memory_usage).unwrap_or_default()
 }
 
-/// Returns random bits, as good as the CPU has them; 0 when no host was set.
+/// Returns 64 bits of the CPU's own randomness; 0 when no [`Hal`] is installed.
 #[must_use]
 pub fn random_seed() -> u64 {
     get().map_or(0, Hal::random_seed)

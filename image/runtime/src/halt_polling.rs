@@ -1,52 +1,64 @@
-//! Whether to wait awake for a moment before the CPU is halted.
+//! Halt polling: decides whether an idle CPU polls for a moment before it halts.
 //!
-//! Waking a halted CPU takes tens of microseconds where it is emulated, much more than what it is woken for. Waiting
-//! awake costs as much time as it lasts, which somebody else may need: under emulation with one CPU for the guest, its
-//! devices and its clients, the very one who would end the wait. So what would have helped of late decides.
+//! Waking a halted CPU takes tens of microseconds where it is emulated, much more than the work that it is woken for.
+//! Polling takes CPU time instead, which others may need: under emulation with one CPU for the guest, its devices and its
+//! clients, polling delays the very thread that would end the wait. So the outcome of recent waits decides, as in Linux's
+//! `haltpoll` governor.
 
-/// How good spinning has been: each wait that it ended, or would have ended, adds; each that it only delayed takes away.
-const BEST: u8 = 8;
-/// A wait that spinning ends is worth this many that it does not.
-const GAIN: u8 = 2;
-/// While it does not pay, one wait of so many is spun all the same, to find out whether it would by now. Not a round
-/// number: a load that repeats itself should not always be asked at the same place.
-const PROBE: u32 = 127;
+/// The score's upper limit: after it, this many misses in a row turn polling off.
+const MAX_SCORE: u8 = 8;
+/// What a hit adds to the score; a miss takes one away.
+const HIT_SCORE: u8 = 2;
+/// While polling is off, one wait of this many is polled, to detect that it would pay off again. Not a round number, so
+/// that a periodic load is not always probed at the same phase.
+const PROBE_INTERVAL: u32 = 127;
 
-/// The policy, fed with what came of each wait.
+/// The policy, which learns from the outcome of each wait.
+///
+/// ```
+/// use switchboard_runtime::halt_polling::HaltPolling;
+///
+/// let mut polling = HaltPolling::new(50_000);
+/// assert_eq!(polling.budget_ns(), 0, "off until a probe is a hit");
+/// let probe = (0..200).map(|_| polling.budget_ns()).find(|budget| *budget > 0);
+/// assert_eq!(probe, Some(50_000));
+/// polling.record_hit();
+/// assert_eq!(polling.budget_ns(), 50_000);
+/// ```
 #[derive(Debug, Clone)]
 pub struct HaltPolling {
-    /// Nanoseconds at the most; zero for never.
-    limit: u64,
+    /// The longest time to poll for; 0 for never.
+    limit_ns: u64,
     score: u8,
     skipped: u32,
 }
 
 impl HaltPolling {
-    /// A policy that spins for at most so many nanoseconds.
+    /// Makes a policy that polls for at most `limit_ns` nanoseconds; 0 turns polling off.
     #[must_use]
-    pub const fn new(limit: u64) -> Self {
-        Self { limit, score: 0, skipped: 0 }
+    pub const fn new(limit_ns: u64) -> Self {
+        Self { limit_ns, score: 0, skipped: 0 }
     }
 
-    /// Nanoseconds to spin for now, before halting.
+    /// Returns for how many nanoseconds to poll before this halt; 0 for not at all.
     pub fn budget_ns(&mut self) -> u64 {
         if self.score > 0 {
-            return self.limit;
+            return self.limit_ns;
         }
         self.skipped += 1;
-        if self.skipped < PROBE {
+        if self.skipped < PROBE_INTERVAL {
             return 0;
         }
         self.skipped = 0;
-        self.limit
+        self.limit_ns
     }
 
-    /// Spinning has ended a wait.
+    /// Records that work came while the CPU polled.
     pub fn record_hit(&mut self) {
-        self.score = (self.score + GAIN).min(BEST);
+        self.score = (self.score + HIT_SCORE).min(MAX_SCORE);
     }
 
-    /// Spinning has not ended a wait, and the CPU is halted after all.
+    /// Records that no work came while the CPU polled, so that it halts after all.
     pub fn record_miss(&mut self) {
         self.score = self.score.saturating_sub(1);
     }
@@ -56,34 +68,34 @@ impl HaltPolling {
 mod tests {
     use super::*;
 
-    /// How much of a thousand waits is spun, of which those that `ends` says end while spinning.
-    fn spun(spin: &mut HaltPolling, ends: impl Fn(u32) -> bool) -> usize {
+    /// Returns how many of a thousand waits are polled; those for which `ends` is true end while they are polled.
+    fn polled(polling: &mut HaltPolling, ends: impl Fn(u32) -> bool) -> usize {
         let wait = |index: &u32| {
-            let is_spun = spin.budget_ns() > 0;
-            if is_spun && ends(*index) {
-                spin.record_hit();
-            } else if is_spun {
-                spin.record_miss();
+            let is_polled = polling.budget_ns() > 0;
+            if is_polled && ends(*index) {
+                polling.record_hit();
+            } else if is_polled {
+                polling.record_miss();
             }
-            is_spun
+            is_polled
         };
         (0..1000).filter(wait).count()
     }
 
     #[test]
-    fn short_waits_are_spun_and_long_ones_are_not() {
-        let mut spin = HaltPolling::new(50_000);
-        assert!(spun(&mut spin, |_| true) > 700);
-        assert_eq!(spun(&mut spin, |_| true), 1000);
-        assert!(spun(&mut spin, |_| false) < 20);
-        assert!(spun(&mut spin, |_| false) < 10);
-        assert!(spun(&mut spin, |index| index % 2 == 0) > 500, "every other one is worth it");
-        assert!(spun(&mut spin, |index| index % 8 == 0) < 150, "one of eight is not");
+    fn short_waits_are_polled_and_long_ones_are_not() {
+        let mut polling = HaltPolling::new(50_000);
+        assert!(polled(&mut polling, |_| true) > 700);
+        assert_eq!(polled(&mut polling, |_| true), 1000);
+        assert!(polled(&mut polling, |_| false) < 20);
+        assert!(polled(&mut polling, |_| false) < 10);
+        assert!(polled(&mut polling, |index| index % 2 == 0) > 500, "every other wait is short");
+        assert!(polled(&mut polling, |index| index % 8 == 0) < 150, "one wait of eight is short");
     }
 
     #[test]
-    fn nobody_spins_who_must_not() {
-        let mut spin = HaltPolling::new(0);
-        assert_eq!(spun(&mut spin, |_| true), 0);
+    fn a_limit_of_zero_turns_polling_off() {
+        let mut polling = HaltPolling::new(0);
+        assert_eq!(polled(&mut polling, |_| true), 0);
     }
 }

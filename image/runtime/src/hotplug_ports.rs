@@ -1,4 +1,4 @@
-//! HotplugPorts whose functions come and go while the machine runs.
+//! Runs the hot-plug ports, and reports the changes at their slots.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -14,73 +14,73 @@ use switchboard_drivers::hotplug::{HotplugPort, SlotChange, SlotMonitor};
 use crate::devices::Found;
 use crate::tasks::{Cancellation, Tasks};
 
-/// The slots that are watched.
+/// The ports that are run.
 #[derive(Debug, Default)]
 pub(crate) struct HotplugPorts {
-    slots: Vec<Watched>,
+    ports: Vec<RunningPort>,
 }
 
 #[derive(Debug)]
-struct Watched {
-    port: Address,
+struct RunningPort {
+    address: Address,
     slot: SlotMonitor,
-    /// The task that runs the port has a share of it, and ends by it.
-    run: Rc<Cancellation>,
+    /// Cancels the task that runs the port. The task has the only other reference.
+    cancellation: Rc<Cancellation>,
 }
 
 impl HotplugPorts {
-    /// Runs a port from now on. A wish at its attention button can be taken back within `grace` milliseconds.
-    pub(crate) fn watch(&mut self, tasks: Tasks, port: Found<HotplugPort>, grace: u32) {
-        let (runner, slot) = port.device.split(grace);
-        let run = Rc::new(Cancellation::default());
-        let task = run.clone();
+    /// Starts to run a port. A request at its attention button can be cancelled within `grace_ms` milliseconds.
+    pub(crate) fn start(&mut self, tasks: Tasks, port: Found<HotplugPort>, grace_ms: u32) {
+        let (runner, slot) = port.device.split(grace_ms);
+        let cancellation = Rc::new(Cancellation::default());
+        let task = cancellation.clone();
         tasks.spawn(async move {
             let _ = task.run_until_cancelled(runner.run(Delay)).await;
         });
-        self.slots.push(Watched { port: port.function, slot, run });
+        self.ports.push(RunningPort { address: port.function, slot, cancellation });
     }
 
-    /// The next thing that happens at any of them, and behind which port.
+    /// Waits for the next change at any slot; returns the port's address and the change.
     pub(crate) async fn next(&mut self) -> (Address, SlotChange) {
         poll_fn(|context| self.poll_next(context)).await
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(Address, SlotChange)> {
-        let mut news = Poll::Pending;
-        self.slots.retain_mut(|Watched { port, slot, .. }| {
-            if news.is_ready() {
+        let mut next = Poll::Pending;
+        self.ports.retain_mut(|RunningPort { address, slot, .. }| {
+            if next.is_ready() {
                 return true;
             }
             match pin!(slot.next()).poll(context) {
-                Poll::Ready(Some(change)) => news = Poll::Ready((*port, change)),
-                // The port itself is gone.
+                Poll::Ready(Some(change)) => next = Poll::Ready((*address, change)),
+                // The port itself was removed.
                 Poll::Ready(None) => return false,
                 Poll::Pending => {}
             }
             true
         });
-        news
+        next
     }
 
-    /// The functions behind a port, bridges before what is behind them.
-    pub(crate) fn behind(&self, port: Address) -> Vec<Address> {
-        let slot = self.slots.iter().find(|watched| watched.port == port);
-        slot.map(|watched| watched.slot.bus().functions().iter().map(|function| function.address).collect())
+    /// Returns the functions behind a port, bridges before the functions behind them.
+    pub(crate) fn functions_behind(&self, port: Address) -> Vec<Address> {
+        let port = self.ports.iter().find(|running| running.address == port);
+        port.map(|running| running.slot.bus().functions().iter().map(|function| function.address).collect())
             .unwrap_or_default()
     }
 
-    /// Nobody drives anything behind that port any more: takes its power.
+    /// Turns off the power of a slot. The drivers of all functions behind the port must have been dropped.
     pub(crate) fn release(&self, port: Address) {
-        self.slots.iter().filter(|watched| watched.port == port).for_each(|watched| watched.slot.release());
+        self.ports.iter().filter(|running| running.address == port).for_each(|running| running.slot.release());
     }
 
-    /// Stops running a port; when this is ready, its driver is dropped. Says whether it was run.
+    /// Stops running a port, and returns once its driver is dropped; returns `false` if the port was not run.
     pub(crate) async fn remove(&mut self, port: Address) -> bool {
-        let Some(place) = self.slots.iter().position(|watched| watched.port == port) else { return false };
-        let Watched { slot, run, .. } = self.slots.remove(place);
+        let Some(place) = self.ports.iter().position(|running| running.address == port) else { return false };
+        let RunningPort { slot, cancellation, .. } = self.ports.remove(place);
         drop(slot);
-        run.cancel();
-        while Rc::strong_count(&run) > 1 {
+        cancellation.cancel();
+        while Rc::strong_count(&cancellation) > 1 {
             yield_now().await;
         }
         true

@@ -1,19 +1,40 @@
-//! What an image runs on, above the bare machine: tasks, devices by their type, disks, slots for hot-plug, the command line.
+//! The runtime of an image, above the bare machine: tasks, devices by type, disks, hot-plug, the command line.
 //!
 //! An app is an async function that gets a [`System`](system::System):
 //!
 //! ```
+//! use switchboard_drivers::virtio::VirtioBlk;
+//! use switchboard_runtime::devices::{DriverEntry, class};
+//! use switchboard_runtime::disk::Disk;
 //! use switchboard_runtime::system::{App, Outcome, System};
 //!
-//! async fn hello(system: System) -> Outcome {
-//!     switchboard_runtime::say!("{} functions", system.machine.functions().len());
+//! const DRIVERS: &[DriverEntry] = &[class::<VirtioBlk, Disk>()];
+//! const APPS: &[App] = &[App::new("disks", &disks)];
+//!
+//! async fn disks(system: System) -> Outcome {
+//!     for found in system.devices.iter::<Disk>() {
+//!         switchboard_runtime::say!("{}: {:?}", found.function, found.device);
+//!     }
 //!     Ok(())
 //! }
 //!
-//! const APPS: &[App] = &[App::new("hello", &hello)];
+//! assert_eq!(APPS[0].name, "disks");
 //! ```
 //!
-//! What this crate needs of the machine itself comes to it as a [`Hal`](hal::Hal), so everything here runs in tests, too.
+//! `switchboard_boot::image! { drivers: DRIVERS, apps: APPS }` makes a bootable image of the two lists.
+//!
+//! | Module | Contents |
+//! |---|---|
+//! | [`system`] | apps, subsystems, and the [`System`](system::System) that they share |
+//! | [`devices`] | the list of drivers, and the registry of devices by type |
+//! | [`disk`] | disks with any driver |
+//! | [`tasks`] | tasks, groups of tasks, cancellation, idle time |
+//! | [`command_line`] | options and arguments |
+//! | [`console`], [`boot_table`] | lines on the console |
+//! | [`halt_polling`], [`hal`] | for `switchboard-boot`: the executor's idle policy, and the machine below |
+//! | [`mark`], [`free_resources`] | for measurements and tests |
+//!
+//! The crate reaches the machine below only through [`Hal`](hal::Hal), so everything here runs in host tests, too.
 //!
 //! # Dependencies in the public interface
 //!

@@ -1,4 +1,4 @@
-//! A disk in memory, for tests.
+//! A disk in memory, for tests of code that uses disks.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -8,7 +8,7 @@ use switchboard_drivers::interfaces::block::{
     BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer,
 };
 
-/// A disk in memory.
+/// A disk in memory, whose requests complete at once.
 ///
 /// ```
 /// use switchboard_drivers::interfaces::block::BlockDevice;
@@ -16,8 +16,11 @@ use switchboard_drivers::interfaces::block::{
 ///
 /// let disk = MemoryDisk::new(&[7; 2048]);
 /// let mut sector = [0; 512];
+/// embassy_futures::block_on(disk.write(1, &[9; 512])).unwrap();
 /// embassy_futures::block_on(disk.read(3, &mut sector)).unwrap();
 /// assert_eq!(sector, [7; 512]);
+/// embassy_futures::block_on(disk.read(1, &mut sector)).unwrap();
+/// assert_eq!(sector, [9; 512]);
 /// ```
 #[derive(Debug)]
 pub struct MemoryDisk {
@@ -25,7 +28,7 @@ pub struct MemoryDisk {
 }
 
 impl MemoryDisk {
-    /// Makes a disk that holds these bytes.
+    /// Makes a disk that holds `image`, whose length in bytes must be a multiple of 512.
     #[must_use]
     pub fn new(image: &[u8]) -> Self {
         Self { sectors: RefCell::new(image.to_vec()) }

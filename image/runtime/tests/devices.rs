@@ -1,4 +1,4 @@
-//! One line in a list of drivers is all that a device costs: in a class that is there, in one of its own, in none.
+//! Tests of the device registry: a driver needs one line in the list, with a class of the runtime, its own class or none.
 
 use core::task::{Context, Poll};
 
@@ -14,10 +14,12 @@ use switchboard_runtime::devices::{DeviceClass, DeviceOptions, Devices, DriverEn
 use switchboard_runtime::disk::Disk;
 use switchboard_testing::{FakeFunction, FakeMachine};
 
-/// A driver, with nothing but a part of its function.
+/// Defines a driver that only claims its function.
 macro_rules! driver {
     ($name:ident, $device:literal) => {
-        struct $name(#[expect(dead_code, reason = "it is what a driver has of its function")] InterruptPort);
+        struct $name(
+            #[expect(dead_code, reason = "a resource of the function, which makes the driver its owner")] InterruptPort,
+        );
 
         impl Driver for $name {
             const NAME: &'static str = stringify!($name);
@@ -52,7 +54,7 @@ impl BlockDevice for Zeros {
     fn close(&self) {}
 }
 
-/// A class of devices that the runtime does not know.
+/// A class of devices that is not part of the runtime.
 trait Beep {
     fn beep(&self) -> &'static str;
 }
@@ -80,7 +82,7 @@ fn at(slot: u8) -> Address {
 }
 
 #[test]
-fn devices_are_found_by_type_and_come_and_go() {
+fn devices_are_found_by_type_attached_and_detached() {
     let places = [("00:05.0", 3), ("00:03.0", 1), ("00:04.0", 2), ("00:06.0", 1), ("00:07.0", 9)];
     let fake = FakeMachine::new(places.map(|(place, device)| FakeFunction::new(0x1af5, device).at(place)));
     let machine = fake.machine();
@@ -88,13 +90,13 @@ fn devices_are_found_by_type_and_come_and_go() {
     devices.probe(machine);
 
     assert_eq!(devices.iter::<Disk>().map(|found| found.function).collect::<Vec<_>>(), [at(3), at(6)]);
-    assert_eq!(devices.first::<Beeper>().expect("a horn").device.0.beep(), "honk");
-    let alone = devices.take_first::<Alone>().expect("one of its kind");
+    assert_eq!(devices.first::<Beeper>().expect("a beeper").device.0.beep(), "honk");
+    let alone = devices.take_first::<Alone>().expect("a device without a class");
     assert_eq!((alone.function, alone.driver), (at(5), "Alone"));
     assert!(devices.first::<Alone>().is_none() && devices.first::<Horn>().is_none());
-    assert!(!block_on(devices.detach(at(5))), "what was taken is not here");
+    assert!(!block_on(devices.detach(at(5))), "a device that was taken is not in the registry");
 
-    // A disk that is detached is gone for all who have a handle, and its function is back.
+    // All handles to a detached disk fail, and its function is free again.
     let disk = devices.first::<Disk>().expect("a disk").device.clone();
     let mut sector = [1; SECTOR_SIZE];
     block_on(disk.read(0, &mut sector)).expect("a sector");
@@ -102,6 +104,6 @@ fn devices_are_found_by_type_and_come_and_go() {
     assert!(machine.take(at(3)).is_none());
     assert!(block_on(devices.detach(at(3))));
     assert_eq!(block_on(disk.read(1, &mut sector)), Err(BlockError::Gone { sector: 1 }));
-    assert!(devices.attach(machine.take(at(3)).expect("its function")));
+    assert!(devices.attach(machine.take(at(3)).expect("the function is free")));
     assert_eq!(devices.iter::<Disk>().map(|found| found.function).collect::<Vec<_>>(), [at(3), at(6)]);
 }

@@ -1,4 +1,4 @@
-//! The entries of a list of drivers, and the classes that their devices belong to.
+//! Device classes, and the entries of a list of drivers.
 
 use alloc::boxed::Box;
 use core::any::Any;
@@ -7,19 +7,23 @@ use core::pin::Pin;
 use switchboard::driver::{Driver, Id, ProbeError, attach};
 use switchboard::function::Function;
 
-/// A class of devices: the type by which apps find a device, whichever driver it has.
+/// A class of devices: the type by which apps find devices of any driver.
 ///
-/// A class is a type with a place for every driver of its kind, as a newtype around a trait object. A driver that is the
+/// A class is a type that holds any driver of its kind, as a newtype around a trait object does. A driver that is the
 /// only one of its kind needs no class: [`device`] registers it by its own type.
 ///
 /// ```
-/// use switchboard_runtime::devices::{DeviceClass, DeviceOptions, FromDriver};
+/// # use switchboard::config::Address;
+/// # use switchboard::driver::{Driver, Id, ProbeError};
+/// # use switchboard::function::Function;
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// use switchboard_runtime::devices::{DeviceClass, DeviceOptions, Devices, DriverEntry, FromDriver, class};
 ///
 /// trait Beep {
-///     fn beep(&self);
+///     fn beep(&self) -> &'static str;
 /// }
 ///
-/// /// Everything that can beep.
+/// /// A device that can beep, with any driver.
 /// struct Beeper(Box<dyn Beep>);
 ///
 /// impl DeviceClass for Beeper {}
@@ -29,34 +33,58 @@ use switchboard::function::Function;
 ///         Self(Box::new(driver))
 ///     }
 /// }
-/// // In the list of drivers: `class::<PcSpeaker, Beeper>()`. In an app: `system.devices.first::<Beeper>()`.
+///
+/// # struct Horn;
+/// # impl Driver for Horn {
+/// #     const NAME: &'static str = "horn";
+/// #     const MATCHES: &'static [Id] = &[Id::new(0x1af5, 2)];
+/// #     fn probe(function: Function) -> Result<Self, ProbeError> {
+/// #         function.claim()?;
+/// #         Ok(Self)
+/// #     }
+/// # }
+/// # impl Beep for Horn {
+/// #     fn beep(&self) -> &'static str {
+/// #         "honk"
+/// #     }
+/// # }
+/// const DRIVERS: &[DriverEntry] = &[class::<Horn, Beeper>()];
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af5, 2).at("00:03.0")]);
+/// # let machine = fake.machine();
+/// let mut devices = Devices::new(DRIVERS, DeviceOptions::default());
+/// devices.probe(machine);
+/// let beeper = devices.first::<Beeper>().expect("a device of this class");
+/// assert_eq!(beeper.device.0.beep(), "honk");
 /// ```
 pub trait DeviceClass: Sized + 'static {
-    /// Takes the device away from all its users. When this is ready, its driver is dropped.
+    /// Ends all use of the device, and drops its driver before it returns.
+    ///
+    /// The default drops the device. A class whose handles are shared must override this.
     fn close(self) -> impl Future<Output = ()> {
         drop(self);
         core::future::ready(())
     }
 }
 
-/// Makes a device of this class out of a driver.
+/// The conversion of a driver to a device of a class; a class implements it for each driver that it accepts.
 #[diagnostic::on_unimplemented(
     message = "`{D}` is not a driver for the class `{Self}`",
-    note = "the class lists what it takes in `impl FromDriver<..> for {Self}`: a trait, as a rule, that `{D}` must implement"
+    note = "the class names the drivers that it accepts in `impl FromDriver<..> for {Self}`: usually those that implement a trait"
 )]
 pub trait FromDriver<D> {
-    /// Makes the device.
+    /// Makes a device of this class.
     fn from_driver(driver: D, options: DeviceOptions) -> Self;
 }
 
-/// Options of the command line that concern devices.
+/// The options of the command line that concern devices.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeviceOptions {
-    /// Nanoseconds for which a device may be polled after an event, where that is faster than its interrupts; 0 for never.
+    /// Nanoseconds for which a device may be polled after an event, while that is faster than interrupts; 0 for never.
     pub poll_budget_ns: u64,
 }
 
-/// A driver in an image's list of drivers. Made by [`class`] and [`device`].
+/// An entry of an image's list of drivers. Made by [`class`] and [`device`].
 #[derive(Debug, Clone, Copy)]
 pub struct DriverEntry {
     pub(super) name: &'static str,
@@ -65,10 +93,19 @@ pub struct DriverEntry {
     pub(super) close: Close,
 }
 
-/// Closes a device of the type that its entry has.
+/// The function that closes the devices of an entry.
 pub(super) type Close = fn(Box<dyn Any>) -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// Returns the entry of a driver whose devices are found as devices of the class `C`.
+/// Returns the entry of a driver whose devices belong to the class `C`.
+///
+/// ```
+/// use switchboard_drivers::virtio::VirtioBlk;
+/// use switchboard_runtime::devices::{DriverEntry, class};
+/// use switchboard_runtime::disk::Disk;
+///
+/// const DRIVERS: &[DriverEntry] = &[class::<VirtioBlk, Disk>()];
+/// # assert_eq!(DRIVERS.len(), 1);
+/// ```
 #[must_use]
 pub const fn class<D: Driver + 'static, C: DeviceClass + FromDriver<D>>() -> DriverEntry {
     DriverEntry {
@@ -85,7 +122,7 @@ pub const fn class<D: Driver + 'static, C: DeviceClass + FromDriver<D>>() -> Dri
     }
 }
 
-/// Returns the entry of a driver whose devices are found by the driver's own type.
+/// Returns the entry of a driver whose devices have no class: they are found by the driver's own type.
 #[must_use]
 pub const fn device<D: Driver + 'static>() -> DriverEntry {
     DriverEntry {

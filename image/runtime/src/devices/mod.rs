@@ -1,4 +1,4 @@
-//! The devices that are up, by their type: a registry that is told of no kind of device beforehand.
+//! The registry of devices: apps and subsystems find a device by its type or class, whichever driver it has.
 
 mod class;
 mod random;
@@ -19,14 +19,14 @@ use crate::mark::{SCAN, SCANNED, mark};
 pub use self::class::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class, device};
 pub use self::random::RandomSource;
 
-/// A device of one type, and the function that it drives.
+/// A device from the registry, with its function and the name of its driver.
 #[derive(Clone, Copy)]
 pub struct Found<D> {
-    /// Its function.
+    /// The PCI function.
     pub function: Address,
-    /// Its driver's name.
+    /// The driver's name.
     pub driver: &'static str,
-    /// The device.
+    /// The device, or a reference to it.
     pub device: D,
 }
 
@@ -36,14 +36,44 @@ impl<D> fmt::Debug for Found<D> {
     }
 }
 
-/// The devices that are up, in order of address. They come and go.
+/// The devices that drivers were attached to, in order of address.
+///
+/// ```
+/// # use switchboard::driver::{Driver, Id, ProbeError};
+/// # use switchboard::function::{Function, Resources};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// use switchboard_runtime::devices::{DeviceOptions, Devices, DriverEntry, device};
+///
+/// # struct Serial(#[expect(dead_code)] switchboard::interrupt::InterruptPort);
+/// # impl Driver for Serial {
+/// #     const NAME: &'static str = "serial";
+/// #     const MATCHES: &'static [Id] = &[Id::new(0x1af5, 4)];
+/// #     fn probe(function: Function) -> Result<Self, ProbeError> {
+/// #         let Resources { irq, .. } = function.claim()?;
+/// #         Ok(Self(irq))
+/// #     }
+/// # }
+/// const DRIVERS: &[DriverEntry] = &[device::<Serial>()];
+///
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af5, 4).at("00:03.0").pin(1, 10)]);
+/// # let machine = fake.machine();
+/// # let address = machine.functions()[0].address;
+/// let mut devices = Devices::new(DRIVERS, DeviceOptions::default());
+/// devices.probe(machine);
+/// let found = devices.first::<Serial>().expect("a device with this driver");
+/// assert_eq!((found.function, found.driver), (address, "serial"));
+///
+/// assert!(embassy_futures::block_on(devices.detach(address)));
+/// assert!(devices.first::<Serial>().is_none());
+/// assert!(machine.take(address).is_some(), "the function is free again");
+/// ```
 pub struct Devices {
     drivers: &'static [DriverEntry],
     options: DeviceOptions,
     list: Vec<Registered>,
 }
 
-/// A device whose type only those know who ask for it.
+/// A device of any type.
 struct Registered {
     function: Address,
     driver: &'static str,
@@ -52,13 +82,15 @@ struct Registered {
 }
 
 impl Devices {
-    /// Makes an empty registry for devices of these drivers. A function goes to the entry with the most specific match.
+    /// Makes an empty registry for devices of these drivers.
+    ///
+    /// A function goes to the entry with the most specific match, whatever the order of the list.
     #[must_use]
     pub const fn new(drivers: &'static [DriverEntry], options: DeviceOptions) -> Self {
         Self { drivers, options, list: Vec::new() }
     }
 
-    /// Walks configuration space and offers each function to the drivers.
+    /// Scans configuration space and attaches each function that has a driver.
     pub fn probe(&mut self, machine: &'static Machine) {
         mark::<SCAN>();
         machine.scan();
@@ -68,8 +100,10 @@ impl Devices {
         }
     }
 
-    /// Offers a function to the drivers, and returns whether one took it. A probe that fails leaves its function without
-    /// a driver and the others as they are; the inventory keeps the reason.
+    /// Probes a function with the driver that matches it best; returns `false` if no driver matches.
+    ///
+    /// An error of the probe is logged, and leaves the function without a driver: its
+    /// [report](Machine::functions) keeps the error.
     pub fn attach(&mut self, function: Function) -> bool {
         let address = function.address();
         let candidates = self.drivers.iter().map(|entry| (entry, entry.matches));
@@ -85,8 +119,9 @@ impl Devices {
         true
     }
 
-    /// Takes the device of a function away from all its users, and drops its driver. Returns whether there was one. A
-    /// device that was taken out of the registry is no longer here.
+    /// Closes the device of a function, and drops its driver; returns `false` if the registry has no such device.
+    ///
+    /// A device that was taken out of the registry is not closed.
     pub async fn detach(&mut self, function: Address) -> bool {
         let Some(place) = self.list.iter().position(|registered| registered.function == function) else { return false };
         let Registered { device, close, .. } = self.list.remove(place);
@@ -94,32 +129,32 @@ impl Devices {
         true
     }
 
-    /// Drops all devices that are here, with their drivers.
+    /// Drops all devices in the registry, with their drivers.
     pub fn clear(&mut self) {
         self.list.clear();
     }
 
-    /// Returns the devices of one type, in order of address.
+    /// Returns references to the devices of one type or class, in order of address.
     pub fn iter<D: Any>(&self) -> impl Iterator<Item = Found<&D>> {
         self.list.iter().filter_map(|Registered { function, driver, device, .. }| {
             Some(Found { function: *function, driver, device: device.downcast_ref()? })
         })
     }
 
-    /// Returns the devices of one type, in order of address, to be used exclusively.
+    /// Returns mutable references to the devices of one type or class, in order of address.
     pub fn iter_mut<D: Any>(&mut self) -> impl Iterator<Item = Found<&mut D>> {
         self.list.iter_mut().filter_map(|Registered { function, driver, device, .. }| {
             Some(Found { function: *function, driver, device: device.downcast_mut()? })
         })
     }
 
-    /// Returns the first device of one type.
+    /// Returns a reference to the first device of one type or class.
     #[must_use]
     pub fn first<D: Any>(&self) -> Option<Found<&D>> {
         self.iter().next()
     }
 
-    /// Takes the first device of one type out of the registry: it is the caller's own from now on.
+    /// Removes the first device of one type or class from the registry, and returns it.
     #[must_use]
     pub fn take_first<D: Any>(&mut self) -> Option<Found<D>> {
         let place = self.list.iter().position(|registered| registered.device.is::<D>())?;
@@ -127,7 +162,7 @@ impl Devices {
         Some(Found { function, driver, device: *device.downcast().ok()? })
     }
 
-    /// Takes all devices of one type out of the registry, in order of address.
+    /// Removes all devices of one type or class from the registry, and returns them in order of address.
     #[must_use]
     pub fn take_all<D: Any>(&mut self) -> Vec<Found<D>> {
         core::iter::from_fn(|| self.take_first()).collect()

@@ -1,4 +1,4 @@
-//! Sources of random bytes, whichever driver they have.
+//! The class of sources of random bytes.
 
 use alloc::boxed::Box;
 use core::error::Error;
@@ -9,7 +9,30 @@ use switchboard_drivers::interfaces::random::RandomDevice;
 
 use super::{DeviceClass, DeviceOptions, FromDriver};
 
-/// A source of random bytes.
+/// A source of random bytes with any driver.
+///
+/// ```
+/// use core::convert::Infallible;
+/// use switchboard_drivers::interfaces::random::RandomDevice;
+/// use switchboard_runtime::devices::{DeviceOptions, FromDriver, RandomSource};
+///
+/// struct Dice;
+///
+/// impl RandomDevice for Dice {
+///     type Error = Infallible;
+///
+///     async fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+///         bytes.fill(4);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut source = RandomSource::from_driver(Dice, DeviceOptions::default());
+/// let mut bytes = [0; 3];
+/// embassy_futures::block_on(source.fill(&mut bytes))?;
+/// assert_eq!(bytes, [4; 3]);
+/// # Ok::<_, Box<dyn core::error::Error>>(())
+/// ```
 pub struct RandomSource(Box<dyn Fill>);
 
 type Filling<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Error>>> + 'a>>;
@@ -25,10 +48,10 @@ impl<D: RandomDevice> Fill for D {
 }
 
 impl RandomSource {
-    /// Fills `bytes` with random ones. May be dropped before it is ready.
+    /// Fills `bytes` with random bytes. The future may be dropped before it is ready.
     ///
     /// # Errors
-    /// The driver's own error, when the device cannot or is gone.
+    /// The driver's own error, when the device fails or was removed.
     pub async fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Box<dyn Error>> {
         self.0.fill(bytes).await
     }

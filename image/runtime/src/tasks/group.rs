@@ -1,7 +1,7 @@
-//! Many futures that end together.
+//! Groups of tasks that are ended together.
 //!
-//! A task cannot be ended from outside. So the futures stay in the hands of whoever may end them, and each gets a task
-//! that polls it there and does nothing else: with wakers and timers of its own, as cheap as a task.
+//! The executor cannot end a task from outside. So a group owns the futures of its members, and each member has a task
+//! that only polls its future in the group. A member has its own waker and timers, and costs as much as a task.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -15,35 +15,66 @@ use embassy_futures::yield_now;
 
 use super::Tasks;
 
-/// Futures that end together. Members may join at any time, also when called by one.
+/// A group of tasks that are ended together.
+///
+/// Members may be added at any time, also by a member.
+///
+/// ```standalone_crate
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use switchboard_runtime::tasks::{TaskGroup, Tasks};
+///
+/// # #[unsafe(export_name = "__pender")]
+/// # fn pender(_context: *mut ()) {}
+/// # let executor: &'static _ = Box::leak(Box::new(embassy_executor::raw::Executor::new(core::ptr::null_mut())));
+/// # let poll = || unsafe { executor.poll() };
+/// # let tasks = Tasks::new(executor.spawner());
+/// let group = TaskGroup::new(tasks);
+/// let (shared, started) = (Rc::new(7), Rc::new(Cell::new(0)));
+/// for _ in 0..3 {
+///     let (shared, started) = (shared.clone(), started.clone());
+///     group.add(async move {
+///         started.set(started.get() + 1);
+///         core::future::pending::<()>().await;
+///         drop(shared);
+///     });
+/// }
+/// poll();
+/// assert_eq!((started.get(), Rc::strong_count(&shared)), (3, 4));
+///
+/// group.end();
+/// assert_eq!(Rc::strong_count(&shared), 1, "the futures are dropped");
+/// poll();
+/// embassy_futures::block_on(group.ended());
+/// ```
 pub struct TaskGroup {
     tasks: Tasks,
     members: Members,
     has_ended: Cell<bool>,
 }
 
-/// Members for which there is room from the start.
-const USUAL: usize = 512;
+/// Room for members that is allocated when a group is made.
+const INITIAL_CAPACITY: usize = 512;
 
-/// Those who have not ended by themselves.
+/// The members that have not finished.
 type Members = Rc<RefCell<Vec<Rc<Member>>>>;
 
 struct Member {
-    /// Nothing once it has ended.
+    /// `None` once it has finished or was ended.
     work: RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>,
-    /// Of the task that polls it; there from the first poll on.
+    /// The waker of its task; set at the first poll.
     waker: OnceCell<Waker>,
 }
 
 impl TaskGroup {
-    /// A group of nobody, whose members run as tasks.
+    /// Makes a group without members, whose members will run as tasks of `tasks`.
     #[must_use]
     pub fn new(tasks: Tasks) -> Self {
-        let members = Rc::new(RefCell::new(Vec::with_capacity(USUAL)));
+        let members = Rc::new(RefCell::new(Vec::with_capacity(INITIAL_CAPACITY)));
         Self { tasks, members, has_ended: Cell::new(false) }
     }
 
-    /// Adds a member, and starts its task. Nobody joins what has ended.
+    /// Adds a member, and starts its task. Does nothing after [`end`](Self::end).
     pub fn add(&self, future: impl Future<Output = ()> + 'static) {
         if self.has_ended.get() {
             return;
@@ -53,7 +84,10 @@ impl TaskGroup {
         self.tasks.spawn(MemberTask { member, members: self.members.clone() });
     }
 
-    /// Ends all members, wherever they are, and wakes their tasks to find that out. Not for members to call.
+    /// Drops the futures of all members, and wakes their tasks, which end when they are polled.
+    ///
+    /// # Panics
+    /// Panics when a member calls it, because its future cannot be dropped while it is polled.
     pub fn end(&self) {
         self.has_ended.set(true);
         for member in self.members.borrow().iter() {
@@ -61,9 +95,9 @@ impl TaskGroup {
         }
     }
 
-    /// Waits until the tasks of a group that was ended have let go of it.
+    /// Waits until all members' tasks have ended. Call [`end`](Self::end) first.
     pub async fn ended(&self) {
-        // They were woken, and find out when they are polled.
+        // Each task was woken, and drops its reference when it is polled.
         while self.members.borrow().iter().any(|member| Rc::strong_count(member) > 1) {
             yield_now().await;
         }
@@ -73,7 +107,7 @@ impl TaskGroup {
 impl Member {
     fn end(&self) {
         self.work.replace(None);
-        // A task that was not polled yet finds out when it is.
+        // A task without a waker was not polled yet, and ends at its first poll.
         self.waker.get().inspect(|waker| waker.wake_by_ref());
     }
 }
@@ -117,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_that_is_ended_lets_go_of_what_it_held() {
+    fn an_ended_member_drops_its_future() {
         let owner = Rc::new(7);
         let members: Vec<_> = (0..3)
             .map(|index| {
@@ -138,7 +172,7 @@ mod tests {
             Pin::new(&mut task).poll(context)
         };
         assert!(poll(0).is_pending() && poll(2).is_ready());
-        assert_eq!(list.borrow().len(), 2, "who has ended is forgotten");
+        assert_eq!(list.borrow().len(), 2, "a member that has finished is removed");
         assert_eq!(Rc::strong_count(&owner), 3);
         members.iter().for_each(|member| member.end());
         assert_eq!(Rc::strong_count(&owner), 1);

@@ -1,4 +1,4 @@
-//! Tasks of any type, any number of them, that come and go; and how much of the time there is nothing for them to do.
+//! Tasks, groups of tasks, cancellation, and the time that the CPU was idle.
 
 mod cancellation;
 mod group;
@@ -16,40 +16,60 @@ use embassy_executor::raw::{AvailableTask, TaskStorage};
 pub use cancellation::Cancellation;
 pub use group::TaskGroup;
 
-/// What a task does.
+/// The future of a task.
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Places for tasks beyond those that run. The place of one that has ended is taken for a moment longer when somebody
-/// wakes it late, a timer for one.
-const SPARE: usize = 8;
+/// Task storages beyond those of running tasks. The storage of a task that has ended stays in use for a moment when a late
+/// wake-up, by a timer for example, has queued it again.
+const SPARE_STORAGES: usize = 8;
 
-/// Starts tasks.
+/// Starts tasks: any number, with futures of any type.
 ///
-/// What a task works with goes back to the heap when it ends. The executor's own few words about it do not, since
-/// wakers may still point there: they are used again for the next task that is started. So there are as many of those
-/// as there ever were tasks at once, and a few to spare.
+/// A task's future is freed when it ends. The executor's header of the task is not, because wakers may still point to it:
+/// it is reused for a later task. So the number of headers is the greatest number of tasks that ever ran at once, and a
+/// few more.
+///
+/// ```standalone_crate
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use switchboard_runtime::tasks::Tasks;
+///
+/// # #[unsafe(export_name = "__pender")]
+/// # fn pender(_context: *mut ()) {}
+/// # let executor: &'static _ = Box::leak(Box::new(embassy_executor::raw::Executor::new(core::ptr::null_mut())));
+/// # let poll = || unsafe { executor.poll() };
+/// let tasks = Tasks::new(executor.spawner());
+/// let sum = Rc::new(Cell::new(0));
+/// for number in 1..=4 {
+///     let sum = sum.clone();
+///     tasks.spawn(async move { sum.set(sum.get() + number) });
+/// }
+/// poll();
+/// assert_eq!(sum.get(), 10);
+/// ```
 #[derive(Clone, Copy)]
 pub struct Tasks {
     spawner: Spawner,
-    places: &'static Places,
+    pool: &'static TaskPool,
 }
 
+/// The task storages, which are reused and never freed.
 #[derive(Default)]
-struct Places {
+struct TaskPool {
     storages: RefCell<Vec<&'static TaskStorage<Work>>>,
     running: Cell<usize>,
 }
 
 impl Tasks {
-    /// Starts tasks on the executor of that spawner. One is made, at boot, and copied from then on.
+    /// Makes the pool of an executor's tasks. Made once, at boot, and copied from then on.
     #[must_use]
     pub fn new(spawner: Spawner) -> Self {
-        Self { spawner, places: Box::leak(Box::default()) }
+        Self { spawner, pool: Box::leak(Box::default()) }
     }
 
     /// Starts a task.
     pub fn spawn(self, future: impl Future<Output = ()> + 'static) {
-        let Places { storages, running } = self.places;
+        let TaskPool { storages, running } = self.pool;
         running.set(running.get() + 1);
         let work: Work = Box::pin(async {
             future.await;
@@ -57,12 +77,12 @@ impl Tasks {
         });
         let mut storages = storages.borrow_mut();
         let mut idle = storages.iter().find_map(|storage| AvailableTask::claim(storage));
-        while idle.is_none() || storages.len() < running.get() + SPARE {
+        while idle.is_none() || storages.len() < running.get() + SPARE_STORAGES {
             let storage = Box::leak(Box::new(TaskStorage::new()));
             storages.push(storage);
             idle = idle.or_else(|| AvailableTask::claim(storage));
         }
-        // There always is one: nobody else has a new storage.
+        // Always `Some`: a new storage is free.
         if let Some(task) = idle {
             self.spawner.spawn(task.initialize(|| work));
         }
@@ -71,19 +91,27 @@ impl Tasks {
 
 impl fmt::Debug for Tasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tasks").field("running", &self.places.running.get()).finish_non_exhaustive()
+        f.debug_struct("Tasks").field("running", &self.pool.running.get()).finish_non_exhaustive()
     }
 }
 
 static IDLE_NS: AtomicU64 = AtomicU64::new(0);
 
-/// Counts nanoseconds that the CPU was halted. For the executor.
+/// Adds to the time that the CPU was halted. Called by the executor.
 #[inline]
 pub fn add_idle_ns(nanoseconds: u64) {
     IDLE_NS.fetch_add(nanoseconds, Ordering::Relaxed);
 }
 
-/// Nanoseconds that the CPU was halted since it was brought up; interrupt handlers that ended a halt included.
+/// Returns for how many nanoseconds the CPU was halted since boot, with the interrupt handlers that ended each halt.
+///
+/// ```
+/// use switchboard_runtime::tasks::{add_idle_ns, idle_ns};
+///
+/// let before = idle_ns();
+/// add_idle_ns(1_500);
+/// assert_eq!(idle_ns() - before, 1_500);
+/// ```
 #[inline]
 pub fn idle_ns() -> u64 {
     IDLE_NS.load(Ordering::Relaxed)
