@@ -26,16 +26,6 @@
 //!
 //! The package also needs a `build.rs` that calls `switchboard_link::image()`.
 #![no_std]
-//! #![no_main]
-//!
-//! switchboard_boot::image! {
-//!     drivers: &[nic::<VirtioNet>(), class::<VirtioBlk, Disk>()],
-//!     apps: &[App::new("web", &web)],
-//! }
-//! ```
-//!
-//! with a `build.rs` that calls `switchboard_link::image()`.
-#![no_std]
 #![deny(unsafe_code)]
 
 extern crate alloc;
