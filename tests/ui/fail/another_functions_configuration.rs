@@ -1,4 +1,4 @@
-//! A driver does not reach the machine, and so no other function's configuration space.
+//! Hazard: a driver writes the configuration space of another function.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! A message's address and data are the framework's to write, whatever the function.
+//! Hazard: code writes the message address of another function.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

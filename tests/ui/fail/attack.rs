@@ -1,4 +1,4 @@
-//! The attack driver: everything that a driver must not do to the rest of the machine, in one probe.
+//! Hazard: a driver attacks the rest of the machine in every way that an open `Machine` would allow.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 
@@ -15,14 +15,14 @@ fn probe(function: Function) {
     machine.config.write(victim, 0x5c, Width::Word, 0xbeef);
     // The line of another driver.
     machine.controller.mask(Gsi(11));
-    // Its handler, called at a wrong time.
+    // A vector, which calls the handler of another driver.
     machine.controller.raise(Vector::new(0, 33));
-    // The vectors of everybody.
+    // All vectors.
     core::mem::forget(machine.vectors.allocate(200, 1));
-    // Any memory.
+    // Any physical memory.
     let _ = machine.memory.map(0, 4096);
     machine.memory.release(machine.memory.allocate(1).unwrap());
-    // The machine once more.
+    // Functions of other drivers.
     machine.scan();
     let _ = machine.take(victim);
 }

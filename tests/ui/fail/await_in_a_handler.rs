@@ -1,4 +1,4 @@
-//! A handler runs to its end.
+//! Hazard: an interrupt handler waits.
 
 #![allow(dead_code, unused_imports)]
 

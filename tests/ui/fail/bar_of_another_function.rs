@@ -1,4 +1,4 @@
-//! A BAR comes out of the resources of its function.
+//! Hazard: a driver makes a BAR by its index.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! A bus address is not computed: what owns the memory gives it, within its bounds.
+//! Hazard: a bus address is computed, and may be out of the bounds of its buffer.
 
 #![allow(dead_code, unused_imports)]
 

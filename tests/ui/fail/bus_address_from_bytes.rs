@@ -1,4 +1,4 @@
-//! A bus address does not come out of memory that a device writes.
+//! Hazard: a bus address is read from memory that the device writes.
 
 #![allow(dead_code, unused_imports)]
 

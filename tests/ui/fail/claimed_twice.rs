@@ -1,4 +1,4 @@
-//! A function is claimed once.
+//! Hazard: a function is claimed twice.
 
 #![allow(dead_code, unused_imports)]
 

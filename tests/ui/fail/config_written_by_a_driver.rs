@@ -1,4 +1,4 @@
-//! Command, BARs and the interrupt capabilities belong to the typestates.
+//! Hazard: a driver writes the Command register.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A registration can be leaked, so a context is owned and not lent.
+//! Hazard: a context borrows from a stack frame, which a leaked registration outlives.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A context is reached from an ISR and from a task at once.
+//! Hazard: a handler and a task race on state that is not `Sync`.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A block of DMA memory stands for memory that somebody vouches for.
+//! Hazard: a block of DMA memory is made for any address.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

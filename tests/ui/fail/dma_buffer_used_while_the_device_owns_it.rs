@@ -1,4 +1,4 @@
-//! A buffer that a ring has is not the driver's.
+//! Hazard: a driver writes to a buffer while the device uses it.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! DMA memory goes back when no device writes there any more, which who frees it must know.
+//! Hazard: DMA memory is released while a device may still write to it.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

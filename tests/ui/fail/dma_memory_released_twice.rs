@@ -1,4 +1,4 @@
-//! A block is given back once.
+//! Hazard: a block of DMA memory is released twice.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 
@@ -7,9 +7,9 @@ use switchboard::platform::{DmaBlock, Memory};
 /// # Safety
 /// No device writes to the block any more.
 unsafe fn free(memory: &dyn Memory, block: DmaBlock) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller keeps the contract.
     unsafe { memory.release(block) };
-    // SAFETY: none.
+    // SAFETY: it does not compile.
     unsafe { memory.release(block) };
 }
 

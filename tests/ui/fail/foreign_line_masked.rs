@@ -1,4 +1,4 @@
-//! Lines are masked by their own grants, not by number.
+//! Hazard: a line of another driver is masked by its number.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! A driver that takes whatever is granted must serve both forms, or say that one routine does.
+//! Hazard: a driver accepts any interrupt mode and has no handler for messages.
 
 #![allow(dead_code, unused_imports)]
 

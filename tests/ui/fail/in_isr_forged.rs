@@ -1,4 +1,4 @@
-//! Only the framework can say that this is an ISR.
+//! Hazard: code outside an interrupt handler makes a proof of being in one.
 
 #![allow(dead_code, unused_imports)]
 

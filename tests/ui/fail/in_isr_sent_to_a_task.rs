@@ -1,4 +1,4 @@
-//! An ISR cannot lend its proof to a task.
+//! Hazard: a handler passes its proof to a task.
 
 #![allow(dead_code, unused_imports)]
 

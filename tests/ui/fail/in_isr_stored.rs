@@ -1,4 +1,4 @@
-//! Proof of being in an ISR does not outlive the call.
+//! Hazard: a handler stores its proof, and uses it after it returned.
 
 #![allow(dead_code, unused_imports)]
 

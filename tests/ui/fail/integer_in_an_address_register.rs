@@ -1,4 +1,4 @@
-//! An address register takes a bus address.
+//! Hazard: an integer is written to an address register.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! The address in a descriptor is a bus address.
+//! Hazard: an integer is used as the address in a descriptor.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A handler of a line cannot serve messages.
+//! Hazard: a line handler is registered for messages.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A line handler must say whether the interrupt was its own.
+//! Hazard: a line handler does not return whether the interrupt was its own.
 use switchboard::interrupt::{InIsr, LineIsr};
 
 struct Shared;

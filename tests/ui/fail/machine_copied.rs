@@ -1,4 +1,4 @@
-//! Nor is a machine copied, or taken apart for its parts.
+//! Hazard: a machine is copied, and hands out each function twice.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

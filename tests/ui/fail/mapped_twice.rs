@@ -1,4 +1,4 @@
-//! A BAR is mapped once.
+//! Hazard: a BAR is mapped twice.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A driver that keeps live interrupts does not take masked ones.
+//! Hazard: a driver keeps masked interrupts as live ones, and never gets any.
 
 #![allow(dead_code, unused_imports)]
 

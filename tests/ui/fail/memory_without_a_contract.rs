@@ -1,4 +1,4 @@
-//! What maps registers and allocates DMA memory vouches for both.
+//! Hazard: safe code implements the mapping of registers and DMA memory.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! A message is named, not numbered.
+//! Hazard: a message is selected by a number.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! Every message must be served.
+//! Hazard: a handler ignores one of its messages.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A handler of messages cannot serve a line.
+//! Hazard: a message handler is registered for a line.
 
 #![allow(dead_code, unused_imports)]
 

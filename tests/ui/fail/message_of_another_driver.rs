@@ -1,4 +1,4 @@
-//! A message of another driver has no entry here.
+//! Hazard: a message of another driver is used.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! Only live MSI-X messages can be handled one by one.
+//! Hazard: a single MSI message is masked, although only MSI-X messages can be.
 
 #![allow(dead_code, unused_imports)]
 

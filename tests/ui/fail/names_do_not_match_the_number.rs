@@ -1,4 +1,4 @@
-//! A set of two names does not name three messages.
+//! Hazard: a handler of three messages has two names.
 
 #![allow(dead_code, unused_imports)]
 

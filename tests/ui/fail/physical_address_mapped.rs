@@ -1,4 +1,4 @@
-//! A driver maps parts of its own BARs, not addresses.
+//! Hazard: a driver maps a physical address.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

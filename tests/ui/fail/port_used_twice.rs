@@ -1,4 +1,4 @@
-//! An interrupt port is granted once.
+//! Hazard: the interrupts of a function are granted twice.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! Only memory that was allocated for a function has a bus address.
+//! Hazard: an integer is made a bus address.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A register that is write-only is not read.
+//! Hazard: a write-only register is read.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A register belongs to its block.
+//! Hazard: a register of another block is read.
 
 #![allow(dead_code, unused_imports)]
 

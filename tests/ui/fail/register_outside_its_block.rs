@@ -1,4 +1,4 @@
-//! A register lies inside its block.
+//! Hazard: a register is outside its block.
 
 #![allow(dead_code, unused_imports)]
 

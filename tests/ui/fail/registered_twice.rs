@@ -1,4 +1,4 @@
-//! A grant takes one context.
+//! Hazard: two contexts are registered for one grant.
 
 #![allow(dead_code, unused_imports)]
 

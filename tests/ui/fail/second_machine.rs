@@ -1,4 +1,4 @@
-//! A machine is built once for its hardware, by who vouches for its parts.
+//! Hazard: a second machine is built for the same hardware.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

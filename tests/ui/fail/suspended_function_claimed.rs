@@ -1,4 +1,4 @@
-//! A suspended function has no registers; it is resumed first.
+//! Hazard: a suspended function is claimed, and its registers do not respond.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! An event has one waiter: a second would take its wake-up.
+//! Hazard: two tasks wait for one event, and one of them misses it.
 
 #![allow(dead_code, unused_imports)]
 

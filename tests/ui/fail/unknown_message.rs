@@ -1,4 +1,4 @@
-//! A message that was not named does not exist.
+//! Hazard: a message without a name is used.
 
 #![allow(dead_code, unused_imports)]
 

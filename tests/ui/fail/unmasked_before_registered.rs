@@ -1,4 +1,4 @@
-//! Nothing is delivered before there is somebody to deliver it to.
+//! Hazard: interrupts are unmasked before a context is registered.
 
 #![allow(dead_code, unused_imports)]
 

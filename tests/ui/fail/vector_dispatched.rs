@@ -1,4 +1,4 @@
-//! Only the CPU's interrupt entry dispatches a vector, and promises that deliveries do not overlap.
+//! Hazard: a vector is dispatched by safe code.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! No vector is raised or called by number.
+//! Hazard: a vector of another driver is raised.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! Vectors are allocated by grants only.
+//! Hazard: code allocates all vectors.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

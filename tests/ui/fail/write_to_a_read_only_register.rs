@@ -1,4 +1,4 @@
-//! A register that is read-only is not written.
+//! Hazard: a read-only register is written.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A driver does not reach the machine, and so no other function's configuration space. This one compiles.
+//! A driver reads the configuration space of its own function.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

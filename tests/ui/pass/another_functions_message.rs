@@ -1,4 +1,4 @@
-//! A message's address and data are the framework's to write, whatever the function. This one compiles.
+//! The owner of the machine reads which modes a function offers.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! The attack driver: everything that a driver must not do to the rest of the machine, in one probe. This one compiles.
+//! A driver uses the resources of its own function.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

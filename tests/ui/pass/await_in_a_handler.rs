@@ -1,4 +1,4 @@
-//! A handler runs to its end. This one compiles.
+//! The handler notifies a task, and the task waits.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A BAR comes out of the resources of its function. This one compiles.
+//! A BAR is moved out of the resources of its function.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

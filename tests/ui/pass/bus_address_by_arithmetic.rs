@@ -1,4 +1,4 @@
-//! A bus address is not computed: what owns the memory gives it, within its bounds.
+//! The buffer returns the address at an offset, after a bounds check.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A bus address does not come out of memory that a device writes.
+//! What the device wrote is read as a type without a bus address.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A function is claimed once. This one compiles.
+//! A function is claimed once.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! Command, BARs and the interrupt capabilities belong to the typestates. This one compiles.
+//! A driver reads its configuration space.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A registration can be leaked, so a context is owned and not lent. This one compiles.
+//! A context owns what it uses.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A context is reached from an ISR and from a task at once. This one compiles.
+//! The shared state is atomic.
 
 #![allow(dead_code, unused_imports)]
 

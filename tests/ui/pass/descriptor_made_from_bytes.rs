@@ -1,4 +1,4 @@
-//! A descriptor with an address in it is not made from bytes.
+//! A structure of integers is made from bytes.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A block of DMA memory stands for memory that somebody vouches for. This one compiles.
+//! An unsafe constructor makes it, with a contract.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 
@@ -6,9 +6,9 @@ use core::ptr::NonNull;
 use switchboard::platform::DmaBlock;
 
 /// # Safety
-/// The page is the block's alone.
+/// The page has no other user.
 unsafe fn block(page: NonNull<u8>, bus: u64) -> DmaBlock {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller keeps the contract.
     unsafe { DmaBlock::new(page, bus, 1) }
 }
 

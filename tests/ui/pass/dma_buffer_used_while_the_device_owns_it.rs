@@ -1,4 +1,4 @@
-//! A buffer that a ring has is not the driver's. This one compiles.
+//! The driver writes before it moves the buffer into the ring.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! DMA memory goes back when no device writes there any more, which who frees it must know. This one compiles.
+//! An unsafe call releases it, with a contract.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 
@@ -7,7 +7,7 @@ use switchboard::platform::{DmaBlock, Memory};
 /// # Safety
 /// No device writes to the block any more.
 unsafe fn free(memory: &dyn Memory, block: DmaBlock) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller keeps the contract.
     unsafe { memory.release(block) };
 }
 

@@ -1,4 +1,4 @@
-//! A block is given back once. This one compiles.
+//! Two blocks are released once each.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 
@@ -7,7 +7,7 @@ use switchboard::platform::{DmaBlock, Memory};
 /// # Safety
 /// No device writes to the blocks any more.
 unsafe fn free(memory: &dyn Memory, [first, second]: [DmaBlock; 2]) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller keeps the contract.
     unsafe { memory.release(first) };
     // SAFETY: as above; it is another block.
     unsafe { memory.release(second) };

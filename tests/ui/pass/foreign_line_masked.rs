@@ -1,4 +1,4 @@
-//! Lines are masked by their own grants, not by number. This one compiles.
+//! A driver masks its own line.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

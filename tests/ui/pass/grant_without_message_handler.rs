@@ -1,4 +1,4 @@
-//! A driver that takes whatever is granted must serve both forms, or say that one routine does. This one compiles.
+//! The driver chooses one handler for both forms.
 
 #![allow(dead_code, unused_imports)]
 

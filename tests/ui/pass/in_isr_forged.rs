@@ -1,4 +1,4 @@
-//! Only the framework can say that this is an ISR. This one compiles.
+//! Ordinary code notifies without a proof.
 
 #![allow(dead_code, unused_imports)]
 

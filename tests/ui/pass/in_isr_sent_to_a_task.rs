@@ -1,4 +1,4 @@
-//! An ISR cannot lend its proof to a task. This one compiles.
+//! The task does without it.
 
 #![allow(dead_code, unused_imports)]
 

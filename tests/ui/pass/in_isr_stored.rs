@@ -1,4 +1,4 @@
-//! Proof of being in an ISR does not outlive the call. This one compiles.
+//! The proof is used during the call.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! An address register takes a bus address.
+//! The bus address of a buffer is written.
 
 #![allow(dead_code, unused_imports)]
 

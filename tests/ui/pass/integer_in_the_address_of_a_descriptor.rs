@@ -1,4 +1,4 @@
-//! The address in a descriptor is a bus address.
+//! The bus address of a buffer is used.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A handler of a line cannot serve messages. This one compiles.
+//! A line handler is registered for a line.
 
 #![allow(dead_code, unused_imports)]
 

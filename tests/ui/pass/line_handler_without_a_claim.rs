@@ -1,4 +1,4 @@
-//! The control: a line handler that says whose the interrupt was.
+//! A line handler returns it.
 use switchboard::interrupt::{Claim, InIsr, LineIsr};
 
 struct Shared;

@@ -1,4 +1,4 @@
-//! Nor is a machine copied, or taken apart for its parts. This one compiles.
+//! A reference to the machine is copied.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

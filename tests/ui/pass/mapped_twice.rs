@@ -1,4 +1,4 @@
-//! A BAR is mapped once. This one compiles.
+//! A BAR is mapped once.
 
 #![allow(dead_code, unused_imports)]
 

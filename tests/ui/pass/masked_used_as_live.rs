@@ -1,4 +1,4 @@
-//! A driver that keeps live interrupts does not take masked ones. This one compiles.
+//! The interrupts are unmasked.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! What maps registers and allocates DMA memory vouches for both. This one compiles.
+//! An unsafe implementation keeps the contract.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! A message is named, not numbered. This one compiles.
+//! A message is selected by its name.
 
 #![allow(dead_code, unused_imports)]
 

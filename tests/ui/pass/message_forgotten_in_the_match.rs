@@ -1,4 +1,4 @@
-//! Every message must be served. This one compiles.
+//! A handler serves every message.
 
 #![allow(dead_code, unused_imports)]
 

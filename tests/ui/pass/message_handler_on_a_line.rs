@@ -1,4 +1,4 @@
-//! A handler of messages cannot serve a line. This one compiles.
+//! A message handler is registered for messages.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A message of another driver has no entry here. This one compiles.
+//! A driver uses its own messages.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! Only live MSI-X messages can be handled one by one. This one compiles.
+//! The messages are checked to be MSI-X messages.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A driver maps parts of its own BARs, not addresses. This one compiles.
+//! A driver maps its own BAR.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

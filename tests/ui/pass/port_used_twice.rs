@@ -1,4 +1,4 @@
-//! An interrupt port is granted once. This one compiles.
+//! The interrupts are granted once.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! Only memory that was allocated for a function has a bus address. This one compiles.
+//! A buffer returns its bus address.
 
 #![allow(dead_code, unused_imports)]
 

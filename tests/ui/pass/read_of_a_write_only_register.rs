@@ -1,4 +1,4 @@
-//! A register that is write-only is not read. This one compiles.
+//! A readable register is read.
 
 #![allow(dead_code, unused_imports)]
 

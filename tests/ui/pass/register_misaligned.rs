@@ -1,4 +1,4 @@
-//! A register is aligned to its width. This one compiles.
+//! A register is aligned to its width.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A register belongs to its block. This one compiles.
+//! A register of the mapped block is read.
 
 #![allow(dead_code, unused_imports)]
 

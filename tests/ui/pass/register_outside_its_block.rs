@@ -1,4 +1,4 @@
-//! A register lies inside its block. This one compiles.
+//! A register is the last of its block.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! A grant takes one context. This one compiles.
+//! One context is registered.
 
 #![allow(dead_code, unused_imports)]
 

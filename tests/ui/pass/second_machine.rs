@@ -1,4 +1,4 @@
-//! A machine is built once for its hardware, by who vouches for its parts. This one compiles.
+//! An unsafe constructor builds it, with a contract.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 
@@ -7,7 +7,7 @@ use switchboard::machine::{Machine, MachineParts};
 /// # Safety
 /// As for `Machine::new`.
 unsafe fn build(parts: MachineParts) -> Machine {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller keeps the contract.
     unsafe { Machine::new(parts) }
 }
 

@@ -1,4 +1,4 @@
-//! A suspended function has no registers; it is resumed first. This one compiles.
+//! The function is resumed first.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

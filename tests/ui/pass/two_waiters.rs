@@ -1,4 +1,4 @@
-//! An event has one waiter: a second would take its wake-up. This one compiles.
+//! One task waits, twice in sequence.
 
 #![allow(dead_code, unused_imports)]
 

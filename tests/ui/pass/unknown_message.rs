@@ -1,4 +1,4 @@
-//! A message that was not named does not exist. This one compiles.
+//! A named message is used.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! Nothing is delivered before there is somebody to deliver it to. This one compiles.
+//! The context is registered first.
 
 #![allow(dead_code, unused_imports)]
 

@@ -1,4 +1,4 @@
-//! Only the CPU's interrupt entry dispatches a vector, and promises that deliveries do not overlap. This one compiles.
+//! An unsafe call dispatches it, with a contract.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 
@@ -7,7 +7,7 @@ use switchboard::vector::VectorTable;
 /// # Safety
 /// Deliveries of a vector do not overlap.
 unsafe fn deliver(vectors: &VectorTable) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller keeps the contract.
     unsafe { vectors.dispatch(40) };
 }
 

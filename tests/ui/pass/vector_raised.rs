@@ -1,4 +1,4 @@
-//! No vector is raised or called by number. This one compiles.
+//! The owner of the machine reads which vectors are in use.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

@@ -1,4 +1,4 @@
-//! Vectors are allocated by grants only. This one compiles.
+//! The owner of the machine reads how many vectors are free.
 
 #![allow(dead_code, unused_imports, unused_variables)]
 

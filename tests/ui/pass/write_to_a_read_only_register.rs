@@ -1,4 +1,4 @@
-//! A register that is read-only is not written. This one compiles.
+//! A writable register is written.
 
 #![allow(dead_code, unused_imports)]
 

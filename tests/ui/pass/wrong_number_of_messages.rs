@@ -1,4 +1,4 @@
-//! The count of messages is part of the type. This one compiles.
+//! Two messages are granted for a handler of two.
 
 #![allow(dead_code, unused_imports)]
 
