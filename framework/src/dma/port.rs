@@ -86,7 +86,7 @@ impl DmaPort {
             return Err(DmaError::OutOfReach { address: end, bits: self.bits });
         }
         // A driver that allocates DMA memory needs bus mastering, and forgetting to turn it on is a common mistake.
-        self.claimed.master_bus();
+        self.claimed.enable_bus_mastering();
         Ok(Arc::new(pages))
     }
 }

@@ -59,7 +59,7 @@ impl Claimed {
 
     /// Turns bus mastering on: DMA, and messages, which are memory writes. It stays on until the function is released or
     /// isolated, so that nothing that was granted stops working.
-    pub(crate) fn master_bus(&self) {
+    pub(crate) fn enable_bus_mastering(&self) {
         if !self.is_isolated() {
             update_command(self.space(), |command| command | Command::BUS_MASTER_ENABLE);
         }

@@ -100,6 +100,8 @@ impl fmt::Debug for HandlerBox {
     }
 }
 
+/// Calls the handler of a node.
+///
 /// # Safety
 /// `head` is the head of a live `Node<H>`.
 unsafe fn serve_node<H: ServeInterrupt>(head: NonNull<Head>) -> Claim {
@@ -108,6 +110,8 @@ unsafe fn serve_node<H: ServeInterrupt>(head: NonNull<Head>) -> Claim {
     node.handler.serve()
 }
 
+/// Frees a node.
+///
 /// # Safety
 /// `head` is the head of a live `Node<H>` made by `HandlerBox::new`, and is not used again.
 unsafe fn free_node<H: ServeInterrupt>(head: NonNull<Head>) {
