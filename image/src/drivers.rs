@@ -9,7 +9,7 @@ use switchboard_net::nic;
 use switchboard_runtime::devices::{DriverEntry, RandomSource, class, device};
 use switchboard_runtime::disk::Disk;
 
-/// A function goes to the driver with the most specific match, whatever the order. Any number of functions may go to one entry.
+/// The drivers. A function goes to the one with the most specific match, whatever the order.
 pub const DRIVERS: &[DriverEntry] = &[
     nic::<VirtioNet>(),
     nic::<E1000>(),
@@ -23,5 +23,5 @@ pub const DRIVERS: &[DriverEntry] = &[
     class::<switchboard_instruments::e1000e::E1000e, switchboard_instruments::interrupts::Raiser>(),
     #[cfg(feature = "instruments")]
     class::<switchboard_instruments::xhci::Xhci, switchboard_instruments::interrupts::Raiser>(),
-    // Yours: `nic` for a network card, `class` for another class, `device` for a driver that is one of its kind.
+    // Add yours: `nic` for a network card, `class` for another device class, `device` for a driver without a class.
 ];

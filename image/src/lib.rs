@@ -1,4 +1,6 @@
-//! The image's library: the list of [`drivers`], and the [`apps`].
+//! The lists that make this image: its [`drivers`] and its [`apps`].
+//!
+//! They are a library so that what does not need the bare machine is tested on the host.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The image: its drivers and its apps.
+//! The bootable image: the lists of drivers and apps, made a program.
 #![no_std]
 #![no_main]
 

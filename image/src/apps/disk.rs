@@ -1,7 +1,7 @@
-//! Verbs on the first disk, from the command line, with results as lines of text.
+//! Reads and writes the first disk, by commands from the command line.
 //!
 //! ```text
-//! app=disk -- info | read SECTOR [COUNT] | write SECTOR TEXT | flush | VERB ; VERB ; ...
+//! app=disk -- info | read SECTOR [COUNT] | write SECTOR TEXT | flush | COMMAND ; COMMAND ; ...
 //! ```
 
 use alloc::string::String;
@@ -13,16 +13,16 @@ use switchboard_runtime::disk::Disk;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
-const USAGE: &str = "the verbs are: info, read SECTOR [COUNT], write SECTOR TEXT, flush; several are separated by `;`";
-/// Sectors read at once, at most.
+const USAGE: &str =
+    "the commands are: info, read SECTOR [COUNT], write SECTOR TEXT, flush; several are separated by `;`";
+/// The largest number of sectors of one `read`.
 const MAX_COUNT: usize = 2048;
 
-/// What went wrong, as the last line says it.
 #[derive(Debug, thiserror::Error)]
 enum DiskError {
     #[error("no disk: no function has a disk driver")]
     NoDisk,
-    #[error("`{0}` is not understood: {USAGE}")]
+    #[error("`{0}` is invalid: {USAGE}")]
     Usage(String),
     #[error(transparent)]
     Disk(#[from] BlockError),
@@ -32,16 +32,16 @@ pub(super) async fn run(system: System) -> Outcome {
     let Some(disk) = system.devices.first::<Disk>() else {
         return Err(DiskError::NoDisk.into());
     };
-    for verb in system.arguments.split(';') {
-        perform(disk.device, verb.trim()).await?;
+    for command in system.arguments.split(';') {
+        perform(disk.device, command.trim()).await?;
     }
     Ok(())
 }
 
 async fn perform(disk: &impl BlockDevice, text: &str) -> Result<(), DiskError> {
     let usage = || DiskError::Usage(text.into());
-    let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
-    match verb {
+    let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match name {
         "info" => {
             let access = if disk.is_read_only() { "read-only" } else { "read-write" };
             say!("disk: {} sectors of {SECTOR_SIZE} bytes, {access}", disk.capacity());
@@ -69,7 +69,7 @@ async fn perform(disk: &impl BlockDevice, text: &str) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Prints what is in the sectors: the text before the first zero byte, and a sum over all bytes.
+/// Prints each sector: the text before the first zero byte, and the sum of all bytes.
 async fn read(disk: &impl BlockDevice, first: u64, count: usize) -> Result<(), BlockError> {
     let mut data = vec![0; count * SECTOR_SIZE];
     disk.read(first, &mut data).await?;
@@ -81,7 +81,7 @@ async fn read(disk: &impl BlockDevice, first: u64, count: usize) -> Result<(), B
     Ok(())
 }
 
-/// Writes the text, with zeros up to the end of its last sector.
+/// Writes the text, padded with zeros to whole sectors.
 async fn write(disk: &impl BlockDevice, sector: u64, text: &str) -> Result<(), BlockError> {
     let mut data = vec![0; text.len().next_multiple_of(SECTOR_SIZE)];
     data[..text.len()].copy_from_slice(text.as_bytes());
@@ -98,7 +98,7 @@ mod tests {
     use switchboard_runtime::disk::MemoryDisk;
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn invalid_commands_are_named() {
         let disk = MemoryDisk::new(&[0; 2048]);
         for text in ["", "rad 1", "read", "read x", "read 1 x", "read 0 2049", "write 1", "write x y"] {
             let error = block_on(perform(&disk, text)).expect_err(text);

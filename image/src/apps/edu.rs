@@ -1,4 +1,4 @@
-//! What QEMU's edu device can do, on each one: a factorial by interrupt, and bytes there and back by DMA.
+//! Tests each of QEMU's edu devices: a factorial with an interrupt, and DMA to the device and back.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,18 +10,18 @@ use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
-/// The device takes milliseconds; one whose interrupt is lost would take for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of an operation, which takes milliseconds. A lost interrupt would never end it.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("no edu: no function has the edu driver")]
+    #[error("no edu device: no function has the edu driver")]
     NoDevice,
-    #[error("10! came out as {0}")]
+    #[error("10! was computed as {0}")]
     WrongFactorial(u32),
-    #[error("the bytes that came back by DMA are not those that went")]
+    #[error("the bytes read back by DMA differ from those written")]
     WrongBytes,
-    #[error("no interrupt came in {} seconds", PATIENCE.as_secs())]
+    #[error("no interrupt within {} seconds", OPERATION_TIMEOUT.as_secs())]
     TimedOut,
     #[error(transparent)]
     Device(#[from] EduError),
@@ -45,7 +45,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
 }
 
 async fn factorial(Found { function, device, .. }: &mut Found<&mut Edu>) -> Result<(), Failure> {
-    let result = with_timeout(PATIENCE, device.factorial(10)).await??;
+    let result = with_timeout(OPERATION_TIMEOUT, device.factorial(10)).await??;
     if result != (1..=10).product::<u32>() {
         return Err(Failure::WrongFactorial(result));
     }
@@ -56,8 +56,8 @@ async fn factorial(Found { function, device, .. }: &mut Found<&mut Edu>) -> Resu
 async fn round_trip(Found { function, device, .. }: &mut Found<&mut Edu>) -> Result<(), Failure> {
     let sent: Vec<u8> = (0..=250).cycle().take(BUFFER_SIZE).collect();
     let mut received = vec![0; BUFFER_SIZE];
-    with_timeout(PATIENCE, device.write_buffer(0, &sent)).await??;
-    with_timeout(PATIENCE, device.read_buffer(0, &mut received)).await??;
+    with_timeout(OPERATION_TIMEOUT, device.write_buffer(0, &sent)).await??;
+    with_timeout(OPERATION_TIMEOUT, device.read_buffer(0, &mut received)).await??;
     if received != sent {
         return Err(Failure::WrongBytes);
     }

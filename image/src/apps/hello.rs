@@ -1,4 +1,4 @@
-//! The smallest app: says what it sees, and ends.
+//! The smallest app: prints how many functions there are and how many have a driver, and ends.
 
 use switchboard::function::FunctionState;
 

@@ -1,4 +1,4 @@
-//! Cards come and go: what happens at each slot is printed, and a virtio disk that comes is read until it goes.
+//! Prints the changes at each hot-plug slot, and reads any virtio disk that is added until it is removed.
 
 use alloc::boxed::Box;
 
@@ -15,11 +15,11 @@ use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
-/// Nobody presses a button here: who asks for a removal means it.
-const GRACE: u32 = 0;
+/// No grace period: the removal requests of a management interface are final, unlike presses of a button.
+const GRACE_MS: u32 = 0;
 
 #[derive(Debug, thiserror::Error)]
-#[error("no slot: no function is a port at which others come and go")]
+#[error("no slot: no function is a hot-plug port")]
 struct NoSlot;
 
 pub(super) async fn run(mut system: System) -> Outcome {
@@ -30,25 +30,25 @@ pub(super) async fn run(mut system: System) -> Outcome {
     let count = ports.len();
     for Found { function, device: port, .. } in ports {
         say!("{function}: hotplug by {}", port.mode());
-        let (runner, slot) = port.split(GRACE);
+        let (runner, slot) = port.split(GRACE_MS);
         system.tasks.spawn(runner.run(Delay));
-        // What is there from the start has come up with the others, and is driven here instead.
+        // Drivers were attached to the functions that were there at boot. They are driven by this app instead.
         for report in slot.bus().functions() {
             system.detach(report.address).await;
         }
-        system.tasks.spawn(follow(system.machine, slot));
+        system.tasks.spawn(run_slot(system.machine, slot));
     }
     say!("hotplug: {count} slots");
     core::future::pending().await
 }
 
-/// Follows what happens at one slot, and works meanwhile.
-async fn follow(machine: &'static Machine, mut slot: SlotMonitor) {
+/// Prints the changes at one slot, and reads its disk meanwhile.
+async fn run_slot(machine: &'static Machine, mut slot: SlotMonitor) {
     let number = slot.number();
-    let mut disk = bring_up(machine, &slot);
+    let mut disk = attach_disk(machine, &slot);
     loop {
         let mut reads = 0;
-        let change = match select(slot.next(), work(disk.as_ref(), &mut reads)).await {
+        let change = match select(slot.next(), read_until_error(disk.as_ref(), &mut reads)).await {
             Either::First(change) => change,
             Either::Second(error) => {
                 say!("hotplug: slot {number}: disk: {error}");
@@ -59,7 +59,7 @@ async fn follow(machine: &'static Machine, mut slot: SlotMonitor) {
         match change {
             SlotChange::Added => {
                 machine.scan();
-                disk = bring_up(machine, &slot);
+                disk = attach_disk(machine, &slot);
             }
             SlotChange::RemovalRequested => {
                 disk = None;
@@ -72,12 +72,12 @@ async fn follow(machine: &'static Machine, mut slot: SlotMonitor) {
     }
 }
 
-/// Drives what is there, when it is a virtio disk.
-fn bring_up(machine: &'static Machine, slot: &SlotMonitor) -> Option<VirtioBlk> {
-    let is_ours = |function: &Function| {
+/// Attaches the driver to a virtio disk in the slot, if there is one.
+fn attach_disk(machine: &'static Machine, slot: &SlotMonitor) -> Option<VirtioBlk> {
+    let is_disk = |function: &Function| {
         slot.bus().contains(function.address()) && best_match(function, [((), VirtioBlk::MATCHES)]).is_some()
     };
-    let function = machine.take_all().into_iter().find(is_ours)?;
+    let function = machine.take_all().into_iter().find(is_disk)?;
     let address = function.address();
     let outcome = attach::<VirtioBlk>(function);
     match &outcome {
@@ -87,8 +87,8 @@ fn bring_up(machine: &'static Machine, slot: &SlotMonitor) -> Option<VirtioBlk> 
     outcome.ok()
 }
 
-/// Reads for as long as there is a device.
-async fn work(disk: Option<&VirtioBlk>, reads: &mut u64) -> BlockError {
+/// Reads until an error, and returns it; without a disk, never returns.
+async fn read_until_error(disk: Option<&VirtioBlk>, reads: &mut u64) -> BlockError {
     let Some(disk) = disk else { core::future::pending().await };
     let mut buffer = [0; SECTOR_SIZE];
     loop {

@@ -1,7 +1,8 @@
-//! The apps of this image: **the list that a fork edits** to run something else. `app=NAME` chooses one.
+//! The apps of this image: **the list that a fork edits** to run something else.
 //!
-//! All but the default one try the machine and its drivers out; the feature `demos`, which is on by default, has them. Those
-//! that measure or torture interrupts come with the feature `instruments`.
+//! `app=NAME` on the command line chooses an app; without it the first one runs. All others demonstrate or test the
+//! drivers, and are part of the feature `demos`, which is on by default. Those that measure or stress interrupts need the
+//! feature `instruments`.
 
 #[cfg(feature = "demos")]
 mod blkbench;
@@ -23,7 +24,7 @@ mod web;
 
 use switchboard_runtime::system::App;
 
-/// The first one is the default of the command line, too.
+/// The apps. The first one runs when the command line names none.
 pub const APPS: &[App] = &[
     App::new("web", &web::run),
     #[cfg(feature = "demos")]

@@ -1,4 +1,4 @@
-//! Sleep and reset of functions, on every source of randomness: it works before, between and after.
+//! Tests power states and resets with every virtio random number device: before, between and after.
 
 use alloc::vec::Vec;
 
@@ -16,20 +16,20 @@ use switchboard_runtime::devices::{Found, RandomSource};
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
-/// For some random bytes; a device whose interrupt is lost would take for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// From when a function was told to sleep until it can be asked whether it does.
-const FALLING_ASLEEP: Duration = Duration::from_millis(10);
+/// The timeout for random bytes. A lost interrupt would never end the wait.
+const RANDOM_TIMEOUT: Duration = Duration::from_secs(10);
+/// The delay after a change to D3hot before the function may be accessed (PCI PM 1.2, 5.6.1).
+const D3HOT_DELAY: Duration = Duration::from_millis(10);
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("no source of randomness: no function has the virtio-rng driver")]
+    #[error("no random number device: no function has the virtio-rng driver")]
     NoDevice,
-    #[error("{0} was not given back")]
-    Taken(Address),
-    #[error("{address} was told to sleep, and is in {state:?}")]
-    Awake { address: Address, state: PowerState },
-    #[error("no random bytes came in {} seconds", PATIENCE.as_secs())]
+    #[error("{0} was not released by its driver")]
+    NotReleased(Address),
+    #[error("{address} was suspended, and is in {state:?}")]
+    NotSuspended { address: Address, state: PowerState },
+    #[error("no random bytes within {} seconds", RANDOM_TIMEOUT.as_secs())]
     TimedOut,
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -59,39 +59,45 @@ pub(super) async fn run(mut system: System) -> Outcome {
         return Err(Failure::NoDevice.into());
     }
     for address in functions {
-        let function = system.machine.take(address).ok_or(Failure::Taken(address))?;
-        let (rng, function) = use_up(attach(function).map_err(Failure::from)?, system.machine, address).await?;
-        say!("{address}: {rng} random bytes, then given back");
+        let function = system.machine.take(address).ok_or(Failure::NotReleased(address))?;
+        let (rng, function) =
+            read_and_detach(attach(function).map_err(Failure::from)?, system.machine, address).await?;
+        say!("{address}: {rng} random bytes, then released");
 
         let method = function.reset_method().map_or("nothing", ResetMethod::name);
-        let function = settled(function.reset().map_err(|(error, _)| error).map_err(Failure::from)?).await?;
+        let function = wait_settled(function.reset().map_err(|(error, _)| error).map_err(Failure::from)?).await?;
         say!("{address}: reset by {method}");
-        let (rng, function) = use_up(attach(function).map_err(Failure::from)?, system.machine, address).await?;
+        let (rng, function) =
+            read_and_detach(attach(function).map_err(Failure::from)?, system.machine, address).await?;
         say!("{address}: {rng} random bytes after the reset");
 
         let sleeping = function.suspend().map_err(|(error, _)| error).map_err(Failure::from)?;
-        Timer::after(FALLING_ASLEEP).await;
+        Timer::after(D3HOT_DELAY).await;
         match sleeping.power_state() {
             PowerState::D3Hot => say!("{address}: asleep"),
-            state => return Err(Failure::Awake { address, state }.into()),
+            state => return Err(Failure::NotSuspended { address, state }.into()),
         }
-        let function = settled(sleeping.resume()).await?;
-        let (rng, _) = use_up(attach(function).map_err(Failure::from)?, system.machine, address).await?;
+        let function = wait_settled(sleeping.resume()).await?;
+        let (rng, _) = read_and_detach(attach(function).map_err(Failure::from)?, system.machine, address).await?;
         say!("{address}: {rng} random bytes after the sleep");
     }
     Ok(())
 }
 
-/// Takes some bytes from a device, drops its driver, and takes the function; says how many bytes those were.
-async fn use_up(mut rng: VirtioRng, machine: &'static Machine, address: Address) -> Result<(usize, Function), Failure> {
+/// Reads random bytes, drops the driver, and takes the function again; returns the number of bytes and the function.
+async fn read_and_detach(
+    mut rng: VirtioRng,
+    machine: &'static Machine,
+    address: Address,
+) -> Result<(usize, Function), Failure> {
     let mut bytes = [0; 64];
-    with_timeout(PATIENCE, rng.fill(&mut bytes)).await??;
+    with_timeout(RANDOM_TIMEOUT, rng.fill(&mut bytes)).await??;
     drop(rng);
-    Ok((bytes.len(), machine.take(address).ok_or(Failure::Taken(address))?))
+    Ok((bytes.len(), machine.take(address).ok_or(Failure::NotReleased(address))?))
 }
 
-/// Waits for a function without keeping others from their work.
-async fn settled(mut settling: Settling) -> Result<Function, Failure> {
+/// Waits until a function is ready, and lets other tasks run meanwhile.
+async fn wait_settled(mut settling: Settling) -> Result<Function, Failure> {
     loop {
         match settling.poll()? {
             Settled::Ready(function) => return Ok(function),

@@ -1,7 +1,7 @@
-//! Sends each frame back to where it came from, straight on the driver: no addresses, no protocols.
+//! Returns each Ethernet frame to its sender, directly on the driver, without a network stack.
 //!
-//! What is measured with it is what the drivers, the interrupts and the executor cost, or with `poll=0` that
-//! alone: otherwise the rings are polled while that is faster.
+//! It measures the cost of drivers, interrupts and executor. With `poll=0` every frame is by interrupt; otherwise the
+//! rings are polled while that is faster.
 
 use core::future::poll_fn;
 use core::task::Poll;
@@ -18,18 +18,18 @@ use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
-/// Frames of one card before others have their turn.
-const TURN: u32 = 256;
-/// Cards at the most.
-const CARDS: usize = 4;
-/// Bytes of the two addresses that a frame begins with.
-const ADDRESS: usize = 6;
+/// The largest number of frames of one card in one poll, so that the others are polled too.
+const MAX_FRAMES_PER_POLL: u32 = 256;
+/// The largest number of cards that are served.
+const MAX_CARDS: usize = 4;
+/// Length in bytes of each of the two MAC addresses at the start of a frame.
+const MAC_BYTES: usize = 6;
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("no network card: no function has a network driver")]
     NoCard,
-    #[error("`{0}` is not understood: there are no words to give")]
+    #[error("`{0}` is invalid: the app takes no arguments")]
     Usage(&'static str),
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
         return Err(Failure::NoCard.into());
     }
     let (clock, poll_budget_ns) = (system.machine.clock(), system.options.poll_budget_ns());
-    join_array([(); CARDS].map(|()| reflect(cards.next(), clock, poll_budget_ns))).await;
+    join_array([(); MAX_CARDS].map(|()| reflect(cards.next(), clock, poll_budget_ns))).await;
     Ok(())
 }
 
@@ -52,9 +52,9 @@ async fn reflect(card: Option<Found<NetworkDevice>>, clock: &dyn Clock, poll_bud
     let mut polling = Polling::new(clock.now_ns(), poll_budget_ns);
     poll_fn(|context| {
         let mut count = 0;
-        while count < TURN
+        while count < MAX_FRAMES_PER_POLL
             && nic.receive(context, &mut |frame, reply| {
-                if let Some([to, from]) = frame.first_chunk_mut::<{ 2 * ADDRESS }>().map(halves) {
+                if let Some([to, from]) = frame.first_chunk_mut::<{ 2 * MAC_BYTES }>().map(halves) {
                     to.swap_with_slice(from);
                     reply.send(frame.len(), &mut |out| out.copy_from_slice(frame));
                     mark::<FRAME>();
@@ -63,24 +63,24 @@ async fn reflect(card: Option<Found<NetworkDevice>>, clock: &dyn Clock, poll_bud
         {
             count += 1;
         }
-        if polling.polled(&mut *nic, count, || clock.now_ns()) || count == TURN {
+        if polling.polled(&mut *nic, count, || clock.now_ns()) || count == MAX_FRAMES_PER_POLL {
             context.waker().wake_by_ref();
         }
         let is_up = nic.end_poll(context);
         if is_up != core::mem::replace(&mut was_up, is_up) {
-            tell(function, driver, is_up);
+            print_link_state(function, driver, is_up);
         }
         Poll::<()>::Pending
     })
     .await;
 }
 
-fn halves(addresses: &mut [u8; 2 * ADDRESS]) -> [&mut [u8]; 2] {
-    let (to, from) = addresses.split_at_mut(ADDRESS);
+fn halves(addresses: &mut [u8; 2 * MAC_BYTES]) -> [&mut [u8]; 2] {
+    let (to, from) = addresses.split_at_mut(MAC_BYTES);
     [to, from]
 }
 
-fn tell(function: Address, driver: &str, is_up: bool) {
+fn print_link_state(function: Address, driver: &str, is_up: bool) {
     match is_up {
         true => say!("reflect {function}: {driver}, ready"),
         false => say!("reflect {function}: {driver}, link down"),

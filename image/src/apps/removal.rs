@@ -1,11 +1,11 @@
-//! Takes devices away and brings them back, over and over, by software alone, and serves the page meanwhile.
+//! Detaches devices and attaches them again, over and over, and serves the web page meanwhile.
 //!
 //! ```text
 //! app=removal -- ROUNDS FUNCTION ...
 //! ```
 //!
-//! A round detaches each function, as 0000:00:04.0, and attaches it again; its driver and all who use it end, and start
-//! anew. What is free must be at the end what it was at the beginning.
+//! FUNCTION is an address as 0000:00:04.0. A round detaches the driver of each function, with all its users, and attaches
+//! it again. The free resources must be the same before and after.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,23 +19,23 @@ use switchboard_runtime::free_resources::FreeResources;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
-/// So many rounds come first: lists grow to the length that they keep.
+/// Rounds before the first measurement, in which lists grow to their final capacity.
 const WARM_UP: u64 = 4;
-/// Times that it is looked whether all came back.
+/// Measurements until one must show no leak.
 const ATTEMPTS: usize = 3;
-/// Between two rounds: enough for frames to come and go, not for an address.
+/// The pause between two rounds: enough for frames to be exchanged, too short for DHCP.
 const PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("`{0}` is not understood: a number of rounds is wanted, and functions that have drivers")]
+    #[error("`{0}` is invalid: the arguments are a number of rounds and the addresses of functions")]
     Usage(String),
-    #[error("{0} has no driver to take away")]
+    #[error("{0} has no driver")]
     NoDevice(Address),
-    #[error("{0} was not given back")]
-    NotGivenBack(Address),
-    #[error("not all was given back: before, {before}; after, {after}")]
-    NotFreed { before: FreeResources, after: FreeResources },
+    #[error("{0} could not be attached again")]
+    NotAttached(Address),
+    #[error("resources leaked: before, {before}; after, {after}")]
+    Leaked { before: FreeResources, after: FreeResources },
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
@@ -44,7 +44,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
     for _ in 0..WARM_UP {
         round(&mut system, site, &functions).await?;
     }
-    // A connection that comes or goes meanwhile takes memory or gives it back. What a removal loses is lost each time.
+    // A connection that opens or closes meanwhile changes the free memory. A real leak is there at every attempt.
     let mut before = FreeResources::measure(system.machine);
     for attempt in 1..=ATTEMPTS {
         for _ in 0..rounds {
@@ -56,7 +56,7 @@ pub(super) async fn run(mut system: System) -> Outcome {
             break;
         }
         if attempt == ATTEMPTS {
-            return Err(Failure::NotFreed { before, after }.into());
+            return Err(Failure::Leaked { before, after }.into());
         }
         before = after;
     }
@@ -72,22 +72,22 @@ async fn round(system: &mut System, site: &Site, functions: &[Address]) -> Resul
     }
     for function in functions {
         if !system.attach(*function).await {
-            return Err(Failure::NotGivenBack(*function));
+            return Err(Failure::NotAttached(*function));
         }
         site.follow(system).await;
     }
     Timer::after(PAUSE).await;
-    // Time may pass without anybody's having had a turn: what was started has had one, and has its memory, then.
+    // The timer may expire before the new tasks were polled. Once more, so that all have allocated their memory.
     yield_now().await;
     Ok(())
 }
 
-/// The functions are looked up by their names among those of the machine.
+/// Parses the arguments; `None` if a function is unknown or none is given.
 fn parse(system: &System) -> Option<(u64, Vec<Address>)> {
-    let mut words = system.arguments.split_ascii_whitespace();
-    let rounds = words.next()?.parse().ok()?;
+    let mut arguments = system.arguments.split_ascii_whitespace();
+    let rounds = arguments.next()?.parse().ok()?;
     let known: Vec<Address> = system.machine.functions().iter().map(|function| function.address).collect();
-    let find = |word: &str| known.iter().copied().find(|address| address.to_string() == word);
-    let functions: Option<Vec<_>> = words.map(find).collect();
+    let find = |name: &str| known.iter().copied().find(|address| address.to_string() == name);
+    let functions: Option<Vec<_>> = arguments.map(find).collect();
     functions.filter(|functions| !functions.is_empty()).map(|functions| (rounds, functions))
 }

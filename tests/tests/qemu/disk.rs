@@ -98,5 +98,5 @@ fn an_injected_write_error_names_the_sector() {
 #[test]
 fn an_unknown_verb_is_named() {
     let disk = numbered();
-    fails(Qemu::new(Machine::Q35).disk(disk.path()), "format", "`format` is not understood");
+    fails(Qemu::new(Machine::Q35).disk(disk.path()), "format", "`format` is invalid");
 }

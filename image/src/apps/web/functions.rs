@@ -1,4 +1,4 @@
-//! `GET /functions`: every function, as JSON that tools rely on.
+//! `GET /functions`: all PCI functions, as JSON with a stable format.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -54,9 +54,9 @@ struct Route {
 struct Bar {
     index: u8,
     kind: &'static str,
-    /// Where it begins; nothing for one that is nowhere.
+    /// The address that it was assigned; null without one.
     address: Option<String>,
-    /// Why it is nowhere.
+    /// The reason why it has no address.
     #[serde(skip_serializing_if = "Option::is_none")]
     unassigned: Option<String>,
     size: u64,

@@ -1,4 +1,4 @@
-//! `GET /interrupts`: what every registered handler counted, as JSON that tools rely on.
+//! `GET /interrupts`: the counters of all registered interrupt handlers, as JSON with a stable format.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

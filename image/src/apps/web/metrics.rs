@@ -1,4 +1,4 @@
-//! `GET /metrics`: the text format of Prometheus.
+//! `GET /metrics`: all counters, in the text format of Prometheus.
 
 use alloc::format;
 use alloc::string::String;
@@ -28,7 +28,7 @@ pub(super) fn serve(site: &Site) -> Response {
     Response::new(StatusCode::Ok, "text/plain; version=0.0.4; charset=utf-8", text.0)
 }
 
-/// Metrics as they are written down.
+/// The text of the response.
 struct Text(String);
 
 impl Text {
@@ -36,19 +36,19 @@ impl Text {
         self.sample(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
     }
 
-    /// One line. Writing to a string does not fail.
+    /// Adds one line. Writing to a string does not fail.
     fn sample(&mut self, line: Arguments<'_>) {
         let _ = writeln!(self.0, "{line}");
     }
 
-    /// A family of one sample.
+    /// Adds a family with one sample.
     fn single(&mut self, name: &str, kind: &str, help: &str, value: u64) {
         self.family(name, kind, help);
         self.sample(format_args!("{name} {value}"));
     }
 }
 
-/// A figure of every row: name, kind, help, and the figure.
+/// A metric of each handler: name, kind, help, and its value.
 type Family = (&'static str, &'static str, &'static str, fn(&InterruptReport) -> u64);
 
 fn interrupts(text: &mut Text, machine: &Machine) {
@@ -63,18 +63,25 @@ fn interrupts(text: &mut Text, machine: &Machine) {
     };
     let families: [Family; 6] = [
         ("interrupts_total", "counter", "Calls of an interrupt handler.", |row| row.count),
-        ("interrupts_unclaimed_total", "counter", "Calls of a handler for nothing of its own.", |row| row.unclaimed),
-        ("interrupts_claimed_total", "counter", "Calls of a handler for what was its own.", InterruptReport::claimed),
+        ("interrupts_unclaimed_total", "counter", "Calls of a handler that did not claim the interrupt.", |row| {
+            row.unclaimed
+        }),
+        (
+            "interrupts_claimed_total",
+            "counter",
+            "Calls of a handler that claimed the interrupt.",
+            InterruptReport::claimed,
+        ),
         (
             "interrupts_folded_total",
             "counter",
-            "Calls for a vector that several messages share.",
+            "Calls of a handler for a vector that several messages share.",
             InterruptReport::folded,
         ),
         (
             "interrupts_masked_while_pending_total",
             "counter",
-            "Messages found pending when their source was unmasked.",
+            "Messages that were pending when their source was unmasked.",
             |row| row.masked_while_pending,
         ),
         (
@@ -101,7 +108,7 @@ fn interrupts(text: &mut Text, machine: &Machine) {
     text.single(
         "switchboard_interrupts_unexpected_total",
         "counter",
-        "Interrupts nobody serves.",
+        "Interrupts on vectors without a handler.",
         machine.unexpected_interrupts(),
     );
     text.single("switchboard_vectors_free", "gauge", "Interrupt vectors that are free.", free);
@@ -142,14 +149,14 @@ fn http(text: &mut Text, site: &Site) {
 }
 
 fn memory(text: &mut Text) {
-    let figures = hal::memory_usage();
-    text.family("switchboard_heap_bytes", "gauge", "The heap.");
-    for (state, value) in [("used", figures.heap_bytes_used), ("free", figures.heap_bytes_free)] {
+    let usage = hal::memory_usage();
+    text.family("switchboard_heap_bytes", "gauge", "Bytes of the heap.");
+    for (state, value) in [("used", usage.heap_bytes_used), ("free", usage.heap_bytes_free)] {
         text.sample(format_args!("switchboard_heap_bytes{{state=\"{state}\"}} {value}"));
     }
-    text.family("switchboard_dma_pages", "gauge", "Pages of 4,096 bytes for devices.");
-    let free = figures.dma_pages.saturating_sub(figures.dma_pages_used);
-    for (state, value) in [("used", figures.dma_pages_used), ("free", free)] {
+    text.family("switchboard_dma_pages", "gauge", "Pages of the DMA pool, of 4,096 bytes each.");
+    let free = usage.dma_pages.saturating_sub(usage.dma_pages_used);
+    for (state, value) in [("used", usage.dma_pages_used), ("free", free)] {
         text.sample(format_args!("switchboard_dma_pages{{state=\"{state}\"}} {value}"));
     }
 }

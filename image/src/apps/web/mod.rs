@@ -1,4 +1,4 @@
-//! The default app: a live page about the machine, and the files of its disks.
+//! The default app: a web page with the live state of the machine, and the files of its disks.
 
 mod functions;
 mod interrupts;
@@ -14,7 +14,7 @@ use switchboard_http::{self as http, Answer, HTML, HttpCounters, Request, Respon
 use switchboard_net::Network;
 use switchboard_runtime::system::{Outcome, System};
 
-/// What the handlers work with.
+/// The state that the request handlers read.
 pub(super) struct Site {
     machine: &'static Machine,
     network: Rc<Network>,
@@ -24,7 +24,7 @@ pub(super) struct Site {
 
 pub(super) async fn run(mut system: System) -> Outcome {
     let site = Site::open(&mut system).await;
-    // The pages are up to the workers.
+    // Requests are served by other tasks.
     loop {
         site.follow(&system).await;
         system.change().await;
@@ -37,7 +37,7 @@ const PAGE: &[u8] = include_bytes!("page.html");
 impl http::Site for Site {
     fn answer(&'static self, request: &Request<'_>) -> Answer {
         Answer::Now(match request.path {
-            // Thirteen bytes, for measurements: nothing here allocates or waits.
+            // Thirteen bytes, for benchmarks: it neither allocates nor waits.
             "/hello" => Response::fixed(StatusCode::Ok, TEXT, HELLO),
             "/" => Response::fixed(StatusCode::Ok, HTML, PAGE),
             "/functions" => functions::serve(self),
@@ -46,14 +46,14 @@ impl http::Site for Site {
             "/metrics" => metrics::serve(self),
             _ => match self.files.answer(request) {
                 Some(answer) => return answer,
-                None => Response::text(StatusCode::NotFound, "Nothing is here\n"),
+                None => Response::text(StatusCode::NotFound, "Not found\n"),
             },
         })
     }
 }
 
 impl Site {
-    /// Opens the site on every interface, there and to come.
+    /// Starts the site on every network interface, present and future.
     pub(super) async fn open(system: &mut System) -> &'static Self {
         let (network, counters) = (Network::new(system), HttpCounters::leak());
         let site: &'static Self = Box::leak(Box::new(Self {
@@ -66,7 +66,7 @@ impl Site {
         site
     }
 
-    /// Serves the files of the disks that are there now.
+    /// Updates the list of disks whose files are served, after a change of the devices.
     pub(super) async fn follow(&self, system: &System) {
         self.files.update(system).await;
     }

@@ -1,4 +1,4 @@
-//! `GET /status`: what the page shows besides functions and interrupts, as JSON.
+//! `GET /status`: uptime, interfaces, memory and other figures of the page, as JSON.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
