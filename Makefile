@@ -187,5 +187,9 @@ check-portable: ## Check that framework and drivers compile for AArch64 and RISC
 	@tools/install cargo cc
 	@tools/check-portable
 
+package: ## Package every library crate, and build each from its package
+	@tools/install cargo cc
+	cargo package $(LIBRARY_CRATES) --allow-dirty
+
 clean: ## Delete all build output
 	cargo clean
