@@ -169,9 +169,8 @@ profile: ## Print the instructions of an operation by function: OP=http1, http16
 	@$(BENCH) profile $(OP)
 
 bench-interrupts: ## Print the cost of an interrupt in instructions, and its parts
-	@tools/install cargo cc qemu objdump
-	@$(MAKE) --no-print-directory instruments-build
-	@IMAGE="$(INSTRUMENTED)" tools/bench-interrupts
+	@$(MAKE) --no-print-directory bench-build
+	@$(BENCH) interrupts
 
 lint: ## Check with rustfmt, clippy and rustdoc; warnings are errors
 	cargo fmt --all --check

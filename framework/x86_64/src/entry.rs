@@ -41,7 +41,8 @@ pub(super) fn stub(vector: u8) -> VirtAddr {
 global_asm!(
     r#"
     .pushsection .text.switchboard_entry, "ax", @progbits
-    .macro save_and_call handler
+    .macro save_and_call handler, name
+switchboard_save_for_\name:
     pushq %rax
     pushq %rcx
     pushq %rdx
@@ -54,6 +55,7 @@ global_asm!(
     fxsave64 (%rsp)
     cld
     call \handler
+switchboard_restore_from_\name:
     fxrstor64 (%rsp)
     addq $512, %rsp
     popq %r11
@@ -82,8 +84,8 @@ switchboard_interrupt_stubs:
     .balign 16
     .set vector, vector + 1
     .endr
-1:  save_and_call {interrupt}
-2:  save_and_call {own_interrupt}
+1:  save_and_call {interrupt}, interrupt
+2:  save_and_call {own_interrupt}, own_interrupt
     .purgem save_and_call
 
     .macro save_and_report discard

@@ -14,5 +14,7 @@ pub fn mark<const ID: u16>() {}
 pub const SCAN: u16 = 4;
 /// The scan of configuration space has ended: all functions are known, and have their addresses.
 pub const SCANNED: u16 = 5;
+/// An app has measured the interrupts before this.
+pub const MEASURED: u16 = 6;
 /// An app has read a block of a disk.
 pub const BLOCK: u16 = 22;

@@ -1,4 +1,4 @@
-//! `switchboard-bench run [OPTIONS] | instructions [--update|--check] | profile OPERATION [TOP]`
+//! `switchboard-bench run [OPTIONS] | instructions [--update|--check] | interrupts | profile OPERATION [TOP]`
 #![forbid(unsafe_code)]
 
 use std::process::{Command, ExitCode};
@@ -19,10 +19,11 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         ["run", ref options @ ..] => run(files, options),
         ["instructions", ref options @ ..] => count::instructions(&files, options),
+        ["interrupts"] => count::interrupts(&files),
         ["profile", operation] => count::profile(&files, operation, 25),
         ["profile", operation, top] => count::profile(&files, operation, top.parse().unwrap_or(25)),
         _ => Err(io::Error::other(format!(
-            "usage: run {OPTIONS} | instructions [--update|--check] | profile OPERATION [TOP]"
+            "usage: run {OPTIONS} | instructions [--update|--check] | interrupts | profile OPERATION [TOP]"
         ))),
     };
     match outcome {

@@ -1,14 +1,17 @@
-//! Counts the guest's instructions, exactly: `-plugin libcount.so,out=FILE[,profile=ID:FROM:TO][,at=NAME:ADDRESS]...`
+//! Counts the guest's instructions, exactly: `-plugin libcount.so,out=FILE[,profile=ID:FROM:TO][,at=NAME:ADDRESS]...[,path=BEGIN:END]`
 //!
 //! A *mark* is the instruction `nopl 0x4d4b0000 + ID(%rax)`, which has no effect without the plugin. Each execution
 //! writes a line `mark ID COUNT`, where COUNT is the number of instructions executed before it. `at=` writes `at NAME
 //! COUNT` when an address is first executed. `profile=` writes how often each block of code ran between the mark's
 //! occurrences FROM and TO, as `block ADDRESS INSTRUCTIONS TIMES`; the end of QEMU writes `total COUNT`.
+//! `path=` writes each execution from an interrupt entry between the addresses BEGIN and END to its `iretq`, as `path` and
+//! all instructions in order, `ADDRESS:BYTES`.
 //!
 //! One CPU only: the counters are plain memory.
 
 #![expect(unsafe_code, reason = "an interface of raw pointers; QEMU calls, one CPU at a time")]
 
+mod path;
 mod qemu;
 
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -20,6 +23,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::{Mutex, PoisonError};
 
+use path::Path;
 use qemu::{ADD, Block, Instruction, NO_REGISTERS};
 
 /// Number of instructions executed so far; QEMU's generated code increments it.
@@ -31,6 +35,7 @@ struct PluginState {
     out: BufWriter<File>,
     points: Vec<(String, u64)>,
     profile: Option<Profile>,
+    path: Option<Path>,
 }
 
 /// Counts the executions of each block between two occurrences of a mark.
@@ -143,6 +148,9 @@ extern "C" fn on_translation(_id: u64, block: *const Block) {
             for (index, _) in state.points.iter().enumerate().filter(|(_, (_, point))| *point == address) {
                 call_at(instruction, on_address, index);
             }
+            if let Some(path) = &state.path {
+                path.watch(instruction);
+            }
             if index == 0
                 && let Some(profile) = &mut state.profile
             {
@@ -157,8 +165,12 @@ extern "C" fn on_translation(_id: u64, block: *const Block) {
 }
 
 fn call_at(instruction: *const Instruction, callback: extern "C" fn(c_uint, *mut c_void), argument: usize) {
-    let argument = ptr::without_provenance_mut(argument);
-    // SAFETY: an instruction of this call's block, and a callback that expects a number as its pointer.
+    register(instruction, callback, ptr::without_provenance_mut(argument));
+}
+
+/// Has `callback` called before each execution of the instruction.
+fn register(instruction: *const Instruction, callback: extern "C" fn(c_uint, *mut c_void), argument: *mut c_void) {
+    // SAFETY: an instruction of the block that is being translated, and an argument that the callback expects.
     unsafe { qemu::qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, NO_REGISTERS, argument) };
 }
 
@@ -171,7 +183,7 @@ extern "C" fn on_end(_id: u64, _argument: *mut c_void) {
 }
 
 fn parse(arguments: &[String]) -> Result<PluginState, String> {
-    let (mut out, mut points, mut profile) = (None, Vec::new(), None);
+    let (mut out, mut points, mut profile, mut path) = (None, Vec::new(), None, None);
     for argument in arguments {
         let refuse = || format!("count: {argument} is not understood\n");
         let (key, value) = argument.split_once('=').ok_or_else(refuse)?;
@@ -179,8 +191,12 @@ fn parse(arguments: &[String]) -> Result<PluginState, String> {
             "out" => out = Some(File::create(value).map_err(|error| format!("count: {value}: {error}\n"))?),
             "at" => {
                 let (name, address) = value.split_once(':').ok_or_else(refuse)?;
-                let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).map_err(|_| refuse())?;
-                points.push((name.to_owned(), address));
+                points.push((name.to_owned(), parse_address(address).ok_or_else(refuse)?));
+            }
+            "path" => {
+                let (begin, end) = value.split_once(':').ok_or_else(refuse)?;
+                let entries = parse_address(begin).zip(parse_address(end)).ok_or_else(refuse)?;
+                path = Some(Path::new(entries.0..entries.1));
             }
             "profile" => {
                 let numbers: Vec<u64> = value.split(':').map_while(|number| number.parse().ok()).collect();
@@ -193,7 +209,11 @@ fn parse(arguments: &[String]) -> Result<PluginState, String> {
         }
     }
     let out = BufWriter::new(out.ok_or("count: out=FILE is missing\n")?);
-    Ok(PluginState { out, points, profile })
+    Ok(PluginState { out, points, profile, path })
+}
+
+fn parse_address(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
 }
 
 /// Entry point: called by QEMU with the arguments of `-plugin`.

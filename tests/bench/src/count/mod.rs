@@ -1,7 +1,10 @@
 //! Counts guest instructions exactly, by the plugin, between one mark and the next.
 
 mod baseline;
+mod interrupts;
+mod names;
 mod operation;
+mod parts;
 mod profile;
 mod trace;
 
@@ -12,6 +15,7 @@ use std::{fs, io};
 use serde_json::json;
 
 use crate::systems::Files;
+pub use interrupts::interrupts;
 use operation::OPERATIONS;
 pub use profile::profile;
 

@@ -142,8 +142,8 @@ impl Operation {
     }
 }
 
-/// Returns a number that the app `bench-interrupts` prints under `-icount`, where the clock counts instructions.
-fn interrupt(files: &Files, begin: &str, place: usize) -> io::Result<u64> {
+/// Returns the command that runs the app `bench-interrupts` under `-icount`, where the clock counts instructions.
+pub(super) fn interrupt_bench(files: &Files) -> Vec<String> {
     let mut words = command(System::Msix, Work::Hello, files, &Ports::free());
     if let Some(append) = words.iter().position(|word| word == "-append") {
         words[append + 1] = "app=bench-interrupts spin=0".into();
@@ -152,7 +152,12 @@ fn interrupt(files: &Files, begin: &str, place: usize) -> io::Result<u64> {
     words.extend(
         "-icount shift=0 -device edu,addr=2 -device edu,addr=6 -device edu,addr=0xa".split(' ').map(str::to_owned),
     );
-    let guest = Guest::start(&words, false)?;
+    words
+}
+
+/// Returns a number that the app `bench-interrupts` prints.
+fn interrupt(files: &Files, begin: &str, place: usize) -> io::Result<u64> {
+    let guest = Guest::start(&interrupt_bench(files), false)?;
     guest.wait_for("on an idle CPU", TIMEOUT)?;
     let line = guest.line(&format!("{begin}: ")).unwrap_or_default();
     let mut numbers = line.split(' ').filter_map(|word| word.trim_end_matches(',').parse().ok());
