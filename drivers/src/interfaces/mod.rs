@@ -1,6 +1,4 @@
-//! What drivers of one class of devices have in common, for those who use a device without knowing its driver.
-//!
-//! A network card is an [`embassy_net_driver::Driver`], and a [`network::NetworkCard`] besides.
+//! The interfaces that drivers of one class of devices share, so that a device can be used without knowing its driver.
 
 pub mod block;
 pub mod network;

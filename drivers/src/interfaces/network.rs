@@ -1,10 +1,82 @@
-//! What network drivers can do besides embassy's interface.
+//! The interface of network cards: that of embassy, and control over polling.
+
+/// The crate whose [`Driver`](embassy_net_driver::Driver) is part of [`NetworkCard`]. While its version is below 1, a new minor
+/// version of it is a new minor version of this crate.
+pub use embassy_net_driver;
 
 use embassy_net_driver::Driver;
 
-/// A network card that can do without its interrupts.
+/// A network card whose receive interrupt can be turned off, for [adaptive polling](crate::adaptive_polling).
+///
+/// ```
+/// use core::task::{Context, Waker};
+/// use switchboard_drivers::interfaces::network::NetworkCard;
+/// use switchboard_drivers::interfaces::network::embassy_net_driver::{self, Driver, RxToken, TxToken};
+/// # use embassy_net_driver::{Capabilities, HardwareAddress, LinkState};
+///
+/// /// Receives what it sends.
+/// #[derive(Default)]
+/// struct Loopback {
+///     frames: Vec<Vec<u8>>,
+///     waker: Option<Waker>,
+///     is_polled: bool,
+/// }
+/// struct Received(Vec<u8>);
+/// struct Room<'a>(&'a mut Loopback);
+///
+/// impl RxToken for Received {
+///     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, read: F) -> R {
+///         read(&mut self.0)
+///     }
+/// }
+/// impl TxToken for Room<'_> {
+///     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, build: F) -> R {
+///         let mut frame = vec![0; length];
+///         let result = build(&mut frame);
+///         self.0.frames.push(frame);
+///         self.0.waker.take().filter(|_| !self.0.is_polled).map(Waker::wake);
+///         result
+///     }
+/// }
+/// impl Driver for Loopback {
+///     type RxToken<'a> = Received;
+///     type TxToken<'a> = Room<'a>;
+///
+///     fn receive(&mut self, context: &mut Context<'_>) -> Option<(Received, Room<'_>)> {
+///         self.waker = (!self.is_polled).then(|| context.waker().clone());
+///         self.frames.pop().map(|frame| (Received(frame), Room(self)))
+///     }
+///     fn transmit(&mut self, _: &mut Context<'_>) -> Option<Room<'_>> {
+///         Some(Room(self))
+///     }
+///     // Link state, capabilities and address are left out here.
+/// #     fn link_state(&mut self, _: &mut Context<'_>) -> LinkState {
+/// #         LinkState::Up
+/// #     }
+/// #     fn capabilities(&self) -> Capabilities {
+/// #         Capabilities::default()
+/// #     }
+/// #     fn hardware_address(&self) -> HardwareAddress {
+/// #         HardwareAddress::Ethernet([2, 0, 0, 0, 0, 1])
+/// #     }
+/// }
+/// impl NetworkCard for Loopback {
+///     fn set_polled(&mut self, is_polled: bool) {
+///         self.is_polled = is_polled;
+///     }
+/// }
+///
+/// let mut card = Loopback::default();
+/// let mut context = Context::from_waker(Waker::noop());
+/// card.set_polled(true);
+/// assert!(card.receive(&mut context).is_none() && card.waker.is_none(), "a polled card wakes no task");
+/// card.transmit(&mut context).expect("room").consume(4, |frame| frame.copy_from_slice(b"ping"));
+/// let (frame, _) = card.receive(&mut context).expect("a frame");
+/// frame.consume(|bytes| assert_eq!(bytes, b"ping"));
+/// ```
 pub trait NetworkCard: Driver {
-    /// Turns polling on or off. While it is on, the card does not interrupt for frames that arrive, and no task is woken for
-    /// them: the caller looks by itself. Once it is off, a look that finds no frame registers the task to be woken again.
+    /// Turns polling on or off. While it is on, the card raises no interrupt for received frames and wakes no task for them: the
+    /// caller calls [`receive`](Driver::receive) by itself. After it is turned off, a `receive` that finds no frame registers
+    /// the task to be woken.
     fn set_polled(&mut self, is_polled: bool);
 }
