@@ -1,34 +1,50 @@
-//! Drivers on [`switchboard`], all of them without `unsafe`: a folder for each device, and the interfaces that drivers of a
-//! class share.
+//! Drivers on [`switchboard`]: a folder for each device, and the interfaces that drivers of a class share.
 //!
 //! | Module | Devices | Interface |
 //! |---|---|---|
-//! | [`virtio`] | network cards, disks, sources of random bytes of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
+//! | [`virtio`] | network cards, disks and entropy sources of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
 //! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`hotplug`] | PCI Express ports with a slot | its own |
-//! | [`edu`] | QEMU's edu, the model of a driver | its own |
+//! | [`edu`] | QEMU's edu device, the model of a driver | its own |
 //!
-//! A driver takes a function and is a value: nothing is registered, and dropping it gives the function back.
+//! | [`adaptive_polling`] | | the choice between interrupts and polling, for drivers and their users |
+//!
+//! A driver takes a function and is a value: nothing is registered, and dropping it gives the function back. No driver uses
+//! `unsafe`, knows an interrupt vector, or can reach another function.
+//!
+//! Here is a whole use, of a card on a machine made of memory. On hardware, only the machine differs.
 //!
 //! ```
+//! use core::task::{Context, Waker};
 //! use switchboard::config::Address;
-//! use switchboard::driver::{ProbeError, attach};
-//! use switchboard_drivers::edu::{Edu, EduError};
+//! use switchboard::driver::attach;
+//! use switchboard_drivers::e1000::E1000;
+//! use switchboard_drivers::interfaces::network::embassy_net_driver::{Driver, HardwareAddress, TxToken};
 //! use switchboard_testing::{FakeFunction, FakeMachine};
 //!
-//! /// What an app does with a device.
-//! async fn ten_factorial(edu: &mut Edu) -> Result<u32, EduError> {
-//!     edu.factorial(10).await
+//! /// Sends one frame with any network card.
+//! fn send(card: &mut impl Driver, payload: &[u8]) -> bool {
+//!     let token = card.transmit(&mut Context::from_waker(Waker::noop()));
+//!     token.map(|token| token.consume(payload.len(), |frame| frame.copy_from_slice(payload))).is_some()
 //! }
 //!
-//! // On a machine made of memory there is a function with edu's ids, and no edu behind its registers.
-//! let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).pin(1, 10)]);
-//! let function = fake.machine().take(Address::new(0, 0, 3, 0)).expect("nothing has taken it");
-//! match attach::<Edu>(function) {
-//!     Ok(mut edu) => drop(ten_factorial(&mut edu)),
-//!     Err(ProbeError::Unexpected { what, found, .. }) => assert_eq!((what, found), ("identification", 0)),
-//!     Err(error) => panic!("{error}"),
-//! }
+//! let card = FakeFunction::new(0x8086, 0x100e).at("00:03.0").bar(0, 0x20000).pin(1, 10);
+//! let address = Address::new(0, 0, 3, 0);
+//! # let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([card])));
+//! # // The card completes resets, and has no EEPROM but an address in its receive filter.
+//! # fake.on_access(address, move || {
+//! #     fake.write_register(address, 0, 0, fake.read_register(address, 0, 0) & !(1 << 26));
+//! #     fake.write_register(address, 0, 0x5400, 0x1200_5452);
+//! #     fake.write_register(address, 0, 0x5404, 0x8000_5634);
+//! # });
+//! let function = fake.machine().take(address).expect("a function that no driver has");
+//! let mut card = attach::<E1000>(function)?;
+//! assert!(card.hardware_address() == HardwareAddress::Ethernet([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+//! assert!(send(&mut card, &[0x5a; 60]));
+//! assert_eq!(card.counters().sent(), 1);
+//! drop(card);
+//! assert!(fake.machine().take(address).is_some());
+//! # Ok::<(), switchboard::driver::ProbeError>(())
 //! ```
 //!
 //! # Dependencies in the public interface

@@ -1,7 +1,48 @@
-//! edu, QEMU's device for learning: it computes factorials, copies by DMA, and interrupts when it is done.
+//! edu, QEMU's educational device: it computes factorials, copies by DMA, and interrupts when it is done.
 //!
-//! The model of a driver, to be read top to bottom: what it is, registers, interrupts, probe, verbs, drop.
-//! The device is described in QEMU's `docs/specs/edu`.
+//! This is the model of a driver, to be read top to bottom: the device, its registers, interrupts, probe, verbs, drop. The device
+//! is specified in QEMU's `docs/specs/edu`.
+//!
+//! ```
+//! use switchboard::driver::attach;
+//! use switchboard::interrupt::Mode;
+//! use switchboard_drivers::edu::{Edu, EduError};
+//! # use switchboard::config::Address;
+//! # use switchboard_testing::{FakeFunction, FakeMachine};
+//! # let address = Address::new(0, 0, 3, 0);
+//! # let function = FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).pin(1, 10).msi(1);
+//! # let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([function])));
+//! # fake.allocate_dma_from(0x10_0000);
+//! # let read = move |offset| fake.read_register(address, 0, offset);
+//! # let write = move |offset, value| fake.write_register(address, 0, offset, value);
+//! # write(0, 0x0100_00ed);
+//! # // The device: inverts the liveness register, interrupts when asked to, computes 5!.
+//! # fake.on_access(address, move || {
+//! #     if read(4) == 0x1234_5678 {
+//! #         write(4, !0x1234_5678);
+//! #     }
+//! #     if read(8) == 5 {
+//! #         write(8, 120);
+//! #     }
+//! # });
+//! # fake.on_tick(move || {
+//! #     if !fake.is_removed(address) && read(0x60) != 0 {
+//! #         write(0x60, 0);
+//! #         fake.send(address, 0);
+//! #     }
+//! # });
+//! # let function = fake.machine().take(address).expect("a function that no driver has");
+//!
+//! // `function` is an edu device; with QEMU: `-device edu`.
+//! let mut edu: Edu = attach(function)?;
+//! assert_eq!(edu.mode(), Mode::Msi);
+//! assert_eq!(embassy_futures::block_on(edu.factorial(5)), Ok(120));
+//! assert_eq!(embassy_futures::block_on(edu.factorial(13)), Err(EduError::TooLarge { n: 13 }));
+//! # fake.remove(address);
+//! // After the device was removed, its verbs fail.
+//! assert_eq!(embassy_futures::block_on(edu.factorial(5)), Err(EduError::Gone));
+//! # Ok::<(), switchboard::driver::ProbeError>(())
+//! ```
 
 mod transfer;
 
@@ -17,7 +58,9 @@ use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
 pub use transfer::BUFFER_SIZE;
 
-/// One edu device. Its verbs may be given up at any `.await`: the next one waits for what is still under way.
+/// One edu device. A verb may be dropped at any `.await`: the next one first waits until the device has finished.
+///
+/// The [module](self) has an example.
 #[derive(Debug)]
 pub struct Edu {
     shared: Arc<Shared>,
@@ -26,6 +69,7 @@ pub struct Edu {
     buffer: DmaBuffer,
 }
 
+/// The registers, in BAR 0.
 #[derive(Debug)]
 struct Registers;
 
@@ -39,22 +83,23 @@ const LIVENESS: Reg<Registers, u32> = Reg::at(0x04);
 const FACTORIAL: Reg<Registers, u32> = Reg::at(0x08);
 const STATUS: Reg<Registers, u32> = Reg::at(0x20);
 const CAUSES: Reg<Registers, u32, ReadOnly> = Reg::at(0x24);
-/// The bits written become causes.
+/// Sets the bits written in `CAUSES`, and interrupts.
 const RAISE: Reg<Registers, u32, WriteOnly> = Reg::at(0x60);
 const ACKNOWLEDGE: Reg<Registers, u32, WriteOnly> = Reg::at(0x64);
 
 const COMPUTING: u32 = 0x01;
 const INTERRUPT_WHEN_COMPUTED: u32 = 0x80;
-/// A cause that the device does not raise by itself.
+/// A bit of `CAUSES` that the device does not set by itself.
 const SELF_TEST: u32 = 0x100;
-/// An interrupt takes microseconds from the register to the handler.
+/// The limit for the interrupt of the self-test, which takes microseconds.
 const SELF_TEST_TIMEOUT_NS: u64 = 10_000_000;
 
 messages! {
-    /// The one message. Its registers have the reason: a factorial or a copy is done.
+    /// The only message: a factorial or a copy is done. Which one is in the registers.
     pub enum EduMessage { Done }
 }
 
+/// State that the handler shares with the verbs.
 #[derive(Debug)]
 struct Shared {
     registers: Bar<Registers>,
@@ -63,9 +108,9 @@ struct Shared {
 }
 
 impl Shared {
-    /// A register read all ones, which it never holds.
+    /// Returns the error for a register that reads all ones, which no register of the device holds.
     fn gone(&self) -> EduError {
-        // The record of the function is marked by this.
+        // Marks the function as removed.
         let _ = self.presence.confirm();
         EduError::Gone
     }
@@ -75,7 +120,7 @@ impl MessageIsr<1> for Shared {
     type Message = EduMessage;
 
     fn on_message(&self, EduMessage::Done: EduMessage, isr: &InIsr<'_>) {
-        // Acknowledged before the registers are looked at: a cause that comes up later sends a message of its own.
+        // Acknowledged before the registers are read: a cause that is set later sends a message of its own.
         self.registers.write(&ACKNOWLEDGE, u32::MAX);
         self.done.notify(isr);
     }
@@ -85,7 +130,7 @@ impl LineIsr for Shared {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
         match self.registers.read(&CAUSES) {
             0 => return Claim::NotMine,
-            // The device is gone, and another function asserts the line. The task that waits is woken to find out.
+            // The device was removed, and another function asserts the line. The task that waits is woken, and fails.
             u32::MAX => {
                 if self.presence.confirm().is_err() {
                     self.done.notify(isr);
@@ -113,7 +158,7 @@ impl Driver for Edu {
         let (notifier, mut done) = event();
         let shared = Arc::new(Shared { registers, presence, done: notifier });
         let interrupts = irq.grant()?.register(shared.clone()).unmask();
-        // A wrong route or a message that is lost would show as a verb that never ends; here it fails the probe.
+        // Without this self-test, a wrong route or a lost message would be a verb that never ends.
         shared.registers.write(&RAISE, SELF_TEST);
         if !done.wait_blocking(clock, SELF_TEST_TIMEOUT_NS) {
             return Err(ProbeError::Device("no interrupt arrived within 10 ms of being raised"));
@@ -123,7 +168,7 @@ impl Driver for Edu {
     }
 }
 
-/// Checks that an edu device answers: it identifies itself, and inverts what is written.
+/// Checks that the function is an edu device: by its identification, and by a register that inverts the value written.
 fn check(registers: &Bar<Registers>) -> Result<(), ProbeError> {
     let unexpected =
         |what, wanted: u32, found: u32| ProbeError::Unexpected { what, wanted: wanted.into(), found: found.into() };
@@ -138,7 +183,7 @@ fn check(registers: &Bar<Registers>) -> Result<(), ProbeError> {
 }
 
 impl Edu {
-    /// The interrupt mode that was granted.
+    /// Returns the interrupt mode that was granted.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.interrupts.mode()
@@ -147,7 +192,7 @@ impl Edu {
     /// Computes `n`! on the device, for `n` up to 12.
     ///
     /// # Errors
-    /// [`EduError::TooLarge`], [`EduError::Gone`].
+    /// [`EduError::TooLarge`] when `n` exceeds 12, [`EduError::Gone`].
     pub async fn factorial(&mut self, n: u32) -> Result<u32, EduError> {
         if n > 12 {
             return Err(EduError::TooLarge { n });
@@ -158,7 +203,7 @@ impl Edu {
         Ok(self.shared.registers.read(&FACTORIAL))
     }
 
-    /// Waits until no factorial is computed. The event is only a reason to look at the register: one event serves every cause.
+    /// Waits until no factorial is being computed. The event has several causes, so the register is read again after each.
     async fn until_computed(&mut self) -> Result<(), EduError> {
         loop {
             match self.shared.registers.read(&STATUS) {
@@ -171,31 +216,32 @@ impl Edu {
 }
 
 impl Drop for Edu {
-    /// There is no reset; a copy under way ends at the bus, which a function that was given back does not master.
+    /// Turns the interrupt off. The device has no reset; a copy in flight ends when the function is given back, since bus mastering is
+    /// then disabled.
     fn drop(&mut self) {
         self.shared.registers.write(&STATUS, 0);
     }
 }
 
-/// Why a verb failed.
+/// The error of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EduError {
-    /// The device computes in 32 bits.
+    /// The result exceeds the 32 bits of the register.
     #[error("{n}! does not fit 32 bits, 12! is the largest that does")]
     TooLarge {
-        /// What was to be computed.
+        /// The argument.
         n: u32,
     },
-    /// The bytes do not lie in the device's buffer, or there are none.
-    #[error("1 to {BUFFER_SIZE} bytes in a buffer of that size are wanted, not {length} at {offset}")]
-    OutOfBuffer {
-        /// Where in the buffer.
+    /// The range is empty, or exceeds the device's buffer.
+    #[error("{length} bytes at {offset} are no range of 1 to {BUFFER_SIZE} bytes within the buffer")]
+    OutsideBuffer {
+        /// The offset in the buffer, in bytes.
         offset: usize,
-        /// How many bytes.
+        /// The length in bytes.
         length: usize,
     },
-    /// Its registers read all ones.
+    /// The device was removed: its registers read all ones.
     #[error("the device no longer answers")]
     Gone,
 }

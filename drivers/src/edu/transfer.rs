@@ -1,4 +1,4 @@
-//! edu's DMA engine: copies between memory and a buffer inside the device.
+//! The DMA engine of edu: copies between memory and a buffer inside the device.
 
 use switchboard::dma::BusAddress;
 use switchboard::mmio::{AddressReg, Reg, WriteOnly};
@@ -7,7 +7,7 @@ use super::{Edu, EduError, Registers};
 
 const SOURCE: AddressReg<Registers> = AddressReg::at(0x80);
 const DESTINATION: AddressReg<Registers> = AddressReg::at(0x88);
-/// The side of a copy that is not memory is a place in the device, in the same registers.
+/// The same registers, for the end of a copy that is an offset in the device.
 const SOURCE_INSIDE: Reg<Registers, u64, WriteOnly> = Reg::at(0x80);
 const DESTINATION_INSIDE: Reg<Registers, u64, WriteOnly> = Reg::at(0x88);
 const COUNT: Reg<Registers, u64> = Reg::at(0x90);
@@ -17,44 +17,44 @@ const START: u64 = 1;
 const TO_MEMORY: u64 = 2;
 const INTERRUPT: u64 = 4;
 
-/// Where the device's buffer is, for its DMA engine.
+/// The address of the device's buffer in the address space of its DMA engine.
 const BUFFER: u64 = 0x40000;
 
-/// Bytes of the device's buffer that can be copied. It has 4,096, but a copy that touches the last one makes QEMU 7.2
-/// abort ("DMA range out of bounds"): it takes the end of a range for a byte of it.
+/// The bytes of the device's buffer that can be copied. The buffer has 4,096, but QEMU 7.2 aborts ("DMA range out of bounds") on
+/// a copy that includes the last one: it takes the exclusive end of a range for an address within it.
 pub const BUFFER_SIZE: usize = 4095;
 
-/// A place in the device's buffer, for its DMA engine.
+/// An address in the device's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Inside(u64);
+struct DeviceAddress(u64);
 
-/// What the DMA engine is to do.
+/// One copy, with its direction.
 enum Copy {
-    ToDevice { from: BusAddress, to: Inside },
-    ToMemory { from: Inside, to: BusAddress },
+    ToDevice { from: BusAddress, to: DeviceAddress },
+    ToMemory { from: DeviceAddress, to: BusAddress },
 }
 
 impl Edu {
-    /// Copies `bytes` to `offset` of the device's buffer.
+    /// Copies `bytes` to `offset` in the device's buffer.
     ///
     /// # Errors
-    /// [`EduError::OutOfBuffer`], [`EduError::Gone`].
+    /// [`EduError::OutsideBuffer`], [`EduError::Gone`].
     pub async fn write_buffer(&mut self, offset: usize, bytes: &[u8]) -> Result<(), EduError> {
-        let inside = place(offset, bytes.len())?;
-        // A copy that was given up may still read from our buffer.
+        let address = device_address(offset, bytes.len())?;
+        // A copy whose future was dropped may still read from the buffer in memory.
         self.until_copied().await?;
         self.buffer[..bytes.len()].copy_from_slice(bytes);
-        self.copy(Copy::ToDevice { from: self.buffer.bus(), to: inside }, bytes.len()).await
+        self.copy(Copy::ToDevice { from: self.buffer.bus(), to: address }, bytes.len()).await
     }
 
-    /// Fills `bytes` from `offset` of the device's buffer.
+    /// Fills `bytes` from `offset` in the device's buffer.
     ///
     /// # Errors
-    /// [`EduError::OutOfBuffer`], [`EduError::Gone`].
+    /// [`EduError::OutsideBuffer`], [`EduError::Gone`].
     pub async fn read_buffer(&mut self, offset: usize, bytes: &mut [u8]) -> Result<(), EduError> {
-        let inside = place(offset, bytes.len())?;
+        let address = device_address(offset, bytes.len())?;
         self.until_copied().await?;
-        self.copy(Copy::ToMemory { from: inside, to: self.buffer.bus() }, bytes.len()).await?;
+        self.copy(Copy::ToMemory { from: address, to: self.buffer.bus() }, bytes.len()).await?;
         bytes.copy_from_slice(&self.buffer[..bytes.len()]);
         Ok(())
     }
@@ -62,12 +62,12 @@ impl Edu {
     async fn copy(&mut self, copy: Copy, count: usize) -> Result<(), EduError> {
         let registers = &self.shared.registers;
         let direction = match copy {
-            Copy::ToDevice { from, to: Inside(to) } => {
+            Copy::ToDevice { from, to: DeviceAddress(to) } => {
                 registers.write_address(&SOURCE, from);
                 registers.write(&DESTINATION_INSIDE, to);
                 0
             }
-            Copy::ToMemory { from: Inside(from), to } => {
+            Copy::ToMemory { from: DeviceAddress(from), to } => {
                 registers.write(&SOURCE_INSIDE, from);
                 registers.write_address(&DESTINATION, to);
                 TO_MEMORY
@@ -89,10 +89,10 @@ impl Edu {
     }
 }
 
-/// Where `length` bytes at `offset` of the device's buffer are for its DMA engine.
-fn place(offset: usize, length: usize) -> Result<Inside, EduError> {
+/// Returns the device address of `length` bytes at `offset` in the device's buffer.
+fn device_address(offset: usize, length: usize) -> Result<DeviceAddress, EduError> {
     let fits = length > 0 && offset.checked_add(length).is_some_and(|end| end <= BUFFER_SIZE);
-    fits.then(|| Inside(BUFFER + offset as u64)).ok_or(EduError::OutOfBuffer { offset, length })
+    fits.then(|| DeviceAddress(BUFFER + offset as u64)).ok_or(EduError::OutsideBuffer { offset, length })
 }
 
 #[cfg(test)]
@@ -100,12 +100,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_lie_inside_the_buffer() {
-        assert_eq!(place(0, BUFFER_SIZE), Ok(Inside(0x40000)));
-        assert_eq!(place(BUFFER_SIZE - 1, 1), Ok(Inside(0x40ffe)));
+    fn ranges_outside_the_buffer_are_refused() {
+        assert_eq!(device_address(0, BUFFER_SIZE), Ok(DeviceAddress(0x40000)));
+        assert_eq!(device_address(BUFFER_SIZE - 1, 1), Ok(DeviceAddress(0x40ffe)));
         for (offset, length) in [(0, 0), (1, BUFFER_SIZE), (BUFFER_SIZE, 1), (usize::MAX, 2), (usize::MAX, usize::MAX)]
         {
-            assert_eq!(place(offset, length), Err(EduError::OutOfBuffer { offset, length }));
+            assert_eq!(device_address(offset, length), Err(EduError::OutsideBuffer { offset, length }));
         }
     }
 }
