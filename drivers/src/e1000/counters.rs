@@ -1,8 +1,15 @@
-//! What a card has done so far.
+//! Counters of the driver of a card.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// E1000Counters of one card. They only grow, and can be read while the card works.
+/// The counters of the driver of one card. They only grow, and can be read while the card is in use.
+///
+/// ```
+/// use switchboard_drivers::e1000::E1000Counters;
+///
+/// let counters = E1000Counters::default();
+/// assert_eq!((counters.received(), counters.dropped(), counters.overruns()), (0, 0, 0));
+/// ```
 #[derive(Debug, Default)]
 pub struct E1000Counters {
     received: EventCount,
@@ -13,31 +20,31 @@ pub struct E1000Counters {
 }
 
 impl E1000Counters {
-    /// Frames that were handed to the stack.
+    /// Returns the number of frames passed to the stack.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received.get()
     }
 
-    /// Frames that were handed to the device.
+    /// Returns the number of frames submitted to the card.
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.sent.get()
     }
 
-    /// Descriptors that came back with an error, with nothing in them, or with a piece of a frame.
+    /// Returns the number of receive descriptors that were dropped: with an error, empty, or with a part of a frame.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.get()
     }
 
-    /// Returns the interrupts that reported frames for which there was no room.
+    /// Returns the number of interrupts that reported a lack of room for frames.
     #[must_use]
     pub fn overruns(&self) -> u64 {
         self.overruns.get()
     }
 
-    /// Frames that the device reported as not sent.
+    /// Returns the number of frames that the card reported as not sent.
     #[must_use]
     pub fn send_errors(&self) -> u64 {
         self.send_errors.get()
@@ -64,7 +71,7 @@ impl E1000Counters {
     }
 }
 
-/// Each has one writer, the task or the ISR: no locked increment is needed.
+/// A counter with one writer, a task or the handler, so that an increment needs no locked instruction.
 #[derive(Debug, Default)]
 struct EventCount(AtomicU64);
 

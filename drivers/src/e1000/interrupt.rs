@@ -1,4 +1,4 @@
-//! The card's handler, what it has for itself, and what it shares with the tasks.
+//! The interrupt handler of the card, its own state, and the state that it shares with tasks.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +13,10 @@ use switchboard::mmio::Bar;
 use super::counters::E1000Counters;
 use super::registers::{CRCERRS, Causes, ICR, IMC, IMS, MPC, Registers, STATUS, STATUS_LINK_UP};
 
-/// What interrupts all the time. Transmission does not: a full ring asks for it, once.
+/// The causes that are always enabled. Transmission is not: it is enabled once for each time that the ring is full.
 const ALWAYS: Causes = Causes::RECEIVED.union(Causes::OVERRUN).union(Causes::LINK);
 
-/// What the handler shares with the tasks.
+/// The state that the handler shares with tasks.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) registers: Bar<Registers>,
@@ -39,7 +39,7 @@ impl Shared {
         }
     }
 
-    /// Lets the card interrupt. The link is looked at after that, so that no change is missed.
+    /// Enables the interrupts of the card. The link state is read afterwards, so that no change is missed.
     pub(super) fn unmask(&self) {
         self.registers.write(&IMS, ALWAYS.bits());
         self.read_link();
@@ -49,7 +49,7 @@ impl Shared {
         self.is_link_up.load(Ordering::Relaxed)
     }
 
-    /// Looks at the link: at first, and by [deferred work](switchboard::event::deferred) when the handler asks for it.
+    /// Reads the link state: after the start, and as [deferred work](switchboard::event::deferred) of the handler.
     pub(super) fn read_link(&self) {
         self.is_link_up.store(self.registers.read(&STATUS) & STATUS_LINK_UP != 0, Ordering::Relaxed);
     }
@@ -58,7 +58,7 @@ impl Shared {
         self.received.register(waker);
     }
 
-    /// Holds interrupts for frames that arrive back, or lets them through.
+    /// Masks or unmasks the receive interrupts.
     pub(super) fn mask_received(&self, is_masked: bool) {
         let causes = (Causes::RECEIVED | Causes::OVERRUN).bits();
         match is_masked {
@@ -67,28 +67,28 @@ impl Shared {
         }
     }
 
-    /// Unmasked before the waker is there to be called: the handler masks it again with the waker it takes, so one
-    /// that comes in between leaves it unmasked for the next. The caller looks at the ring once more after this.
+    /// Unmasks the transmit interrupt and registers the waker, in this order: the handler masks the interrupt only when it takes a
+    /// waker, so one that comes in between leaves it unmasked. The caller then checks the ring again.
     pub(super) fn wake_on_transmit(&self, waker: &Waker) {
         self.registers.write(&IMS, Causes::TRANSMITTED.bits());
         self.transmitted.register(waker);
     }
 }
 
-/// The handler. Its registration owns it, so what only it touches needs no lock and no atomics; a task gets at that by
-/// [`Line::with_state`](switchboard::interrupt::Line::with_state), while no interrupt is served.
+/// The handler. Its registration owns it, so its own state needs no lock and no atomics; a task has access by
+/// [`Line::with_state`](switchboard::interrupt::Line::with_state), while the handler does not run.
 #[derive(Debug)]
 pub(super) struct Handler {
     shared: Arc<Shared>,
-    /// Asks for a look at the link, outside the interrupt.
+    /// Requests [`Shared::read_link`] outside the interrupt.
     link_change: Deferred,
     statistics: E1000Statistics,
 }
 
-/// What the card has counted by itself, since it was probed.
+/// The statistics that the card itself keeps, since the probe.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct E1000Statistics {
-    /// Frames for which the card found no room.
+    /// Frames for which the card had no room.
     pub missed: u64,
     /// Frames with a wrong CRC.
     pub crc_errors: u64,
@@ -99,11 +99,11 @@ impl Handler {
         Self { shared, link_change, statistics: E1000Statistics::default() }
     }
 
-    /// Adds up what the card has counted. Reading clears the card's counters, which are 32 bits wide: every read has to be
-    /// added up, and two readers at once would lose counts.
+    /// Adds the registers of the card to the statistics. Reading clears these 32-bit registers: each read has to be added, and two
+    /// readers at once would lose counts.
     pub(super) fn collect(&mut self) -> E1000Statistics {
         let read = |register| match self.shared.registers.read(register) {
-            // More likely the card is gone.
+            // A card that was removed.
             u32::MAX => 0,
             count => u64::from(count),
         };
@@ -112,7 +112,7 @@ impl Handler {
         self.statistics
     }
 
-    /// Wakes everything that waits for the card, so that it finds out that the card is gone.
+    /// Wakes all tasks that wait for the card, so that they detect its removal.
     fn wake_all(&self, isr: &InIsr<'_>) {
         self.shared.received.wake();
         self.shared.transmitted.wake();
@@ -123,11 +123,11 @@ impl Handler {
 impl LineRoutine for Handler {
     fn on_line(&mut self, isr: &InIsr<'_>) -> Claim {
         let shared = &self.shared;
-        // One read returns all causes and clears them, the masked ones too: nothing is lost by that, since a ring is
-        // looked at again after its waker was registered. It also lets what the card wrote to memory arrive first.
+        // One read returns all causes and clears them, masked ones too. Nothing is lost, since a task checks its ring again after
+        // it has registered its waker. The read also flushes the writes of the card to memory.
         let found = shared.registers.read(&ICR);
         let causes = Causes::from_bits_truncate(found);
-        // All ones: the card is gone, and the line was asserted by another function.
+        // All ones: the card was removed, and another function asserts the line.
         if found == u32::MAX {
             if shared.presence.confirm().is_err() {
                 self.wake_all(isr);

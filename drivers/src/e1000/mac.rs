@@ -1,22 +1,22 @@
-//! The card's own address: from its EEPROM, or where the EEPROM is of no use, from where firmware left it.
+//! The Ethernet address of the card: in the EEPROM, and in the registers of the receive filter.
 
-/// Words that the checksum covers (5.6.35).
+/// The number of words that the checksum covers (5.6.35).
 const CHECKED_WORDS: u8 = 0x40;
-/// What they sum up to.
+/// The sum of those words.
 const CHECKSUM: u16 = 0xbaba;
 
-/// Why the EEPROM gave no address.
+/// The reason why the EEPROM or the receive filter has no valid address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MacError {
     #[error("word {word:#04x} of the EEPROM was not read in time")]
     Timeout { word: u8 },
-    #[error("the EEPROM sums up to {found:#06x}, {CHECKSUM:#06x} is wanted")]
+    #[error("the checksum of the EEPROM is {found:#06x}, expected {CHECKSUM:#06x}")]
     Checksum { found: u16 },
-    #[error("the address is not one that a card can have")]
+    #[error("the address is not a unicast address")]
     NotUnicast,
 }
 
-/// The address in the EEPROM, whose words `read` reads.
+/// Returns the address in the EEPROM, whose words `read` reads.
 pub(super) fn from_eeprom(mut read: impl FnMut(u8) -> Option<u16>) -> Result<[u8; 6], MacError> {
     let mut mac = [0; 6];
     let mut sum = 0_u16;
@@ -33,13 +33,13 @@ pub(super) fn from_eeprom(mut read: impl FnMut(u8) -> Option<u16>) -> Result<[u8
     unicast(mac)
 }
 
-/// The address in a pair of receive address registers.
+/// Returns the address in a pair of receive address registers.
 pub(super) fn from_registers(low: u32, high: u32) -> Result<[u8; 6], MacError> {
     let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
     unicast([a, b, c, d, e, f])
 }
 
-/// The pair of receive address registers for an address.
+/// Returns the values of a pair of receive address registers for an address.
 pub(super) fn to_registers([a, b, c, d, e, f]: [u8; 6]) -> (u32, u32) {
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, 0, 0]))
 }
@@ -71,23 +71,23 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_is_noticed() {
-        for place in 0..64 {
+    fn a_flipped_bit_is_detected() {
+        for word in 0..64 {
             let mut words = image([0x5452, 0x1200, 0x5634]);
-            words[place] ^= 0x0100;
-            assert!(matches!(from_eeprom(read(&words)), Err(MacError::Checksum { .. })), "word {place}");
+            words[word] ^= 0x0100;
+            assert!(matches!(from_eeprom(read(&words)), Err(MacError::Checksum { .. })), "word {word}");
         }
     }
 
     #[test]
-    fn an_eeprom_that_falls_silent_is_named() {
+    fn a_word_that_is_not_read_in_time_is_named() {
         let words = image([0x5452, 0x1200, 0x5634]);
         let mut read = read(&words);
         assert_eq!(from_eeprom(|word| read(word).filter(|_| word < 9)), Err(MacError::Timeout { word: 9 }));
     }
 
     #[test]
-    fn addresses_of_groups_and_of_nobody_are_refused() {
+    fn group_addresses_and_zero_are_refused() {
         for mac in [[0, 0, 0], [0xffff; 3], [0x0001, 0x5e00, 0]] {
             assert_eq!(from_eeprom(read(&image(mac))), Err(MacError::NotUnicast), "{mac:x?}");
         }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn registers_hold_what_was_put_there() {
+    fn registers_round_trip() {
         let mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
         let (low, high) = to_registers(mac);
         assert_eq!((low, high), (0x1200_5452, 0x5634));

@@ -1,7 +1,42 @@
-//! Intel's 8254x gigabit cards, as QEMU has them: two rings of legacy descriptors, one interrupt line.
+//! Intel's 8254x gigabit network cards, as emulated by QEMU: two rings of legacy descriptors, and an interrupt line.
 //!
-//! Section numbers are those of Intel's PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's
-//! Manual (317453). These cards have no messages: [`grant_line`](switchboard::interrupt::InterruptPort::grant_line).
+//! Section numbers are those of Intel's PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual (317453).
+//! These cards have neither MSI nor MSI-X: the driver asks for [the line](switchboard::interrupt::InterruptPort::grant_line).
+//!
+//! ```
+//! use core::task::{Context, Waker};
+//! use switchboard::driver::attach;
+//! use switchboard_drivers::e1000::{E1000, E1000Statistics};
+//! use switchboard_drivers::interfaces::network::embassy_net_driver::{Driver, LinkState, TxToken};
+//! # use switchboard::config::Address;
+//! # use switchboard_testing::{FakeFunction, FakeMachine};
+//! # let address = Address::new(0, 0, 3, 0);
+//! # let function = FakeFunction::new(0x8086, 0x100e).at("00:03.0").bar(0, 0x20000).pin(1, 10);
+//! # let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([function])));
+//! # let write = move |offset, value| fake.write_register(address, 0, offset, value);
+//! # write(0x0008, 2);
+//! # fake.on_access(address, move || {
+//! #     write(0, fake.read_register(address, 0, 0) & !(1 << 26));
+//! #     write(0x5400, 0x1200_5452);
+//! #     write(0x5404, 0x8000_5634);
+//! # });
+//! # let function = fake.machine().take(address).expect("a function that no driver has");
+//!
+//! // `function` is a card; with QEMU: `-device e1000`.
+//! let mut card: E1000 = attach(function)?;
+//! assert_eq!(card.mac(), [0x52, 0x54, 0x00, 0x12, 0x34, 0x56]);
+//! let mut context = Context::from_waker(Waker::noop());
+//! assert!(card.link_state(&mut context) == LinkState::Up);
+//! card.transmit(&mut context).expect("room").consume(60, |frame| frame.fill(0));
+//!
+//! // The counters of the driver can be read after a network stack has taken the card.
+//! let counters = card.counters();
+//! assert_eq!((counters.sent(), counters.received()), (1, 0));
+//! # write(0x4010, 3); // MPC, "missed packets count"
+//! // The statistics of the card are read while its handler, which adds to them too, does not run.
+//! assert_eq!(card.statistics(), E1000Statistics { missed: 3, crc_errors: 0 });
+//! # Ok::<(), switchboard::driver::ProbeError>(())
+//! ```
 
 mod counters;
 mod interrupt;
@@ -9,6 +44,7 @@ mod mac;
 mod net;
 mod registers;
 mod rx_ring;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod tx_ring;
@@ -20,47 +56,34 @@ use core::fmt;
 use core::pin::Pin;
 
 use switchboard::config::Address;
-use switchboard::dma::{DmaPort, DmaShared};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::event::deferred;
 use switchboard::function::{BusPort, Function, Resources};
 use switchboard::interrupt::{Exclusive, Line, Live};
-use switchboard::mmio::Bar;
-use switchboard::platform::Clock;
 
 use interrupt::{Handler, Shared};
-use registers::{
-    CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, MTA, RAH_VALID, RAH0, RAL0, RCTL, RDBA, RDH, RDLEN, RDT,
-    RDTR, Receive, Registers, TCTL, TDBA, TDH, TDLEN, TDT, TIPG, TIPG_COPPER, Transmit,
-};
 use rx_ring::RxRing;
+use setup::{quiesce, read_mac, reset, set_up_rings, start};
 use tx_ring::TxRing;
 
 pub use counters::E1000Counters;
 pub use interrupt::E1000Statistics;
 pub use net::{RxToken, TxToken};
 
-/// What `RCTL` promises the device about a receive buffer; those to send from are as large.
+/// The size of a receive buffer as set in `RCTL`. Transmit buffers have the same size.
 const BUFFER_BYTES: usize = 2048;
-/// Bytes of a descriptor, of either kind.
+/// The size of a receive or transmit descriptor.
 const DESCRIPTOR_BYTES: u16 = 16;
 
-/// The least time between two interrupts, in units of 256 ns: 50 us. Without it a gigabit of small frames would
-/// interrupt for each. QEMU keeps 128 us apart whatever is written here, and so limits a one-frame-at-a-time load.
-const INTERRUPT_INTERVAL: u32 = 195;
-
-const MILLISECOND_NS: u64 = 1_000_000;
-/// A reset takes a microsecond, and the card reads its EEPROM for a few milliseconds after it (14.3).
-const RESET_TIMEOUT_NS: u64 = 10 * MILLISECOND_NS;
-/// One word of the EEPROM takes about 100 us; the first may wait for the card's own reading.
-const EEPROM_TIMEOUT_NS: u64 = 10 * MILLISECOND_NS;
-
-/// One card. It is a driver for [`embassy_net_driver`], and zero-copy: frames are built and read in DMA memory.
+/// One card, as a driver for [`embassy_net_driver`]. Frames are built and read in DMA memory, without a copy.
+///
+/// The [module](self) has an example.
 pub struct E1000 {
-    // Dropped first: the handler is gone before the rings are.
+    // Dropped first: no handler runs when the rings are freed.
     line: Line<Exclusive<Handler>, Live>,
     shared: Arc<Shared>,
-    /// What the handler asks for when the link changes. Polled by [`link_state`](embassy_net_driver::Driver::link_state).
+    /// The deferred work that the handler requests when the link changes. Polled by
+    /// [`link_state`](embassy_net_driver::Driver::link_state).
     link_work: Pin<Box<dyn Future<Output = Infallible> + Send>>,
     was_link_up: bool,
     bus: BusPort,
@@ -69,7 +92,7 @@ pub struct E1000 {
     address: Address,
     mac: [u8; 6],
     is_quarantined: bool,
-    /// Interrupts for frames are off; the caller looks by itself.
+    /// Receive interrupts are masked, since the caller polls.
     is_polled: bool,
 }
 
@@ -99,30 +122,30 @@ impl Driver for E1000 {
 }
 
 impl E1000 {
-    /// The card's address.
+    /// Returns the card's Ethernet address.
     #[must_use]
     pub fn mac(&self) -> [u8; 6] {
         self.mac
     }
 
-    /// What it has done so far; readable while a network stack owns the driver.
+    /// Returns the counters of the driver, which can be read while a network stack owns the driver.
     #[must_use]
     pub fn counters(&self) -> Arc<E1000Counters> {
         self.shared.counters.clone()
     }
 
-    /// Returns what the card has counted by itself.
+    /// Returns the statistics that the card itself keeps, since the probe.
     pub fn statistics(&mut self) -> E1000Statistics {
-        // The handler collects too, when there was no room for a frame.
+        // The handler adds to them too, when the card had no room for a frame.
         self.line.with_state(Handler::collect)
     }
 
-    /// Returns whether the card is of no use any more: quarantined or gone.
+    /// Returns whether the card was quarantined or removed.
     fn is_unusable(&self) -> bool {
         self.is_quarantined || self.shared.presence.is_gone()
     }
 
-    /// Quarantines the card after a report that cannot be true: it is off the bus from here on, and its link stays down.
+    /// Quarantines the card after an impossible report: isolates it from the bus, and keeps its link down.
     fn quarantine(&mut self, fault: &dyn fmt::Display) {
         log::error!("{}: e1000: {fault}; the card is quarantined", self.address);
         self.is_quarantined = true;
@@ -145,116 +168,5 @@ impl fmt::Debug for E1000 {
             .field("mac", mac)
             .field("is_quarantined", is_quarantined)
             .finish_non_exhaustive()
-    }
-}
-
-/// No interrupts, no DMA. Each engine is stopped by itself first: QEMU 7.2 takes the reset bit and does nothing.
-fn quiesce(registers: &Bar<Registers>) {
-    registers.write(&IMC, u32::MAX);
-    registers.write(&RCTL, 0);
-    registers.write(&TCTL, 0);
-    let control = registers.read(&CTRL);
-    registers.write(&CTRL, control | Control::RESET.bits());
-}
-
-fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
-    quiesce(registers);
-    let mut control = 0;
-    let is_over = wait_until(clock, RESET_TIMEOUT_NS, || {
-        control = registers.read(&CTRL);
-        control == u32::MAX || control & Control::RESET.bits() == 0
-    });
-    if control == u32::MAX {
-        return Err(ProbeError::Device("the card does not answer"));
-    }
-    if !is_over {
-        return Err(ProbeError::Device("the reset does not end"));
-    }
-    // The reset may have undone it.
-    registers.write(&IMC, u32::MAX);
-    Ok(())
-}
-
-/// From the EEPROM, else from the registers that the card or firmware filled.
-fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<[u8; 6], ProbeError> {
-    let read_word = |word: u8| {
-        registers.write(&EERD, EERD_START | u32::from(word) << 8);
-        let is_done = wait_until(clock, EEPROM_TIMEOUT_NS, || registers.read(&EERD) & EERD_DONE != 0);
-        let [_, _, low, high] = registers.read(&EERD).to_le_bytes();
-        is_done.then_some(u16::from_le_bytes([low, high]))
-    };
-    mac::from_eeprom(read_word).or_else(|error| {
-        log::warn!("e1000: {error}; taking the address that the receive filter holds");
-        match registers.read(&RAH0) {
-            high if high & RAH_VALID != 0 => mac::from_registers(registers.read(&RAL0), high).ok(),
-            _ => None,
-        }
-        .ok_or(ProbeError::Device("neither the EEPROM nor the receive filter holds an address"))
-    })
-}
-
-/// Zeroed descriptors of a ring, aligned to their 16 bytes.
-fn descriptors<T: Copy>(dma: &DmaPort, count: u16) -> Result<DmaShared<T>, ProbeError> {
-    let mut region = dma.region((count * DESCRIPTOR_BYTES).into())?;
-    region
-        .carve(count.into(), DESCRIPTOR_BYTES.into())
-        .ok_or(ProbeError::Device("the descriptors do not fit their region"))
-}
-
-/// The rings are empty for the device: the first descriptors are given to it when it starts.
-fn set_up_rings(shared: &Shared, dma: &DmaPort) -> Result<(RxRing, TxRing), ProbeError> {
-    let rx = RxRing::new(dma, shared.counters.clone())?;
-    let tx = TxRing::new(dma, shared.counters.clone())?;
-    let registers = &shared.registers;
-
-    registers.write_address_pair(&RDBA, rx.bus());
-    registers.write(&RDLEN, (rx_ring::FRAMES * DESCRIPTOR_BYTES).into());
-    registers.write(&RDH, 0);
-    registers.write(&RDT, 0);
-
-    registers.write_address_pair(&TDBA, tx.bus());
-    registers.write(&TDLEN, (tx_ring::FRAMES * DESCRIPTOR_BYTES).into());
-    registers.write(&TDH, 0);
-    registers.write(&TDT, 0);
-    Ok((rx, tx))
-}
-
-fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
-    let registers = &shared.registers;
-    let (low, high) = mac::to_registers(mac);
-    registers.write(&RAL0, low);
-    registers.write(&RAH0, high | RAH_VALID);
-    for place in MTA.step_by(4) {
-        let written = registers.try_write(place, 0_u32);
-        debug_assert!(written.is_some(), "the table lies inside the block");
-    }
-
-    let control = Control::from_bits_retain(registers.read(&CTRL));
-    let control = control - (Control::LINK_RESET | Control::INVERT_LOSS_OF_SIGNAL | Control::PHY_RESET);
-    registers.write(&CTRL, (control | Control::SET_LINK_UP | Control::AUTO_SPEED).bits());
-
-    registers.write(&TIPG, TIPG_COPPER);
-    registers.write(&TCTL, Transmit::all().bits());
-    registers.write(&ITR, INTERRUPT_INTERVAL);
-    registers.write(&RDTR, 0);
-    // All multicast: the stack has no way to say which groups it is in, and sorts them out by itself.
-    registers.write(&RCTL, Receive::all().bits());
-    // The ring was filled before the receiver was let go; now it learns of it. (For a second after a write to
-    // `RCTL`, QEMU receives nothing all the same: that is why DHCP takes one on this card.)
-    registers.write(&RDT, rx.tail().into());
-    shared.unmask();
-}
-
-/// Returns whether `is_done` returned `true` within `nanoseconds`. For probes only: it spins.
-fn wait_until(clock: &dyn Clock, nanoseconds: u64, mut is_done: impl FnMut() -> bool) -> bool {
-    let start = clock.now_ns();
-    loop {
-        if is_done() {
-            return true;
-        }
-        if clock.now_ns().saturating_sub(start) > nanoseconds {
-            return false;
-        }
-        core::hint::spin_loop();
     }
 }

@@ -1,7 +1,7 @@
-//! The card as a network stack sees it.
+//! The interface of the card to a network stack.
 //!
-//! Frames are submitted in batches, since each tail write is an exit under a hypervisor: when a few have
-//! gathered, when the ring is full, and when the stack looks at the link, which it does at the end of each turn.
+//! Frames are submitted in batches, since each write to a tail register is an exit under a hypervisor: after eight of them, when
+//! the ring is full, and when the stack reads the link state, which it does at the end of each poll.
 
 use core::task::{Context, Poll, Waker};
 
@@ -14,9 +14,9 @@ use super::rx_ring::RxRing;
 use super::tx_ring::TxRing;
 use crate::interfaces::network::NetworkCard;
 
-/// An Ethernet frame without its CRC, which the card makes.
+/// The largest Ethernet frame, without its CRC, which the card appends.
 const FRAME_BYTES: usize = 1514;
-/// Frames that are collected before they are submitted at the latest.
+/// The number of frames after which they are submitted.
 const SUBMIT_AT: u16 = 8;
 
 impl Driver for E1000 {
@@ -64,6 +64,7 @@ impl NetworkCard for E1000 {
 }
 
 impl E1000 {
+    /// Logs a change of the link.
     #[cold]
     fn link_has_changed(&mut self, is_up: bool) {
         self.was_link_up = is_up;
@@ -74,8 +75,8 @@ impl E1000 {
         }
     }
 
-    /// The length of the next frame, or a promise to wake. The ring is looked at again once the waker is registered:
-    /// a frame in between has interrupted already.
+    /// Returns the length of the next frame. Without one, registers the waker, unless the caller polls. The ring is then checked
+    /// again: the interrupt of a frame that arrived before the waker was registered has woken no task.
     fn next_frame(&mut self, waker: &Waker) -> Option<usize> {
         self.poll_frame().or_else(|| {
             if self.is_polled {
@@ -92,8 +93,8 @@ impl E1000 {
         }
         match self.rx.poll() {
             Ok(frame) => {
-                // What was dropped on the way may have filled a batch.
-                give_back(&mut self.rx, &self.shared);
+                // Dropped frames may have filled a batch.
+                return_descriptors(&mut self.rx, &self.shared);
                 frame
             }
             Err(fault) => {
@@ -103,7 +104,7 @@ impl E1000 {
         }
     }
 
-    /// Whether a frame can be built, or a promise to wake.
+    /// Returns whether there is room for a frame. Without it, registers the waker.
     fn has_room(&mut self, waker: &Waker) -> bool {
         if self.is_unusable() {
             return false;
@@ -120,7 +121,7 @@ impl E1000 {
     }
 }
 
-/// A frame that was received.
+/// A received frame.
 #[derive(Debug)]
 pub struct RxToken<'a> {
     ring: &'a mut RxRing,
@@ -133,12 +134,12 @@ impl embassy_net_driver::RxToken for RxToken<'_> {
         let result = read(self.ring.frame(self.length));
         self.ring.release();
         self.shared.counters.count_received();
-        give_back(self.ring, self.shared);
+        return_descriptors(self.ring, self.shared);
         result
     }
 }
 
-/// Room for a frame to send.
+/// The room for a frame to send.
 #[derive(Debug)]
 pub struct TxToken<'a> {
     ring: &'a mut TxRing,
@@ -147,7 +148,7 @@ pub struct TxToken<'a> {
 
 impl embassy_net_driver::TxToken for TxToken<'_> {
     /// # Panics
-    /// When `length` exceeds a buffer's 2,048 bytes: the stack keeps to the 1,514 of [`Driver::capabilities`].
+    /// Panics when `length` exceeds the 2,048 bytes of a buffer. A stack uses at most the 1,514 of [`Driver::capabilities`].
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, build: F) -> R {
         let result = build(&mut self.ring.buffer()[..length]);
         self.ring.push(length);
@@ -158,12 +159,14 @@ impl embassy_net_driver::TxToken for TxToken<'_> {
     }
 }
 
-fn give_back(ring: &mut RxRing, shared: &Shared) {
+/// Returns released receive descriptors to the card, once there is a batch of them.
+fn return_descriptors(ring: &mut RxRing, shared: &Shared) {
     if let Some(tail) = ring.tail_update() {
         shared.registers.write(&RDT, tail.into());
     }
 }
 
+/// Submits the frames that are ready.
 fn submit(ring: &mut TxRing, shared: &Shared) {
     if let Some(tail) = ring.tail_update() {
         shared.registers.write(&TDT, tail.into());

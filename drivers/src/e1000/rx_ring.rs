@@ -1,8 +1,7 @@
-//! The receive ring: which buffers the device has, and what it reports to have put there. Descriptors only, no registers.
+//! The receive ring, as descriptors in memory, without the registers.
 //!
-//! Every descriptor keeps its buffer for good. The device has those from `next` up to `tail`; a frame is looked at
-//! in place, and its descriptor goes back behind the others. One descriptor always stays out, so that a full ring
-//! and an empty one differ (3.2.6).
+//! Each descriptor keeps its buffer. The device owns those from `next` up to `tail`; a frame is read in place, and its descriptor is
+//! then released behind the others. One descriptor always stays out, so that a full ring differs from an empty one (3.2.6).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,10 +10,11 @@ use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::BUFFER_BYTES;
 use super::counters::E1000Counters;
-use super::{BUFFER_BYTES, descriptors};
+use super::setup::descriptors;
 
-/// A legacy receive descriptor (3.2.3) as the driver writes it: where the buffer is, and zeroes for the report.
+/// A legacy receive descriptor (3.2.3), as the driver writes it: the address of the buffer, and zeros for the report.
 #[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct RxDescriptor {
@@ -22,7 +22,7 @@ struct RxDescriptor {
     report: u64,
 }
 
-/// The same descriptor as the device writes it back.
+/// The same descriptor, as the device writes it back.
 #[derive(Debug, Clone, Copy, FromBytes, KnownLayout)]
 #[repr(C)]
 struct RxReport {
@@ -34,43 +34,44 @@ struct RxReport {
     _special: u16,
 }
 
-/// `status`: the device is done with it.
+/// `status`: the device has written the descriptor back.
 const DONE: u8 = 1 << 0;
 /// `status`: the frame ends here.
 const END: u8 = 1 << 1;
-/// `errors`: CRC, symbol, sequence, carrier extension, and data errors. The rest is about checksums, which the stack
-/// verifies for itself.
+/// `errors`: CRC, symbol, sequence, carrier extension, and data errors. The other bits are checksum errors; the stack verifies
+/// checksums by itself.
 const FRAME_ERRORS: u8 = 0b1001_0111;
 
-/// Frames that can arrive before the stack looks. The ring's size in bytes must be a multiple of 128.
+/// Descriptors in the ring. Its size in bytes must be a multiple of 128.
 pub(super) const FRAMES: u16 = 128;
 
-/// Descriptors that are given back in one go: each time costs a register write, which under a hypervisor is an
-/// exit. The device is never short of them meanwhile, since it has all the others.
+/// Descriptors that are returned to the device together, since each write to the tail register is an exit under a hypervisor. The
+/// device has all the others meanwhile.
 const BATCH: u16 = 16;
 
-/// A report that cannot be true. The device is quarantined for it.
+/// An impossible report, for which the device is quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RxFault {
     #[error("a frame of {length} bytes is reported in a buffer of {BUFFER_BYTES}")]
     TooLong { length: u16 },
 }
 
+/// The receive ring.
 #[derive(Debug)]
 pub(super) struct RxRing {
     descriptors: DmaShared<RxDescriptor>,
     buffers: Vec<DmaBuffer>,
     next: u16,
     tail: u16,
-    /// Given back in memory, and not yet by `tail`.
+    /// Descriptors that are ready for the device, and not passed to it by `tail` yet.
     released: u16,
-    /// In the middle of a frame that is dropped.
+    /// The next descriptor continues a frame that is being dropped.
     dropping: bool,
     counters: Arc<E1000Counters>,
 }
 
 impl RxRing {
-    /// A ring whose descriptors, all but one, are the device's.
+    /// Allocates a ring, of which the device owns all descriptors but one.
     pub(super) fn new(dma: &DmaPort, counters: Arc<E1000Counters>) -> Result<Self, ProbeError> {
         let descriptors = descriptors(dma, FRAMES)?;
         let buffers = dma.buffers(FRAMES.into(), BUFFER_BYTES)?;
@@ -79,23 +80,23 @@ impl RxRing {
         Ok(ring)
     }
 
-    /// Where the device finds the descriptors.
+    /// Returns the address of the descriptors.
     pub(super) fn bus(&self) -> BusAddress {
         self.descriptors.bus()
     }
 
-    /// What the tail register is to hold at first.
+    /// Returns the first value of the tail register.
     pub(super) fn tail(&self) -> u16 {
         self.tail
     }
 
-    /// The length of the next good frame, if there is one; those that are not good are dropped on the way.
+    /// Returns the length of the next good frame, if there is one, and drops bad ones before it.
     ///
     /// # Errors
-    /// [`RxFault`]: the device is malfunctioning.
+    /// [`RxFault`] for an impossible report.
     pub(super) fn poll(&mut self) -> Result<Option<usize>, RxFault> {
         while self.next != self.tail && self.head().status & DONE != 0 {
-            // Read anew: of the first read nothing but the status, which the device writes last, was sure to be there.
+            // Read again: the device writes the status last, so the rest of the first read may be older.
             let RxReport { length, status, errors, .. } = self.head();
             if usize::from(length) > BUFFER_BYTES {
                 return Err(RxFault::TooLong { length });
@@ -111,19 +112,19 @@ impl RxRing {
         Ok(None)
     }
 
-    /// The frame that [`poll`](Self::poll) found.
+    /// Returns the frame that [`poll`](Self::poll) found.
     pub(super) fn frame(&mut self, length: usize) -> &mut [u8] {
         &mut self.buffers[usize::from(self.next)][..length]
     }
 
-    /// Gives the descriptor of that frame back.
+    /// Releases the descriptor of that frame.
     pub(super) fn release(&mut self) {
         self.reset(self.next);
         self.next = (self.next + 1) % FRAMES;
         self.released += 1;
     }
 
-    /// What to write to the tail register, when it is time to.
+    /// Returns the new value of the tail register once a batch of descriptors was released, or `None` before.
     pub(super) fn tail_update(&mut self) -> Option<u16> {
         if self.released < BATCH {
             return None;
@@ -133,7 +134,7 @@ impl RxRing {
         Some(self.tail)
     }
 
-    /// The whole descriptor, with the address: a device writes all of it back, and what it wrote is not used again.
+    /// Writes the whole descriptor, address included: the device may have overwritten any of it.
     fn reset(&mut self, index: u16) {
         let address = self.buffers[usize::from(index)].bus();
         self.descriptors.write(index.into(), RxDescriptor { address, report: 0 });

@@ -1,8 +1,8 @@
-//! The transmit ring: frames that wait for the device, are with it, or are done. Descriptors only, no registers.
+//! The transmit ring, as descriptors in memory, without the registers.
 //!
-//! Every descriptor keeps its buffer for good, and a frame is built in place. Frames from `submitted` up to `next` are
-//! ready and not submitted yet; those from `oldest` up to `submitted` it has. It reports every sixteenth
-//! only, and a report stands for all frames before it, which are taken back together when the ring has run full.
+//! Each descriptor keeps its buffer, and a frame is built in place. Descriptors from `oldest` up to `submitted` are owned by the
+//! device; those from `submitted` up to `next` hold frames that are not submitted yet. Only each sixteenth descriptor asks for a
+//! report, which stands for all before it too. They are reclaimed together, when the ring is full.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,10 +11,11 @@ use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::BUFFER_BYTES;
 use super::counters::E1000Counters;
-use super::{BUFFER_BYTES, descriptors};
+use super::setup::descriptors;
 
-/// A legacy transmit descriptor (3.3.3) as the driver writes it.
+/// A legacy transmit descriptor (3.3.3), as the driver writes it.
 #[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct TxDescriptor {
@@ -27,7 +28,7 @@ struct TxDescriptor {
     special: u16,
 }
 
-/// The same descriptor as the device writes it back.
+/// The same descriptor, as the device writes it back.
 #[derive(Debug, Clone, Copy, FromBytes, KnownLayout)]
 #[repr(C)]
 struct TxReport {
@@ -42,20 +43,21 @@ struct TxReport {
 const END: u8 = 1 << 0;
 /// `command`: the device appends the CRC.
 const INSERT_CRC: u8 = 1 << 1;
-/// `command`: the device reports when it is done.
+/// `command`: the device reports when the frame was sent.
 const REPORT: u8 = 1 << 3;
 /// `status`: done.
 const DONE: u8 = 1 << 0;
-/// `status`: not sent, for too many collisions or a late one.
+/// `status`: not sent, because of too many collisions or of a late one.
 const NOT_SENT: u8 = 1 << 1 | 1 << 2;
 
-/// Frames that can wait for the wire: a multiple of [`REPORT_EVERY`], and more than one, so that there is a report to
-/// wait for in a full ring.
+/// Descriptors in the ring: a multiple of [`REPORT_EVERY`], and at least two of it, so that a full ring always has a report
+/// outstanding.
 pub(super) const FRAMES: u16 = 64;
 
-/// Each report is a write to memory and, when the ring is full, an interrupt.
+/// Descriptors for each report. A report is a write to memory and, when the ring is full, an interrupt.
 const REPORT_EVERY: u16 = 16;
 
+/// The transmit ring.
 #[derive(Debug)]
 pub(super) struct TxRing {
     descriptors: DmaShared<TxDescriptor>,
@@ -67,34 +69,34 @@ pub(super) struct TxRing {
 }
 
 impl TxRing {
-    /// An empty ring.
+    /// Allocates an empty ring.
     pub(super) fn new(dma: &DmaPort, counters: Arc<E1000Counters>) -> Result<Self, ProbeError> {
         let descriptors = descriptors(dma, FRAMES)?;
         let buffers = dma.buffers(FRAMES.into(), BUFFER_BYTES)?;
         Ok(Self { descriptors, buffers, oldest: 0, submitted: 0, next: 0, counters })
     }
 
-    /// Where the device finds the descriptors.
+    /// Returns the address of the descriptors.
     pub(super) fn bus(&self) -> BusAddress {
         self.descriptors.bus()
     }
 
-    /// Whether there is no room for a frame. One descriptor stays out, so that full and empty differ.
+    /// Returns whether there is no room for a frame. One descriptor stays unused, so that a full ring differs from an empty one.
     pub(super) fn is_full(&self) -> bool {
         (self.next + 1) % FRAMES == self.oldest
     }
 
-    /// Returns the frames that were not submitted yet.
+    /// Returns the number of frames that are not submitted yet.
     pub(super) fn unsubmitted(&self) -> u16 {
         (self.next + FRAMES - self.submitted) % FRAMES
     }
 
-    /// Where the next frame is built. Not when the ring is full.
+    /// Returns the buffer for the next frame. Only for a ring that is not full.
     pub(super) fn buffer(&mut self) -> &mut [u8] {
         &mut self.buffers[usize::from(self.next)]
     }
 
-    /// Makes the first `length` bytes of that buffer a frame. At most a buffer's size, which callers have sliced.
+    /// Adds the first `length` bytes of that buffer as a frame. The caller has sliced the buffer, so `length` fits.
     pub(super) fn push(&mut self, length: usize) {
         let is_report = self.next % REPORT_EVERY == REPORT_EVERY - 1;
         let descriptor = TxDescriptor {
@@ -111,17 +113,17 @@ impl TxRing {
         self.counters.count_sent();
     }
 
-    /// What to write to the tail register, when there are frames that were not submitted.
+    /// Submits all frames: returns the new value of the tail register, or `None` when there are none.
     pub(super) fn tail_update(&mut self) -> Option<u16> {
         let has_new = self.submitted != self.next;
         self.submitted = self.next;
         has_new.then_some(self.submitted)
     }
 
-    /// Takes back what the device reports as done. Only descriptors that were submitted are looked at.
+    /// Reclaims the descriptors that the device reports as done, among those that were submitted.
     pub(super) fn reclaim(&mut self) {
         while (self.submitted + FRAMES - self.oldest) % FRAMES >= REPORT_EVERY {
-            // What is taken back ends with a report, so `oldest` is always the first of sixteen.
+            // A reclaimed group ends with a report, so `oldest` is always the first of sixteen.
             let TxReport { status, .. } = self.descriptors.read_as((self.oldest + REPORT_EVERY - 1).into());
             if status & DONE == 0 {
                 break;

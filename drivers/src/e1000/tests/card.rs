@@ -1,4 +1,4 @@
-//! The whole driver against a card made of memory: reset, EEPROM, frames, link, full ring, madness.
+//! Tests of the whole driver on a card made of memory: reset, EEPROM, frames, link, full ring, impossible reports.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -28,23 +28,23 @@ fn write(fake: &FakeMachine, offset: u64, value: u32) {
     fake.write_register(address(), 0, offset, value);
 }
 
-/// What of a card is alive by itself.
+/// The parts of the card that respond.
 #[derive(Clone, Copy)]
-struct Alive {
+struct Responds {
     reset: bool,
     eeprom: bool,
 }
 
-/// Probes while the card ends resets and reads its EEPROM.
-fn probe(fake: &'static FakeMachine, alive: Alive) -> Result<E1000, ProbeError> {
+/// Probes a card that completes resets and reads its EEPROM, if those parts respond.
+fn probe(fake: &'static FakeMachine, responds: Responds) -> Result<E1000, ProbeError> {
     let words = eeprom();
     fake.on_tick(move || {
-        if alive.reset && read(fake, CTRL.offset()) & Control::RESET.bits() != 0 {
+        if responds.reset && read(fake, CTRL.offset()) & Control::RESET.bits() != 0 {
             write(fake, CTRL.offset(), 0);
         }
-        let asked = read(fake, EERD.offset());
-        if alive.eeprom && asked & (EERD_START | EERD_DONE) == EERD_START {
-            let word = words[usize::from(asked.to_le_bytes()[1])];
+        let request = read(fake, EERD.offset());
+        if responds.eeprom && request & (EERD_START | EERD_DONE) == EERD_START {
+            let word = words[usize::from(request.to_le_bytes()[1])];
             write(fake, EERD.offset(), u32::from(word) << 16 | EERD_DONE);
         }
     });
@@ -68,7 +68,7 @@ fn eeprom() -> [u16; 256] {
 fn card() -> (&'static FakeMachine, E1000) {
     let fake = leaked();
     write(fake, STATUS.offset(), STATUS_LINK_UP);
-    let card = probe(fake, Alive { reset: true, eeprom: true }).expect("a card");
+    let card = probe(fake, Responds { reset: true, eeprom: true }).expect("a card");
     (fake, card)
 }
 
@@ -78,14 +78,14 @@ fn rings(fake: &FakeMachine) -> (DeviceRing<'_>, DeviceRing<'_>) {
     (ring(RDBA.offset()), ring(TDBA.offset()))
 }
 
-/// Pulls the line for `causes`, as the card would.
+/// Sets `causes` and asserts the line, as the card would.
 fn interrupt(fake: &FakeMachine, causes: Causes) {
     write(fake, ICR.offset(), causes.bits());
     assert!(fake.assert_line(GSI));
     write(fake, ICR.offset(), 0);
 }
 
-/// A waker that counts.
+/// A waker that counts its wakes.
 #[derive(Default)]
 struct Count(AtomicU32);
 
@@ -102,7 +102,7 @@ impl Count {
 }
 
 #[test]
-fn a_probe_leaves_a_card_that_is_ready() {
+fn a_probed_card_is_started() {
     let (fake, card) = card();
     assert_eq!(card.mac(), MAC);
     assert_eq!((read(fake, RAL0.offset()), read(fake, RAH0.offset())), (0x1200_5452, 0x8000_5634));
@@ -115,26 +115,26 @@ fn a_probe_leaves_a_card_that_is_ready() {
 }
 
 #[test]
-fn without_an_eeprom_the_filter_names_the_card() {
+fn without_an_eeprom_the_address_is_that_of_the_receive_filter() {
     let fake = leaked();
     write(fake, RAL0.offset(), 0x1200_5452);
     write(fake, RAH0.offset(), 0x8000_5634);
-    let card = probe(fake, Alive { reset: true, eeprom: false }).expect("a card");
+    let card = probe(fake, Responds { reset: true, eeprom: false }).expect("a card");
     assert_eq!(card.mac(), MAC);
 }
 
 #[test]
-fn a_card_without_a_name_or_without_an_end_of_reset_is_refused() {
-    let nameless = probe(leaked(), Alive { reset: true, eeprom: false }).expect_err("no address");
-    assert!(matches!(nameless, ProbeError::Device(text) if text.contains("holds an address")));
+fn a_card_without_an_address_or_in_reset_is_refused() {
+    let no_address = probe(leaked(), Responds { reset: true, eeprom: false }).expect_err("no address");
+    assert!(matches!(no_address, ProbeError::Device(text) if text.contains("holds an address")));
     let fake = leaked();
-    let stuck = probe(fake, Alive { reset: false, eeprom: true }).expect_err("no end");
+    let stuck = probe(fake, Responds { reset: false, eeprom: true }).expect_err("the reset times out");
     assert!(matches!(stuck, ProbeError::Device(text) if text.contains("reset")));
     assert_eq!(fake.dma_pages(), 0);
 }
 
 #[test]
-fn a_frame_wakes_and_arrives() {
+fn a_frame_wakes_the_task() {
     let (fake, mut card) = card();
     let count = Arc::new(Count::default());
     let waker = Waker::from(count.clone());
@@ -150,7 +150,7 @@ fn a_frame_wakes_and_arrives() {
 }
 
 #[test]
-fn a_card_that_is_polled_does_not_interrupt_for_frames() {
+fn a_polled_card_does_not_interrupt_for_frames() {
     let (fake, mut card) = card();
     let count = Arc::new(Count::default());
     let waker = Waker::from(count.clone());
@@ -162,7 +162,7 @@ fn a_card_that_is_polled_does_not_interrupt_for_frames() {
     rings(fake).0.receive(0, b"polled", 3, 0);
     let (token, _) = card.receive(&mut context).expect("a frame");
     token.consume(|frame| assert_eq!(frame, b"polled"));
-    // The interrupt was under way: nobody waits for it.
+    // An interrupt that was in flight wakes no task.
     interrupt(fake, Causes::RECEIVED);
     assert_eq!(count.take(), 0);
     write(fake, IMS.offset(), 0);
@@ -174,7 +174,7 @@ fn a_card_that_is_polled_does_not_interrupt_for_frames() {
 }
 
 #[test]
-fn frames_are_told_in_batches_and_when_the_link_is_looked_at() {
+fn frames_are_submitted_in_batches_and_when_the_link_state_is_read() {
     let (fake, mut card) = card();
     let mut context = Context::from_waker(Waker::noop());
     let mut send = |card: &mut E1000| {
@@ -193,7 +193,7 @@ fn frames_are_told_in_batches_and_when_the_link_is_looked_at() {
 }
 
 #[test]
-fn a_full_ring_is_told_waits_for_a_report_and_wakes() {
+fn a_full_ring_wakes_the_task_after_a_report() {
     let (fake, mut card) = card();
     let count = Arc::new(Count::default());
     let waker = Waker::from(count.clone());
@@ -203,7 +203,7 @@ fn a_full_ring_is_told_waits_for_a_report_and_wakes() {
     }
     assert_eq!(read(fake, TDT.offset()), u32::from(tx_ring::FRAMES) - 1);
     assert_eq!(read(fake, IMS.offset()), Causes::TRANSMITTED.bits());
-    // A frame that has arrived has to wait too: its answer would find no room.
+    // A received frame has to wait too: there would be no room for its answer.
     rings(fake).0.receive(0, b"a frame", 3, 0);
     assert!(card.receive(&mut context).is_none());
     rings(fake).1.report(15, 1);
@@ -214,7 +214,7 @@ fn a_full_ring_is_told_waits_for_a_report_and_wakes() {
 }
 
 #[test]
-fn the_link_is_followed_and_overruns_are_counted() {
+fn the_link_state_is_updated_and_overruns_are_counted() {
     let (fake, mut card) = card();
     let count = Arc::new(Count::default());
     let waker = Waker::from(count.clone());
@@ -229,15 +229,15 @@ fn the_link_is_followed_and_overruns_are_counted() {
 }
 
 #[test]
-fn what_the_card_counts_is_added_up_by_the_handler_and_by_the_driver() {
+fn statistics_are_added_by_the_handler_and_by_the_driver() {
     let (fake, mut card) = card();
-    // Registers of memory are not cleared by a read, so they are set anew each time.
+    // Registers made of memory are not cleared by a read, so they are set each time.
     write(fake, MPC.offset(), 3);
     interrupt(fake, Causes::OVERRUN);
     write(fake, MPC.offset(), 2);
     write(fake, CRCERRS.offset(), 1);
     assert_eq!(card.statistics(), E1000Statistics { missed: 5, crc_errors: 1 });
-    // A card that is gone has counted nothing.
+    // All ones, of a removed card, are not added.
     write(fake, MPC.offset(), u32::MAX);
     write(fake, CRCERRS.offset(), u32::MAX);
     assert_eq!(card.statistics(), E1000Statistics { missed: 5, crc_errors: 1 });
@@ -252,11 +252,11 @@ fn a_card_with_an_impossible_report_is_quarantined() {
     assert!(card.link_state(&mut context) == LinkState::Down);
     assert!(card.transmit(&mut context).is_none());
     assert_eq!((read(fake, RCTL.offset()), read(fake, TCTL.offset())), (0, 0));
-    assert_eq!(fake.read_config(address(), 4) & 4, 0, "it is off the bus, whether it heeds its registers or not");
+    assert_eq!(fake.read_config(address(), 4) & 4, 0, "bus mastering is off, even if the card ignores its registers");
 }
 
 #[test]
-fn a_line_pulled_by_another_is_not_claimed() {
+fn a_line_asserted_by_another_function_is_not_claimed() {
     let (fake, _card) = card();
     write(fake, ICR.offset(), 0);
     assert!(fake.assert_line(GSI));
@@ -267,15 +267,15 @@ fn a_line_pulled_by_another_is_not_claimed() {
 }
 
 #[test]
-fn two_cards_at_once_are_two() {
-    let places = [3, 4].map(|device| Address::new(0, 0, device, 0));
+fn two_cards_are_independent() {
+    let addresses = [3, 4].map(|device| Address::new(0, 0, device, 0));
     let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([function("00:03.0"), function("00:04.0")])));
     fake.on_tick(move || {
-        for place in places {
-            if fake.read_register(place, 0, CTRL.offset()) & Control::RESET.bits() != 0 {
-                fake.write_register(place, 0, CTRL.offset(), 0);
-                fake.write_register(place, 0, RAL0.offset(), u32::from(place.device()) * 2);
-                fake.write_register(place, 0, RAH0.offset(), RAH_VALID);
+        for address in addresses {
+            if fake.read_register(address, 0, CTRL.offset()) & Control::RESET.bits() != 0 {
+                fake.write_register(address, 0, CTRL.offset(), 0);
+                fake.write_register(address, 0, RAL0.offset(), u32::from(address.device()) * 2);
+                fake.write_register(address, 0, RAH0.offset(), RAH_VALID);
             }
         }
     });

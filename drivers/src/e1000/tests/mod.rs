@@ -1,4 +1,4 @@
-//! The driver against a card made of memory.
+//! Tests of the driver on a card made of memory.
 
 mod card;
 mod rings;
@@ -11,11 +11,11 @@ use switchboard_testing::{FakeFunction, FakeMachine};
 
 use super::{BUFFER_BYTES, DESCRIPTOR_BYTES};
 
-/// The line that the card pulls.
+/// The GSI of the card's line.
 const GSI: u32 = 10;
 
-fn function(place: &str) -> FakeFunction {
-    FakeFunction::new(0x8086, 0x100e).at(place).bar(0, 0x20000).pin(1, 10)
+fn function(address: &str) -> FakeFunction {
+    FakeFunction::new(0x8086, 0x100e).at(address).bar(0, 0x20000).pin(1, 10)
 }
 
 fn machine() -> FakeMachine {
@@ -30,24 +30,24 @@ fn dma(fake: &FakeMachine) -> DmaPort {
     fake.machine().take_all().remove(0).claim().expect("an endpoint").dma
 }
 
-/// A ring of descriptors as the device has it: by bus address.
+/// The device's side of a ring of descriptors.
 struct DeviceRing<'a> {
     fake: &'a FakeMachine,
     bus: u64,
 }
 
 impl DeviceRing<'_> {
-    fn place(&self, index: u16) -> u64 {
+    fn descriptor_address(&self, index: u16) -> u64 {
         self.bus + u64::from(index * DESCRIPTOR_BYTES)
     }
 
     fn read(&self, index: u16) -> [u8; 16] {
-        let bytes = self.fake.dma_read(self.place(index), DESCRIPTOR_BYTES.into());
+        let bytes = self.fake.dma_read(self.descriptor_address(index), DESCRIPTOR_BYTES.into());
         bytes.and_then(|bytes| bytes.try_into().ok()).expect("a descriptor in DMA memory")
     }
 
     fn write(&self, index: u16, descriptor: [u8; 16]) {
-        self.fake.dma_write(self.place(index), &descriptor).expect("a descriptor in DMA memory");
+        self.fake.dma_write(self.descriptor_address(index), &descriptor).expect("a descriptor in DMA memory");
     }
 
     fn buffer(&self, index: u16) -> u64 {
@@ -55,7 +55,7 @@ impl DeviceRing<'_> {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// Puts a frame into the buffer of a receive descriptor and writes the descriptor back.
+    /// Writes a frame to the buffer of a receive descriptor, and the descriptor back.
     fn receive(&self, index: u16, frame: &[u8], status: u8, errors: u8) {
         self.fake.dma_write(self.buffer(index), frame).expect("a buffer in DMA memory");
         self.write_back(index, u16::try_from(frame.len()).expect("a frame"), status, errors);
@@ -69,7 +69,7 @@ impl DeviceRing<'_> {
         self.write(index, descriptor);
     }
 
-    /// The frame of a transmit descriptor, and its command.
+    /// Returns the frame of a transmit descriptor, and its command byte.
     fn sent(&self, index: u16) -> (Vec<u8>, u8) {
         let descriptor = self.read(index);
         let length = usize::from(u16::from_le_bytes([descriptor[8], descriptor[9]]));
@@ -78,7 +78,7 @@ impl DeviceRing<'_> {
         (frame, descriptor[11])
     }
 
-    /// Reports a transmit descriptor as done.
+    /// Writes the status of a transmit descriptor.
     fn report(&self, index: u16, status: u8) {
         let mut descriptor = self.read(index);
         descriptor[12] = status;

@@ -1,4 +1,4 @@
-//! The rings against devices that do as they should, and against some that do not.
+//! Tests of the rings, with good and faulty devices.
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -35,7 +35,7 @@ fn push(ring: &mut TxRing, frame: &[u8]) {
 }
 
 #[test]
-fn frames_arrive_in_order_and_for_ever() {
+fn frames_arrive_in_order_around_the_ring() {
     let fake = machine();
     let (mut ring, device, counters) = rx(&fake);
     for round in 0..3 * rx_ring::FRAMES {
@@ -51,7 +51,7 @@ fn frames_arrive_in_order_and_for_ever() {
 }
 
 #[test]
-fn a_frame_that_was_not_released_is_found_again() {
+fn a_frame_is_found_until_it_is_released() {
     let fake = machine();
     let (mut ring, device, _) = rx(&fake);
     device.receive(0, b"once", DONE | END, 0);
@@ -60,11 +60,11 @@ fn a_frame_that_was_not_released_is_found_again() {
 }
 
 #[test]
-fn one_descriptor_stays_out_and_the_others_go_back_in_batches() {
+fn one_descriptor_stays_out_and_the_others_return_in_batches() {
     let fake = machine();
     let (mut ring, device, _) = rx(&fake);
     assert_eq!(ring.tail(), rx_ring::FRAMES - 1);
-    // The device may fill all it has; the one at the tail it has not, whatever it writes there.
+    // The device writes all descriptors, also the one at the tail, which it does not own.
     for index in 0..rx_ring::FRAMES {
         device.receive(index, b"full", DONE | END, 0);
     }
@@ -80,20 +80,20 @@ fn one_descriptor_stays_out_and_the_others_go_back_in_batches() {
 }
 
 #[test]
-fn the_descriptor_at_the_tail_is_not_believed() {
+fn the_descriptor_at_the_tail_is_ignored() {
     let fake = machine();
     let (mut ring, device, _) = rx(&fake);
     for index in 0..rx_ring::FRAMES {
         device.receive(index, b"full", DONE | END, 0);
     }
-    // No tail is written in between: the ring runs empty of what the device has.
+    // Without a write to the tail register, the device runs out of descriptors.
     for _ in 0..rx_ring::FRAMES - 1 {
         assert_eq!(ring.poll(), Ok(Some(4)));
         ring.release();
     }
     assert_eq!(ring.poll(), Ok(None));
     assert_eq!(ring.tail_update(), Some(rx_ring::FRAMES - 2));
-    // It was given as it is, with its "done": now it counts.
+    // The descriptor is passed to the device with its "done" bit, which now counts.
     assert_eq!(ring.poll(), Ok(Some(4)));
 }
 
@@ -108,18 +108,18 @@ fn descriptors_done_out_of_order_wait_their_turn() {
 }
 
 #[test]
-fn errors_empty_frames_and_pieces_are_dropped_and_counted() {
+fn errors_empty_and_partial_frames_are_dropped_and_counted() {
     let fake = machine();
     let (mut ring, device, counters) = rx(&fake);
     for (index, error) in [0x01, 0x02, 0x04, 0x10, 0x80].into_iter().enumerate() {
         device.receive(u16::try_from(index).expect("few"), b"bad", DONE | END, error);
     }
     device.receive(5, b"", DONE | END, 0);
-    // Three pieces of one frame: dropped to its end.
-    device.receive(6, b"piece", DONE, 0);
-    device.receive(7, b"piece", DONE, 0);
-    device.receive(8, b"piece", DONE | END, 0);
-    // Checksum errors are the stack's to find.
+    // Three parts of one frame are dropped.
+    device.receive(6, b"part", DONE, 0);
+    device.receive(7, b"part", DONE, 0);
+    device.receive(8, b"part", DONE | END, 0);
+    // The stack checks checksums.
     device.receive(9, b"good", DONE | END, 0x60);
     assert_eq!(ring.poll(), Ok(Some(4)));
     assert_eq!(ring.frame(4), b"good");
@@ -138,7 +138,7 @@ fn a_length_beyond_the_buffer_is_a_fault() {
 }
 
 #[test]
-fn an_address_that_was_written_back_is_not_kept() {
+fn an_overwritten_address_is_restored() {
     let fake = machine();
     let (mut ring, device, _) = rx(&fake);
     let buffer = device.buffer(0);
@@ -162,7 +162,7 @@ fn a_transmit_ring_fills_reports_every_sixteenth_and_empties() {
             pushed += 1;
         }
         assert!(pushed >= 48, "round {round}: {pushed}");
-        ring.tail_update().expect("news");
+        ring.tail_update().expect("frames were pushed");
         assert_eq!(ring.tail_update(), None);
         ring.reclaim();
         assert!(ring.is_full());
@@ -177,7 +177,7 @@ fn a_transmit_ring_fills_reports_every_sixteenth_and_empties() {
 }
 
 #[test]
-fn what_the_device_was_not_told_of_it_cannot_have_done() {
+fn descriptors_that_were_not_submitted_are_not_reclaimed() {
     let fake = machine();
     let (mut ring, device, _) = tx(&fake);
     while !ring.is_full() {
@@ -192,7 +192,7 @@ fn what_the_device_was_not_told_of_it_cannot_have_done() {
 }
 
 #[test]
-fn a_report_ahead_of_one_that_is_out_waits() {
+fn reports_are_taken_in_order() {
     let fake = machine();
     let (mut ring, device, counters) = tx(&fake);
     while !ring.is_full() {
@@ -210,41 +210,41 @@ fn a_report_ahead_of_one_that_is_out_waits() {
 }
 
 #[derive(Debug, Clone)]
-enum Act {
+enum Step {
     Scribble(u16, [u8; 16]),
     Poll,
     Push(usize),
-    Tell,
+    Submit,
 }
 
-fn act() -> impl Strategy<Value = Act> {
-    // "Done" often, since nothing else is looked at without it.
+fn step() -> impl Strategy<Value = Step> {
+    // The "done" bit is set often, since the rest is ignored without it.
     let scribble = (0..rx_ring::FRAMES, any::<[u8; 16]>(), any::<bool>()).prop_map(|(index, mut bytes, done)| {
         bytes[12] |= u8::from(done);
         bytes[9] &= 0x0f;
-        Act::Scribble(index, bytes)
+        Step::Scribble(index, bytes)
     });
-    prop_oneof![4 => scribble, 2 => Just(Act::Poll), 2 => (0..1515_usize).prop_map(Act::Push), 1 => Just(Act::Tell)]
+    prop_oneof![4 => scribble, 2 => Just(Step::Poll), 2 => (0..1515_usize).prop_map(Step::Push), 1 => Just(Step::Submit)]
 }
 
 proptest! {
-    /// Whatever a device writes into its descriptors: no panic, no frame larger than its buffer, and nothing but
-    /// what the device was given is taken back.
+    /// For anything that a device writes to its descriptors, there is no panic and no frame larger than its buffer, and only
+    /// descriptors that the device owned are reclaimed.
     #[test]
-    fn no_device_gets_the_rings_to_misbehave(acts in proptest::collection::vec(act(), 0..400)) {
+    fn arbitrary_descriptors_do_no_harm(steps in proptest::collection::vec(step(), 0..400)) {
         let fake = machine();
         let dma = dma(&fake);
         let counters = Arc::new(E1000Counters::default());
         let mut rx = RxRing::new(&dma, counters.clone()).expect("memory");
         let mut tx = TxRing::new(&dma, counters).expect("memory");
         let (rx_device, tx_device) = (DeviceRing { fake: &fake, bus: rx.bus().get() }, DeviceRing { fake: &fake, bus: tx.bus().get() });
-        for act in acts {
-            match act {
-                Act::Scribble(index, bytes) => {
+        for step in steps {
+            match step {
+                Step::Scribble(index, bytes) => {
                     rx_device.write(index, bytes);
                     tx_device.write(index % tx_ring::FRAMES, bytes);
                 }
-                Act::Poll => match rx.poll() {
+                Step::Poll => match rx.poll() {
                     Ok(Some(length)) => {
                         prop_assert!(length <= rx.frame(length).len());
                         rx.release();
@@ -253,7 +253,7 @@ proptest! {
                     Ok(None) => {}
                     Err(RxFault::TooLong { length }) => prop_assert!(length > 2048),
                 },
-                Act::Push(length) => {
+                Step::Push(length) => {
                     tx.reclaim();
                     if !tx.is_full() {
                         tx.buffer()[..length].fill(0xaa);
@@ -261,7 +261,7 @@ proptest! {
                     }
                     prop_assert!(tx.unsubmitted() < tx_ring::FRAMES);
                 }
-                Act::Tell => prop_assert!(tx.tail_update().is_none_or(|tail| tail < tx_ring::FRAMES)),
+                Step::Submit => prop_assert!(tx.tail_update().is_none_or(|tail| tail < tx_ring::FRAMES)),
             }
         }
     }
