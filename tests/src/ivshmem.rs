@@ -22,7 +22,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::ftruncate;
-use switchboard_instruments::ivshmem::place;
+use switchboard_instruments::ivshmem::layout;
 
 use crate::Qemu;
 use crate::scratch::ScratchPath;
@@ -89,7 +89,7 @@ impl IvshmemServer {
     #[must_use]
     #[track_caller]
     pub fn wait_served(&self) -> usize {
-        let served = || self.word(place::SERVED, 0).load(Ordering::SeqCst);
+        let served = || self.word(layout::SERVED, 0).load(Ordering::SeqCst);
         let start = Instant::now();
         while served() == 0 {
             assert!(start.elapsed() < TIMEOUT, "the guest's ivshmem driver never came up");
@@ -103,7 +103,7 @@ impl IvshmemServer {
     /// # Panics
     /// Panics when there is no such vector.
     pub fn raise(&self, vector: usize) {
-        self.word(place::RAISED, vector).fetch_add(1, Ordering::SeqCst);
+        self.word(layout::RAISED, vector).fetch_add(1, Ordering::SeqCst);
         // A write to an eventfd fails only when its 64-bit counter would overflow.
         self.shared.vectors[vector].write(1).expect("the eventfd is signalled");
     }
@@ -124,29 +124,29 @@ impl IvshmemServer {
 
     /// Marks in shared memory that no more interrupts follow.
     pub fn finish(&self) {
-        self.word(place::FINISHED, 0).store(1, Ordering::SeqCst);
+        self.word(layout::FINISHED, 0).store(1, Ordering::SeqCst);
     }
 
     /// Returns the number of the last interrupt raised.
     #[must_use]
     pub fn raised(&self, vector: usize) -> u64 {
-        self.word(place::RAISED, vector).load(Ordering::SeqCst)
+        self.word(layout::RAISED, vector).load(Ordering::SeqCst)
     }
 
     /// Returns the last number that the guest's handler has answered.
     #[must_use]
     pub fn answered(&self, vector: usize) -> u64 {
-        self.word(place::ANSWERED, vector).load(Ordering::SeqCst)
+        self.word(layout::ANSWERED, vector).load(Ordering::SeqCst)
     }
 
     /// Returns the number of calls of the guest's handler that found a new number.
     #[must_use]
     pub fn handled(&self, vector: usize) -> u64 {
-        self.word(place::HANDLED, vector).load(Ordering::SeqCst)
+        self.word(layout::HANDLED, vector).load(Ordering::SeqCst)
     }
 
-    fn word(&self, place: u64, vector: usize) -> &AtomicU64 {
-        let offset = usize::try_from(place + place::STRIDE * vector as u64).expect("a place in a page");
+    fn word(&self, value: u64, vector: usize) -> &AtomicU64 {
+        let offset = usize::try_from(value + layout::STRIDE * vector as u64).expect("an offset in a page");
         self.shared.pages.word(offset)
     }
 }

@@ -1,7 +1,8 @@
-//! What an interrupt costs, in instructions: `make bench-interrupts` boots this where the time stamp counter
-//! counts them.
+//! Measures the cost of an interrupt in instructions; `make bench-interrupts` boots it where the time stamp counter counts
+//! instructions.
 //!
-//! Every figure is the smallest of many rounds: the first ones meet cold code and, for the event, a timer.
+//! Each figure is the minimum of many rounds, because the first ones execute initialisation code, and a timer may interrupt
+//! some of the events.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -23,14 +24,14 @@ use switchboard_x86_64::instruments::{self, INSTRUCTIONS_BEFORE_DELIVERY, read_t
 use crate::edu::{ACKNOWLEDGE, FACTORIAL, INTERRUPT_WHEN_COMPUTED, Registers, STATUS};
 
 const ROUNDS: usize = 100;
-/// The functions that are used: edu, which has a line and MSI.
+/// Vendor and device id of the functions that are used: edu, which has a line and MSI.
 const EDU: (u16, u16) = (0x1234, 0x11e8);
 
 messages! {
     enum Probe { Hit }
 }
 
-/// A handler that notes twice when it was called: the second time tells what noting costs.
+/// A handler that records the time twice: the difference is the cost of recording.
 #[derive(Debug, Default)]
 struct Stopwatch {
     began: AtomicU64,
@@ -54,11 +55,11 @@ impl LineIsr for Stopwatch {
     }
 }
 
-/// A handler that does nothing, for the other sharers of a line.
+/// A handler that does nothing, for the other devices on a line.
 #[derive(Debug)]
-struct Quiet;
+struct Idle;
 
-impl LineIsr for Quiet {
+impl LineIsr for Idle {
     #[inline]
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
         Claim::Mine
@@ -67,7 +68,7 @@ impl LineIsr for Quiet {
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("{wanted} edu functions on one line are wanted, {found} in all were found")]
+    #[error("{wanted} edu functions on one line are needed, {found} in all were found")]
     TooFew { wanted: usize, found: usize },
     #[error("an interrupt was refused: {0}")]
     Refused(#[from] switchboard::interrupt::GrantError),
@@ -76,17 +77,17 @@ enum Failure {
     #[error("the registers were refused: {0}")]
     Map(#[from] switchboard::mmio::MapError),
     #[error("no handler was called")]
-    Silent,
-    #[error("the CPU was never halted when the device was done")]
-    Awake,
+    NotCalled,
+    #[error("the CPU was never halted when the device interrupted")]
+    NeverHalted,
 }
 
 /// Runs the app.
 ///
 /// # Errors
-/// What was refused, or that no handler was called.
+/// Fails when a function, its registers or its interrupts cannot be used, or no handler was called.
 pub async fn run(mut system: System) -> Outcome {
-    // The functions are wanted here, not their drivers.
+    // Releases the functions from their drivers.
     system.devices.clear();
     let machine = system.machine;
     message(machine)?;
@@ -95,7 +96,7 @@ pub async fn run(mut system: System) -> Outcome {
     Ok(())
 }
 
-/// The edu functions, of one line, that there are at least `wanted` of.
+/// Claims `wanted` edu functions that share a line.
 fn edus(machine: &'static Machine, wanted: usize) -> Result<Vec<Resources>, Failure> {
     const INTERRUPT_LINE: u16 = 0x3c;
     let functions = machine.take_all().into_iter().filter(|function| function.id() == EDU);
@@ -114,7 +115,7 @@ fn edu(machine: &'static Machine) -> Result<Resources, Failure> {
     edus(machine, 1)?.pop().ok_or(Failure::TooFew { wanted: 1, found: 0 })
 }
 
-/// What one delivery cost: up to the handler, inside handlers, and in all.
+/// The cost of one delivery in instructions: up to the handler, and all but the handlers themselves.
 #[derive(Debug, Clone, Copy)]
 struct Cost {
     to_handler: u64,
@@ -123,23 +124,23 @@ struct Cost {
 
 fn measure(machine: &'static Machine, mode: Mode, first: &Stopwatch) -> Result<Cost, Failure> {
     let report = machine.interrupt_report();
-    let vector: Vector = report.iter().find(|row| row.mode == mode).ok_or(Failure::Silent)?.vector;
-    let silent =
+    let vector: Vector = report.iter().find(|row| row.mode == mode).ok_or(Failure::NotCalled)?.vector;
+    let baseline =
         (0..ROUNDS).map(|_| instruments::open_interrupt_window(|| {})).map(|window| window.after - window.before).min();
     let round = |_| {
         first.ended.store(0, Ordering::Relaxed);
         let window = instruments::open_interrupt_window(|| instruments::raise_vector(vector));
         let (began, ended) = (first.began.load(Ordering::Relaxed), first.ended.load(Ordering::Relaxed));
         if ended == 0 {
-            return Err(Failure::Silent);
+            return Err(Failure::NotCalled);
         }
         let inside = 2 * (ended - began);
-        let all = window.after - window.before - silent.unwrap_or_default();
+        let all = window.after - window.before - baseline.unwrap_or_default();
         Ok(Cost { to_handler: began - window.before - INSTRUCTIONS_BEFORE_DELIVERY, around: all - inside })
     };
     let rounds = (0..ROUNDS).map(round).collect::<Result<Vec<_>, _>>()?;
     mark::<MEASURED>();
-    rounds.into_iter().min_by_key(|cost| cost.around).ok_or(Failure::Silent)
+    rounds.into_iter().min_by_key(|cost| cost.around).ok_or(Failure::NotCalled)
 }
 
 fn message(machine: &'static Machine) -> Result<(), Failure> {
@@ -157,9 +158,9 @@ fn lines(machine: &'static Machine) -> Result<(), Failure> {
         let mut ports = edus(machine, sharers)?.into_iter().map(|Resources { irq, .. }| irq);
         let first = ports.next().ok_or(Failure::TooFew { wanted: 1, found: 0 })?;
         let _timed = first.grant_line().map_err(|(error, _)| error)?.register(stopwatch.clone()).unmask();
-        let mut others: Vec<Line<Quiet, Live>> = Vec::new();
+        let mut others: Vec<Line<Idle, Live>> = Vec::new();
         for port in ports {
-            others.push(port.grant_line().map_err(|(error, _)| error)?.register(Arc::new(Quiet)).unmask());
+            others.push(port.grant_line().map_err(|(error, _)| error)?.register(Arc::new(Idle)).unmask());
         }
         let cost = measure(machine, Mode::Intx, &stopwatch)?;
         say!("line with {sharers}: {} to the handler, {} around all", cost.to_handler, cost.around);
@@ -167,18 +168,18 @@ fn lines(machine: &'static Machine) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes the device some hundred microseconds: long enough for the CPU to be halted until then, also on a busy host.
-const LONG: u32 = 300_000;
+/// A factorial that takes the device some hundred microseconds, so that the CPU is halted by then, also on a busy host.
+const LONG_COMPUTATION: u32 = 300_000;
 
-/// A handler that notifies a task, and notes when.
+/// A handler that notifies a task, and records the time.
 #[derive(Debug)]
-struct Waking {
+struct NotifyingHandler {
     registers: Bar<Registers>,
     done: Notifier,
     at: AtomicU64,
 }
 
-impl MessageIsr<1> for Waking {
+impl MessageIsr<1> for NotifyingHandler {
     type Message = Probe;
     fn on_message(&self, Probe::Hit: Probe, isr: &InIsr<'_>) {
         self.registers.write(&ACKNOWLEDGE, u32::MAX);
@@ -187,27 +188,27 @@ impl MessageIsr<1> for Waking {
     }
 }
 
-/// The device interrupts a while after it was asked, when the CPU has nothing left to do and sleeps.
+/// Measures the time from a notification to its task, with interrupts that come while the CPU is halted.
 async fn notify(machine: &'static Machine) -> Result<(), Failure> {
     let Resources { bar0, irq, .. } = edu(machine)?;
     let (done, mut waiter) = event();
     let registers = bar0.map().map_err(|(error, _)| error)?;
-    let waking = Arc::new(Waking { registers, done, at: AtomicU64::new(0) });
-    let granted: Messages<1, Waking> = irq.grant_messages().map_err(|(error, _)| error)?;
-    let _live = granted.register(waking.clone()).unmask();
-    waking.registers.write(&STATUS, INTERRUPT_WHEN_COMPUTED);
+    let handler = Arc::new(NotifyingHandler { registers, done, at: AtomicU64::new(0) });
+    let granted: Messages<1, NotifyingHandler> = irq.grant_messages().map_err(|(error, _)| error)?;
+    let _live = granted.register(handler.clone()).unmask();
+    handler.registers.write(&STATUS, INTERRUPT_WHEN_COMPUTED);
     let mut best = None;
     for _ in 0..ROUNDS {
-        let idle = tasks::idle_ns();
-        waking.registers.write(&FACTORIAL, LONG);
+        let idle_before = tasks::idle_ns();
+        handler.registers.write(&FACTORIAL, LONG_COMPUTATION);
         waiter.wait().await;
-        let cost = read_tsc() - waking.at.load(Ordering::Relaxed);
-        // The host decides when the device is done. Before the CPU is halted the way to the task is shorter.
-        if tasks::idle_ns() > idle {
+        let cost = read_tsc() - handler.at.load(Ordering::Relaxed);
+        // The host decides when the device interrupts. If the CPU is not halted yet, the cost is smaller, and not counted.
+        if tasks::idle_ns() > idle_before {
             best = Some(best.map_or(cost, |best: u64| best.min(cost)));
         }
     }
-    let best = best.ok_or(Failure::Awake)?;
+    let best = best.ok_or(Failure::NeverHalted)?;
     say!("event: {best} from the notification to the task, on an idle CPU");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! edu as a source of interrupts: its one message or its line, raised by a register (QEMU, `docs/specs/edu`).
+//! QEMU's edu as a source of interrupts: one message or the line, raised by a register (QEMU, `docs/specs/edu`).
 
 use alloc::sync::Arc;
 
@@ -8,9 +8,9 @@ use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard_drivers::edu::{Edu, EduMessage};
 
-use crate::raise::{Count, InterruptSource, Raise, RaiseError, source_of};
+use crate::raise::{InterruptSource, Raise, RaiseError, SourceCounts, source_of};
 
-/// The registers that have to do with interrupts.
+/// The registers that concern interrupts.
 #[derive(Debug)]
 pub struct Registers;
 
@@ -20,19 +20,19 @@ impl RegisterBlock for Registers {
 
 /// Bits 15 to 0: 0x00ed.
 const IDENTIFICATION: Reg<Registers, u32, ReadOnly> = Reg::at(0x00);
-/// Begins to compute a factorial, which takes the longer the larger the number is.
+/// Starts the computation of a factorial, whose duration grows with the number.
 pub const FACTORIAL: Reg<Registers, u32> = Reg::at(0x08);
-/// Whether a factorial interrupts when it is computed.
+/// Enables the interrupt of a computed factorial: [`INTERRUPT_WHEN_COMPUTED`].
 pub const STATUS: Reg<Registers, u32> = Reg::at(0x20);
-/// Why the device interrupts.
+/// The pending interrupt causes.
 pub const CAUSES: Reg<Registers, u32, ReadOnly> = Reg::at(0x24);
-/// The bits written become causes.
+/// Sets the causes that are written.
 pub const RAISE: Reg<Registers, u32, WriteOnly> = Reg::at(0x60);
-/// Clears the causes written.
+/// Clears the causes that are written.
 pub const ACKNOWLEDGE: Reg<Registers, u32, WriteOnly> = Reg::at(0x64);
-/// `STATUS`: interrupt when a factorial is computed.
+/// `STATUS`: a computed factorial interrupts.
 pub const INTERRUPT_WHEN_COMPUTED: u32 = 0x80;
-/// A cause that the device does not raise by itself.
+/// A cause that the device itself never sets.
 pub const RAISED: u32 = 0x100;
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl MessageIsr<1> for Shared {
 
     fn on_message(&self, EduMessage::Done: EduMessage, _isr: &InIsr<'_>) {
         self.registers.write(&ACKNOWLEDGE, u32::MAX);
-        self.sources[0].answer();
+        self.sources[0].served();
     }
 }
 
@@ -56,7 +56,7 @@ impl LineIsr for Shared {
         match self.registers.read(&CAUSES) {
             0 => return Claim::NotMine,
             u32::MAX => {
-                // Gone or not, the wire is somebody else's.
+                // All ones: the device may be gone. The interrupt is another device's in any case.
                 let _ = self.presence.confirm();
                 return Claim::NotMine;
             }
@@ -66,7 +66,7 @@ impl LineIsr for Shared {
     }
 }
 
-/// An edu device that is used for its interrupt alone.
+/// An edu device that is used only as a source of interrupts.
 #[derive(Debug)]
 pub struct EduRaiser {
     interrupts: Interrupts<1, Shared, Live>,
@@ -100,12 +100,12 @@ impl Raise for EduRaiser {
 
     fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
         self.shared.presence.check()?;
-        source_of(&self.shared.sources, source)?.number();
+        source_of(&self.shared.sources, source)?.next_number();
         self.shared.registers.write(&RAISE, RAISED);
         Ok(())
     }
 
-    fn count(&self, source: usize) -> Count {
+    fn count(&self, source: usize) -> SourceCounts {
         self.shared.sources.get(source).map(InterruptSource::count).unwrap_or_default()
     }
 }

@@ -1,10 +1,10 @@
-//! ivshmem-doorbell: memory that guests and programs of the host share, and interrupts between them.
+//! The driver of ivshmem-doorbell: shared memory of guests and host programs, and interrupts between them.
 //!
-//! Whoever is connected to the same server can write the memory and ring any vector of any other (QEMU,
-//! `docs/specs/ivshmem-spec`). There are only messages: the device has no register that would tell whose line it is.
+//! All peers of one server can write the memory, and signal any vector of each other (QEMU, `docs/specs/ivshmem-spec`).
+//! The driver accepts only messages, because the device has no register by which a handler could claim a line.
 //!
-//! What is where in the memory is this driver's choice, and its peers' ([`place`]): numbers of interrupts, and how
-//! far the handler has answered, so that both sides can see that none is lost.
+//! The driver and its peers agree on the [`layout`] of the memory: sequence numbers of the interrupts raised and served, so
+//! that both sides can detect a lost one.
 
 use alloc::sync::Arc;
 
@@ -14,26 +14,26 @@ use switchboard::interrupt::{Each, InIsr, Live, MessageRoutine, Messages, Mode};
 use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
-use crate::raise::{Count, Raise, RaiseError};
+use crate::raise::{Raise, RaiseError, SourceCounts};
 
-/// Vectors that this driver serves; the device may have more.
+/// The largest number of vectors that this driver serves; the device may have more.
 pub const VECTORS: usize = 8;
 
-/// Where the peers find what in the shared memory. Every value is 8 bytes, little-endian.
-pub mod place {
-    /// For each vector, the number of the last interrupt raised. Written before the vector is rung.
+/// The layout of the shared memory: offsets in bytes. Every value has 8 bytes, little-endian.
+pub mod layout {
+    /// For each vector, the number of the last interrupt raised. Written before the vector is signalled.
     pub const RAISED: u64 = 0x000;
-    /// For each vector, the last number that the handler answered for.
+    /// For each vector, the last number that the handler has served.
     pub const ANSWERED: u64 = 0x200;
-    /// For each vector, the handler calls that found a new number.
+    /// For each vector, the number of handler calls that found a new number.
     pub const HANDLED: u64 = 0x400;
-    /// How many vectors the guest serves, the first ones. Zero until it does: what is rung before is lost.
+    /// The number of vectors that the guest serves, from the first one on. Zero before that: earlier signals are lost.
     pub const SERVED: u64 = 0x600;
-    /// Not zero when the peer has raised all that it wants to.
+    /// Non-zero once the peer raises no more interrupts.
     pub const FINISHED: u64 = 0x640;
-    /// For each vector, the handler calls that found nothing new.
+    /// For each vector, the number of handler calls that found no new number.
     pub const IDLE: u64 = 0x800;
-    /// From one vector's value to the next: a cache line.
+    /// The distance between the values of two vectors: a cache line.
     pub const STRIDE: u64 = 0x40;
 }
 
@@ -44,12 +44,12 @@ impl RegisterBlock for Registers {
     const SIZE: u64 = 0x100;
 }
 
-/// Our number among the peers; negative while the server has not told.
+/// Our peer id; -1 until the server has sent it.
 const POSITION: Reg<Registers, u32, ReadOnly> = Reg::at(0x08);
-/// Bits 31 to 16: whom to ring; 15 to 0: on which vector.
+/// Signals a vector of a peer. Bits 31 to 16: the peer id; 15 to 0: the vector.
 const DOORBELL: Reg<Registers, u32, WriteOnly> = Reg::at(0x0c);
 
-/// The part of the shared memory that has places.
+/// The part of the shared memory that the [`layout`] describes.
 #[derive(Debug)]
 pub struct SharedMemory;
 
@@ -59,34 +59,33 @@ impl RegisterBlock for SharedMemory {
 }
 
 messages! {
-    /// The vectors that a peer can ring.
+    /// The vectors that a peer can signal.
     pub enum Vector { V0, V1, V2, V3, V4, V5, V6, V7 }
 }
 
-/// What the handlers share.
+/// The state that all handlers share.
 #[derive(Debug)]
 struct Shared {
     memory: Bar<SharedMemory>,
     presence: Presence,
 }
 
-/// The handler of one vector. What it has counted is its own: no other handler and no task touches it, and the memory has
-/// a copy for those who want to know.
+/// The handler of one vector. Its counts are exclusive to it; the shared memory has a copy for tasks and peers.
 #[derive(Debug)]
-struct Answering {
+struct VectorHandler {
     shared: Arc<Shared>,
     vector: usize,
-    /// The last number answered for.
+    /// The last number that was served.
     last: u64,
     handled: u64,
     idle: u64,
 }
 
-impl MessageRoutine for Answering {
+impl MessageRoutine for VectorHandler {
     fn on_message(&mut self, _isr: &InIsr<'_>) {
         let memory = &self.shared.memory;
-        let number = get(memory, place::RAISED, self.vector);
-        // A number may be anything; of one that is gone it is nothing.
+        let number = get(memory, layout::RAISED, self.vector);
+        // A peer may write any number, and so may a device that was removed return all ones.
         if number == u64::MAX && self.shared.presence.confirm().is_err() {
             return;
         }
@@ -96,16 +95,25 @@ impl MessageRoutine for Answering {
         } else {
             self.idle += 1;
         }
-        put(memory, place::ANSWERED, self.vector, self.last);
-        put(memory, place::HANDLED, self.vector, self.handled);
-        put(memory, place::IDLE, self.vector, self.idle);
+        put(memory, layout::ANSWERED, self.vector, self.last);
+        put(memory, layout::HANDLED, self.vector, self.handled);
+        put(memory, layout::IDLE, self.vector, self.idle);
     }
 }
 
 /// A handler for each vector.
-type Handlers = (Answering, Answering, Answering, Answering, Answering, Answering, Answering, Answering);
+type Handlers = (
+    VectorHandler,
+    VectorHandler,
+    VectorHandler,
+    VectorHandler,
+    VectorHandler,
+    VectorHandler,
+    VectorHandler,
+    VectorHandler,
+);
 
-/// One ivshmem device.
+/// An ivshmem device that counts the interrupts of its peers.
 #[derive(Debug)]
 pub struct Ivshmem {
     messages: Messages<VECTORS, Each<Vector, Handlers>, Live>,
@@ -122,41 +130,41 @@ impl Driver for Ivshmem {
         let Resources { bar0, bar2, irq, presence, .. } = function.claim()?;
         let registers: Bar<Registers> = bar0.map()?;
         let shared = Arc::new(Shared { memory: bar2.map()?, presence });
-        // Above 65,535 it is the -1 of a device that no server has spoken to.
+        // Above 65,535 it is -1: no server is connected.
         let position = u16::try_from(registers.read(&POSITION))
-            .map_err(|_| ProbeError::Device("the device has no number: is its server there?"))?;
-        // The memory outlives its drivers: each goes on where the last one stopped.
+            .map_err(|_| ProbeError::Device("the device has no peer id: no server is connected"))?;
+        // The memory outlives the driver, so that each continues the counts of the last one.
         let of = |vector| {
-            let found = |place| get(&shared.memory, place, vector);
-            let (last, handled, idle) = (found(place::ANSWERED), found(place::HANDLED), found(place::IDLE));
-            Answering { shared: shared.clone(), vector, last, handled, idle }
+            let stored = |offset| get(&shared.memory, offset, vector);
+            let (last, handled, idle) = (stored(layout::ANSWERED), stored(layout::HANDLED), stored(layout::IDLE));
+            VectorHandler { shared: shared.clone(), vector, last, handled, idle }
         };
         let handlers = (of(0), of(1), of(2), of(3), of(4), of(5), of(6), of(7));
         let messages = irq.min_vectors(1).grant_messages()?.register_each(handlers).unmask();
-        put(&shared.memory, place::SERVED, 0, messages.vectors() as u64);
+        put(&shared.memory, layout::SERVED, 0, messages.vectors() as u64);
         Ok(Self { messages, shared, registers, position })
     }
 }
 
 impl Ivshmem {
-    /// Our number among the peers.
+    /// Returns our peer id.
     #[must_use]
     pub fn position(&self) -> u16 {
         self.position
     }
 
-    /// Rings a vector of a peer. A peer or a vector that there is not is ignored by the device.
-    pub fn ring(&self, peer: u16, vector: u16) {
+    /// Signals a vector of a peer. The device ignores unknown peers and vectors.
+    pub fn signal(&self, peer: u16, vector: u16) {
         self.registers.write(&DOORBELL, u32::from(peer) << 16 | u32::from(vector));
     }
 
-    /// Whether the peer has said that it raises no more.
+    /// Returns `true` once the peer raises no more interrupts.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        get(&self.shared.memory, place::FINISHED, 0) != 0
+        get(&self.shared.memory, layout::FINISHED, 0) != 0
     }
 
-    /// The shared memory: untyped, and written by others at any time.
+    /// Returns the shared memory, which peers may write at any time.
     #[must_use]
     pub fn memory(&self) -> &Bar<SharedMemory> {
         &self.shared.memory
@@ -168,12 +176,12 @@ impl Raise for Ivshmem {
         self.messages.mode()
     }
 
-    /// The device rings vector n by entry n, so one whose entry was not granted is not served.
+    /// The device sends vector n by MSI-X entry n, so only vectors whose entries were granted are served.
     fn sources(&self) -> usize {
         self.messages.vectors()
     }
 
-    /// Rings a vector of our own.
+    /// Signals one of our own vectors.
     fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
         self.shared.presence.check()?;
         let sources = self.sources();
@@ -181,42 +189,42 @@ impl Raise for Ivshmem {
             .ok()
             .filter(|_| source < sources)
             .ok_or(RaiseError::NoSource { index: source, sources })?;
-        // Whoever else has the memory may have written any number there.
+        // Wrapping, because a peer may have written any number.
         put(
             &self.shared.memory,
-            place::RAISED,
+            layout::RAISED,
             source,
-            get(&self.shared.memory, place::RAISED, source).wrapping_add(1),
+            get(&self.shared.memory, layout::RAISED, source).wrapping_add(1),
         );
-        self.ring(self.position, vector);
+        self.signal(self.position, vector);
         Ok(())
     }
 
-    fn count(&self, source: usize) -> Count {
+    fn count(&self, source: usize) -> SourceCounts {
         if source >= VECTORS {
-            return Count::default();
+            return SourceCounts::default();
         }
-        let of = |place| get(&self.shared.memory, place, source);
-        let handled = of(place::HANDLED);
-        let coalesced = of(place::ANSWERED).saturating_sub(handled);
-        Count { raised: of(place::RAISED), handled, coalesced, idle: of(place::IDLE) }
+        let of = |offset| get(&self.shared.memory, offset, source);
+        let handled = of(layout::HANDLED);
+        let coalesced = of(layout::ANSWERED).saturating_sub(handled);
+        SourceCounts { raised: of(layout::RAISED), handled, coalesced, idle: of(layout::IDLE) }
     }
 }
 
 impl Drop for Ivshmem {
-    /// The peers ring in vain from here on.
+    /// Marks in shared memory that the peers' signals are no longer served.
     fn drop(&mut self) {
-        put(&self.shared.memory, place::SERVED, 0, 0);
+        put(&self.shared.memory, layout::SERVED, 0, 0);
     }
 }
 
-fn get(memory: &Bar<SharedMemory>, place: u64, vector: usize) -> u64 {
-    memory.try_read(place + place::STRIDE * vector as u64).unwrap_or(0)
+fn get(memory: &Bar<SharedMemory>, offset: u64, vector: usize) -> u64 {
+    memory.try_read(offset + layout::STRIDE * vector as u64).unwrap_or(0)
 }
 
-fn put(memory: &Bar<SharedMemory>, place: u64, vector: usize, value: u64) {
-    let written = memory.try_write(place + place::STRIDE * vector as u64, value);
-    debug_assert!(written.is_some(), "the places of {VECTORS} vectors lie in the block");
+fn put(memory: &Bar<SharedMemory>, offset: u64, vector: usize, value: u64) {
+    let written = memory.try_write(offset + layout::STRIDE * vector as u64, value);
+    debug_assert!(written.is_some(), "the values of {VECTORS} vectors are within the block");
 }
 
 #[cfg(test)]
@@ -241,36 +249,36 @@ mod tests {
         attach(fake.machine().take_all().remove(0))
     }
 
-    fn low(fake: &FakeMachine, place: u64, vector: u64) -> u32 {
-        fake.read_register(here(), 2, place + place::STRIDE * vector)
+    fn low(fake: &FakeMachine, offset: u64, vector: u64) -> u32 {
+        fake.read_register(here(), 2, offset + layout::STRIDE * vector)
     }
 
     #[test]
-    fn a_vector_answers_for_the_number_that_its_peer_wrote() {
+    fn a_vector_serves_up_to_the_number_that_its_peer_wrote() {
         let fake = fake(ModePolicy::all());
         let device = device(&fake).expect("it probes");
-        assert_eq!(low(&fake, place::SERVED, 0), 8);
-        fake.write_register(here(), 2, place::RAISED + place::STRIDE * 5, 3);
+        assert_eq!(low(&fake, layout::SERVED, 0), 8);
+        fake.write_register(here(), 2, layout::RAISED + layout::STRIDE * 5, 3);
         assert_eq!(device.count(5).outstanding(), 3);
         fake.send(here(), 5).expect("sent");
-        assert_eq!(device.count(5), Count { raised: 3, handled: 1, coalesced: 2, idle: 0 });
-        assert_eq!((low(&fake, place::ANSWERED, 5), low(&fake, place::HANDLED, 5)), (3, 1));
-        assert_eq!(device.count(4), Count::default());
+        assert_eq!(device.count(5), SourceCounts { raised: 3, handled: 1, coalesced: 2, idle: 0 });
+        assert_eq!((low(&fake, layout::ANSWERED, 5), low(&fake, layout::HANDLED, 5)), (3, 1));
+        assert_eq!(device.count(4), SourceCounts::default());
     }
 
     #[test]
-    fn it_rings_itself_by_its_own_number() {
+    fn it_signals_itself_by_its_own_peer_id() {
         let fake = fake(ModePolicy::all());
         fake.write_register(here(), 0, POSITION.offset(), 7);
         let mut device = device(&fake).expect("it probes");
         device.raise(2).expect("raised");
         assert_eq!(fake.read_register(here(), 0, DOORBELL.offset()), 7 << 16 | 2);
-        assert_eq!(low(&fake, place::RAISED, 2), 1);
+        assert_eq!(low(&fake, layout::RAISED, 2), 1);
         assert_eq!(device.raise(8), Err(RaiseError::NoSource { index: 8, sources: 8 }));
     }
 
     #[test]
-    fn without_a_server_or_messages_it_is_refused() {
+    fn without_a_server_or_messages_the_probe_fails() {
         let alone = fake(ModePolicy::all());
         alone.write_register(here(), 0, POSITION.offset(), u32::MAX);
         assert!(matches!(device(&alone), Err(ProbeError::Device(_))));
@@ -278,9 +286,9 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_gone_serves_nothing() {
+    fn a_dropped_driver_serves_nothing() {
         let fake = fake(ModePolicy::all());
         drop(device(&fake).expect("it probes"));
-        assert_eq!(low(&fake, place::SERVED, 0), 0);
+        assert_eq!(low(&fake, layout::SERVED, 0), 0);
     }
 }

@@ -1,103 +1,109 @@
-//! Devices that interrupt when they are told to, and how it is told that no interrupt is lost.
+//! Devices that interrupt on request, and the accounting that detects a lost interrupt.
 //!
-//! Every interrupt of a source has a number, one more than the last. Interrupts of one message merge before they are
-//! served, so a handler does not count calls: it reads the last number that was raised, and answers for all up to
-//! it. What was raised is then handled, or coalesced with what was, or lost.
+//! Each interrupt of a source has a sequence number. Interrupts of one message coalesce before they are served, so
+//! counting handler calls proves nothing. Instead the handler reads the last number that was raised, and serves all
+//! interrupts up to it. Each raised interrupt is then handled, coalesced or lost.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use switchboard::function::Gone;
 use switchboard::interrupt::Mode;
 
-/// A device that interrupts when it is told to.
+/// A device that interrupts on request.
 pub trait Raise {
-    /// How its interrupts come.
+    /// Returns the interrupt mode that was granted.
     fn mode(&self) -> Mode;
 
-    /// Interrupts that it keeps apart: each of 0 to `sources` has a handler call of its own.
+    /// Returns the number of independent interrupt sources. They are numbered from 0.
     fn sources(&self) -> usize;
 
     /// Raises the interrupt of a source once.
     ///
     /// # Errors
-    /// [`RaiseError`]; nothing was raised then.
+    /// [`RaiseError`]; no interrupt was raised.
     fn raise(&mut self, source: usize) -> Result<(), RaiseError>;
 
-    /// What became of a source's interrupts; all zeros for a source that there is not.
-    fn count(&self, source: usize) -> Count;
+    /// Returns the counts of a source; all zero if there is no such source.
+    fn count(&self, source: usize) -> SourceCounts;
 }
 
-/// What became of the interrupts of a source.
+/// The counts of the interrupts of one source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
+pub struct SourceCounts {
     /// Interrupts raised.
     pub raised: u64,
-    /// Handler calls that found new ones.
+    /// Handler calls that found new interrupts.
     pub handled: u64,
-    /// Interrupts that were served together with a later one.
+    /// Interrupts that were served together with a later one by one handler call.
     pub coalesced: u64,
-    /// Handler calls that found nothing new.
+    /// Handler calls that found no new interrupt.
     pub idle: u64,
 }
 
-impl Count {
-    /// Interrupts that no handler call has answered for.
+impl SourceCounts {
+    /// Returns the number of interrupts that were raised and not yet served.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
         self.raised.saturating_sub(self.handled + self.coalesced)
     }
 }
 
-/// Why an interrupt was not raised.
+/// The reason why an interrupt was not raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RaiseError {
-    /// No such source.
+    /// There is no such source.
     #[error("there is no interrupt source {index}: the device has {sources}")]
     NoSource {
-        /// The source that was wanted.
+        /// The requested source.
         index: usize,
-        /// How many there are.
+        /// The number of sources.
         sources: usize,
     },
-    /// The device has not taken what it was given before; it is worth another try later.
+    /// The device has not completed earlier requests; try again later.
     #[error("the device is busy")]
     Busy,
-    /// The device was taken out of the machine.
+    /// The device was removed from the machine.
     #[error(transparent)]
     Gone(#[from] Gone),
-    /// The device said what cannot be, and is set aside.
-    #[error("the device answered out of turn, and is set aside")]
-    Broken,
+    /// The device completed requests out of order, and was quarantined: it is reset and isolated from the bus.
+    #[error("the device completed requests out of order, and is quarantined")]
+    Quarantined,
 }
 
-/// The handler's side of a source: how far it has answered.
+/// The handler's side of a source: the last sequence number that was served, and the handler's calls.
 #[derive(Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct SequenceTracker {
     last: AtomicU64,
     handled: AtomicU64,
     idle: AtomicU64,
 }
 
-impl Answers {
-    /// Answers for everything up to `number`. Only one handler runs for a source, so nothing here is a locked access.
+impl SequenceTracker {
+    /// Records that all interrupts up to `number` are served. Only one handler runs for a source, so no atomic
+    /// read-modify-write operation is needed.
     #[inline]
-    pub(crate) fn answer(&self, number: u64) {
+    pub(crate) fn served_up_to(&self, number: u64) {
         let (last, calls) =
             (self.last.load(Ordering::Relaxed), if number > self.last() { &self.handled } else { &self.idle });
         self.last.store(number.max(last), Ordering::Release);
         calls.store(calls.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// The last number answered for.
+    /// Returns the last number that was served.
     pub(crate) fn last(&self) -> u64 {
         self.last.load(Ordering::Acquire)
     }
 
-    /// The whole account, given what was raised.
-    pub(crate) fn count(&self, raised: u64) -> Count {
+    /// Returns the counts of a source that has raised `raised` interrupts.
+    pub(crate) fn count(&self, raised: u64) -> SourceCounts {
         let (handled, last) = (self.handled.load(Ordering::Acquire), self.last());
-        Count { raised, handled, coalesced: last.saturating_sub(handled), idle: self.idle.load(Ordering::Acquire) }
+        SourceCounts {
+            raised,
+            handled,
+            coalesced: last.saturating_sub(handled),
+            idle: self.idle.load(Ordering::Acquire),
+        }
     }
 }
 
@@ -105,28 +111,28 @@ impl Answers {
 #[derive(Debug, Default)]
 pub(crate) struct InterruptSource {
     raised: AtomicU64,
-    answers: Answers,
+    tracker: SequenceTracker,
 }
 
 impl InterruptSource {
-    /// Takes the next number; the device is told to interrupt after that.
-    pub(crate) fn number(&self) {
+    /// Takes the next sequence number. Called before the device is made to interrupt.
+    pub(crate) fn next_number(&self) {
         self.raised.store(self.raised.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Answers for everything raised so far. Called after the device was acknowledged: what is raised from then on
-    /// makes the device interrupt anew.
+    /// Records that all interrupts raised so far are served. Called after the device is acknowledged, so that whatever is
+    /// raised later interrupts again.
     #[inline]
-    pub(crate) fn answer(&self) {
-        self.answers.answer(self.raised.load(Ordering::Acquire));
+    pub(crate) fn served(&self) {
+        self.tracker.served_up_to(self.raised.load(Ordering::Acquire));
     }
 
-    pub(crate) fn count(&self) -> Count {
-        self.answers.count(self.raised.load(Ordering::Acquire))
+    pub(crate) fn count(&self) -> SourceCounts {
+        self.tracker.count(self.raised.load(Ordering::Acquire))
     }
 }
 
-/// The source of that number.
+/// Returns the source with an index.
 pub(crate) fn source_of<T>(sources: &[T], source: usize) -> Result<&T, RaiseError> {
     sources.get(source).ok_or(RaiseError::NoSource { index: source, sources: sources.len() })
 }
@@ -138,23 +144,23 @@ mod tests {
     #[test]
     fn every_number_is_handled_coalesced_or_outstanding() {
         let source = InterruptSource::default();
-        source.number();
-        source.answer();
-        source.answer();
-        (0..3).for_each(|_| source.number());
-        source.answer();
-        source.number();
+        source.next_number();
+        source.served();
+        source.served();
+        (0..3).for_each(|_| source.next_number());
+        source.served();
+        source.next_number();
         let count = source.count();
-        assert_eq!(count, Count { raised: 5, handled: 2, coalesced: 2, idle: 1 });
+        assert_eq!(count, SourceCounts { raised: 5, handled: 2, coalesced: 2, idle: 1 });
         assert_eq!(count.outstanding(), 1);
     }
 
     #[test]
-    fn numbers_that_go_back_answer_for_nothing() {
-        let answers = Answers::default();
+    fn lower_numbers_serve_nothing() {
+        let tracker = SequenceTracker::default();
         for number in [7, 3, 0, 7] {
-            answers.answer(number);
+            tracker.served_up_to(number);
         }
-        assert_eq!(answers.count(7), Count { raised: 7, handled: 1, coalesced: 6, idle: 3 });
+        assert_eq!(tracker.count(7), SourceCounts { raised: 7, handled: 1, coalesced: 6, idle: 3 });
     }
 }

@@ -22,12 +22,12 @@ fn reported(guest: &Guest) -> String {
     let asserted = guest.wait_for("claimed by no handler");
     let gsi = asserted.split("GSI ").nth(1).and_then(|rest| rest.split(',').next()).expect("its number").to_owned();
     guest.wait_for(&format!("GSI {gsi}: a storm that no handler claims; the line is masked"));
-    guest.wait_for("(deaf)");
+    guest.wait_for("(unclaimed)");
     gsi
 }
 
-fn deaf_calls(interrupts: &InterruptsReport) -> u64 {
-    interrupts.of("deaf").map(|row| row.count).sum()
+fn unclaimed_calls(interrupts: &InterruptsReport) -> u64 {
+    interrupts.of("unclaimed").map(|row| row.count).sum()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn is_masked_within_a_thousand_and_polled_slowly() {
     let guest = Qemu::new(Machine::Q35).nic_device("virtio-net-pci").device("edu").option(STORM).start();
     reported(&guest);
     drop(guest.client());
-    let (start, first) = (Instant::now(), deaf_calls(&guest.interrupts()));
+    let (start, first) = (Instant::now(), unclaimed_calls(&guest.interrupts()));
     let since_boot = guest.client().get("/status").expect("the status").body;
     let status: serde_json::Value = serde_json::from_slice(&since_boot).expect("JSON");
     let seconds = status["uptime_ms"].as_u64().expect("a time") / 1000 + 1;
@@ -63,7 +63,7 @@ fn is_masked_within_a_thousand_and_polled_slowly() {
 
     hello(&guest, 100);
     std::thread::sleep(Duration::from_secs(1));
-    let (more, passed) = (deaf_calls(&guest.interrupts()) - first, start.elapsed().as_secs() + 1);
+    let (more, passed) = (unclaimed_calls(&guest.interrupts()) - first, start.elapsed().as_secs() + 1);
     assert!((5..=100 * passed).contains(&more), "{more} calls in {passed} s");
 }
 

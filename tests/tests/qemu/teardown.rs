@@ -19,7 +19,7 @@ fn start(qemu: Qemu, rounds: u64, driver: &str) -> Guest {
 fn check_report(guest: &Guest, rounds: u64, driver: &str, mode: &str, others: &[&str]) {
     assert_eq!(guest.exit(), Exit::Success);
     let line = guest.wait_for(&format!("teardown {driver} "));
-    assert!(line.contains(&format!(" {mode} rounds {rounds} ")) && line.contains(" late 0 kept 0 "), "{line}");
+    assert!(line.contains(&format!(" {mode} rounds {rounds} ")) && line.contains(" late 0 leaked 0 "), "{line}");
     let calls = line.split(" calls ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|n| n.parse().ok());
     // A round waits for zero to seven calls.
     assert!(calls.is_some_and(|calls: u64| calls >= rounds * 7 / 2), "{line}");

@@ -1,8 +1,8 @@
-//! Intel's 82574 gigabit card, the part that interrupts: five causes, each with a message of its own by MSI-X, and
-//! all of them on one message or on the line otherwise.
+//! Intel's 82574 network card as a source of interrupts: five causes, each with its own MSI-X message, or all of them on
+//! one MSI message or on the line.
 //!
-//! Section numbers are those of Intel's 82574 datasheet (2.5). Frames are not sent or received: the causes are set
-//! by software, which the card allows for testing (10.2.4.3).
+//! Section numbers are those of Intel's 82574 datasheet (2.5). No frames are sent or received: software sets the causes,
+//! which the card allows for tests (10.2.4.3).
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::platform::Clock;
 
-use crate::raise::{Count, InterruptSource, Raise, RaiseError, source_of};
+use crate::raise::{InterruptSource, Raise, RaiseError, SourceCounts, source_of};
 
 #[derive(Debug)]
 struct Registers;
@@ -27,16 +27,17 @@ impl RegisterBlock for Registers {
 
 const CTRL: Reg<Registers, u32> = Reg::at(0x00);
 const STATUS: Reg<Registers, u32, ReadOnly> = Reg::at(0x08);
-/// The causes. Written ones are cleared; without MSI-X, reading clears them all (10.2.4.1).
+/// The pending causes. Writing ones clears them; without MSI-X, reading clears all of them (10.2.4.1).
 const ICR: Reg<Registers, u32> = Reg::at(0xc0);
 /// Sets causes.
 const ICS: Reg<Registers, u32, WriteOnly> = Reg::at(0xc8);
-/// Lets causes interrupt, and keeps them from it.
+/// Unmasks causes.
 const IMS: Reg<Registers, u32, WriteOnly> = Reg::at(0xd0);
+/// Masks causes.
 const IMC: Reg<Registers, u32, WriteOnly> = Reg::at(0xd8);
-/// Which causes are cleared by their message being sent. None: the handler clears its own.
+/// The causes that are cleared when their message is sent. None here: the handler clears its own.
 const EIAC: Reg<Registers, u32> = Reg::at(0xdc);
-/// Which entry tells of which cause: four bits each, the highest of them "valid" (10.2.4.10).
+/// The MSI-X entry of each cause: four bits for each, the highest of them "valid" (10.2.4.10).
 const IVAR: Reg<Registers, u32> = Reg::at(0xe4);
 
 const RESET: u32 = 1 << 26;
@@ -44,7 +45,7 @@ const RESET: u32 = 1 << 26;
 const FIRST_CAUSE: usize = 20;
 
 /// A reset takes a microsecond (4.6.1).
-const RESET_TIME: u64 = 10_000_000;
+const RESET_TIMEOUT_NS: u64 = 10_000_000;
 
 messages! {
     /// The causes, in the order of their bits.
@@ -63,12 +64,12 @@ struct Shared {
     registers: Bar<Registers>,
     presence: Presence,
     sources: [InterruptSource; CAUSES],
-    /// Each message has an entry, and causes stay until they are cleared.
+    /// With MSI-X each cause has an entry, and stays pending until it is cleared.
     is_msix: bool,
 }
 
 impl Shared {
-    /// Takes the causes of `mask` that are set: they are clear after this. Says which they were.
+    /// Clears the pending causes in `mask`, and returns them.
     fn take(&self, mask: u32) -> u32 {
         let found = self.registers.read(&ICR);
         if found == u32::MAX {
@@ -82,10 +83,10 @@ impl Shared {
         found
     }
 
-    fn answer(&self, causes: u32) {
+    fn serve(&self, causes: u32) {
         for (index, source) in self.sources.iter().enumerate() {
             if causes & bit(index) != 0 {
-                source.answer();
+                source.served();
             }
         }
     }
@@ -95,8 +96,8 @@ impl MessageIsr<CAUSES> for Shared {
     type Message = E1000eMessage;
 
     fn on_message(&self, message: E1000eMessage, _isr: &InIsr<'_>) {
-        // By MSI the five are folded: the first call finds the causes of all, and the others nothing.
-        self.answer(self.take(if self.is_msix { bit(message.index()) } else { ALL }));
+        // With MSI all five messages fold into one vector: the first call finds all causes, and the others none.
+        self.serve(self.take(if self.is_msix { bit(message.index()) } else { ALL }));
     }
 }
 
@@ -105,14 +106,14 @@ impl LineIsr for Shared {
         match self.take(ALL) {
             0 => Claim::NotMine,
             causes => {
-                self.answer(causes);
+                self.serve(causes);
                 Claim::Mine
             }
         }
     }
 }
 
-/// One card.
+/// A card that is used only as a source of interrupts.
 #[derive(Debug)]
 pub struct E1000e {
     interrupts: Interrupts<CAUSES, Shared, Live>,
@@ -135,16 +136,16 @@ impl Driver for E1000e {
         let shared = Arc::new(Shared { registers, presence, sources: Default::default(), is_msix });
         let interrupts = granted.register(shared.clone()).unmask();
         shared.registers.write(&EIAC, 0);
-        shared.registers.write(&IVAR, entries(|message| interrupts.entry(message)));
+        shared.registers.write(&IVAR, ivar(|message| interrupts.entry(message)));
         shared.registers.write(&IMS, ALL);
         Ok(Self { interrupts, shared })
     }
 }
 
-/// What `IVAR` holds when each cause is told of by its message's entry.
-fn entries(entry: impl Fn(E1000eMessage) -> Option<u16>) -> u32 {
-    let places = E1000eMessage::ALL.into_iter().enumerate();
-    let valid = places.filter_map(|(index, message)| Some((index, u32::from(entry(message)?) & 7 | 8)));
+/// Returns the value of `IVAR` that gives each cause the entry of its message.
+fn ivar(entry: impl Fn(E1000eMessage) -> Option<u16>) -> u32 {
+    let causes = E1000eMessage::ALL.into_iter().enumerate();
+    let valid = causes.filter_map(|(index, message)| Some((index, u32::from(entry(message)?) & 7 | 8)));
     valid.fold(0, |value, (index, entry)| value | entry << (4 * index))
 }
 
@@ -152,17 +153,17 @@ fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError
     registers.write(&IMC, u32::MAX);
     registers.write(&CTRL, registers.read(&CTRL) | RESET);
     let start = clock.now_ns();
-    // All ones are looked at below.
+    // All ones is an absent card, which is checked below.
     let is_over = |control: u32| control & RESET == 0 || control == u32::MAX;
     while !is_over(registers.read(&CTRL)) {
-        if clock.now_ns().saturating_sub(start) > RESET_TIME {
+        if clock.now_ns().saturating_sub(start) > RESET_TIMEOUT_NS {
             return Err(ProbeError::Device("the reset does not end"));
         }
     }
     if registers.read(&STATUS) == u32::MAX {
         return Err(ProbeError::Device("the card does not answer"));
     }
-    // The reset may have undone the first, and may have left causes behind.
+    // The reset may have changed the mask, and may have left causes pending.
     registers.write(&IMC, u32::MAX);
     registers.write(&ICR, u32::MAX);
     Ok(())
@@ -179,12 +180,12 @@ impl Raise for E1000e {
 
     fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
         self.shared.presence.check()?;
-        source_of(&self.shared.sources, source)?.number();
+        source_of(&self.shared.sources, source)?.next_number();
         self.shared.registers.write(&ICS, bit(source));
         Ok(())
     }
 
-    fn count(&self, source: usize) -> Count {
+    fn count(&self, source: usize) -> SourceCounts {
         self.shared.sources.get(source).map(InterruptSource::count).unwrap_or_default()
     }
 }

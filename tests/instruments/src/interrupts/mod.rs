@@ -1,14 +1,14 @@
-//! Raises interrupts, and tells what became of each: for tests, and to see a mode or a shared line at work.
+//! Raises interrupts, and reports whether each was handled, coalesced or lost.
 //!
 //! ```text
 //! app=interrupts -- raise COUNT [DRIVER ...] | listen | storm | teardown ROUNDS DRIVER
 //! ```
 //!
-//! `raise` has the devices interrupt COUNT times each, in turn. `listen` serves what the host raises through
-//! ivshmem until it says that it is done. `storm` has the first edu device pull its line for ever, with nobody to
-//! claim it, and runs another app meanwhile, so that it is seen whether the machine goes on. `teardown` has its own module.
+//! `raise` makes each device interrupt COUNT times, in turn. `listen` serves the interrupts that the host raises through
+//! ivshmem until the host marks the end. `storm` makes the first edu device assert its line for ever, without a handler
+//! that claims it, and runs another app meanwhile, to test that the machine goes on. `teardown` has its own module.
 //!
-//! A source's result is one line: `source DRIVER FUNCTION MODE LANE raised R handled H coalesced C idle I lost L`.
+//! The result of each source is one line: `source DRIVER FUNCTION MODE INDEX raised R handled H coalesced C idle I lost L`.
 
 mod raiser;
 mod teardown;
@@ -28,52 +28,53 @@ use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, RunApp, System};
 
 pub use self::raiser::Raiser;
-use self::unclaimed::DeafEdu;
+use self::unclaimed::UnclaimedEdu;
 use crate::edu::EduRaiser;
 use crate::ivshmem::Ivshmem;
 use crate::raise::{Raise, RaiseError};
 
-const USAGE: &str = "the verbs are: raise COUNT [DRIVER ...], listen, storm, teardown ROUNDS DRIVER";
-/// What is raised is served in microseconds; a device that holds interrupts apart takes milliseconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-const TICK: Duration = Duration::from_millis(2);
-/// So many are raised one by one, each answered before the next, so that none that is lost can hide behind a later
-/// one; and then so many in a row, so that they merge.
+const USAGE: &str = "the commands are: raise COUNT [DRIVER ...], listen, storm, teardown ROUNDS DRIVER";
+/// The timeout for the handling of what was raised. It takes microseconds, or milliseconds with interrupt moderation.
+const SERVICE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The interval of polling in `listen`.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// Interrupts that are raised one by one, each served before the next, so that a later one does not hide a lost one; and
+/// after them as many without a wait, so that they coalesce.
 const BURST: u64 = 64;
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("`{0}` is not understood: {USAGE}")]
+    #[error("`{0}` is invalid: {USAGE}")]
     Usage(String),
     #[error("no such device: no function has a driver of that name")]
     NoDevice,
-    #[error("the function was not given back: something of its last driver is left")]
-    NotGivenBack,
+    #[error("the function was not released by its last driver")]
+    NotReleased,
     #[error("{0} interrupts are lost")]
     Lost(u64),
-    #[error("{late} calls of a handler whose registration was dropped, {kept} contexts that outlived theirs")]
-    Late { late: u64, kept: u64 },
-    #[error("not all was given back: before, {before}; after, {after}")]
-    NotFreed { before: FreeResources, after: FreeResources },
-    #[error("the device under fire does not interrupt")]
-    Silent,
+    #[error("{late} calls of a handler after its registration was dropped, {leaked} contexts not freed with it")]
+    Late { late: u64, leaked: u64 },
+    #[error("resources leaked: before, {before}; after, {after}")]
+    Leaked { before: FreeResources, after: FreeResources },
+    #[error("the device under test does not interrupt")]
+    NoInterrupt,
     #[error(transparent)]
     Probe(#[from] ProbeError),
     #[error(transparent)]
     Raise(#[from] RaiseError),
 }
 
-/// Runs the app; `beside` is what goes on during a storm.
+/// Runs the app; `beside` is the app that runs during a storm.
 ///
 /// # Errors
-/// What was lost, late, left or not understood.
+/// Fails when an interrupt was lost or late, when resources leaked, or when the arguments are invalid.
 pub async fn run(mut system: System, beside: &dyn RunApp) -> Outcome {
-    let mut words = system.arguments.split_ascii_whitespace();
+    let mut arguments = system.arguments.split_ascii_whitespace();
     let usage = || Failure::Usage(system.arguments.into());
-    match words.next() {
+    match arguments.next() {
         Some("raise") => {
-            let count = words.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
-            let wanted: Vec<_> = words.collect();
+            let count = arguments.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
+            let wanted: Vec<_> = arguments.collect();
             let mut raisers = raisers(&mut system)?;
             raisers.retain(|found| wanted.is_empty() || wanted.contains(&found.driver));
             Ok(raise(&mut raisers, count).await?)
@@ -81,15 +82,15 @@ pub async fn run(mut system: System, beside: &dyn RunApp) -> Outcome {
         Some("listen") => Ok(listen(system).await?),
         Some("storm") => storm(system, beside).await,
         Some("teardown") => {
-            let rounds = words.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
-            let driver = words.next().ok_or_else(usage)?;
+            let rounds = arguments.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
+            let driver = arguments.next().ok_or_else(usage)?;
             Ok(teardown::run(system, rounds, driver).await?)
         }
         _ => Err(usage().into()),
     }
 }
 
-/// Every device that can be told to interrupt.
+/// Returns every device that can interrupt on request.
 fn raisers(system: &mut System) -> Result<Vec<Found<Box<dyn Raise>>>, Failure> {
     let mut raisers = Vec::new();
     for Found { function, driver, device: Raiser(device) } in system.devices.take_all() {
@@ -105,7 +106,7 @@ fn raisers(system: &mut System) -> Result<Vec<Found<Box<dyn Raise>>>, Failure> {
     Ok(raisers)
 }
 
-/// Gives the function of an edu device to another driver.
+/// Replaces the driver of the first edu device.
 fn replace_edu<D: Driver>(system: &mut System) -> Result<Option<Found<D>>, Failure> {
     let Some(Found { function, device, .. }) = system.devices.take_first::<Edu>() else { return Ok(None) };
     drop(device);
@@ -127,20 +128,20 @@ async fn raise(raisers: &mut [Found<Box<dyn Raise>>], count: u64) -> Result<(), 
                 yield_now().await;
             }
         }
-        let is_alone = (number / BURST).is_multiple_of(2);
+        let is_single = (number / BURST).is_multiple_of(2);
         let is_last = number % BURST == BURST - 1 || number == count - 1;
-        if (is_alone || is_last) && !answered(raisers).await {
+        if (is_single || is_last) && !wait_served(raisers).await {
             break;
         }
     }
-    tell(raisers.iter().map(|found| (found, &*found.device)))
+    report(raisers.iter().map(|found| (found, &*found.device)))
 }
 
-/// Waits until all that was raised is answered; `false` when it is not in time.
-async fn answered(raisers: &[Found<Box<dyn Raise>>]) -> bool {
+/// Waits until all interrupts are served; returns `false` after a timeout.
+async fn wait_served(raisers: &[Found<Box<dyn Raise>>]) -> bool {
     let start = Instant::now();
     while raisers.iter().any(|found| outstanding(&*found.device) > 0) {
-        if start.elapsed() > ANSWER_TIMEOUT {
+        if start.elapsed() > SERVICE_TIMEOUT {
             return false;
         }
         yield_now().await;
@@ -157,21 +158,21 @@ async fn listen(system: System) -> Result<(), Failure> {
         say!("listen {function}: peer {}, {} vectors by {}", device.position(), device.sources(), device.mode());
     }
     while devices.iter().any(|found| !found.device.is_finished()) {
-        Timer::after(TICK).await;
+        Timer::after(POLL_INTERVAL).await;
     }
     let start = Instant::now();
-    while devices.iter().any(|found| outstanding(found.device) > 0) && start.elapsed() < ANSWER_TIMEOUT {
-        Timer::after(TICK).await;
+    while devices.iter().any(|found| outstanding(found.device) > 0) && start.elapsed() < SERVICE_TIMEOUT {
+        Timer::after(POLL_INTERVAL).await;
     }
-    tell(devices.iter().map(|found| (found, found.device as &dyn Raise)))
+    report(devices.iter().map(|found| (found, found.device as &dyn Raise)))
 }
 
 fn outstanding(device: &dyn Raise) -> u64 {
     (0..device.sources()).map(|source| device.count(source).outstanding()).sum()
 }
 
-/// One line for each source. What is outstanding by now is lost.
-fn tell<'a, D: 'a>(devices: impl Iterator<Item = (&'a Found<D>, &'a dyn Raise)>) -> Result<(), Failure> {
+/// Prints one line for each source. Interrupts that are still outstanding are lost.
+fn report<'a, D: 'a>(devices: impl Iterator<Item = (&'a Found<D>, &'a dyn Raise)>) -> Result<(), Failure> {
     let mut lost = 0;
     for (Found { function, driver, .. }, device) in devices {
         lost += outstanding(device);
@@ -192,8 +193,8 @@ fn tell<'a, D: 'a>(devices: impl Iterator<Item = (&'a Found<D>, &'a dyn Raise)>)
 }
 
 async fn storm(mut system: System, beside: &dyn RunApp) -> Outcome {
-    let deaf: Found<DeafEdu> = replace_edu(&mut system)?.ok_or(Failure::NoDevice)?;
-    deaf.device.pull();
-    say!("storm: {} asserts GSI {}, claimed by no handler", deaf.function, deaf.device.gsi());
+    let edu: Found<UnclaimedEdu> = replace_edu(&mut system)?.ok_or(Failure::NoDevice)?;
+    edu.device.assert_line();
+    say!("storm: {} asserts GSI {}, claimed by no handler", edu.function, edu.device.gsi());
     beside.run(system).await
 }

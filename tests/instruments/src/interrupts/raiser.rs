@@ -1,4 +1,4 @@
-//! The class of devices that interrupt when they are told to.
+//! The device class of drivers that interrupt on request.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -7,7 +7,7 @@ use switchboard_runtime::devices::{DeviceClass, DeviceOptions, FromDriver};
 
 use crate::raise::Raise;
 
-/// A device that interrupts when it is told to, whichever driver it has.
+/// A device that interrupts on request, with any driver.
 pub struct Raiser(pub Box<dyn Raise>);
 
 impl DeviceClass for Raiser {}

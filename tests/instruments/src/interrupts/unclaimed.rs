@@ -1,4 +1,4 @@
-//! A driver with the bug that the breaker of a line is there for: its handler does not know its own device.
+//! A faulty driver, whose handler never claims its device's interrupts: the case that the storm detector handles.
 
 use alloc::sync::Arc;
 
@@ -10,36 +10,36 @@ use switchboard::mmio::Bar;
 use crate::edu::{ACKNOWLEDGE, RAISE, Registers};
 
 #[derive(Debug)]
-struct Deaf;
+struct NeverClaims;
 
-impl LineIsr for Deaf {
+impl LineIsr for NeverClaims {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
         Claim::NotMine
     }
 }
 
-/// An edu device whose line nobody claims.
+/// An edu device whose interrupts are not claimed.
 #[derive(Debug)]
-pub(super) struct DeafEdu {
-    line: Line<Deaf, Live>,
+pub(super) struct UnclaimedEdu {
+    line: Line<NeverClaims, Live>,
     registers: Bar<Registers>,
 }
 
-impl Driver for DeafEdu {
-    const NAME: &'static str = "deaf";
+impl Driver for UnclaimedEdu {
+    const NAME: &'static str = "unclaimed";
     const MATCHES: &'static [Id] = &[Id::new(0x1234, 0x11e8)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let Resources { bar0, irq, .. } = function.claim()?;
         let registers = bar0.map()?;
-        let line = irq.grant_line()?.register(Arc::new(Deaf)).unmask();
+        let line = irq.grant_line()?.register(Arc::new(NeverClaims)).unmask();
         Ok(Self { line, registers })
     }
 }
 
-impl DeafEdu {
-    /// Pulls the line, for good.
-    pub(super) fn pull(&self) {
+impl UnclaimedEdu {
+    /// Asserts the line until this is dropped.
+    pub(super) fn assert_line(&self) {
         self.registers.write(&RAISE, 1);
     }
 
@@ -48,7 +48,7 @@ impl DeafEdu {
     }
 }
 
-impl Drop for DeafEdu {
+impl Drop for UnclaimedEdu {
     fn drop(&mut self) {
         self.registers.write(&ACKNOWLEDGE, u32::MAX);
     }

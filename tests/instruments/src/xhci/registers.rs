@@ -1,4 +1,4 @@
-//! The registers of an xHCI controller (xHCI 1.1, chapter 5), in their four blocks.
+//! The registers of an xHCI controller (xHCI 1.1, chapter 5), in four blocks.
 
 use bitflags::bitflags;
 use switchboard::mmio::{AddressPair, ReadOnly, Reg, RegisterBlock, WriteOnly};
@@ -11,14 +11,15 @@ impl RegisterBlock for Capability {
     const SIZE: u64 = 0x20;
 }
 
-/// Bits 7 to 0: bytes until the operational registers (5.3.1).
+/// Bits 7 to 0: the offset of the operational registers in bytes (5.3.1).
 pub(super) const CAPLENGTH: Reg<Capability, u32, ReadOnly> = Reg::at(0x00);
-/// Bits 18 to 8: interrupters (5.3.3).
+/// Bits 18 to 8: the number of interrupters (5.3.3).
 pub(super) const HCSPARAMS1: Reg<Capability, u32, ReadOnly> = Reg::at(0x04);
-/// Bits 25 to 21 and 31 to 27: scratchpad buffers that the controller wants, high and low (5.3.4).
+/// Bits 25 to 21 and 31 to 27: the number of scratchpad buffers, high and low part (5.3.4).
 pub(super) const HCSPARAMS2: Reg<Capability, u32, ReadOnly> = Reg::at(0x08);
-/// Where the doorbells are, and the runtime registers.
+/// The offset of the doorbells (5.3.7).
 pub(super) const DBOFF: Reg<Capability, u32, ReadOnly> = Reg::at(0x14);
+/// The offset of the runtime registers (5.3.8).
 pub(super) const RTSOFF: Reg<Capability, u32, ReadOnly> = Reg::at(0x18);
 
 /// Operational registers.
@@ -31,9 +32,9 @@ impl RegisterBlock for Operational {
 
 pub(super) const USBCMD: Reg<Operational, u32> = Reg::at(0x00);
 pub(super) const USBSTS: Reg<Operational, u32> = Reg::at(0x04);
-/// Bit 0: pages of 4,096 bytes (5.4.3).
+/// Bit 0: the controller supports pages of 4,096 bytes (5.4.3).
 pub(super) const PAGESIZE: Reg<Operational, u32, ReadOnly> = Reg::at(0x08);
-/// Where the command ring is; bit 0 is the cycle that it begins with (5.4.5).
+/// The address of the command ring; bit 0 is its first cycle state (5.4.5).
 pub(super) const CRCR: AddressPair<Operational> = AddressPair::at(0x18).with_flags(1);
 pub(super) const DCBAAP: AddressPair<Operational> = AddressPair::at(0x30);
 pub(super) const CONFIG: Reg<Operational, u32> = Reg::at(0x38);
@@ -41,23 +42,23 @@ pub(super) const CONFIG: Reg<Operational, u32> = Reg::at(0x38);
 bitflags! {
     /// `USBCMD`, 5.4.1.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(super) struct Command: u32 {
+    pub(super) struct UsbCommand: u32 {
         const RUN = 1 << 0;
         const RESET = 1 << 1;
         const INTERRUPTS = 1 << 2;
     }
 
-    /// `USBSTS`, 5.4.2. All ones when the controller is gone.
+    /// `USBSTS`, 5.4.2. All ones when the controller was removed.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(super) struct Status: u32 {
+    pub(super) struct UsbStatus: u32 {
         const HALTED = 1 << 0;
-        /// An interrupter has something pending; written, it is cleared.
+        /// An interrupter has a pending interrupt; cleared by writing one.
         const EVENT = 1 << 3;
         const NOT_READY = 1 << 11;
     }
 }
 
-/// The registers of one interrupter (5.5.2). There are 32 bytes for each, behind 32 bytes of other runtime registers.
+/// The registers of one interrupter (5.5.2). Each has 32 bytes, after 32 bytes of other runtime registers.
 #[derive(Debug)]
 pub(super) struct Interrupter;
 
@@ -66,8 +67,8 @@ impl RegisterBlock for Interrupter {
 }
 
 impl Interrupter {
-    /// Where the registers of an interrupter begin, from the runtime registers on.
-    pub(super) const fn place(index: usize) -> u64 {
+    /// Returns the offset of an interrupter within the runtime registers.
+    pub(super) const fn offset(index: usize) -> u64 {
         0x20 + Self::SIZE * index as u64
     }
 }
@@ -76,16 +77,16 @@ pub(super) const IMAN: Reg<Interrupter, u32> = Reg::at(0x00);
 pub(super) const IMOD: Reg<Interrupter, u32> = Reg::at(0x04);
 pub(super) const ERSTSZ: Reg<Interrupter, u32> = Reg::at(0x08);
 pub(super) const ERSTBA: AddressPair<Interrupter> = AddressPair::at(0x10);
-/// Up to where the event ring was read. Bit 3, "busy": events are being handled, and none interrupts until this bit is
-/// cleared, by writing it. The low half is what counts, and comes last.
+/// The dequeue pointer of the event ring (5.5.2.3.3). Bit 3 is Event Handler Busy: no event interrupts until it is cleared,
+/// by writing one. The write of the low half takes effect, so it is last.
 pub(super) const ERDP: AddressPair<Interrupter> = AddressPair::at(0x18).with_flags(1 << 3).high_first();
 
-/// `IMAN`: an interrupt is pending; written, it is cleared.
+/// `IMAN`: an interrupt is pending; cleared by writing one.
 pub(super) const PENDING: u32 = 1;
-/// `IMAN`: it may interrupt.
+/// `IMAN`: the interrupter is enabled.
 pub(super) const ENABLE: u32 = 2;
 
-/// Doorbells; the first is that of the command ring (5.6).
+/// The doorbells, of which only that of the command ring is used, the first one (5.6).
 #[derive(Debug)]
 pub(super) struct Doorbells;
 

@@ -1,20 +1,20 @@
-//! Devices made of memory that are good enough to be probed.
+//! Fake devices that drivers can be attached to.
 
 use switchboard::config::Address;
 use switchboard::interrupt::ModePolicy;
 use switchboard_testing::{FakeFunction, FakeMachine, RemovalTest};
 
-/// Where the device is that goes away.
+/// Returns the address of the device that is removed.
 pub(crate) fn here() -> Address {
     Address::new(0, 0, 3, 0)
 }
 
-/// The device of a machine made here.
+/// Returns the removal test of a machine's device.
 pub(crate) fn removable(machine: fn(ModePolicy) -> &'static FakeMachine) -> RemovalTest {
     RemovalTest { machine, address: here() }
 }
 
-/// A machine with that device, and another beside it that stays.
+/// Makes a machine with the device, and another one that stays.
 fn machine(policy: ModePolicy, function: FakeFunction) -> &'static FakeMachine {
     let neighbour = FakeFunction::new(0x1af4, 0x1110).at("00:04.0").bar(0, 0x100).bar(2, 0x1000).pin(1, 10);
     Box::leak(Box::new(FakeMachine::with_policy(policy, [function.at("00:03.0"), neighbour])))
@@ -24,14 +24,14 @@ fn set(fake: &FakeMachine, registers: &[(u64, u32)]) {
     registers.iter().for_each(|(offset, value)| fake.write_register(here(), 0, *offset, *value));
 }
 
-/// QEMU's edu.
+/// Makes a machine with QEMU's edu.
 pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
     let fake = machine(policy, FakeFunction::new(0x1234, 0x11e8).bar(0, 0x10_0000).pin(1, 10).msi(1));
     set(fake, &[(0, 0x0100_00ed)]);
     fake
 }
 
-/// Intel's 82574, that ends its resets.
+/// Makes a machine with Intel's 82574, which ends its resets.
 pub(crate) fn e1000e(policy: ModePolicy) -> &'static FakeMachine {
     let function = FakeFunction::new(0x8086, 0x10d3).bar(0, 0x2_0000).bar(3, 0x4000);
     let fake = machine(policy, function.pin(1, 10).msi(1).msix(5, 3, 0, 0x2000));
@@ -39,7 +39,7 @@ pub(crate) fn e1000e(policy: ModePolicy) -> &'static FakeMachine {
     fake
 }
 
-/// NEC's xHCI controller, that halts and ends its resets.
+/// Makes a machine with NEC's xHCI controller, which halts and ends its resets.
 pub(crate) fn xhci(policy: ModePolicy) -> &'static FakeMachine {
     let function = FakeFunction::new(0x1033, 0x0194).byte(0x0b, 0x0c).byte(0x0a, 0x03).byte(0x09, 0x30).bar(0, 0x4000);
     let fake = machine(policy, function.pin(1, 11).msi(16).msix(16, 0, 0x3000, 0x3800));
@@ -48,7 +48,7 @@ pub(crate) fn xhci(policy: ModePolicy) -> &'static FakeMachine {
     fake
 }
 
-/// An ivshmem device that a server has spoken to.
+/// Makes a machine with an ivshmem device that has its peer id.
 pub(crate) fn ivshmem(policy: ModePolicy) -> &'static FakeMachine {
     let function = FakeFunction::new(0x1af4, 0x1110).bar(0, 0x100).bar(1, 0x1000).bar(2, 0x1000);
     machine(policy, function.msix(8, 1, 0, 0x800))

@@ -1,5 +1,4 @@
-//! Every driver against a device that goes away: at every single access of its probe and of its end, and while it is
-//! in use.
+//! Surprise removal of each driver's device: at each access of its probe and of its drop, and while it is in use.
 
 mod devices;
 
@@ -31,14 +30,14 @@ fn remove_at_every_access() {
 }
 
 #[test]
-fn a_command_under_way_ends() {
+fn a_pending_command_ends() {
     let device = removable(devices::xhci);
     device.remove_in_use(|fake, mut xhci: Xhci, notice| {
         assert_eq!(device.remove_while(fake, notice, xhci.no_op()), Err(gone()));
     });
 }
 
-fn raises_until_it_is_gone<D: Driver + Raise>(device: RemovalTest) {
+fn raise_fails_after_removal<D: Driver + Raise>(device: RemovalTest) {
     device.remove_in_use(|fake, mut raiser: D, notice| {
         assert_eq!(raiser.raise(0), Ok(()));
         device.remove(fake, notice);
@@ -47,9 +46,9 @@ fn raises_until_it_is_gone<D: Driver + Raise>(device: RemovalTest) {
 }
 
 #[test]
-fn nothing_is_raised_any_more() {
-    raises_until_it_is_gone::<EduRaiser>(removable(devices::edu));
-    raises_until_it_is_gone::<E1000e>(removable(devices::e1000e));
-    raises_until_it_is_gone::<Xhci>(removable(devices::xhci));
-    raises_until_it_is_gone::<Ivshmem>(removable(devices::ivshmem));
+fn no_interrupt_is_raised_after_removal() {
+    raise_fails_after_removal::<EduRaiser>(removable(devices::edu));
+    raise_fails_after_removal::<E1000e>(removable(devices::e1000e));
+    raise_fails_after_removal::<Xhci>(removable(devices::xhci));
+    raise_fails_after_removal::<Ivshmem>(removable(devices::ivshmem));
 }

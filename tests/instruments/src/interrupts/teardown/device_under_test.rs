@@ -1,4 +1,4 @@
-//! A device under fire: it interrupts by itself, and its handler knows when it must no longer be called.
+//! The device under test: it interrupts without end, and its handler records whether it is called too late.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,81 +9,83 @@ use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
 use switchboard::mmio::UnmappedBar;
 
-/// A page, so that memory for DMA comes and goes with the registration.
+/// A page, so that DMA memory is allocated and freed in each round, too.
 const BUFFER_SIZE: usize = 4096;
-/// The fewest address bits that a device here drives: edu's.
+/// The smallest number of address bits that any of the devices has: edu's.
 const ADDRESS_BITS: u8 = 28;
 
-/// A device that, once started, interrupts without end and without the CPU's doing.
-pub(super) trait Weapon<const N: usize>: Sized + Send + Sync + 'static {
+/// A device that interrupts without end once it is started: each interrupt that is served causes the next.
+pub(super) trait InterruptGenerator<const N: usize>: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     const MATCHES: &'static [Id];
     type Message: MessageSet<N>;
 
-    /// Maps what it needs. The function interrupts nobody yet.
-    fn new(resources: Parts) -> Result<Self, ProbeError>;
+    /// Maps the registers. The device does not interrupt yet.
+    fn new(resources: GeneratorBars) -> Result<Self, ProbeError>;
 
-    /// Lets it interrupt, from now on. `entry` says where in the device each message is.
+    /// Starts to interrupt. `entry` returns the MSI-X entry of each message.
     fn start(&self, entry: impl Fn(Self::Message) -> Option<u16>);
 
-    /// Interrupts now.
-    fn fire(&self);
+    /// Raises an interrupt at once.
+    fn trigger(&self);
 
-    /// The handler's part: takes back the interrupt and provokes the next. Whether there was one.
-    fn answer(&self) -> bool;
+    /// Acknowledges the interrupt and causes the next one; returns `false` if none is pending. Called by the handler.
+    fn acknowledge(&self) -> bool;
 
-    /// Ends it.
-    fn cease(&self);
+    /// Stops interrupting.
+    fn stop(&self);
 }
 
-/// The BARs that a weapon may be reached by.
-pub(super) struct Parts {
+/// The BARs that a generator may use.
+pub(super) struct GeneratorBars {
     pub(super) bar0: UnmappedBar,
     pub(super) bar2: UnmappedBar,
 }
 
-/// What outlives a registration, and says whether its handler was called too late.
+/// The record of a handler's calls, which outlives the registration.
 #[derive(Debug, Default)]
-pub(super) struct Witness {
+pub(super) struct CallRecord {
     is_dropped: AtomicBool,
     calls: AtomicU64,
     late: AtomicU64,
 }
 
-impl Witness {
-    /// Called first of all, before it is known whose interrupt it is: a call too late is too late for anybody.
-    pub(super) fn called(&self) {
+impl CallRecord {
+    /// Records a call. Must be first in the handler, before the device is read: any call after the drop is an error.
+    pub(super) fn record_call(&self) {
         if self.is_dropped.load(Ordering::SeqCst) {
             self.late.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    pub(super) fn served(&self) {
+    /// Records that the interrupt was the device's own.
+    pub(super) fn record_served(&self) {
         self.calls.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// From here on, every call is late.
-    pub(super) fn dropped(&self) {
+    /// Marks the registration as dropped: every later call is late.
+    pub(super) fn mark_dropped(&self) {
         self.is_dropped.store(true, Ordering::SeqCst);
     }
 
-    /// Calls that were the device's own.
+    /// Returns the number of calls for the device's own interrupts.
     pub(super) fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
     }
 
+    /// Returns the number of calls after the registration was dropped.
     pub(super) fn late(&self) -> u64 {
         self.late.load(Ordering::SeqCst)
     }
 }
 
-/// The handler's context. The registration alone holds it, so that it is freed with it.
-struct Watched<const N: usize, W> {
-    weapon: Arc<W>,
-    witness: Arc<Witness>,
+/// The handler's context. Only the registration has a reference, so that dropping it frees the context.
+struct RecordingHandler<const N: usize, W> {
+    generator: Arc<W>,
+    record: Arc<CallRecord>,
 }
 
-impl<const N: usize, W: Weapon<N>> MessageIsr<N> for Watched<N, W> {
+impl<const N: usize, W: InterruptGenerator<N>> MessageIsr<N> for RecordingHandler<N, W> {
     type Message = W::Message;
 
     fn on_message(&self, _message: W::Message, _isr: &InIsr<'_>) {
@@ -91,83 +93,85 @@ impl<const N: usize, W: Weapon<N>> MessageIsr<N> for Watched<N, W> {
     }
 }
 
-impl<const N: usize, W: Weapon<N>> LineIsr for Watched<N, W> {
+impl<const N: usize, W: InterruptGenerator<N>> LineIsr for RecordingHandler<N, W> {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
         if self.serve() { Claim::Mine } else { Claim::NotMine }
     }
 }
 
-impl<const N: usize, W: Weapon<N>> Watched<N, W> {
+impl<const N: usize, W: InterruptGenerator<N>> RecordingHandler<N, W> {
     fn serve(&self) -> bool {
-        self.witness.called();
-        let is_mine = self.weapon.answer();
+        self.record.record_call();
+        let is_mine = self.generator.acknowledge();
         if is_mine {
-            self.witness.served();
+            self.record.record_served();
         }
         is_mine
     }
 }
 
-/// The device with its handler.
-pub(super) struct Target<const N: usize, W: Weapon<N>> {
-    interrupts: Interrupts<N, Watched<N, W>, Live>,
-    witness: Arc<Witness>,
-    device: Disarmed<N, W>,
+/// The device with its registered handler.
+pub(super) struct DeviceUnderTest<const N: usize, W: InterruptGenerator<N>> {
+    interrupts: Interrupts<N, RecordingHandler<N, W>, Live>,
+    record: Arc<CallRecord>,
+    device: UnregisteredDevice<N, W>,
 }
 
-/// The device without a handler, for as long as it is held.
-pub(super) struct Disarmed<const N: usize, W: Weapon<N>> {
-    weapon: Arc<W>,
+/// The device after its registration was dropped. It goes on interrupting until this is dropped.
+pub(super) struct UnregisteredDevice<const N: usize, W: InterruptGenerator<N>> {
+    generator: Arc<W>,
     _buffer: DmaBuffer,
 }
 
-impl<const N: usize, W: Weapon<N>> Driver for Target<N, W> {
+impl<const N: usize, W: InterruptGenerator<N>> Driver for DeviceUnderTest<N, W> {
     const NAME: &'static str = W::NAME;
     const MATCHES: &'static [Id] = W::MATCHES;
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let Resources { bar0, bar2, irq, dma, .. } = function.claim()?;
-        let weapon = Arc::new(W::new(Parts { bar0, bar2 })?);
-        let device =
-            Disarmed { weapon: weapon.clone(), _buffer: dma.limit_address_bits(ADDRESS_BITS).buffer(BUFFER_SIZE)? };
-        let witness = Arc::new(Witness::default());
-        let context = Arc::new(Watched { weapon, witness: witness.clone() });
+        let generator = Arc::new(W::new(GeneratorBars { bar0, bar2 })?);
+        let device = UnregisteredDevice {
+            generator: generator.clone(),
+            _buffer: dma.limit_address_bits(ADDRESS_BITS).buffer(BUFFER_SIZE)?,
+        };
+        let record = Arc::new(CallRecord::default());
+        let context = Arc::new(RecordingHandler { generator, record: record.clone() });
         let interrupts = irq.grant()?.register(context).unmask();
-        device.weapon.start(|message| interrupts.entry(message));
-        Ok(Self { interrupts, witness, device })
+        device.generator.start(|message| interrupts.entry(message));
+        Ok(Self { interrupts, record, device })
     }
 }
 
-impl<const N: usize, W: Weapon<N>> Target<N, W> {
-    pub(super) fn witness(&self) -> Arc<Witness> {
-        self.witness.clone()
+impl<const N: usize, W: InterruptGenerator<N>> DeviceUnderTest<N, W> {
+    pub(super) fn record(&self) -> Arc<CallRecord> {
+        self.record.clone()
     }
 
     pub(super) fn mode(&self) -> Mode {
         self.interrupts.mode()
     }
 
-    pub(super) fn fire(&self) {
-        self.device.weapon.fire();
+    pub(super) fn trigger(&self) {
+        self.device.generator.trigger();
     }
 
-    /// Drops the registration, and nothing else: the device goes on.
-    pub(super) fn drop_registration(self) -> Disarmed<N, W> {
-        let Self { interrupts, witness, device } = self;
-        drop(witness);
+    /// Drops only the registration. The device goes on interrupting.
+    pub(super) fn drop_registration(self) -> UnregisteredDevice<N, W> {
+        let Self { interrupts, record, device } = self;
+        drop(record);
         drop(interrupts);
         device
     }
 }
 
-impl<const N: usize, W: Weapon<N>> Disarmed<N, W> {
-    pub(super) fn fire(&self) {
-        self.weapon.fire();
+impl<const N: usize, W: InterruptGenerator<N>> UnregisteredDevice<N, W> {
+    pub(super) fn trigger(&self) {
+        self.generator.trigger();
     }
 }
 
-impl<const N: usize, W: Weapon<N>> Drop for Disarmed<N, W> {
+impl<const N: usize, W: InterruptGenerator<N>> Drop for UnregisteredDevice<N, W> {
     fn drop(&mut self) {
-        self.weapon.cease();
+        self.generator.stop();
     }
 }

@@ -1,16 +1,16 @@
-//! Registers and drops one device's handler over and over while the device interrupts, beside others that interrupt.
+//! Registers and drops the handler of one device over and over, while it and other devices interrupt.
 //!
 //! ```text
 //! app=interrupts -- teardown ROUNDS DRIVER
 //! ```
 //!
-//! DRIVER is `edu`, `e1000e` or `ivshmem`; the first such device is torn down, and everything else that can be
-//! raised is raised meanwhile and must lose nothing. A round is a whole life: the function is taken, claimed and
-//! granted its interrupts, the handler is registered and called, and all of it is dropped while the device fires. Of
-//! e1000e by MSI-X, one entry comes and goes beside others of the same table.
+//! DRIVER is `edu`, `e1000e` or `ivshmem`; the first such device is tested, and all other devices that can interrupt on
+//! request do so meanwhile, and must lose no interrupt. In each round the function is taken, claimed and granted its
+//! interrupts, the handler is registered and called, and all of it is dropped while the device interrupts. Of e1000e by
+//! MSI-X, only one entry is registered and dropped, beside others of the same table.
 //!
-//! What must hold: no handler is called after the drop of its registration has returned, its context is freed by
-//! then, and everything that is counted as free is at the end what it was at the beginning.
+//! It checks that no handler is called after the drop of its registration has returned, that its context is freed by then,
+//! and that the free resources are the same before and after.
 
 mod device_under_test;
 mod generators;
@@ -31,127 +31,132 @@ use switchboard_runtime::free_resources::FreeResources;
 use switchboard_runtime::say;
 use switchboard_runtime::system::System;
 
-use self::device_under_test::{Target, Weapon, Witness};
+use self::device_under_test::{CallRecord, DeviceUnderTest, InterruptGenerator};
 use self::generators::{E1000eCauses, EduFactorials, IvshmemDoorbells};
-use super::{ANSWER_TIMEOUT, Failure, answered, raisers, tell};
+use super::{Failure, SERVICE_TIMEOUT, raisers, report, wait_served};
 use crate::raise::{Raise, RaiseError};
 
-/// So many rounds come first: lists grow to the length that they keep.
+/// Rounds before the measurement, in which lists grow to their final capacity.
 const WARM_UP: u64 = 8;
-/// Calls that a round waits for before it ends, from none on: a drop may then meet the first call as well as a later.
+/// A round waits for 0 to this many calls, exclusively, before it drops the registration: so the drop coincides with the
+/// first call as well as with later ones.
 const CALLS: u64 = 8;
 
 pub(super) async fn run(mut system: System, rounds: u64, driver: &str) -> Result<(), Failure> {
     let mut others = raisers(&mut system)?;
     let place = others.iter().position(|found| found.driver == driver).ok_or(Failure::NoDevice)?;
     let found = others.remove(place);
-    let mut range = Range { machine: system.machine, others, function: found.function, driver: found.driver };
+    let mut test = TeardownTest { machine: system.machine, others, function: found.function, driver: found.driver };
     let mode = found.device.mode();
     drop(found.device);
     match driver {
-        "e1000e" if mode == Mode::Msix => msix_entry::rounds(&mut range, rounds).await?,
-        "edu" => range.rounds::<1, EduFactorials>(rounds).await?,
-        "e1000e" => range.rounds::<5, E1000eCauses>(rounds).await?,
-        "ivshmem" => range.rounds::<8, IvshmemDoorbells>(rounds).await?,
+        "e1000e" if mode == Mode::Msix => msix_entry::rounds(&mut test, rounds).await?,
+        "edu" => test.rounds::<1, EduFactorials>(rounds).await?,
+        "e1000e" => test.rounds::<5, E1000eCauses>(rounds).await?,
+        "ivshmem" => test.rounds::<8, IvshmemDoorbells>(rounds).await?,
         _ => return Err(Failure::NoDevice),
     }
-    tell(range.others.iter().map(|found| (found, &*found.device)))
+    report(test.others.iter().map(|found| (found, &*found.device)))
 }
 
-/// What was seen over all rounds.
+/// The sums over all rounds.
 #[derive(Debug, Default)]
-struct Tally {
+struct Totals {
     calls: u64,
     late: u64,
-    kept: u64,
+    leaked: u64,
 }
 
-impl Tally {
-    fn add(&mut self, witness: &Witness, is_kept: bool) {
-        self.calls += witness.calls();
-        self.late += witness.late();
-        self.kept += u64::from(is_kept);
+impl Totals {
+    fn add(&mut self, record: &CallRecord, is_leaked: bool) {
+        self.calls += record.calls();
+        self.late += record.late();
+        self.leaked += u64::from(is_leaked);
     }
 }
 
-/// Lets a round's handler be called a few times, and other code run.
-async fn until_called(witness: &Witness, round: u64) -> Result<(), Failure> {
+/// Waits until a round's handler was called a few times, and lets other tasks run.
+async fn until_called(record: &CallRecord, round: u64) -> Result<(), Failure> {
     let start = Instant::now();
-    while witness.calls() < round % CALLS {
-        if start.elapsed() > ANSWER_TIMEOUT {
-            return Err(Failure::Silent);
+    while record.calls() < round % CALLS {
+        if start.elapsed() > SERVICE_TIMEOUT {
+            return Err(Failure::NoInterrupt);
         }
         yield_now().await;
     }
     Ok(())
 }
 
-/// The device that is shot at, and those beside it.
-struct Range {
+/// The test of one device: its function, and the other devices that interrupt meanwhile.
+struct TeardownTest {
     machine: &'static Machine,
     others: Vec<Found<Box<dyn Raise>>>,
     function: Address,
     driver: &'static str,
 }
 
-impl Range {
-    async fn rounds<const N: usize, W: Weapon<N>>(&mut self, rounds: u64) -> Result<(), Failure> {
-        let mut tally = Tally::default();
+impl TeardownTest {
+    async fn rounds<const N: usize, G: InterruptGenerator<N>>(&mut self, rounds: u64) -> Result<(), Failure> {
+        let mut totals = Totals::default();
         for round in 0..WARM_UP {
-            self.round::<N, W>(round, &mut tally).await?;
+            self.round::<N, G>(round, &mut totals).await?;
         }
         let before = FreeResources::measure(self.machine);
         let start = Instant::now();
         let mut mode = None;
         for round in 0..rounds {
-            mode = Some(self.round::<N, W>(round, &mut tally).await?);
+            mode = Some(self.round::<N, G>(round, &mut totals).await?);
         }
-        self.account(mode.ok_or(Failure::Silent)?, rounds, &tally, before, start)
+        self.conclude(mode.ok_or(Failure::NoInterrupt)?, rounds, &totals, before, start)
     }
 
-    /// Tells what was seen, and judges it.
-    fn account(
+    /// Prints the sums, and fails if a call was late or anything leaked.
+    fn conclude(
         &self,
         mode: Mode,
         rounds: u64,
-        tally: &Tally,
+        totals: &Totals,
         before: FreeResources,
         start: Instant,
     ) -> Result<(), Failure> {
         let (after, elapsed) = (FreeResources::measure(self.machine), start.elapsed().as_millis());
         let Self { driver, function, .. } = self;
-        let Tally { calls, late, kept } = *tally;
+        let Totals { calls, late, leaked } = *totals;
         say!(
-            "teardown {driver} {function} {mode} rounds {rounds} calls {calls} late {late} kept {kept} in {elapsed} ms, {after}"
+            "teardown {driver} {function} {mode} rounds {rounds} calls {calls} late {late} leaked {leaked} in {elapsed} ms, {after}"
         );
-        if late > 0 || kept > 0 {
-            return Err(Failure::Late { late, kept });
+        if late > 0 || leaked > 0 {
+            return Err(Failure::Late { late, leaked });
         }
-        if before == after { Ok(()) } else { Err(Failure::NotFreed { before, after }) }
+        if before == after { Ok(()) } else { Err(Failure::Leaked { before, after }) }
     }
 
-    async fn round<const N: usize, W: Weapon<N>>(&mut self, round: u64, tally: &mut Tally) -> Result<Mode, Failure> {
-        let function = self.machine.take(self.function).ok_or(Failure::NotGivenBack)?;
-        let target: Target<N, W> = attach(function)?;
-        let (witness, mode) = (target.witness(), target.mode());
+    async fn round<const N: usize, G: InterruptGenerator<N>>(
+        &mut self,
+        round: u64,
+        totals: &mut Totals,
+    ) -> Result<Mode, Failure> {
+        let function = self.machine.take(self.function).ok_or(Failure::NotReleased)?;
+        let device: DeviceUnderTest<N, G> = attach(function)?;
+        let (record, mode) = (device.record(), device.mode());
         self.raise_others()?;
-        until_called(&witness, round).await?;
-        // Asserted, or sent, in the instructions before the drop, besides what the device does by itself.
-        target.fire();
-        let device = target.drop_registration();
-        witness.dropped();
-        let is_kept = Arc::strong_count(&witness) > 1;
-        // Fired into the void, and the others in the middle of it.
-        device.fire();
+        until_called(&record, round).await?;
+        // An interrupt directly before the drop, in addition to those that the device raises by itself.
+        device.trigger();
+        let device = device.drop_registration();
+        record.mark_dropped();
+        let is_leaked = Arc::strong_count(&record) > 1;
+        // Interrupts without a handler, with those of the other devices between them.
+        device.trigger();
         self.raise_others()?;
-        device.fire();
+        device.trigger();
         yield_now().await;
         drop(device);
-        if !answered(&self.others).await {
-            // What is outstanding is counted as lost, and told.
-            return tell(self.others.iter().map(|found| (found, &*found.device))).map(|()| mode);
+        if !wait_served(&self.others).await {
+            // Reports the outstanding interrupts as lost.
+            return report(self.others.iter().map(|found| (found, &*found.device))).map(|()| mode);
         }
-        tally.add(&witness, is_kept);
+        totals.add(&record, is_leaked);
         Ok(mode)
     }
 
@@ -159,7 +164,7 @@ impl Range {
         for Found { device, .. } in &mut self.others {
             for source in 0..device.sources() {
                 match device.raise(source) {
-                    // It is raised already, and not answered yet.
+                    // Busy: an earlier interrupt was raised and not served yet.
                     Ok(()) | Err(RaiseError::Busy) => {}
                     Err(error) => return Err(error.into()),
                 }

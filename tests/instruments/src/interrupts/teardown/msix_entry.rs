@@ -1,7 +1,7 @@
-//! One entry of a table comes and goes under fire, and the others of the same table lose nothing.
+//! The teardown test of a single MSI-X entry: it is registered and dropped while the others of its table are in use.
 //!
-//! The card's causes keep MSI-X on all the while: QEMU's ends with an assertion if MSI-X is turned off while the card
-//! holds a message back, so a whole registration of it cannot be dropped under fire.
+//! MSI-X stays enabled throughout, because QEMU aborts with an assertion if MSI-X is disabled while the card has a delayed
+//! message. So the whole registration of this card cannot be dropped while it interrupts.
 
 use alloc::sync::Arc;
 use core::array;
@@ -16,67 +16,68 @@ use switchboard::messages;
 use switchboard::mmio::Bar;
 use switchboard_runtime::devices::Found;
 
-use super::super::{ANSWER_TIMEOUT, Failure, answered, outstanding, tell};
-use super::device_under_test::Witness;
+use super::super::{Failure, SERVICE_TIMEOUT, outstanding, report, wait_served};
+use super::device_under_test::CallRecord;
 use super::generators::{CTRL, E1000eRegisters, EIAC, ICR, ICS, IMC, IMS, IVAR, RESET};
-use super::{FreeResources, Range, Tally, WARM_UP, until_called};
+use super::{FreeResources, TeardownTest, Totals, WARM_UP, until_called};
 use crate::e1000e::E1000e;
-use crate::raise::{Count, Raise, RaiseError};
+use crate::raise::{Raise, RaiseError, SourceCounts};
 
-const KEPT: usize = 4;
+/// The number of causes whose handlers stay registered.
+const PERMANENT: usize = 4;
 messages! {
-    /// The causes whose handlers stay.
-    pub enum Kept { RxQueue0, RxQueue1, TxQueue0, TxQueue1 }
+    /// The causes whose handlers stay registered.
+    pub enum PermanentMessage { RxQueue0, RxQueue1, TxQueue0, TxQueue1 }
 }
 
-/// The cause whose handler comes and goes.
+/// The cause whose handler is registered and dropped.
 const FIFTH: usize = 4;
 
 const fn bit(cause: usize) -> u32 {
     1 << (20 + cause)
 }
 
-/// What stays. A handler answers for all that was raised before it cleared its cause.
+/// The context of the permanent handlers. A handler serves all interrupts raised before it clears its cause.
 struct Shared {
     registers: Bar<E1000eRegisters>,
-    raised: [AtomicU64; KEPT],
-    answered: [AtomicU64; KEPT],
-    handled: [AtomicU64; KEPT],
+    raised: [AtomicU64; PERMANENT],
+    served: [AtomicU64; PERMANENT],
+    handled: [AtomicU64; PERMANENT],
 }
 
-impl MessageIsr<KEPT> for Shared {
-    type Message = Kept;
+impl MessageIsr<PERMANENT> for Shared {
+    type Message = PermanentMessage;
 
-    fn on_message(&self, message: Kept, _isr: &InIsr<'_>) {
+    fn on_message(&self, message: PermanentMessage, _isr: &InIsr<'_>) {
         let source = message.index();
         self.registers.write(&ICR, bit(source));
         let raised = self.raised[source].load(Ordering::SeqCst);
-        if self.answered[source].swap(raised, Ordering::SeqCst) < raised {
+        if self.served[source].swap(raised, Ordering::SeqCst) < raised {
             self.handled[source].fetch_add(1, Ordering::SeqCst);
         }
     }
 }
 
-/// What comes and goes: it clears its cause and sets it again.
-struct Fifth {
+/// The handler that is registered and dropped: it clears its cause and sets it again.
+struct FifthHandler {
     shared: Arc<Shared>,
-    witness: Arc<Witness>,
+    record: Arc<CallRecord>,
 }
 
-impl MessageIsr<1> for Fifth {
+impl MessageIsr<1> for FifthHandler {
     type Message = ServiceMessage;
 
     fn on_message(&self, ServiceMessage: ServiceMessage, _isr: &InIsr<'_>) {
-        self.witness.called();
+        self.record.record_call();
         self.shared.registers.write(&ICR, bit(FIFTH));
         self.shared.registers.write(&ICS, bit(FIFTH));
-        self.witness.served();
+        self.record.record_served();
     }
 }
 
-/// The card with four of its five causes served.
+/// The card with permanent handlers for four of its five causes.
 struct Card {
-    messages: Messages<KEPT, Shared, Live>,
+    messages: Messages<PERMANENT, Shared, Live>,
     shared: Arc<Shared>,
 }
 
@@ -87,20 +88,20 @@ impl Driver for Card {
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let Resources { bar0, irq, .. } = function.claim()?;
         let zeros = || array::from_fn(|_| AtomicU64::new(0));
-        let shared = Shared { registers: bar0.map()?, raised: zeros(), answered: zeros(), handled: zeros() };
+        let shared = Shared { registers: bar0.map()?, raised: zeros(), served: zeros(), handled: zeros() };
         let shared = Arc::new(shared);
-        let messages = irq.min_vectors(KEPT).grant_messages()?.register(shared.clone()).unmask();
-        let entries = Kept::ALL.into_iter().enumerate();
-        let valid = entries.map(|(cause, message)| place(cause, messages.entry(message)));
+        let messages = irq.min_vectors(PERMANENT).grant_messages()?.register(shared.clone()).unmask();
+        let entries = PermanentMessage::ALL.into_iter().enumerate();
+        let assigned = entries.map(|(cause, message)| ivar_bits(cause, messages.entry(message)));
         shared.registers.write(&EIAC, 0);
-        shared.registers.write(&IVAR, valid.fold(0, |value, place| value | place));
+        shared.registers.write(&IVAR, assigned.fold(0, |value, bits| value | bits));
         shared.registers.write(&IMS, (0..=FIFTH).fold(0, |mask, cause| mask | bit(cause)));
         Ok(Self { messages, shared })
     }
 }
 
-/// A cause's part of `IVAR`: the entry, and that it is valid.
-fn place(cause: usize, entry: u16) -> u32 {
+/// Returns the bits of `IVAR` that assign a valid entry to a cause.
+fn ivar_bits(cause: usize, entry: u16) -> u32 {
     (u32::from(entry) & 7 | 8) << (4 * cause)
 }
 
@@ -110,21 +111,23 @@ impl Raise for Card {
     }
 
     fn sources(&self) -> usize {
-        KEPT
+        PERMANENT
     }
 
     fn raise(&mut self, source: usize) -> Result<(), RaiseError> {
-        let raised = self.shared.raised.get(source).ok_or(RaiseError::NoSource { index: source, sources: KEPT })?;
+        let raised =
+            self.shared.raised.get(source).ok_or(RaiseError::NoSource { index: source, sources: PERMANENT })?;
         raised.fetch_add(1, Ordering::SeqCst);
         self.shared.registers.write(&ICS, bit(source));
         Ok(())
     }
 
-    fn count(&self, source: usize) -> Count {
-        let of = |numbers: &[AtomicU64; KEPT]| numbers.get(source).map_or(0, |number| number.load(Ordering::SeqCst));
+    fn count(&self, source: usize) -> SourceCounts {
+        let of =
+            |numbers: &[AtomicU64; PERMANENT]| numbers.get(source).map_or(0, |number| number.load(Ordering::SeqCst));
         let handled = of(&self.shared.handled);
-        let coalesced = of(&self.shared.answered).saturating_sub(handled);
-        Count { raised: of(&self.shared.raised), handled, coalesced, idle: 0 }
+        let coalesced = of(&self.shared.served).saturating_sub(handled);
+        SourceCounts { raised: of(&self.shared.raised), handled, coalesced, idle: 0 }
     }
 }
 
@@ -132,61 +135,61 @@ impl Drop for Card {
     fn drop(&mut self) {
         self.shared.registers.write(&IMC, u32::MAX);
         self.shared.registers.write(&ICR, u32::MAX);
-        // A reset: it forgets the messages that it holds back.
+        // The reset discards delayed messages.
         self.shared.registers.write(&CTRL, self.shared.registers.read(&CTRL) | RESET);
     }
 }
 
-pub(super) async fn rounds(range: &mut Range, rounds: u64) -> Result<(), Failure> {
-    let function = range.machine.take(range.function).ok_or(Failure::NotGivenBack)?;
+pub(super) async fn rounds(test: &mut TeardownTest, rounds: u64) -> Result<(), Failure> {
+    let function = test.machine.take(test.function).ok_or(Failure::NotReleased)?;
     let mut card: Card = attach(function)?;
-    let mut tally = Tally::default();
+    let mut totals = Totals::default();
     for number in 0..WARM_UP {
-        round(range, &mut card, number, &mut tally).await?;
+        round(test, &mut card, number, &mut totals).await?;
     }
-    let (before, start) = (FreeResources::measure(range.machine), Instant::now());
+    let (before, start) = (FreeResources::measure(test.machine), Instant::now());
     for number in 0..rounds {
-        round(range, &mut card, number, &mut tally).await?;
+        round(test, &mut card, number, &mut totals).await?;
     }
-    range.account(card.mode(), rounds, &tally, before, start)?;
-    let found = Found { function: range.function, driver: range.driver, device: card };
-    tell([(&found, &found.device as &dyn Raise)].into_iter())
+    test.conclude(card.mode(), rounds, &totals, before, start)?;
+    let found = Found { function: test.function, driver: test.driver, device: card };
+    report([(&found, &found.device as &dyn Raise)].into_iter())
 }
 
-async fn round(range: &mut Range, card: &mut Card, number: u64, tally: &mut Tally) -> Result<(), Failure> {
-    let witness = Arc::new(Witness::default());
+async fn round(test: &mut TeardownTest, card: &mut Card, number: u64, totals: &mut Totals) -> Result<(), Failure> {
+    let record = Arc::new(CallRecord::default());
     let shared = card.shared.clone();
-    let isr = Arc::new(Fifth { shared: shared.clone(), witness: witness.clone() });
+    let isr = Arc::new(FifthHandler { shared: shared.clone(), record: record.clone() });
     let entries = card.messages.as_msix().ok_or(Failure::NoDevice)?;
     let fifth = entries.another().map_err(ProbeError::from)?.register(isr).unmask();
     let registers = &shared.registers;
     let others = registers.read(&IVAR) & !(0xf << (4 * FIFTH));
-    registers.write(&IVAR, others | place(FIFTH, fifth.entry(ServiceMessage)));
+    registers.write(&IVAR, others | ivar_bits(FIFTH, fifth.entry(ServiceMessage)));
     registers.write(&ICS, bit(FIFTH));
-    until_called(&witness, number).await?;
+    until_called(&record, number).await?;
 
-    raise_all(range, card)?;
+    raise_all(test, card)?;
     registers.write(&ICS, bit(FIFTH));
     drop(fifth);
-    witness.dropped();
-    let is_kept = Arc::strong_count(&witness) > 1;
+    record.mark_dropped();
+    let is_leaked = Arc::strong_count(&record) > 1;
     registers.write(&ICS, bit(FIFTH));
-    raise_all(range, card)?;
+    raise_all(test, card)?;
 
     let start = Instant::now();
-    while outstanding(card) > 0 && start.elapsed() < ANSWER_TIMEOUT {
+    while outstanding(card) > 0 && start.elapsed() < SERVICE_TIMEOUT {
         yield_now().await;
     }
-    if outstanding(card) > 0 || !answered(&range.others).await {
+    if outstanding(card) > 0 || !wait_served(&test.others).await {
         return Err(Failure::Lost(
-            outstanding(card) + range.others.iter().map(|one| outstanding(&*one.device)).sum::<u64>(),
+            outstanding(card) + test.others.iter().map(|one| outstanding(&*one.device)).sum::<u64>(),
         ));
     }
-    tally.add(&witness, is_kept);
+    totals.add(&record, is_leaked);
     Ok(())
 }
 
-fn raise_all(range: &mut Range, card: &mut Card) -> Result<(), Failure> {
-    (0..KEPT).try_for_each(|source| card.raise(source))?;
-    range.raise_others()
+fn raise_all(test: &mut TeardownTest, card: &mut Card) -> Result<(), Failure> {
+    (0..PERMANENT).try_for_each(|source| card.raise(source))?;
+    test.raise_others()
 }
