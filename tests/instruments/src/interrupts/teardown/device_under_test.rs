@@ -21,7 +21,7 @@ pub(super) trait InterruptGenerator<const N: usize>: Sized + Send + Sync + 'stat
     type Message: MessageSet<N>;
 
     /// Maps the registers. The device does not interrupt yet.
-    fn new(resources: GeneratorBars) -> Result<Self, ProbeError>;
+    fn new(bars: GeneratorBars) -> Result<Self, ProbeError>;
 
     /// Starts to interrupt. `entry` returns the MSI-X entry of each message.
     fn start(&self, entry: impl Fn(Self::Message) -> Option<u16>);
@@ -80,26 +80,26 @@ impl CallRecord {
 }
 
 /// The handler's context. Only the registration has a reference, so that dropping it frees the context.
-struct RecordingHandler<const N: usize, W> {
-    generator: Arc<W>,
+struct RecordingHandler<const N: usize, G> {
+    generator: Arc<G>,
     record: Arc<CallRecord>,
 }
 
-impl<const N: usize, W: InterruptGenerator<N>> MessageIsr<N> for RecordingHandler<N, W> {
-    type Message = W::Message;
+impl<const N: usize, G: InterruptGenerator<N>> MessageIsr<N> for RecordingHandler<N, G> {
+    type Message = G::Message;
 
-    fn on_message(&self, _message: W::Message, _isr: &InIsr<'_>) {
+    fn on_message(&self, _message: G::Message, _isr: &InIsr<'_>) {
         self.serve();
     }
 }
 
-impl<const N: usize, W: InterruptGenerator<N>> LineIsr for RecordingHandler<N, W> {
+impl<const N: usize, G: InterruptGenerator<N>> LineIsr for RecordingHandler<N, G> {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
         if self.serve() { Claim::Mine } else { Claim::NotMine }
     }
 }
 
-impl<const N: usize, W: InterruptGenerator<N>> RecordingHandler<N, W> {
+impl<const N: usize, G: InterruptGenerator<N>> RecordingHandler<N, G> {
     fn serve(&self) -> bool {
         self.record.record_call();
         let is_mine = self.generator.acknowledge();
@@ -111,25 +111,25 @@ impl<const N: usize, W: InterruptGenerator<N>> RecordingHandler<N, W> {
 }
 
 /// The device with its registered handler.
-pub(super) struct DeviceUnderTest<const N: usize, W: InterruptGenerator<N>> {
-    interrupts: Interrupts<N, RecordingHandler<N, W>, Live>,
+pub(super) struct DeviceUnderTest<const N: usize, G: InterruptGenerator<N>> {
+    interrupts: Interrupts<N, RecordingHandler<N, G>, Live>,
     record: Arc<CallRecord>,
-    device: UnregisteredDevice<N, W>,
+    device: UnregisteredDevice<N, G>,
 }
 
 /// The device after its registration was dropped. It goes on interrupting until this is dropped.
-pub(super) struct UnregisteredDevice<const N: usize, W: InterruptGenerator<N>> {
-    generator: Arc<W>,
+pub(super) struct UnregisteredDevice<const N: usize, G: InterruptGenerator<N>> {
+    generator: Arc<G>,
     _buffer: DmaBuffer,
 }
 
-impl<const N: usize, W: InterruptGenerator<N>> Driver for DeviceUnderTest<N, W> {
-    const NAME: &'static str = W::NAME;
-    const MATCHES: &'static [Id] = W::MATCHES;
+impl<const N: usize, G: InterruptGenerator<N>> Driver for DeviceUnderTest<N, G> {
+    const NAME: &'static str = G::NAME;
+    const MATCHES: &'static [Id] = G::MATCHES;
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let Resources { bar0, bar2, irq, dma, .. } = function.claim()?;
-        let generator = Arc::new(W::new(GeneratorBars { bar0, bar2 })?);
+        let generator = Arc::new(G::new(GeneratorBars { bar0, bar2 })?);
         let device = UnregisteredDevice {
             generator: generator.clone(),
             _buffer: dma.limit_address_bits(ADDRESS_BITS).buffer(BUFFER_SIZE)?,
@@ -142,7 +142,7 @@ impl<const N: usize, W: InterruptGenerator<N>> Driver for DeviceUnderTest<N, W> 
     }
 }
 
-impl<const N: usize, W: InterruptGenerator<N>> DeviceUnderTest<N, W> {
+impl<const N: usize, G: InterruptGenerator<N>> DeviceUnderTest<N, G> {
     pub(super) fn record(&self) -> Arc<CallRecord> {
         self.record.clone()
     }
@@ -156,7 +156,7 @@ impl<const N: usize, W: InterruptGenerator<N>> DeviceUnderTest<N, W> {
     }
 
     /// Drops only the registration. The device goes on interrupting.
-    pub(super) fn drop_registration(self) -> UnregisteredDevice<N, W> {
+    pub(super) fn drop_registration(self) -> UnregisteredDevice<N, G> {
         let Self { interrupts, record, device } = self;
         drop(record);
         drop(interrupts);
@@ -164,13 +164,13 @@ impl<const N: usize, W: InterruptGenerator<N>> DeviceUnderTest<N, W> {
     }
 }
 
-impl<const N: usize, W: InterruptGenerator<N>> UnregisteredDevice<N, W> {
+impl<const N: usize, G: InterruptGenerator<N>> UnregisteredDevice<N, G> {
     pub(super) fn trigger(&self) {
         self.generator.trigger();
     }
 }
 
-impl<const N: usize, W: InterruptGenerator<N>> Drop for UnregisteredDevice<N, W> {
+impl<const N: usize, G: InterruptGenerator<N>> Drop for UnregisteredDevice<N, G> {
     fn drop(&mut self) {
         self.generator.stop();
     }
