@@ -1,4 +1,4 @@
-//! A driver for a disk that is one BAR: an image would list it as `class::<BarDisk, Disk>()`.
+//! A driver of a disk that is one BAR. An image lists it as `class::<BarDisk, Disk>()`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -19,11 +19,12 @@ impl RegisterBlock for Registers {
     const ALIGN: u64 = 4;
 }
 
-/// The number of sectors. The disk is filled with a byte.
+/// The number of sectors.
 const SECTORS: Reg<Registers, u32, ReadOnly> = Reg::at(0x00);
+/// The byte that fills the disk, in bits 7 to 0.
 const FILLING: Reg<Registers, u32, ReadOnly> = Reg::at(0x04);
 
-/// A disk whose sectors all hold the same byte.
+/// A disk whose bytes all have the same value.
 #[derive(Debug)]
 pub struct BarDisk {
     registers: Bar<Registers>,

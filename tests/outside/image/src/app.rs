@@ -1,4 +1,4 @@
-//! The app: a page that shows what the card computes, and the files of the disks.
+//! The app: a web page with a result of the calculator, and the files of the disks.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -13,7 +13,7 @@ use crate::card::Calculator;
 
 struct Page {
     files: FileServer,
-    /// What the card has computed; nothing when there is no card.
+    /// The last result; `None` without a calculator.
     result: Cell<Option<u32>>,
 }
 

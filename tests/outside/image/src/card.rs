@@ -1,4 +1,4 @@
-//! A driver that is not Switchboard's, for QEMU's edu device, and a class of devices that only this image has.
+//! A driver for QEMU's edu device and its device class, both defined by this image.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -12,12 +12,12 @@ use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard_runtime::devices::{DeviceClass, DeviceOptions, FromDriver};
 
-/// What can compute.
+/// The interface of the drivers of this class.
 pub(crate) trait Compute {
     fn factorial(&mut self, n: u32) -> Pin<Box<dyn Future<Output = u32> + '_>>;
 }
 
-/// Devices that can compute, whichever driver they have.
+/// The device class: a device that computes, with any driver.
 pub(crate) struct Calculator(Box<dyn Compute>);
 
 impl Calculator {

@@ -1,4 +1,4 @@
-//! An image with a driver, a class of devices and an app of its own.
+//! An image with its own driver, device class and app.
 #![no_std]
 #![no_main]
 
