@@ -3,10 +3,11 @@
 
 #![expect(unsafe_code, reason = "C functions on raw memory")]
 
-#[path = "../../image/boot/src/intrinsics.rs"]
+#[path = "../../image/boot/src/intrinsics/mod.rs"]
 mod intrinsics;
 
-use intrinsics::{bcmp, memcmp, memcpy, memmove, memset, strlen};
+use intrinsics::compare::{bcmp, memcmp, strlen};
+use intrinsics::copy::{memcpy, memmove, memset};
 
 /// Covers the steps of 16 and 64 bytes, and several iterations of the loop.
 const LARGEST: usize = 210;

@@ -22,7 +22,7 @@ const DEFAULT_POLL_US: u16 = 4000;
 const MAX_SPIN_US: u16 = 1000;
 const MAX_POLL_US: u16 = 10_000;
 
-/// Every option with its allowed values, for warnings.
+/// The options with their allowed values, for warnings.
 const OPTIONS: [(&str, &str); 8] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),

@@ -44,14 +44,14 @@ pub trait Hal: Sync {
     /// Stops the machine, and reports success or failure.
     fn exit(&self, is_success: bool) -> !;
 
-    /// Returns how much memory there is, and how much is used.
+    /// Returns the sizes of heap and DMA pool, and the parts in use.
     fn memory_usage(&self) -> MemoryUsage;
 
     /// Returns 64 bits of the CPU's own randomness.
     fn random_seed(&self) -> u64;
 }
 
-/// How much memory there is, and how much is used.
+/// The sizes of heap and DMA pool, and the parts in use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryUsage {
     /// Size of the heap in bytes.
@@ -91,7 +91,7 @@ pub fn exit(is_success: bool) -> ! {
     }
 }
 
-/// Returns how much memory there is, and how much is used; zeros when no [`Hal`] is installed.
+/// Returns the sizes of heap and DMA pool, and the parts in use; zeros when no [`Hal`] is installed.
 #[must_use]
 pub fn memory_usage() -> MemoryUsage {
     get().map(Hal::memory_usage).unwrap_or_default()

@@ -7,7 +7,7 @@
 
 /// The score's upper limit: after it, this many misses in a row turn polling off.
 const MAX_SCORE: u8 = 8;
-/// What a hit adds to the score; a miss takes one away.
+/// The increment of the score by a hit. A miss decrements it by one.
 const HIT_SCORE: u8 = 2;
 /// While polling is off, one wait of this many is polled, to detect that it would pay off again. Not a round number, so
 /// that a periodic load is not always probed at the same phase.

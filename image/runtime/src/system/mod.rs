@@ -26,7 +26,7 @@ pub use self::subsystem::{LocalBoxFuture, Subsystem};
 /// The timeout for random bytes of one device, which may have none for a while.
 const RANDOM_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Everything that an app works with.
+/// The machine, its devices, tasks and options: the argument of an app.
 ///
 /// A loop over [`change`](Self::change) attaches and detaches the devices of hot-plug slots:
 ///

@@ -10,9 +10,9 @@ use crate::devices::{DeviceOptions, Devices, DriverEntry};
 use crate::tasks::Tasks;
 use crate::{boot_table, hal, say};
 
-/// How often lines are retried that were masked because no handler claimed their interrupts.
+/// The interval at which lines are retried that were masked because no handler claimed their interrupts.
 const STORM_RETRY: Duration = Duration::from_millis(100);
-/// How often lines are checked for a stuck Remote IRR.
+/// The interval at which lines are checked for a stuck Remote IRR.
 const REMOTE_IRR_CHECK: Duration = Duration::from_millis(500);
 
 /// Attaches the drivers and runs the app that the command line names; stops the machine when the app returns.

@@ -1,10 +1,4 @@
-//! The memory functions that the compiler calls implicitly: `memcpy` and its family.
-//!
-//! The stock target expects a C library to provide them. They are written in assembly, because the compiler turns a loop
-//! that copies bytes into a call of `memcpy`, which would call itself. They move 16 bytes at a time in an unrolled loop,
-//! because an emulated CPU runs `rep movsb` one byte at a time.
-//!
-//! Under `cfg(test)` they are not exported, so that a host test can compare them with the host's C library.
+//! `memcpy`, `memmove` and `memset`.
 
 #![expect(unsafe_code, reason = "symbols that the compiler calls by name, and their assembly")]
 
@@ -16,7 +10,7 @@ use core::arch::naked_asm;
 /// before its stores.
 ///
 /// # Safety
-/// As in C.
+/// `destination` must be valid for writes and `source` for reads of `count` bytes.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
 pub(crate) unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
@@ -91,7 +85,7 @@ pub(crate) unsafe extern "sysv64" fn memcpy(destination: *mut u8, source: *const
 /// Copies `rdx` bytes from `rsi` to `rdi`, which may overlap in any way, and returns `rdi`.
 ///
 /// # Safety
-/// As in C.
+/// `destination` must be valid for writes and `source` for reads of `count` bytes.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
 pub(crate) unsafe extern "sysv64" fn memmove(destination: *mut u8, source: *const u8, count: usize) -> *mut u8 {
@@ -136,7 +130,7 @@ pub(crate) unsafe extern "sysv64" fn memmove(destination: *mut u8, source: *cons
 /// Fills `rdx` bytes at `rdi` with the low byte of `esi`, and returns `rdi`.
 ///
 /// # Safety
-/// As in C.
+/// `destination` must be valid for writes of `count` bytes.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 #[unsafe(naked)]
 pub(crate) unsafe extern "sysv64" fn memset(destination: *mut u8, byte: i32, count: usize) -> *mut u8 {
@@ -193,70 +187,4 @@ pub(crate) unsafe extern "sysv64" fn memset(destination: *mut u8, byte: i32, cou
         "9:",
         "ret",
     )
-}
-
-/// Compares `rdx` bytes at `rdi` and `rsi`, and returns the sign of the first difference, or zero.
-///
-/// # Safety
-/// As in C.
-#[cfg_attr(not(test), unsafe(no_mangle))]
-#[unsafe(naked)]
-pub(crate) unsafe extern "sysv64" fn memcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
-    naked_asm!(
-        "sub rdx, 16",
-        "jb 3f",
-        "2:",
-        "movups xmm0, [rdi]",
-        "movups xmm1, [rsi]",
-        "pcmpeqb xmm0, xmm1",
-        "pmovmskb eax, xmm0",
-        "xor eax, 0xffff",
-        "jnz 5f",
-        "add rdi, 16",
-        "add rsi, 16",
-        "sub rdx, 16",
-        "jae 2b",
-        "3:",
-        "add rdx, 16",
-        "jz 4f",
-        "6:",
-        "movzx eax, byte ptr [rdi]",
-        "movzx ecx, byte ptr [rsi]",
-        "sub eax, ecx",
-        "jnz 7f",
-        "inc rdi",
-        "inc rsi",
-        "dec rdx",
-        "jnz 6b",
-        "4:",
-        "xor eax, eax",
-        "7:",
-        "ret",
-        "5:",
-        "bsf ecx, eax",
-        "movzx eax, byte ptr [rdi + rcx]",
-        "movzx edx, byte ptr [rsi + rcx]",
-        "sub eax, edx",
-        "ret",
-    )
-}
-
-/// Compares `rdx` bytes at `rdi` and `rsi`, and returns zero if they are equal.
-///
-/// # Safety
-/// As in C.
-#[cfg_attr(not(test), unsafe(no_mangle))]
-#[unsafe(naked)]
-pub(crate) unsafe extern "sysv64" fn bcmp(left: *const u8, right: *const u8, count: usize) -> i32 {
-    naked_asm!("jmp {memcmp}", memcmp = sym memcmp)
-}
-
-/// Returns the number of bytes at `rdi` before the first NUL.
-///
-/// # Safety
-/// As in C.
-#[cfg_attr(not(test), unsafe(no_mangle))]
-#[unsafe(naked)]
-pub(crate) unsafe extern "sysv64" fn strlen(string: *const core::ffi::c_char) -> usize {
-    naked_asm!("mov rax, rdi", "2:", "cmp byte ptr [rax], 0", "je 3f", "inc rax", "jmp 2b", "3:", "sub rax, rdi", "ret")
 }
