@@ -185,7 +185,7 @@ mod tests {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");
-        let mut device_queue = DeviceQueue::of_registers(&machine, address);
+        let mut device_queue = DeviceQueue::from_registers(&machine, address);
         let mut next = 0_u8;
         let mut act = || {
             let chain = device_queue.take().expect("a buffer");
@@ -194,7 +194,7 @@ mod tests {
             let bytes = [0, 1, 2, 3].map(|offset| next + offset);
             next += 4;
             device_queue.write(chain.segments[0].address, &bytes);
-            assert!(device_queue.give(chain.head.into(), 4));
+            assert!(device_queue.complete(chain.head.into(), 4));
             machine.send(address, 0).expect("messages are on");
         };
         let (mut first, mut second) = ([0; 6], [0; 2]);
@@ -210,7 +210,7 @@ mod tests {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");
-        let mut device_queue = DeviceQueue::of_registers(&machine, address);
+        let mut device_queue = DeviceQueue::from_registers(&machine, address);
         let mut bytes = [0; 3];
         {
             let (waker, _) = testing::waker();
@@ -219,7 +219,7 @@ mod tests {
         }
         let chain = device_queue.take().expect("a buffer");
         device_queue.write(chain.segments[0].address, &[7, 8, 9]);
-        device_queue.give(chain.head.into(), 3);
+        device_queue.complete(chain.head.into(), 3);
         testing::run(rng.fill(&mut bytes), || panic!("the bytes are there")).expect("bytes");
         assert_eq!(bytes, [7, 8, 9]);
     }
@@ -229,10 +229,10 @@ mod tests {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");
-        let mut device_queue = DeviceQueue::of_registers(&machine, address);
+        let mut device_queue = DeviceQueue::from_registers(&machine, address);
         let outcome = testing::run(rng.fill(&mut [0]), || {
             let chain = device_queue.take().expect("a buffer");
-            device_queue.give(chain.head.into(), 0);
+            device_queue.complete(chain.head.into(), 0);
             machine.send(address, 0).expect("messages are on");
         });
         assert_eq!(outcome, Err(RngError::Nothing));

@@ -51,7 +51,7 @@ fn deliver(device_queue: &mut DeviceQueue, frame: &[u8]) -> bool {
     let [piece] = chain.segments[..] else { panic!("one buffer for each frame") };
     assert!(piece.is_writable && piece.length as usize == LENGTHS.1);
     device_queue.write(piece.address + HEADER as u64, frame);
-    device_queue.give(chain.head.into(), testing::size(HEADER + frame.len()))
+    device_queue.complete(chain.head.into(), testing::size(HEADER + frame.len()))
 }
 
 /// What probing says of a device with that configuration: address, status and MTU.
@@ -105,7 +105,7 @@ fn frames_that_are_none_are_dropped_and_counted() {
     let (waker, _) = waker();
     for length in [0, testing::size(HEADER) - 1, testing::size(HEADER)] {
         let head = device_queue.take().expect("a buffer").head;
-        device_queue.give(head.into(), length);
+        device_queue.complete(head.into(), length);
     }
     deliver(&mut device_queue, b"good");
     let token = receiver.poll(&Context::from_waker(&waker)).expect("a good device").expect("a frame");
@@ -150,7 +150,7 @@ fn a_device_that_gives_back_nothing_for_ever_lets_others_have_their_turn() {
     for round in 1..100 {
         // More than there are retries.
         while let Some(chain) = device_queue.take() {
-            device_queue.give(chain.head.into(), 0);
+            device_queue.complete(chain.head.into(), 0);
         }
         assert!(receiver.poll(&Context::from_waker(&waker)).expect("a lawful device").is_none());
         assert_eq!(
@@ -166,7 +166,7 @@ fn a_frame_longer_than_its_buffer_is_an_error() {
     let (mut receiver, mut device_queue, ..) = receiver();
     let (waker, _) = waker();
     let head = device_queue.take().expect("a buffer").head;
-    device_queue.give(head.into(), testing::size(LENGTHS.1) + 1);
+    device_queue.complete(head.into(), testing::size(LENGTHS.1) + 1);
     let said = receiver.poll(&Context::from_waker(&waker)).map(|frame| frame.is_some());
     assert!(matches!(said, Err(QueueError::Overlong { .. })), "{said:?}");
 }
@@ -184,7 +184,7 @@ fn frames_go_out_behind_an_empty_header() {
         let sent = device_queue.read(piece.address, piece.length as usize);
         let wanted: Vec<_> = [0; HEADER].into_iter().chain((0..length).map(|_| round.to_le_bytes()[0])).collect();
         assert_eq!(sent, wanted);
-        assert!(!device_queue.give(chain.head.into(), 0), "nobody waits for it");
+        assert!(!device_queue.complete(chain.head.into(), 0), "nobody waits for it");
     }
 }
 
@@ -199,7 +199,7 @@ fn a_full_queue_wakes_its_sender_when_half_of_it_is_free() {
         }
         assert_eq!(sender.poll(&Context::from_waker(&waker)), Ok(false));
         let taken: Vec<_> = core::iter::from_fn(|| device_queue.take()).collect();
-        let interrupts: Vec<_> = taken.iter().map(|chain| device_queue.give(chain.head.into(), 0)).collect();
+        let interrupts: Vec<_> = taken.iter().map(|chain| device_queue.complete(chain.head.into(), 0)).collect();
         assert_eq!(interrupts, [false, true, false, false]);
         shared.send.wake();
         assert_eq!(wakes.count(), round + 1);

@@ -1,4 +1,4 @@
-//! Virtqueues: the protocol in shared memory, and the doorbell beside it.
+//! Virtqueues: the protocol in shared memory, and the doorbell of the device.
 
 mod descriptor;
 #[cfg(test)]
@@ -20,17 +20,17 @@ pub use split::{QueueAddresses, QueueParameters, SplitQueue};
 use super::doorbell::Doorbell;
 
 bitflags! {
-    /// What queues of a device may make use of (virtio 1.2, 6).
+    /// The features of queues (virtio 1.2, 6).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct RingFeatures: u64 {
-        /// `VIRTIO_F_INDIRECT_DESC`: a descriptor may stand for a table of them.
+        /// `VIRTIO_F_INDIRECT_DESC`: a descriptor may refer to a table of descriptors.
         const INDIRECT = 1 << 28;
-        /// `VIRTIO_F_EVENT_IDX`: each side sets the index at which the other notifies it.
+        /// `VIRTIO_F_EVENT_IDX`: each side requests notifications by index.
         const EVENT_INDEX = 1 << 29;
     }
 }
 
-/// A virtqueue of a live device.
+/// A virtqueue of a running device, made by [`Setup::queue`](super::Setup::queue): a [`SplitQueue`] with its doorbell.
 pub struct Queue<C> {
     split: SplitQueue<C>,
     doorbell: Doorbell,
@@ -42,8 +42,8 @@ impl<C: Chain> Queue<C> {
         Self { split, doorbell, kicks: 0 }
     }
 
-    /// Kicks the device if it wants to be, for everything submitted so far. To be called before going to sleep on
-    /// what was submitted; calling it once for many chains saves most of the kicks.
+    /// Rings the doorbell, if needed, for all chains submitted so far. To be called before sleeping. One call for many chains saves most
+    /// of the kicks.
     pub fn kick(&mut self) {
         if self.split.needs_kick() {
             self.doorbell.ring();
@@ -51,7 +51,7 @@ impl<C: Chain> Queue<C> {
         }
     }
 
-    /// Kicks that were needed.
+    /// Returns the number of kicks that were needed.
     #[must_use]
     pub fn kicks(&self) -> u64 {
         self.kicks
@@ -60,7 +60,7 @@ impl<C: Chain> Queue<C> {
     /// As [`SplitQueue::submit`].
     ///
     /// # Errors
-    /// [`QueueError`] and the chain.
+    /// [`QueueError`], and the chain.
     pub fn submit(&mut self, chain: C) -> Result<(), (QueueError, C)> {
         self.split.submit(chain)
     }
@@ -68,7 +68,7 @@ impl<C: Chain> Queue<C> {
     /// As [`SplitQueue::complete`].
     ///
     /// # Errors
-    /// [`QueueError`] when the device broke the rules.
+    /// [`QueueError`] when the device violated the protocol.
     pub fn complete(&mut self) -> Result<Option<(C, u32)>, QueueError> {
         self.split.complete()
     }
@@ -100,25 +100,25 @@ impl<C: Chain> Queue<C> {
         self.split.abandon();
     }
 
-    /// Chains that the device has.
+    /// Returns the number of chains that the device owns.
     #[must_use]
     pub fn in_flight(&self) -> u16 {
         self.split.in_flight()
     }
 
-    /// Descriptors that are free.
+    /// Returns the number of free descriptors.
     #[must_use]
     pub fn free(&self) -> u16 {
         self.split.free()
     }
 
-    /// Chains of the longest kind that fit at once into the whole queue.
+    /// Returns how many chains of the most segments fit into the whole queue.
     #[must_use]
     pub fn max_chains(&self) -> u16 {
         self.split.max_chains()
     }
 
-    /// Chains submitted since the last [`kick`](Self::kick).
+    /// Returns the number of chains submitted since the last [`kick`](Self::kick).
     #[must_use]
     pub fn unkicked(&self) -> u16 {
         self.split.unkicked()
@@ -131,34 +131,34 @@ impl<C> fmt::Debug for Queue<C> {
     }
 }
 
-/// Why a queue refused a chain, or was given up.
+/// The error of a queue: a refused chain, or a violation of the protocol by the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueueError {
-    /// There are not enough free descriptors now.
+    /// There are too few free descriptors.
     #[error("{wanted} descriptors wanted, {free} free")]
     Full {
         /// Descriptors that the chain needs.
         wanted: u16,
-        /// Descriptors that there are.
+        /// Free descriptors.
         free: u16,
     },
-    /// The chain has more segments than the queue was made for.
+    /// The chain has more segments than the parameters of the queue allow.
     #[error("a chain of {segments} segments is too long, {max_segments} fit")]
     TooLong {
         /// Segments of the chain.
         segments: usize,
-        /// Segments that fit.
+        /// The most segments of a chain.
         max_segments: usize,
     },
     /// The chain has no segments.
     #[error("an empty chain")]
     Empty,
-    /// What the device reads must come before what it writes (virtio 1.2, 2.7.4.2).
+    /// Segments that the device reads must come before those that it writes (virtio 1.2, 2.7.4.2).
     #[error("a readable segment follows a writable one")]
     ReadableAfterWritable,
-    /// A segment is empty, does not lie in its buffer, or is larger than a descriptor can express.
-    #[error("bytes {start} to {end} of a buffer of {length} make no segment")]
+    /// A segment is empty, is not within its buffer, or is larger than a descriptor can express.
+    #[error("bytes {start} to {end} of a buffer of {length} are no segment")]
     OutsideBuffer {
         /// First byte.
         start: usize,
@@ -167,37 +167,37 @@ pub enum QueueError {
         /// Bytes in the buffer.
         length: usize,
     },
-    /// The device could not say that it wrote so much.
-    #[error("{bytes} bytes for the device to write in one chain; it can tell of 32 bits of them")]
+    /// The device could not report so many bytes as written.
+    #[error("{bytes} bytes for the device to write in one chain, which has a 32-bit length")]
     TooManyBytes {
         /// Bytes for the device to write.
         bytes: u64,
     },
-    /// The device gave back more chains than it has.
+    /// The device returned more chains than it owns.
     #[error("the device reports that it used {advanced} chains, it has {in_flight}")]
     IndexJump {
-        /// How far its index went.
+        /// The advance of its index.
         advanced: u16,
-        /// Chains that it has.
+        /// Chains that it owns.
         in_flight: u16,
     },
-    /// The device gave back a chain that it does not have.
-    #[error("the device gave back chain {id}, which it does not have")]
+    /// The device returned a chain that it does not own.
+    #[error("the device returned chain {id}, which it does not have")]
     UnknownId {
-        /// The id that it wrote.
+        /// The ID that it wrote.
         id: u32,
     },
-    /// The device reports that it wrote more than there was room for.
+    /// The device reports more bytes as written than the chain has.
     #[error("the device reports that it wrote {length} bytes into chain {id}, which has room for {writable}")]
     Overlong {
         /// The chain.
         id: u16,
         /// Bytes that it reports to have written.
         length: u32,
-        /// Bytes that there was room for.
+        /// Bytes that it may write.
         writable: u32,
     },
-    /// The device broke the rules before; no report of it is used any more.
+    /// The device violated the protocol before, or the queue was abandoned.
     #[error("the queue is dead")]
     Dead,
 }

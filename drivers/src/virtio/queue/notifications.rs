@@ -1,103 +1,104 @@
-//! Who wakes whom: interrupts asked for, kicks needed (virtio 1.2, 2.7.7 and 2.7.10).
+//! Notification suppression: which interrupts are requested, and which kicks are needed (virtio 1.2, 2.7.7 and 2.7.10).
 //!
-//! Each side may tell the other not to bother it while it is busy. Before it sleeps it (1) says what would wake it
-//! and (2) looks once more. The other side (3) publishes and (4) looks whether a wake-up is wanted. If (2) or (4) could
-//! be loaded before the store of (1) or (3) is seen, both sides could find nothing to do: the queue stalls for good,
-//! or until unrelated traffic. Hence a store-to-load fence between the halves. A plain `mfence` is not enough
-//! everywhere: QEMU before 8.1 drops it when it emulates a single CPU, while its devices run on threads of their own.
-//! [`device_fence`] knows about that, and leaves the emulated CPU there, which costs as much as a kick.
+//! While a side is busy it asks the other for no notifications. Before it sleeps it (1) stores a request for one and (2) checks
+//! the ring again. The other side (3) publishes an entry and (4) checks whether a notification is requested. If the load of (2) or
+//! (4) were executed before the store of (1) or (3) is visible, both sides could find nothing to do, and the queue would stall.
+//! Hence a store-to-load fence between the two steps of each side. A plain `mfence` does not suffice everywhere: QEMU before 8.1
+//! drops it when it emulates a single CPU, while its devices run on other threads. [`device_fence`] handles this case by an exit
+//! from the emulated CPU, which costs as much as a kick.
 //!
-//! So a fence is paid only where the answer would be "no need". A look without one that says "wake" can be wrong in one
-//! way only, which is a wake-up too many; and a look that follows an interrupt, or an earlier fence behind which nothing
-//! was stored, needs none of its own.
+//! So a fence is executed only where the answer would be "not needed". A check without a fence that answers "needed" is wrong in
+//! one way only, by one notification too many. A check after an interrupt, or after an earlier fence with no store since, needs no
+//! fence of its own.
 
 use switchboard::sync::device_fence;
 
-use super::rings::{Available, Used, passed};
+use super::rings::{Available, Used, passes_event};
 
-/// What each side was last told of the other.
+/// What each side last requested of the other.
 #[derive(Debug)]
 pub(super) struct Notifications {
     has_event_index: bool,
-    /// The used index (by flag: any) at which the device was last told to interrupt.
-    armed: Option<u16>,
+    /// The used index at which an interrupt is requested, or any value when it is requested by flag. `None` while interrupts are
+    /// disabled.
+    enabled_at: Option<u16>,
     /// The available index at the last decision whether to kick.
-    decided: u16,
-    /// Whether a fence came after the last chain was offered.
+    decided_at: u16,
+    /// Whether a fence was executed since the last chain was offered.
     is_fenced: bool,
 }
 
 impl Notifications {
-    /// Of a fresh queue, all zeroes: interrupt at once.
+    /// Returns the state of a new queue, whose memory of zeros requests an interrupt for the first chain.
     pub(super) fn new(has_event_index: bool) -> Self {
-        Self { has_event_index, armed: Some(0), decided: 0, is_fenced: false }
+        Self { has_event_index, enabled_at: Some(0), decided_at: 0, is_fenced: false }
     }
 
-    /// A chain was offered.
-    pub(super) fn offered(&mut self) {
+    /// Records that a chain was offered.
+    pub(super) fn record_offer(&mut self) {
         self.is_fenced = false;
     }
 
-    /// Asks for an interrupt once `count` chains beyond `seen` were used; whether they have been already.
-    pub(super) fn arm(&mut self, available: &mut Available, used: &Used, seen: u16, count: u16) -> bool {
-        // Without the event index a device cannot count, and says each one.
+    /// Requests an interrupt once `count` chains beyond `seen` were used. Returns whether they were used already.
+    pub(super) fn enable(&mut self, available: &mut Available, used: &Used, seen: u16, count: u16) -> bool {
+        // Without the event index a device interrupts for each chain.
         let count = if self.has_event_index { count } else { 1 };
-        let have_come = || used.index().wrapping_sub(seen) >= count;
-        if have_come() {
+        let are_used = || used.index().wrapping_sub(seen) >= count;
+        if are_used() {
             return true;
         }
         let event = seen.wrapping_add(count - 1);
-        let is_armed = if self.has_event_index { self.armed == Some(event) } else { self.armed.is_some() };
-        if is_armed {
-            // And fenced then: whatever came since has raised its interrupt.
+        let is_enabled = if self.has_event_index { self.enabled_at == Some(event) } else { self.enabled_at.is_some() };
+        if is_enabled {
+            // There was a fence when it was requested: for chains used since, the device has sent an interrupt.
             return false;
         }
         if self.has_event_index {
             available.set_event(event);
         } else {
-            available.set_quiet(false);
+            available.set_no_interrupt(false);
         }
-        self.armed = Some(event);
+        self.enabled_at = Some(event);
         device_fence();
         self.is_fenced = true;
-        have_come()
+        are_used()
     }
 
-    /// Asks for no interrupts. One that is under way may still come.
-    pub(super) fn disarm(&mut self, available: &mut Available, seen: u16) {
-        if self.armed.take().is_none() {
+    /// Disables interrupts. One that is in flight may still arrive.
+    pub(super) fn disable(&mut self, available: &mut Available, seen: u16) {
+        if self.enabled_at.take().is_none() {
             return;
         }
         if self.has_event_index {
-            // As far ahead as an index can be.
+            // The index that is reached last.
             available.set_event(seen.wrapping_sub(1));
         } else {
-            available.set_quiet(true);
+            available.set_no_interrupt(true);
         }
     }
 
-    /// Whether the device must be kicked for what was offered since this was last asked.
+    /// Returns whether the device must be kicked for the chains offered since the last call.
     pub(super) fn needs_kick(&mut self, available: &Available, used: &Used) -> bool {
         let index = available.index();
-        if index == self.decided {
+        if index == self.decided_at {
             return false;
         }
-        let is_wanted = || match self.has_event_index {
-            true => passed(used.event(), index, self.decided),
-            false => !used.is_quiet(),
+        let is_requested = || match self.has_event_index {
+            true => passes_event(used.event(), index, self.decided_at),
+            false => !used.no_notify(),
         };
-        let mut needs_kick = is_wanted();
+        let mut needs_kick = is_requested();
         if !needs_kick && !self.is_fenced {
             device_fence();
-            needs_kick = is_wanted();
+            needs_kick = is_requested();
             self.is_fenced = true;
         }
-        self.decided = index;
+        self.decided_at = index;
         needs_kick
     }
 
-    /// Chains offered since the last decision whether to kick.
+    /// Returns the number of chains offered since the last decision whether to kick.
     pub(super) fn unkicked(&self, available: &Available) -> u16 {
-        available.index().wrapping_sub(self.decided)
+        available.index().wrapping_sub(self.decided_at)
     }
 }

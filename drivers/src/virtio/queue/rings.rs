@@ -1,21 +1,22 @@
 //! The two rings: available, which the driver writes, and used, which the device writes (virtio 1.2, 2.7.6 and 2.7.8).
 //!
-//! Indices count on for ever modulo 65,536 and are cut to the ring's size, a power of two, at each access.
+//! Indices are free-running modulo 65,536, and are reduced to the size of the ring, a power of two, at each access.
 
 use core::sync::atomic::{Ordering, fence};
 
 use switchboard::dma::{BusAddress, DmaRegion, DmaShared};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// In `flags` of either ring: the other side would rather not be told (without `EVENT_IDX`).
-const QUIET: u16 = 1;
+/// In `flags` of either ring: no notifications (`VIRTQ_AVAIL_F_NO_INTERRUPT`, `VIRTQ_USED_F_NO_NOTIFY`). Only without
+/// `EVENT_IDX`.
+const NO_NOTIFICATION: u16 = 1;
 
 const FLAGS: usize = 0;
 const INDEX: usize = 1;
-/// Where the entries begin, in 16-bit words.
+/// The offset of the entries, in 16-bit words.
 const ENTRIES: usize = 2;
 
-/// What the driver offers: flags, index, one entry for each descriptor, and the used index at which it wants to hear.
+/// The available ring: flags, index, an entry for each descriptor, and the used index at which the driver requests an interrupt.
 #[derive(Debug)]
 pub(super) struct Available {
     words: DmaShared<u16>,
@@ -36,32 +37,32 @@ impl Available {
         self.words.bus()
     }
 
-    /// Chains offered so far, modulo 65,536.
+    /// Returns the number of chains offered so far, modulo 65,536.
     pub(super) fn index(&self) -> u16 {
         self.index
     }
 
-    /// Offers the chain that begins at `head`.
+    /// Offers the chain whose first descriptor is `head`.
     pub(super) fn publish(&mut self, head: u16) {
         self.words.write(ENTRIES + usize::from(self.index & (self.size - 1)), head);
         self.index = self.index.wrapping_add(1);
-        // The device must not see the index before the entry, the descriptors, and what is in the buffers.
+        // The device must not see the index before the entry, the descriptors and the buffers.
         fence(Ordering::Release);
         self.words.write(INDEX, self.index);
     }
 
-    /// Asks for (or against) interrupts, by flag.
-    pub(super) fn set_quiet(&mut self, is_quiet: bool) {
-        self.words.write(FLAGS, if is_quiet { QUIET } else { 0 });
+    /// Disables or enables interrupts by flag.
+    pub(super) fn set_no_interrupt(&mut self, is_set: bool) {
+        self.words.write(FLAGS, if is_set { NO_NOTIFICATION } else { 0 });
     }
 
-    /// Asks for an interrupt once the used index passes `event` (2.7.10).
+    /// Requests an interrupt once the used index passes `event` (2.7.10).
     pub(super) fn set_event(&mut self, event: u16) {
         self.words.write(ENTRIES + usize::from(self.size), event);
     }
 }
 
-/// A chain that the device is done with.
+/// An entry of the used ring: a chain that the device has finished.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(super) struct UsedElement {
@@ -69,7 +70,7 @@ pub(super) struct UsedElement {
     pub(super) length: u32,
 }
 
-/// What the device gives back: flags, index, entries, and the available index at which it wants to hear.
+/// The used ring: flags, index, entries, and the available index at which the device requests a kick.
 #[derive(Debug)]
 pub(super) struct Used {
     header: DmaShared<u16>,
@@ -84,7 +85,7 @@ impl Used {
     }
 
     pub(super) fn carve(region: &mut DmaRegion, size: u16) -> Option<Self> {
-        // Each part is aligned to what the one before it ends at, so they lie side by side.
+        // Each part ends at the alignment of the next, so they are contiguous.
         let header = region.carve(ENTRIES, 4)?;
         let elements = region.carve(size.into(), 4)?;
         Some(Self { header, elements, event: region.carve(1, 2)?, size })
@@ -94,10 +95,10 @@ impl Used {
         self.header.bus()
     }
 
-    /// Chains used so far, modulo 65,536, as the device says.
+    /// Returns the number of chains used so far, modulo 65,536, as reported by the device.
     pub(super) fn index(&self) -> u16 {
         let index = self.header.read(INDEX);
-        // The elements, and what is in the buffers, are read after the index that promised them.
+        // The elements and the buffers must be read after the index that covers them.
         fence(Ordering::Acquire);
         index
     }
@@ -106,18 +107,18 @@ impl Used {
         self.elements.read(usize::from(index & (self.size - 1)))
     }
 
-    /// Whether the device would rather not be kicked, by flag.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.header.read(FLAGS) & QUIET != 0
+    /// Returns whether the device has disabled kicks by flag.
+    pub(super) fn no_notify(&self) -> bool {
+        self.header.read(FLAGS) & NO_NOTIFICATION != 0
     }
 
-    /// The available index past which the device wants to be kicked.
+    /// Returns the available index past which the device requests a kick.
     pub(super) fn event(&self) -> u16 {
         self.event.read(0)
     }
 }
 
-/// Whether an index that went from `old` to `new` passed `event` (2.7.7.1).
-pub(super) fn passed(event: u16, new: u16, old: u16) -> bool {
+/// Returns whether an index that advanced from `old` to `new` passed `event` (2.7.7.1).
+pub(super) fn passes_event(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }

@@ -1,6 +1,6 @@
-//! A split virtqueue: chains go in, and come out with what the device wrote (virtio 1.2, 2.7).
+//! The split virtqueue: its memory and its protocol (virtio 1.2, 2.7).
 //!
-//! Pure protocol over shared memory; the doorbell and the interrupts are someone else's.
+//! The doorbell is in [`Queue`](super::Queue), and interrupts are the driver's.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -13,25 +13,25 @@ use super::rings::{Available, Used};
 use super::table::Table;
 use super::{QueueError, RingFeatures};
 
-/// A chain that the device has.
+/// A chain that the device owns.
 #[derive(Debug)]
 struct InFlight<C> {
     chain: C,
     descriptors: u16,
-    /// Bytes that the device may write.
+    /// The number of bytes that the device may write.
     writable: u32,
 }
 
-/// How large a queue is to be.
+/// The size of a queue.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueParameters {
-    /// Descriptors; a power of two.
+    /// The number of descriptors: a power of two, up to 32,768.
     pub size: u16,
-    /// The most segments in one chain, up to [`MAX_SEGMENTS`].
+    /// The most segments of one chain: 1 to [`MAX_SEGMENTS`].
     pub max_segments: u16,
 }
 
-/// Where the device finds the parts of a queue.
+/// The addresses of the parts of a queue.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueAddresses {
     /// The descriptor table.
@@ -42,43 +42,71 @@ pub struct QueueAddresses {
     pub used: BusAddress,
 }
 
-/// The memory of a split virtqueue and its protocol. `C` is what the queue holds while the device has it.
+/// A split virtqueue, without its doorbell. `C` owns the buffers of one request, and is kept while the device has them.
+///
+/// ```
+/// use switchboard_drivers::virtio::queue::{QueueError, QueueParameters, RingFeatures, SplitQueue};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # let fake = FakeMachine::new([FakeFunction::new(0x1af4, 0x1041)]);
+/// # let dma = fake.machine().take_all().remove(0).claim()?.dma;
+///
+/// let mut queue = SplitQueue::new(&dma, RingFeatures::empty(), QueueParameters { size: 4, max_segments: 1 })?;
+/// // A buffer is a chain by itself, which the device writes.
+/// assert!(queue.submit(dma.buffer(64)?).is_ok());
+/// assert!(queue.needs_kick(), "the device has not disabled kicks");
+/// assert!(queue.complete()?.is_none(), "the device has not used it yet");
+///
+/// // The device writes 5 bytes, and returns the chain of descriptor 0.
+/// let used = queue.addresses().used.get();
+/// fake.dma_write(used + 4, &[0, 0, 0, 0, 5, 0, 0, 0]).expect("DMA memory");
+/// fake.dma_write(used + 2, &[1, 0]).expect("DMA memory");
+/// let (buffer, written) = queue.complete()?.expect("a used chain");
+/// assert_eq!((buffer.len(), written), (64, 5));
+///
+/// // A device that returns a chain which it does not have is not trusted any more.
+/// fake.dma_write(used + 2, &[2, 0]).expect("DMA memory");
+/// assert_eq!(queue.complete().map(drop), Err(QueueError::IndexJump { advanced: 1, in_flight: 0 }));
+/// assert_eq!(queue.complete().map(drop), Err(QueueError::Dead));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 ///
 /// # Invariants
-/// `chains[head]` is there exactly while the chain beginning at descriptor `head` is with the device; `in_flight` counts
-/// them.
+/// `chains[head]` is `Some` exactly while the device owns the chain whose first descriptor is `head`; `in_flight` is their number.
 pub struct SplitQueue<C> {
     table: Table,
     available: Available,
     used: Used,
     chains: Box<[Option<InFlight<C>>]>,
-    /// Of the chain that is being submitted; here so that it is not made anew for each.
+    /// The segments of the chain that is being submitted. Kept, so that it is not initialised for each chain.
     segments: Segments,
     in_flight: u16,
-    /// The used index up to which chains were taken back.
+    /// The used index up to which chains were completed.
     seen: u16,
     notifications: Notifications,
     failure: Option<QueueError>,
 }
 
 impl<C: Chain> SplitQueue<C> {
-    /// Lays a queue out in fresh memory.
+    /// Allocates a queue.
     ///
     /// # Errors
-    /// [`DmaError`] when there is no memory.
+    /// [`DmaError`] when there is no DMA memory.
     ///
     /// # Panics
-    /// When the size is no power of two or the max_segments chain is none: these are the driver's own constants.
-    pub fn new(dma: &DmaPort, features: RingFeatures, shape: QueueParameters) -> Result<Self, DmaError> {
-        let QueueParameters { size, max_segments } = shape;
+    /// Panics when a parameter is out of range: they are constants of the driver.
+    pub fn new(dma: &DmaPort, features: RingFeatures, parameters: QueueParameters) -> Result<Self, DmaError> {
+        let QueueParameters { size, max_segments } = parameters;
         assert!(size.is_power_of_two() && size <= 0x8000, "a split queue has 1 to 32,768 descriptors, a power of two");
         assert!(
             max_segments >= 1 && usize::from(max_segments) <= MAX_SEGMENTS,
             "chains have 1 to {MAX_SEGMENTS} segments"
         );
         let is_indirect = max_segments > 1 && features.contains(RingFeatures::INDIRECT);
-        let slack = 16;
-        let bytes = Table::bytes(size, max_segments, is_indirect) + Available::bytes(size) + Used::bytes(size) + slack;
+        let alignment_slack = 16;
+        let bytes = Table::bytes(size, max_segments, is_indirect)
+            + Available::bytes(size)
+            + Used::bytes(size)
+            + alignment_slack;
         let mut region = dma.region(bytes)?;
         let parts = Table::carve(&mut region, size, max_segments, is_indirect)
             .and_then(|table| Some((table, Available::carve(&mut region, size)?, Used::carve(&mut region, size)?)));
@@ -96,51 +124,51 @@ impl<C: Chain> SplitQueue<C> {
         })
     }
 
-    /// Where its parts are.
+    /// Returns the addresses of its parts.
     #[must_use]
     pub fn addresses(&self) -> QueueAddresses {
         QueueAddresses { descriptors: self.table.bus(), available: self.available.bus(), used: self.used.bus() }
     }
 
-    /// Chains that the device has.
+    /// Returns the number of chains that the device owns.
     #[must_use]
     pub fn in_flight(&self) -> u16 {
         self.in_flight
     }
 
-    /// Descriptors that are free.
+    /// Returns the number of free descriptors.
     #[must_use]
     pub fn free(&self) -> u16 {
         self.table.free()
     }
 
-    /// Chains of the max_segments kind that fit at once into the whole queue.
+    /// Returns how many chains of the most segments fit into the whole queue.
     #[must_use]
     pub fn max_chains(&self) -> u16 {
         self.table.max_chains()
     }
 
-    /// Offers a chain to the device. It may begin at once; it is only sure to when [`needs_kick`](Self::needs_kick)
-    /// has been asked afterwards.
+    /// Submits a chain. The device may process it at once, and must be kicked if [`needs_kick`](Self::needs_kick) returns `true`.
     ///
     /// # Errors
-    /// [`QueueError`] and the chain.
+    /// [`QueueError`], and the chain.
     pub fn submit(&mut self, chain: C) -> Result<(), (QueueError, C)> {
-        let ((head, descriptors), writable) = match self.write_down(&chain) {
+        let ((head, descriptors), writable) = match self.write_descriptors(&chain) {
             Ok(written) => written,
             Err(error) => return Err((error, chain)),
         };
         self.chains[usize::from(head)] = Some(InFlight { chain, descriptors, writable });
         self.in_flight += 1;
         self.available.publish(head);
-        self.notifications.offered();
+        self.notifications.record_offer();
         Ok(())
     }
 
-    /// The first descriptor of the chain and how many it takes, and the bytes that the device may write.
+    /// Writes the descriptors of a chain. Returns the first one and how many it takes, and the number of bytes that the device may
+    /// write.
     #[inline]
-    fn write_down(&mut self, chain: &C) -> Result<((u16, u16), u32), QueueError> {
-        self.alive()?;
+    fn write_descriptors(&mut self, chain: &C) -> Result<((u16, u16), u32), QueueError> {
+        self.check_alive()?;
         let key = chain.key();
         if let Some((head, writable)) = key.and_then(|key| self.table.reuse(key)) {
             return Ok(((head, 1), writable));
@@ -151,20 +179,20 @@ impl<C: Chain> SplitQueue<C> {
         Ok((self.table.write(list, writable, key)?, writable))
     }
 
-    /// Whether [`complete`](Self::complete) has something to say: a chain, or an error.
+    /// Returns whether [`complete`](Self::complete) returns a chain or an error.
     #[inline]
     #[must_use]
     pub fn has_used(&self) -> bool {
         self.used.index() != self.seen || self.failure.is_some()
     }
 
-    /// Takes back a chain that the device is done with, and how many bytes it wrote.
+    /// Returns a chain that the device has used, and the number of bytes that it wrote.
     ///
     /// # Errors
-    /// [`QueueError`] when the device broke the rules: then the queue is dead, and what it held stays in it, because
-    /// the device may still write there.
+    /// [`QueueError`] when the device violated the protocol. The queue is dead from then on, and keeps its chains, since the device may
+    /// still write to them.
     pub fn complete(&mut self) -> Result<Option<(C, u32)>, QueueError> {
-        self.alive()?;
+        self.check_alive()?;
         let advanced = self.used.index().wrapping_sub(self.seen);
         if advanced == 0 {
             return Ok(None);
@@ -189,41 +217,41 @@ impl<C: Chain> SplitQueue<C> {
         Ok(Some((entry.chain, element.length)))
     }
 
-    /// Asks for an interrupt when the next chain is used; returns whether one was used meanwhile, in which case
-    /// no interrupt may come for it and the caller must look again before it sleeps.
+    /// Requests an interrupt for the next used chain. Returns whether one was used meanwhile: there may be no interrupt for it, so
+    /// the caller must call [`complete`](Self::complete) again before it sleeps.
     pub fn enable_notifications(&mut self) -> bool {
         self.enable_notifications_after(1)
     }
 
-    /// As [`enable_notifications`](Self::enable_notifications), once `count` chains more were used (at least one; more
-    /// than are in flight are never waited for). Without `EVENT_IDX` the device cannot count, and one is enough.
+    /// As [`enable_notifications`](Self::enable_notifications), once `count` more chains were used. `count` is clamped to 1 and to the
+    /// number in flight. Without `EVENT_IDX`, the device interrupts for each chain.
     pub fn enable_notifications_after(&mut self, count: u16) -> bool {
         let count = count.clamp(1, self.in_flight.max(1));
-        self.failure.is_some() || self.notifications.arm(&mut self.available, &self.used, self.seen, count)
+        self.failure.is_some() || self.notifications.enable(&mut self.available, &self.used, self.seen, count)
     }
 
-    /// Asks for no interrupts. One that is under way may still come.
+    /// Disables interrupts. One that is in flight may still arrive.
     pub fn disable_notifications(&mut self) {
-        self.notifications.disarm(&mut self.available, self.seen);
+        self.notifications.disable(&mut self.available, self.seen);
     }
 
-    /// Whether the device must be kicked for what was submitted since this was last asked. Ask before sleeping.
+    /// Returns whether the device must be kicked for the chains submitted since the last call. To be called before sleeping.
     pub fn needs_kick(&mut self) -> bool {
         self.failure.is_none() && self.notifications.needs_kick(&self.available, &self.used)
     }
 
-    /// Chains submitted since the last decision whether to kick.
+    /// Returns the number of chains submitted since the last call of [`needs_kick`](Self::needs_kick).
     #[must_use]
     pub fn unkicked(&self) -> u16 {
         self.notifications.unkicked(&self.available)
     }
 
-    /// Gives the queue up, as if the device had broken its rules: nothing goes in or comes out any more.
+    /// Declares the queue dead, as after a violation of the protocol: it accepts and returns no chain any more.
     pub fn abandon(&mut self) {
         self.failure = Some(QueueError::Dead);
     }
 
-    fn alive(&self) -> Result<(), QueueError> {
+    fn check_alive(&self) -> Result<(), QueueError> {
         match self.failure {
             Some(_) => Err(QueueError::Dead),
             None => Ok(()),

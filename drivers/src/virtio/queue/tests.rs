@@ -1,4 +1,4 @@
-//! The protocol of the rings, against a device that follows it and one that does not.
+//! Tests of the protocol, with good and faulty devices.
 
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
@@ -8,14 +8,14 @@ use switchboard::dma::DmaBuffer;
 use super::{Chain, QueueError, QueueParameters, RingFeatures, Segments, SplitQueue};
 use crate::virtio::testing::{DeviceQueue, TakenChain, dma};
 
-/// A chain of `segments`, each a length and whether the device may write it, cut from one buffer; with a name.
-struct Named {
-    name: usize,
+/// A chain with a number, and `segments` of one buffer: their lengths, and whether the device writes them.
+struct Numbered {
+    number: usize,
     buffer: DmaBuffer,
     segments: Vec<(usize, bool)>,
 }
 
-impl Chain for Named {
+impl Chain for Numbered {
     fn describe(&self, segments: &mut Segments) {
         let mut start = 0;
         for (length, is_writable) in &self.segments {
@@ -30,7 +30,7 @@ impl Chain for Named {
 }
 
 struct Bench {
-    queue: SplitQueue<Named>,
+    queue: SplitQueue<Numbered>,
     device_queue: DeviceQueue,
     buffers: Vec<DmaBuffer>,
 }
@@ -44,9 +44,9 @@ impl Bench {
         Self { queue, device_queue, buffers }
     }
 
-    fn submit(&mut self, name: usize, segments: &[(usize, bool)]) -> Result<(), QueueError> {
+    fn submit(&mut self, number: usize, segments: &[(usize, bool)]) -> Result<(), QueueError> {
         let buffer = self.buffers.pop().expect("a buffer");
-        self.queue.submit(Named { name, buffer, segments: segments.into() }).map_err(|(error, chain)| {
+        self.queue.submit(Numbered { number, buffer, segments: segments.into() }).map_err(|(error, chain)| {
             self.buffers.push(chain.buffer);
             error
         })
@@ -56,7 +56,7 @@ impl Bench {
         let done = self.queue.complete()?;
         Ok(done.map(|(chain, length)| {
             self.buffers.push(chain.buffer);
-            (chain.name, length)
+            (chain.number, length)
         }))
     }
 
@@ -64,13 +64,13 @@ impl Bench {
         self.device_queue.take().expect("a chain was offered")
     }
 
-    /// Takes all that is offered, gives the last one back; whether the driver wants to hear.
+    /// Takes all chains and uses the last one. Returns whether the driver requests an interrupt.
     fn take_last(&mut self) -> bool {
         let mut head = None;
         while let Some(taken) = self.device_queue.take() {
             head = Some(taken.head);
         }
-        self.device_queue.give(head.expect("a chain").into(), 0)
+        self.device_queue.complete(head.expect("a chain").into(), 0)
     }
 }
 
@@ -78,19 +78,19 @@ const ALL: RingFeatures = RingFeatures::all();
 const NONE: RingFeatures = RingFeatures::empty();
 const WRITABLE: [(usize, bool); 1] = [(64, true)];
 
-/// More than an index can count.
+/// More rounds than an index has values.
 const ROUNDS: usize = 66_000;
 
 #[test]
-fn chains_go_out_and_come_back_across_the_wrap_of_every_index() {
+fn indices_wrap_around() {
     for features in [NONE, ALL] {
         let mut bench = Bench::new(features, 4, 3);
         for round in 0..ROUNDS {
             bench.submit(round, &[(16, false), (32, true), (1, true)]).expect("room");
             let taken = bench.take();
-            let shape: Vec<_> = taken.segments.iter().map(|piece| (piece.length, piece.is_writable)).collect();
-            assert_eq!(shape, [(16, false), (32, true), (1, true)]);
-            bench.device_queue.give(taken.head.into(), 33);
+            let segments: Vec<_> = taken.segments.iter().map(|piece| (piece.length, piece.is_writable)).collect();
+            assert_eq!(segments, [(16, false), (32, true), (1, true)]);
+            bench.device_queue.complete(taken.head.into(), 33);
             assert_eq!(bench.complete(), Ok(Some((round, 33))));
             assert_eq!(bench.complete(), Ok(None));
         }
@@ -98,10 +98,10 @@ fn chains_go_out_and_come_back_across_the_wrap_of_every_index() {
 }
 
 #[test]
-fn a_full_ring_refuses_and_gives_the_chain_back() {
+fn a_full_queue_refuses_a_chain_and_returns_it() {
     let mut bench = Bench::new(NONE, 8, 3);
-    for name in 0..2 {
-        bench.submit(name, &[(8, false), (8, true), (8, true)]).expect("room");
+    for number in 0..2 {
+        bench.submit(number, &[(8, false), (8, true), (8, true)]).expect("room");
     }
     assert_eq!(bench.submit(2, &[(8, false), (8, true), (8, true)]), Err(QueueError::Full { wanted: 3, free: 2 }));
     assert_eq!(bench.submit(2, &[(8, false), (8, true)]), Ok(()));
@@ -112,22 +112,22 @@ fn a_full_ring_refuses_and_gives_the_chain_back() {
 #[test]
 fn an_indirect_chain_takes_one_descriptor() {
     let mut bench = Bench::new(ALL, 4, 3);
-    for name in 0..4 {
-        bench.submit(name, &[(8, false), (8, true), (8, true)]).expect("room");
+    for number in 0..4 {
+        bench.submit(number, &[(8, false), (8, true), (8, true)]).expect("room");
     }
     assert_eq!(bench.submit(4, &WRITABLE), Err(QueueError::Full { wanted: 1, free: 0 }));
-    // Out of order, as a device may.
+    // Out of order, as devices may.
     let taken: Vec<_> = (0..4).map(|_| bench.take()).collect();
     for index in [2, 0, 3, 1] {
         assert_eq!(taken[index].segments.len(), 3);
-        bench.device_queue.give(taken[index].head.into(), 0);
+        bench.device_queue.complete(taken[index].head.into(), 0);
         assert_eq!(bench.complete(), Ok(Some((index, 0))));
     }
     assert_eq!(bench.queue.free(), 4);
 }
 
 #[test]
-fn what_is_no_chain_is_refused() {
+fn invalid_chains_are_refused() {
     let mut bench = Bench::new(NONE, 8, 2);
     assert_eq!(bench.submit(0, &[]), Err(QueueError::Empty));
     assert_eq!(bench.submit(0, &[(8, true), (8, false)]), Err(QueueError::ReadableAfterWritable));
@@ -139,15 +139,15 @@ fn what_is_no_chain_is_refused() {
 }
 
 #[test]
-fn a_device_that_returns_what_it_does_not_have_is_not_believed() {
+fn an_id_that_the_device_does_not_own_is_an_error() {
     for id in [1, 7, 8, 0x1_0000, u32::MAX] {
         let mut bench = Bench::new(ALL, 8, 1);
         bench.submit(0, &WRITABLE).expect("room");
         assert_eq!(bench.take().head, 0);
-        bench.device_queue.give(id, 0);
+        bench.device_queue.complete(id, 0);
         assert_eq!(bench.complete(), Err(QueueError::UnknownId { id }));
-        // For good, even if it goes on as if nothing had happened.
-        bench.device_queue.give(0, 0);
+        // The queue stays dead, even if the device continues correctly.
+        bench.device_queue.complete(0, 0);
         assert_eq!(bench.complete(), Err(QueueError::Dead));
         assert_eq!(bench.submit(1, &WRITABLE), Err(QueueError::Dead));
         assert!(!bench.queue.needs_kick());
@@ -155,29 +155,29 @@ fn a_device_that_returns_what_it_does_not_have_is_not_believed() {
 }
 
 #[test]
-fn a_device_that_returns_a_chain_twice_is_not_believed() {
+fn a_chain_that_is_returned_twice_is_an_error() {
     let mut bench = Bench::new(ALL, 8, 1);
-    for name in 0..2 {
-        bench.submit(name, &WRITABLE).expect("room");
+    for number in 0..2 {
+        bench.submit(number, &WRITABLE).expect("room");
     }
-    bench.device_queue.give(1, 0);
-    bench.device_queue.give(1, 0);
+    bench.device_queue.complete(1, 0);
+    bench.device_queue.complete(1, 0);
     assert_eq!(bench.complete(), Ok(Some((1, 0))));
     assert_eq!(bench.complete(), Err(QueueError::UnknownId { id: 1 }));
 }
 
 #[test]
-fn a_length_beyond_what_was_writable_is_not_believed() {
+fn a_length_beyond_the_writable_bytes_is_an_error() {
     let mut bench = Bench::new(ALL, 8, 3);
     bench.submit(0, &[(16, false), (31, true), (1, true)]).expect("room");
-    bench.device_queue.give(0, 33);
+    bench.device_queue.complete(0, 33);
     assert_eq!(bench.complete(), Err(QueueError::Overlong { id: 0, length: 33, writable: 32 }));
-    // What it had stays where it was: it may still write there.
+    // The queue keeps the chain, since the device may still write to it.
     assert_eq!(bench.queue.in_flight(), 1);
 }
 
 #[test]
-fn an_index_that_jumps_is_not_believed() {
+fn an_index_that_jumps_is_an_error() {
     for (jump, in_flight) in [(2, 1), (0x8000, 1), (0xffff, 1), (1, 0)] {
         let mut bench = Bench::new(ALL, 8, 1);
         if in_flight == 1 {
@@ -189,62 +189,62 @@ fn an_index_that_jumps_is_not_believed() {
 }
 
 #[test]
-fn an_armed_queue_is_interrupted_and_a_disarmed_one_is_not() {
+fn interrupts_are_requested_and_suppressed() {
     for features in [NONE, ALL] {
         let mut bench = Bench::new(features, 4, 1);
         for round in 0..ROUNDS {
-            let armed = round % 3 == 0;
+            let is_enabled = round % 3 == 0;
             bench.submit(round, &WRITABLE).expect("room");
-            match armed {
+            match is_enabled {
                 true => assert!(!bench.queue.enable_notifications()),
                 false => bench.queue.disable_notifications(),
             }
             let head = bench.take().head.into();
-            assert_eq!(bench.device_queue.give(head, 0), armed, "round {round} with {features:?}");
-            assert!(bench.queue.enable_notifications(), "something has come");
+            assert_eq!(bench.device_queue.complete(head, 0), is_enabled, "round {round} with {features:?}");
+            assert!(bench.queue.enable_notifications(), "a chain was used");
             bench.complete().expect("a good device").expect("a chain");
         }
     }
 }
 
 #[test]
-fn an_interrupt_can_wait_for_several_chains() {
+fn an_interrupt_can_be_requested_for_several_chains() {
     let mut bench = Bench::new(ALL, 8, 1);
-    for name in 0..6 {
-        bench.submit(name, &WRITABLE).expect("room");
+    for number in 0..6 {
+        bench.submit(number, &WRITABLE).expect("room");
     }
     assert!(!bench.queue.enable_notifications_after(3));
-    let interrupts: Vec<_> = (0..6).map(|head| bench.device_queue.give(head, 0)).collect();
+    let interrupts: Vec<_> = (0..6).map(|head| bench.device_queue.complete(head, 0)).collect();
     assert_eq!(interrupts, [false, false, true, false, false, false]);
     while bench.complete().expect("a good device").is_some() {}
-    // Never for more than there are: that would be to sleep for ever.
+    // Not for more than are in flight: the interrupt would never come.
     bench.submit(0, &WRITABLE).expect("room");
     assert!(!bench.queue.enable_notifications_after(100));
     assert!(bench.take_last());
 }
 
 #[test]
-fn a_sleeping_device_is_kicked_once_and_a_busy_one_is_not() {
+fn kicks_are_requested_and_suppressed() {
     for features in [NONE, ALL] {
         let mut bench = Bench::new(features, 4, 1);
         for round in 0..ROUNDS {
-            assert!(!bench.device_queue.sleep());
+            assert!(!bench.device_queue.enable_kicks());
             assert!(!bench.queue.needs_kick(), "nothing was offered");
             bench.submit(round, &WRITABLE).expect("room");
             assert!(bench.queue.needs_kick(), "round {round} with {features:?}");
-            bench.device_queue.stay_awake();
+            bench.device_queue.disable_kicks();
             bench.submit(round, &WRITABLE).expect("room");
-            assert!(!bench.queue.needs_kick(), "it is awake and will look");
+            assert!(!bench.queue.needs_kick(), "the device has disabled kicks");
             for _ in 0..2 {
                 let head = bench.take().head.into();
-                bench.device_queue.give(head, 0);
+                bench.device_queue.complete(head, 0);
                 bench.complete().expect("a good device").expect("a chain");
             }
         }
     }
 }
 
-/// A chain with a key: buffers of its own, and one of two shapes.
+/// A chain with a key: a buffer of its own, and one of two lengths.
 struct Recurring {
     number: u64,
     is_long: bool,
@@ -263,17 +263,17 @@ impl Chain for Recurring {
 }
 
 #[test]
-fn chains_that_come_again_are_what_they_say_in_any_order() {
+fn recurring_chains_are_written_correctly_in_any_order() {
     for features in [NONE, ALL, RingFeatures::INDIRECT] {
         let (machine, dma) = dma();
         let mut queue = SplitQueue::new(&dma, features, QueueParameters { size: 8, max_segments: 3 }).expect("memory");
         let mut device_queue = DeviceQueue::new(&machine, queue.addresses(), 8, features);
         let buffers = (0..).zip(dma.buffers(4, 64).expect("memory"));
         let mut idle: Vec<_> = buffers.map(|(number, buffer)| Recurring { number, is_long: false, buffer }).collect();
-        let mut chance = 1_u32;
+        let mut random = 1_u32;
         let mut below = |limit: usize| {
-            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (chance >> 8) as usize % limit
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 8) as usize % limit
         };
         let mut taken = Vec::new();
         for _ in 0..2_000 {
@@ -287,9 +287,9 @@ fn chains_that_come_again_are_what_they_say_in_any_order() {
                 assert_eq!(segments, [(bus, 16), (bus + 16, length)]);
                 taken.push((chain, length));
             } else if !taken.is_empty() {
-                // No more than there is room for in the shape that it has now.
+                // The length must be that of the last time, not an earlier one.
                 let (chain, length) = taken.swap_remove(below(taken.len()));
-                device_queue.give(chain.head.into(), length);
+                device_queue.complete(chain.head.into(), length);
                 let (chain, written) = queue.complete().expect("a good device").expect("a chain");
                 assert_eq!(written, length);
                 idle.push(chain);

@@ -1,4 +1,4 @@
-//! The other side: virtio functions made of memory, and an executor of one future.
+//! Virtio functions made of memory, and an executor of one future.
 
 extern crate std;
 
@@ -22,21 +22,22 @@ use super::VENDOR;
 use super::queue::{Chain, Queue, QueueParameters, RingFeatures, SplitQueue};
 use super::structures::Structures;
 
-/// Where the structures of [`function`] lie in BAR 0.
+/// The offset of the common configuration in BAR 0 of [`function`]. The others are those of the ISR status and of the device
+/// configuration.
 pub(super) const COMMON: u64 = 0;
 pub(super) const ISR: u32 = 0x1000;
 pub(super) const DEVICE: u64 = 0x2000;
 
-/// The two queue features, the same bits as [`RingFeatures`]; and bit 0, which is `VERSION_1` in the upper
-/// half: registers made of memory answer the same in both.
+/// The features that the device offers: those of [`RingFeatures`], and bit 0. In the upper half this is `VERSION_1`; registers made of
+/// memory read the same in both halves.
 pub(super) const OFFERED: u32 = 1 | 1 << 28 | 1 << 29;
 
-/// A size as a device writes it.
+/// Returns a size as a device writes it.
 pub(super) fn size(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("a size that fits")
 }
 
-/// The body of a virtio capability, behind id and next.
+/// Returns the body of a virtio capability, behind ID and next pointer.
 pub(super) fn capability(kind: u8, bar: u8, offset: u32, length: u32) -> Vec<u8> {
     let mut body = vec![16, kind, bar, 0, 0, 0];
     body.extend(offset.to_le_bytes());
@@ -44,7 +45,7 @@ pub(super) fn capability(kind: u8, bar: u8, offset: u32, length: u32) -> Vec<u8>
     body
 }
 
-/// As [`capability`], for notifications.
+/// As [`capability`], for the notification structure.
 pub(super) fn notify_capability(offset: u32, length: u32, multiplier: u32) -> Vec<u8> {
     let mut body = capability(2, 0, offset, length);
     body[0] = 20;
@@ -52,7 +53,7 @@ pub(super) fn notify_capability(offset: u32, length: u32, multiplier: u32) -> Ve
     body
 }
 
-/// A virtio function: the structures in BAR 0, an MSI-X table of four in BAR 1, and a pin.
+/// Returns a virtio function: the structures in BAR 0, an MSI-X table of four in BAR 1, and a pin.
 pub(super) fn function(device: u16) -> FakeFunction {
     FakeFunction::new(VENDOR, device)
         .pin(1, 11)
@@ -65,7 +66,7 @@ pub(super) fn function(device: u16) -> FakeFunction {
         .capability(9, &capability(4, 0, 0x2000, 0x100))
 }
 
-/// A machine with one such function, whose registers offer `features` and `queues` queues of 256.
+/// Returns a machine with one such function, whose registers offer `features` and `queues` queues of 256.
 pub(super) fn machine(function: FakeFunction, features: u32, queues: u16) -> (Arc<FakeMachine>, Function) {
     let machine = Arc::new(FakeMachine::new([function]));
     let found = machine.machine().take_all().into_iter().next().expect("the function");
@@ -75,13 +76,13 @@ pub(super) fn machine(function: FakeFunction, features: u32, queues: u16) -> (Ar
     (machine, found)
 }
 
-/// Memory for queues, without a driver.
+/// Returns DMA memory for queues, without a driver.
 pub(super) fn dma() -> (Arc<FakeMachine>, DmaPort) {
     let (machine, function) = machine(function(0x1044), OFFERED, 1);
     (machine, function.claim().expect("a claim").dma)
 }
 
-/// A queue with a doorbell, and its other side.
+/// Returns a queue with a doorbell, and the device's side of it.
 pub(super) fn queue<C: Chain>(features: RingFeatures, shape: QueueParameters) -> (Queue<C>, DeviceQueue, DmaPort) {
     let (machine, function) = machine(function(0x1044), OFFERED, 1);
     let Resources { bar0, bar1, bar2, bar3, bar4, bar5, dma, config, .. } = function.claim().expect("a claim");
@@ -91,7 +92,7 @@ pub(super) fn queue<C: Chain>(features: RingFeatures, shape: QueueParameters) ->
     (Queue::new(split, structures.doorbell(0, 0).expect("a doorbell")), device_queue, dma)
 }
 
-/// A waker that counts.
+/// A waker that counts its wakes.
 #[derive(Debug, Default)]
 pub(super) struct Wakes(AtomicUsize);
 
@@ -107,13 +108,13 @@ impl Wake for Wakes {
     }
 }
 
-/// A waker and its count.
+/// Returns a waker and its count.
 pub(super) fn waker() -> (Waker, Arc<Wakes>) {
     let wakes = Arc::new(Wakes::default());
     (Waker::from(wakes.clone()), wakes)
 }
 
-/// Polls a future until it is ready, letting the device act after each time it waits; it must be woken each time.
+/// Polls a future until it is ready, and calls `act` as the device each time that it is pending. It must be woken each time.
 pub(super) fn run<R>(future: impl Future<Output = R>, mut act: impl FnMut()) -> R {
     let (waker, wakes) = waker();
     let mut future = pin!(future);
@@ -122,7 +123,7 @@ pub(super) fn run<R>(future: impl Future<Output = R>, mut act: impl FnMut()) -> 
             return result;
         }
         act();
-        assert!(wakes.count() > round, "the device has acted and nobody was woken");
+        assert!(wakes.count() > round, "the device has acted, and no task was woken");
     }
-    panic!("the future never ends");
+    panic!("the future does not complete");
 }

@@ -29,7 +29,7 @@ fn boot(memory: &GuestMemory, qemu: Qemu, kind: VirtioKind, faults: &[VirtioFaul
 /// Returns the driver's message for a fault.
 fn message(fault: VirtioFault) -> &'static str {
     match fault {
-        VirtioFault::IdNotPosted | VirtioFault::IdOutOfRange => "the device gave back chain",
+        VirtioFault::IdNotPosted | VirtioFault::IdOutOfRange => "the device returned chain",
         VirtioFault::LengthTooLarge => "the device reports that it wrote 4294967295 bytes into chain",
         VirtioFault::IndexTooFar => "the device reports that it used 16384 chains",
         VirtioFault::IndexBackwards => "the device reports that it used 65535 chains",

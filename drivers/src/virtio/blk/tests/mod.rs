@@ -32,7 +32,7 @@ fn disk(features: u32) -> (VirtioBlk, Disk) {
     let address = function.address();
     machine.write_register(address, 0, DEVICE, testing::size(SECTORS));
     let driver = VirtioBlk::probe(function).expect("a good device");
-    let device_queue = DeviceQueue::of_registers(&machine, address);
+    let device_queue = DeviceQueue::from_registers(&machine, address);
     let bytes = (0..SECTORS * SECTOR_SIZE).map(|index| (index / SECTOR_SIZE).to_le_bytes()[0]).collect();
     (driver, Disk { machine, address, device_queue, bytes, failures: Vec::new(), is_interrupting: false })
 }
@@ -88,7 +88,7 @@ impl Disk {
             }
         }
         self.device_queue.write(status.address, &[self.failures.pop().unwrap_or(0)]);
-        self.device_queue.give(chain.head.into(), written)
+        self.device_queue.complete(chain.head.into(), written)
     }
 }
 
@@ -147,7 +147,7 @@ fn a_short_read_is_no_read() {
     let outcome = run(driver.read(7, &mut [0; SECTOR_SIZE]), || {
         let chain = disk.device_queue.take().expect("a request");
         disk.device_queue.write(chain.segments[2].address, &[0]);
-        disk.device_queue.give(chain.head.into(), 512);
+        disk.device_queue.complete(chain.head.into(), 512);
         disk.machine.send(disk.address, 0).expect("messages are on");
     });
     assert_eq!(outcome, Err(BlockError::Io { sector: 7 }));
@@ -317,7 +317,7 @@ fn a_device_that_breaks_the_rules_is_set_aside_and_everyone_hears_of_it() {
     let mut second = pin!(driver.read(2, &mut other));
     assert!(Future::poll(first.as_mut(), &mut context).is_pending());
     assert!(Future::poll(second.as_mut(), &mut context).is_pending());
-    disk.device_queue.give(1000, 0);
+    disk.device_queue.complete(1000, 0);
     disk.machine.send(disk.address, 0).expect("messages are on");
     assert!(wakes.count() >= 1);
     let mut outcome = |read| Future::poll(read, &mut context);
