@@ -1,4 +1,4 @@
-//! A device in any state: its registers, its reset, its configuration (virtio 1.2, 2.1, 2.4 and 2.5).
+//! A device in any state: its status, reset and configuration (virtio 1.2, 2.1, 2.4 and 2.5).
 
 use core::fmt;
 
@@ -9,15 +9,15 @@ use switchboard::mmio::Bar;
 use switchboard::platform::Clock;
 
 use super::interrupt_status::InterruptStatus;
-use super::registers::{CONFIG_GENERATION, Common, DEVICE_STATUS, Status};
+use super::registers::{CONFIG_GENERATION, Common, DEVICE_STATUS, DeviceStatus};
 use super::structures::Structures;
 
-/// How long a reset may take. The specification names no bound; real devices need far less.
+/// The limit for a reset. The specification has none; devices take far less.
 const RESET_TIMEOUT_NS: u64 = 100_000_000;
-/// How often the configuration may change while it is being read.
+/// Attempts to read the configuration while it changes.
 const CONFIG_READ_RETRIES: u32 = 64;
 
-/// A claimed device. Dropping resets it, so that it lets go of memory and interrupts before these are given back.
+/// A claimed device. Dropping it resets the device, which then uses neither memory nor interrupts when these are freed.
 pub(super) struct Device {
     pub(super) common: Bar<Common>,
     pub(super) structures: Structures,
@@ -28,11 +28,11 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub(super) fn status(&self) -> Status {
-        Status::from_bits_retain(self.common.read(&DEVICE_STATUS))
+    pub(super) fn status(&self) -> DeviceStatus {
+        DeviceStatus::from_bits_retain(self.common.read(&DEVICE_STATUS))
     }
 
-    pub(super) fn add_status(&self, status: Status) {
+    pub(super) fn add_status(&self, status: DeviceStatus) {
         self.common.write(&DEVICE_STATUS, (self.status() | status).bits());
     }
 
@@ -55,6 +55,7 @@ impl Device {
         }
     }
 
+    /// Resets the device. Its handlers do nothing afterwards.
     pub(super) fn stop(&self) {
         if let Err(error) = self.reset() {
             log::warn!("{}: {error}", self.address);
@@ -62,6 +63,7 @@ impl Device {
         self.interrupt_status.set_live(false);
     }
 
+    /// Reads fields of the configuration that belong together: again while their generation changes (2.5.1).
     pub(super) fn read_config<R>(&self, mut read: impl FnMut() -> R) -> Result<R, ProbeError> {
         for _ in 0..CONFIG_READ_RETRIES {
             let before = self.common.read(&CONFIG_GENERATION);

@@ -1,4 +1,4 @@
-//! The register by which a driver notifies the device that a queue has work (virtio 1.2, 4.1.4.4).
+//! Doorbells: the registers by which a driver kicks a queue (virtio 1.2, 4.1.4.4).
 
 use switchboard::mmio::{Bar, Reg, RegisterBlock, WriteOnly};
 
@@ -12,7 +12,7 @@ impl RegisterBlock for Notify {
 
 const QUEUE: Reg<Notify, u16, WriteOnly> = Reg::at(0);
 
-/// Rings for one queue.
+/// The doorbell of one queue.
 #[derive(Debug)]
 pub(super) struct Doorbell {
     notify: Bar<Notify>,
@@ -24,6 +24,7 @@ impl Doorbell {
         Self { notify, queue }
     }
 
+    /// Notifies the device that the queue has chains for it.
     pub(super) fn ring(&self) {
         self.notify.write(&QUEUE, self.queue);
     }

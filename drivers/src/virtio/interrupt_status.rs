@@ -1,4 +1,4 @@
-//! The interrupt side of a device: its ISR status, and whether its handlers may act on it yet.
+//! The interrupt status of a device: its ISR register, and whether the device is running.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,10 +9,10 @@ use switchboard::mmio::Bar;
 
 use super::registers::{ISR_STATUS, InterruptCause, IsrStatus};
 
-/// What the handlers of a device share with its driver.
+/// The interrupt status of a device, which its handlers share with its driver.
 ///
-/// Handlers act only between DRIVER_OK and the reset: before, the driver's state is not complete, and afterwards the
-/// registers mean nothing.
+/// Handlers act only between DRIVER_OK and the reset: before, the state of the driver is not complete, and afterwards the
+/// registers are not valid.
 #[derive(Debug, Clone)]
 pub struct InterruptStatus {
     inner: Arc<Inner>,
@@ -20,26 +20,26 @@ pub struct InterruptStatus {
 
 #[derive(Debug)]
 struct Inner {
-    status: Bar<IsrStatus>,
+    register: Bar<IsrStatus>,
     presence: Presence,
     is_live: AtomicBool,
 }
 
 impl InterruptStatus {
-    pub(super) fn new(status: Bar<IsrStatus>, presence: Presence) -> Self {
-        Self { inner: Arc::new(Inner { status, presence, is_live: AtomicBool::new(false) }) }
+    pub(super) fn new(register: Bar<IsrStatus>, presence: Presence) -> Self {
+        Self { inner: Arc::new(Inner { register, presence, is_live: AtomicBool::new(false) }) }
     }
 
-    /// Why the line was raised, and lets go of it; `None` when it was not this device. For line handlers only: with
-    /// messages the register is not kept (virtio 1.2, 4.1.4.5).
+    /// Returns and clears the causes of an interrupt on the line, or `None` when the device did not raise it. For line handlers only:
+    /// with messages, a device does not maintain the register (virtio 1.2, 4.1.4.5).
     #[must_use]
     pub fn take_cause(&self) -> Option<InterruptCause> {
-        // On a shared line this is asked for every interrupt of the others: of one that is gone, no register.
+        // On a shared line this runs for each interrupt of another function too: no access to a removed device.
         if !self.is_live() || self.is_gone() {
             return None;
         }
-        let value = self.inner.status.read(&ISR_STATUS);
-        // All ones: if the device is gone, it did not raise anything; another function asserts the line either way.
+        let value = self.inner.register.read(&ISR_STATUS);
+        // All ones: the device was removed, or is faulty. Either way another function asserts the line.
         if value == u8::MAX {
             let _ = self.inner.presence.confirm();
             return None;
@@ -48,21 +48,21 @@ impl InterruptStatus {
         (!cause.is_empty()).then_some(cause)
     }
 
-    /// Whether the device runs.
+    /// Returns whether the device is running.
     #[inline]
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.inner.is_live.load(Ordering::Acquire)
     }
 
-    /// Whether the device is known to be gone. A handler that finds this wakes every task that waits for it.
+    /// Returns whether the device was removed. A handler that detects this wakes all tasks that wait for the device.
     #[inline]
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.inner.presence.is_gone()
     }
 
-    /// Whether the device is still there.
+    /// Returns the presence of the device on the bus.
     #[must_use]
     pub fn presence(&self) -> &Presence {
         &self.inner.presence

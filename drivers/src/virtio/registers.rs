@@ -1,4 +1,4 @@
-//! The registers that every virtio device on PCI has (virtio 1.2, 4.1.4.3 and 4.1.4.5).
+//! The registers of every virtio device on PCI (virtio 1.2, 4.1.4.3 and 4.1.4.5).
 
 use bitflags::bitflags;
 use switchboard::mmio::{AddressPair, ReadOnly, Reg, RegisterBlock};
@@ -27,13 +27,13 @@ pub(super) const QUEUE_DESC: AddressPair<Common> = AddressPair::at(32);
 pub(super) const QUEUE_DRIVER: AddressPair<Common> = AddressPair::at(40);
 pub(super) const QUEUE_DEVICE: AddressPair<Common> = AddressPair::at(48);
 
-/// What a vector register reads when the device refused the entry (4.1.5.1.2.1).
+/// The value of a vector register after the device refused an entry (4.1.5.1.2.1).
 pub(super) const NO_VECTOR: u16 = 0xffff;
 
 bitflags! {
-    /// How far driver and device have come with each other (2.1).
+    /// The device status (2.1).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(super) struct Status: u8 {
+    pub(super) struct DeviceStatus: u8 {
         const ACKNOWLEDGE = 1;
         const DRIVER = 2;
         const DRIVER_OK = 4;
@@ -50,14 +50,14 @@ impl RegisterBlock for IsrStatus {
     const ALIGN: u64 = 1;
 }
 
-/// Why the line was raised. Reading it clears it, and lets go of the line.
+/// The causes of an interrupt on the line. Reading clears it, and deasserts the line.
 pub(super) const ISR_STATUS: Reg<IsrStatus, u8, ReadOnly> = Reg::at(0);
 
 bitflags! {
-    /// Why the line was raised (4.1.4.5).
+    /// The causes of an interrupt on the line (4.1.4.5).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct InterruptCause: u8 {
-        /// A queue has used buffers.
+        /// A queue has used chains.
         const QUEUE = 1;
         /// The device configuration changed.
         const CONFIG = 2;

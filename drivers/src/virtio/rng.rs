@@ -1,4 +1,4 @@
-//! virtio-rng: random bytes from the host (virtio 1.2, 5.4).
+//! virtio-rng: an entropy source (virtio 1.2, 5.4).
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
@@ -15,14 +15,29 @@ use super::queue::{Queue, QueueError, QueueParameters};
 use super::{InterruptCause, InterruptStatus, NoFeatures, Running, Transport, VENDOR};
 use crate::interfaces::random::RandomDevice;
 
-/// Bytes asked for at once.
+/// The bytes of one request.
 const CHUNK: usize = 256;
 
+/// A virtio entropy source.
+#[derive(Debug)]
+pub struct VirtioRng {
+    // The first field, so that the device is reset before its memory and interrupts are freed.
+    device: Running,
+    interrupts: Interrupts<1, Shared, Live>,
+    queue: Queue<DmaBuffer>,
+    done: Waiter,
+    /// The buffer, unless the device owns it.
+    idle: Option<DmaBuffer>,
+    /// Bytes of the buffer that were not returned to callers yet.
+    fresh: usize,
+}
+
 messages! {
-    /// The one message of the device.
+    /// The only message of the device.
     pub enum RngMessage { Done }
 }
 
+/// State that the handlers share with the driver.
 #[derive(Debug)]
 struct Shared {
     status: InterruptStatus,
@@ -54,20 +69,6 @@ impl LineIsr for Shared {
     }
 }
 
-/// A source of random bytes.
-#[derive(Debug)]
-pub struct VirtioRng {
-    // First, so that the device has let go of memory and interrupts when these go.
-    device: Running,
-    _interrupts: Interrupts<1, Shared, Live>,
-    queue: Queue<DmaBuffer>,
-    done: Waiter,
-    /// The buffer, unless the device has it.
-    idle: Option<DmaBuffer>,
-    /// Bytes of the buffer that were not given out yet.
-    fresh: usize,
-}
-
 impl Driver for VirtioRng {
     const NAME: &'static str = "virtio-rng";
     const MATCHES: &'static [Id] = &[Id::new(VENDOR, 0x1044), Id::new(VENDOR, 0x1005)];
@@ -82,22 +83,22 @@ impl Driver for VirtioRng {
             setup.queue(0, &dma, QueueParameters { size: 4, max_segments: 1 }, interrupts.entry(RngMessage::Done))?;
         let idle = Some(dma.buffer(CHUNK)?);
         let interrupts = interrupts.register(shared).unmask();
-        Ok(Self { device: setup.start(), _interrupts: interrupts, queue, done, idle, fresh: 0 })
+        Ok(Self { device: setup.start(), interrupts, queue, done, idle, fresh: 0 })
     }
 }
 
 impl VirtioRng {
-    /// Fills `bytes` with random ones. May be dropped half-way: the bytes on their way then serve the next call.
+    /// Fills `bytes` with random bytes. The future may be dropped: the bytes of a request in flight are for the next call.
     ///
     /// # Errors
-    /// [`RngError`] when the device does not keep to the rules; it is quarantined then.
+    /// [`RngError`] when the device violates the specification, for which it is quarantined, or was removed.
     pub async fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RngError> {
         let mut rest = bytes;
         while !rest.is_empty() {
             if let Some(buffer) = self.idle.as_mut().filter(|_| self.fresh > 0) {
                 let count = self.fresh.min(rest.len());
                 let (now, later) = rest.split_at_mut(count);
-                // From the back, and never twice: random bytes may have become secrets.
+                // From the end, and overwritten: the bytes may become secrets.
                 let source = &mut buffer[self.fresh - count..self.fresh];
                 now.copy_from_slice(source);
                 source.fill(0);
@@ -110,27 +111,27 @@ impl VirtioRng {
         Ok(())
     }
 
-    /// Has the device fill the buffer, and waits until it did.
+    /// Submits the buffer, and polls until the device has filled it.
     fn poll_refill(&mut self, context: &Context<'_>) -> Poll<Result<(), RngError>> {
         self.device.presence().check()?;
         if let Some(buffer) = self.idle.take() {
             if let Err((error, buffer)) = self.queue.submit(buffer) {
                 self.idle = Some(buffer);
-                return Poll::Ready(Err(self.give_up(error)));
+                return Poll::Ready(Err(self.quarantine(error)));
             }
             self.queue.kick();
         }
         loop {
             match self.queue.complete() {
-                Ok(Some((_, 0))) => return Poll::Ready(Err(self.give_up(RngError::Nothing))),
+                Ok(Some((_, 0))) => return Poll::Ready(Err(self.quarantine(RngError::Nothing))),
                 Ok(Some((buffer, length))) => {
-                    // No more than the buffer: the queue has checked it.
+                    // Not longer than the buffer: the queue has checked it.
                     self.fresh = length as usize;
                     self.idle = Some(buffer);
                     return Poll::Ready(Ok(()));
                 }
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Err(self.give_up(error))),
+                Err(error) => return Poll::Ready(Err(self.quarantine(error))),
             }
             if self.queue.enable_notifications() {
                 continue;
@@ -142,10 +143,12 @@ impl VirtioRng {
         }
     }
 
-    fn give_up(&mut self, error: impl Into<RngError>) -> RngError {
+    /// Quarantines the device, once, while no handler runs: none reads the registers of a device that is being reset.
+    fn quarantine(&mut self, error: impl Into<RngError>) -> RngError {
         let error = error.into();
         if error != RngError::Queue(QueueError::Dead) {
-            self.device.quarantine(error);
+            let device = &self.device;
+            self.interrupts.synchronize(|_| device.quarantine(error));
             self.queue.abandon();
         }
         error
@@ -160,17 +163,17 @@ impl RandomDevice for VirtioRng {
     }
 }
 
-/// Why there are no random bytes.
+/// The error of an entropy source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RngError {
-    /// The device broke the rules of the queue.
+    /// The device violated the protocol of the queue.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The device was taken out of the machine.
+    /// The device was removed.
     #[error(transparent)]
     Gone(#[from] Gone),
-    /// The device gave a buffer back without a single byte (5.4.6.2 forbids it).
+    /// The device returned a buffer without a byte, which 5.4.6.2 forbids.
     #[error("the device returned no bytes")]
     Nothing,
 }
@@ -181,7 +184,7 @@ mod tests {
     use crate::virtio::testing::{self, DeviceQueue, OFFERED};
 
     #[test]
-    fn bytes_come_by_message_and_are_given_out_once() {
+    fn bytes_are_used_once() {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");
@@ -190,7 +193,7 @@ mod tests {
         let mut act = || {
             let chain = device_queue.take().expect("a buffer");
             assert_eq!((chain.segments.len(), chain.segments[0].length), (1, testing::size(CHUNK)));
-            // Fewer than were asked for, and others each time.
+            // Fewer than requested, and others each time.
             let bytes = [0, 1, 2, 3].map(|offset| next + offset);
             next += 4;
             device_queue.write(chain.segments[0].address, &bytes);
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_dropped_leaves_its_bytes_to_the_next() {
+    fn bytes_of_a_dropped_call_are_for_the_next() {
         let (machine, function) = testing::machine(testing::function(0x1044), OFFERED, 1);
         let address = function.address();
         let mut rng = VirtioRng::probe(function).expect("a good device");

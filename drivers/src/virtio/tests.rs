@@ -1,4 +1,4 @@
-//! The transport against functions that are as they should be, and against those that are not.
+//! Tests of the transport, with good and faulty functions.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,13 +9,13 @@ use switchboard_testing::FakeFunction;
 use super::testing::{COMMON, ISR, OFFERED, capability, function, machine, notify_capability};
 use super::{VENDOR, VirtioRng};
 
-/// What probing a function says.
+/// Returns the error of probing a function.
 fn refusal(function: FakeFunction) -> String {
     let (_machine, function) = machine(function, OFFERED, 1);
     VirtioRng::probe(function).expect_err("a refusal").to_string()
 }
 
-/// A function with a good capability of each kind but `kind`, for which `body` stands in.
+/// Returns a function with a good capability of each structure but `kind`, which has `body` instead.
 fn with(kind: u8, body: &[u8]) -> FakeFunction {
     let good = [
         (1, capability(1, 0, 0, 56)),
@@ -31,14 +31,14 @@ fn with(kind: u8, body: &[u8]) -> FakeFunction {
 }
 
 #[test]
-fn a_good_device_is_driven_and_dropping_resets_it() {
+fn a_probed_device_is_running_and_dropping_resets_it() {
     let (machine, function) = machine(function(0x1044), OFFERED, 1);
     let address = function.address();
     let status = || machine.read_register(address, 0, COMMON + 20) & 0xff;
     let rng = VirtioRng::probe(function).expect("a good device");
     assert_eq!(status(), 1 | 2 | 8 | 4);
     assert_eq!(machine.read_register(address, 0, COMMON + 12), 1, "the upper features: VERSION_1");
-    assert_eq!(machine.read_register(address, 0, COMMON + 28) & 0xffff, 1, "the queue is on");
+    assert_eq!(machine.read_register(address, 0, COMMON + 28) & 0xffff, 1, "the queue is enabled");
     assert!(machine.dma_pages() > 0);
     drop(rng);
     assert_eq!(status(), 0);
@@ -47,7 +47,7 @@ fn a_good_device_is_driven_and_dropping_resets_it() {
 }
 
 #[test]
-fn capabilities_that_lead_nowhere_are_named() {
+fn invalid_capabilities_are_named() {
     let cases: &[(&str, FakeFunction)] = &[
         ("BAR of a virtio capability, 0 to 5: 0x5 wanted, 0x6 found", with(1, &capability(1, 6, 0, 56))),
         ("BAR of a virtio capability, 0 to 5: 0x5 wanted, 0xff found", with(3, &capability(3, 0xff, 0, 1))),
@@ -75,38 +75,39 @@ fn capabilities_that_lead_nowhere_are_named() {
         ("no modern virtio interface", FakeFunction::new(VENDOR, 0x1005).pin(1, 11).bar(0, 0x4000)),
     ];
     for (words, function) in cases {
-        let said = refusal(function.clone());
-        assert!(said.contains(words), "wanted `{words}`, got `{said}`");
+        let error = refusal(function.clone());
+        assert!(error.contains(words), "expected `{words}`, got `{error}`");
     }
 }
 
 #[test]
-fn the_first_usable_capability_of_a_kind_counts() {
+fn the_first_usable_capability_of_a_structure_counts() {
     let function = with(3, &capability(3, 7, 0, 1)).capability(9, &capability(3, 0, ISR, 1));
     let (_machine, function) = machine(function, OFFERED, 1);
     assert!(VirtioRng::probe(function).is_ok());
 }
 
 #[test]
-fn what_a_device_says_of_its_queues_is_checked() {
-    let said = |offset: u64, value: u32| {
+fn the_queue_registers_are_checked() {
+    let error = |offset: u64, value: u32| {
         let (machine, function) = machine(function(0x1044), OFFERED, 1);
         machine.write_register(function.address(), 0, COMMON + offset, value);
         VirtioRng::probe(function).expect_err("a refusal").to_string()
     };
-    assert!(said(4, 0).contains("virtio features: 0x100000000 wanted, 0x0 found"));
-    assert!(said(16, 0).contains("number of virtio queues: 0x1 wanted, 0x0 found"));
-    assert!(said(24, 0).contains("size of a virtio queue, a power of two: 0x4 wanted, 0x0 found"));
-    assert!(said(24, 6).contains("a power of two: 0x4 wanted, 0x6 found"));
+    assert!(error(4, 0).contains("virtio features: 0x100000000 wanted, 0x0 found"));
+    assert!(error(16, 0).contains("number of virtio queues: 0x1 wanted, 0x0 found"));
+    assert!(error(24, 0).contains("size of a virtio queue, a power of two: 0x4 wanted, 0x0 found"));
+    assert!(error(24, 6).contains("a power of two: 0x4 wanted, 0x6 found"));
     assert!(
-        said(28, 0xffff << 16).contains("end of a virtio doorbell, within its structure: 0x1000 wanted, 0x3fffe found")
+        error(28, 0xffff << 16)
+            .contains("end of a virtio doorbell, within its structure: 0x1000 wanted, 0x3fffe found")
     );
 }
 
 #[test]
-fn a_device_that_is_gone_is_no_device() {
+fn a_removed_device_is_refused() {
     let (machine, function) = machine(function(0x1044), OFFERED, 1);
     let address = function.address();
     machine.remove(address);
-    assert!(matches!(VirtioRng::probe(function), Err(ProbeError::Claim(_))), "{}", format!("{address} was driven"));
+    assert!(matches!(VirtioRng::probe(function), Err(ProbeError::Claim(_))), "{}", format!("{address} was probed"));
 }

@@ -1,8 +1,8 @@
 //! The virtio PCI transport: a device from reset to DRIVER_OK, and back (virtio 1.2, 3.1 and 4.1).
 //!
-//! Each step is a type: a [`Transport`] has been reset and has a driver, a [`Setup`] has agreed on features and
-//! takes queues, a [`Running`] device has been let go. Dropping any of them resets the device, so that it lets go of
-//! memory and interrupts before these are given back: a driver keeps it in its first field.
+//! Each state has a type: a [`Transport`] was reset, a [`Setup`] has negotiated features and sets queues up, a [`Running`] device has
+//! DRIVER_OK. Dropping any of them resets the device, which then uses neither memory nor interrupts when these are freed: a driver
+//! keeps it in its first field.
 
 use core::fmt;
 
@@ -18,18 +18,18 @@ use super::device::Device;
 use super::interrupt_status::InterruptStatus;
 use super::queue::{Chain, Queue, QueueParameters, RingFeatures, SplitQueue};
 use super::registers::{
-    CONFIG_MSIX_VECTOR, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DRIVER_FEATURE, DRIVER_FEATURE_SELECT, NO_VECTOR,
-    NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF,
-    QUEUE_SELECT, QUEUE_SIZE, Status,
+    CONFIG_MSIX_VECTOR, DEVICE_FEATURE, DEVICE_FEATURE_SELECT, DRIVER_FEATURE, DRIVER_FEATURE_SELECT, DeviceStatus,
+    NO_VECTOR, NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_ENABLE, QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF,
+    QUEUE_SELECT, QUEUE_SIZE,
 };
 use super::structures::Structures;
 
-/// `VIRTIO_F_VERSION_1`: without it the device speaks the legacy dialect.
+/// `VIRTIO_F_VERSION_1`: without it, the device has the legacy interface.
 const VERSION_1: u64 = 1 << 32;
-/// `VIRTIO_F_ACCESS_PLATFORM`: addresses are bus addresses, as all are here.
+/// `VIRTIO_F_ACCESS_PLATFORM`: addresses are bus addresses, as they always are in this framework.
 const ACCESS_PLATFORM: u64 = 1 << 33;
 
-/// A device that was reset, with its DRIVER status set.
+/// A device that was reset, with the status DRIVER. The [module](super) has an example.
 #[derive(Debug)]
 pub struct Transport {
     device: Device,
@@ -39,7 +39,7 @@ impl Transport {
     /// Claims the function, finds its structures, and resets the device.
     ///
     /// # Errors
-    /// [`ProbeError`]; for a device without the modern interface among others.
+    /// [`ProbeError`], among others for a device without the modern interface.
     pub fn open(function: Function) -> Result<(Self, InterruptPort, DmaPort), ProbeError> {
         let clock = function.clock();
         let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, presence, .. } = function.claim()?;
@@ -48,15 +48,15 @@ impl Transport {
         let (common, address) = (structures.common()?, config.address());
         let device = Device { common, structures, interrupt_status, bus, clock, address };
         device.reset()?;
-        device.add_status(Status::ACKNOWLEDGE);
-        device.add_status(Status::DRIVER);
+        device.add_status(DeviceStatus::ACKNOWLEDGE);
+        device.add_status(DeviceStatus::DRIVER);
         Ok((Self { device }, irq, dma))
     }
 
-    /// Agrees on features: those of `wanted` that the device offers, and what the queues can make use of.
+    /// Negotiates features: those of `wanted` that the device offers, and those of queues.
     ///
     /// # Errors
-    /// [`ProbeError::Unexpected`] when the device does not speak virtio 1, or takes back its offer.
+    /// [`ProbeError::Unexpected`] when the device does not offer virtio 1, or refuses the features.
     pub fn negotiate<F: Flags<Bits = u64> + Copy>(self, wanted: F) -> Result<(Setup, F), ProbeError> {
         let common = &self.device.common;
         let half = |select| {
@@ -73,10 +73,10 @@ impl Transport {
             common.write(&DRIVER_FEATURE_SELECT, select);
             common.write(&DRIVER_FEATURE, u32::try_from(bits).unwrap_or_default());
         }
-        self.device.add_status(Status::FEATURES_OK);
+        self.device.add_status(DeviceStatus::FEATURES_OK);
         let status = self.device.status();
-        if !status.contains(Status::FEATURES_OK) {
-            let (wanted, found) = ((status | Status::FEATURES_OK).bits().into(), status.bits().into());
+        if !status.contains(DeviceStatus::FEATURES_OK) {
+            let (wanted, found) = ((status | DeviceStatus::FEATURES_OK).bits().into(), status.bits().into());
             return Err(ProbeError::Unexpected { what: "virtio status after feature negotiation", wanted, found });
         }
         let features = RingFeatures::from_bits_truncate(agreed);
@@ -84,7 +84,7 @@ impl Transport {
     }
 }
 
-/// A device that agreed on features, and takes its queues.
+/// A device whose features are negotiated, and whose queues are set up.
 #[derive(Debug)]
 pub struct Setup {
     device: Device,
@@ -92,16 +92,16 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// For the handlers: the ISR status, silent until [`start`](Self::start).
+    /// Returns the interrupt status for handlers, which do nothing until [`start`](Self::start).
     #[must_use]
     pub fn interrupt_status(&self) -> InterruptStatus {
         self.device.interrupt_status.clone()
     }
 
-    /// The device's own configuration registers.
+    /// Maps the device configuration.
     ///
     /// # Errors
-    /// [`ProbeError`] when there are none, or too few.
+    /// [`ProbeError`] when there is none, or when it is shorter than `B`.
     pub fn config<B: RegisterBlock>(&self) -> Result<Bar<B>, ProbeError> {
         self.device.structures.device()
     }
@@ -109,12 +109,12 @@ impl Setup {
     /// Reads fields of the configuration that belong together.
     ///
     /// # Errors
-    /// [`ProbeError::Device`] when it never stands still.
+    /// [`ProbeError::Device`] when it changes all the time.
     pub fn read_config<R>(&self, read: impl FnMut() -> R) -> Result<R, ProbeError> {
         self.device.read_config(read)
     }
 
-    /// Has changes of the configuration announced by `entry` of the MSI-X table; `None` leaves it to the line.
+    /// Sets the MSI-X entry for changes of the configuration. `None` is for the line.
     ///
     /// # Errors
     /// [`ProbeError::Unexpected`] when the device refuses.
@@ -122,11 +122,11 @@ impl Setup {
         let common = &self.device.common;
         let Some(entry) = entry else { return Ok(()) };
         common.write(&CONFIG_MSIX_VECTOR, entry);
-        accepted("MSI-X entry for the virtio configuration", entry, common.read(&CONFIG_MSIX_VECTOR))
+        check_entry("MSI-X entry for the virtio configuration", entry, common.read(&CONFIG_MSIX_VECTOR))
     }
 
-    /// Sets up queue `index`, of `shape` or as much of it as the device can; used buffers are announced by `entry` of
-    /// the MSI-X table, or on the line.
+    /// Sets up queue `index`, with the size in `parameters` or the largest that the device supports. It interrupts by `entry` of the
+    /// MSI-X table, or on the line.
     ///
     /// # Errors
     /// [`ProbeError`] when there is no such queue, no memory, or the device refuses the entry.
@@ -134,7 +134,7 @@ impl Setup {
         &self,
         index: u16,
         dma: &DmaPort,
-        shape: QueueParameters,
+        parameters: QueueParameters,
         entry: Option<u16>,
     ) -> Result<Queue<C>, ProbeError> {
         let common = &self.device.common;
@@ -144,26 +144,26 @@ impl Setup {
             return Err(ProbeError::Unexpected { what: "number of virtio queues", wanted, found });
         }
         common.write(&QUEUE_SELECT, index);
-        let most = common.read(&QUEUE_SIZE);
-        if !most.is_power_of_two() {
-            // Zero is a queue that is not there; anything else breaks 2.7.
-            let (wanted, found) = (shape.size.into(), most.into());
+        let max_size = common.read(&QUEUE_SIZE);
+        if !max_size.is_power_of_two() {
+            // 0 is a queue that does not exist; other values violate 2.7.
+            let (wanted, found) = (parameters.size.into(), max_size.into());
             return Err(ProbeError::Unexpected { what: "size of a virtio queue, a power of two", wanted, found });
         }
-        let size = shape.size.min(most);
+        let size = parameters.size.min(max_size);
         common.write(&QUEUE_SIZE, size);
-        let taken = common.read(&QUEUE_SIZE);
-        if taken != size {
-            // It would go on reading and writing where the rings have ended.
-            let (wanted, found) = (size.into(), taken.into());
+        let accepted_size = common.read(&QUEUE_SIZE);
+        if accepted_size != size {
+            // The device would access memory past the end of the rings.
+            let (wanted, found) = (size.into(), accepted_size.into());
             return Err(ProbeError::Unexpected { what: "size of a virtio queue, as it was set", wanted, found });
         }
         if let Some(entry) = entry {
             common.write(&QUEUE_MSIX_VECTOR, entry);
-            accepted("MSI-X entry for a virtio queue", entry, common.read(&QUEUE_MSIX_VECTOR))?;
+            check_entry("MSI-X entry for a virtio queue", entry, common.read(&QUEUE_MSIX_VECTOR))?;
         }
         let doorbell = self.device.structures.doorbell(index, common.read(&QUEUE_NOTIFY_OFF))?;
-        let split = SplitQueue::new(dma, self.features, QueueParameters { size, ..shape })?;
+        let split = SplitQueue::new(dma, self.features, QueueParameters { size, ..parameters })?;
         let addresses = split.addresses();
         common.write_address_pair(&QUEUE_DESC, addresses.descriptors);
         common.write_address_pair(&QUEUE_DRIVER, addresses.available);
@@ -172,17 +172,18 @@ impl Setup {
         Ok(Queue::new(split, doorbell))
     }
 
-    /// Lets the device go. The interrupts are registered and unmasked by now: the first one may come at once.
+    /// Starts the device. Its interrupts must be registered and unmasked before: the first one may come at once.
     #[must_use]
     pub fn start(self) -> Running {
         self.device.interrupt_status.set_live(true);
-        self.device.add_status(Status::DRIVER_OK);
+        self.device.add_status(DeviceStatus::DRIVER_OK);
         Running { device: self.device }
     }
 }
 
-fn accepted(what: &'static str, entry: u16, found: u16) -> Result<(), ProbeError> {
-    // A device without room for one more vector shows it only by what the register reads.
+/// Checks that the device has accepted an entry of the MSI-X table.
+fn check_entry(what: &'static str, entry: u16, found: u16) -> Result<(), ProbeError> {
+    // A device that cannot use one more vector refuses by the value that the register reads.
     debug_assert_ne!(entry, NO_VECTOR, "a table has at most 2,048 entries");
     if found == entry {
         Ok(())
@@ -191,7 +192,7 @@ fn accepted(what: &'static str, entry: u16, found: u16) -> Result<(), ProbeError
     }
 }
 
-/// A live device. Dropping it resets the device.
+/// A running device. Dropping it resets the device.
 #[derive(Debug)]
 pub struct Running {
     device: Device,
@@ -201,35 +202,36 @@ impl Running {
     /// Reads fields of the configuration that belong together.
     ///
     /// # Errors
-    /// [`ProbeError::Device`] when it never stands still.
+    /// [`ProbeError::Device`] when it changes all the time.
     pub fn read_config<R>(&self, read: impl FnMut() -> R) -> Result<R, ProbeError> {
         self.device.read_config(read)
     }
 
-    /// Returns whether the device reports that it cannot go on (2.1.1). One that is gone reports nothing.
+    /// Returns whether the device reports a fatal error (DEVICE_NEEDS_RESET, 2.1.1). A removed device does not.
     #[must_use]
     pub fn needs_reset(&self) -> bool {
         let status = self.device.status();
         if status.bits() == u8::MAX && self.presence().confirm().is_err() {
             return false;
         }
-        status.contains(Status::NEEDS_RESET)
+        status.contains(DeviceStatus::NEEDS_RESET)
     }
 
-    /// Whether it is still there.
+    /// Returns the presence of the device on the bus.
     #[must_use]
     pub fn presence(&self) -> &Presence {
         self.device.interrupt_status.presence()
     }
 
-    /// Quarantines a device that broke the rules: isolates it from the bus, for which its cooperation is not needed, and resets it.
+    /// Quarantines a device that violated the specification: isolates it from the bus, which needs no cooperation of the device, and
+    /// resets it.
     pub fn quarantine(&self, reason: impl fmt::Display) {
         log::error!("{}: quarantined: {reason}", self.device.address);
         self.device.bus.isolate();
         self.device.stop();
     }
 
-    /// Where it is.
+    /// Returns the address of the device.
     #[must_use]
     pub fn address(&self) -> Address {
         self.device.address

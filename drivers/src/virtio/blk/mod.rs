@@ -1,4 +1,4 @@
-//! virtio-blk: a disk behind one queue, with many requests under way (virtio 1.2, 5.2).
+//! virtio-blk: a disk with one queue, and many requests in flight (virtio 1.2, 5.2).
 
 mod config;
 mod request;
@@ -25,21 +25,38 @@ use super::queue::{QueueError, QueueParameters};
 use super::{InterruptCause, InterruptStatus, Running, Transport, VENDOR};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 
-/// Requests that may be under way at once.
-const REQUESTS: usize = 128;
-/// Descriptors wanted: a chain needs one in the indirect case, and its segments otherwise.
+/// The most requests in flight.
+const MAX_REQUESTS: usize = 128;
+/// The size of the queue: a chain takes one descriptor with indirect tables, and one for each segment without.
 const DESCRIPTORS: u16 = 256;
+
+/// A virtio disk.
+#[derive(Debug)]
+pub struct VirtioBlk {
+    // The first field, so that the device is reset before its memory and interrupts are freed.
+    device: Running,
+    _interrupts: Interrupts<2, Shared, Live>,
+    requests: Requests,
+    dma: DmaPort,
+    shared: Arc<Shared>,
+    config: Bar<BlkConfig>,
+    features: BlkFeatures,
+    limits: Limits,
+    capacity: AtomicU64,
+    finished: AtomicU64,
+    is_closed: AtomicBool,
+}
 
 messages! {
     /// The messages of the disk.
     pub enum BlkMessage { Done, Config }
 }
 
-/// What the handlers share with the driver.
+/// State that the handlers share with the driver.
 #[derive(Debug)]
 struct Shared {
     status: InterruptStatus,
-    /// The task that takes back what the device is done with.
+    /// The task that collects finished requests.
     collector: AtomicWaker,
     is_config_changed: AtomicBool,
 }
@@ -52,7 +69,7 @@ impl MessageIsr<2> for Shared {
             return;
         }
         if message == BlkMessage::Config {
-            // It may be to say that nothing will be done any more.
+            // The device may report a fatal error, after which it finishes no request.
             self.is_config_changed.store(true, Ordering::Release);
         }
         self.collector.wake();
@@ -77,23 +94,6 @@ impl LineIsr for Shared {
     }
 }
 
-/// A virtio disk.
-#[derive(Debug)]
-pub struct VirtioBlk {
-    // First, so that the device has let go of memory and interrupts when these go.
-    device: Running,
-    _interrupts: Interrupts<2, Shared, Live>,
-    requests: Requests,
-    dma: DmaPort,
-    shared: Arc<Shared>,
-    config: Bar<BlkConfig>,
-    features: BlkFeatures,
-    limits: Limits,
-    capacity: AtomicU64,
-    finished: AtomicU64,
-    is_closed: AtomicBool,
-}
-
 impl Driver for VirtioBlk {
     const NAME: &'static str = "virtio-blk";
     const MATCHES: &'static [Id] = &[Id::new(VENDOR, 0x1042), Id::new(VENDOR, 0x1001)];
@@ -108,20 +108,20 @@ impl Driver for VirtioBlk {
         let shared = Arc::new(Shared {
             status: setup.interrupt_status(),
             collector: AtomicWaker::new(),
-            // A change between reading and starting is not announced.
+            // For a change between the read above and the start, there is no interrupt.
             is_config_changed: AtomicBool::new(true),
         });
         let interrupts = irq.grant()?;
         setup.set_config_entry(interrupts.entry(BlkMessage::Config))?;
-        let shape = QueueParameters { size: DESCRIPTORS, max_segments: limits.longest_chain() };
+        let shape = QueueParameters { size: DESCRIPTORS, max_segments: limits.max_segments() };
         let queue = setup.queue(0, &dma, shape, interrupts.entry(BlkMessage::Done))?;
-        // No more requests than can be under way, so that one in hand can always be submitted.
-        let count = REQUESTS.min(queue.max_chains().into());
+        // No more requests than fit into the queue, so that one that is idle can always be submitted.
+        let count = MAX_REQUESTS.min(queue.max_chains().into());
         if count == 0 {
-            let (wanted, found) = (limits.longest_chain().into(), queue.free().into());
+            let (wanted, found) = (limits.max_segments().into(), queue.free().into());
             return Err(ProbeError::Unexpected { what: "descriptors for a virtio-blk request", wanted, found });
         }
-        let requests = Requests::new(queue, Request::several(count, &dma, limits)?, clock);
+        let requests = Requests::new(queue, Request::allocate(count, &dma, limits)?, clock);
         let interrupts = interrupts.register(shared.clone()).unmask();
         Ok(Self {
             device: setup.start(),
@@ -140,48 +140,53 @@ impl Driver for VirtioBlk {
 }
 
 impl VirtioBlk {
-    /// Requests that the device has finished, well or not.
+    /// Returns the number of requests that the device has finished, with success or an error.
     #[must_use]
     pub fn finished(&self) -> u64 {
         self.finished.load(Ordering::Relaxed)
     }
 
-    /// Kicks that were needed.
+    /// Returns the number of kicks that were needed.
     #[must_use]
     pub fn kicks(&self) -> u64 {
         self.requests.kicks()
     }
 
-    /// Takes an idle request and makes it the one that is wanted, for the device to get.
+    /// Takes an idle request and prepares it. It is submitted when it is first polled.
     #[inline]
-    fn begin(&self, wanted: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<Pending<'_>, BlockError>> {
-        let (sector, collector) = (wanted.sector, &self.shared.collector);
-        let idle = if wanted.ticket.waker.is_none() { self.requests.take_idle(collector) } else { None };
+    fn begin(
+        &self,
+        request: &mut BlockRequest<'_>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Pending<'_>, BlockError>> {
+        let (sector, collector) = (request.sector, &self.shared.collector);
+        let idle = if request.ticket.waker.is_none() { self.requests.take_idle(collector) } else { None };
         let mut held = match idle {
             Some(held) => held,
             None => {
-                let mut waiter = IdleWaiter::resume(&self.requests, collector, wanted.ticket.waker.take());
+                let mut waiter = IdleWaiter::resume(&self.requests, collector, request.ticket.waker.take());
                 let Poll::Ready(idle) = self.poll(|| waiter.poll(context)) else {
-                    wanted.ticket.waker = waiter.suspend();
+                    request.ticket.waker = waiter.suspend();
                     return Poll::Pending;
                 };
                 idle.map_err(|error| self.quarantine(error, sector))?
             }
         };
-        let kind = match wanted.transfer {
+        let kind = match request.transfer {
             Transfer::Read(_) => RequestKind::Read,
             Transfer::Write(_) => RequestKind::Write,
             Transfer::Flush => RequestKind::Flush,
         };
-        let request = held.request();
-        let prepared = request.prepare(kind, sector, wanted.length, &self.dma, self.limits.request);
-        prepared.map_err(|_| BlockError::NoMemory { sector })?;
-        if let Transfer::Write(data) = wanted.transfer {
-            request.data().copy_from_slice(data);
+        let prepared = held.request();
+        let result = prepared.prepare(kind, sector, request.length, &self.dma, self.limits.request_bytes);
+        result.map_err(|_| BlockError::NoMemory { sector })?;
+        if let Transfer::Write(data) = request.transfer {
+            prepared.data().copy_from_slice(data);
         }
         Poll::Ready(Ok(held.submit()))
     }
 
+    /// Returns the error of a request after an error of the queue, for which the device is quarantined.
     fn quarantine(&self, error: QueueError, sector: u64) -> BlockError {
         if self.device.presence().is_gone() || self.is_closed.load(Ordering::Acquire) {
             return BlockError::Gone { sector };
@@ -192,28 +197,28 @@ impl VirtioBlk {
         BlockError::Quarantined { sector }
     }
 
-    /// Polls for something to come from the device. Where it has not come, what the device has announced until then may be
-    /// that nothing will.
+    /// Polls a request. While it is pending, handles changes that the device has reported, one of which may be that it finishes no
+    /// request any more.
     #[inline]
     fn poll<T>(&self, mut poll: impl FnMut() -> Poll<T>) -> Poll<T> {
         loop {
             let outcome = poll();
-            if outcome.is_ready() || !self.has_news() {
+            if outcome.is_ready() || !self.has_change() {
                 return outcome;
             }
-            self.follow_news();
+            self.handle_change();
         }
     }
 
+    /// Returns whether the device was removed or has reported a change.
     #[inline]
-    fn has_news(&self) -> bool {
+    fn has_change(&self) -> bool {
         self.device.presence().is_gone() || self.shared.is_config_changed.load(Ordering::Acquire)
     }
 
-    /// Follows what the device has announced: another capacity, or that it cannot go on. From one that is gone nothing is
-    /// expected any more.
+    /// Handles a change that the device has reported, which is a new capacity or a fatal error, or its removal.
     #[cold]
-    fn follow_news(&self) {
+    fn handle_change(&self) {
         if self.device.presence().is_gone() {
             self.requests.abandon();
             return;
@@ -227,7 +232,7 @@ impl VirtioBlk {
             return;
         }
         match self.device.read_config(|| read_capacity(&self.config)) {
-            // All ones may be a capacity, and are what a device reads that went away meanwhile.
+            // All ones may be a capacity, or the value read from a removed device.
             Ok(u64::MAX) if self.device.presence().confirm().is_err() => self.requests.abandon(),
             Ok(capacity) => self.capacity.store(capacity, Ordering::Relaxed),
             Err(error) => log::warn!("{}: {error}", self.device.address()),
@@ -236,39 +241,39 @@ impl VirtioBlk {
 }
 
 impl BlockDevice for VirtioBlk {
-    /// Follows the disk when the host resizes it.
+    /// Returns the present capacity, also after the host has resized the disk.
     fn geometry(&self) -> Option<Geometry> {
-        if self.has_news() {
-            self.follow_news();
+        if self.has_change() {
+            self.handle_change();
         }
         Some(Geometry {
             capacity: self.capacity.load(Ordering::Relaxed),
             is_read_only: self.features.contains(BlkFeatures::RO),
-            max_transfer_bytes: self.limits.request,
+            max_transfer_bytes: self.limits.request_bytes,
         })
     }
 
-    fn poll_request(&self, wanted: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
-        let sector = wanted.sector;
-        let mut pending = match wanted.ticket.number.take() {
-            Some(slot) => Pending::resume(&self.requests, &self.shared.collector, slot),
-            // Without a cache to flush, what was written is durable already (5.2.6.2).
-            None if matches!(wanted.transfer, Transfer::Flush) && !self.features.contains(BlkFeatures::FLUSH) => {
+    fn poll_request(&self, request: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
+        let sector = request.sector;
+        let mut pending = match request.ticket.number.take() {
+            Some(index) => Pending::resume(&self.requests, &self.shared.collector, index),
+            // Without a cache, completed writes are durable (5.2.6.2).
+            None if matches!(request.transfer, Transfer::Flush) && !self.features.contains(BlkFeatures::FLUSH) => {
                 return Poll::Ready(Ok(()));
             }
-            None => match self.begin(wanted, context) {
+            None => match self.begin(request, context) {
                 Poll::Ready(begun) => begun?,
                 Poll::Pending => return Poll::Pending,
             },
         };
         let Poll::Ready(done) = self.poll(|| pending.poll(context)) else {
-            wanted.ticket.number = pending.suspend();
+            request.ticket.number = pending.suspend();
             return Poll::Pending;
         };
         let (mut held, written) = done.map_err(|error| self.quarantine(error, sector))?;
         self.finished.fetch_add(1, Ordering::Relaxed);
         held.request().outcome(sector, written)?;
-        if let Transfer::Read(take) = &mut wanted.transfer {
+        if let Transfer::Read(take) = &mut request.transfer {
             take(held.request().data());
         }
         Poll::Ready(Ok(()))
@@ -276,15 +281,15 @@ impl BlockDevice for VirtioBlk {
 
     fn abandon(&self, ticket: &mut Ticket) {
         let collector = &self.shared.collector;
-        if let Some(slot) = ticket.number.take() {
-            drop(Pending::resume(&self.requests, collector, slot));
+        if let Some(index) = ticket.number.take() {
+            drop(Pending::resume(&self.requests, collector, index));
         }
         if let Some(waker) = ticket.waker.take() {
             drop(IdleWaiter::resume(&self.requests, collector, Some(waker)));
         }
     }
 
-    /// What the device still writes, it writes to memory that is its own until this is dropped.
+    /// Ends all requests. The device may still write to its DMA memory, which is not freed before the driver is dropped.
     fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
         self.requests.abandon();

@@ -1,6 +1,6 @@
 //! One request to a block device: header, data, status (virtio 1.2, 5.2.6).
 
-#![expect(clippy::vec_box, reason = "requests change hands with each use, and are large")]
+#![expect(clippy::vec_box, reason = "requests are large, and moved with each use")]
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use super::config::Limits;
 use crate::interfaces::block::BlockError;
 use crate::virtio::queue::{Chain, Segments};
 
-/// What is asked of the device.
+/// The operation of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestKind {
     /// `VIRTIO_BLK_T_IN`.
@@ -34,7 +34,7 @@ impl RequestKind {
     }
 }
 
-/// The header, as the device reads it.
+/// The header, as the device reads it (5.2.6).
 #[derive(IntoBytes, Immutable)]
 #[repr(C)]
 struct Header {
@@ -48,66 +48,66 @@ const STATUS: usize = HEADER;
 
 const STATUS_OK: u8 = 0;
 const STATUS_UNSUPPORTED: u8 = 2;
-/// None of the device's own: it has not said anything.
-const STATUS_NONE: u8 = 0xff;
+/// A status that the device does not use: it has written none.
+const STATUS_NOT_WRITTEN: u8 = 0xff;
 
-/// The memory of one request. Made once, used again and again: nothing is allocated for a request.
+/// The memory of one request, which is reused for others.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// Which of the device's requests it is.
-    pub(super) slot: usize,
+    /// The index of the request.
+    pub(super) index: usize,
     /// Header and status.
     frame: DmaBuffer,
-    /// Data on its way: callers' memory is not the device's to reach, nor sure to stay until it is done. Most requests
-    /// of most disks are never used, so it is made for the first.
+    /// The buffer for data. It is not the caller's, which may be freed while the device has the request. Allocated on first use, since
+    /// most disks never have all of their requests in flight.
     data: Option<DmaBuffer>,
     kind: RequestKind,
     length: usize,
-    segment: usize,
+    segment_bytes: usize,
 }
 
 impl Request {
-    /// So many requests, each of which has its number. Boxed: they change hands with each use.
-    pub(super) fn several(count: usize, dma: &DmaPort, limits: Limits) -> Result<Vec<Box<Self>>, DmaError> {
+    /// Allocates `count` requests.
+    pub(super) fn allocate(count: usize, dma: &DmaPort, limits: Limits) -> Result<Vec<Box<Self>>, DmaError> {
         let frames = dma.buffers(count, HEADER + 1)?.into_iter().take(count).enumerate();
-        let request = |(slot, frame)| Self {
-            slot,
+        let request = |(index, frame)| Self {
+            index,
             frame,
             data: None,
             kind: RequestKind::Flush,
             length: 0,
-            segment: limits.segment,
+            segment_bytes: limits.segment_bytes,
         };
         Ok(frames.map(request).map(Box::new).collect())
     }
 
-    /// Makes it a request of `kind` for `length` bytes at `sector`; `most` bytes are the most there are.
+    /// Prepares a request of `kind` for `length` bytes at `sector`. `max_bytes` is the size of its buffer, if it has none yet.
     pub(super) fn prepare(
         &mut self,
         kind: RequestKind,
         sector: u64,
         length: usize,
         dma: &DmaPort,
-        most: usize,
+        max_bytes: usize,
     ) -> Result<(), DmaError> {
         if self.data.is_none() && length > 0 {
-            self.data = Some(dma.buffer(most)?);
+            self.data = Some(dma.buffer(max_bytes)?);
         }
         let header = Header { kind: kind.code(), reserved: 0, sector };
         self.frame[..HEADER].copy_from_slice(header.as_bytes());
-        self.frame[STATUS] = STATUS_NONE;
+        self.frame[STATUS] = STATUS_NOT_WRITTEN;
         (self.kind, self.length) = (kind, length);
         Ok(())
     }
 
-    /// Its data.
+    /// Returns its data.
     pub(super) fn data(&mut self) -> &mut [u8] {
         self.data.as_mut().map_or(&mut [], |data| &mut data[..self.length])
     }
 
-    /// What the device said, having written `written` bytes in all.
+    /// Returns the result that the device reports, after it wrote `written` bytes in all.
     pub(super) fn outcome(&self, sector: u64, written: u32) -> Result<(), BlockError> {
-        // Status comes last: what was not written cannot be believed, least of all old data in the buffer.
+        // The status is the last byte written. With fewer bytes written, the buffer may have data of an earlier request.
         let wanted = if self.kind == RequestKind::Read { self.length + 1 } else { 1 };
         match self.frame[STATUS] {
             STATUS_OK if written as usize >= wanted => Ok(()),
@@ -123,7 +123,7 @@ impl Chain for Box<Request> {
         let Some(data) = &self.data else { return segments.writable(&self.frame, STATUS..STATUS + 1) };
         let mut start = 0;
         while start < self.length {
-            let end = self.length.min(start + self.segment);
+            let end = self.length.min(start + self.segment_bytes);
             match self.kind {
                 RequestKind::Read => segments.writable(data, start..end),
                 RequestKind::Write | RequestKind::Flush => segments.readable(data, start..end),
@@ -133,9 +133,9 @@ impl Chain for Box<Request> {
         segments.writable(&self.frame, STATUS..STATUS + 1);
     }
 
-    /// Its buffers are always the same, and so are their ranges for the same kind and length.
+    /// Requests with the same index, kind and length have the same segments.
     #[inline]
     fn key(&self) -> Option<NonZeroU64> {
-        NonZeroU64::new((self.slot as u64 + 1) << 40 | u64::from(self.kind.code()) << 32 | self.length as u64)
+        NonZeroU64::new((self.index as u64 + 1) << 40 | u64::from(self.kind.code()) << 32 | self.length as u64)
     }
 }

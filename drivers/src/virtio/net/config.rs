@@ -5,22 +5,22 @@ use switchboard::config::Address;
 use switchboard::driver::ProbeError;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
 
-/// Bytes of an Ethernet header.
-const ETHERNET_HEADER: usize = 14;
-/// The largest frame without a VLAN tag.
-pub(super) const LARGEST_FRAME: usize = 1514;
-/// What every device must take (5.1.4.1).
-const SMALLEST_MTU: u16 = 68;
+/// The size of an Ethernet header.
+const ETHERNET_HEADER_BYTES: usize = 14;
+/// The size of the largest frame without a VLAN tag.
+pub(super) const MAX_FRAME_BYTES: usize = 1514;
+/// The smallest MTU of a device (5.1.4.1).
+const MIN_MTU: u16 = 68;
 
 bitflags! {
-    /// The features that this driver makes use of.
+    /// The features that the driver uses.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(super) struct NetFeatures: u64 {
-        /// The device reports how large packets may be.
+        /// The device reports its MTU.
         const MTU = 1 << 3;
         /// The device has an address.
         const MAC = 1 << 5;
-        /// The device reports whether its link is up.
+        /// The device reports its link state.
         const STATUS = 1 << 16;
     }
 }
@@ -36,10 +36,10 @@ const MAC: [Reg<NetConfig, u8, ReadOnly>; 6] = [Reg::at(0), Reg::at(1), Reg::at(
 const STATUS: Reg<NetConfig, u16, ReadOnly> = Reg::at(6);
 const MTU: Reg<NetConfig, u16, ReadOnly> = Reg::at(10);
 
-/// In the status: the link is up.
+/// A bit of the status: the link is up.
 const LINK_UP: u16 = 1;
 
-/// The device's address; where it has none, one made from its place on the bus and marked as locally administered.
+/// Reads the Ethernet address. Without one, returns a locally administered address made from the PCI address.
 pub(super) fn read_mac(
     config: &Bar<NetConfig>,
     features: NetFeatures,
@@ -50,7 +50,7 @@ pub(super) fn read_mac(
         return Ok([0x02, b'v', b'n', b'e', address.bus(), function]);
     }
     let mac = MAC.map(|register| config.read(&register));
-    // The lowest bit of the first byte makes it a group address; all zeros is no address.
+    // The lowest bit of the first byte marks a group address.
     match mac[0] & 1 {
         0 if mac != [0; 6] => Ok(mac),
         0 => Err(ProbeError::Device("the MAC address of a virtio network device is all zeros")),
@@ -62,20 +62,20 @@ pub(super) fn read_mac(
     }
 }
 
-/// The largest frame, header included.
-pub(super) fn read_largest_frame(config: &Bar<NetConfig>, features: NetFeatures) -> Result<usize, ProbeError> {
+/// Returns the size of the largest frame, header included.
+pub(super) fn read_max_frame_bytes(config: &Bar<NetConfig>, features: NetFeatures) -> Result<usize, ProbeError> {
     if !features.contains(NetFeatures::MTU) {
-        return Ok(LARGEST_FRAME);
+        return Ok(MAX_FRAME_BYTES);
     }
     let mtu = config.read(&MTU);
-    if mtu < SMALLEST_MTU {
-        let (wanted, found) = (SMALLEST_MTU.into(), mtu.into());
+    if mtu < MIN_MTU {
+        let (wanted, found) = (MIN_MTU.into(), mtu.into());
         return Err(ProbeError::Unexpected { what: "MTU of a virtio network device", wanted, found });
     }
-    Ok(LARGEST_FRAME.min(usize::from(mtu) + ETHERNET_HEADER))
+    Ok(MAX_FRAME_BYTES.min(usize::from(mtu) + ETHERNET_HEADER_BYTES))
 }
 
-/// Whether the link is up; a device that does not say has one that always is.
+/// Returns whether the link is up, which it always is on a device without the feature.
 pub(super) fn read_link(config: &Bar<NetConfig>, features: NetFeatures) -> bool {
     !features.contains(NetFeatures::STATUS) || config.read(&STATUS) & LINK_UP != 0
 }

@@ -1,34 +1,42 @@
-//! What a network device has done, for reports.
+//! Counters of the driver of a network card.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts since the device was started. Written by the driver only, so adding needs no locked instruction.
+/// The counters of a card since its start. They have one writer, the driver, so that an increment needs no locked instruction.
+///
+/// ```
+/// use switchboard_drivers::virtio::net::NetCounters;
+///
+/// let counters = NetCounters::default();
+/// assert_eq!((counters.received.get(), counters.sent.get(), counters.full.get()), (0, 0, 0));
+/// ```
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct NetCounters {
     /// Frames received.
     pub received: NetCounter,
     /// Frames sent.
     pub sent: NetCounter,
-    /// Frames received that were of no use: too short, or not wanted.
+    /// Received frames that were dropped: too short, or not consumed by the stack.
     pub dropped: NetCounter,
-    /// Kicks for either queue.
+    /// Kicks of both queues.
     pub kicks: NetCounter,
-    /// Times that sending had to wait for a free buffer.
+    /// Times that the stack had to wait for a free transmit buffer.
     pub full: NetCounter,
 }
 
-/// One count.
+/// One counter.
 #[derive(Debug, Default)]
 pub struct NetCounter(AtomicU64);
 
 impl NetCounter {
-    /// Its value.
+    /// Returns its value.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Adds to it. There is one writer.
+    /// Adds to it.
     pub(super) fn add(&self, count: u64) {
         self.0.store(self.get() + count, Ordering::Relaxed);
     }

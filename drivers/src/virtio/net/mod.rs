@@ -1,7 +1,7 @@
-//! virtio-net: an Ethernet card of two queues (virtio 1.2, 5.1).
+//! virtio-net: a network card with a receive and a transmit queue (virtio 1.2, 5.1).
 //!
-//! Frames are handed over in place, out of and into the buffers that the device uses. The interrupts only wake the task
-//! that runs the network stack, which then drains the queues and rests.
+//! Frames are read and built in the DMA buffers of the device, without a copy. Interrupts only wake the task of the network stack,
+//! which then drains the queues.
 
 mod config;
 mod counters;
@@ -23,31 +23,50 @@ use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr
 use switchboard::messages;
 use switchboard::mmio::Bar;
 
-use self::config::{LARGEST_FRAME, NetConfig, NetFeatures};
+use self::config::{MAX_FRAME_BYTES, NetConfig, NetFeatures};
 pub use self::counters::{NetCounter, NetCounters};
-pub use self::receive::Frame;
 use self::receive::Receiver;
+pub use self::receive::RxToken;
 use self::send::Sender;
-pub use self::send::TxSlot;
+pub use self::send::TxToken;
 use super::queue::QueueParameters;
 use super::{InterruptCause, InterruptStatus, Running, Transport, VENDOR};
 use crate::interfaces::network::NetworkCard;
 
-/// Bytes of the header before each frame (5.1.6.1, as of version 1).
-const HEADER: usize = 12;
-/// Buffers for each direction.
+/// The size of the header before each frame (5.1.6.1, since version 1).
+const HEADER_BYTES: usize = 12;
+/// The number of buffers of each queue.
 const BUFFERS: usize = 128;
-const SHAPE: QueueParameters = QueueParameters { size: 128, max_segments: 1 };
+const QUEUE: QueueParameters = QueueParameters { size: 128, max_segments: 1 };
 
 const RECEIVE_QUEUE: u16 = 0;
 const TRANSMIT_QUEUE: u16 = 1;
 
+/// A virtio network card, as a driver for `embassy_net_driver`.
+pub struct VirtioNet {
+    // The first field, so that the device is reset before its memory and interrupts are freed.
+    device: Running,
+    interrupts: Interrupts<3, Shared, Live>,
+    receiver: Receiver,
+    sender: Sender,
+    shared: Arc<Shared>,
+    counters: Arc<NetCounters>,
+    config: Bar<NetConfig>,
+    features: NetFeatures,
+    mac: [u8; 6],
+    max_frame_bytes: usize,
+    is_up: bool,
+    is_quarantined: bool,
+    /// The waker that was registered last for changes of the link.
+    link_waker: Option<Waker>,
+}
+
 messages! {
-    /// The messages of the card, the most important first: with fewer vectors the last ones share one.
+    /// The messages of the card, the most important first: with fewer vectors, the last ones share one.
     pub enum NetMessage { Rx, Tx, Config }
 }
 
-/// What the handlers share with the driver.
+/// State that the handlers share with the driver.
 #[derive(Debug)]
 struct Shared {
     status: InterruptStatus,
@@ -82,7 +101,7 @@ impl MessageIsr<3> for Shared {
             NetMessage::Tx => self.send.wake(),
             NetMessage::Config => self.config_changed(),
         }
-        // Called once more for all of a card that has gone, on whatever vectors there are.
+        // After a removal, all handlers are called once, on any vector.
         if self.status.is_gone() {
             self.link.wake();
         }
@@ -98,7 +117,7 @@ impl LineIsr for Shared {
             return Claim::NotMine;
         };
         if cause.contains(InterruptCause::QUEUE) {
-            // Which queue, the line does not say.
+            // The line does not distinguish the queues.
             self.receive.wake();
             self.send.wake();
         }
@@ -107,25 +126,6 @@ impl LineIsr for Shared {
         }
         Claim::Mine
     }
-}
-
-/// A virtio network card, behind embassy's interface for them.
-pub struct VirtioNet {
-    // First, so that the device has let go of memory and interrupts when these go.
-    device: Running,
-    _interrupts: Interrupts<3, Shared, Live>,
-    receiver: Receiver,
-    sender: Sender,
-    shared: Arc<Shared>,
-    counters: Arc<NetCounters>,
-    config: Bar<NetConfig>,
-    features: NetFeatures,
-    mac: [u8; 6],
-    largest_frame: usize,
-    is_up: bool,
-    is_quarantined: bool,
-    /// The waker that was registered last for a change of the link; none once that has happened.
-    follower: Option<Waker>,
 }
 
 impl Driver for VirtioNet {
@@ -137,25 +137,25 @@ impl Driver for VirtioNet {
         let (transport, irq, dma) = Transport::open(function)?;
         let (setup, features) = transport.negotiate(NetFeatures::all())?;
         let config = setup.config()?;
-        let (mac, largest_frame, is_up) = setup.read_config(|| {
+        let (mac, max_frame_bytes, is_up) = setup.read_config(|| {
             let mac = config::read_mac(&config, features, address);
-            (mac, config::read_largest_frame(&config, features), config::read_link(&config, features))
+            (mac, config::read_max_frame_bytes(&config, features), config::read_link(&config, features))
         })?;
-        let (mac, largest_frame) = (mac?, largest_frame?);
+        let (mac, max_frame_bytes) = (mac?, max_frame_bytes?);
         let shared = Arc::new(Shared {
             status: setup.interrupt_status(),
             receive: AtomicWaker::new(),
             send: AtomicWaker::new(),
             link: AtomicWaker::new(),
-            // A change between reading and starting is not announced.
+            // For a change between the read above and the start, there is no interrupt.
             is_config_changed: AtomicBool::new(true),
         });
         let interrupts: Interrupts<3, Shared> = irq.grant()?;
         setup.set_config_entry(interrupts.entry(NetMessage::Config))?;
-        let receive = setup.queue(RECEIVE_QUEUE, &dma, SHAPE, interrupts.entry(NetMessage::Rx))?;
-        let send = setup.queue(TRANSMIT_QUEUE, &dma, SHAPE, interrupts.entry(NetMessage::Tx))?;
+        let receive = setup.queue(RECEIVE_QUEUE, &dma, QUEUE, interrupts.entry(NetMessage::Rx))?;
+        let send = setup.queue(TRANSMIT_QUEUE, &dma, QUEUE, interrupts.entry(NetMessage::Tx))?;
         let counters = Arc::new(NetCounters::default());
-        let buffers = (BUFFERS, HEADER + LARGEST_FRAME);
+        let buffers = (BUFFERS, HEADER_BYTES + MAX_FRAME_BYTES);
         let entry = |message| interrupts.entry(message);
         let is_alone =
             entry(NetMessage::Rx) != entry(NetMessage::Tx) && entry(NetMessage::Rx) != entry(NetMessage::Config);
@@ -164,11 +164,11 @@ impl Driver for VirtioNet {
         let sender = Sender::new(send, shared.clone(), counters.clone(), &dma, buffers)?;
         let interrupts = interrupts.register(shared.clone()).unmask();
         let device = setup.start();
-        // A device may be kicked once it runs, and not before (3.1.1).
+        // A device must not be kicked before DRIVER_OK (3.1.1).
         receiver.kick();
         Ok(Self {
             device,
-            _interrupts: interrupts,
+            interrupts: interrupts,
             receiver,
             sender,
             shared,
@@ -176,40 +176,43 @@ impl Driver for VirtioNet {
             config,
             features,
             mac,
-            largest_frame,
+            max_frame_bytes,
             is_up,
             is_quarantined: false,
-            follower: None,
+            link_waker: None,
         })
     }
 }
 
 impl VirtioNet {
-    /// What the card has done so far; goes on counting after the card has moved into a network stack.
+    /// Returns the counters of the driver, which can be read while a network stack owns the card.
     #[must_use]
     pub fn counters(&self) -> Arc<NetCounters> {
         self.counters.clone()
     }
 
-    /// The card's Ethernet address.
+    /// Returns the card's Ethernet address.
     #[must_use]
     pub fn mac(&self) -> [u8; 6] {
         self.mac
     }
 
+    /// Quarantines the card, once, while no handler runs: none reads the registers of a device that is being reset.
+    #[cold]
     fn quarantine(&mut self, reason: impl fmt::Display) {
         if !self.is_quarantined {
             self.is_quarantined = true;
-            self.device.quarantine(reason);
+            let device = &self.device;
+            self.interrupts.synchronize(|_| device.quarantine(reason));
         }
     }
 
-    /// Whether nothing is to be had from the card any more: it broke the rules, or is gone.
+    /// Returns whether the card was quarantined or removed.
     fn is_unusable(&self) -> bool {
         self.is_quarantined || self.device.presence().is_gone()
     }
 
-    /// Whether a frame can be sent.
+    /// Returns whether a frame can be sent. If not, registers the waker.
     fn can_send(&mut self, context: &Context<'_>) -> bool {
         self.sender.poll(context).unwrap_or_else(|error| {
             self.quarantine(error);
@@ -217,6 +220,7 @@ impl VirtioNet {
         })
     }
 
+    /// Reads the link state again after a change of the configuration.
     fn refresh_link(&mut self) {
         if self.device.needs_reset() {
             self.quarantine("it reports that it needs a reset");
@@ -224,7 +228,7 @@ impl VirtioNet {
         }
         match self.device.read_config(|| config::read_link(&self.config, self.features)) {
             Ok(is_up) => self.is_up = is_up,
-            // One that went away while it was read reads ones that never stand still, or do.
+            // The error may be that of a device that was removed while it was read.
             Err(_) if self.device.presence().confirm().is_err() => {}
             Err(error) => self.quarantine(error),
         }
@@ -232,38 +236,37 @@ impl VirtioNet {
 }
 
 impl embassy_net_driver::Driver for VirtioNet {
-    type RxToken<'a> = Frame<'a>;
-    type TxToken<'a> = TxSlot<'a>;
+    type RxToken<'a> = RxToken<'a>;
+    type TxToken<'a> = TxToken<'a>;
 
-    fn receive(&mut self, context: &mut Context<'_>) -> Option<(Frame<'_>, TxSlot<'_>)> {
+    fn receive(&mut self, context: &mut Context<'_>) -> Option<(RxToken<'_>, TxToken<'_>)> {
         if self.is_unusable() || !self.can_send(context) {
             return None;
         }
-        // Not `?` on the error: the card would still be lent to the result.
-        let Self { receiver, sender, is_quarantined, device, .. } = self;
+        let Self { receiver, sender, is_quarantined, device, interrupts, .. } = self;
         match receiver.poll(context) {
-            Ok(frame) => frame.map(|frame| (frame, TxSlot { sender })),
+            Ok(frame) => frame.map(|frame| (frame, TxToken { sender })),
             Err(error) => {
+                // As `quarantine`, which cannot be called here: the other result borrows from `self`.
                 *is_quarantined = true;
-                device.quarantine(error);
+                interrupts.synchronize(|_| device.quarantine(error));
                 None
             }
         }
     }
 
-    fn transmit(&mut self, context: &mut Context<'_>) -> Option<TxSlot<'_>> {
+    fn transmit(&mut self, context: &mut Context<'_>) -> Option<TxToken<'_>> {
         let can_send = !self.is_unusable() && self.can_send(context);
-        can_send.then_some(TxSlot { sender: &mut self.sender })
+        can_send.then_some(TxToken { sender: &mut self.sender })
     }
 
-    /// The end of a turn, too: a stack asks once each time it has received and sent all it could, so this is
-    /// where the device is kicked for all frames of the turn.
+    /// Returns the link state, and kicks the device: a stack calls this at the end of each poll, after all frames of it.
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         self.sender.kick();
         let is_changed = self.shared.is_config_changed.load(Ordering::Acquire);
-        // Asked in each turn, so what need not be done again is not.
-        if is_changed || self.follower.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
-            self.follower = Some(context.waker().clone());
+        // Called in each poll, so the waker is registered again only when it differs.
+        if is_changed || self.link_waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+            self.link_waker = Some(context.waker().clone());
             self.shared.link.register(context.waker());
             if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_unusable() {
                 self.refresh_link();
@@ -274,7 +277,7 @@ impl embassy_net_driver::Driver for VirtioNet {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
-        capabilities.max_transmission_unit = self.largest_frame;
+        capabilities.max_transmission_unit = self.max_frame_bytes;
         capabilities.max_burst_size = Some(BUFFERS);
         capabilities
     }

@@ -1,22 +1,23 @@
-//! Receiving: buffers wait in the queue, come out with a frame, and go back (virtio 1.2, 5.1.6.3 and 5.1.6.4).
+//! The receive queue (virtio 1.2, 5.1.6.3 and 5.1.6.4).
+//!
+//! All buffers are in the queue. One that was used has a frame, and is submitted again after the stack has read it.
 
 use alloc::sync::Arc;
 use core::task::Context;
 
-use embassy_net_driver::RxToken;
 use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::driver::ProbeError;
 use switchboard::interrupt::MessageMask;
 
-use super::{HEADER, NetCounters, Shared};
+use super::{HEADER_BYTES, NetCounters, Shared};
 use crate::virtio::queue::{Queue, QueueError};
 
-/// Buffers that were used and posted again before the device is notified at the latest: a kick, or finding out that none
-/// is needed, costs more than handling a frame.
-const BATCH: u16 = 32;
+/// The number of buffers submitted again for which the device is kicked: a kick, or the check that none is needed, costs more than
+/// a frame.
+const KICK_BATCH: u16 = 32;
 
-/// Buffers without a frame in them that are passed over before other tasks have their turn. A device may give them back
-/// as fast as they are posted, for ever.
+/// The number of buffers without a frame that are skipped before the task yields. A faulty device may return them as fast as they are
+/// submitted.
 const EMPTY_BUFFER_RETRIES: u16 = 64;
 
 /// The receive queue.
@@ -26,9 +27,9 @@ pub(super) struct Receiver {
     shared: Arc<Shared>,
     counters: Arc<NetCounters>,
     kicks: u64,
-    /// Interrupts are off; the caller looks for frames by itself.
+    /// Interrupts are disabled, since the caller polls.
     is_polled: bool,
-    /// Of the message for frames, where it shares its entry with no other.
+    /// The mask of the receive message, if no other message shares its entry.
     mask: Option<MessageMask>,
 }
 
@@ -45,19 +46,20 @@ impl Receiver {
         let (count, length) = buffers;
         for buffer in dma.buffers(count, length)? {
             if queue.submit(buffer).is_err() {
-                // The device's queue is smaller than wanted.
+                // The queue of the device is smaller than requested.
                 break;
             }
         }
         Ok(Self { queue, shared, counters, kicks: 0, is_polled: false, mask })
     }
 
+    /// Turns interrupts off or on.
     pub(super) fn set_polled(&mut self, is_polled: bool) {
         self.is_polled = is_polled;
         if is_polled {
             self.queue.disable_notifications();
         }
-        // To the device, that is a hint, and it may not look at it soon. What it sends nevertheless waits behind the mask.
+        // To the device, the suppression is a hint that it may see late. Messages that it still sends stay pending behind the mask.
         match &self.mask {
             Some(mask) if is_polled => mask.mask(),
             Some(mask) => mask.unmask(),
@@ -65,15 +67,15 @@ impl Receiver {
         }
     }
 
-    /// Notifies the device of the buffers that wait for it.
+    /// Kicks the device, if needed, for the buffers submitted again.
     pub(super) fn kick(&mut self) {
         self.queue.kick();
         self.counters.kicks.add(self.queue.kicks() - self.kicks);
         self.kicks = self.queue.kicks();
     }
 
-    /// The next frame; or `None`, and the task is woken when there is one.
-    pub(super) fn poll(&mut self, context: &Context<'_>) -> Result<Option<Frame<'_>>, QueueError> {
+    /// Returns the next frame. Without one, registers the waker, unless the caller polls.
+    pub(super) fn poll(&mut self, context: &Context<'_>) -> Result<Option<RxToken<'_>>, QueueError> {
         let mut retries = EMPTY_BUFFER_RETRIES;
         if let Some((buffer, end)) = self.next(&mut retries)? {
             return Ok(Some(self.frame(buffer, end)));
@@ -82,8 +84,7 @@ impl Receiver {
             self.kick();
             return Ok(None);
         }
-        // The waker first, then the request for an interrupt, then the last look: in any other order a frame could
-        // slip in between and wake no task.
+        // Waker, request for an interrupt, last check, in this order: in any other, a frame in between would wake no task.
         self.shared.receive.register(context.waker());
         while retries > 0 && self.queue.enable_notifications() {
             if let Some((buffer, end)) = self.next(&mut retries)? {
@@ -91,70 +92,69 @@ impl Receiver {
             }
         }
         if retries == 0 {
-            // There may be more, and no interrupt for it: the others come first, and then this task again.
+            // There may be more frames, without an interrupt: yields to other tasks, and polls again.
             context.waker().wake_by_ref();
         }
         self.kick();
         Ok(None)
     }
 
-    fn frame(&mut self, buffer: DmaBuffer, end: usize) -> Frame<'_> {
+    fn frame(&mut self, buffer: DmaBuffer, end: usize) -> RxToken<'_> {
         self.queue.disable_notifications();
-        Frame { receiver: self, buffer: Some(buffer), end }
+        RxToken { receiver: self, buffer: Some(buffer), end }
     }
 
-    /// Takes the next frame that is one out of the queue: the buffer, and where the frame ends in it. What is none
-    /// uses up one of the retries.
+    /// Returns the next buffer with a frame, and the end of the frame in it. A buffer without a frame takes one of the retries.
     fn next(&mut self, retries: &mut u16) -> Result<Option<(DmaBuffer, usize)>, QueueError> {
         while *retries > 0
             && let Some((buffer, length)) = self.queue.complete()?
         {
-            // No more than the buffer: the queue has checked it.
+            // Not longer than the buffer: the queue has checked it.
             let end = length as usize;
-            if end > HEADER {
+            if end > HEADER_BYTES {
                 self.counters.received.add(1);
                 return Ok(Some((buffer, end)));
             }
             self.counters.dropped.add(1);
-            self.post(buffer);
+            self.resubmit(buffer);
             *retries -= 1;
         }
         Ok(None)
     }
 
-    fn post(&mut self, buffer: DmaBuffer) {
-        // The descriptor that this buffer came with is free, so there is room, unless the queue is dead; then there is
-        // nothing to receive, and the buffer is not needed.
-        if self.queue.submit(buffer).is_ok() && self.queue.unkicked() >= BATCH {
+    /// Submits a buffer again.
+    fn resubmit(&mut self, buffer: DmaBuffer) {
+        // The descriptor of this buffer is free, so that only a dead queue refuses it. The buffer is then freed.
+        if self.queue.submit(buffer).is_ok() && self.queue.unkicked() >= KICK_BATCH {
             self.kick();
         }
     }
 }
 
-/// A frame that was received, in the buffer where the device put it. The buffer goes back when this is gone.
+/// A received frame, in its DMA buffer. Dropping it submits the buffer again.
 #[derive(Debug)]
-pub struct Frame<'a> {
+pub struct RxToken<'a> {
     receiver: &'a mut Receiver,
     buffer: Option<DmaBuffer>,
     end: usize,
 }
 
-impl RxToken for Frame<'_> {
+impl embassy_net_driver::RxToken for RxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, handle: F) -> R {
-        let frame = self.buffer.as_mut().map_or(&mut [][..], |buffer| &mut buffer[HEADER..self.end]);
+        let frame = self.buffer.as_mut().map_or(&mut [][..], |buffer| &mut buffer[HEADER_BYTES..self.end]);
         let result = handle(frame);
         if let Some(buffer) = self.buffer.take() {
-            self.receiver.post(buffer);
+            self.receiver.resubmit(buffer);
         }
         result
     }
 }
 
-impl Drop for Frame<'_> {
+impl Drop for RxToken<'_> {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
             self.receiver.counters.dropped.add(1);
-            self.receiver.post(buffer);
+            self.receiver.resubmit(buffer);
         }
     }
 }

@@ -1,20 +1,21 @@
-//! Sending: frames go out of a stock of buffers, and come back when someone needs one (virtio 1.2, 5.1.6.2).
+//! The transmit queue (virtio 1.2, 5.1.6.2).
+//!
+//! A frame is built in a free buffer. Buffers of sent frames are reclaimed when no buffer is free.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::task::Context;
 
-use embassy_net_driver::TxToken;
 use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::driver::ProbeError;
 
-use super::{HEADER, NetCounters, Shared};
+use super::{HEADER_BYTES, NetCounters, Shared};
 use crate::virtio::queue::{Chain, Queue, QueueError, Segments};
 
-/// Frames that wait for one kick at the most.
-const BATCH: u16 = 32;
+/// The number of frames for which the device is kicked.
+const KICK_BATCH: u16 = 32;
 
-/// A frame for the device to read, behind a header of zeroes: no offload is asked of it.
+/// A frame for the device to send, behind a header of zeros, which requests no offload.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     buffer: DmaBuffer,
@@ -31,8 +32,8 @@ impl Chain for Outgoing {
 #[derive(Debug)]
 pub(super) struct Sender {
     queue: Queue<Outgoing>,
-    /// Buffers that the device does not have. Their headers are zero, and stay so.
-    stock: Vec<DmaBuffer>,
+    /// The free buffers. Their headers are zero, and stay so.
+    free_buffers: Vec<DmaBuffer>,
     shared: Arc<Shared>,
     counters: Arc<NetCounters>,
     kicks: u64,
@@ -47,37 +48,37 @@ impl Sender {
         buffers: (usize, usize),
     ) -> Result<Self, ProbeError> {
         let (count, length) = buffers;
-        let mut stock = dma.buffers(count, length)?;
-        // No more buffers than descriptors: a buffer in hand is then a promise that it can be sent.
-        stock.truncate(queue.free().into());
-        // No task waits for sent frames; they are collected when buffers run short.
+        let mut free_buffers = dma.buffers(count, length)?;
+        // No more buffers than descriptors, so that a free buffer can always be submitted.
+        free_buffers.truncate(queue.free().into());
+        // No task waits for sent frames: they are reclaimed when no buffer is free.
         queue.disable_notifications();
-        Ok(Self { queue, stock, shared, counters, kicks: 0 })
+        Ok(Self { queue, free_buffers, shared, counters, kicks: 0 })
     }
 
-    /// Notifies the device of the frames that wait for it.
+    /// Kicks the device, if needed, for the frames submitted.
     pub(super) fn kick(&mut self) {
         self.queue.kick();
         self.counters.kicks.add(self.queue.kicks() - self.kicks);
         self.kicks = self.queue.kicks();
     }
 
-    /// Whether a frame can be sent; if not, the task is woken when one can.
+    /// Returns whether a frame can be sent. If not, registers the waker.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Result<bool, QueueError> {
-        if !self.stock.is_empty() {
+        if !self.free_buffers.is_empty() {
             return Ok(true);
         }
-        if self.collect()? {
+        if self.reclaim()? {
             self.queue.disable_notifications();
             return Ok(true);
         }
         self.counters.full.add(1);
         self.kick();
-        // The waker first, then the request, then the last look; see the receiver. Waking at the first free buffer
-        // would mean an interrupt for each, so half of them is asked for.
+        // Waker, request for an interrupt, last check: see the receiver. The interrupt is requested for half of the buffers, since
+        // one for the first would soon be followed by one for each.
         self.shared.send.register(context.waker());
         while self.queue.enable_notifications_after(self.queue.in_flight() / 2) {
-            if self.collect()? {
+            if self.reclaim()? {
                 self.queue.disable_notifications();
                 return Ok(true);
             }
@@ -85,38 +86,38 @@ impl Sender {
         Ok(false)
     }
 
-    /// Takes back what was sent. Returns whether there are buffers now.
-    fn collect(&mut self) -> Result<bool, QueueError> {
+    /// Reclaims the buffers of sent frames. Returns whether there is a free one.
+    fn reclaim(&mut self) -> Result<bool, QueueError> {
         while let Some((sent, _)) = self.queue.complete()? {
-            self.stock.push(sent.buffer);
+            self.free_buffers.push(sent.buffer);
         }
-        Ok(!self.stock.is_empty())
+        Ok(!self.free_buffers.is_empty())
     }
 }
 
-/// The right to send one frame.
+/// The room for a frame to send.
 #[derive(Debug)]
-pub struct TxSlot<'a> {
+pub struct TxToken<'a> {
     pub(super) sender: &'a mut Sender,
 }
 
-impl TxToken for TxSlot<'_> {
+impl embassy_net_driver::TxToken for TxToken<'_> {
     /// # Panics
-    /// When `length` is more than the largest frame: that is the caller's mistake.
+    /// Panics when `length` exceeds the largest frame, in [`Capabilities`](embassy_net_driver::Capabilities).
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let Sender { queue, stock, counters, .. } = self.sender;
-        let Some(mut buffer) = stock.pop() else { unreachable!("a slot is made when there is a buffer") };
-        let end = HEADER + length;
-        let result = fill(&mut buffer[HEADER..end]);
+        let Sender { queue, free_buffers, counters, .. } = self.sender;
+        let Some(mut buffer) = free_buffers.pop() else { unreachable!("a token is made only when there is a buffer") };
+        let end = HEADER_BYTES + length;
+        let result = fill(&mut buffer[HEADER_BYTES..end]);
         match queue.submit(Outgoing { buffer, end }) {
             Ok(()) => counters.sent.add(1),
-            // An empty frame, or a dead queue: nothing is sent.
+            // The queue is dead.
             Err((_, unsent)) => {
                 counters.dropped.add(1);
-                stock.push(unsent.buffer);
+                free_buffers.push(unsent.buffer);
             }
         }
-        if queue.unkicked() >= BATCH {
+        if queue.unkicked() >= KICK_BATCH {
             self.sender.kick();
         }
         result

@@ -1,4 +1,4 @@
-//! What tasks have in hand: a request, the wait for one that the device has, the wait for an idle one.
+//! The handles of tasks on requests: one that is held, one that is in flight, and the wait for an idle one.
 
 use alloc::boxed::Box;
 use core::mem;
@@ -9,30 +9,31 @@ use atomic_waker::AtomicWaker;
 use super::{Request, RequestState, Requests};
 use crate::virtio::queue::QueueError;
 
-/// A request in the hands of a task. It becomes idle again when this is dropped.
-pub(in crate::virtio::blk) struct Held<'a> {
+/// A request that a task holds. Dropping this makes it idle.
+pub(in crate::virtio::blk) struct HeldRequest<'a> {
     requests: &'a Requests,
     collector: &'a AtomicWaker,
     request: Option<Box<Request>>,
 }
 
-impl<'a> Held<'a> {
+impl<'a> HeldRequest<'a> {
     pub(super) fn new(requests: &'a Requests, collector: &'a AtomicWaker, request: Box<Request>) -> Self {
         Self { requests, collector, request: Some(request) }
     }
 
+    /// Returns the request.
     pub(in crate::virtio::blk) fn request(&mut self) -> &mut Request {
         self.request.as_mut().unwrap_or_else(|| unreachable!("taken only by submitting and dropping"))
     }
 
-    /// To be handed to the device, when it is waited for.
+    /// Returns a handle which submits the request when it is first polled.
     pub(in crate::virtio::blk) fn submit(mut self) -> Pending<'a> {
         let Some(request) = self.request.take() else { unreachable!("taken only here and by dropping") };
-        Pending { requests: self.requests, collector: self.collector, stage: Stage::Before(request) }
+        Pending { requests: self.requests, collector: self.collector, stage: Stage::Prepared(request) }
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldRequest<'_> {
     fn drop(&mut self) {
         if let Some(request) = self.request.take() {
             self.requests.inner.lock().put_back(request);
@@ -40,17 +41,17 @@ impl Drop for Held<'_> {
     }
 }
 
-/// How far a request has come.
+/// The stage of a pending request.
 enum Stage {
-    /// The device has not got it yet.
-    Before(Box<Request>),
-    /// The device has it.
-    Within(usize),
-    /// Somebody else has it.
-    After,
+    /// Not submitted yet.
+    Prepared(Box<Request>),
+    /// In the queue.
+    InFlight(usize),
+    /// Taken, or owned by another handle.
+    Finished,
 }
 
-/// A request that the device has, or gets, and a task waits for. Dropped early, it is left to the device.
+/// A request that a task waits for. Dropped before it is done, it is left to the device.
 pub(in crate::virtio::blk) struct Pending<'a> {
     requests: &'a Requests,
     collector: &'a AtomicWaker,
@@ -58,17 +59,17 @@ pub(in crate::virtio::blk) struct Pending<'a> {
 }
 
 impl<'a> Pending<'a> {
-    /// Goes on with the request of a slot, which was [suspended](Self::suspend).
+    /// Returns a handle on the request of an index which was [suspended](Self::suspend).
     #[inline]
-    pub(in crate::virtio::blk) fn resume(requests: &'a Requests, collector: &'a AtomicWaker, slot: usize) -> Self {
-        Self { requests, collector, stage: Stage::Within(slot) }
+    pub(in crate::virtio::blk) fn resume(requests: &'a Requests, collector: &'a AtomicWaker, index: usize) -> Self {
+        Self { requests, collector, stage: Stage::InFlight(index) }
     }
 
-    /// Returns the slot of a request that is still with the device, for [`resume`](Self::resume).
+    /// Returns the index of a request in flight, for [`resume`](Self::resume).
     #[inline]
     pub(in crate::virtio::blk) fn suspend(mut self) -> Option<usize> {
-        match mem::replace(&mut self.stage, Stage::After) {
-            Stage::Within(slot) => Some(slot),
+        match mem::replace(&mut self.stage, Stage::Finished) {
+            Stage::InFlight(index) => Some(index),
             other => {
                 self.stage = other;
                 None
@@ -76,58 +77,61 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// Waits for the device; gives the request back and the bytes that it wrote.
-    pub(in crate::virtio::blk) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<(Held<'a>, u32), QueueError>> {
+    /// Polls the device. Returns the request, and the number of bytes that the device wrote.
+    pub(in crate::virtio::blk) fn poll(
+        &mut self,
+        context: &Context<'_>,
+    ) -> Poll<Result<(HeldRequest<'a>, u32), QueueError>> {
         let inner = &mut *self.requests.inner.lock();
-        let slot = match mem::replace(&mut self.stage, Stage::After) {
-            Stage::Before(request) => {
-                let slot = request.slot;
+        let index = match mem::replace(&mut self.stage, Stage::Finished) {
+            Stage::Prepared(request) => {
+                let index = request.index;
                 if let Err((error, request)) = inner.queue.submit(request) {
                     inner.put_back(request);
                     return Poll::Ready(Err(error));
                 }
-                inner.places[slot].state = RequestState::Awaited;
-                slot
+                inner.entries[index].state = RequestState::Awaited;
+                index
             }
-            Stage::Within(slot) => slot,
-            Stage::After => unreachable!("polled after it was ready"),
+            Stage::InFlight(index) => index,
+            Stage::Finished => unreachable!("polled after it was ready"),
         };
-        self.stage = Stage::Within(slot);
+        self.stage = Stage::InFlight(index);
         loop {
-            inner.collect(Some(slot))?;
-            if let Some((request, written)) = inner.take_done(slot) {
-                self.stage = Stage::After;
-                inner.flusher = inner.flusher.filter(|other| *other != slot);
-                inner.collecting = inner.collecting.filter(|other| *other != slot);
+            inner.collect(Some(index))?;
+            if let Some((request, written)) = inner.take_done(index) {
+                self.stage = Stage::Finished;
+                inner.flusher = inner.flusher.filter(|other| *other != index);
+                inner.collecting = inner.collecting.filter(|other| *other != index);
                 inner.pass_on(self.collector);
-                return Poll::Ready(Ok((Held::new(self.requests, self.collector, request), written)));
+                return Poll::Ready(Ok((HeldRequest::new(self.requests, self.collector, request), written)));
             }
-            match &mut inner.places[slot].waker {
+            match &mut inner.entries[index].waker {
                 Some(waker) if waker.will_wake(context.waker()) => {}
                 waker => *waker = Some(context.waker().clone()),
             }
-            if inner.is_armed && inner.queue.unkicked() == 0 {
-                if inner.collecting.is_some_and(|other| other != slot) {
+            if inner.is_interrupt_requested && inner.queue.unkicked() == 0 {
+                if inner.collecting.is_some_and(|other| other != index) {
                     return Poll::Pending;
                 }
                 self.collector.register(context.waker());
-                inner.collecting = Some(slot);
+                inner.collecting = Some(index);
                 if inner.queue.has_used() {
                     continue;
                 }
                 return Poll::Pending;
             }
             match inner.flusher {
-                // Others are under way: their tasks may be about to submit more.
+                // Other requests are in flight, whose tasks may be about to submit more.
                 None if inner.queue.in_flight() > 1 => {
-                    inner.flusher = Some(slot);
+                    inner.flusher = Some(index);
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Some(other) if other != slot => return Poll::Pending,
+                Some(other) if other != index => return Poll::Pending,
                 _ => {}
             }
-            if !inner.flush(Some((slot, context.waker())), self.collector) {
+            if !inner.flush(Some((index, context.waker())), self.collector) {
                 return Poll::Pending;
             }
         }
@@ -135,20 +139,20 @@ impl<'a> Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// Leaves the request to the device, or puts it back.
+    /// Leaves the request to the device, or makes it idle.
     #[cold]
     fn abandon(&mut self) {
-        let slot = match mem::replace(&mut self.stage, Stage::After) {
-            Stage::Before(request) => return self.requests.inner.lock().put_back(request),
-            Stage::Within(slot) => slot,
-            Stage::After => return,
+        let index = match mem::replace(&mut self.stage, Stage::Finished) {
+            Stage::Prepared(request) => return self.requests.inner.lock().put_back(request),
+            Stage::InFlight(index) => index,
+            Stage::Finished => return,
         };
         let inner = &mut *self.requests.inner.lock();
-        match inner.take_done(slot) {
+        match inner.take_done(index) {
             Some((request, _)) => inner.put_back(request),
-            None => inner.places[slot].state = RequestState::Abandoned,
+            None => inner.entries[index].state = RequestState::Abandoned,
         }
-        // This task may have been the one that the interrupt wakes, or that the others count on.
+        // This task may have been the collector or the flusher.
         inner.settle(self.collector);
     }
 }
@@ -156,7 +160,7 @@ impl Pending<'_> {
 impl Drop for Pending<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.stage, Stage::After) {
+        if !matches!(self.stage, Stage::Finished) {
             self.abandon();
         }
     }
@@ -166,12 +170,12 @@ impl Drop for Pending<'_> {
 pub(in crate::virtio::blk) struct IdleWaiter<'a> {
     requests: &'a Requests,
     collector: &'a AtomicWaker,
-    /// In the list of those who wait.
+    /// The waker in the list of tasks that wait.
     waker: Option<Waker>,
 }
 
 impl<'a> IdleWaiter<'a> {
-    /// Begins to wait, or goes on with a wait that was [suspended](Self::suspend) with that waker.
+    /// Returns a new wait, or one that was [suspended](Self::suspend) with `waker`.
     pub(in crate::virtio::blk) fn resume(
         requests: &'a Requests,
         collector: &'a AtomicWaker,
@@ -180,12 +184,13 @@ impl<'a> IdleWaiter<'a> {
         Self { requests, collector, waker }
     }
 
-    /// Returns the waker that is in the list, for [`resume`](Self::resume).
+    /// Returns the waker in the list, for [`resume`](Self::resume).
     pub(in crate::virtio::blk) fn suspend(mut self) -> Option<Waker> {
         self.waker.take()
     }
 
-    pub(in crate::virtio::blk) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<Held<'a>, QueueError>> {
+    /// Polls for an idle request.
+    pub(in crate::virtio::blk) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<HeldRequest<'a>, QueueError>> {
         let inner = &mut *self.requests.inner.lock();
         loop {
             if inner.idle.is_empty() {
@@ -195,20 +200,20 @@ impl<'a> IdleWaiter<'a> {
                 if self.waker.take().is_some() {
                     inner.pass_on(self.collector);
                 }
-                return Poll::Ready(Ok(Held::new(self.requests, self.collector, request)));
+                return Poll::Ready(Ok(HeldRequest::new(self.requests, self.collector, request)));
             }
             if !inner.idle_waiters.iter().any(|known| known.will_wake(context.waker())) {
                 inner.idle_waiters.push(context.waker().clone());
             }
             self.waker = Some(context.waker().clone());
-            // All are with the device, and perhaps nobody waits for any of them.
-            if inner.is_armed && inner.collecting.is_none() {
+            // All requests are in flight, and perhaps no task waits for any of them.
+            if inner.is_interrupt_requested && inner.collecting.is_none() {
                 self.collector.register(context.waker());
                 if inner.queue.has_used() {
                     continue;
                 }
             }
-            if inner.is_armed || inner.flusher.is_some() || !inner.flush(None, self.collector) {
+            if inner.is_interrupt_requested || inner.flusher.is_some() || !inner.flush(None, self.collector) {
                 return Poll::Pending;
             }
         }

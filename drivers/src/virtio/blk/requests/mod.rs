@@ -1,15 +1,15 @@
-//! The requests of a disk: which are idle, which the device has, and who waits for them.
+//! The requests of a disk: idle, in flight and done ones, and the tasks that wait for them.
 //!
-//! Any number of tasks wait, each for a request of its own. The interrupt cannot know whose is done, so it wakes one of
-//! them, the *collector*, which takes back all that the device is done with and wakes those whose it is. Whoever is
-//! polled becomes the collector; who is ready or gives up leaves that to another. A task that gives up leaves its
-//! request to the device, and whoever collects next makes it idle again.
+//! Any number of tasks wait, each for a request of its own. The handler cannot see whose request is done, so it wakes one task, the
+//! *collector*, which takes all finished requests from the queue and wakes their tasks. A task that is polled becomes the collector;
+//! one that is ready or is dropped passes this role on. The request of a dropped task is left to the device, and becomes idle
+//! when it is collected.
 //!
-//! With several requests under way the device is told of new ones, and asked for the next interrupt, once for all
-//! tasks that had their turn: the first of them comes back for that when the others are through. While polling is faster
-//! than interrupts it comes back all the time, and asks for none.
+//! With several requests in flight, the device is kicked, and the next interrupt is requested, once for all tasks that were polled:
+//! the first of them, the *flusher*, is polled once more after the others for this. While polling is faster than interrupts, the
+//! flusher is polled all the time, and requests no interrupt.
 
-#![expect(clippy::vec_box, reason = "requests change hands with each use, and are large")]
+#![expect(clippy::vec_box, reason = "requests are large, and moved with each use")]
 
 mod handles;
 
@@ -22,70 +22,70 @@ use atomic_waker::AtomicWaker;
 use spin::Mutex;
 use switchboard::platform::Clock;
 
-use self::handles::Held;
+use self::handles::HeldRequest;
 pub(super) use self::handles::{IdleWaiter, Pending};
 use super::request::Request;
 use crate::adaptive_polling::AdaptivePolling;
 use crate::virtio::queue::{Queue, QueueError};
 
-/// Where a request is.
+/// The state of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestState {
-    /// With nobody, or in the hands of a task.
+    /// In the list of idle requests, or held by a task.
     Idle,
-    /// With the device; a task waits for it.
+    /// In the queue; a task waits for it.
     Awaited,
-    /// With the device; its task has gone.
+    /// In the queue; its task was dropped.
     Abandoned,
-    /// Back from the device, and here; its task will take it.
+    /// Collected; its task has not taken it yet.
     Done,
 }
 
-/// What is known of one request.
+/// The state of one request, and its task.
 #[derive(Debug)]
-struct Place {
+struct RequestEntry {
     state: RequestState,
-    /// While it is done: the request, and the bytes that the device wrote.
+    /// In the state `Done`: the request, and the number of bytes that the device wrote.
     request: Option<Box<Request>>,
     written: u32,
-    /// Of the task that waits, while one does; kept, since the next one is often the same.
+    /// The waker of the task. It is kept afterwards, since the next task is often the same.
     waker: Option<Waker>,
 }
 
-/// All requests of a disk. Only tasks take the lock, each for a few dozen instructions, and interrupts stay on: one that
-/// comes between a look at the queue and the registration of a waker wakes nobody, so another look has to follow.
+/// All requests of a disk. Only tasks take the lock, for a few dozen instructions, with interrupts enabled. An interrupt between a check
+/// of the queue and the registration of a waker wakes no task, so that another check has to follow.
 pub(super) struct Requests {
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     queue: Queue<Box<Request>>,
-    places: Box<[Place]>,
+    entries: Box<[RequestEntry]>,
     idle: Vec<Box<Request>>,
-    /// Tasks that wait for an idle request. Keeps its memory.
+    /// The wakers of tasks that wait for an idle request. Its memory is kept.
     idle_waiters: Vec<Waker>,
-    /// The next used request raises an interrupt.
-    is_armed: bool,
-    /// The request whose task the interrupt wakes. It may have done so already, when an interrupt came late for what was
-    /// taken back before: so that task looks after itself when it is polled.
+    /// An interrupt is requested for the next finished request.
+    is_interrupt_requested: bool,
+    /// The request whose task is the collector. A late interrupt, for requests collected before, may have woken it already: so this task
+    /// checks the queue whenever it is polled.
     collecting: Option<usize>,
-    /// The request whose task comes back to tell the device of new requests, and to ask for the next interrupt.
+    /// The request whose task is the flusher.
     flusher: Option<usize>,
-    /// Whether to ask for it, or to come back once more.
+    /// Whether the flusher requests an interrupt or polls.
     polling: AdaptivePolling,
     clock: &'static dyn Clock,
 }
 
 impl Requests {
     pub(super) fn new(queue: Queue<Box<Request>>, requests: Vec<Box<Request>>, clock: &'static dyn Clock) -> Self {
-        let place = |_| Place { state: RequestState::Idle, request: None, written: 0, waker: None };
-        let places = requests.iter().map(place).collect();
+        let entry = |_| RequestEntry { state: RequestState::Idle, request: None, written: 0, waker: None };
+        let entries = requests.iter().map(entry).collect();
         let inner = Inner {
             queue,
-            places,
+            entries,
             idle: requests,
             idle_waiters: Vec::new(),
-            is_armed: false,
+            is_interrupt_requested: false,
             collecting: None,
             flusher: None,
             polling: AdaptivePolling::new(0, 0),
@@ -94,24 +94,25 @@ impl Requests {
         Self { inner: Mutex::new(inner) }
     }
 
-    /// An idle request, if there is one now.
+    /// Takes an idle request, if there is one.
     #[inline]
-    pub(super) fn take_idle<'a>(&'a self, collector: &'a AtomicWaker) -> Option<Held<'a>> {
+    pub(super) fn take_idle<'a>(&'a self, collector: &'a AtomicWaker) -> Option<HeldRequest<'a>> {
         let request = self.inner.lock().idle.pop()?;
-        Some(Held::new(self, collector, request))
+        Some(HeldRequest::new(self, collector, request))
     }
 
-    /// From now on polls for so many nanoseconds after a request for the next, while that is faster; with 0 never.
-    pub(super) fn set_poll_budget_ns(&self, nanoseconds: u64) {
+    /// Sets how long after a request tasks may poll for the next one; 0 for never.
+    pub(super) fn set_poll_budget_ns(&self, poll_budget_ns: u64) {
         let inner = &mut *self.inner.lock();
-        inner.polling = AdaptivePolling::new(inner.clock.now_ns(), nanoseconds);
+        inner.polling = AdaptivePolling::new(inner.clock.now_ns(), poll_budget_ns);
     }
 
+    /// Returns the number of kicks that were needed.
     pub(super) fn kicks(&self) -> u64 {
         self.inner.lock().queue.kicks()
     }
 
-    /// Gives the queue up; all who wait hear of it.
+    /// Declares the queue dead, and wakes all tasks, whose requests then fail.
     pub(super) fn abandon(&self) {
         let inner = &mut *self.inner.lock();
         inner.queue.abandon();
@@ -120,7 +121,7 @@ impl Requests {
 }
 
 impl Inner {
-    /// Takes back all that the device is done with, and wakes those whose it is; but for the task of `own`, which asks.
+    /// Takes all finished requests from the queue and wakes their tasks, except the task of `own`, which is the caller.
     fn collect(&mut self, own: Option<usize>) -> Result<(), QueueError> {
         let mut count = 0;
         while self.queue.has_used() {
@@ -128,24 +129,24 @@ impl Inner {
                 Ok(None) => break,
                 Ok(Some((request, written))) => {
                     count += 1;
-                    self.is_armed = false;
-                    let slot = request.slot;
-                    let place = &mut self.places[slot];
-                    if place.state != RequestState::Awaited {
-                        place.state = RequestState::Idle;
+                    self.is_interrupt_requested = false;
+                    let index = request.index;
+                    let entry = &mut self.entries[index];
+                    if entry.state != RequestState::Awaited {
+                        entry.state = RequestState::Idle;
                         self.put_back(request);
                         continue;
                     }
-                    (place.state, place.written) = (RequestState::Done, written);
-                    place.request = Some(request);
-                    if own != Some(slot)
-                        && let Some(waker) = &place.waker
+                    (entry.state, entry.written) = (RequestState::Done, written);
+                    entry.request = Some(request);
+                    if own != Some(index)
+                        && let Some(waker) = &entry.waker
                     {
                         waker.wake_by_ref();
                     }
                 }
                 Err(error) => {
-                    // Nothing comes back any more: let everyone hear of it.
+                    // No request finishes any more: all tasks have to detect it.
                     self.wake_all();
                     return Err(error);
                 }
@@ -157,89 +158,94 @@ impl Inner {
         Ok(())
     }
 
-    /// Tells the device of what was submitted, and has its next interrupt wake the task of `own`, or else anybody who
-    /// waits. Says whether something was used meanwhile: then no interrupt may come for it.
+    /// Kicks the device for the requests submitted, and makes the task of `own`, or else any that waits, the collector for the next
+    /// interrupt. Returns whether requests were finished meanwhile, for which there may be no interrupt.
     fn flush(&mut self, own: Option<(usize, &Waker)>, collector: &AtomicWaker) -> bool {
         self.flusher = None;
         self.queue.kick();
         if self.queue.in_flight() == 0 {
             return false;
         }
-        // The waker first, then the request for an interrupt, then the last look: in any other order the device
-        // could finish in between and wake nobody.
+        // Waker, request for an interrupt, last check, in this order: in any other, a request that finishes in between would wake no
+        // task.
         let chosen = own.or_else(|| self.waiting());
-        if let Some((slot, waker)) =
+        if let Some((index, waker)) =
             chosen.filter(|_| self.polling.is_enabled() && self.polling.should_poll(self.clock.now_ns()))
         {
             waker.wake_by_ref();
-            (self.flusher, self.collecting, self.is_armed) = (Some(slot), None, false);
+            (self.flusher, self.collecting, self.is_interrupt_requested) = (Some(index), None, false);
             self.queue.disable_notifications();
             return false;
         }
-        let (slot, waker) = (chosen.map(|(slot, _)| slot), chosen.map(|(_, waker)| waker));
+        let (index, waker) = (chosen.map(|(index, _)| index), chosen.map(|(_, waker)| waker));
         if let Some(waker) = waker.or_else(|| self.idle_waiters.first()) {
             collector.register(waker);
         }
-        self.collecting = slot;
+        self.collecting = index;
         let is_late = self.queue.enable_notifications();
-        self.is_armed = !is_late;
+        self.is_interrupt_requested = !is_late;
         is_late
     }
 
-    /// A request that a task waits for, and its waker.
+    /// Returns a request that a task waits for, and the waker.
     fn waiting(&self) -> Option<(usize, &Waker)> {
-        let mut awaited = self.places.iter().enumerate().filter(|(_, place)| place.state == RequestState::Awaited);
-        awaited.find_map(|(slot, place)| Some((slot, place.waker.as_ref()?)))
+        let mut awaited = self.entries.iter().enumerate().filter(|(_, entry)| entry.state == RequestState::Awaited);
+        awaited.find_map(|(index, entry)| Some((index, entry.waker.as_ref()?)))
     }
 
-    /// The task of a request is through: what it would have done for the others, another does.
+    /// Passes the roles of collector and flusher on, after the task of a request is done.
     fn pass_on(&mut self, collector: &AtomicWaker) {
-        if self.flusher.is_some() || self.is_armed && self.collecting.is_some() || self.queue.in_flight() == 0 {
+        if self.flusher.is_some()
+            || self.is_interrupt_requested && self.collecting.is_some()
+            || self.queue.in_flight() == 0
+        {
             return;
         }
         match self.waiting() {
-            Some((slot, waker)) if self.is_armed => {
+            Some((index, waker)) if self.is_interrupt_requested => {
                 collector.register(waker);
                 if self.queue.has_used() {
                     waker.wake_by_ref();
                 }
-                self.collecting = Some(slot);
+                self.collecting = Some(index);
             }
-            Some((slot, waker)) => {
+            Some((index, waker)) => {
                 waker.wake_by_ref();
-                self.flusher = Some(slot);
+                self.flusher = Some(index);
             }
             None => self.settle(collector),
         }
     }
 
-    /// Flushes until nothing was used meanwhile.
+    /// Flushes until no request was finished meanwhile.
     fn settle(&mut self, collector: &AtomicWaker) {
-        // An error is for those who wait, and they were woken.
+        // After an error, all tasks were woken, and detect it.
         while self.flush(None, collector) && self.collect(None).is_ok() {}
     }
 
-    /// The request of `slot`, if the device is done with it.
-    fn take_done(&mut self, slot: usize) -> Option<(Box<Request>, u32)> {
-        let place = &mut self.places[slot];
-        if place.state != RequestState::Done {
+    /// Takes the request of `index` if it is done.
+    fn take_done(&mut self, index: usize) -> Option<(Box<Request>, u32)> {
+        let entry = &mut self.entries[index];
+        if entry.state != RequestState::Done {
             return None;
         }
-        place.state = RequestState::Idle;
-        Some((place.request.take()?, place.written))
+        entry.state = RequestState::Idle;
+        Some((entry.request.take()?, entry.written))
     }
 
+    /// Makes a request idle.
     fn put_back(&mut self, request: Box<Request>) {
         self.idle.push(request);
-        // All: the one that gets it may be gone by then.
+        // All of them: a single one could be dropped before it takes the request.
         self.idle_waiters.drain(..).for_each(Waker::wake);
     }
 
+    /// Wakes all tasks.
     fn wake_all(&mut self) {
         self.idle_waiters.drain(..).for_each(Waker::wake);
-        for place in &mut self.places {
-            if place.state == RequestState::Awaited
-                && let Some(waker) = place.waker.take()
+        for entry in &mut self.entries {
+            if entry.state == RequestState::Awaited
+                && let Some(waker) = entry.waker.take()
             {
                 waker.wake();
             }
