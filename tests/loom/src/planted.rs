@@ -86,7 +86,7 @@ pub const PLANTED: &[Planted] = &[
     },
     Planted {
         name: "polling-unmasks-for-all",
-        bug: "who polls a message unmasks it for its registration too",
+        bug: "polling a message unmasks it for its registration too",
         model: "mask::msix_entries",
         message: "ran while its source was masked",
     },

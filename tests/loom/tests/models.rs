@@ -12,7 +12,7 @@ fn catches(name: &str) {
     let mut bugs = PLANTED.iter().filter(|planted| planted.model == name).peekable();
     assert!(bugs.peek().is_some(), "{name} has no planted bug");
     for planted in bugs {
-        let this = env::current_exe().expect("a test knows its program");
+        let this = env::current_exe().expect("the path of this program");
         let run = Command::new(this).args(["--exact", &format!("holds::{name}")]).env(VARIABLE, planted.name).output();
         let run = run.expect("a test can run itself");
         let text = [run.stdout, run.stderr].concat();

@@ -1,8 +1,7 @@
 //! A function that sends one message: by MSI-X, or by MSI with or without mask bits.
 //!
-//! Writes to its BAR are posted: they are under way until it takes them in, which it does at the latest before it
-//! answers a read of its registers or its capability. A message that it may not send stays pending behind a mask bit, and is lost
-//! without one.
+//! Writes to its BAR are posted: they are executed some time later, at the latest before the device answers a read of its registers
+//! or its capability. A message that is masked stays pending; one that is sent while messages are disabled is lost.
 
 use std::collections::VecDeque;
 use std::sync::Mutex as Plain;
@@ -95,7 +94,7 @@ impl Device {
         function || state.is_masked
     }
 
-    /// Something happened: sends its message, if it may.
+    /// Sends its message, as far as it is enabled and not masked.
     pub(crate) fn send(&self) {
         let mut state = self.state();
         match (self.is_enabled(&state), self.is_masked(&state)) {
@@ -105,7 +104,7 @@ impl Device {
         }
     }
 
-    /// Takes in what was posted.
+    /// Executes the posted writes.
     pub(crate) fn take_in(&self) {
         self.settle(&mut self.state());
     }

@@ -89,7 +89,7 @@ fn nothing_is_lost(sends: Sends) {
     });
 }
 
-/// A handler that masks its message, and leaves the rest to who polls.
+/// A handler that masks its message, so that a task polls.
 struct Polled {
     context: Context,
     mask: MessageMask,
@@ -110,7 +110,7 @@ impl MessageIsr<1> for Polled {
     }
 }
 
-/// What happens between the last look and the unmask is served, and a mask bit is what was asked for last.
+/// What happens between the last poll and the unmask is served, and the mask bit has the value that was set last.
 pub fn polled() {
     with_function(Sends::Msix, |cpu, device, irq| {
         let messages: Messages<1, Polled> = irq.grant_messages().expect("the device has what is asked for");

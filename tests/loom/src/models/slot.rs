@@ -14,7 +14,7 @@ use crate::vector::{Claim, HandlerBox, ServeInterrupt};
 /// All orders.
 pub const PREEMPTIONS: Option<usize> = None;
 
-/// A handler whose life is watched.
+/// A handler whose use after its end is noticed.
 struct Handler {
     life: &'static Life,
     calls: Arc<AtomicUsize>,
@@ -77,7 +77,7 @@ pub fn replaced_under_fire() {
     drop(slot.replace(None));
 }
 
-/// As before, with nobody to follow: what finds nobody is counted.
+/// As above, without a new handler: deliveries to the empty slot are counted.
 pub fn taken_out_under_fire() {
     let slot = slot();
     let (handler, calls) = Handler::bound();
@@ -114,8 +114,8 @@ impl Drop for OneShot {
     }
 }
 
-/// A handler that takes itself out runs to its end, and is freed once, by whoever uses the slot next: at once,
-/// while it still runs.
+/// A handler that takes itself out runs to its end, and is freed once: by the next use of the slot, which comes while the handler
+/// still runs.
 pub fn takes_itself_out() {
     let slot = slot();
     let is_free = Arc::new(AtomicBool::new(false));

@@ -1,9 +1,9 @@
 //! Loom's atomics, with `const` constructors, and sequentially consistent as x86 is.
 //!
-//! Loom makes its atomics at run time only: these make theirs at the first use, which a model does before it starts
-//! its threads. Loom takes `SeqCst` accesses for acquire and release, and knows only fences better; on x86 they are a
-//! locked instruction, which is a full fence, where they write, and a plain load where they do not. So here. And loom
-//! leaves open where a plain store comes among swaps, so that a later swap may miss it: here a store is a swap too.
+//! Loom creates its atomics at run time only: these are created at their first use, which a model does before it starts
+//! its threads. Loom weakens `SeqCst` accesses to acquire and release, but models fences in full. On x86 a `SeqCst` write
+//! is a locked instruction, which is a full fence, and a `SeqCst` read is a plain load; so here. Loom also does not order a
+//! plain store among swaps, so that a later swap may miss it: here a store is a swap as well.
 
 use core::fmt;
 use core::sync::atomic as plain;

@@ -4,8 +4,7 @@
 
 use core::ptr::NonNull;
 
-/// As `alloc::boxed::Box`, except that the memory behind it is never used again: a bug that a model catches reads
-/// what it freed.
+/// As `alloc::boxed::Box`, except that its memory is never reused: a bug that reads what it freed is then noticed.
 pub(crate) struct Box<T> {
     place: NonNull<T>,
 }
