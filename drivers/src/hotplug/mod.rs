@@ -1,10 +1,52 @@
-//! PCI Express native hot-plug: functions that come and go behind a port with a slot (PCIe 4.0, 6.7).
+//! PCI Express native hot-plug: functions that are added and removed behind a port with a slot (PCIe 4.0, 6.7).
 //!
-//! The port announces what happens at its slot by an interrupt. A [`Runner`] reacts: it powers what was put in, passes
-//! on requests, and [marks what was pulled as removed](switchboard::function::SecondaryBus::mark_removed), so that its drivers
-//! get `Gone`. What there is to do about the functions themselves is left to the holder of the [`SlotMonitor`]: to
-//! scan and probe what came, to drop the drivers of what is to go.
+//! The port interrupts for events at its slot. A [`Runner`] handles them: it turns on the power of a card that was added, passes
+//! requests for removal on, and [marks functions that were removed](switchboard::function::SecondaryBus::mark_removed), so that
+//! their drivers get `Gone`. The holder of the [`SlotMonitor`] handles the functions themselves: it scans for those that were
+//! added and probes them, and drops the drivers of those to be removed.
+//!
+//! ```
+//! use core::pin::pin;
+//! use core::task::{Context, Poll, Waker};
+//! use switchboard::driver::attach;
+//! use switchboard_drivers::hotplug::{GRACE_MS, HotplugPort, SlotChange};
+//! # use switchboard::config::Address;
+//! # use switchboard_testing::{FakeFunction, FakeMachine};
+//! # struct Delay;
+//! # impl embedded_hal_async::delay::DelayNs for Delay {
+//! #     async fn delay_ns(&mut self, _: u32) {}
+//! # }
+//! # let address = Address::new(0, 0, 4, 0);
+//! # let port = FakeFunction::new(0x1b36, 0x000c).at("00:04.0").pin(1, 10).msi(1);
+//! # // Slot 7, with a power controller and surprise removal, whose commands complete at once.
+//! # let fake = FakeMachine::new([port.root_port(1, 7 << 19 | 1 << 18 | 0b010_0010)]);
+//! # let express = fake.find_capability(address, 0x10).expect("a port");
+//! # fake.insert(FakeFunction::new(0x1234, 0x11e8).at("01:00.0"));
+//! # fake.machine().scan();
+//! # fake.set_config(address, express + 0x12, 1 << 13);
+//! # fake.set_config(address, express + 0x1a, 1 << 6);
+//! # let function = fake.machine().take(address).expect("a function that no driver has");
+//!
+//! // `function` is a port with a slot; with QEMU: `-device pcie-root-port,chassis=1,slot=7`.
+//! let port: HotplugPort = attach(function)?;
+//! let (runner, mut monitor) = port.split(GRACE_MS);
+//! assert_eq!(monitor.number(), 7);
+//!
+//! // An executor polls the runner.
+//! let mut context = Context::from_waker(Waker::noop());
+//! let mut runner = pin!(runner.run(Delay));
+//! assert!(runner.as_mut().poll(&mut context).is_pending());
+//! # fake.remove(Address::new(0, 1, 0, 0));
+//! # fake.set_config(address, express + 0x12, 0);
+//! # fake.set_config(address, express + 0x1a, 1 << 3 | 1 << 8);
+//! # fake.send(address, 0);
+//! // The card in the slot is pulled: the port interrupts, and the runner reports it.
+//! assert!(runner.as_mut().poll(&mut context).is_pending());
+//! assert_eq!(pin!(monitor.next()).poll(&mut context), Poll::Ready(Some(SlotChange::Gone)));
+//! # Ok::<(), switchboard::driver::ProbeError>(())
+//! ```
 
+mod commands;
 mod monitor;
 mod policy;
 mod runner;
@@ -24,40 +66,42 @@ use monitor::Mailbox;
 pub use monitor::{SlotChange, SlotMonitor};
 pub use runner::Runner;
 
-/// How long a request at the attention button can be taken back, in milliseconds (PCIe 4.0, 6.7.1.5: five seconds).
+/// The milliseconds in which a request at the attention button can be cancelled (PCIe 4.0, 6.7.1.5: five seconds).
 pub const GRACE_MS: u32 = 5_000;
 
-/// What the handler shares with the runner.
+/// State that the handler shares with the runner.
 #[derive(Debug)]
 struct Shared {
-    /// The handler and the runner look: one at a time, since what is cleared must be what was seen.
-    signals: IrqLock<SlotEventSource>,
-    /// Events that the runner has not seen.
+    /// Locked, since the handler and the runner read it: only events that were read may be cleared.
+    source: IrqLock<SlotEventSource>,
+    /// Events that the runner has not handled yet.
     events: AtomicU16,
     mailbox: Arc<Mailbox>,
 }
 
 impl Shared {
+    /// Moves events from the port to `events`, and wakes the runner.
     fn collect(&self) -> SlotEvents {
-        let events = self.signals.lock().take();
+        let events = self.source.lock().take();
         self.events.fetch_or(events.bits(), Ordering::AcqRel);
-        // With no event, too: it may be the last call of a port that is gone.
+        // Also without an event: this may be the last call, after the port was removed.
         self.mailbox.runner.wake();
         events
     }
 
+    /// Returns whether there are events other than the completion of a command.
     fn has_events(&self) -> bool {
         self.events.load(Ordering::Acquire) & !SlotEvents::COMMAND_COMPLETED.bits() != 0
     }
 
-    /// Takes those of `events` that have happened.
+    /// Returns and clears those of `events` that have occurred.
     fn take(&self, events: SlotEvents) -> SlotEvents {
         let found = self.events.fetch_and(!events.bits(), Ordering::AcqRel);
         SlotEvents::from_bits_truncate(found) & events
     }
 }
 
-/// The handler: one routine, whether the port has a line or a message, since its registers have to be read either way.
+/// The handler: one for a line and for a message, since the registers of the port have to be read either way.
 #[derive(Debug)]
 struct Service(Arc<Shared>);
 
@@ -67,7 +111,7 @@ impl LineIsr for Service {
     }
 }
 
-/// A port with a slot, claimed and ready to run.
+/// A port with a slot, claimed and ready to be run. The [module](self) has an example.
 #[derive(Debug)]
 pub struct HotplugPort {
     interrupts: Interrupts<1, LineAsMessage<Service>, Live>,
@@ -88,41 +132,41 @@ impl Driver for HotplugPort {
         if bus.numbers().is_none() {
             return Err(ProbeError::Device("the buses behind the port have no numbers"));
         }
-        // Where ACPI methods do the hot-plugging, as by default on QEMU's q35, ports do not tell what is in their slots.
-        // Taken at its word, this one would be powered off with all that is behind it.
+        // Where firmware does the hot-plugging by ACPI, as by default on QEMU's q35, ports report empty slots. Such a port would be
+        // powered off with the functions behind it.
         if !slot.is_occupied() && !bus.functions().is_empty() {
             return Err(ProbeError::Device(
-                "the slot reports to be empty, and is not: firmware does the hot-plugging here",
+                "the slot is reported as empty, but is not: firmware does the hot-plugging",
             ));
         }
-        // By MSI the port takes the only message that it is granted; by MSI-X it names an entry, which may be another
-        // than the first.
+        // By MSI the port uses the only message that it is granted. By MSI-X its registers select the entry, which may not be the
+        // first.
         let irq = if message == 0 { irq } else { irq.prefer(Mode::Msi) };
         let granted = irq.grant_service()?;
         if granted.mode() == Mode::Msix && message != 0 {
             let what = "MSI-X entry of a port's events";
             return Err(ProbeError::Unexpected { what, wanted: 0, found: message.into() });
         }
-        let signals = IrqLock::new(slot.event_source());
-        let shared = Arc::new(Shared { signals, events: AtomicU16::new(0), mailbox: Arc::default() });
+        let source = IrqLock::new(slot.event_source());
+        let shared = Arc::new(Shared { source, events: AtomicU16::new(0), mailbox: Arc::default() });
         let interrupts = granted.register(Arc::new(LineAsMessage(Service(shared.clone())))).unmask();
         Ok(Self { interrupts, shared, slot, bus, presence, clock })
     }
 }
 
 impl HotplugPort {
-    /// How the port interrupts.
+    /// Returns the interrupt mode of the port.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.interrupts.mode()
     }
 
-    /// What runs the port, to be spawned, and what its users hold. A request at the attention button can be taken back
-    /// within `grace` milliseconds: [`GRACE_MS`], or less where there is no button that a person presses.
+    /// Returns the runner, to be spawned as a task, and the monitor for its users. A request at the attention button can be cancelled
+    /// within `grace_ms`: [`GRACE_MS`], or less when no person presses the button.
     #[must_use]
-    pub fn split(self, grace: u32) -> (Runner, SlotMonitor) {
+    pub fn split(self, grace_ms: u32) -> (Runner, SlotMonitor) {
         let (mailbox, bus) = (self.shared.mailbox.clone(), self.bus.clone());
         let number = self.slot.capabilities().number();
-        (Runner::new(self, grace), SlotMonitor { mailbox, bus, number })
+        (Runner::new(self, grace_ms), SlotMonitor { mailbox, bus, number })
     }
 }

@@ -1,4 +1,4 @@
-//! What the users of a slot see: changes to react to, and their answers.
+//! The interface of a slot for its users: changes, and the responses to them.
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
@@ -12,16 +12,16 @@ use switchboard::sync::IrqLock;
 /// A change at a slot, for the user of what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotChange {
-    /// Functions have come: they have power and answer. To be [scanned](switchboard::machine::Machine::scan) for.
+    /// Functions were added: they have power and respond. To be [scanned](switchboard::machine::Machine::scan) for.
     Added,
-    /// Removal was requested at the attention button. To be answered, once their drivers are dropped, by
-    /// [`SlotMonitor::release`]; or by [`SlotMonitor::keep`].
+    /// Removal was requested at the attention button. The response is [`SlotMonitor::release`] once the drivers are dropped, or
+    /// [`SlotMonitor::keep`].
     RemovalRequested,
-    /// They are gone, and their drivers know. To be dropped, so that others can come up in their place.
+    /// The functions were removed, and their drivers get `Gone`. The drivers are to be dropped, so that other functions can be added.
     Gone,
 }
 
-/// The other end of a slot's runner.
+/// The handle of users on a slot, as the other end of its [`Runner`](super::Runner).
 #[derive(Debug)]
 pub struct SlotMonitor {
     pub(super) mailbox: Arc<Mailbox>,
@@ -30,122 +30,126 @@ pub struct SlotMonitor {
 }
 
 impl SlotMonitor {
-    /// The next change, in the order in which they happened. One that a later one overtook is left out: what was added
-    /// and is gone already was never there. `None` when the port itself is gone, or its runner.
+    /// Waits for the next change. Changes come in order; one that a removal made obsolete before it was read is left out. Returns
+    /// `None` after the port was removed, or its runner dropped.
     pub async fn next(&mut self) -> Option<SlotChange> {
         poll_fn(|context| self.mailbox.poll_change(context)).await
     }
 
-    /// The drivers of all functions behind the port are dropped: takes their power, after which they may be pulled.
-    /// Without having been asked, too.
+    /// Turns the power off, after which the card may be pulled. The drivers of all functions behind the port must have been dropped.
+    /// Also allowed without a request.
     pub fn release(&self) {
-        self.mailbox.answer(RELEASED);
+        self.mailbox.respond(RELEASED);
     }
 
-    /// What was asked for is refused: the functions stay.
+    /// Refuses a request for removal: the functions stay.
     pub fn keep(&self) {
-        self.mailbox.answer(KEPT);
+        self.mailbox.respond(KEPT);
     }
 
-    /// Takes the power of what is behind the port without a request: as if it were pulled, and so a
-    /// [`SlotChange::Gone`].
+    /// Turns the power off at once, as if the card were pulled: a surprise removal, followed by [`SlotChange::Gone`].
     pub fn cut_power(&self) {
-        self.mailbox.answer(CUT);
+        self.mailbox.respond(POWER_CUT);
     }
 
-    /// What is behind the port.
+    /// Returns the bus behind the port.
     #[must_use]
     pub fn bus(&self) -> &SecondaryBus {
         &self.bus
     }
 
-    /// The slot's number on the chassis.
+    /// Returns the number of the slot in the chassis.
     #[must_use]
     pub fn number(&self) -> u16 {
         self.number
     }
 }
 
+/// Responses, as bits.
 pub(super) const RELEASED: u8 = 1;
 pub(super) const KEPT: u8 = 1 << 1;
-pub(super) const CUT: u8 = 1 << 2;
+pub(super) const POWER_CUT: u8 = 1 << 2;
 
+/// Changes, as bits.
 const GONE: u8 = 1;
 const ADDED: u8 = 1 << 1;
-const ASKED: u8 = 1 << 2;
+const REQUESTED: u8 = 1 << 2;
 
-/// Where a runner and its [`SlotMonitor`] leave word for each other.
+/// The mailbox between a runner and its [`SlotMonitor`].
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    words: IrqLock<Words>,
-    news: AtomicWaker,
-    /// The runner's: answers, and events of the port.
+    content: IrqLock<MailboxContent>,
+    monitor: AtomicWaker,
+    /// The waker of the runner, for responses and for events of the port.
     pub(super) runner: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
-struct Words {
-    /// Changes that were not taken yet.
+struct MailboxContent {
+    /// Changes that the monitor has not read yet.
     changes: u8,
-    /// Answers that the runner has not seen.
-    answers: u8,
+    /// Responses that the runner has not read yet.
+    responses: u8,
     is_closed: bool,
 }
 
 impl Mailbox {
-    pub(super) fn tell(&self, change: SlotChange) {
+    /// Posts a change for the monitor.
+    pub(super) fn post(&self, change: SlotChange) {
         {
-            let mut words = self.words.lock();
+            let mut content = self.content.lock();
             match change {
                 SlotChange::Gone => {
-                    // Whatever was reported before is overtaken, and so is the answer to it.
-                    words.changes = GONE;
-                    words.answers &= CUT;
+                    // Earlier changes are obsolete, and so are responses to them.
+                    content.changes = GONE;
+                    content.responses &= POWER_CUT;
                 }
-                SlotChange::Added => words.changes |= ADDED,
-                SlotChange::RemovalRequested => words.changes |= ASKED,
+                SlotChange::Added => content.changes |= ADDED,
+                SlotChange::RemovalRequested => content.changes |= REQUESTED,
             }
         }
-        self.news.wake();
+        self.monitor.wake();
     }
 
-    /// Reports no further change.
+    /// Ends the stream of changes.
     pub(super) fn close(&self) {
-        self.words.lock().is_closed = true;
-        self.news.wake();
+        self.content.lock().is_closed = true;
+        self.monitor.wake();
     }
 
-    /// In the order in which they can have happened: nothing is added or asked for between a removal and its end.
+    /// Polls for the next change. The order is the only possible one: nothing is added or requested before a removal is read.
     fn poll_change(&self, context: &Context<'_>) -> Poll<Option<SlotChange>> {
-        self.news.register(context.waker());
-        let mut words = self.words.lock();
+        self.monitor.register(context.waker());
+        let mut content = self.content.lock();
         for (bit, change) in
-            [(GONE, SlotChange::Gone), (ADDED, SlotChange::Added), (ASKED, SlotChange::RemovalRequested)]
+            [(GONE, SlotChange::Gone), (ADDED, SlotChange::Added), (REQUESTED, SlotChange::RemovalRequested)]
         {
-            if words.changes & bit != 0 {
-                words.changes &= !bit;
+            if content.changes & bit != 0 {
+                content.changes &= !bit;
                 return Poll::Ready(Some(change));
             }
         }
-        if words.is_closed { Poll::Ready(None) } else { Poll::Pending }
+        if content.is_closed { Poll::Ready(None) } else { Poll::Pending }
     }
 
-    fn answer(&self, answer: u8) {
+    fn respond(&self, response: u8) {
         {
-            let mut words = self.words.lock();
-            // Who has not heard yet that it is gone speaks of what was there before.
-            if words.changes & GONE == 0 || answer == CUT {
-                words.answers |= answer;
+            let mut content = self.content.lock();
+            // A response before the removal was read is one for the functions that were removed.
+            if content.changes & GONE == 0 || response == POWER_CUT {
+                content.responses |= response;
             }
         }
         self.runner.wake();
     }
 
-    pub(super) fn take_answers(&self) -> u8 {
-        mem::take(&mut self.words.lock().answers)
+    /// Returns and clears the responses.
+    pub(super) fn take_responses(&self) -> u8 {
+        mem::take(&mut self.content.lock().responses)
     }
 
-    pub(super) fn has_answers(&self) -> bool {
-        self.words.lock().answers != 0
+    /// Returns whether there are responses.
+    pub(super) fn has_responses(&self) -> bool {
+        self.content.lock().responses != 0
     }
 }

@@ -1,120 +1,141 @@
-//! What is done about what happens at a slot, as a table: no registers, no time of its own.
+//! The state machine of a slot (PCIe 4.0, 6.7), as a table without registers and without a clock.
 //!
-//! The life of a slot is that of PCIe 4.0, 6.7. A press of the attention button is a request, and a second press within the
-//! grace period takes it back; meanwhile the power indicator blinks. A function that went without a request is
-//! withdrawn at once.
+//! A press of the attention button is a request, and a second press within the grace period cancels it; meanwhile the power
+//! indicator blinks. Functions that are removed without a request are marked as removed at once.
 
 use switchboard::function::IndicatorState;
 
 use super::SlotChange;
 
-/// Where a slot is between empty and in use.
+/// The state of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Nothing in it, or nothing that is powered.
+pub(super) enum SlotState {
+    /// Empty, or without power.
     Empty,
-    /// Use of what is in it was requested; to be taken back until then.
+    /// Use of the card was requested, and can be cancelled until the deadline.
     Arriving {
-        /// In nanoseconds of the machine's clock.
-        until: u64,
+        /// The deadline, in nanoseconds of the clock.
+        deadline_ns: u64,
     },
-    /// Power and link are coming up.
+    /// The power was turned on, and the link is coming up.
     Starting,
     /// In use.
     Occupied,
-    /// Removal of what is in it was requested; to be taken back until then.
+    /// Removal of the card was requested, and can be cancelled until the deadline.
     Departing {
-        /// In nanoseconds of the machine's clock.
-        until: u64,
+        /// The deadline, in nanoseconds of the clock.
+        deadline_ns: u64,
     },
-    /// Its users were asked to let go, and have not answered yet.
+    /// The request was passed to the users, who have not responded yet.
     Releasing,
 }
 
-/// What happened.
+/// An input of the state machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// Something came or went; and what there is now.
+pub(super) enum SlotInput {
+    /// Presence or link have changed.
     Changed {
-        /// Something is in the slot.
+        /// A card is in the slot.
         is_occupied: bool,
-        /// What was in use still is there, and can be reached.
+        /// The functions that were in use are still there and respond.
         is_intact: bool,
     },
-    /// The attention button.
+    /// The attention button was pressed.
     Button {
-        /// Something is in the slot.
+        /// A card is in the slot.
         is_occupied: bool,
     },
-    /// A fault of the power supply.
+    /// The power controller reports a fault.
     Fault,
     /// The grace period is over.
     Expired,
-    /// What was started answers, or does not.
+    /// The start has ended: whether the card responds.
     Started(bool),
-    /// The users have let go of it.
+    /// The users have dropped all drivers.
     Released,
-    /// The users keep it.
+    /// The users refuse the removal.
     Kept,
 }
 
-/// What is to be done.
+/// An action of the state machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Act {
-    /// Set the power indicator.
-    Show(IndicatorState),
-    /// Power it, wait for it, and say how it went.
+pub(super) enum SlotAction {
+    /// Sets the power indicator.
+    SetPowerIndicator(IndicatorState),
+    /// Turns the power on and waits for the card. The result is the next input.
     Start,
-    /// Take its power, show that it may be pulled, and forget what was found behind the port.
+    /// Turns power and power indicator off, and marks the functions behind the port as removed.
     Stop,
-    /// Call for attention.
-    Alarm,
-    /// Say that everything behind the port is gone.
-    Withdraw,
-    /// Tell the users.
-    Tell(SlotChange),
+    /// Turns the attention indicator on.
+    SetAttention,
+    /// Marks all functions behind the port as removed.
+    MarkRemoved,
+    /// Reports a change to the users.
+    Report(SlotChange),
 }
 
-/// The table. `now` and `grace` are in nanoseconds.
-pub(super) fn decide(phase: Phase, cause: Cause, now: u64, grace: u64) -> (Phase, &'static [Act]) {
-    use Act::{Alarm, Show, Start, Stop, Tell, Withdraw};
+/// Returns the next state, and the actions for it.
+pub(super) fn transition(
+    state: SlotState,
+    input: SlotInput,
+    now_ns: u64,
+    grace_ns: u64,
+) -> (SlotState, &'static [SlotAction]) {
     use IndicatorState::{Blinking, Off, On};
+    use SlotAction::{MarkRemoved, Report, SetAttention, SetPowerIndicator, Start, Stop};
 
-    let until = now.saturating_add(grace);
-    match (phase, cause) {
-        (Phase::Empty | Phase::Arriving { .. }, Cause::Changed { is_occupied: true, .. })
-        | (Phase::Arriving { .. }, Cause::Expired) => (Phase::Starting, &[Show(Blinking), Start]),
-        (Phase::Arriving { .. }, Cause::Changed { .. } | Cause::Button { .. } | Cause::Fault) => {
-            (Phase::Empty, &[Show(Off)])
+    let deadline_ns = now_ns.saturating_add(grace_ns);
+    match (state, input) {
+        (SlotState::Empty | SlotState::Arriving { .. }, SlotInput::Changed { is_occupied: true, .. })
+        | (SlotState::Arriving { .. }, SlotInput::Expired) => {
+            (SlotState::Starting, &[SetPowerIndicator(Blinking), Start])
         }
-        (Phase::Empty, Cause::Button { is_occupied: true }) => (Phase::Arriving { until }, &[Show(Blinking)]),
+        (SlotState::Arriving { .. }, SlotInput::Changed { .. } | SlotInput::Button { .. } | SlotInput::Fault) => {
+            (SlotState::Empty, &[SetPowerIndicator(Off)])
+        }
+        (SlotState::Empty, SlotInput::Button { is_occupied: true }) => {
+            (SlotState::Arriving { deadline_ns }, &[SetPowerIndicator(Blinking)])
+        }
 
-        (Phase::Starting, Cause::Started(true)) => (Phase::Occupied, &[Show(On), Tell(SlotChange::Added)]),
-        (Phase::Starting, Cause::Started(false) | Cause::Fault) => (Phase::Empty, &[Stop, Alarm]),
+        (SlotState::Starting, SlotInput::Started(true)) => {
+            (SlotState::Occupied, &[SetPowerIndicator(On), Report(SlotChange::Added)])
+        }
+        (SlotState::Starting, SlotInput::Started(false) | SlotInput::Fault) => {
+            (SlotState::Empty, &[Stop, SetAttention])
+        }
 
         (
-            Phase::Occupied | Phase::Departing { .. } | Phase::Releasing,
-            Cause::Changed { is_intact: false, is_occupied },
+            SlotState::Occupied | SlotState::Departing { .. } | SlotState::Releasing,
+            SlotInput::Changed { is_intact: false, is_occupied },
         ) => match is_occupied {
-            // Another was put in its place, or it lost its state with the link.
-            true => (Phase::Starting, &[Withdraw, Tell(SlotChange::Gone), Stop, Show(Blinking), Start]),
-            false => (Phase::Empty, &[Withdraw, Tell(SlotChange::Gone), Stop]),
+            // Another card, or the same one without its state.
+            true => (
+                SlotState::Starting,
+                &[MarkRemoved, Report(SlotChange::Gone), Stop, SetPowerIndicator(Blinking), Start],
+            ),
+            false => (SlotState::Empty, &[MarkRemoved, Report(SlotChange::Gone), Stop]),
         },
-        (Phase::Occupied | Phase::Departing { .. } | Phase::Releasing, Cause::Fault) => {
-            (Phase::Empty, &[Withdraw, Tell(SlotChange::Gone), Stop, Alarm])
+        (SlotState::Occupied | SlotState::Departing { .. } | SlotState::Releasing, SlotInput::Fault) => {
+            (SlotState::Empty, &[MarkRemoved, Report(SlotChange::Gone), Stop, SetAttention])
         }
 
-        (Phase::Occupied, Cause::Button { .. }) if grace == 0 => {
-            (Phase::Releasing, &[Show(Blinking), Tell(SlotChange::RemovalRequested)])
+        (SlotState::Occupied, SlotInput::Button { .. }) if grace_ns == 0 => {
+            (SlotState::Releasing, &[SetPowerIndicator(Blinking), Report(SlotChange::RemovalRequested)])
         }
-        (Phase::Occupied, Cause::Button { .. }) => (Phase::Departing { until }, &[Show(Blinking)]),
-        (Phase::Departing { .. }, Cause::Button { .. }) | (Phase::Releasing, Cause::Kept) => {
-            (Phase::Occupied, &[Show(On)])
+        (SlotState::Occupied, SlotInput::Button { .. }) => {
+            (SlotState::Departing { deadline_ns }, &[SetPowerIndicator(Blinking)])
         }
-        (Phase::Departing { .. }, Cause::Expired) => (Phase::Releasing, &[Tell(SlotChange::RemovalRequested)]),
-        (Phase::Occupied | Phase::Departing { .. } | Phase::Releasing, Cause::Released) => (Phase::Empty, &[Stop]),
+        (SlotState::Departing { .. }, SlotInput::Button { .. }) | (SlotState::Releasing, SlotInput::Kept) => {
+            (SlotState::Occupied, &[SetPowerIndicator(On)])
+        }
+        (SlotState::Departing { .. }, SlotInput::Expired) => {
+            (SlotState::Releasing, &[Report(SlotChange::RemovalRequested)])
+        }
+        (SlotState::Occupied | SlotState::Departing { .. } | SlotState::Releasing, SlotInput::Released) => {
+            (SlotState::Empty, &[Stop])
+        }
 
-        (phase, _) => (phase, &[]),
+        (state, _) => (state, &[]),
     }
 }
 
@@ -126,63 +147,62 @@ mod tests {
 
     use super::*;
 
-    fn causes() -> impl Strategy<Value = Cause> {
+    fn inputs() -> impl Strategy<Value = SlotInput> {
         prop_oneof![
-            (any::<bool>(), any::<bool>()).prop_map(|(is_occupied, is_intact)| Cause::Changed {
+            (any::<bool>(), any::<bool>()).prop_map(|(is_occupied, is_intact)| SlotInput::Changed {
                 is_occupied,
                 is_intact: is_intact && is_occupied
             }),
-            any::<bool>().prop_map(|is_occupied| Cause::Button { is_occupied }),
-            Just(Cause::Fault),
-            Just(Cause::Expired),
-            any::<bool>().prop_map(Cause::Started),
-            Just(Cause::Released),
-            Just(Cause::Kept),
+            any::<bool>().prop_map(|is_occupied| SlotInput::Button { is_occupied }),
+            Just(SlotInput::Fault),
+            Just(SlotInput::Expired),
+            any::<bool>().prop_map(SlotInput::Started),
+            Just(SlotInput::Released),
+            Just(SlotInput::Kept),
         ]
     }
 
     proptest! {
-        /// Whatever happens in whatever order: users get each card once, and it is never taken from under them
-        /// without a word.
+        /// For any inputs in any order, each addition and removal is reported to users exactly once.
         #[test]
-        fn users_are_told_of_everything_once(causes in prop::collection::vec(causes(), 0..60), grace in 0_u64..2) {
-            let (mut phase, mut is_in_use, mut is_withdrawn) = (Phase::Empty, false, true);
-            for cause in causes {
-                let (next, acts) = decide(phase, cause, 7, grace);
-                for (index, act) in acts.iter().enumerate() {
-                    match act {
-                        Act::Tell(SlotChange::Added) => {
+        fn each_change_is_reported_once(inputs in prop::collection::vec(inputs(), 0..60), grace_ns in 0_u64..2) {
+            let (mut state, mut is_in_use, mut is_marked) = (SlotState::Empty, false, true);
+            for input in inputs {
+                let (next, actions) = transition(state, input, 7, grace_ns);
+                for (index, action) in actions.iter().enumerate() {
+                    match action {
+                        SlotAction::Report(SlotChange::Added) => {
                             prop_assert!(!is_in_use);
-                            (is_in_use, is_withdrawn) = (true, false);
+                            (is_in_use, is_marked) = (true, false);
                         }
-                        Act::Tell(SlotChange::RemovalRequested) => prop_assert!(is_in_use),
-                        Act::Tell(SlotChange::Gone) => {
-                            prop_assert!(is_in_use && is_withdrawn, "drivers learn of it before users");
+                        SlotAction::Report(SlotChange::RemovalRequested) => prop_assert!(is_in_use),
+                        SlotAction::Report(SlotChange::Gone) => {
+                            prop_assert!(is_in_use && is_marked, "drivers get `Gone` before users do");
                             is_in_use = false;
                         }
-                        Act::Withdraw => is_withdrawn = true,
-                        Act::Stop => {
-                            prop_assert!(!is_in_use || cause == Cause::Released);
+                        SlotAction::MarkRemoved => is_marked = true,
+                        SlotAction::Stop => {
+                            prop_assert!(!is_in_use || input == SlotInput::Released);
                             is_in_use = false;
                         }
-                        Act::Start => prop_assert!(!is_in_use && index + 1 == acts.len() && next == Phase::Starting),
-                        Act::Show(_) | Act::Alarm => {}
+                        SlotAction::Start => prop_assert!(!is_in_use && index + 1 == actions.len() && next == SlotState::Starting),
+                        SlotAction::SetPowerIndicator(_) | SlotAction::SetAttention => {}
                     }
                 }
-                let is_used = matches!(next, Phase::Occupied | Phase::Departing { .. } | Phase::Releasing);
+                let is_used = matches!(next, SlotState::Occupied | SlotState::Departing { .. } | SlotState::Releasing);
                 prop_assert_eq!(is_used, is_in_use);
-                phase = next;
+                state = next;
             }
         }
 
-        /// Nothing is powered without a request: from a dark slot, only what comes or is wanted starts it.
+        /// Power is turned on only for a card that was added, or that was requested by the button.
         #[test]
-        fn a_slot_that_is_dark_stays_dark(causes in prop::collection::vec(causes(), 0..60)) {
-            let calm = causes.into_iter().filter(|cause| {
-                !matches!(cause, Cause::Changed { is_occupied: true, .. } | Cause::Button { is_occupied: true })
+        fn an_empty_slot_stays_without_power(inputs in prop::collection::vec(inputs(), 0..60)) {
+            let other_inputs = inputs.into_iter().filter(|input| {
+                !matches!(input, SlotInput::Changed { is_occupied: true, .. } | SlotInput::Button { is_occupied: true })
             });
-            let acts: Vec<_> = calm.flat_map(|cause| decide(Phase::Empty, cause, 0, 5).1).collect();
-            prop_assert!(acts.is_empty());
+            let actions: Vec<_> = other_inputs.flat_map(|input| transition(SlotState::Empty, input, 0, 5).1).collect();
+            prop_assert!(actions.is_empty());
         }
     }
 }

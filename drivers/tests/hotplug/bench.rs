@@ -1,4 +1,4 @@
-//! A port with a slot made of memory, a card to put in, and time that passes when the test says so.
+//! A port with a slot made of memory, a card to add to it, and a clock that the test advances.
 
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
@@ -17,9 +17,9 @@ pub(crate) fn behind() -> Address {
     Address::new(0, 1, 0, 0)
 }
 
-/// Slot Capabilities: a button, a power controller, both lights, surprises allowed, number 7.
+/// Slot Capabilities: attention button, power controller, both indicators, surprise removal, slot number 7.
 pub(crate) const CAPABILITIES: u32 = 7 << 19 | 0b111_1011;
-/// The same of a slot that needs no time for commands.
+/// The same for a slot whose commands complete at once.
 pub(crate) const QUICK: u32 = CAPABILITIES | 1 << 18;
 
 pub(crate) const LINK_STATUS: u16 = 0x12;
@@ -33,12 +33,12 @@ pub(crate) const COMPLETED: u16 = 1 << 4;
 pub(crate) const OCCUPIED: u16 = 1 << 6;
 pub(crate) const LINK: u16 = 1 << 8;
 
-/// Slot Control: the power indicator's two bits, and power.
+/// Slot Control: the power indicator and the power controller.
 pub(crate) const ON: u16 = 1 << 8;
 pub(crate) const BLINKING: u16 = 2 << 8;
 pub(crate) const OFF: u16 = 3 << 8 | 1 << 10;
 
-/// Time that passes when the test says so.
+/// A delay by the clock that the test advances.
 struct TestDelay(&'static FakeMachine);
 
 impl DelayNs for TestDelay {
@@ -60,17 +60,17 @@ pub(crate) fn card(device: u16) -> FakeFunction {
     FakeFunction::new(0x1234, device).at("01:00.0").bar(0, 0x1000).pin(1, 10).msi(1)
 }
 
-/// A running port, with a card in its slot or without.
-pub(crate) fn bench(capabilities: u32, grace: u32, has_card: bool) -> Bench {
-    bench_of(FakeFunction::new(0x1b36, 0x000c).msi(1), capabilities, grace, has_card)
+/// Returns a running port, with or without a card in its slot.
+pub(crate) fn bench(capabilities: u32, grace_ms: u32, has_card: bool) -> Bench {
+    bench_of(FakeFunction::new(0x1b36, 0x000c).msi(1), capabilities, grace_ms, has_card)
 }
 
-/// The same of a port that has no messages.
-pub(crate) fn bench_by_line(capabilities: u32, grace: u32, has_card: bool) -> Bench {
-    bench_of(FakeFunction::new(0x1b36, 0x000c), capabilities, grace, has_card)
+/// The same for a port without messages.
+pub(crate) fn bench_by_line(capabilities: u32, grace_ms: u32, has_card: bool) -> Bench {
+    bench_of(FakeFunction::new(0x1b36, 0x000c), capabilities, grace_ms, has_card)
 }
 
-fn bench_of(function: FakeFunction, capabilities: u32, grace: u32, has_card: bool) -> Bench {
+fn bench_of(function: FakeFunction, capabilities: u32, grace_ms: u32, has_card: bool) -> Bench {
     let function = function.at("00:04.0").pin(1, 10).root_port(1, capabilities);
     let fake: &FakeMachine = Box::leak(Box::new(FakeMachine::new([function])));
     let express = fake.find_capability(port(), 0x10).expect("it was made with one");
@@ -80,17 +80,18 @@ fn bench_of(function: FakeFunction, capabilities: u32, grace: u32, has_card: boo
         fake.set_config(port(), express + STATUS, OCCUPIED);
         fake.set_config(port(), express + LINK_STATUS, 1 << 13);
     }
-    let driver: HotplugPort = attach(fake.machine().take(port()).expect("nobody has it")).expect("a good port");
-    let (runner, slot) = driver.split(grace);
+    let driver: HotplugPort =
+        attach(fake.machine().take(port()).expect("a function that no driver has")).expect("a good port");
+    let (runner, slot) = driver.split(grace_ms);
     let mut bench = Bench { fake, express, runner: Box::pin(runner.run(TestDelay(fake))), slot };
     bench.pass(0);
     bench
 }
 
 impl Bench {
-    /// Lets time pass, in steps of 10 ms; the slot carries commands out.
-    pub(crate) fn pass(&mut self, milliseconds: u64) {
-        for _ in 0..=milliseconds / 10 {
+    /// Advances the clock in steps of 10 ms, and polls the runner.
+    pub(crate) fn pass(&mut self, time_ms: u64) {
+        for _ in 0..=time_ms / 10 {
             let mut context = Context::from_waker(Waker::noop());
             assert!(self.runner.as_mut().poll(&mut context).is_pending(), "the runner ended");
             self.fake.advance_ns(10_000_000);
@@ -98,24 +99,24 @@ impl Bench {
         }
     }
 
-    /// Sets the state of the slot and announces events.
+    /// Sets the state and the events of the slot, and interrupts.
     pub(crate) fn announce(&self, is_occupied: bool, events: u16) {
-        self.change_unheard(is_occupied, events);
+        self.change_without_interrupt(is_occupied, events);
         self.fake.send(port(), 0).expect("the port has a message");
     }
 
-    /// The same, and the interrupt is lost.
-    pub(crate) fn change_unheard(&self, is_occupied: bool, events: u16) {
+    /// The same without the interrupt.
+    pub(crate) fn change_without_interrupt(&self, is_occupied: bool, events: u16) {
         let state = if is_occupied { OCCUPIED } else { 0 };
         self.fake.set_config(port(), self.express + LINK_STATUS, if is_occupied { 1 << 13 } else { 0 });
         self.fake.set_config(port(), self.express + STATUS, state | events);
     }
 
-    pub(crate) fn lights_and_power(&self) -> u16 {
+    pub(crate) fn indicator_and_power(&self) -> u16 {
         self.fake.read_config(port(), self.express + CONTROL) & (3 << 8 | 1 << 10)
     }
 
-    pub(crate) fn alarm(&self) -> bool {
+    pub(crate) fn is_attention_on(&self) -> bool {
         self.fake.read_config(port(), self.express + CONTROL) >> 6 & 3 == 1
     }
 
@@ -126,13 +127,13 @@ impl Bench {
         }
     }
 
-    /// A card is put in.
+    /// Adds a card to the slot.
     pub(crate) fn plug(&mut self, device: u16) {
         self.fake.insert(card(device));
         self.announce(true, PRESENCE | BUTTON | LINK);
     }
 
-    pub(crate) fn is_known(&self) -> bool {
+    pub(crate) fn is_found(&self) -> bool {
         self.fake.machine().functions().iter().any(|report| report.address == behind())
     }
 }

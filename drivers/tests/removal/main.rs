@@ -1,13 +1,13 @@
-//! Every driver against a device that goes away: at every single access of its probe and of its end, and while it is
-//! in use. What the driver had comes back, it and those who wait for it hear that the device is gone, and the device
-//! beside it does not notice.
+//! Tests of each driver with a device that is removed: at each access of its probe and of its drop, and while it is in use.
+//!
+//! All resources are freed, tasks that wait get an error, and another device is not affected.
 
 mod devices;
 
 use core::pin::pin;
 use core::task::{Context, Poll};
 
-use devices::{here, removable};
+use devices::{device_address, removable};
 use embassy_net_driver::{Driver as NetDriver, LinkState};
 use switchboard::config::Address;
 use switchboard::driver::Driver;
@@ -21,27 +21,27 @@ use switchboard_drivers::virtio::rng::RngError;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 use switchboard_testing::{FakeMachine, RemovalDetection, RemovalTest};
 
-fn exhaust<D: Driver>(device: RemovalTest) {
+fn remove_at_every_access<D: Driver>(device: RemovalTest) {
     let accesses = device.remove_at_every_access::<D>();
     assert!(accesses > 20, "{}: only {accesses} accesses", D::NAME);
 }
 
 #[test]
-fn at_every_access_of_virtio() {
-    exhaust::<VirtioNet>(removable(devices::net));
-    exhaust::<VirtioBlk>(removable(devices::blk));
-    exhaust::<VirtioRng>(removable(devices::rng));
+fn virtio_at_every_access() {
+    remove_at_every_access::<VirtioNet>(removable(devices::net));
+    remove_at_every_access::<VirtioBlk>(removable(devices::blk));
+    remove_at_every_access::<VirtioRng>(removable(devices::rng));
 }
 
 #[test]
-fn at_every_access_of_the_others() {
-    exhaust::<E1000>(removable(devices::e1000));
-    exhaust::<Edu>(removable(devices::edu));
-    exhaust::<HotplugPort>(removable(devices::port));
+fn other_drivers_at_every_access() {
+    remove_at_every_access::<E1000>(removable(devices::e1000));
+    remove_at_every_access::<Edu>(removable(devices::edu));
+    remove_at_every_access::<HotplugPort>(removable(devices::port));
 }
 
 #[test]
-fn requests_under_way_end() {
+fn requests_in_flight_end() {
     let device = removable(devices::blk);
     device.remove_in_use(|fake, disk: VirtioBlk, notice| {
         let mut buffer = [0; 1024];
@@ -54,23 +54,23 @@ fn requests_under_way_end() {
     let device = removable(devices::rng);
     device.remove_in_use(|fake, mut rng: VirtioRng, notice| {
         let outcome = device.remove_while(fake, notice, rng.fill(&mut [0; 8]));
-        assert_eq!(outcome, Err(RngError::Gone(Gone { address: here() })));
+        assert_eq!(outcome, Err(RngError::Gone(Gone { address: device_address() })));
     });
     let device = removable(devices::edu);
     device.remove_in_use(|fake, mut edu: Edu, notice| {
-        fake.write_register(here(), 0, 0x20, 1);
+        fake.write_register(device_address(), 0, 0x20, 1);
         assert_eq!(device.remove_while(fake, notice, edu.factorial(3)), Err(EduError::Gone));
     });
 }
 
-/// A card whose link was up: the stack's task is woken, and finds it down and without a frame.
+/// Checks that the task of a stack is woken, and that the link is down.
 fn link_goes_down<D: NetDriver>(device: RemovalTest, fake: &FakeMachine, mut card: D, notice: RemovalDetection) {
     let down = core::future::poll_fn(|context| {
         let _ = card.receive(context).map(drop);
         let is_up = card.link_state(context) == LinkState::Up;
         if is_up { Poll::Pending } else { Poll::Ready(card.transmit(context).is_none()) }
     });
-    assert!(device.remove_while(fake, notice, down), "it still sends");
+    assert!(device.remove_while(fake, notice, down), "the card accepts a frame");
 }
 
 #[test]
@@ -82,16 +82,16 @@ fn links_go_down() {
 }
 
 #[test]
-fn a_line_that_is_shared_goes_on_when_one_of_its_functions_is_gone() {
+fn a_shared_line_is_served_after_one_of_its_functions_was_removed() {
     let (fake, edu) = removable(devices::edu).probe::<Edu>(ModePolicy::INTX).expect("it has a pin");
     assert_eq!(edu.mode(), Mode::Intx);
-    fake.remove(here());
-    // The other pulls the wire: the one that is gone finds out, and does not claim it.
+    fake.remove(device_address());
+    // The other function asserts the line: the removed one is detected, and does not claim the interrupt.
     for _ in 0..5 {
         assert!(fake.assert_line(10));
     }
     let rows = fake.machine().interrupt_report();
-    // And once when the probe looked whether interrupts arrive.
+    // And one of the self-test in the probe.
     assert_eq!((rows[0].count, rows[0].unclaimed, fake.machine().has_storm()), (6, 5, false));
     assert_eq!(fake.machine().functions()[0].state, FunctionState::Gone);
     drop(edu);
@@ -99,7 +99,7 @@ fn a_line_that_is_shared_goes_on_when_one_of_its_functions_is_gone() {
     assert_eq!(left, [Address::new(0, 0, 4, 0)]);
 }
 
-/// Nobody waits by the clock here.
+/// A delay that never ends.
 struct NoDelay;
 
 impl embedded_hal_async::delay::DelayNs for NoDelay {
@@ -109,11 +109,11 @@ impl embedded_hal_async::delay::DelayNs for NoDelay {
 }
 
 #[test]
-fn a_port_that_is_gone_takes_with_it_what_was_behind() {
+fn the_functions_behind_a_removed_port_are_removed() {
     let device = removable(devices::port);
     device.remove_in_use(|fake, port: HotplugPort, notice| {
         let (runner, mut slot) = port.split(0);
-        let function = fake.machine().take(Address::new(0, 1, 0, 0)).expect("nobody has it");
+        let function = fake.machine().take(Address::new(0, 1, 0, 0)).expect("a function that no driver has");
         device.remove_while(fake, notice, runner.run(NoDelay));
         assert!(function.presence().is_gone());
         let mut context = Context::from_waker(core::task::Waker::noop());
