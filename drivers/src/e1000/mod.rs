@@ -39,6 +39,7 @@
 //! ```
 
 mod counters;
+mod descriptors;
 mod interrupt;
 mod mac;
 mod net;
@@ -72,8 +73,6 @@ pub use net::{RxToken, TxToken};
 
 /// The size of a receive buffer as set in `RCTL`. Transmit buffers have the same size.
 const BUFFER_BYTES: usize = 2048;
-/// The size of a receive or transmit descriptor.
-const DESCRIPTOR_BYTES: u16 = 16;
 
 /// One card, as a driver for [`embassy_net_driver`]. Frames are built and read in DMA memory, without a copy.
 ///

@@ -12,7 +12,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::BUFFER_BYTES;
 use super::counters::E1000Counters;
-use super::setup::descriptors;
+use super::descriptors::descriptors;
 
 /// A legacy receive descriptor (3.2.3), as the driver writes it: the address of the buffer, and zeros for the report.
 #[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]

@@ -1,18 +1,19 @@
 //! Reset, rings, start and stop of the card.
 
-use switchboard::dma::{DmaPort, DmaShared};
+use switchboard::dma::DmaPort;
 use switchboard::driver::ProbeError;
 use switchboard::mmio::Bar;
 use switchboard::platform::Clock;
 
+use super::descriptors::DESCRIPTOR_BYTES;
 use super::interrupt::Shared;
+use super::mac;
 use super::registers::{
     CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, MTA, RAH_VALID, RAH0, RAL0, RCTL, RDBA, RDH, RDLEN, RDT,
     RDTR, Receive, Registers, TCTL, TDBA, TDH, TDLEN, TDT, TIPG, TIPG_COPPER, Transmit,
 };
 use super::rx_ring::{self, RxRing};
 use super::tx_ring::{self, TxRing};
-use super::{DESCRIPTOR_BYTES, mac};
 
 /// The shortest time between two interrupts, in units of 256 ns: 50 us. Without this coalescing, each of the small frames of a
 /// gigabit stream would interrupt. QEMU uses at least 128 us, which limits loads of one frame at a time.
@@ -67,14 +68,6 @@ pub(super) fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<
         }
         .ok_or(ProbeError::Device("neither the EEPROM nor the receive filter holds an address"))
     })
-}
-
-/// Allocates the descriptors of a ring, zeroed, and aligned to their 16 bytes.
-pub(super) fn descriptors<T: Copy>(dma: &DmaPort, count: u16) -> Result<DmaShared<T>, ProbeError> {
-    let mut region = dma.region((count * DESCRIPTOR_BYTES).into())?;
-    region
-        .carve(count.into(), DESCRIPTOR_BYTES.into())
-        .ok_or(ProbeError::Device("the descriptors do not fit their region"))
 }
 
 /// Allocates the rings and writes their addresses to the card. To the card they are empty until it is started.

@@ -13,7 +13,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::BUFFER_BYTES;
 use super::counters::E1000Counters;
-use super::setup::descriptors;
+use super::descriptors::descriptors;
 
 /// A legacy transmit descriptor (3.3.3), as the driver writes it.
 #[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]

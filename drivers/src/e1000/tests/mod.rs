@@ -9,7 +9,8 @@ use switchboard::config::Address;
 use switchboard::dma::DmaPort;
 use switchboard_testing::{FakeFunction, FakeMachine};
 
-use super::{BUFFER_BYTES, DESCRIPTOR_BYTES};
+use super::BUFFER_BYTES;
+use super::descriptors::DESCRIPTOR_BYTES;
 
 /// The GSI of the card's line.
 const GSI: u32 = 10;
