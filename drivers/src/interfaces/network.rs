@@ -1,6 +1,6 @@
 //! The interface of network cards: that of embassy, and control over polling.
 
-/// The crate whose [`Driver`](embassy_net_driver::Driver) is part of [`NetworkCard`]. While its version is below 1, a new minor
+/// The crate whose [`Driver`] is part of [`NetworkCard`]. While its version is below 1, a new minor
 /// version of it is a new minor version of this crate.
 pub use embassy_net_driver;
 

@@ -32,7 +32,7 @@ pub enum Transfer<'a> {
     Read(&'a mut dyn FnMut(&[u8])),
     /// Writes these bytes.
     Write(&'a [u8]),
-    /// Makes what was written durable.
+    /// Makes completed writes durable.
     Flush,
 }
 

@@ -1,6 +1,7 @@
 //! virtio-blk: a disk with one queue, and many requests in flight (virtio 1.2, 5.2).
 
 mod config;
+mod interrupt;
 mod request;
 mod requests;
 #[cfg(test)]
@@ -10,19 +11,19 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll};
 
-use atomic_waker::AtomicWaker;
 use switchboard::dma::DmaPort;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
-use switchboard::messages;
+use switchboard::interrupt::{Interrupts, Live};
 use switchboard::mmio::Bar;
 
 use self::config::{BlkConfig, BlkFeatures, Limits, read_capacity};
+pub use self::interrupt::BlkMessage;
+use self::interrupt::Shared;
 use self::request::{Request, RequestKind};
 use self::requests::{IdleWaiter, Pending, Requests};
 use super::queue::{QueueError, QueueParameters};
-use super::{InterruptCause, InterruptStatus, Running, Transport, VENDOR};
+use super::{Running, Transport, VENDOR};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 
 /// The most requests in flight.
@@ -47,53 +48,6 @@ pub struct VirtioBlk {
     is_closed: AtomicBool,
 }
 
-messages! {
-    /// The messages of the disk.
-    pub enum BlkMessage { Done, Config }
-}
-
-/// State that the handlers share with the driver.
-#[derive(Debug)]
-struct Shared {
-    status: InterruptStatus,
-    /// The task that collects finished requests.
-    collector: AtomicWaker,
-    is_config_changed: AtomicBool,
-}
-
-impl MessageIsr<2> for Shared {
-    type Message = BlkMessage;
-
-    fn on_message(&self, message: BlkMessage, _isr: &InIsr<'_>) {
-        if !self.status.is_live() {
-            return;
-        }
-        if message == BlkMessage::Config {
-            // The device may report a fatal error, after which it finishes no request.
-            self.is_config_changed.store(true, Ordering::Release);
-        }
-        self.collector.wake();
-    }
-}
-
-impl LineIsr for Shared {
-    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.status.take_cause() else {
-            if self.status.is_gone() {
-                self.collector.wake();
-            }
-            return Claim::NotMine;
-        };
-        if cause.contains(InterruptCause::QUEUE) {
-            self.on_message(BlkMessage::Done, isr);
-        }
-        if cause.contains(InterruptCause::CONFIG) {
-            self.on_message(BlkMessage::Config, isr);
-        }
-        Claim::Mine
-    }
-}
-
 impl Driver for VirtioBlk {
     const NAME: &'static str = "virtio-blk";
     const MATCHES: &'static [Id] = &[Id::new(VENDOR, 0x1042), Id::new(VENDOR, 0x1001)];
@@ -105,12 +59,7 @@ impl Driver for VirtioBlk {
         let config = setup.config()?;
         let (capacity, limits) = setup.read_config(|| (read_capacity(&config), Limits::read(&config, features)))?;
         let limits = limits?;
-        let shared = Arc::new(Shared {
-            status: setup.interrupt_status(),
-            collector: AtomicWaker::new(),
-            // For a change between the read above and the start, there is no interrupt.
-            is_config_changed: AtomicBool::new(true),
-        });
+        let shared = Arc::new(Shared::new(setup.interrupt_status()));
         let interrupts = irq.grant()?;
         setup.set_config_entry(interrupts.entry(BlkMessage::Config))?;
         let shape = QueueParameters { size: DESCRIPTORS, max_segments: limits.max_segments() };

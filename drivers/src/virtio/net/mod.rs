@@ -5,6 +5,7 @@
 
 mod config;
 mod counters;
+mod interrupt;
 mod receive;
 mod send;
 #[cfg(test)]
@@ -12,25 +13,25 @@ mod tests;
 
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 use core::task::{Context, Waker};
 
-use atomic_waker::AtomicWaker;
 use embassy_net_driver::{Capabilities, HardwareAddress, LinkState};
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
-use switchboard::messages;
+use switchboard::interrupt::{Interrupts, Live};
 use switchboard::mmio::Bar;
 
 use self::config::{MAX_FRAME_BYTES, NetConfig, NetFeatures};
 pub use self::counters::{NetCounter, NetCounters};
+pub use self::interrupt::NetMessage;
+use self::interrupt::Shared;
 use self::receive::Receiver;
 pub use self::receive::RxToken;
 use self::send::Sender;
 pub use self::send::TxToken;
 use super::queue::QueueParameters;
-use super::{InterruptCause, InterruptStatus, Running, Transport, VENDOR};
+use super::{Running, Transport, VENDOR};
 use crate::interfaces::network::NetworkCard;
 
 /// The size of the header before each frame (5.1.6.1, since version 1).
@@ -61,73 +62,6 @@ pub struct VirtioNet {
     link_waker: Option<Waker>,
 }
 
-messages! {
-    /// The messages of the card, the most important first: with fewer vectors, the last ones share one.
-    pub enum NetMessage { Rx, Tx, Config }
-}
-
-/// State that the handlers share with the driver.
-#[derive(Debug)]
-struct Shared {
-    status: InterruptStatus,
-    receive: AtomicWaker,
-    send: AtomicWaker,
-    link: AtomicWaker,
-    is_config_changed: AtomicBool,
-}
-
-impl Shared {
-    fn config_changed(&self) {
-        self.is_config_changed.store(true, Ordering::Release);
-        self.link.wake();
-    }
-
-    fn wake_all(&self) {
-        self.receive.wake();
-        self.send.wake();
-        self.link.wake();
-    }
-}
-
-impl MessageIsr<3> for Shared {
-    type Message = NetMessage;
-
-    fn on_message(&self, message: NetMessage, _isr: &InIsr<'_>) {
-        if !self.status.is_live() {
-            return;
-        }
-        match message {
-            NetMessage::Rx => self.receive.wake(),
-            NetMessage::Tx => self.send.wake(),
-            NetMessage::Config => self.config_changed(),
-        }
-        // After a removal, all handlers are called once, on any vector.
-        if self.status.is_gone() {
-            self.link.wake();
-        }
-    }
-}
-
-impl LineIsr for Shared {
-    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.status.take_cause() else {
-            if self.status.is_gone() {
-                self.wake_all();
-            }
-            return Claim::NotMine;
-        };
-        if cause.contains(InterruptCause::QUEUE) {
-            // The line does not distinguish the queues.
-            self.receive.wake();
-            self.send.wake();
-        }
-        if cause.contains(InterruptCause::CONFIG) {
-            self.config_changed();
-        }
-        Claim::Mine
-    }
-}
-
 impl Driver for VirtioNet {
     const NAME: &'static str = "virtio-net";
     const MATCHES: &'static [Id] = &[Id::new(VENDOR, 0x1041), Id::new(VENDOR, 0x1000)];
@@ -142,14 +76,7 @@ impl Driver for VirtioNet {
             (mac, config::read_max_frame_bytes(&config, features), config::read_link(&config, features))
         })?;
         let (mac, max_frame_bytes) = (mac?, max_frame_bytes?);
-        let shared = Arc::new(Shared {
-            status: setup.interrupt_status(),
-            receive: AtomicWaker::new(),
-            send: AtomicWaker::new(),
-            link: AtomicWaker::new(),
-            // For a change between the read above and the start, there is no interrupt.
-            is_config_changed: AtomicBool::new(true),
-        });
+        let shared = Arc::new(Shared::new(setup.interrupt_status()));
         let interrupts: Interrupts<3, Shared> = irq.grant()?;
         setup.set_config_entry(interrupts.entry(NetMessage::Config))?;
         let receive = setup.queue(RECEIVE_QUEUE, &dma, QUEUE, interrupts.entry(NetMessage::Rx))?;
@@ -168,7 +95,7 @@ impl Driver for VirtioNet {
         receiver.kick();
         Ok(Self {
             device,
-            interrupts: interrupts,
+            interrupts,
             receiver,
             sender,
             shared,

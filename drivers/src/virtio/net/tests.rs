@@ -18,13 +18,7 @@ fn shared() -> Arc<Shared> {
     let (_machine, function) = machine(testing::function(0x1041), OFFERED, 2);
     let (transport, ..) = Transport::open(function).expect("a good device");
     let (setup, _) = transport.negotiate(NetFeatures::all()).expect("a good device");
-    Arc::new(Shared {
-        status: setup.interrupt_status(),
-        receive: AtomicWaker::new(),
-        send: AtomicWaker::new(),
-        link: AtomicWaker::new(),
-        is_config_changed: AtomicBool::new(false),
-    })
+    Arc::new(Shared::new(setup.interrupt_status()))
 }
 
 fn receiver() -> (Receiver, DeviceQueue, Arc<Shared>, Arc<NetCounters>) {

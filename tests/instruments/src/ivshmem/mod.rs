@@ -98,6 +98,14 @@ impl MessageRoutine for VectorHandler {
         } else {
             self.idle += 1;
         }
+        self.publish();
+    }
+}
+
+impl VectorHandler {
+    /// Copies the counts to shared memory.
+    fn publish(&self) {
+        let memory = &self.shared.memory;
         put(memory, layout::ANSWERED, self.vector, self.last);
         put(memory, layout::HANDLED, self.vector, self.handled);
         put(memory, layout::IDLE, self.vector, self.idle);
@@ -215,8 +223,12 @@ impl Raise for Ivshmem {
 }
 
 impl Drop for Ivshmem {
-    /// Marks in shared memory that the peers' signals are no longer served.
+    /// Publishes the final counts, with which the next driver continues: a peer may have overwritten them. Then marks in shared
+    /// memory that the peers' signals are no longer served.
     fn drop(&mut self) {
+        self.messages.with_routines(|(v0, v1, v2, v3, v4, v5, v6, v7)| {
+            [v0, v1, v2, v3, v4, v5, v6, v7].into_iter().for_each(|handler| handler.publish());
+        });
         put(&self.shared.memory, layout::SERVED, 0, 0);
     }
 }

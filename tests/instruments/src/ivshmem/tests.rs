@@ -62,3 +62,15 @@ fn a_dropped_driver_serves_nothing() {
     drop(device(&fake).expect("it probes"));
     assert_eq!(low(&fake, layout::SERVED, 0), 0);
 }
+
+#[test]
+fn the_counts_are_those_of_the_handlers_after_a_drop() {
+    let fake = fake(ModePolicy::all());
+    let device = device(&fake).expect("it probes");
+    let handled = layout::HANDLED + layout::STRIDE * 5;
+    fake.write_register(here(), 2, layout::RAISED + layout::STRIDE * 5, 3);
+    fake.send(here(), 5).expect("sent");
+    fake.write_register(here(), 2, handled, 1000);
+    drop(device);
+    assert_eq!((fake.read_register(here(), 2, handled), low(&fake, layout::ANSWERED, 5)), (1, 3));
+}

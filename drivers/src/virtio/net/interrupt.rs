@@ -1,0 +1,87 @@
+//! The interrupt handlers of the card, and the state that they share with the driver.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use atomic_waker::AtomicWaker;
+use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr};
+use switchboard::messages;
+
+use crate::virtio::{InterruptCause, InterruptStatus};
+
+messages! {
+    /// The messages of the card, the most important first: with fewer vectors, the last ones share one.
+    pub enum NetMessage { Rx, Tx, Config }
+}
+
+/// State that the handlers share with the driver.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) status: InterruptStatus,
+    pub(super) receive: AtomicWaker,
+    pub(super) send: AtomicWaker,
+    pub(super) link: AtomicWaker,
+    pub(super) is_config_changed: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(status: InterruptStatus) -> Self {
+        Self {
+            status,
+            receive: AtomicWaker::new(),
+            send: AtomicWaker::new(),
+            link: AtomicWaker::new(),
+            // For a change between the first read of the configuration and the start, there is no interrupt.
+            is_config_changed: AtomicBool::new(true),
+        }
+    }
+
+    fn config_changed(&self) {
+        self.is_config_changed.store(true, Ordering::Release);
+        self.link.wake();
+    }
+
+    fn wake_all(&self) {
+        self.receive.wake();
+        self.send.wake();
+        self.link.wake();
+    }
+}
+
+impl MessageIsr<3> for Shared {
+    type Message = NetMessage;
+
+    fn on_message(&self, message: NetMessage, _isr: &InIsr<'_>) {
+        if !self.status.is_live() {
+            return;
+        }
+        match message {
+            NetMessage::Rx => self.receive.wake(),
+            NetMessage::Tx => self.send.wake(),
+            NetMessage::Config => self.config_changed(),
+        }
+        // After a removal, all handlers are called once, on any vector.
+        if self.status.is_gone() {
+            self.link.wake();
+        }
+    }
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        let Some(cause) = self.status.take_cause() else {
+            if self.status.is_gone() {
+                self.wake_all();
+            }
+            return Claim::NotMine;
+        };
+        if cause.contains(InterruptCause::QUEUE) {
+            // The line does not distinguish the queues.
+            self.receive.wake();
+            self.send.wake();
+        }
+        if cause.contains(InterruptCause::CONFIG) {
+            self.config_changed();
+        }
+        Claim::Mine
+    }
+}
