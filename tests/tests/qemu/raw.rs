@@ -40,7 +40,7 @@ fn a_wrong_block_is_detected() {
     let words = "app=blkbench -- count 10 verify offsets";
     let guest = Qemu::new(Machine::Q35).disk(disk.path()).option(words).start();
     assert_eq!(guest.exit(), Exit::Failure);
-    assert!(guest.console().text().contains("10 blocks did not hold what they should"));
+    assert!(guest.console().text().contains("10 blocks had wrong contents"));
 }
 
 /// Reflects frames of several sizes, one and many at a time; the client checks each.
