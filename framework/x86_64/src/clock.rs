@@ -57,6 +57,11 @@ pub fn now_ns() -> u64 {
     SCALE.get().map_or(0, |scale| scale.ratio.apply(read_tsc().wrapping_sub(scale.start)))
 }
 
+/// Converts an interval from ticks of the time stamp counter; zero before the clock was started.
+pub(super) fn ticks_to_ns(ticks: u64) -> u64 {
+    SCALE.get().map_or(0, |scale| scale.ratio.apply(ticks))
+}
+
 /// Reads the time stamp counter.
 #[inline(always)]
 pub(super) fn read_tsc() -> u64 {

@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "the halt instruction")]
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use raw_cpuid::{CpuId, CpuIdReaderNative, Hypervisor};
 use x86_64::instructions::random::RdRand;
 
@@ -71,12 +73,26 @@ pub fn random_seed() -> u64 {
     })
 }
 
-/// Halts the CPU until the next interrupt has been served.
+/// The time that the CPU was halted, in ticks of the time stamp counter. Only the executor's loop writes it.
+static IDLE_TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// Halts the CPU until the next interrupt has been served, and counts the time.
 ///
 /// The caller has interrupts disabled, so that none is served between its last check for work and the halt. Interrupts
 /// are enabled when this returns.
+#[inline]
 pub fn halt_until_interrupt() {
+    let start = clock::read_tsc();
     // SAFETY: `sti` delays interrupts by one instruction, so the `hlt` is reached before any of them. Unlike the
     // `x86_64` crate's version, this one is not `nomem`: handlers change memory.
     unsafe { core::arch::asm!("sti", "hlt", options(nostack)) };
+    // A conversion to nanoseconds would delay the task that the interrupt woke.
+    let idle = clock::read_tsc().wrapping_sub(start);
+    IDLE_TICKS.store(IDLE_TICKS.load(Ordering::Relaxed).wrapping_add(idle), Ordering::Relaxed);
+}
+
+/// Returns for how many nanoseconds the CPU was halted since boot, with the interrupt handlers that ended each halt.
+#[must_use]
+pub fn idle_ns() -> u64 {
+    clock::ticks_to_ns(IDLE_TICKS.load(Ordering::Relaxed))
 }

@@ -28,7 +28,7 @@
 //! |---|---|
 //! | [`BootInfo`], [`ImageLayout`], [`init`] | from the loader to a machine |
 //! | [`Allocator`], [`forbid_allocation_in_handlers`], [`memory_usage`] | the heap |
-//! | [`now_ns`], [`timer`], [`halt_until_interrupt`] | time, for an executor |
+//! | [`now_ns`], [`timer`], [`halt_until_interrupt`], [`idle_ns`] | time, for an executor |
 //! | [`console`], [`Backtrace`], [`shutdown`] | output, panics, and the end |
 //! | [`random_seed`], [`mark`](mod@mark) | a seed, and marks for instruction counters |
 //!
@@ -89,7 +89,7 @@ pub use allocator::{Allocator, forbid_allocation_in_handlers};
 pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, BootProtocol, ImageLayout};
 pub use clock::now_ns;
-pub use cpu::{halt_until_interrupt, random_seed};
+pub use cpu::{halt_until_interrupt, idle_ns, random_seed};
 pub use heap::HeapUsage;
 pub use memory::{MemorySetupError, MemoryUsage, usage as memory_usage};
 

@@ -10,7 +10,6 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use critical_section::RawRestoreState;
 use embassy_executor::{Spawner, raw};
 use switchboard_runtime::halt_polling::HaltPolling;
-use switchboard_runtime::tasks;
 use switchboard_x86_64 as arch;
 use x86_64::instructions::interrupts;
 
@@ -47,9 +46,7 @@ pub(crate) fn run(mut polling: HaltPolling, start: impl FnOnce(Spawner)) -> ! {
         if WOKEN.swap(false, Ordering::Acquire) {
             interrupts::enable();
         } else {
-            let halted = arch::now_ns();
             arch::halt_until_interrupt();
-            tasks::add_idle_ns(arch::now_ns() - halted);
         }
     }
 }

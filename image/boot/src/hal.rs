@@ -30,6 +30,10 @@ impl Hal for BareMachine {
     fn random_seed(&self) -> u64 {
         arch::random_seed()
     }
+
+    fn idle_ns(&self) -> u64 {
+        arch::idle_ns()
+    }
 }
 
 /// Installs the bare machine as the runtime's hardware abstraction.

@@ -22,6 +22,9 @@
 /// #     fn random_seed(&self) -> u64 {
 /// #         4
 /// #     }
+/// #     fn idle_ns(&self) -> u64 {
+/// #         0
+/// #     }
 /// # }
 /// # let console: &'static Recorder = Box::leak(Box::default());
 /// # hal::install(console);

@@ -4,7 +4,7 @@ use core::fmt;
 
 use spin::Once;
 
-/// The machine below the runtime: console, shutdown, memory figures and randomness.
+/// The machine below the runtime: console, shutdown, memory figures, randomness and idle time.
 ///
 /// A program has one. `switchboard-boot` installs the bare machine; a test may install its own.
 ///
@@ -30,12 +30,17 @@ use spin::Once;
 ///     fn random_seed(&self) -> u64 {
 ///         4
 ///     }
+///
+///     fn idle_ns(&self) -> u64 {
+///         1_500
+///     }
 /// }
 ///
 /// assert_eq!(hal::memory_usage(), MemoryUsage::default());
 /// hal::install(&Process);
 /// assert_eq!(hal::memory_usage().heap_bytes, 1 << 20);
 /// assert_eq!(hal::random_seed(), 4);
+/// assert_eq!(switchboard_runtime::tasks::idle_ns(), 1_500);
 /// ```
 pub trait Hal: Sync {
     /// Prints text on the console.
@@ -49,6 +54,9 @@ pub trait Hal: Sync {
 
     /// Returns 64 bits of the CPU's own randomness.
     fn random_seed(&self) -> u64;
+
+    /// Returns for how many nanoseconds the CPU was halted since boot.
+    fn idle_ns(&self) -> u64;
 }
 
 /// The sizes of heap and DMA pool, and the parts in use.

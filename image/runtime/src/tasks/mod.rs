@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::pin::Pin;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use embassy_executor::Spawner;
 use embassy_executor::raw::{AvailableTask, TaskStorage};
+
+use crate::hal;
 
 pub use cancellation::Cancellation;
 pub use group::TaskGroup;
@@ -95,24 +96,13 @@ impl fmt::Debug for Tasks {
     }
 }
 
-static IDLE_NS: AtomicU64 = AtomicU64::new(0);
-
-/// Adds to the time that the CPU was halted. Called by the executor.
-#[inline]
-pub fn add_idle_ns(nanoseconds: u64) {
-    IDLE_NS.fetch_add(nanoseconds, Ordering::Relaxed);
-}
-
-/// Returns for how many nanoseconds the CPU was halted since boot, with the interrupt handlers that ended each halt.
+/// Returns for how many nanoseconds the CPU was halted since boot, with the interrupt handlers that ended each halt; zero
+/// where no [machine](crate::hal) is installed.
 ///
 /// ```
-/// use switchboard_runtime::tasks::{add_idle_ns, idle_ns};
-///
-/// let before = idle_ns();
-/// add_idle_ns(1_500);
-/// assert_eq!(idle_ns() - before, 1_500);
+/// assert_eq!(switchboard_runtime::tasks::idle_ns(), 0, "in a test without a machine");
 /// ```
-#[inline]
+#[must_use]
 pub fn idle_ns() -> u64 {
-    IDLE_NS.load(Ordering::Relaxed)
+    hal::get().map_or(0, |hal| hal.idle_ns())
 }
