@@ -1,6 +1,7 @@
 //! Registers of the test machine as the device accesses them: any offset in a BAR, and none outside.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 
 use switchboard::config::Address;
 use switchboard_testing::{FakeFunction, FakeMachine};
