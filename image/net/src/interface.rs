@@ -13,9 +13,8 @@ use switchboard_runtime::tasks::{TaskGroup, Tasks};
 use crate::interface_state::InterfaceState;
 use crate::nic::Nic;
 use crate::stack::Stack;
-use crate::{chargen, discard, echo};
 
-/// Adds an app's services to the group of a new stack, besides the simple services that each stack has.
+/// Adds an app's services to the group of a new stack.
 pub type Services = Rc<dyn Fn(&Rc<TaskGroup>, &Stack)>;
 
 /// A network function with a stack and services on it. Dropping it ends its tasks, sockets and driver without a last frame.
@@ -45,8 +44,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// Starts a stack on a network function, with the simple services (echo, discard, chargen) and the app's. `seed` is
-    /// random: sequence numbers and ports begin there.
+    /// Starts a stack on a network function, with these services. `seed` is random: sequence numbers and ports begin there.
     #[must_use]
     pub fn start(tasks: Tasks, state: InterfaceState, device: Box<dyn Nic>, seed: u64, services: &Services) -> Self {
         let state = Rc::new(state);
@@ -54,9 +52,6 @@ impl Interface {
         let (stack, runner) = Stack::new(device, state.clone(), seed);
         let group = Rc::new(TaskGroup::new(tasks));
         group.add(runner);
-        echo::start(&group, &stack);
-        discard::start(&group, &stack);
-        chargen::start(&group, &stack);
         services(&group, &stack);
         Self { state, group }
     }

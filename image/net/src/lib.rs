@@ -17,8 +17,8 @@
 //! }
 //! ```
 //!
-//! Each [`Interface`] serves echo, discard and chargen, and the app's own [`Service`]s. A service is a function that is
-//! called for each TCP connection. It runs on the host as well, with `switchboard-net-testing`:
+//! Each [`Interface`] serves the app's [`Service`]s, and those of echo, discard and chargen that the command line selects
+//! (`services=`). A service is a function that is called for each TCP connection. It runs on the host as well, with `switchboard-net-testing`:
 //!
 //! ```
 //! use std::rc::Rc;
@@ -45,9 +45,6 @@
 
 extern crate alloc;
 
-mod chargen;
-mod discard;
-mod echo;
 mod flow;
 mod interface;
 mod interface_state;
@@ -60,6 +57,7 @@ mod nic;
 mod polling;
 mod segment;
 mod service;
+mod services;
 mod stack;
 mod traffic;
 
@@ -73,6 +71,7 @@ pub use network_device::{NetworkDevice, nic};
 pub use nic::{FrameHandler, Nic, Reply};
 pub use polling::Polling;
 pub use service::Service;
+pub use services::start_simple_services;
 pub use stack::{Disconnected, ReceiveError, Runner, SendError, SocketError, Stack, TcpSocket, UdpSocket};
-pub use switchboard_runtime::command_line::AddressSource;
+pub use switchboard_runtime::command_line::{AddressSource, SimpleServices};
 pub use traffic::Traffic;

@@ -14,7 +14,8 @@ use switchboard_runtime::system::{LocalBoxFuture, Subsystem, System};
 use crate::interface::{Interface, Services};
 use crate::interface_state::InterfaceState;
 use crate::network_device::NetworkDevice;
-use switchboard_runtime::command_line::AddressSource;
+use crate::services::start_simple_services;
+use switchboard_runtime::command_line::{AddressSource, SimpleServices};
 
 /// The interfaces of a machine: once started, a stack on each network card, also on those that are plugged in later.
 ///
@@ -39,6 +40,8 @@ pub struct Network {
     interfaces: RefCell<Vec<Interface>>,
     /// The app's services, for each interface.
     services: OnceCell<Services>,
+    /// The simple services of each interface.
+    simple_services: SimpleServices,
     /// Where the IPv4 address of the first interface comes from.
     address: AddressSource,
     /// The function whose interface has that address: that of the first that was started.
@@ -54,14 +57,15 @@ impl Network {
         Rc::new(Self {
             interfaces: RefCell::default(),
             services: OnceCell::new(),
+            simple_services: system.options.services,
             address: system.options.address,
             first: Cell::new(None),
             poll_budget_ns: system.options.poll_budget_ns(),
         })
     }
 
-    /// Starts a stack with these services on each network card, also on those that are plugged in later. Does nothing on a
-    /// second call.
+    /// Starts a stack with these services on each network card, also on those that are plugged in later; and with the
+    /// simple services that the command line selects. Does nothing on a second call.
     pub async fn start(self: &Rc<Self>, system: &mut System, services: Services) {
         if self.services.set(services).is_err() {
             return;
@@ -85,7 +89,13 @@ impl Network {
         let source = if first == card.function { self.address } else { AddressSource::Dhcp };
         let Found { function, driver, device: NetworkDevice(device) } = card;
         let state = InterfaceState::new(function, driver, device.mac(), source, self.poll_budget_ns);
-        let interface = Interface::start(system.tasks, state, device, seed, services);
+        let simple = self.simple_services;
+        let app = services.clone();
+        let services: Services = Rc::new(move |group, stack| {
+            start_simple_services(simple, group, stack);
+            app(group, stack);
+        });
+        let interface = Interface::start(system.tasks, state, device, seed, &services);
         let mut interfaces = self.interfaces.borrow_mut();
         let place = interfaces.partition_point(|other| other.function < function);
         interfaces.insert(place, interface);

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  app=NAME
-//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  grace=MS  spin=US  poll=US  -- ARGUMENTS OF THE APP
+//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  grace=MS  spin=US  poll=US
+//! services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
 //! ```
 //!
 //! An invalid option never stops the machine: it keeps its default, and a [`Warning`] names what is allowed.
@@ -23,7 +24,7 @@ const MAX_SPIN_US: u16 = 1000;
 const MAX_POLL_US: u16 = 10_000;
 
 /// The options with their allowed values, for warnings.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 9] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("app", "the name of an app"),
@@ -32,6 +33,7 @@ const OPTIONS: [(&str, &str); 8] = [
     ("grace", "milliseconds within which a second press of a slot's attention button cancels the first"),
     ("spin", "microseconds that an idle CPU may poll before it halts, up to 1000"),
     ("poll", "microseconds to poll a device for after an event, up to 10000, while that is faster than interrupts"),
+    ("services", "none, all, or a list of echo, discard and chargen with commas between"),
 ];
 
 /// The source of an interface's IPv4 address.
@@ -48,6 +50,51 @@ pub enum AddressSource {
         /// The default gateway.
         gateway: Option<Ipv4Addr>,
     },
+}
+
+/// A selection of the simple services of RFC 862 to 864; by default none.
+///
+/// ```
+/// use switchboard_runtime::command_line::{SimpleServices, parse};
+///
+/// let services = |line| parse(line, |warning| panic!("{warning}")).services;
+/// assert_eq!(services(""), SimpleServices::NONE);
+/// assert_eq!(services("services=all"), SimpleServices { echo: true, discard: true, chargen: true });
+/// assert_eq!(services("services=echo"), SimpleServices { echo: true, ..SimpleServices::NONE });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SimpleServices {
+    /// Echo (RFC 862): TCP and UDP port 7.
+    pub echo: bool,
+    /// Discard (RFC 863): TCP port 9.
+    pub discard: bool,
+    /// Character generator (RFC 864): TCP port 19.
+    pub chargen: bool,
+}
+
+impl SimpleServices {
+    /// No service.
+    pub const NONE: Self = Self { echo: false, discard: false, chargen: false };
+    /// Every service.
+    pub const ALL: Self = Self { echo: true, discard: true, chargen: true };
+
+    fn parse(value: &str) -> Option<Self> {
+        match value {
+            "none" => return Some(Self::NONE),
+            "all" => return Some(Self::ALL),
+            _ => {}
+        }
+        let mut services = Self::NONE;
+        for name in value.split(',') {
+            match name {
+                "echo" => services.echo = true,
+                "discard" => services.discard = true,
+                "chargen" => services.chargen = true,
+                _ => return None,
+            }
+        }
+        Some(services)
+    }
 }
 
 /// The options of a command line.
@@ -72,6 +119,8 @@ pub struct Options<'a> {
     pub spin_us: u16,
     /// Microseconds that a device may be polled for after an event; 0 for never.
     pub poll_us: u16,
+    /// The simple services of each network interface.
+    pub services: SimpleServices,
     /// The text after `--`: the app's own arguments.
     pub arguments: &'a str,
 }
@@ -95,6 +144,7 @@ impl Default for Options<'_> {
             grace_ms: GRACE_MS,
             spin_us: DEFAULT_SPIN_US,
             poll_us: DEFAULT_POLL_US,
+            services: SimpleServices::NONE,
             arguments: "",
         }
     }
@@ -198,6 +248,7 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "poll" => options.poll_us = value.parse().ok().filter(|poll| *poll <= MAX_POLL_US)?,
         "vectors" => options.max_vectors = Some(value.parse().ok()?),
         "grace" => options.grace_ms = value.parse().ok()?,
+        "services" => options.services = SimpleServices::parse(value)?,
         _ => return None,
     }
     Some(())

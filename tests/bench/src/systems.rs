@@ -160,7 +160,7 @@ fn switchboard(system: System, work: Work) -> String {
     let mode = if system == System::Intx { "irq=intx " } else { "" };
     mode.to_owned()
         + &match (work, system) {
-            (Work::Serve | Work::Hello, _) => "ip=10.0.2.15/24,10.0.2.2".to_owned(),
+            (Work::Serve | Work::Hello, _) => "ip=10.0.2.15/24,10.0.2.2 services=all".to_owned(),
             (Work::Frames(_), System::Polling) => "app=reflect".into(),
             (Work::Frames(_), _) => "poll=0 app=reflect".into(),
             (Work::Blocks(depth), _) => format!("app=blkbench -- qd {depth} secs {BLOCK_SECONDS}"),

@@ -1,4 +1,4 @@
-//! The small services: echo, discard and character generator.
+//! The simple services: echo, discard and character generator.
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -12,6 +12,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 fn boot() -> Guest {
     let guest = Qemu::new(Machine::Q35)
         .nic(Nic::Virtio)
+        .option("services=all")
         .forward(Protocol::Tcp, 7)
         .forward(Protocol::Udp, 7)
         .forward(Protocol::Tcp, 9)

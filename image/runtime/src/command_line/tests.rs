@@ -19,7 +19,7 @@ fn an_empty_line_gives_the_defaults() {
 #[test]
 fn every_option_is_parsed() {
     let (options, warnings) = parse(
-        "irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 poll=0 -- write 7 two  words",
+        "irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 poll=0 services=chargen,echo -- write 7 two  words",
     );
     let gateway = Some(Ipv4Addr::new(192, 168, 7, 1));
     assert_eq!(warnings, []);
@@ -30,6 +30,7 @@ fn every_option_is_parsed() {
     assert_eq!(options.max_vectors, Some(3));
     assert_eq!((options.spin_us, options.poll_us), (7, 0));
     assert_eq!(options.grace_ms, 0);
+    assert_eq!(options.services, SimpleServices { echo: true, discard: false, chargen: true });
     assert_eq!(options.arguments, "write 7 two  words");
 }
 
@@ -53,6 +54,9 @@ fn invalid_options_keep_the_default_and_name_the_allowed_values() {
         ("poll=10001", "microseconds"),
         ("poll=x", "microseconds"),
         ("grace=long", "milliseconds"),
+        ("services=", "none, all"),
+        ("services=echo,", "chargen"),
+        ("services=all,echo", "chargen"),
         ("colour=red", "irq= auto, msix, msi or intx; log="),
     ] {
         let (options, warnings) = parse(line);

@@ -1,4 +1,7 @@
 //! Echo (RFC 862) on TCP and UDP port 7: sends back what it receives.
+//!
+//! A datagram from a port below 1024 is dropped: the peer may be such a service too (echo, chargen, daytime, quote of
+//! the day), and the two would answer each other for ever (CERT CA-1996-01).
 
 use alloc::rc::Rc;
 
@@ -13,6 +16,9 @@ const PORT: u16 = 7;
 
 const SERVICE: Service =
     Service { port: PORT, receive_bytes: 4096, transmit_bytes: 4096, backlog: 2, max_connections: 64 };
+
+/// The first port that no system service of a peer has (RFC 6335, 6).
+const FIRST_USER_PORT: u16 = 1024;
 
 /// UDP datagrams that are buffered in each direction, and bytes for all of them.
 const DATAGRAMS: usize = 16;
@@ -44,7 +50,9 @@ async fn echo_datagrams(stack: Stack) {
     let mut datagram = [0; 1536];
     loop {
         // A datagram that is too long for the buffer, or whose sender cannot be reached, is dropped, as UDP may.
-        if let Ok((length, from)) = socket.receive(&mut datagram).await {
+        if let Ok((length, from)) = socket.receive(&mut datagram).await
+            && from.port() >= FIRST_USER_PORT
+        {
             let _ = socket.send(&datagram[..length], from).await;
             mark::<UDP_ECHO>();
         }
