@@ -36,7 +36,7 @@ pub type Services = Rc<dyn Fn(&Rc<TaskGroup>, &Stack)>;
 /// host.step();
 /// host.step();
 /// assert!(interface.is_up());
-/// assert_eq!(interface.config().expect("an address").to_string(), "10.0.0.9/24");
+/// assert_eq!(interface.config().addresses[0].to_string(), "10.0.0.9/24");
 /// ```
 pub struct Interface {
     state: Rc<InterfaceState>,

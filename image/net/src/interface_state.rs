@@ -1,13 +1,17 @@
-//! The state of an interface: facts, link, address and counters.
+//! The state of an interface: facts, link, configuration and counters.
 
+use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
 
 use switchboard::config::Address;
 use switchboard_runtime::command_line::AddressSource;
 use switchboard_runtime::mark::mark;
 
-use crate::ipv4_config::Ipv4Config;
+use crate::config::{ConfigParts, ConfigSource, InterfaceConfig, log_changes};
 use crate::mac::Mac;
 use crate::marks::READY;
 use crate::traffic::Traffic;
@@ -21,7 +25,7 @@ use crate::traffic::Traffic;
 /// let mac = Mac([2, 0, 0, 0, 0, 1]);
 /// let state = InterfaceState::new(Address::new(0, 0, 2, 0), "e1000", mac, AddressSource::Dhcp, 0);
 /// assert_eq!(format!("{state:?}"), "0000:00:02.0 e1000 02:00:00:00:00:01");
-/// assert!(!state.is_up() && state.config().is_none());
+/// assert!(!state.is_up() && state.config().addresses.is_empty());
 /// ```
 #[non_exhaustive]
 pub struct InterfaceState {
@@ -38,7 +42,11 @@ pub struct InterfaceState {
     /// Its counters.
     pub traffic: Traffic,
     is_up: Cell<bool>,
-    config: RefCell<Option<Ipv4Config>>,
+    config: RefCell<ConfigParts>,
+    /// Counts the changes of the configuration.
+    config_version: Cell<u64>,
+    /// Of the tasks that wait for a change of the configuration.
+    config_wakers: RefCell<Vec<Waker>>,
 }
 
 impl fmt::Debug for InterfaceState {
@@ -51,8 +59,25 @@ impl InterfaceState {
     /// Creates the state of an interface whose link is down and that has no address yet.
     #[must_use]
     pub fn new(function: Address, driver: &'static str, mac: Mac, source: AddressSource, poll_budget_ns: u64) -> Self {
-        let (traffic, is_up, config) = (Traffic::default(), Cell::new(false), RefCell::default());
-        Self { function, driver, mac, source, poll_budget_ns, traffic, is_up, config }
+        Self {
+            function,
+            driver,
+            mac,
+            source,
+            poll_budget_ns,
+            traffic: Traffic::default(),
+            is_up: Cell::new(false),
+            config: RefCell::default(),
+            config_version: Cell::new(0),
+            config_wakers: RefCell::default(),
+        }
+    }
+
+    /// Sets what the command line contributes to the configuration: servers, search domains, the host name.
+    #[must_use]
+    pub fn with_config(self, config: InterfaceConfig) -> Self {
+        self.config.borrow_mut().set(ConfigSource::CommandLine, config);
+        self
     }
 
     /// Returns whether the link is up.
@@ -61,10 +86,54 @@ impl InterfaceState {
         self.is_up.get()
     }
 
-    /// Returns the IPv4 configuration, once the interface has one.
+    /// Returns the configuration as it is now, from all its sources.
     #[must_use]
-    pub fn config(&self) -> Option<Ipv4Config> {
-        *self.config.borrow()
+    pub fn config(&self) -> Rc<InterfaceConfig> {
+        self.config.borrow().whole().clone()
+    }
+
+    /// Waits until the interface can reach peers: it has an IPv4 address, or an IPv6 address beyond the link-local one.
+    /// Returns the configuration.
+    ///
+    /// ```
+    /// use switchboard_net_testing::TestNetwork;
+    ///
+    /// let network = TestNetwork::new();
+    /// let mut configured = Box::pin(network.state().configured());
+    /// let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// let std::task::Poll::Ready(config) = configured.as_mut().poll(&mut context) else { panic!("no address") };
+    /// assert_eq!(config.addresses[0].to_string(), "10.0.0.1/24");
+    /// ```
+    pub async fn configured(&self) -> Rc<InterfaceConfig> {
+        loop {
+            let version = self.config_version();
+            let config = self.config();
+            if config.is_configured() {
+                return config;
+            }
+            self.changed_since(version).await;
+        }
+    }
+
+    /// Waits until the configuration has changed from the one that `version` counts. Returns its version.
+    pub(crate) async fn changed_since(&self, version: u64) -> u64 {
+        poll_fn(|context| {
+            let current = self.config_version.get();
+            if current != version {
+                return Poll::Ready(current);
+            }
+            let mut wakers = self.config_wakers.borrow_mut();
+            if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                wakers.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Returns the number of changes of the configuration, for [`changed_since`](Self::changed_since).
+    pub(crate) fn config_version(&self) -> u64 {
+        self.config_version.get()
     }
 
     pub(super) fn link_changed(&self, is_up: bool) {
@@ -75,21 +144,22 @@ impl InterfaceState {
         }
     }
 
-    pub(super) fn config_changed(&self, config: Option<Ipv4Config>) {
-        let function = self.function;
-        let by = if self.source == AddressSource::Dhcp { "dhcp" } else { "command line" };
-        match &config {
-            Some(config) => {
-                mark::<READY>();
-                log::info!("net {function}: address {config} by {by}");
-                if let Some(gateway) = config.gateway {
-                    log::info!("net {function}: gateway {gateway}");
-                }
-            }
-            // A DHCP client begins without a lease, which is not the loss of one.
-            None if self.config.borrow().is_none() => {}
-            None => log::warn!("net {function}: address lost"),
+    /// Returns what `source` contributes to the configuration.
+    pub(crate) fn config_part(&self, source: ConfigSource) -> InterfaceConfig {
+        self.config.borrow().part(source).clone()
+    }
+
+    /// Replaces what `source` contributes to the configuration: logs what has changed, and wakes those who wait for a
+    /// change. Returns whether there was one, which the stack has to apply.
+    pub(crate) fn set_config(&self, source: ConfigSource, part: InterfaceConfig) -> bool {
+        let Some(old) = self.config.borrow_mut().set(source, part) else { return false };
+        let new = self.config();
+        if new.is_configured() && !old.is_configured() {
+            mark::<READY>();
         }
-        self.config.replace(config);
+        log_changes(self.function, &old, &new);
+        self.config_version.set(self.config_version.get() + 1);
+        self.config_wakers.borrow_mut().drain(..).for_each(Waker::wake);
+        true
     }
 }

@@ -45,10 +45,10 @@
 
 extern crate alloc;
 
+mod config;
 mod flow;
 mod interface;
 mod interface_state;
-mod ipv4_config;
 mod mac;
 pub mod marks;
 mod network;
@@ -61,10 +61,10 @@ mod services;
 mod stack;
 mod traffic;
 
+pub use config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
 pub use embassy_net_driver::Capabilities;
 pub use interface::{Interface, Services};
 pub use interface_state::InterfaceState;
-pub use ipv4_config::Ipv4Config;
 pub use mac::Mac;
 pub use network::Network;
 pub use network_device::{NetworkDevice, nic};

@@ -11,6 +11,7 @@ use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{LocalBoxFuture, Subsystem, System};
 
+use crate::config::InterfaceConfig;
 use crate::interface::{Interface, Services};
 use crate::interface_state::InterfaceState;
 use crate::network_device::NetworkDevice;
@@ -46,6 +47,8 @@ pub struct Network {
     address: AddressSource,
     /// The function whose interface has that address: that of the first that was started.
     first: Cell<Option<Address>>,
+    /// What the command line contributes to the configuration of each interface.
+    config: InterfaceConfig,
     poll_budget_ns: u64,
 }
 
@@ -59,6 +62,7 @@ impl Network {
             services: OnceCell::new(),
             simple_services: system.options.services,
             address: system.options.address,
+            config: InterfaceConfig::from_options(&system.options),
             first: Cell::new(None),
             poll_budget_ns: system.options.poll_budget_ns(),
         })
@@ -88,7 +92,8 @@ impl Network {
         self.first.set(Some(first));
         let source = if first == card.function { self.address } else { AddressSource::Dhcp };
         let Found { function, driver, device: NetworkDevice(device) } = card;
-        let state = InterfaceState::new(function, driver, device.mac(), source, self.poll_budget_ns);
+        let state = InterfaceState::new(function, driver, device.mac(), source, self.poll_budget_ns)
+            .with_config(self.config.clone());
         let simple = self.simple_services;
         let app = services.clone();
         let services: Services = Rc::new(move |group, stack| {

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  app=NAME
-//! ip=dhcp|A.B.C.D/N[,GATEWAY]  vectors=N  grace=MS  spin=US  poll=US
-//! services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
+//! ip=dhcp|A.B.C.D/N[,GATEWAY]  dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
+//! vectors=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
 //! ```
 //!
 //! An invalid option never stops the machine: it keeps its default, and a [`Warning`] names what is allowed.
+
+mod lists;
 
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -14,6 +16,10 @@ use core::net::Ipv4Addr;
 use log::LevelFilter;
 use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::hotplug::GRACE_MS;
+
+use self::lists::is_label;
+
+pub use self::lists::{AddressList, NameList};
 
 /// About as long as a halted emulated CPU takes to wake; see [`HaltPolling`](crate::halt_polling::HaltPolling).
 const DEFAULT_SPIN_US: u16 = 50;
@@ -24,11 +30,15 @@ const MAX_SPIN_US: u16 = 1000;
 const MAX_POLL_US: u16 = 10_000;
 
 /// The options with their allowed values, for warnings.
-const OPTIONS: [(&str, &str); 9] = [
+const OPTIONS: [(&str, &str); 13] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("app", "the name of an app"),
     ("ip", "dhcp or A.B.C.D/N[,GATEWAY] with N from 0 to 32"),
+    ("dns", "addresses of DNS servers, with commas between them"),
+    ("search", "domains, with commas between them, that names without a dot are looked up in"),
+    ("hostname", "a name of letters, digits and hyphens, up to 63, which is also announced as NAME.local"),
+    ("ntp", "addresses of NTP servers, with commas between them"),
     ("vectors", "a number of interrupt vectors"),
     ("grace", "milliseconds within which a second press of a slot's attention button cancels the first"),
     ("spin", "microseconds that an idle CPU may poll before it halts, up to 1000"),
@@ -111,6 +121,14 @@ pub struct Options<'a> {
     pub app: &'a str,
     /// The source of every interface's IPv4 address.
     pub address: AddressSource,
+    /// The DNS servers, instead of those that the network offers.
+    pub dns_servers: AddressList<'a>,
+    /// The search domains, instead of those that the network offers.
+    pub search_domains: NameList<'a>,
+    /// The host name, instead of the one that the network assigns; empty for none.
+    pub hostname: &'a str,
+    /// The NTP servers, instead of those that the network offers.
+    pub ntp_servers: AddressList<'a>,
     /// The limit of interrupt vectors for drivers, if any.
     pub max_vectors: Option<usize>,
     /// Milliseconds within which a removal that was requested at a slot's attention button can be cancelled there.
@@ -140,6 +158,10 @@ impl Default for Options<'_> {
             log: LevelFilter::Info,
             app: "",
             address: AddressSource::Dhcp,
+            dns_servers: AddressList::default(),
+            search_domains: NameList::default(),
+            hostname: "",
+            ntp_servers: AddressList::default(),
             max_vectors: None,
             grace_ms: GRACE_MS,
             spin_us: DEFAULT_SPIN_US,
@@ -244,6 +266,10 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "log" => options.log = value.parse().ok()?,
         "app" if !value.is_empty() => options.app = value,
         "ip" => options.address = parse_address(value)?,
+        "dns" => options.dns_servers = AddressList::parse(value)?,
+        "search" => options.search_domains = NameList::parse(value)?,
+        "hostname" => options.hostname = Some(value).filter(|name| is_label(name))?,
+        "ntp" => options.ntp_servers = AddressList::parse(value)?,
         "spin" => options.spin_us = value.parse().ok().filter(|spin| *spin <= MAX_SPIN_US)?,
         "poll" => options.poll_us = value.parse().ok().filter(|poll| *poll <= MAX_POLL_US)?,
         "vectors" => options.max_vectors = Some(value.parse().ok()?),

@@ -1,14 +1,16 @@
 //! Assignment of the IPv4 address: static, or by DHCP (RFC 2131).
 
+use core::net::Ipv4Addr;
+
 use smoltcp::socket::dhcpv4;
 use switchboard_runtime::command_line::AddressSource;
 
 use super::socket_table::{SocketId, SocketTable};
-use crate::ipv4_config::Ipv4Config;
+use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
 
 pub(super) enum AddressAssignment {
     Static {
-        config: Ipv4Config,
+        config: InterfaceConfig,
         /// Whether the interface has the address.
         is_set: bool,
     },
@@ -21,31 +23,38 @@ impl AddressAssignment {
         match source {
             AddressSource::Dhcp => Self::Dhcp(sockets.add_dhcp(dhcpv4::Socket::new())),
             AddressSource::Static { address, prefix, gateway } => {
-                let mut config = Ipv4Config::new(address, prefix);
-                config.gateway = gateway;
+                let config = ipv4(InterfaceAddress::new(address.into(), prefix, ConfigSource::CommandLine), gateway);
                 Self::Static { config, is_set: false }
             }
         }
     }
 
     /// Returns a configuration that the interface has to take now, `Some(None)` for none; `None` when nothing has changed.
-    pub(super) fn poll(&mut self, sockets: &mut SocketTable, is_up: bool) -> Option<Option<Ipv4Config>> {
+    pub(super) fn poll(&mut self, sockets: &mut SocketTable, is_up: bool) -> Option<Option<InterfaceConfig>> {
         match self {
             Self::Static { config, is_set } => {
                 let is_changed = is_up && !core::mem::replace(is_set, *is_set || is_up);
-                is_changed.then_some(Some(*config))
+                is_changed.then(|| Some(config.clone()))
             }
             Self::Dhcp(client) => {
                 let socket = client.and_then(|client| sockets.get::<dhcpv4::Socket<'_>>(client));
                 socket.filter(|_| is_up).and_then(dhcpv4::Socket::poll).map(|event| match event {
                     dhcpv4::Event::Configured(lease) => {
-                        let mut config = Ipv4Config::new(lease.address.address(), lease.address.prefix_len());
-                        config.gateway = lease.router;
-                        Some(config)
+                        let (address, prefix) = (lease.address.address(), lease.address.prefix_len());
+                        let address = InterfaceAddress::new(address.into(), prefix, ConfigSource::Dhcp);
+                        Some(ipv4(address, lease.router))
                     }
                     dhcpv4::Event::Deconfigured => None,
                 })
             }
+        }
+    }
+
+    /// Returns the source of the address.
+    pub(super) fn source(&self) -> ConfigSource {
+        match self {
+            Self::Static { .. } => ConfigSource::CommandLine,
+            Self::Dhcp(_) => ConfigSource::Dhcp,
         }
     }
 
@@ -54,5 +63,14 @@ impl AddressAssignment {
             Self::Static { .. } => None,
             Self::Dhcp(client) => *client,
         }
+    }
+}
+
+/// Returns a configuration of one address, with the default route.
+fn ipv4(address: InterfaceAddress, gateway: Option<Ipv4Addr>) -> InterfaceConfig {
+    let config = InterfaceConfig::default().with_address(address);
+    match gateway {
+        Some(gateway) => config.with_route(Route::default_by(gateway.into())),
+        None => config,
     }
 }

@@ -1,6 +1,7 @@
 //! What all users of a stack share: smoltcp's interface, the table of the sockets, and the address.
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::task::Waker;
 
 use smoltcp::iface::{Config, Interface, SocketSet};
@@ -13,9 +14,9 @@ use super::address::AddressAssignment;
 use super::checksum;
 use super::device::{self, CapabilitiesDevice, EgressDevice, IngressDevice};
 use super::socket_table::{SocketId, SocketTable};
+use crate::config::{InterfaceAddress, InterfaceConfig};
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
-use crate::ipv4_config::Ipv4Config;
 use crate::nic::Nic;
 use crate::segment::Segment;
 
@@ -122,26 +123,37 @@ impl Engine {
             }
             if is_up {
                 self.sockets.queue(client);
-            } else if state.config().is_some() {
+            } else {
                 self.set_config(None, state);
             }
         }
     }
 
-    fn set_config(&mut self, config: Option<Ipv4Config>, state: &InterfaceState) {
+    /// Replaces the address and routes that [`AddressAssignment`] has found, and applies the whole configuration.
+    fn set_config(&mut self, config: Option<InterfaceConfig>, state: &InterfaceState) {
+        let source = self.address.source();
+        let InterfaceConfig { addresses, routes, .. } = config.unwrap_or_default();
+        if state.set_config(source, InterfaceConfig { addresses, routes, ..state.config_part(source) }) {
+            self.apply_config(&state.config());
+        }
+    }
+
+    fn apply_config(&mut self, config: &InterfaceConfig) {
         self.interface.update_ip_addrs(|addresses| {
             addresses.clear();
-            if let Some(config) = &config {
+            let own = config.ipv4_address();
+            if let Some((InterfaceAddress { prefix_length, .. }, IpAddr::V4(address))) =
+                own.map(|own| (own, own.address))
+            {
                 // There is room for one.
-                addresses.push(IpCidr::Ipv4(Ipv4Cidr::new(config.address, config.prefix_length))).ok();
+                addresses.push(IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_length))).ok();
             }
         });
         let routes = self.interface.routes_mut();
-        match config.and_then(|config| config.gateway) {
+        match config.ipv4_gateway() {
             // There is room for one.
             Some(gateway) => drop(routes.add_default_ipv4_route(gateway)),
             None => drop(routes.remove_default_ipv4_route()),
         }
-        state.config_changed(config);
     }
 }

@@ -35,6 +35,19 @@ fn every_option_is_parsed() {
 }
 
 #[test]
+fn lists_of_servers_and_domains_are_parsed() {
+    let (options, warnings) = parse("dns=10.0.0.1,::1 search=lan,b.example hostname=Board-7 ntp=10.0.0.2");
+    assert_eq!(warnings, []);
+    assert!(
+        options.dns_servers.iter().eq([[10, 0, 0, 1].into(), core::net::IpAddr::from(core::net::Ipv6Addr::LOCALHOST)])
+    );
+    assert!(options.search_domains.iter().eq(["lan", "b.example"]));
+    assert!(options.ntp_servers.iter().eq([core::net::IpAddr::from([10, 0, 0, 2])]));
+    assert_eq!(options.hostname, "Board-7");
+    assert_eq!(parse("").0.dns_servers.iter().count() + parse("").0.search_domains.iter().count(), 0);
+}
+
+#[test]
 fn the_last_of_equal_options_counts() {
     assert_eq!(parse("irq=msi irq=intx").0.policy, ModePolicy::INTX);
 }
@@ -49,6 +62,13 @@ fn invalid_options_keep_the_default_and_name_the_allowed_values() {
         ("ip=10.0.0.1", "A.B.C.D/N"),
         ("ip=10.0.0.1/33", "A.B.C.D/N"),
         ("ip=10.0.0.1/24,here", "GATEWAY"),
+        ("dns=10.0.0.1,", "DNS servers"),
+        ("dns=", "DNS servers"),
+        ("search=-a.example", "domains"),
+        ("search=a..example", "domains"),
+        ("hostname=a.b", "letters"),
+        ("hostname=", "letters"),
+        ("ntp=pool", "NTP servers"),
         ("vectors=-1", "a number"),
         ("spin=1001", "microseconds"),
         ("poll=10001", "microseconds"),

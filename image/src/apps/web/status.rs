@@ -31,6 +31,13 @@ struct Interface {
     address: Option<String>,
     gateway: Option<String>,
     source: &'static str,
+    addresses: Vec<String>,
+    routes: Vec<String>,
+    dns_servers: Vec<String>,
+    search_domains: Vec<String>,
+    ntp_servers: Vec<String>,
+    hostname: Option<String>,
+    mtu: Option<u16>,
     received_bytes: u64,
     sent_bytes: u64,
 }
@@ -49,13 +56,24 @@ impl Interface {
             driver: interface.driver,
             mac: interface.mac.to_string(),
             link: interface.is_up(),
-            address: config.map(|config| config.to_string()),
-            gateway: config.and_then(|config| config.gateway).map(|gateway| gateway.to_string()),
+            address: config.ipv4_address().map(|address| address.to_string()),
+            gateway: config.ipv4_gateway().map(|gateway| gateway.to_string()),
             source: if interface.source == AddressSource::Dhcp { "dhcp" } else { "static" },
+            addresses: strings(&config.addresses),
+            routes: strings(&config.routes),
+            dns_servers: strings(&config.dns_servers),
+            search_domains: config.search_domains.clone(),
+            ntp_servers: strings(&config.ntp_servers),
+            hostname: config.hostname.clone(),
+            mtu: config.mtu,
             received_bytes: interface.traffic.received_bytes(),
             sent_bytes: interface.traffic.sent_bytes(),
         }
     }
+}
+
+fn strings(list: &[impl ToString]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn serve(site: &Site) -> Response {
