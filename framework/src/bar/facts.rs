@@ -16,6 +16,7 @@ use crate::assign::Unassigned;
 /// assert_eq!(resources.bar1.facts(), None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BarFacts {
     /// The index of its first register, 0 to 5.
     pub index: u8,

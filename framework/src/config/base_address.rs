@@ -27,6 +27,7 @@ const ROM_ADDRESS: u32 = !0x7ff;
 /// assert!(bar.address.is_multiple_of(0x4000));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BarRegister {
     /// The index of its first register, 0 to 5.
     pub index: u8,
@@ -126,6 +127,7 @@ impl BarRegister {
 
 /// The contents of the expansion ROM's register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RomRegister {
     /// The start address.
     pub address: u32,

@@ -31,6 +31,7 @@ impl BusNumbers {
 
 /// The part of a header that only bridges have, as firmware set it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BridgeHeader {
     /// The bus numbers.
     pub buses: BusNumbers,
@@ -44,6 +45,7 @@ pub struct BridgeHeader {
 
 /// The registers of a bridge window: a range of addresses that the bridge forwards to its secondary bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BridgeWindow {
     /// The addresses that are forwarded; `None` for a closed window, whose base is above its limit.
     pub range: Option<WindowRange>,

@@ -19,6 +19,7 @@ const POINTER_CARDBUS: u16 = 0x14;
 
 /// One entry of a function's capability list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Capability {
     /// Capability ID (PCI Code and ID Assignment, 2).
     pub id: u8,
@@ -60,6 +61,7 @@ impl Capability {
 /// assert_eq!((list.entries.len(), list.end), (2, ChainEnd::Looped(0x50)));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct CapabilityList {
     /// The entries, in the order of the list.
     pub entries: Vec<Capability>,

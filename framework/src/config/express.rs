@@ -8,6 +8,7 @@ const SLOT_CAPABILITIES: u16 = 0x14;
 
 /// The PCI Express capability, read once when the function was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExpressCapability {
     /// Offset in configuration space.
     pub offset: u16,

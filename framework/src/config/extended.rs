@@ -9,6 +9,7 @@ const DWORDS: usize = (4096 - ExtendedList::FIRST as usize) / 4;
 
 /// One entry of a function's extended capability list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExtendedCapability {
     /// Extended capability ID (PCI Code and ID Assignment, 3); 0 is a null entry.
     pub id: u16,
@@ -60,6 +61,7 @@ impl ExtendedCapability {
 
 /// A function's extended capability list, up to its end or to where it is malformed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ExtendedList {
     /// The entries, in the order of the list.
     pub entries: Vec<ExtendedCapability>,

@@ -30,6 +30,7 @@ const SUBSYSTEM_BRIDGE: u16 = 4;
 /// assert!(facts.defects.is_empty());
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Facts {
     /// The header.
     pub header: Header,

@@ -17,6 +17,7 @@ const INTERRUPT: u16 = 0x3c;
 
 /// The configuration header of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Header {
     /// Vendor ID.
     pub vendor: u16,

@@ -4,6 +4,7 @@ use super::Space;
 
 /// The MSI capability, read once when the function was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MsiCapability {
     /// Offset in configuration space.
     pub offset: u16,

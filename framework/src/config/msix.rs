@@ -4,6 +4,7 @@ use super::Space;
 
 /// The MSI-X capability, read once when the function was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MsixCapability {
     /// Offset in configuration space.
     pub offset: u16,

@@ -6,6 +6,7 @@ const CAPABILITIES: u16 = 2;
 
 /// The power management capability, read once when the function was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PowerCapability {
     /// Offset in configuration space.
     pub offset: u16,

@@ -20,6 +20,7 @@ use super::{Address, BusNumbers, Class};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{address}: left out: {reason}")]
+#[non_exhaustive]
 pub struct Refusal {
     /// The function.
     pub address: Address,

@@ -22,6 +22,7 @@ use crate::platform::{Mode, Offers, Route};
 /// assert!(defects.is_empty());
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FunctionReport {
     /// Segment, bus, device and function number.
     pub address: Address,

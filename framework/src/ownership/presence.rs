@@ -21,6 +21,7 @@ pub(crate) const RETRY_VENDOR_ID: u16 = 0x0001;
 /// The error that a function was removed from the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is gone")]
+#[non_exhaustive]
 pub struct Gone {
     /// The address that it had.
     pub address: Address,
@@ -30,7 +31,6 @@ pub struct Gone {
 /// appears at the address, they still refer to the old one.
 ///
 /// ```
-/// use switchboard::function::Gone;
 /// # use switchboard_testing::{FakeFunction, FakeMachine};
 ///
 /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
@@ -42,7 +42,7 @@ pub struct Gone {
 /// // The card is pulled out. A driver that reads all ones confirms that.
 /// # fake.remove(address);
 /// assert!(!presence.is_gone(), "not detected yet");
-/// assert_eq!(presence.confirm(), Err(Gone { address }));
+/// assert_eq!(presence.confirm().map_err(|gone| gone.address), Err(address));
 /// assert!(presence.is_gone());
 /// # Ok::<(), switchboard::driver::ProbeError>(())
 /// ```

@@ -87,6 +87,7 @@ impl InterruptCounters {
 
 /// The counters of one registered handler: one row of [`Machine::interrupt_report`](crate::machine::Machine::interrupt_report).
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct InterruptReport {
     /// The vector that calls the handler.
     pub vector: Vector,

@@ -103,6 +103,7 @@ fn read_bar(record: &Record, bar: &BarFacts) -> u64 {
 /// A BAR lost its address and does not take it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("BAR {index} of {address} is at {found:#x} and does not go back to {wanted:#x}")]
+#[non_exhaustive]
 pub struct BarNotRestored {
     /// The function.
     pub address: Address,
