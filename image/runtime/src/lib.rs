@@ -32,6 +32,7 @@
 //! | [`command_line`] | options and arguments |
 //! | [`console`], [`boot_table`] | lines on the console |
 //! | [`halt_polling`], [`hal`] | for `switchboard-boot`: the executor's idle policy, and the machine below |
+//! | [`memory_budget`] | a budget of memory for what peers can make grow |
 //! | [`mark`], [`free_resources`] | for measurements and tests |
 //!
 //! The crate reaches the machine below only through [`Hal`](hal::Hal), so everything here runs in host tests, too.
@@ -55,6 +56,7 @@ pub mod hal;
 pub mod halt_polling;
 mod hotplug_ports;
 pub mod mark;
+pub mod memory_budget;
 mod memory_disk;
 pub mod system;
 pub mod tasks;
