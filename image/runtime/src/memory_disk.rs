@@ -25,20 +25,42 @@ use switchboard_drivers::interfaces::block::{
 #[derive(Debug)]
 pub struct MemoryDisk {
     sectors: RefCell<Vec<u8>>,
+    block_bytes: usize,
 }
 
 impl MemoryDisk {
     /// Makes a disk that holds `image`, whose length in bytes must be a multiple of 512.
     #[must_use]
     pub fn new(image: &[u8]) -> Self {
-        Self { sectors: RefCell::new(image.to_vec()) }
+        Self::with_block_bytes(image, SECTOR_SIZE)
+    }
+
+    /// Makes a disk with logical blocks of `block_bytes`, a power of two from 512 on, which divides the length of `image`.
+    ///
+    /// ```
+    /// use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
+    /// use switchboard_runtime::disk::MemoryDisk;
+    ///
+    /// let disk = MemoryDisk::with_block_bytes(&[7; 8192], 4096);
+    /// let mut sector = [0; 512];
+    /// let error = embassy_futures::block_on(disk.read(1, &mut sector)).unwrap_err();
+    /// assert_eq!(error, BlockError::NotBlocks { sector: 1, length: 512, block_bytes: 4096 });
+    /// ```
+    #[must_use]
+    pub fn with_block_bytes(image: &[u8], block_bytes: usize) -> Self {
+        Self { sectors: RefCell::new(image.to_vec()), block_bytes }
     }
 }
 
 impl BlockDevice for MemoryDisk {
     fn geometry(&self) -> Option<Geometry> {
         let capacity = (self.sectors.borrow().len() / SECTOR_SIZE) as u64;
-        Some(Geometry { capacity, is_read_only: false, max_transfer_bytes: 2 * SECTOR_SIZE })
+        Some(Geometry {
+            capacity,
+            block_bytes: self.block_bytes,
+            is_read_only: false,
+            max_transfer_bytes: 2 * self.block_bytes,
+        })
     }
 
     fn poll_request(&self, request: &mut BlockRequest<'_>, _context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {

@@ -39,7 +39,7 @@ driver!(Alone, 3);
 
 impl BlockDevice for Zeros {
     fn geometry(&self) -> Option<Geometry> {
-        Some(Geometry { capacity: 8, is_read_only: true, max_transfer_bytes: SECTOR_SIZE })
+        Some(Geometry { capacity: 8, block_bytes: SECTOR_SIZE, is_read_only: true, max_transfer_bytes: SECTOR_SIZE })
     }
 
     fn poll_request(&self, request: &mut BlockRequest<'_>, _: &mut Context<'_>) -> Poll<Result<(), BlockError>> {

@@ -4,6 +4,7 @@
 //! app=disk -- info | read SECTOR [COUNT] | write SECTOR TEXT | flush | COMMAND ; COMMAND ; ...
 //! ```
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 
@@ -44,7 +45,10 @@ async fn perform(disk: &impl BlockDevice, text: &str) -> Result<(), DiskError> {
     match name {
         "info" => {
             let access = if disk.is_read_only() { "read-only" } else { "read-write" };
-            say!("disk: {} sectors of {SECTOR_SIZE} bytes, {access}", disk.capacity());
+            let block_bytes = disk.geometry().map_or(SECTOR_SIZE, |geometry| geometry.block_bytes);
+            let blocks =
+                if block_bytes == SECTOR_SIZE { String::new() } else { format!(", blocks of {block_bytes} bytes") };
+            say!("disk: {} sectors of {SECTOR_SIZE} bytes{blocks}, {access}", disk.capacity());
         }
         "read" => {
             let (sector, count) = rest.split_once(' ').unwrap_or((rest, "1"));

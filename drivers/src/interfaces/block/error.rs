@@ -19,6 +19,16 @@ pub enum BlockError {
         /// Bytes in the buffer.
         length: usize,
     },
+    /// The request is not a whole number of the disk's logical blocks.
+    #[error("{length} bytes at sector {sector} are not whole blocks of {block_bytes}")]
+    NotBlocks {
+        /// First sector of the request.
+        sector: u64,
+        /// Bytes in the buffer.
+        length: usize,
+        /// Bytes in a logical block.
+        block_bytes: usize,
+    },
     /// The request reaches past the end of the disk.
     #[error("{sectors} sectors at {sector} reach past the end of a disk of {capacity}")]
     PastEnd {

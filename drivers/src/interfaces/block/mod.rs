@@ -27,7 +27,7 @@ pub const SECTOR_SIZE: usize = 512;
 ///
 /// impl BlockDevice for Zeros {
 ///     fn geometry(&self) -> Option<Geometry> {
-///         Some(Geometry { capacity: 2048, is_read_only: true, max_transfer_bytes: 512 })
+///         Some(Geometry { capacity: 2048, block_bytes: 512, is_read_only: true, max_transfer_bytes: 512 })
 ///     }
 ///
 ///     fn poll_request(&self, request: &mut BlockRequest<'_>, _: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
@@ -81,7 +81,8 @@ pub trait BlockDevice {
         self.geometry().is_none_or(|geometry| geometry.is_read_only)
     }
 
-    /// Reads whole sectors into `buffer`, starting at `sector`.
+    /// Reads whole sectors into `buffer`, starting at `sector`. Position and length are multiples of the disk's
+    /// [logical block](Geometry::block_bytes), which is larger than a sector on some disks.
     ///
     /// # Errors
     /// [`BlockError`], naming the first sector of the request. A large request is split; an error of the device names the first
@@ -110,7 +111,7 @@ pub trait BlockDevice {
     /// # struct Zeros;
     /// # impl BlockDevice for Zeros {
     /// #     fn geometry(&self) -> Option<Geometry> {
-    /// #         Some(Geometry { capacity: 2048, is_read_only: true, max_transfer_bytes: 512 })
+    /// #         Some(Geometry { capacity: 2048, block_bytes: 512, is_read_only: true, max_transfer_bytes: 512 })
     /// #     }
     /// #     fn poll_request(&self, request: &mut BlockRequest<'_>, _: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
     /// #         if let Transfer::Read(take) = &mut request.transfer {
@@ -193,9 +194,16 @@ fn within(geometry: Option<Geometry>, sector: u64, length: usize) -> Result<Geom
     }
     let (sectors, capacity) = ((length / SECTOR_SIZE) as u64, geometry.capacity);
     match sector.checked_add(sectors) {
-        Some(end) if end <= capacity => Ok(geometry),
-        _ => Err(BlockError::PastEnd { sector, sectors, capacity }),
+        Some(end) if end <= capacity => {}
+        _ => return Err(BlockError::PastEnd { sector, sectors, capacity }),
     }
+    let block_bytes = geometry.block_bytes;
+    if block_bytes > SECTOR_SIZE
+        && (!length.is_multiple_of(block_bytes) || !sector.is_multiple_of((block_bytes / SECTOR_SIZE) as u64))
+    {
+        return Err(BlockError::NotBlocks { sector, length, block_bytes });
+    }
+    Ok(geometry)
 }
 
 /// Returns the first sector of each part of a request that is split into parts of `part_bytes`.

@@ -6,11 +6,14 @@ use core::task::Waker;
 /// The capacity of a disk, and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
-    /// Sectors on the disk.
+    /// Sectors on the disk: whole logical blocks.
     pub capacity: u64,
+    /// The size of a logical block in bytes: a power of two, at least a sector. A request begins at a block and is whole
+    /// blocks.
+    pub block_bytes: usize,
     /// Whether the disk refuses writes.
     pub is_read_only: bool,
-    /// The most bytes of one request: whole sectors, and at least one.
+    /// The most bytes of one request: whole logical blocks, and at least one.
     pub max_transfer_bytes: usize,
 }
 
@@ -48,7 +51,7 @@ pub enum Transfer<'a> {
 ///
 /// impl BlockDevice for Slow {
 ///     fn geometry(&self) -> Option<Geometry> {
-///         Some(Geometry { capacity: 8, is_read_only: false, max_transfer_bytes: 4096 })
+///         Some(Geometry { capacity: 8, block_bytes: 512, is_read_only: false, max_transfer_bytes: 4096 })
 ///     }
 ///
 ///     fn poll_request(&self, request: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {

@@ -22,6 +22,8 @@ bitflags! {
         const SEG_MAX = 1 << 2;
         /// The device refuses writes.
         const RO = 1 << 5;
+        /// The device reports the size of its logical blocks.
+        const BLK_SIZE = 1 << 6;
         /// The device has a cache that can be flushed.
         const FLUSH = 1 << 9;
     }
@@ -31,7 +33,7 @@ bitflags! {
 pub(super) struct BlkConfig;
 
 impl RegisterBlock for BlkConfig {
-    const SIZE: u64 = 16;
+    const SIZE: u64 = 24;
 }
 
 // 64 bits, read as two halves (4.1.3.1).
@@ -39,6 +41,8 @@ const CAPACITY_LOW: Reg<BlkConfig, u32, ReadOnly> = Reg::at(0);
 const CAPACITY_HIGH: Reg<BlkConfig, u32, ReadOnly> = Reg::at(4);
 const SIZE_MAX: Reg<BlkConfig, u32, ReadOnly> = Reg::at(8);
 const SEG_MAX: Reg<BlkConfig, u32, ReadOnly> = Reg::at(12);
+// After the cylinders, heads and sectors of a legacy geometry.
+const BLK_SIZE: Reg<BlkConfig, u32, ReadOnly> = Reg::at(20);
 
 /// Returns the number of sectors of the disk.
 pub(super) fn read_capacity(config: &Bar<BlkConfig>) -> u64 {
@@ -48,7 +52,9 @@ pub(super) fn read_capacity(config: &Bar<BlkConfig>) -> u64 {
 /// The limits of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// The most bytes of data in a request: whole sectors.
+    /// The size of a logical block: a power of two, at least a sector. Requests are whole blocks.
+    pub(super) block_bytes: usize,
+    /// The most bytes of data in a request: whole blocks.
     pub(super) request_bytes: usize,
     /// The most bytes of data in a segment.
     pub(super) segment_bytes: usize,
@@ -63,17 +69,23 @@ impl Limits {
         };
         let segment_bytes = limit(BlkFeatures::SIZE_MAX, &SIZE_MAX, MAX_REQUEST_BYTES);
         let segments = limit(BlkFeatures::SEG_MAX, &SEG_MAX, MAX_DATA_SEGMENTS);
-        Self::new(segment_bytes, segments)
+        let has_block_size = features.contains(BlkFeatures::BLK_SIZE);
+        let block_bytes = if has_block_size { config.read(&BLK_SIZE) as usize } else { SECTOR_SIZE };
+        Self::new(block_bytes, segment_bytes, segments)
     }
 
-    fn new(segment_bytes: usize, segments: usize) -> Result<Self, ProbeError> {
+    fn new(block_bytes: usize, segment_bytes: usize, segments: usize) -> Result<Self, ProbeError> {
+        if !block_bytes.is_power_of_two() || block_bytes < SECTOR_SIZE {
+            let what = "bytes in a virtio-blk logical block, a power of two from 512 on";
+            return Err(ProbeError::Unexpected { what, wanted: SECTOR_SIZE as u64, found: block_bytes as u64 });
+        }
         let fits = MAX_REQUEST_BYTES.min(segment_bytes * segments);
-        let request_bytes = fits - fits % SECTOR_SIZE;
+        let request_bytes = fits - fits % block_bytes;
         if request_bytes == 0 {
             let what = "bytes that fit into a virtio-blk request";
-            return Err(ProbeError::Unexpected { what, wanted: SECTOR_SIZE as u64, found: fits as u64 });
+            return Err(ProbeError::Unexpected { what, wanted: block_bytes as u64, found: fits as u64 });
         }
-        Ok(Self { request_bytes, segment_bytes })
+        Ok(Self { block_bytes, request_bytes, segment_bytes })
     }
 
     /// Returns the number of segments of the largest request, header and status included.
@@ -89,7 +101,8 @@ mod tests {
 
     #[test]
     fn requests_are_whole_sectors_and_fit_their_segments() {
-        let request_bytes = |segment, segments| Limits::new(segment, segments).ok().map(|limits| limits.request_bytes);
+        let request_bytes =
+            |segment, segments| Limits::new(SECTOR_SIZE, segment, segments).ok().map(|limits| limits.request_bytes);
         assert_eq!(request_bytes(MAX_REQUEST_BYTES, 16), Some(MAX_REQUEST_BYTES));
         assert_eq!(request_bytes(4096, 2), Some(8192));
         assert_eq!(request_bytes(1000, 2), Some(1536));
@@ -100,9 +113,20 @@ mod tests {
 
     #[test]
     fn a_chain_has_room_for_header_and_status() {
-        assert_eq!(Limits::new(MAX_REQUEST_BYTES, 16).map(Limits::max_segments), Ok(3));
-        assert_eq!(Limits::new(1000, 2).map(Limits::max_segments), Ok(4));
-        assert_eq!(Limits::new(1, 16).map(Limits::max_segments).ok(), None);
-        assert_eq!(Limits::new(32, 16).map(Limits::max_segments), Ok(18));
+        let max_segments = |segment, segments| Limits::new(SECTOR_SIZE, segment, segments).map(Limits::max_segments);
+        assert_eq!(max_segments(MAX_REQUEST_BYTES, 16), Ok(3));
+        assert_eq!(max_segments(1000, 2), Ok(4));
+        assert_eq!(max_segments(1, 16).ok(), None);
+        assert_eq!(max_segments(32, 16), Ok(18));
+    }
+
+    #[test]
+    fn requests_are_whole_logical_blocks() {
+        let request_bytes = |block| Limits::new(block, 5000, 2).ok().map(|limits| limits.request_bytes);
+        assert_eq!(request_bytes(512), Some(9728));
+        assert_eq!(request_bytes(4096), Some(8192));
+        for invalid in [0, 1, 256, 513, 4095, 16 * 1024, u32::MAX as usize] {
+            assert_eq!(request_bytes(invalid), None, "{invalid}");
+        }
     }
 }

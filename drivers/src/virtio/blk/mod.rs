@@ -24,7 +24,7 @@ use self::request::{Request, RequestKind};
 use self::requests::{IdleWaiter, Pending, Requests};
 use super::queue::{QueueError, QueueParameters};
 use super::{Running, Transport, VENDOR};
-use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
+use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer};
 
 /// The most requests in flight.
 const MAX_REQUESTS: usize = 128;
@@ -195,8 +195,11 @@ impl BlockDevice for VirtioBlk {
         if self.has_change() {
             self.handle_change();
         }
+        let block_sectors = (self.limits.block_bytes / SECTOR_SIZE) as u64;
+        let capacity = self.capacity.load(Ordering::Relaxed);
         Some(Geometry {
-            capacity: self.capacity.load(Ordering::Relaxed),
+            capacity: capacity - capacity % block_sectors,
+            block_bytes: self.limits.block_bytes,
             is_read_only: self.features.contains(BlkFeatures::RO),
             max_transfer_bytes: self.limits.request_bytes,
         })
