@@ -62,6 +62,7 @@ pub mod e1000;
 pub mod edu;
 pub mod hotplug;
 pub mod interfaces;
+mod requests;
 pub mod virtio;
 
 pub use embassy_net_driver;

@@ -37,7 +37,7 @@ pub(super) fn quiesce(registers: &Bar<Registers>) {
 pub(super) fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
     quiesce(registers);
     let mut control = 0;
-    let is_done = wait_until(clock, RESET_TIMEOUT_NS, || {
+    let is_done = clock.wait_until(RESET_TIMEOUT_NS, || {
         control = registers.read(&CTRL);
         control == u32::MAX || control & Control::RESET.bits() == 0
     });
@@ -56,7 +56,7 @@ pub(super) fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(),
 pub(super) fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<[u8; 6], ProbeError> {
     let read_word = |word: u8| {
         registers.write(&EERD, EERD_START | u32::from(word) << 8);
-        let is_done = wait_until(clock, EEPROM_TIMEOUT_NS, || registers.read(&EERD) & EERD_DONE != 0);
+        let is_done = clock.wait_until(EEPROM_TIMEOUT_NS, || registers.read(&EERD) & EERD_DONE != 0);
         let [_, _, low, high] = registers.read(&EERD).to_le_bytes();
         is_done.then_some(u16::from_le_bytes([low, high]))
     };
@@ -113,18 +113,4 @@ pub(super) fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
     // after a write to `RCTL`, which is why DHCP takes that long on this card.)
     registers.write(&RDT, rx.tail().into());
     shared.unmask();
-}
-
-/// Spins until `is_done` returns `true`, and returns `false` on a timeout. For probes only.
-fn wait_until(clock: &dyn Clock, timeout_ns: u64, mut is_done: impl FnMut() -> bool) -> bool {
-    let start = clock.now_ns();
-    loop {
-        if is_done() {
-            return true;
-        }
-        if clock.now_ns().saturating_sub(start) > timeout_ns {
-            return false;
-        }
-        core::hint::spin_loop();
-    }
 }

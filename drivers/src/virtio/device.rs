@@ -39,20 +39,17 @@ impl Device {
     /// Resets the device and waits until its status reads 0 (4.1.4.3.2).
     pub(super) fn reset(&self) -> Result<(), ProbeError> {
         self.common.write(&DEVICE_STATUS, 0);
-        let clock = self.clock;
-        let start = clock.now_ns();
-        loop {
-            let status = self.status();
-            if status.is_empty() {
-                return Ok(());
-            }
-            let is_gone = status.bits() == u8::MAX;
-            if is_gone || clock.now_ns().saturating_sub(start) > RESET_TIMEOUT_NS {
-                let found = status.bits().into();
-                return Err(ProbeError::Unexpected { what: "virtio status after reset", wanted: 0, found });
-            }
-            core::hint::spin_loop();
+        let mut status = DeviceStatus::empty();
+        self.clock.wait_until(RESET_TIMEOUT_NS, || {
+            status = self.status();
+            // All ones are read from a device that was removed.
+            status.is_empty() || status.bits() == u8::MAX
+        });
+        if status.is_empty() {
+            return Ok(());
         }
+        let found = status.bits().into();
+        Err(ProbeError::Unexpected { what: "virtio status after reset", wanted: 0, found })
     }
 
     /// Resets the device. Its handlers do nothing afterwards.

@@ -3,10 +3,10 @@
 mod config;
 mod interrupt;
 mod request;
-mod requests;
 #[cfg(test)]
 mod tests;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll};
@@ -21,10 +21,10 @@ use self::config::{BlkConfig, BlkFeatures, Limits, read_capacity};
 pub use self::interrupt::BlkMessage;
 use self::interrupt::Shared;
 use self::request::{Request, RequestKind};
-use self::requests::{IdleWaiter, Pending, Requests};
-use super::queue::{QueueError, QueueParameters};
+use super::queue::{Queue, QueueError, QueueParameters};
 use super::{Running, Transport, VENDOR};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer};
+use crate::requests::{IdleWaiter, Pending, Requests};
 
 /// The most requests in flight.
 const MAX_REQUESTS: usize = 128;
@@ -37,7 +37,7 @@ pub struct VirtioBlk {
     // The first field, so that the device is reset before its memory and interrupts are freed.
     device: Running,
     _interrupts: Interrupts<2, Shared, Live>,
-    requests: Requests,
+    requests: Requests<Queue<Box<Request>>>,
     dma: DmaPort,
     shared: Arc<Shared>,
     config: Bar<BlkConfig>,
@@ -98,7 +98,7 @@ impl VirtioBlk {
     /// Returns the number of kicks that were needed.
     #[must_use]
     pub fn kicks(&self) -> u64 {
-        self.requests.kicks()
+        self.requests.with_queue(|queue| queue.kicks())
     }
 
     /// Takes an idle request and prepares it. It is submitted when it is first polled.
@@ -107,7 +107,7 @@ impl VirtioBlk {
         &self,
         request: &mut BlockRequest<'_>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Pending<'_>, BlockError>> {
+    ) -> Poll<Result<Pending<'_, Queue<Box<Request>>>, BlockError>> {
         let (sector, collector) = (request.sector, &self.shared.collector);
         let idle = if request.ticket.waker.is_none() { self.requests.take_idle(collector) } else { None };
         let mut held = match idle {

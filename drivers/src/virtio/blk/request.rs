@@ -11,7 +11,8 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::config::Limits;
 use crate::interfaces::block::BlockError;
-use crate::virtio::queue::{Chain, Segments};
+use crate::requests::{Indexed, RequestQueue};
+use crate::virtio::queue::{Chain, Queue, QueueError, Segments};
 
 /// The operation of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ const STATUS_NOT_WRITTEN: u8 = 0xff;
 #[derive(Debug)]
 pub(super) struct Request {
     /// The index of the request.
-    pub(super) index: usize,
+    index: usize,
     /// Header and status.
     frame: DmaBuffer,
     /// The buffer for data. It is not the caller's, which may be freed while the device has the request. Allocated on first use, since
@@ -137,5 +138,62 @@ impl Chain for Box<Request> {
     #[inline]
     fn key(&self) -> Option<NonZeroU64> {
         NonZeroU64::new((self.index as u64 + 1) << 40 | u64::from(self.kind.code()) << 32 | self.length as u64)
+    }
+}
+
+impl Indexed for Request {
+    fn index(&self) -> usize {
+        self.index
+    }
+}
+
+impl RequestQueue for Queue<Box<Request>> {
+    type Request = Request;
+    /// The number of bytes that the device wrote.
+    type Report = u32;
+    type Error = QueueError;
+
+    #[inline]
+    fn submit(&mut self, request: Box<Request>) -> Result<(), (QueueError, Box<Request>)> {
+        self.submit(request)
+    }
+
+    #[inline]
+    fn complete(&mut self) -> Result<Option<(Box<Request>, u32)>, QueueError> {
+        self.complete()
+    }
+
+    #[inline]
+    fn has_used(&self) -> bool {
+        self.has_used()
+    }
+
+    #[inline]
+    fn kick(&mut self) {
+        self.kick();
+    }
+
+    #[inline]
+    fn unkicked(&self) -> u16 {
+        self.unkicked()
+    }
+
+    #[inline]
+    fn in_flight(&self) -> u16 {
+        self.in_flight()
+    }
+
+    #[inline]
+    fn enable_notifications(&mut self) -> bool {
+        self.enable_notifications()
+    }
+
+    #[inline]
+    fn disable_notifications(&mut self) {
+        self.disable_notifications();
+    }
+
+    fn abandon(&mut self) {
+        self.abandon();
     }
 }

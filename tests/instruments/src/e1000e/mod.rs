@@ -152,13 +152,13 @@ fn ivar(entry: impl Fn(E1000eMessage) -> Option<u16>) -> u32 {
 fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
     registers.write(&IMC, u32::MAX);
     registers.write(&CTRL, registers.read(&CTRL) | RESET);
-    let start = clock.now_ns();
-    // All ones is an absent card, which is checked below.
-    let is_over = |control: u32| control & RESET == 0 || control == u32::MAX;
-    while !is_over(registers.read(&CTRL)) {
-        if clock.now_ns().saturating_sub(start) > RESET_TIMEOUT_NS {
-            return Err(ProbeError::Device("the reset does not end"));
-        }
+    let is_over = clock.wait_until(RESET_TIMEOUT_NS, || {
+        let control = registers.read(&CTRL);
+        // All ones is an absent card, which is checked below.
+        control & RESET == 0 || control == u32::MAX
+    });
+    if !is_over {
+        return Err(ProbeError::Device("the reset does not end"));
     }
     if registers.read(&STATUS) == u32::MAX {
         return Err(ProbeError::Device("the card does not answer"));

@@ -82,16 +82,12 @@ impl ControllerMemory {
 /// Halts and resets the controller (4.2, 4.23.1).
 pub(super) fn reset(operational: &Bar<Operational>, clock: &dyn Clock) -> Result<(), ProbeError> {
     let within = |is_done: &dyn Fn() -> bool, what| {
-        let start = clock.now_ns();
-        while !is_done() {
-            if operational.read(&USBSTS) == u32::MAX {
-                return Err(ProbeError::Device("the controller does not answer"));
-            }
-            if clock.now_ns().saturating_sub(start) > RESET_TIMEOUT_NS {
-                return Err(ProbeError::Device(what));
-            }
+        let is_absent = || operational.read(&USBSTS) == u32::MAX;
+        match clock.wait_until(RESET_TIMEOUT_NS, || is_done() || is_absent()) {
+            _ if is_absent() => Err(ProbeError::Device("the controller does not answer")),
+            true => Ok(()),
+            false => Err(ProbeError::Device(what)),
         }
-        Ok(())
     };
     let status = || UsbStatus::from_bits_truncate(operational.read(&USBSTS));
     operational.write(&USBCMD, 0);

@@ -6,34 +6,34 @@ use core::task::{Context, Poll, Waker};
 
 use atomic_waker::AtomicWaker;
 
-use super::{Request, RequestState, Requests};
-use crate::virtio::queue::QueueError;
+use super::queue::{Indexed, RequestQueue};
+use super::{RequestState, Requests};
 
 /// A request that a task holds. Dropping this makes it idle.
-pub(in crate::virtio::blk) struct HeldRequest<'a> {
-    requests: &'a Requests,
+pub(crate) struct HeldRequest<'a, Q: RequestQueue> {
+    requests: &'a Requests<Q>,
     collector: &'a AtomicWaker,
-    request: Option<Box<Request>>,
+    request: Option<Box<Q::Request>>,
 }
 
-impl<'a> HeldRequest<'a> {
-    pub(super) fn new(requests: &'a Requests, collector: &'a AtomicWaker, request: Box<Request>) -> Self {
+impl<'a, Q: RequestQueue> HeldRequest<'a, Q> {
+    pub(super) fn new(requests: &'a Requests<Q>, collector: &'a AtomicWaker, request: Box<Q::Request>) -> Self {
         Self { requests, collector, request: Some(request) }
     }
 
     /// Returns the request.
-    pub(in crate::virtio::blk) fn request(&mut self) -> &mut Request {
+    pub(crate) fn request(&mut self) -> &mut Q::Request {
         self.request.as_mut().unwrap_or_else(|| unreachable!("taken only by submitting and dropping"))
     }
 
     /// Returns a handle which submits the request when it is first polled.
-    pub(in crate::virtio::blk) fn submit(mut self) -> Pending<'a> {
+    pub(crate) fn submit(mut self) -> Pending<'a, Q> {
         let Some(request) = self.request.take() else { unreachable!("taken only here and by dropping") };
         Pending { requests: self.requests, collector: self.collector, stage: Stage::Prepared(request) }
     }
 }
 
-impl Drop for HeldRequest<'_> {
+impl<Q: RequestQueue> Drop for HeldRequest<'_, Q> {
     fn drop(&mut self) {
         if let Some(request) = self.request.take() {
             self.requests.inner.lock().put_back(request);
@@ -42,9 +42,9 @@ impl Drop for HeldRequest<'_> {
 }
 
 /// The stage of a pending request.
-enum Stage {
+enum Stage<R> {
     /// Not submitted yet.
-    Prepared(Box<Request>),
+    Prepared(Box<R>),
     /// In the queue.
     InFlight(usize),
     /// Taken, or owned by another handle.
@@ -52,22 +52,22 @@ enum Stage {
 }
 
 /// A request that a task waits for. Dropped before it is done, it is left to the device.
-pub(in crate::virtio::blk) struct Pending<'a> {
-    requests: &'a Requests,
+pub(crate) struct Pending<'a, Q: RequestQueue> {
+    requests: &'a Requests<Q>,
     collector: &'a AtomicWaker,
-    stage: Stage,
+    stage: Stage<Q::Request>,
 }
 
-impl<'a> Pending<'a> {
+impl<'a, Q: RequestQueue> Pending<'a, Q> {
     /// Returns a handle on the request of an index which was [suspended](Self::suspend).
     #[inline]
-    pub(in crate::virtio::blk) fn resume(requests: &'a Requests, collector: &'a AtomicWaker, index: usize) -> Self {
+    pub(crate) fn resume(requests: &'a Requests<Q>, collector: &'a AtomicWaker, index: usize) -> Self {
         Self { requests, collector, stage: Stage::InFlight(index) }
     }
 
     /// Returns the index of a request in flight, for [`resume`](Self::resume).
     #[inline]
-    pub(in crate::virtio::blk) fn suspend(mut self) -> Option<usize> {
+    pub(crate) fn suspend(mut self) -> Option<usize> {
         match mem::replace(&mut self.stage, Stage::Finished) {
             Stage::InFlight(index) => Some(index),
             other => {
@@ -77,15 +77,12 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// Polls the device. Returns the request, and the number of bytes that the device wrote.
-    pub(in crate::virtio::blk) fn poll(
-        &mut self,
-        context: &Context<'_>,
-    ) -> Poll<Result<(HeldRequest<'a>, u32), QueueError>> {
+    /// Polls the device. Returns the request, and what the device reported.
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<(HeldRequest<'a, Q>, Q::Report), Q::Error>> {
         let inner = &mut *self.requests.inner.lock();
         let index = match mem::replace(&mut self.stage, Stage::Finished) {
             Stage::Prepared(request) => {
-                let index = request.index;
+                let index = request.index();
                 if let Err((error, request)) = inner.queue.submit(request) {
                     inner.put_back(request);
                     return Poll::Ready(Err(error));
@@ -99,12 +96,12 @@ impl<'a> Pending<'a> {
         self.stage = Stage::InFlight(index);
         loop {
             inner.collect(Some(index))?;
-            if let Some((request, written)) = inner.take_done(index) {
+            if let Some((request, report)) = inner.take_done(index) {
                 self.stage = Stage::Finished;
                 inner.flusher = inner.flusher.filter(|other| *other != index);
                 inner.collecting = inner.collecting.filter(|other| *other != index);
                 inner.pass_on(self.collector);
-                return Poll::Ready(Ok((HeldRequest::new(self.requests, self.collector, request), written)));
+                return Poll::Ready(Ok((HeldRequest::new(self.requests, self.collector, request), report)));
             }
             match &mut inner.entries[index].waker {
                 Some(waker) if waker.will_wake(context.waker()) => {}
@@ -138,7 +135,7 @@ impl<'a> Pending<'a> {
     }
 }
 
-impl Pending<'_> {
+impl<Q: RequestQueue> Pending<'_, Q> {
     /// Leaves the request to the device, or makes it idle.
     #[cold]
     fn abandon(&mut self) {
@@ -157,7 +154,7 @@ impl Pending<'_> {
     }
 }
 
-impl Drop for Pending<'_> {
+impl<Q: RequestQueue> Drop for Pending<'_, Q> {
     #[inline]
     fn drop(&mut self) {
         if !matches!(self.stage, Stage::Finished) {
@@ -167,30 +164,26 @@ impl Drop for Pending<'_> {
 }
 
 /// A task that waits for an idle request.
-pub(in crate::virtio::blk) struct IdleWaiter<'a> {
-    requests: &'a Requests,
+pub(crate) struct IdleWaiter<'a, Q: RequestQueue> {
+    requests: &'a Requests<Q>,
     collector: &'a AtomicWaker,
     /// The waker in the list of tasks that wait.
     waker: Option<Waker>,
 }
 
-impl<'a> IdleWaiter<'a> {
+impl<'a, Q: RequestQueue> IdleWaiter<'a, Q> {
     /// Returns a new wait, or one that was [suspended](Self::suspend) with `waker`.
-    pub(in crate::virtio::blk) fn resume(
-        requests: &'a Requests,
-        collector: &'a AtomicWaker,
-        waker: Option<Waker>,
-    ) -> Self {
+    pub(crate) fn resume(requests: &'a Requests<Q>, collector: &'a AtomicWaker, waker: Option<Waker>) -> Self {
         Self { requests, collector, waker }
     }
 
     /// Returns the waker in the list, for [`resume`](Self::resume).
-    pub(in crate::virtio::blk) fn suspend(mut self) -> Option<Waker> {
+    pub(crate) fn suspend(mut self) -> Option<Waker> {
         self.waker.take()
     }
 
     /// Polls for an idle request.
-    pub(in crate::virtio::blk) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<HeldRequest<'a>, QueueError>> {
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<HeldRequest<'a, Q>, Q::Error>> {
         let inner = &mut *self.requests.inner.lock();
         loop {
             if inner.idle.is_empty() {
@@ -220,7 +213,7 @@ impl<'a> IdleWaiter<'a> {
     }
 }
 
-impl Drop for IdleWaiter<'_> {
+impl<Q: RequestQueue> Drop for IdleWaiter<'_, Q> {
     fn drop(&mut self) {
         let Some(waker) = self.waker.take() else { return };
         let inner = &mut *self.requests.inner.lock();

@@ -1,4 +1,6 @@
-//! The requests of a disk: idle, in flight and done ones, and the tasks that wait for them.
+//! The requests of a block device: idle, in flight and done ones, and the tasks that wait for them.
+//!
+//! A driver brings its queue, as a [`RequestQueue`].
 //!
 //! Any number of tasks wait, each for a request of its own. The handler cannot see whose request is done, so it wakes one task, the
 //! *collector*, which takes all finished requests from the queue and wakes their tasks. A task that is polled becomes the collector;
@@ -12,6 +14,7 @@
 #![expect(clippy::vec_box, reason = "requests are large, and moved with each use")]
 
 mod handles;
+mod queue;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -23,10 +26,9 @@ use spin::Mutex;
 use switchboard::platform::Clock;
 
 use self::handles::HeldRequest;
-pub(super) use self::handles::{IdleWaiter, Pending};
-use super::request::Request;
+pub(crate) use self::handles::{IdleWaiter, Pending};
+pub(crate) use self::queue::{Indexed, RequestQueue};
 use crate::adaptive_polling::AdaptivePolling;
-use crate::virtio::queue::{Queue, QueueError};
 
 /// The state of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,26 +44,24 @@ enum RequestState {
 }
 
 /// The state of one request, and its task.
-#[derive(Debug)]
-struct RequestEntry {
+struct RequestEntry<Q: RequestQueue> {
     state: RequestState,
-    /// In the state `Done`: the request, and the number of bytes that the device wrote.
-    request: Option<Box<Request>>,
-    written: u32,
+    /// In the state `Done`: the request, and what the device reported.
+    done: Option<(Box<Q::Request>, Q::Report)>,
     /// The waker of the task. It is kept afterwards, since the next task is often the same.
     waker: Option<Waker>,
 }
 
-/// All requests of a disk. Only tasks take the lock, for a few dozen instructions, with interrupts enabled. An interrupt between a check
+/// All requests of a device. Only tasks take the lock, for a few dozen instructions, with interrupts enabled. An interrupt between a check
 /// of the queue and the registration of a waker wakes no task, so that another check has to follow.
-pub(super) struct Requests {
-    inner: Mutex<Inner>,
+pub(crate) struct Requests<Q: RequestQueue> {
+    inner: Mutex<Inner<Q>>,
 }
 
-struct Inner {
-    queue: Queue<Box<Request>>,
-    entries: Box<[RequestEntry]>,
-    idle: Vec<Box<Request>>,
+struct Inner<Q: RequestQueue> {
+    queue: Q,
+    entries: Box<[RequestEntry<Q>]>,
+    idle: Vec<Box<Q::Request>>,
     /// The wakers of tasks that wait for an idle request. Its memory is kept.
     idle_waiters: Vec<Waker>,
     /// An interrupt is requested for the next finished request.
@@ -76,9 +76,10 @@ struct Inner {
     clock: &'static dyn Clock,
 }
 
-impl Requests {
-    pub(super) fn new(queue: Queue<Box<Request>>, requests: Vec<Box<Request>>, clock: &'static dyn Clock) -> Self {
-        let entry = |_| RequestEntry { state: RequestState::Idle, request: None, written: 0, waker: None };
+impl<Q: RequestQueue> Requests<Q> {
+    /// Creates the idle `requests` of a queue, whose indices are their positions.
+    pub(crate) fn new(queue: Q, requests: Vec<Box<Q::Request>>, clock: &'static dyn Clock) -> Self {
+        let entry = |_| RequestEntry { state: RequestState::Idle, done: None, waker: None };
         let entries = requests.iter().map(entry).collect();
         let inner = Inner {
             queue,
@@ -96,49 +97,48 @@ impl Requests {
 
     /// Takes an idle request, if there is one.
     #[inline]
-    pub(super) fn take_idle<'a>(&'a self, collector: &'a AtomicWaker) -> Option<HeldRequest<'a>> {
+    pub(crate) fn take_idle<'a>(&'a self, collector: &'a AtomicWaker) -> Option<HeldRequest<'a, Q>> {
         let request = self.inner.lock().idle.pop()?;
         Some(HeldRequest::new(self, collector, request))
     }
 
     /// Sets how long after a request tasks may poll for the next one; 0 for never.
-    pub(super) fn set_poll_budget_ns(&self, poll_budget_ns: u64) {
+    pub(crate) fn set_poll_budget_ns(&self, poll_budget_ns: u64) {
         let inner = &mut *self.inner.lock();
         inner.polling = AdaptivePolling::new(inner.clock.now_ns(), poll_budget_ns);
     }
 
-    /// Returns the number of kicks that were needed.
-    pub(super) fn kicks(&self) -> u64 {
-        self.inner.lock().queue.kicks()
+    /// Calls `act` with the queue.
+    pub(crate) fn with_queue<T>(&self, act: impl FnOnce(&mut Q) -> T) -> T {
+        act(&mut self.inner.lock().queue)
     }
 
     /// Declares the queue dead, and wakes all tasks, whose requests then fail.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         let inner = &mut *self.inner.lock();
         inner.queue.abandon();
         inner.wake_all();
     }
 }
 
-impl Inner {
+impl<Q: RequestQueue> Inner<Q> {
     /// Takes all finished requests from the queue and wakes their tasks, except the task of `own`, which is the caller.
-    fn collect(&mut self, own: Option<usize>) -> Result<(), QueueError> {
+    fn collect(&mut self, own: Option<usize>) -> Result<(), Q::Error> {
         let mut count = 0;
         while self.queue.has_used() {
             match self.queue.complete() {
                 Ok(None) => break,
-                Ok(Some((request, written))) => {
+                Ok(Some((request, report))) => {
                     count += 1;
                     self.is_interrupt_requested = false;
-                    let index = request.index;
+                    let index = request.index();
                     let entry = &mut self.entries[index];
                     if entry.state != RequestState::Awaited {
                         entry.state = RequestState::Idle;
                         self.put_back(request);
                         continue;
                     }
-                    (entry.state, entry.written) = (RequestState::Done, written);
-                    entry.request = Some(request);
+                    (entry.state, entry.done) = (RequestState::Done, Some((request, report)));
                     if own != Some(index)
                         && let Some(waker) = &entry.waker
                     {
@@ -224,17 +224,17 @@ impl Inner {
     }
 
     /// Takes the request of `index` if it is done.
-    fn take_done(&mut self, index: usize) -> Option<(Box<Request>, u32)> {
+    fn take_done(&mut self, index: usize) -> Option<(Box<Q::Request>, Q::Report)> {
         let entry = &mut self.entries[index];
         if entry.state != RequestState::Done {
             return None;
         }
         entry.state = RequestState::Idle;
-        Some((entry.request.take()?, entry.written))
+        entry.done.take()
     }
 
     /// Makes a request idle.
-    fn put_back(&mut self, request: Box<Request>) {
+    fn put_back(&mut self, request: Box<Q::Request>) {
         self.idle.push(request);
         // All of them: a single one could be dropped before it takes the request.
         self.idle_waiters.drain(..).for_each(Waker::wake);
@@ -253,8 +253,8 @@ impl Inner {
     }
 }
 
-impl fmt::Debug for Requests {
+impl<Q: RequestQueue> fmt::Debug for Requests<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Requests").field("queue", &self.inner.lock().queue).finish_non_exhaustive()
+        f.debug_struct("Requests").field("in_flight", &self.inner.lock().queue.in_flight()).finish_non_exhaustive()
     }
 }
