@@ -24,9 +24,10 @@ const BIOS_AREA: core::ops::Range<u64> = 0xe0000..0x100000;
 /// Bytes of an MCFG before its first allocation structure, and of such a structure (PCI firmware 3.2, 4.1.2).
 const MCFG_HEADER: usize = 44;
 const MCFG_ENTRY: usize = 16;
-/// Offsets in the FADT: DSDT, PM_TMR_BLK and X_DSDT (ACPI 6.5, 5.2.9).
+/// Offsets in the FADT: DSDT, PM_TMR_BLK, CENTURY and X_DSDT (ACPI 6.5, 5.2.9).
 const FADT_DSDT: usize = 40;
 const FADT_PM_TIMER: usize = 76;
+const FADT_CENTURY: usize = 108;
 const FADT_X_DSDT: usize = 140;
 
 /// The root pointer (RSDP), or its address.
@@ -54,6 +55,8 @@ pub(super) struct Tables {
     pub(super) ecam: Vec<EcamRegion>,
     /// I/O port of the power management timer.
     pub(super) pm_timer: Option<u16>,
+    /// The register of the real-time clock that has the century.
+    pub(super) century_register: Option<u8>,
 }
 
 /// Reads the tables, from the loader's root pointer or, when it is missing or invalid, from the BIOS area.
@@ -81,6 +84,7 @@ pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) ->
             Signature::FADT => {
                 let fadt = table(Signature::FADT).unwrap_or_default();
                 tables.pm_timer = pm_timer(&fadt);
+                tables.century_register = fadt.get(FADT_CENTURY).copied().filter(|register| *register != 0);
                 dsdt = dsdt_address(&fadt);
             }
             _ => {}

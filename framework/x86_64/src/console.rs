@@ -5,6 +5,7 @@
 use core::fmt::{self, Write};
 
 use log::{LevelFilter, Log, Metadata, Record};
+use spin::Once;
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
@@ -19,6 +20,10 @@ const SEND_RETRIES: u32 = 1_000_000;
 
 static CONSOLE: IrqLock<Option<Console>> = IrqLock::new(None);
 static LOGGER: Logger = Logger;
+static TIME_STAMP: Once<TimeStamp> = Once::new();
+
+/// Writes the time of a log line; `false` if it has none, and the line gets the seconds since boot.
+pub type TimeStamp = fn(&mut dyn Write) -> bool;
 
 /// Initialises the serial port and installs a logger that writes to it. Without a serial port, output is dropped.
 ///
@@ -35,6 +40,13 @@ pub fn init(level: LevelFilter) {
     // It fails when there is a logger already, which stays.
     let _ = log::set_logger(&LOGGER);
     log::set_max_level(level);
+}
+
+/// Sets what log lines begin with, instead of the seconds since boot. ISRs log, too, so it must not wait for a lock.
+///
+/// Later calls have no effect.
+pub fn set_time_stamp(time_stamp: TimeStamp) {
+    TIME_STAMP.call_once(|| time_stamp);
 }
 
 /// Writes to the console. ISRs may call it.
@@ -91,7 +103,7 @@ impl Write for Console {
     }
 }
 
-/// The logger: a line for each record, with seconds since boot, level and text.
+/// The logger: a line for each record, with its time, level and text.
 struct Logger;
 
 impl Log for Logger {
@@ -101,11 +113,22 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let milliseconds = clock::now_ns() / 1_000_000;
-            let (seconds, fraction) = (milliseconds / 1_000, milliseconds % 1_000);
-            print(format_args!("[{seconds:>4}.{fraction:03}] {:<5} {}\n", record.level(), record.args()));
+            print(format_args!("[{Now}] {:<5} {}\n", record.level(), record.args()));
         }
     }
 
     fn flush(&self) {}
+}
+
+/// Displays the time of a log line.
+struct Now;
+
+impl fmt::Display for Now {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if TIME_STAMP.get().is_some_and(|write| write(f)) {
+            return Ok(());
+        }
+        let milliseconds = clock::now_ns() / 1_000_000;
+        write!(f, "{:>4}.{:03}", milliseconds / 1_000, milliseconds % 1_000)
+    }
 }

@@ -29,6 +29,7 @@
 //! | [`BootInfo`], [`ImageLayout`], [`init`] | from the loader to a machine |
 //! | [`Allocator`], [`forbid_allocation_in_handlers`], [`memory_usage`] | the heap |
 //! | [`now_ns`], [`timer`], [`halt_until_interrupt`], [`idle_ns`] | time, for an executor |
+//! | [`real_time_clock`] | date and time at boot |
 //! | [`console`], [`Backtrace`], [`shutdown`] | output, panics, and the end |
 //! | [`random_seed`], [`mark`](mod@mark) | a seed, and marks for instruction counters |
 //!
@@ -78,6 +79,7 @@ mod paging;
 mod physical;
 mod ports;
 mod routing;
+mod rtc;
 pub mod shutdown;
 mod stacks;
 pub mod timer;
@@ -92,6 +94,7 @@ pub use clock::now_ns;
 pub use cpu::{halt_until_interrupt, idle_ns, random_seed};
 pub use heap::HeapUsage;
 pub use memory::{MemorySetupError, MemoryUsage, usage as memory_usage};
+pub use rtc::{RtcTime, real_time_clock};
 
 use self::acpi::Tables;
 use apic::{Controller, IoApics, local};
@@ -131,6 +134,7 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     let tables = acpi::read(boot.root_pointer, &MachineMemory);
     let cpu = init_interrupts()?;
     init_time(&tables);
+    rtc::init(tables.century_register);
 
     let Tables { madt, ecam, .. } = tables;
     let io_apics = IoApics::new(&madt);

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use switchboard_runtime::hal::{Hal, MemoryUsage, install};
+use switchboard_runtime::hal::{CalendarTime, Hal, MemoryUsage, install};
 use switchboard_x86_64 as arch;
 
 struct BareMachine;
@@ -33,6 +33,11 @@ impl Hal for BareMachine {
 
     fn idle_ns(&self) -> u64 {
         arch::idle_ns()
+    }
+
+    fn real_time_clock(&self) -> Option<CalendarTime> {
+        let arch::RtcTime { year, month, day, hour, minute, second } = arch::real_time_clock()?;
+        Some(CalendarTime { year, month, day, hour, minute, second })
     }
 }
 

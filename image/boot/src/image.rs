@@ -2,11 +2,12 @@
 
 #![expect(unsafe_code, reason = "the image is a symbol, which the linker looks for by name")]
 
+use switchboard_runtime::command_line::{LogTime, Options};
 use switchboard_runtime::devices::DriverEntry;
 use switchboard_runtime::halt_polling::HaltPolling;
 use switchboard_runtime::system::{self, App};
 use switchboard_runtime::tasks::Tasks;
-use switchboard_runtime::{command_line, say};
+use switchboard_runtime::{command_line, say, wall_clock};
 use switchboard_x86_64::{self as arch, BootInfo};
 
 use crate::{executor, time_driver};
@@ -62,8 +63,24 @@ pub(crate) fn main(boot: BootInfo) -> ! {
     // No interrupt handler may allocate: from here on, one that does is reported.
     arch::forbid_allocation_in_handlers();
     time_driver::start();
+    start_wall_clock(&options);
     executor::run(HaltPolling::new(u64::from(options.spin_us) * 1000), |spawner| {
         let (tasks, Image { drivers, apps }) = (Tasks::new(spawner), SWITCHBOARD_IMAGE);
         tasks.spawn(system::run(tasks, machine, options, drivers, apps));
     })
+}
+
+/// Sets the wall clock by the real-time clock, and prints the date with log lines if the command line wants it.
+fn start_wall_clock(options: &Options<'_>) {
+    wall_clock::start();
+    match wall_clock::now() {
+        Some(now) => log::info!("date: {now}"),
+        None => log::info!("date: unknown, this machine has no real-time clock"),
+    }
+    if options.log_time == LogTime::Utc {
+        arch::console::set_time_stamp(|line| match wall_clock::now() {
+            Some(now) => write!(line, "{now}").is_ok(),
+            None => false,
+        });
+    }
 }

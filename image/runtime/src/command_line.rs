@@ -1,7 +1,7 @@
 //! Parses the kernel command line: options of the machine, and after `--` the app's own arguments.
 //!
 //! ```text
-//! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  app=NAME
+//! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  log-time=boot|utc  app=NAME
 //! ip=dhcp|A.B.C.D/N[,GATEWAY]  dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
 //! vectors=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
 //! ```
@@ -30,9 +30,10 @@ const MAX_SPIN_US: u16 = 1000;
 const MAX_POLL_US: u16 = 10_000;
 
 /// The options with their allowed values, for warnings.
-const OPTIONS: [(&str, &str); 13] = [
+const OPTIONS: [(&str, &str); 14] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
+    ("log-time", "boot or utc: the time of log lines"),
     ("app", "the name of an app"),
     ("ip", "dhcp or A.B.C.D/N[,GATEWAY] with N from 0 to 32"),
     ("dns", "addresses of DNS servers, with commas between them"),
@@ -107,6 +108,16 @@ impl SimpleServices {
     }
 }
 
+/// The time that log lines begin with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogTime {
+    /// Seconds since boot.
+    #[default]
+    Boot,
+    /// Date and time of day, as soon as they are known.
+    Utc,
+}
+
 /// The options of a command line.
 ///
 /// [`Options::default`] is an empty command line. Made by [`parse`].
@@ -117,6 +128,8 @@ pub struct Options<'a> {
     pub policy: ModePolicy,
     /// The most detailed log level that is printed.
     pub log: LevelFilter,
+    /// The time that log lines begin with.
+    pub log_time: LogTime,
     /// The name of the app to run; empty for the image's first app.
     pub app: &'a str,
     /// The source of every interface's IPv4 address.
@@ -156,6 +169,7 @@ impl Default for Options<'_> {
         Self {
             policy: ModePolicy::all(),
             log: LevelFilter::Info,
+            log_time: LogTime::default(),
             app: "",
             address: AddressSource::Dhcp,
             dns_servers: AddressList::default(),
@@ -264,6 +278,13 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
             };
         }
         "log" => options.log = value.parse().ok()?,
+        "log-time" => {
+            options.log_time = match value {
+                "boot" => LogTime::Boot,
+                "utc" => LogTime::Utc,
+                _ => return None,
+            };
+        }
         "app" if !value.is_empty() => options.app = value,
         "ip" => options.address = parse_address(value)?,
         "dns" => options.dns_servers = AddressList::parse(value)?,

@@ -57,6 +57,28 @@ pub trait Hal: Sync {
 
     /// Returns for how many nanoseconds the CPU was halted since boot.
     fn idle_ns(&self) -> u64;
+
+    /// Reads the machine's real-time clock, which is taken to run in UTC; `None` when it has none.
+    fn real_time_clock(&self) -> Option<CalendarTime> {
+        None
+    }
+}
+
+/// A date and a time of day, as a real-time clock has them. The fields are not checked against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalendarTime {
+    /// The year, with its century.
+    pub year: u16,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 0 to 59, or 60 in a leap second.
+    pub second: u8,
 }
 
 /// The sizes of heap and DMA pool, and the parts in use.

@@ -31,6 +31,7 @@
 //! | [`tasks`] | tasks, groups of tasks, cancellation, idle time |
 //! | [`command_line`] | options and arguments |
 //! | [`console`], [`boot_table`] | lines on the console |
+//! | [`wall_clock`] | date and time of day |
 //! | [`halt_polling`], [`hal`] | for `switchboard-boot`: the executor's idle policy, and the machine below |
 //! | [`memory_budget`] | a budget of memory for what peers can make grow |
 //! | [`mark`], [`free_resources`] | for measurements and tests |
@@ -60,5 +61,6 @@ pub mod memory_budget;
 mod memory_disk;
 pub mod system;
 pub mod tasks;
+pub mod wall_clock;
 
 pub use embassy_executor;

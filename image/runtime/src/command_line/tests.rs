@@ -19,12 +19,13 @@ fn an_empty_line_gives_the_defaults() {
 #[test]
 fn every_option_is_parsed() {
     let (options, warnings) = parse(
-        "irq=msi log=debug app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 poll=0 services=chargen,echo -- write 7 two  words",
+        "irq=msi log=debug log-time=utc app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 poll=0 services=chargen,echo -- write 7 two  words",
     );
     let gateway = Some(Ipv4Addr::new(192, 168, 7, 1));
     assert_eq!(warnings, []);
     assert_eq!(options.policy, ModePolicy::MSI);
     assert_eq!(options.log, LevelFilter::Debug);
+    assert_eq!(options.log_time, LogTime::Utc);
     assert_eq!(options.app, "disk");
     assert_eq!(options.address, AddressSource::Static { address: Ipv4Addr::new(192, 168, 7, 2), prefix: 24, gateway });
     assert_eq!(options.max_vectors, Some(3));
@@ -57,6 +58,7 @@ fn invalid_options_keep_the_default_and_name_the_allowed_values() {
     for (line, part) in [
         ("irq=fast", "auto, msix, msi or intx"),
         ("log=loud", "warn"),
+        ("log-time=local", "boot or utc"),
         ("app=", "name of an app"),
         ("app", "name of an app"),
         ("ip=10.0.0.1", "A.B.C.D/N"),

@@ -9,12 +9,14 @@ use serde::Serialize;
 use super::Site;
 use switchboard_http::Response;
 use switchboard_net::AddressSource;
-use switchboard_runtime::{hal, tasks};
+use switchboard_runtime::{hal, tasks, wall_clock};
 
 #[derive(Serialize)]
 struct Status {
     uptime_ms: u64,
     idle_ms: u64,
+    /// The date, by RFC 3339; null while it is unknown.
+    date: Option<String>,
     interfaces: Vec<Interface>,
     heap: Heap,
     requests: u64,
@@ -81,6 +83,7 @@ pub(super) fn serve(site: &Site) -> Response {
     Response::json(&Status {
         uptime_ms: Instant::now().as_millis(),
         idle_ms: tasks::idle_ns() / 1_000_000,
+        date: wall_clock::now().map(|now| now.to_string()),
         interfaces: site.network.interfaces().iter().map(Interface::new).collect(),
         heap: Heap { total: memory.heap_bytes, used: memory.heap_bytes_used },
         requests: site.counters.requests(),
