@@ -46,6 +46,8 @@
 extern crate alloc;
 
 mod config;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the stack is about to use it"))]
+mod dhcp;
 mod flow;
 mod interface;
 mod interface_state;
@@ -55,6 +57,7 @@ mod network;
 mod network_device;
 mod nic;
 mod polling;
+mod random;
 mod segment;
 mod service;
 mod services;

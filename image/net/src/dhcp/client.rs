@@ -1,0 +1,375 @@
+//! The states of the client (RFC 2131, figure 5), and what each does on an answer, a time and a change of the link.
+
+use alloc::string::String;
+use core::net::Ipv4Addr;
+
+use smoltcp::time::{Duration, Instant};
+
+use super::lease::Lease;
+use super::message::{MAX_BYTES, Reply, ReplyType, Request, RequestType};
+use super::pacer::Pacer;
+use crate::config::InterfaceConfig;
+use crate::mac::Mac;
+use crate::random::Random;
+
+/// The first wait for an answer, which doubles up to the last (RFC 2131, 4.1), each within a second more or less.
+const FIRST_WAIT: Duration = Duration::from_secs(4);
+const LAST_WAIT: Duration = Duration::from_secs(64);
+/// Requests for an offered address or for the address of before, until the client starts over.
+const MAX_REQUESTS: u32 = 3;
+/// Discovers without an answer after which there is no server.
+const DISCOVERS_WITHOUT_SERVER: u32 = 2;
+/// The shortest time between requests to renew a lease (RFC 2131, 4.4.5); less for leases that are short themselves.
+const RENEWAL_WAIT: Duration = Duration::from_secs(60);
+const MIN_RENEWAL_WAIT: Duration = Duration::from_millis(500);
+/// The wait after an address conflict (RFC 2131, 3.1, 5).
+const CONFLICT_WAIT: Duration = Duration::from_secs(10);
+
+/// What the client wants done.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "returned to be handled at once, and stored nowhere")]
+pub(crate) enum Action {
+    /// Send a datagram from port 68 to port 67.
+    Send(Datagram),
+    /// Take this configuration, or go on with it after a renewal.
+    Configure(InterfaceConfig),
+    /// Give up the address: its lease has ended, or a server has refused it.
+    Deconfigure,
+    /// No server has answered yet. Sent once for each time that the link comes up; the client goes on.
+    NoServer,
+}
+
+/// A message to servers.
+#[derive(Debug)]
+pub(crate) struct Datagram {
+    pub(crate) source: Ipv4Addr,
+    pub(crate) destination: Ipv4Addr,
+    buffer: [u8; MAX_BYTES],
+    length: usize,
+}
+
+impl Datagram {
+    /// Returns the payload of the datagram.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    /// The link is down, or the client was stopped.
+    Stopped,
+    Init,
+    Selecting,
+    /// With the server that has offered the address.
+    Requesting {
+        address: Ipv4Addr,
+        server: Ipv4Addr,
+    },
+    /// INIT-REBOOT and REBOOTING.
+    Rebooting,
+    Bound,
+    Renewing,
+    Rebinding,
+    /// With the address that another host has, and its server.
+    Declining {
+        address: Ipv4Addr,
+        server: Ipv4Addr,
+    },
+}
+
+/// A DHCP client of one interface.
+#[derive(Debug)]
+pub(crate) struct Client {
+    mac: Mac,
+    /// Sent to servers, some of which enter it in the DNS.
+    hostname: Option<String>,
+    state: State,
+    /// The address in use. It stays while its lease runs, whatever happens to the link and to servers.
+    lease: Option<Lease>,
+    transaction_id: u32,
+    /// When the present exchange began, for `secs`.
+    began_at: Instant,
+    /// When the last message was sent: a lease runs from its request on (RFC 2131, 4.4.1).
+    sent_at: Instant,
+    /// Messages sent in the present state.
+    attempts: u32,
+    /// When to act next; `None` for never.
+    next_at: Option<Instant>,
+    /// Refusals since the last lease. Each doubles the wait before the next attempt.
+    refusals: u32,
+    has_reported_no_server: bool,
+    /// Whether `lease` has changed since it was taken as the configuration.
+    is_config_changed: bool,
+    pacer: Pacer,
+    random: Random,
+}
+
+impl Client {
+    /// Creates a client that is stopped until the link comes up.
+    pub(crate) fn new(mac: Mac, hostname: Option<String>, seed: u64, now: Instant) -> Self {
+        Self {
+            mac,
+            hostname,
+            state: State::Stopped,
+            lease: None,
+            transaction_id: 0,
+            began_at: now,
+            sent_at: now,
+            attempts: 0,
+            next_at: None,
+            refusals: 0,
+            has_reported_no_server: false,
+            is_config_changed: false,
+            pacer: Pacer::new(now),
+            random: Random::new(seed),
+        }
+    }
+
+    /// Handles a change of the link. The address stays while its lease runs; when the link is up again, it is confirmed
+    /// (RFC 2131, 3.7), as it may be another network.
+    pub(crate) fn link_changed(&mut self, is_up: bool, now: Instant) {
+        self.has_reported_no_server = false;
+        match (is_up, &self.lease) {
+            (false, _) => self.enter(State::Stopped, None, now),
+            (true, Some(_)) => self.enter(State::Rebooting, Some(now), now),
+            (true, None) => self.enter(State::Init, Some(now), now),
+        }
+    }
+
+    /// Handles a conflict: another host has the address. It is declined, and another one is requested after a while.
+    pub(crate) fn conflict(&mut self, now: Instant) {
+        let Some(lease) = self.lease.take() else { return };
+        self.is_config_changed = true;
+        if self.state != State::Stopped {
+            let state = State::Declining { address: lease.address, server: lease.server };
+            self.enter(state, Some(now), now);
+        }
+    }
+
+    /// Returns the message that returns the address to its server, and stops the client.
+    pub(crate) fn release(&mut self, now: Instant) -> Option<Datagram> {
+        let lease = self.lease.take()?;
+        self.enter(State::Stopped, None, now);
+        let (address, server) = (lease.address, lease.server);
+        let release = Request { own: address, server: Some(server), ..self.request(RequestType::Release, now) };
+        Some(datagram(&release, address, server))
+    }
+
+    /// Returns when [`poll`](Self::poll) has something to do, unless something arrives before.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let end = self.lease.as_ref().and_then(|lease| lease.times.end);
+        match (self.next_at, end) {
+            (Some(next), Some(end)) => Some(next.min(end)),
+            (next, end) => next.or(end),
+        }
+    }
+
+    /// Handles the payload of a datagram from port 67 to port 68.
+    pub(crate) fn receive(&mut self, payload: &[u8], now: Instant) {
+        if matches!(self.state, State::Stopped | State::Init | State::Bound | State::Declining { .. }) {
+            return;
+        }
+        let Some(reply) = Reply::parse(payload, self.mac, self.transaction_id) else { return };
+        match (reply.reply_type, &self.state) {
+            (ReplyType::Offer, State::Selecting) => self.offered(&reply, now),
+            (ReplyType::Ack, State::Requesting { address, server })
+                if (reply.address, reply.server) == (*address, *server) =>
+            {
+                self.acknowledged(&reply, now);
+            }
+            (ReplyType::Ack, State::Renewing | State::Rebinding | State::Rebooting) => {
+                let is_same = self.lease.as_ref().is_some_and(|lease| lease.address == reply.address);
+                if is_same && self.is_from_right_server(&reply) {
+                    self.acknowledged(&reply, now);
+                }
+            }
+            (ReplyType::Nak, State::Requesting { server, address }) if reply.server == *server => {
+                if self.lease.as_ref().is_some_and(|lease| lease.address == *address) {
+                    self.lease = None;
+                    self.is_config_changed = true;
+                }
+                self.refused(now);
+            }
+            (ReplyType::Nak, State::Renewing | State::Rebinding | State::Rebooting)
+                if self.is_from_right_server(&reply) =>
+            {
+                self.lease = None;
+                self.is_config_changed = true;
+                self.refused(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// A lease is renewed by its server; REBINDING and REBOOTING ask all.
+    fn is_from_right_server(&self, reply: &Reply<'_>) -> bool {
+        self.state != State::Renewing || self.lease.as_ref().is_some_and(|lease| lease.server == reply.server)
+    }
+
+    fn offered(&mut self, reply: &Reply<'_>, now: Instant) {
+        if Lease::of(reply, now, None).is_some() {
+            let state = State::Requesting { address: reply.address, server: reply.server };
+            // The request belongs to the same exchange as the offer.
+            let (transaction_id, began_at) = (self.transaction_id, self.began_at);
+            self.enter(state, Some(now), now);
+            (self.transaction_id, self.began_at) = (transaction_id, began_at);
+        }
+    }
+
+    fn acknowledged(&mut self, reply: &Reply<'_>, now: Instant) {
+        let Some(lease) = Lease::of(reply, self.sent_at, self.lease.as_ref()) else { return };
+        if lease.times.end.is_some_and(|end| end <= now) {
+            return;
+        }
+        let renewal = lease.times.renewal;
+        self.lease = Some(lease);
+        self.is_config_changed = true;
+        self.has_reported_no_server = false;
+        self.refusals = 0;
+        self.enter(State::Bound, renewal, now);
+    }
+
+    /// Starts over after a NAK, later each time: a server that refuses what it offers would otherwise be asked for ever.
+    fn refused(&mut self, now: Instant) {
+        let wait = Duration::from_secs(1 << self.refusals.min(6));
+        self.refusals += 1;
+        self.enter(State::Init, Some(now + wait), now);
+    }
+
+    fn enter(&mut self, state: State, next_at: Option<Instant>, now: Instant) {
+        self.state = state;
+        self.next_at = next_at;
+        self.attempts = 0;
+        self.began_at = now;
+        self.transaction_id = self.random.next_u32();
+    }
+
+    /// Returns the next thing to do now, if any. Call it until it returns `None`.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Action> {
+        self.end_lease(now);
+        if core::mem::take(&mut self.is_config_changed) {
+            return Some(match &self.lease {
+                Some(lease) => Action::Configure(lease.config()),
+                None => Action::Deconfigure,
+            });
+        }
+        if self.next_at.is_none_or(|at| now < at) {
+            return None;
+        }
+        self.change_state(now);
+        let is_without_answer = self.state == State::Selecting && self.attempts >= DISCOVERS_WITHOUT_SERVER;
+        let is_without_answer = is_without_answer && self.lease.is_none();
+        if is_without_answer && !core::mem::replace(&mut self.has_reported_no_server, true) {
+            return Some(Action::NoServer);
+        }
+        if let Err(at) = self.pacer.take(now) {
+            self.next_at = Some(at);
+            return None;
+        }
+        self.send(now).map(Action::Send)
+    }
+
+    /// The end of a lease ends the use of its address in this moment (RFC 2131, 4.4.5).
+    fn end_lease(&mut self, now: Instant) {
+        if self.lease.as_ref().and_then(|lease| lease.times.end).is_some_and(|end| end <= now) {
+            self.lease = None;
+            self.is_config_changed = true;
+            if matches!(self.state, State::Bound | State::Renewing | State::Rebinding | State::Rebooting) {
+                self.enter(State::Init, Some(now), now);
+            }
+        }
+    }
+
+    /// Changes the state when the time of the present one is over.
+    fn change_state(&mut self, now: Instant) {
+        let rebinding = self.lease.as_ref().and_then(|lease| lease.times.rebinding);
+        match self.state {
+            State::Init => self.enter(State::Selecting, Some(now), now),
+            State::Requesting { .. } | State::Rebooting if self.attempts >= MAX_REQUESTS => {
+                // The address of before stays; if there is another network now, its server will offer another.
+                self.enter(State::Selecting, Some(now), now);
+            }
+            State::Bound => self.enter(State::Renewing, Some(now), now),
+            _ => {}
+        }
+        if self.state == State::Renewing && rebinding.is_some_and(|at| at <= now) {
+            self.enter(State::Rebinding, Some(now), now);
+        }
+    }
+
+    /// Makes the message of the present state, and sets when it is repeated.
+    fn send(&mut self, now: Instant) -> Option<Datagram> {
+        const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+        const ALL: Ipv4Addr = Ipv4Addr::BROADCAST;
+        let own = self.lease.as_ref().map(|lease| (lease.address, lease.server));
+        self.sent_at = now;
+        let request = self.request(RequestType::Request, now);
+        let datagram = match (&self.state, own) {
+            (State::Declining { address, server }, _) => {
+                let decline = Request { request_type: RequestType::Decline, ..request };
+                datagram(&Request { requested: Some(*address), server: Some(*server), ..decline }, ANY, ALL)
+            }
+            (State::Selecting, _) => {
+                let requested = own.map(|(address, _)| address);
+                datagram(&Request { request_type: RequestType::Discover, requested, ..request }, ANY, ALL)
+            }
+            (State::Requesting { address, server }, _) => {
+                datagram(&Request { requested: Some(*address), server: Some(*server), ..request }, ANY, ALL)
+            }
+            (State::Rebooting, Some((address, _))) => {
+                datagram(&Request { requested: Some(address), ..request }, ANY, ALL)
+            }
+            (State::Renewing, Some((address, server))) => {
+                datagram(&Request { own: address, ..request }, address, server)
+            }
+            (State::Rebinding, Some((address, _))) => datagram(&Request { own: address, ..request }, address, ALL),
+            _ => return None,
+        };
+        if matches!(self.state, State::Declining { .. }) {
+            self.enter(State::Init, Some(now + CONFLICT_WAIT), now);
+            return Some(datagram);
+        }
+        self.next_at = Some(now + self.wait(now));
+        self.attempts += 1;
+        Some(datagram)
+    }
+
+    /// Returns how long to wait for an answer to the message that is sent now.
+    fn wait(&mut self, now: Instant) -> Duration {
+        let times = self.lease.as_ref().map(|lease| lease.times);
+        let until = match self.state {
+            State::Renewing => times.and_then(|times| times.rebinding),
+            State::Rebinding => times.and_then(|times| times.end),
+            _ => {
+                let wait = (FIRST_WAIT * (1 << self.attempts.min(6))).min(LAST_WAIT);
+                let jitter = Duration::from_millis(self.random.below(2001).into());
+                return wait + jitter - Duration::from_secs(1);
+            }
+        };
+        // Half of what remains, but at least a minute; an eighth of a lease of minutes.
+        let remaining = until.filter(|until| *until > now).map_or(Duration::ZERO, |until| until - now);
+        let end = times.and_then(|times| times.end).filter(|end| *end > now).map_or(Duration::ZERO, |end| end - now);
+        (remaining / 2).max(RENEWAL_WAIT.min(end / 4)).max(MIN_RENEWAL_WAIT).min(remaining.max(MIN_RENEWAL_WAIT))
+    }
+
+    fn request(&self, request_type: RequestType, now: Instant) -> Request<'_> {
+        let seconds = if self.began_at <= now { (now - self.began_at).secs() } else { 0 };
+        Request {
+            request_type,
+            transaction_id: self.transaction_id,
+            seconds: u16::try_from(seconds).unwrap_or(u16::MAX),
+            mac: self.mac,
+            own: Ipv4Addr::UNSPECIFIED,
+            requested: None,
+            server: None,
+            hostname: self.hostname.as_deref(),
+        }
+    }
+}
+
+fn datagram(request: &Request<'_>, source: Ipv4Addr, destination: Ipv4Addr) -> Datagram {
+    let mut buffer = [0; MAX_BYTES];
+    let length = request.emit(&mut buffer);
+    Datagram { source, destination, buffer, length }
+}
