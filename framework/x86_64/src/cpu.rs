@@ -5,7 +5,6 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use raw_cpuid::{CpuId, CpuIdReaderNative, Hypervisor};
-use x86_64::instructions::random::RdRand;
 
 use super::clock;
 
@@ -26,6 +25,11 @@ pub(super) fn has_x2apic() -> bool {
 /// Returns whether the local APIC timer has the TSC-deadline mode.
 pub(super) fn has_tsc_deadline() -> bool {
     cpuid().get_feature_info().is_some_and(|features| features.has_tsc_deadline())
+}
+
+/// Returns whether the CPU has RDSEED.
+pub(super) fn has_rdseed() -> bool {
+    cpuid().get_extended_feature_info().is_some_and(|features| features.has_rdseed())
 }
 
 /// Returns the width of physical addresses in bits (SDM vol. 2, CPUID leaf 0x8000_0008), or 36 for a CPU without that
@@ -52,25 +56,6 @@ pub(super) fn with_name<R>(print: impl FnOnce(&str) -> R) -> R {
         Some(brand) => print(brand.as_str().trim()),
         None => print("unnamed CPU"),
     }
-}
-
-/// Returns a seed for a random number generator: from the CPU's generator, or from the time stamp counter where there
-/// is none. The latter is predictable, and not fit for keys.
-///
-/// ```
-/// assert_ne!(switchboard_x86_64::random_seed(), switchboard_x86_64::random_seed());
-/// ```
-#[must_use]
-pub fn random_seed() -> u64 {
-    // The instruction may have no entropy for a moment; the manual recommends ten attempts (SDM vol. 1, 7.3.17).
-    let hardware = RdRand::new().and_then(|generator| (0..10).find_map(|_| generator.get_u64()));
-    hardware.unwrap_or_else(|| {
-        // SplitMix64's finaliser spreads the low bits, which change most.
-        let mut seed = clock::read_tsc().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        seed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        seed = (seed ^ (seed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        seed ^ (seed >> 31)
-    })
 }
 
 /// The time that the CPU was halted, in ticks of the time stamp counter. Only the executor's loop writes it.

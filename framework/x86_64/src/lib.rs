@@ -31,7 +31,7 @@
 //! | [`now_ns`], [`timer`], [`halt_until_interrupt`], [`idle_ns`] | time, for an executor |
 //! | [`real_time_clock`] | date and time at boot |
 //! | [`console`], [`Backtrace`], [`shutdown`] | output, panics, and the end |
-//! | [`random_seed`], [`mark`](mod@mark) | a seed, and marks for instruction counters |
+//! | [`random`], [`mark`](mod@mark) | raw random numbers, and marks for instruction counters |
 //!
 //! # Features
 //!
@@ -78,6 +78,7 @@ mod pages;
 mod paging;
 mod physical;
 mod ports;
+pub mod random;
 mod routing;
 mod rtc;
 pub mod shutdown;
@@ -91,7 +92,7 @@ pub use allocator::{Allocator, forbid_allocation_in_handlers};
 pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, BootProtocol, ImageLayout};
 pub use clock::now_ns;
-pub use cpu::{halt_until_interrupt, idle_ns, random_seed};
+pub use cpu::{halt_until_interrupt, idle_ns};
 pub use heap::HeapUsage;
 pub use memory::{MemorySetupError, MemoryUsage, usage as memory_usage};
 pub use rtc::{RtcTime, real_time_clock};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use switchboard_runtime::hal::{CalendarTime, Hal, MemoryUsage, install};
+use switchboard_runtime::hal::{CalendarTime, Hal, MemoryUsage, RandomInstruction, install};
 use switchboard_x86_64 as arch;
 
 struct BareMachine;
@@ -27,10 +27,6 @@ impl Hal for BareMachine {
         }
     }
 
-    fn random_seed(&self) -> u64 {
-        arch::random_seed()
-    }
-
     fn idle_ns(&self) -> u64 {
         arch::idle_ns()
     }
@@ -38,6 +34,17 @@ impl Hal for BareMachine {
     fn real_time_clock(&self) -> Option<CalendarTime> {
         let arch::RtcTime { year, month, day, hour, minute, second } = arch::real_time_clock()?;
         Some(CalendarTime { year, month, day, hour, minute, second })
+    }
+
+    fn cpu_random(&self, instruction: RandomInstruction) -> Option<u64> {
+        match instruction {
+            RandomInstruction::Rdseed => arch::random::rdseed(),
+            RandomInstruction::Rdrand => arch::random::rdrand(),
+        }
+    }
+
+    fn cycle_count(&self) -> u64 {
+        arch::random::cycle_count()
     }
 }
 

@@ -19,9 +19,6 @@
 /// #     fn memory_usage(&self) -> MemoryUsage {
 /// #         MemoryUsage::default()
 /// #     }
-/// #     fn random_seed(&self) -> u64 {
-/// #         4
-/// #     }
 /// #     fn idle_ns(&self) -> u64 {
 /// #         0
 /// #     }

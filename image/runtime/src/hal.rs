@@ -27,10 +27,6 @@ use spin::Once;
 ///         MemoryUsage { heap_bytes: 1 << 20, ..MemoryUsage::default() }
 ///     }
 ///
-///     fn random_seed(&self) -> u64 {
-///         4
-///     }
-///
 ///     fn idle_ns(&self) -> u64 {
 ///         1_500
 ///     }
@@ -39,7 +35,6 @@ use spin::Once;
 /// assert_eq!(hal::memory_usage(), MemoryUsage::default());
 /// hal::install(&Process);
 /// assert_eq!(hal::memory_usage().heap_bytes, 1 << 20);
-/// assert_eq!(hal::random_seed(), 4);
 /// assert_eq!(switchboard_runtime::tasks::idle_ns(), 1_500);
 /// ```
 pub trait Hal: Sync {
@@ -52,9 +47,6 @@ pub trait Hal: Sync {
     /// Returns the sizes of heap and DMA pool, and the parts in use.
     fn memory_usage(&self) -> MemoryUsage;
 
-    /// Returns 64 bits of the CPU's own randomness.
-    fn random_seed(&self) -> u64;
-
     /// Returns for how many nanoseconds the CPU was halted since boot.
     fn idle_ns(&self) -> u64;
 
@@ -62,6 +54,31 @@ pub trait Hal: Sync {
     fn real_time_clock(&self) -> Option<CalendarTime> {
         None
     }
+
+    /// Returns 64 bits of an instruction of the CPU; `None` if it has none, or no entropy for the moment.
+    fn cpu_random(&self, instruction: RandomInstruction) -> Option<u64> {
+        let _ = instruction;
+        None
+    }
+
+    /// Reads a counter of the CPU's cycles, whose jitter is measured; 0 without one.
+    fn cycle_count(&self) -> u64 {
+        0
+    }
+}
+
+/// An instruction of the CPU that returns random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RandomInstruction {
+    /// RDSEED: conditioned bits of the hardware source.
+    Rdseed,
+    /// RDRAND: a generator that the hardware source seeds.
+    Rdrand,
+}
+
+impl RandomInstruction {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Rdseed, Self::Rdrand];
 }
 
 /// A date and a time of day, as a real-time clock has them. The fields are not checked against each other.
@@ -125,10 +142,4 @@ pub fn exit(is_success: bool) -> ! {
 #[must_use]
 pub fn memory_usage() -> MemoryUsage {
     get().map(Hal::memory_usage).unwrap_or_default()
-}
-
-/// Returns 64 bits of the CPU's own randomness; 0 when no [`Hal`] is installed.
-#[must_use]
-pub fn random_seed() -> u64 {
-    get().map_or(0, Hal::random_seed)
 }

@@ -31,6 +31,7 @@
 //! | [`tasks`] | tasks, groups of tasks, cancellation, idle time |
 //! | [`command_line`] | options and arguments |
 //! | [`console`], [`boot_table`] | lines on the console |
+//! | [`entropy`] | random numbers, and whether they are fit for keys |
 //! | [`wall_clock`] | date and time of day |
 //! | [`halt_polling`], [`hal`] | for `switchboard-boot`: the executor's idle policy, and the machine below |
 //! | [`memory_budget`] | a budget of memory for what peers can make grow |
@@ -41,6 +42,7 @@
 //! # Dependencies in the public interface
 //!
 //! - `embassy-executor` 0.10, re-exported as [`embassy_executor`]: [`Tasks::new`](tasks::Tasks::new) takes its `Spawner`.
+//! - `rand_core` 0.10 and 0.6, whose traits [`SystemRng`](entropy::SystemRng) implements.
 //! - [`switchboard`] and `switchboard-drivers`.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -52,6 +54,7 @@ pub mod command_line;
 pub mod console;
 pub mod devices;
 pub mod disk;
+pub mod entropy;
 pub mod free_resources;
 pub mod hal;
 pub mod halt_polling;

@@ -5,6 +5,7 @@ mod budgets;
 mod date;
 mod disk;
 mod edu;
+mod entropy;
 mod faults;
 mod forged;
 mod hotplug;

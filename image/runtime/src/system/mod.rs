@@ -15,7 +15,8 @@ use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 
 use crate::command_line::Options;
 use crate::devices::{Devices, RandomSource};
-use crate::hal;
+use crate::entropy;
+
 use crate::hotplug_ports::HotplugPorts;
 use crate::tasks::Tasks;
 
@@ -106,7 +107,13 @@ impl System {
         for port in self.devices.take_all::<HotplugPort>() {
             self.ports.start(self.tasks, port, self.options.grace_ms);
         }
-        let (port, change) = self.ports.next().await;
+        // An app waits here most of the time: the entropy source is reseeded meanwhile.
+        let (port, change) = loop {
+            match with_timeout(entropy::RESEED_INTERVAL, self.ports.next()).await {
+                Ok(next) => break next,
+                Err(TimeoutError) => self.reseed().await,
+            }
+        };
         match change {
             SlotChange::Added => {
                 self.machine.scan();
@@ -129,19 +136,24 @@ impl System {
         }
     }
 
-    /// Returns 64 random bits: the CPU's, mixed with those of every random number device.
+    /// Returns 64 random bits of the [entropy source](crate::entropy), after it was reseeded by the CPU and by every
+    /// random number device.
     ///
     /// A device that fails or does not answer within 500 ms is left out, and logged.
     pub async fn random(&mut self) -> u64 {
-        let mut bits = hal::random_seed();
+        self.reseed().await;
+        entropy::random_u64()
+    }
+
+    async fn reseed(&mut self) {
+        entropy::reseed();
         for rng in self.devices.iter_mut::<RandomSource>() {
-            let mut bytes = [0; 8];
+            let mut bytes = [0; 32];
             match with_timeout(RANDOM_TIMEOUT, rng.device.fill(&mut bytes)).await {
-                Ok(Ok(())) => bits ^= u64::from_le_bytes(bytes),
+                Ok(Ok(())) => entropy::add_device_bytes(&bytes),
                 Ok(Err(error)) => log::warn!("{}: {error}", rng.function),
                 Err(TimeoutError) => log::warn!("{}: no random bytes in time", rng.function),
             }
         }
-        bits
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Site;
 use switchboard_http::Response;
 use switchboard_net::AddressSource;
+use switchboard_runtime::entropy::{self, SourceReport, SourceState};
 use switchboard_runtime::{hal, tasks, wall_clock};
 
 #[derive(Serialize)]
@@ -17,11 +18,48 @@ struct Status {
     idle_ms: u64,
     /// The date, by RFC 3339; null while it is unknown.
     date: Option<String>,
+    entropy: Entropy,
     interfaces: Vec<Interface>,
     heap: Heap,
     requests: u64,
     unexpected_interrupts: u64,
     files: Option<usize>,
+}
+
+/// The entropy source.
+#[derive(Serialize)]
+struct Entropy {
+    is_fit: bool,
+    /// Why it is not fit for keys.
+    reason: Option<String>,
+    sources: Vec<Source>,
+}
+
+/// A raw source of entropy.
+#[derive(Serialize)]
+struct Source {
+    name: &'static str,
+    state: &'static str,
+    bits: u32,
+}
+
+impl Entropy {
+    fn new() -> Self {
+        let source = |source: SourceReport| Source {
+            name: source.name,
+            state: match source.state {
+                SourceState::Absent => "absent",
+                SourceState::Healthy => "healthy",
+                SourceState::Failed => "failed",
+            },
+            bits: source.bits,
+        };
+        let reason = match entropy::state() {
+            entropy::Entropy::Fit => None,
+            entropy::Entropy::Unfit(reason) => Some(reason.to_string()),
+        };
+        Self { is_fit: reason.is_none(), reason, sources: entropy::sources().map(source).into() }
+    }
 }
 
 #[derive(Serialize)]
@@ -83,6 +121,7 @@ pub(super) fn serve(site: &Site) -> Response {
     Response::json(&Status {
         uptime_ms: Instant::now().as_millis(),
         idle_ms: tasks::idle_ns() / 1_000_000,
+        entropy: Entropy::new(),
         date: wall_clock::now().map(|now| now.to_string()),
         interfaces: site.network.interfaces().iter().map(Interface::new).collect(),
         heap: Heap { total: memory.heap_bytes, used: memory.heap_bytes_used },
