@@ -1,13 +1,14 @@
-//! Classification of received frames by protocol, addresses and ports.
+//! Classification of received packets by protocol, addresses and ports.
 //!
-//! smoltcp offers a frame to each socket of a set in turn. With hundreds of sockets that is most of what a frame costs,
-//! so each socket has a set of its own, and the flow of a frame finds it. A malformed frame may be classified wrongly:
-//! smoltcp parses all of it again and drops it.
+//! smoltcp offers a packet to each socket of a set in turn. With hundreds of sockets that is most of what a packet
+//! costs, so each socket has a set of its own, and the flow of a packet finds it. A malformed segment may be classified
+//! wrongly: smoltcp parses all of it again and drops it.
 
 use core::hash::Hasher;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::segment::{ADDRESSES, PROTOCOL_UDP, Segment, is_arp};
+use crate::link::ipv4::PROTOCOL_UDP;
+use crate::segment::Segment;
 
 /// The key of a TCP connection: the remote address and both ports. An interface has one local address only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +25,12 @@ impl ConnectionKey {
             IpAddr::V4(address) => Some(Self::new(address.to_bits(), remote.port(), local_port)),
             IpAddr::V6(_) => None,
         }
+    }
+
+    /// Returns the remote address.
+    #[inline]
+    pub(super) fn remote_address(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits((self.0 >> 32) as u32)
     }
 
     /// Returns the local port.
@@ -52,36 +59,25 @@ impl Hasher for ConnectionHasher {
     }
 }
 
-/// What a received frame belongs to.
+/// What a received packet belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     /// A TCP connection, or an attempt to open one.
     Tcp(ConnectionKey),
     /// A UDP datagram to this local port.
     Udp(u16),
-    /// ARP: sockets that wait for a neighbour's address may be able to send.
-    Arp,
-    /// No socket: ICMP, other protocols, malformed frames.
-    Other,
 }
 
 impl Flow {
-    /// Classifies a frame by the segment that was parsed from it.
-    pub(super) fn of(frame: &[u8], segment: Option<&Segment>) -> Self {
-        let Some(segment) = segment else {
-            return if is_arp(frame) { Self::Arp } else { Self::Other };
-        };
-        let (Some(address), Some(ports)) =
-            (frame.get(ADDRESSES), frame.get(segment.range.start..segment.range.start + 4))
-        else {
-            return Self::Other;
-        };
+    /// Classifies a packet from `source` by its segment; `None` if that is not within the packet.
+    #[inline]
+    pub(super) fn of_ipv4(packet: &[u8], source: Ipv4Addr, segment: &Segment) -> Option<Self> {
+        let ports = packet.get(segment.range.start..segment.range.start + 4)?;
         let (remote_port, local_port) = (be_u16(ports), be_u16(&ports[2..]));
-        if segment.protocol == PROTOCOL_UDP {
-            return Self::Udp(local_port);
-        }
-        let address = u32::from(be_u16(address)) << 16 | u32::from(be_u16(&address[2..]));
-        Self::Tcp(ConnectionKey::new(address, remote_port, local_port))
+        Some(match segment.protocol {
+            PROTOCOL_UDP => Self::Udp(local_port),
+            _ => Self::Tcp(ConnectionKey::new(source.to_bits(), remote_port, local_port)),
+        })
     }
 }
 
@@ -92,48 +88,45 @@ fn be_u16(bytes: &[u8]) -> u16 {
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
-    use core::net::Ipv4Addr;
 
     use super::*;
-    use crate::segment::ETHERNET_HEADER;
+    use crate::link::ipv4::{Ipv4Header, fill_checksum};
 
-    /// Returns a frame with 20 bytes of payload behind an IPv4 header of so many words.
-    fn frame(ethertype: u16, header_words: u8, protocol: u8) -> Vec<u8> {
-        let mut frame = [0x52; 12].to_vec();
-        frame.extend(ethertype.to_be_bytes());
+    /// Returns a packet with 20 bytes of payload behind a header of so many words.
+    fn packet(header_words: u8, protocol: u8) -> Vec<u8> {
         let length = header_words * 4 + 20;
-        frame.extend([0x40 | header_words, 0, 0, length, 0, 0, 0, 0, 64, protocol, 0, 0]);
-        frame.extend([192, 168, 1, 2, 10, 0, 2, 15]);
-        frame.resize(ETHERNET_HEADER + usize::from(header_words) * 4, 0);
-        frame.extend([0x12, 0x34, 0, 80]);
-        frame.resize(ETHERNET_HEADER + usize::from(length), 0);
-        frame
+        let mut packet = Vec::from([0x40 | header_words, 0, 0, length, 0, 0, 0, 0, 64, protocol, 0, 0]);
+        packet.extend([192, 168, 1, 2, 10, 0, 2, 15]);
+        packet.resize(usize::from(header_words) * 4, 0);
+        fill_checksum(&mut packet);
+        packet.extend([0x12, 0x34, 0, 80]);
+        packet.resize(length.into(), 0);
+        packet
     }
 
-    fn flow(frame: &[u8]) -> Flow {
-        Flow::of(frame, Segment::of(frame).as_ref())
+    fn flow(packet: &[u8]) -> Option<Flow> {
+        let header = Ipv4Header::parse(packet)?;
+        Flow::of_ipv4(packet, header.source, &Segment::of_ipv4(&header)?)
     }
 
     #[test]
     fn flows_are_classified_with_and_without_ip_options() {
         let remote = SocketAddr::from((Ipv4Addr::new(192, 168, 1, 2), 0x1234));
         let key = ConnectionKey::of(remote, 80).expect("an IPv4 address");
-        assert_eq!(key.local_port(), 80);
+        assert_eq!((key.local_port(), key.remote_address()), (80, Ipv4Addr::new(192, 168, 1, 2)));
         for header_words in [5, 6, 15] {
-            assert_eq!(flow(&frame(0x0800, header_words, 6)), Flow::Tcp(key));
-            assert_eq!(flow(&frame(0x0800, header_words, 17)), Flow::Udp(80));
-            assert_eq!(flow(&frame(0x0800, header_words, 1)), Flow::Other);
+            assert_eq!(flow(&packet(header_words, 6)), Some(Flow::Tcp(key)));
+            assert_eq!(flow(&packet(header_words, 17)), Some(Flow::Udp(80)));
+            assert_eq!(flow(&packet(header_words, 1)), None);
         }
-        assert_eq!(flow(&frame(0x0806, 5, 6)), Flow::Arp);
-        assert_eq!(flow(&frame(0x86dd, 5, 6)), Flow::Other);
     }
 
     #[test]
-    fn truncated_frames_belong_to_no_socket() {
-        let whole = frame(0x0800, 5, 6);
+    fn truncated_packets_belong_to_no_socket() {
+        let whole = packet(5, 6);
         for length in 0..whole.len() {
-            assert_eq!(flow(&whole[..length]), Flow::Other, "{length} bytes");
+            assert_eq!(flow(&whole[..length]), None, "{length} bytes");
         }
-        assert_eq!(flow(&frame(0x0800, 15, 6)[..60]), Flow::Other);
+        assert_eq!(flow(&packet(15, 6)[..60]), None);
     }
 }

@@ -12,6 +12,17 @@ use core::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mac(pub [u8; 6]);
 
+impl Mac {
+    /// The address of all stations of a link.
+    pub(crate) const BROADCAST: Self = Self([0xff; 6]);
+
+    /// Returns whether this is the address of one station: not a group's, and not zero.
+    #[inline]
+    pub(crate) fn is_unicast(self) -> bool {
+        self.0[0] & 1 == 0 && self.0 != [0; 6]
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.0;

@@ -2,6 +2,8 @@
 
 use core::cell::Cell;
 
+use crate::link::Drops;
+
 /// Frames and bytes that an interface has exchanged with its driver, Ethernet headers included.
 ///
 /// ```
@@ -16,6 +18,8 @@ pub struct Traffic {
     received_bytes: Cell<u64>,
     sent_frames: Cell<u64>,
     sent_bytes: Cell<u64>,
+    /// Packets that were dropped.
+    pub drops: Drops,
 }
 
 impl Traffic {

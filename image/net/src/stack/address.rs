@@ -1,12 +1,14 @@
 //! Assignment of the IPv4 address: static, or by DHCP (RFC 2131).
 
+use alloc::boxed::Box;
 use core::net::Ipv4Addr;
 
-use smoltcp::socket::dhcpv4;
+use smoltcp::time::Instant;
 use switchboard_runtime::command_line::AddressSource;
 
-use super::socket_table::{SocketId, SocketTable};
+use super::dhcp_client::DhcpClient;
 use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
+use crate::mac::Mac;
 
 pub(super) enum AddressAssignment {
     Static {
@@ -14,14 +16,13 @@ pub(super) enum AddressAssignment {
         /// Whether the interface has the address.
         is_set: bool,
     },
-    /// The socket of the DHCP client. A new stack always has room for it.
-    Dhcp(Option<SocketId>),
+    Dhcp(Box<DhcpClient>),
 }
 
 impl AddressAssignment {
-    pub(super) fn new(source: AddressSource, sockets: &mut SocketTable) -> Self {
+    pub(super) fn new(source: AddressSource, mac: Mac, seed: u64, now: Instant) -> Self {
         match source {
-            AddressSource::Dhcp => Self::Dhcp(sockets.add_dhcp(dhcpv4::Socket::new())),
+            AddressSource::Dhcp => Self::Dhcp(Box::new(DhcpClient::new(mac, seed, now))),
             AddressSource::Static { address, prefix, gateway } => {
                 let config = ipv4(InterfaceAddress::new(address.into(), prefix, ConfigSource::CommandLine), gateway);
                 Self::Static { config, is_set: false }
@@ -30,23 +31,13 @@ impl AddressAssignment {
     }
 
     /// Returns a configuration that the interface has to take now, `Some(None)` for none; `None` when nothing has changed.
-    pub(super) fn poll(&mut self, sockets: &mut SocketTable, is_up: bool) -> Option<Option<InterfaceConfig>> {
+    pub(super) fn poll(&mut self, is_up: bool) -> Option<Option<InterfaceConfig>> {
         match self {
             Self::Static { config, is_set } => {
                 let is_changed = is_up && !core::mem::replace(is_set, *is_set || is_up);
                 is_changed.then(|| Some(config.clone()))
             }
-            Self::Dhcp(client) => {
-                let socket = client.and_then(|client| sockets.get::<dhcpv4::Socket<'_>>(client));
-                socket.filter(|_| is_up).and_then(dhcpv4::Socket::poll).map(|event| match event {
-                    dhcpv4::Event::Configured(lease) => {
-                        let (address, prefix) = (lease.address.address(), lease.address.prefix_len());
-                        let address = InterfaceAddress::new(address.into(), prefix, ConfigSource::Dhcp);
-                        Some(ipv4(address, lease.router))
-                    }
-                    dhcpv4::Event::Deconfigured => None,
-                })
-            }
+            Self::Dhcp(client) => is_up.then(|| client.poll()).flatten(),
         }
     }
 
@@ -58,16 +49,16 @@ impl AddressAssignment {
         }
     }
 
-    pub(super) fn dhcp_client(&self) -> Option<SocketId> {
+    pub(super) fn dhcp_client(&mut self) -> Option<&mut DhcpClient> {
         match self {
             Self::Static { .. } => None,
-            Self::Dhcp(client) => *client,
+            Self::Dhcp(client) => Some(client),
         }
     }
 }
 
 /// Returns a configuration of one address, with the default route.
-fn ipv4(address: InterfaceAddress, gateway: Option<Ipv4Addr>) -> InterfaceConfig {
+pub(super) fn ipv4(address: InterfaceAddress, gateway: Option<Ipv4Addr>) -> InterfaceConfig {
     let config = InterfaceConfig::default().with_address(address);
     match gateway {
         Some(gateway) => config.with_route(Route::default_by(gateway.into())),

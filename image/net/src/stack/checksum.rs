@@ -1,49 +1,55 @@
-//! TCP and UDP checksums in software: eight bytes at a time instead of smoltcp's two, which saves a fifth of the
-//! instructions for a full frame.
+//! Checksums in software: eight bytes at a time instead of smoltcp's two, which saves a fifth of the instructions for a
+//! full frame. Those of IPv4 headers always are: the link layer verifies them.
 //!
-//! If the card computes some of them (checksum offload), all are left to smoltcp and the card.
+//! If the card computes some of TCP's and UDP's (checksum offload), all of these are left to smoltcp and the card.
 
 use embassy_net_driver::{Checksum, ChecksumCapabilities};
 use etherparse::checksum::Sum16BitWords;
 
-use crate::segment::{ADDRESSES, PROTOCOL_UDP, Segment};
+use crate::link::ipv4::{self, PROTOCOL_UDP};
+use crate::segment::Segment;
 
-/// Returns whether this module computes the checksums: if the card offloads none of them.
+/// Returns whether this module computes the checksums of TCP and UDP: if the card offloads none of them.
 pub(super) fn are_in_software(card: &ChecksumCapabilities) -> bool {
     matches!((&card.tcp, &card.udp), (Checksum::Both, Checksum::Both))
 }
 
-/// Returns the sum of a segment and its pseudo header (RFC 9293, 3.1; RFC 768).
-fn sum(frame: &[u8], segment: &Segment) -> Sum16BitWords {
+/// Returns the sum of a segment and its pseudo header (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1).
+#[inline]
+fn sum(packet: &[u8], segment: &Segment) -> Sum16BitWords {
+    // Two bytes of the length are enough: a packet has no more than 65,575 bytes, its headers included.
+    let length = (segment.range.len() as u64 & 0xffff) as u16;
     Sum16BitWords::new()
-        .add_slice(&frame[ADDRESSES])
+        .add_slice(&packet[segment.addresses.clone()])
         .add_2bytes([0, segment.protocol])
-        .add_2bytes(segment.length.to_be_bytes())
-        .add_slice(&frame[segment.range.clone()])
+        .add_2bytes(length.to_be_bytes())
+        .add_slice(&packet[segment.range.clone()])
 }
 
-/// Verifies the checksum of a segment of a received frame. Returns `true` for a datagram that has none, `false` for a
-/// fragment.
-pub(super) fn is_valid(frame: &[u8], segment: &Segment) -> bool {
-    // The checksum is that of the reassembled datagram, and this stack does not reassemble.
-    if segment.is_fragment {
-        return false;
-    }
+/// Verifies the checksum of a received segment. Returns `true` for a datagram that has none.
+#[inline]
+pub(super) fn is_valid(packet: &[u8], segment: &Segment) -> bool {
     // Zero in a UDP datagram: the sender has computed none (RFC 768).
-    let is_absent = segment.protocol == PROTOCOL_UDP && frame[segment.checksum..segment.checksum + 2] == [0, 0];
-    is_absent || sum(frame, segment).ones_complement() == 0
+    let is_absent = segment.protocol == PROTOCOL_UDP && packet[segment.checksum..segment.checksum + 2] == [0, 0];
+    is_absent || sum(packet, segment).ones_complement() == 0
 }
 
-/// Writes the checksum into a frame whose checksum field is zero.
-pub(super) fn fill(frame: &mut [u8]) {
-    let Some(segment) = Segment::of(frame) else { return };
-    let sum = sum(frame, &segment);
-    let checksum = match segment.protocol {
-        PROTOCOL_UDP => sum.to_ones_complement_with_no_zero(),
-        _ => sum.ones_complement(),
-    };
-    // The sum is in native byte order, so the result is too.
-    frame[segment.checksum..segment.checksum + 2].copy_from_slice(&checksum.to_ne_bytes());
+/// Writes the checksums into a packet whose checksum fields are zero: that of an IPv4 header, and with `has_segment` that
+/// of TCP or UDP.
+#[inline]
+pub(super) fn fill(packet: &mut [u8], has_segment: bool) {
+    if packet.first().is_some_and(|byte| byte >> 4 == 4) {
+        ipv4::fill_checksum(packet);
+    }
+    if has_segment && let Some(segment) = Segment::of_sent(packet) {
+        let sum = sum(packet, &segment);
+        let checksum = match segment.protocol {
+            PROTOCOL_UDP => sum.to_ones_complement_with_no_zero(),
+            _ => sum.ones_complement(),
+        };
+        // The sum is in native byte order, so the result is too.
+        packet[segment.checksum..segment.checksum + 2].copy_from_slice(&checksum.to_ne_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -52,26 +58,28 @@ mod tests {
 
     use smoltcp::phy;
     use smoltcp::wire::{
-        EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr,
-        TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket, UdpRepr,
+        IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket,
+        UdpRepr,
     };
 
     use super::*;
-    use crate::segment::ETHERNET_HEADER;
+    use crate::link::ipv4::Ipv4Header;
 
-    fn is_valid(frame: &[u8]) -> bool {
-        Segment::of(frame).is_none_or(|segment| super::is_valid(frame, &segment))
+    fn is_valid(packet: &[u8]) -> bool {
+        let header = Ipv4Header::parse(packet).expect("a valid header");
+        Segment::of_ipv4(&header).is_some_and(|segment| super::is_valid(packet, &segment))
     }
 
-    const HEADERS: usize = ETHERNET_HEADER + 20;
+    const HEADERS: usize = 20;
     const SOURCE: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
     const DESTINATION: Ipv4Address = Ipv4Address::new(192, 168, 255, 3);
 
-    /// Returns a frame that smoltcp has built, with its checksums or with zero.
-    fn frame(protocol: IpProtocol, payload: &[u8], has_checksum: bool) -> Vec<u8> {
+    /// Returns a packet that smoltcp has built, with its checksums or with zero.
+    fn packet(protocol: IpProtocol, payload: &[u8], has_checksum: bool) -> Vec<u8> {
         let mut checksums = phy::ChecksumCapabilities::default();
         if !has_checksum {
             (checksums.tcp, checksums.udp) = (phy::Checksum::None, phy::Checksum::None);
+            checksums.ipv4 = phy::Checksum::None;
         }
         let udp = UdpRepr { src_port: 7, dst_port: 4000 };
         let tcp = TcpRepr {
@@ -89,13 +97,7 @@ mod tests {
             payload,
         };
         let length = payload.len() + if protocol == IpProtocol::Udp { 8 } else { 20 };
-        let mut frame = [0xee].repeat(HEADERS + length);
-        let ethernet = EthernetRepr {
-            src_addr: EthernetAddress([2; 6]),
-            dst_addr: EthernetAddress([4; 6]),
-            ethertype: EthernetProtocol::Ipv4,
-        };
-        ethernet.emit(&mut EthernetFrame::new_unchecked(&mut frame));
+        let mut packet = [0xee].repeat(HEADERS + length);
         let ip = Ipv4Repr {
             src_addr: SOURCE,
             dst_addr: DESTINATION,
@@ -103,9 +105,9 @@ mod tests {
             payload_len: length,
             hop_limit: 64,
         };
-        ip.emit(&mut Ipv4Packet::new_unchecked(&mut frame[ETHERNET_HEADER..]), &checksums);
+        ip.emit(&mut Ipv4Packet::new_unchecked(&mut packet[..]), &checksums);
         let (source, destination) = (SOURCE.into(), DESTINATION.into());
-        let segment = &mut frame[HEADERS..];
+        let segment = &mut packet[HEADERS..];
         match protocol {
             IpProtocol::Udp => udp.emit(
                 &mut UdpPacket::new_unchecked(segment),
@@ -117,7 +119,7 @@ mod tests {
             ),
             _ => tcp.emit(&mut TcpPacket::new_unchecked(segment), &source, &destination, &checksums),
         }
-        frame
+        packet
     }
 
     #[test]
@@ -125,25 +127,25 @@ mod tests {
         for protocol in [IpProtocol::Tcp, IpProtocol::Udp] {
             for length in 0..200 {
                 let payload: Vec<u8> = (0..length).map(|index: u8| index.wrapping_mul(97) ^ 0xa5).collect();
-                let right = frame(protocol, &payload, true);
+                let right = packet(protocol, &payload, true);
                 assert!(is_valid(&right));
-                let mut filled = frame(protocol, &payload, false);
-                assert_ne!(filled, right, "the field is zero");
-                fill(&mut filled);
+                let mut filled = packet(protocol, &payload, false);
+                assert_ne!(filled, right, "the fields are zero");
+                fill(&mut filled, true);
                 assert_eq!(filled, right, "{protocol}, {length} bytes");
             }
         }
     }
 
     #[test]
-    fn each_flipped_bit_that_the_checksum_covers_is_detected() {
-        let right = frame(IpProtocol::Tcp, b"switchboard", true);
+    fn each_flipped_bit_that_the_checksums_cover_is_detected() {
+        let right = packet(IpProtocol::Tcp, b"switchboard", true);
         for bit in 0..right.len() * 8 {
             let mut wrong = right.clone();
             wrong[bit / 8] ^= 1 << (bit % 8);
-            // Addresses, and all that follows the IP header. smoltcp verifies the rest.
-            if bit / 8 >= ETHERNET_HEADER + 12 {
-                assert!(!is_valid(&wrong), "bit {bit}");
+            match bit / 8 {
+                0..HEADERS => assert!(Ipv4Header::parse(&wrong).is_none(), "bit {bit}"),
+                _ => assert!(!is_valid(&wrong), "bit {bit}"),
             }
         }
         // The padding of a short frame is not covered.
@@ -152,31 +154,23 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_without_a_checksum_are_valid_and_fragments_are_not() {
-        let mut datagram = frame(IpProtocol::Udp, b"switchboard", true);
+    fn datagrams_without_a_checksum_are_valid() {
+        let mut datagram = packet(IpProtocol::Udp, b"switchboard", true);
         datagram[HEADERS + 6..HEADERS + 8].fill(0);
         assert!(is_valid(&datagram));
-        // The flag for more fragments; an offset of three units.
-        for fragment in [[0x20, 0], [0, 3]] {
-            let mut part = frame(IpProtocol::Udp, b"switchboard", true);
-            part[ETHERNET_HEADER + 6..ETHERNET_HEADER + 8].copy_from_slice(&fragment);
-            assert!(!is_valid(&part));
-        }
     }
 
     #[test]
-    fn truncated_frames_are_left_to_smoltcp() {
-        let whole = frame(IpProtocol::Tcp, b"", true);
+    fn truncated_packets_are_refused_and_left_as_they_are() {
+        let whole = packet(IpProtocol::Tcp, b"", true);
         for length in 0..whole.len() {
-            let mut part = whole[..length].to_vec();
-            assert!(is_valid(&part));
-            fill(&mut part);
-            assert_eq!(part, whole[..length]);
+            assert!(Ipv4Header::parse(&whole[..length]).is_none(), "{length} bytes");
+            fill(&mut whole[..length].to_vec(), true);
         }
         for byte in 0..=255 {
             let mut bent = whole.clone();
-            bent[ETHERNET_HEADER] = byte;
-            let _ = is_valid(&bent);
+            bent[0] = byte;
+            assert_eq!(Ipv4Header::parse(&bent).is_some(), byte == whole[0]);
         }
     }
 }

@@ -1,14 +1,22 @@
-//! smoltcp's view of a card, as three devices: one received frame with its reply, the send side, and the capabilities.
+//! smoltcp's view of the link layer, as three devices: one received packet with its reply, the send side, and the
+//! capabilities.
 
 use alloc::vec;
-use core::task::Context;
+use core::net::Ipv4Addr;
 
 use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 use super::checksum;
-use crate::nic::{Nic, Reply};
-use crate::traffic::Traffic;
+use crate::link::ethernet::ETHERNET_HEADER;
+use crate::link::{FrameSender, Link, ReplySender};
+use crate::mac::Mac;
+use crate::nic::Nic;
+
+/// Returns the maximum length of a packet on this card, in bytes.
+pub(super) fn mtu(nic: &dyn Nic) -> usize {
+    Nic::capabilities(nic).max_transmission_unit.saturating_sub(ETHERNET_HEADER)
+}
 
 /// Translates a card's capabilities to smoltcp's.
 pub(super) fn capabilities(nic: &dyn Nic) -> DeviceCapabilities {
@@ -20,7 +28,7 @@ pub(super) fn capabilities(nic: &dyn Nic) -> DeviceCapabilities {
         embassy_net_driver::Checksum::None => Checksum::None,
     };
     let mut checksums = ChecksumCapabilities::default();
-    checksums.ipv4 = checksum(card.checksum.ipv4);
+    checksums.ipv4 = Checksum::None;
     if checksum::are_in_software(&card.checksum) {
         (checksums.udp, checksums.tcp) = (Checksum::None, Checksum::None);
     } else {
@@ -28,8 +36,8 @@ pub(super) fn capabilities(nic: &dyn Nic) -> DeviceCapabilities {
     }
     checksums.icmpv4 = checksum(card.checksum.icmpv4);
     let mut capabilities = DeviceCapabilities::default();
-    capabilities.medium = Medium::Ethernet;
-    capabilities.max_transmission_unit = card.max_transmission_unit;
+    capabilities.medium = Medium::Ip;
+    capabilities.max_transmission_unit = mtu(nic);
     capabilities.max_burst_size = card.max_burst_size;
     capabilities.checksum = checksums;
     capabilities
@@ -38,74 +46,103 @@ pub(super) fn capabilities(nic: &dyn Nic) -> DeviceCapabilities {
 /// A device that only has capabilities, from which smoltcp's interface is created.
 pub(super) struct CapabilitiesDevice(pub(super) DeviceCapabilities);
 
-/// A device that has received one frame, and can send one in reply.
-pub(super) struct IngressDevice<'a> {
-    pub(super) frame: Option<&'a mut [u8]>,
-    /// Checksums are computed [in software](checksum).
-    pub(super) software_checksums: bool,
-    pub(super) reply: &'a mut dyn Reply,
-    pub(super) traffic: &'a Traffic,
+/// The room for a packet of a device that cannot send.
+pub(super) enum NoToken {}
+
+impl TxToken for NoToken {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, _length: usize, _write: F) -> R {
+        match self {}
+    }
 }
 
-/// The send side of a card.
-pub(super) struct EgressDevice<'a, 'c> {
-    pub(super) nic: &'a mut dyn Nic,
-    pub(super) context: &'a mut Context<'c>,
-    pub(super) traffic: &'a Traffic,
-    /// Checksums are computed [in software](checksum).
+/// A device that has received one packet, and can send one in reply.
+pub(super) struct IngressDevice<'a, 'r> {
+    pub(super) packet: Option<&'a [u8]>,
+    /// The sender of the packet, to which a reply goes.
+    pub(super) source: Ipv4Addr,
+    pub(super) link: &'a mut Link,
+    pub(super) reply: &'a mut ReplySender<'r>,
+    /// Checksums of TCP and UDP are computed [in software](checksum).
     pub(super) software_checksums: bool,
-    /// The card had no room for another frame; the task is woken when it has.
-    pub(super) is_full: bool,
+    pub(super) now: Instant,
 }
 
-/// A received frame.
-pub(super) struct FrameToken<'a>(&'a mut [u8]);
+/// The send side of a card, for the packets of one socket.
+pub(super) struct EgressDevice<'e, 'a, 'c> {
+    pub(super) sender: &'e mut FrameSender<'a, 'c>,
+    pub(super) link: &'e mut Link,
+    /// The Ethernet address of the next hop, if it is known before the packet is written.
+    pub(super) next_hop: Option<Mac>,
+    /// Checksums of TCP and UDP are computed [in software](checksum).
+    pub(super) software_checksums: bool,
+    pub(super) now: Instant,
+}
 
-impl RxToken for FrameToken<'_> {
+/// A received packet.
+pub(super) struct PacketToken<'a>(&'a [u8]);
+
+impl RxToken for PacketToken<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
         read(self.0)
     }
 }
 
-/// Room for one frame in reply.
-pub(super) struct ReplyToken<'a> {
-    reply: &'a mut dyn Reply,
-    traffic: &'a Traffic,
+/// Room for one packet in reply.
+pub(super) struct ReplyToken<'t, 'r> {
+    source: Ipv4Addr,
+    link: &'t mut Link,
+    reply: &'t mut ReplySender<'r>,
     software_checksums: bool,
+    now: Instant,
 }
 
-impl TxToken for ReplyToken<'_> {
+impl TxToken for ReplyToken<'_, '_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
-        self.traffic.count_sent(length);
-        send_frame(length, self.software_checksums, write, |fill| self.reply.send(length, fill))
+        let Self { source, link, reply, software_checksums, now } = self;
+        let write = |packet: &mut [u8]| write_packet(packet, software_checksums, write);
+        match link.resolve(source, now) {
+            Some(next_hop) => write_frame(link, next_hop, length, write, |length, fill| reply.send(length, fill)),
+            None => link.with_scratch(length, write, |link, packet| link.queue(packet, reply.traffic, now)),
+        }
     }
 }
 
-/// Room for one frame.
-pub(super) struct EgressToken<'t, 'a, 'c>(&'t mut EgressDevice<'a, 'c>);
+/// Room for one packet.
+pub(super) struct EgressToken<'t, 'e, 'a, 'c>(&'t mut EgressDevice<'e, 'a, 'c>);
 
-impl TxToken for EgressToken<'_, '_, '_> {
+impl TxToken for EgressToken<'_, '_, '_, '_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
-        let EgressDevice { nic, context, traffic, software_checksums, .. } = self.0;
-        traffic.count_sent(length);
-        send_frame(length, *software_checksums, write, |fill| nic.send(context, length, fill))
+        let EgressDevice { sender, link, next_hop, software_checksums, now } = self.0;
+        let write = |packet: &mut [u8]| write_packet(packet, *software_checksums, write);
+        match *next_hop {
+            Some(next_hop) => write_frame(link, next_hop, length, write, |length, fill| sender.send(length, fill)),
+            None => link.with_scratch(length, write, |link, packet| link.egress(packet, sender, *now)),
+        }
     }
 }
 
-/// Has `send` send the frame that `write` writes, with checksums in software if those are used. A card that has failed since
-/// it had room does not call back: what smoltcp writes then is lost, as a frame on a wire may be.
-fn send_frame<R>(
+/// Has smoltcp write a packet, and fills in its checksums.
+#[inline]
+fn write_packet<R>(packet: &mut [u8], software_checksums: bool, write: impl FnOnce(&mut [u8]) -> R) -> R {
+    let result = write(packet);
+    checksum::fill(packet, software_checksums);
+    result
+}
+
+/// Has `send` send the frame whose packet `write` writes. A card that has failed since it had room does not call back:
+/// what smoltcp writes then is lost, as a frame on a wire may be.
+#[inline]
+fn write_frame<R>(
+    link: &Link,
+    next_hop: Mac,
     length: usize,
-    software_checksums: bool,
     write: impl FnOnce(&mut [u8]) -> R,
-    send: impl FnOnce(&mut dyn FnMut(&mut [u8])),
+    send: impl FnOnce(usize, &mut dyn FnMut(&mut [u8])),
 ) -> R {
     let mut write = FillOnce::Pending(write);
-    send(&mut |buffer| {
-        write.fill(buffer);
-        if software_checksums {
-            checksum::fill(buffer);
-        }
+    send(ETHERNET_HEADER + length, &mut |frame| {
+        write.fill(&mut frame[ETHERNET_HEADER..]);
+        link.write_header(frame, next_hop);
     });
     if matches!(write, FillOnce::Pending(_)) {
         write.fill(&mut vec![0; length]);
@@ -133,14 +170,14 @@ impl<R, F: FnOnce(&mut [u8]) -> R> FillOnce<R, F> {
 }
 
 impl Device for CapabilitiesDevice {
-    type RxToken<'a> = FrameToken<'a>;
-    type TxToken<'a> = ReplyToken<'a>;
+    type RxToken<'a> = PacketToken<'a>;
+    type TxToken<'a> = NoToken;
 
-    fn receive(&mut self, _now: Instant) -> Option<(FrameToken<'_>, ReplyToken<'_>)> {
+    fn receive(&mut self, _now: Instant) -> Option<(PacketToken<'_>, NoToken)> {
         None
     }
 
-    fn transmit(&mut self, _now: Instant) -> Option<ReplyToken<'_>> {
+    fn transmit(&mut self, _now: Instant) -> Option<NoToken> {
         None
     }
 
@@ -149,25 +186,23 @@ impl Device for CapabilitiesDevice {
     }
 }
 
-impl Device for IngressDevice<'_> {
+impl<'r> Device for IngressDevice<'_, 'r> {
     type RxToken<'t>
-        = FrameToken<'t>
+        = PacketToken<'t>
     where
         Self: 't;
     type TxToken<'t>
-        = ReplyToken<'t>
+        = ReplyToken<'t, 'r>
     where
         Self: 't;
 
-    fn receive(&mut self, _now: Instant) -> Option<(FrameToken<'_>, ReplyToken<'_>)> {
-        let frame = self.frame.take()?;
-        self.traffic.count_received(frame.len());
-        let reply =
-            ReplyToken { reply: self.reply, traffic: self.traffic, software_checksums: self.software_checksums };
-        Some((FrameToken(frame), reply))
+    fn receive(&mut self, _now: Instant) -> Option<(PacketToken<'_>, ReplyToken<'_, 'r>)> {
+        let Self { packet, source, link, reply, software_checksums, now } = self;
+        let (source, software_checksums, now) = (*source, *software_checksums, *now);
+        Some((PacketToken(packet.take()?), ReplyToken { source, link, reply, software_checksums, now }))
     }
 
-    fn transmit(&mut self, _now: Instant) -> Option<ReplyToken<'_>> {
+    fn transmit(&mut self, _now: Instant) -> Option<ReplyToken<'_, 'r>> {
         None
     }
 
@@ -177,23 +212,22 @@ impl Device for IngressDevice<'_> {
     }
 }
 
-impl<'a, 'c> Device for EgressDevice<'a, 'c> {
+impl<'e, 'a, 'c> Device for EgressDevice<'e, 'a, 'c> {
     type RxToken<'t>
-        = FrameToken<'t>
+        = PacketToken<'t>
     where
         Self: 't;
     type TxToken<'t>
-        = EgressToken<'t, 'a, 'c>
+        = EgressToken<'t, 'e, 'a, 'c>
     where
         Self: 't;
 
-    fn receive(&mut self, _now: Instant) -> Option<(FrameToken<'_>, EgressToken<'_, 'a, 'c>)> {
+    fn receive(&mut self, _now: Instant) -> Option<(PacketToken<'_>, EgressToken<'_, 'e, 'a, 'c>)> {
         None
     }
 
-    fn transmit(&mut self, _now: Instant) -> Option<EgressToken<'_, 'a, 'c>> {
-        self.is_full = !self.nic.can_send(self.context);
-        (!self.is_full).then_some(EgressToken(self))
+    fn transmit(&mut self, _now: Instant) -> Option<EgressToken<'_, 'e, 'a, 'c>> {
+        self.sender.has_room().then_some(EgressToken(self))
     }
 
     /// Unused: an interface has those of [`CapabilitiesDevice`].

@@ -1,35 +1,40 @@
-//! What all users of a stack share: smoltcp's interface, the table of the sockets, and the address.
+//! What all users of a stack share: smoltcp's interface, the table of the sockets, and the link layer.
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::task::Waker;
 
 use smoltcp::iface::{Config, Interface, SocketSet};
-use smoltcp::socket::dhcpv4;
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Cidr};
 use switchboard_runtime::command_line::AddressSource;
 
 use super::address::AddressAssignment;
 use super::checksum;
 use super::device::{self, CapabilitiesDevice, EgressDevice, IngressDevice};
-use super::socket_table::{SocketId, SocketTable};
+use super::socket_table::{NEVER, SocketId, SocketTable};
 use crate::config::{InterfaceAddress, InterfaceConfig};
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
+use crate::link::ethernet::ETHERNET_HEADER;
+use crate::link::ipv4::Ipv4Header;
+use crate::link::{DHCP_CLIENT_PORT, DropReason, FrameSender, Ingress, Link, ReplySender};
 use crate::nic::Nic;
 use crate::segment::Segment;
 
-/// Sockets that are polled for frames in one poll of the stack. More would delay other tasks: a card that sends each frame
-/// at once always has room.
+/// Sockets that are polled for packets in one poll of the stack. More would delay other tasks: a card that sends each
+/// frame at once always has room.
 const SEND_BUDGET: usize = 256;
 
 pub(super) struct Engine {
     interface: Interface,
     pub(super) sockets: SocketTable,
-    /// An empty set, for frames that are for no socket.
+    /// An empty set, for packets that are for no socket.
     no_sockets: SocketSet<'static>,
+    link: Link,
     address: AddressAssignment,
+    /// Checksums of TCP and UDP are computed [in software](checksum).
+    software_checksums: bool,
     /// Of the task that runs the stack.
     pub(super) waker: Option<Waker>,
 }
@@ -41,13 +46,19 @@ pub(super) fn now() -> Instant {
 
 impl Engine {
     pub(super) fn new(nic: &dyn Nic, source: AddressSource, seed: u64) -> Self {
-        let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(nic.mac().0)));
+        let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
         let interface = Interface::new(config, &mut CapabilitiesDevice(device::capabilities(nic)), now());
-        let mut sockets = SocketTable::new();
-        let address = AddressAssignment::new(source, &mut sockets);
-        let no_sockets = SocketSet::new(Vec::new());
-        Self { interface, sockets, no_sockets, address, waker: None }
+        let address = AddressAssignment::new(source, nic.mac(), seed, now());
+        Self {
+            interface,
+            sockets: SocketTable::new(),
+            no_sockets: SocketSet::new(Vec::new()),
+            link: Link::new(nic.mac(), device::mtu(nic), seed),
+            address,
+            software_checksums: checksum::are_in_software(&nic.capabilities().checksum),
+            waker: None,
+        }
     }
 
     /// Queues a socket after a call that may make it send, and wakes the task that runs the stack.
@@ -57,14 +68,46 @@ impl Engine {
     }
 
     /// Handles a received frame.
-    pub(super) fn receive(&mut self, mut ingress: IngressDevice<'_>, now: Instant) {
-        let frame = ingress.frame.as_deref().unwrap_or_default();
-        let segment = Segment::of(frame);
-        if ingress.software_checksums && segment.as_ref().is_some_and(|segment| !checksum::is_valid(frame, segment)) {
-            return;
+    pub(super) fn receive(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) {
+        match self.link.ingress(frame, reply, now) {
+            Ingress::Ipv4(header) => self.receive_ipv4(frame, &header, reply, now),
+            Ingress::Ipv6 => reply.drop_packet(DropReason::UnknownEthertype),
+            Ingress::Consumed => {
+                // smoltcp's DHCP client resolves its server by itself.
+                if frame.get(12..14) == Some(&[8, 6])
+                    && let Some(client) = self.address.dhcp_client()
+                {
+                    client.receive(frame, now);
+                }
+            }
         }
-        let flow = Flow::of(frame, segment.as_ref());
-        let socket = self.sockets.find(flow);
+    }
+
+    fn receive_ipv4(&mut self, frame: &[u8], header: &Ipv4Header, reply: &mut ReplySender<'_>, now: Instant) {
+        let packet = &frame[ETHERNET_HEADER..ETHERNET_HEADER + header.total_length];
+        if header.fragment != 0 {
+            return reply.drop_packet(DropReason::Fragment);
+        }
+        let segment = Segment::of_ipv4(header);
+        let is_wrong = |segment: &Segment| self.software_checksums && !checksum::is_valid(packet, segment);
+        if segment.as_ref().is_some_and(is_wrong) {
+            return reply.drop_packet(DropReason::BadChecksum);
+        }
+        let flow = segment.and_then(|segment| Flow::of_ipv4(packet, header.source, &segment));
+        if flow == Some(Flow::Udp(DHCP_CLIENT_PORT))
+            && let Some(client) = self.address.dhcp_client()
+        {
+            return client.receive(frame, now);
+        }
+        let socket = flow.and_then(|flow| self.sockets.find(flow));
+        let mut ingress = IngressDevice {
+            packet: Some(packet),
+            source: header.source,
+            link: &mut self.link,
+            reply,
+            software_checksums: self.software_checksums,
+            now,
+        };
         match socket.and_then(|socket| Some((socket, self.sockets.entry(socket)?))) {
             Some((socket, entry)) => {
                 self.interface.poll_ingress_single(now, &mut ingress, &mut entry.set);
@@ -73,9 +116,6 @@ impl Engine {
             None => {
                 self.interface.poll_ingress_single(now, &mut ingress, &mut self.no_sockets);
             }
-        }
-        if flow == Flow::Arp {
-            self.sockets.queue_all();
         }
     }
 
@@ -87,13 +127,25 @@ impl Engine {
         self.sockets.set_deadline(socket, at, now);
     }
 
-    /// Sends the frames of queued sockets while the card has room. Returns whether the budget ended before the queue.
-    pub(super) fn send(&mut self, egress: &mut EgressDevice<'_, '_>, now: Instant) -> bool {
+    /// Sends what is due while the card has room. Returns whether a budget ended before the queue.
+    pub(super) fn send(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
+        let has_more = self.send_sockets(sender, now);
+        if let Some(client) = self.address.dhcp_client() {
+            client.send(sender, now);
+        }
+        self.link.poll(sender, now);
+        has_more
+    }
+
+    fn send_sockets(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
         for _ in 0..SEND_BUDGET {
             let Some(socket) = self.sockets.next_queued() else { return false };
             let Some(entry) = self.sockets.entry(socket) else { continue };
-            self.interface.poll_egress(now, egress, &mut entry.set);
-            if egress.is_full {
+            let next_hop = entry.remote_address().and_then(|remote| self.link.resolve(remote, now));
+            let (link, software_checksums) = (&mut self.link, self.software_checksums);
+            let mut egress = EgressDevice { sender, link, next_hop, software_checksums, now };
+            self.interface.poll_egress(now, &mut egress, &mut entry.set);
+            if sender.is_full {
                 // The card wakes the task when there is room.
                 self.sockets.queue(socket);
                 return false;
@@ -103,42 +155,40 @@ impl Engine {
         true
     }
 
+    /// Returns a time before which nothing is due, if the card had room for all that was.
+    pub(super) fn deadline(&mut self) -> Instant {
+        let dhcp = self.address.dhcp_client().map_or(NEVER, |client| client.deadline());
+        self.sockets.deadline().min(self.link.deadline()).min(dhcp)
+    }
+
     /// Applies a change of the address: the static one once the link is up, or what the DHCP client has found out.
     pub(super) fn update_address(&mut self, state: &InterfaceState, now: Instant) {
-        if let Some(config) = self.address.poll(&mut self.sockets, state.is_up()) {
-            self.set_config(config, state);
-            // The client goes on, to renew its lease.
-            if let Some(client) = self.address.dhcp_client() {
-                self.reschedule(client, now);
-            }
+        if let Some(config) = self.address.poll(state.is_up()) {
+            self.set_config(config, state, now);
         }
     }
 
     /// Handles a change of the link. A lease is not valid on the network of the next link.
-    pub(super) fn link_changed(&mut self, is_up: bool, state: &InterfaceState) {
+    pub(super) fn link_changed(&mut self, is_up: bool, state: &InterfaceState, now: Instant) {
         state.link_changed(is_up);
         if let Some(client) = self.address.dhcp_client() {
-            if let Some(socket) = self.sockets.get::<dhcpv4::Socket<'_>>(client) {
-                socket.reset();
-            }
-            if is_up {
-                self.sockets.queue(client);
-            } else {
-                self.set_config(None, state);
+            client.reset(now);
+            if !is_up {
+                self.set_config(None, state, now);
             }
         }
     }
 
     /// Replaces the address and routes that [`AddressAssignment`] has found, and applies the whole configuration.
-    fn set_config(&mut self, config: Option<InterfaceConfig>, state: &InterfaceState) {
+    fn set_config(&mut self, config: Option<InterfaceConfig>, state: &InterfaceState, now: Instant) {
         let source = self.address.source();
         let InterfaceConfig { addresses, routes, .. } = config.unwrap_or_default();
         if state.set_config(source, InterfaceConfig { addresses, routes, ..state.config_part(source) }) {
-            self.apply_config(&state.config());
+            self.apply_config(&state.config(), now);
         }
     }
 
-    fn apply_config(&mut self, config: &InterfaceConfig) {
+    fn apply_config(&mut self, config: &InterfaceConfig, now: Instant) {
         self.interface.update_ip_addrs(|addresses| {
             addresses.clear();
             let own = config.ipv4_address();
@@ -149,11 +199,6 @@ impl Engine {
                 addresses.push(IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_length))).ok();
             }
         });
-        let routes = self.interface.routes_mut();
-        match config.ipv4_gateway() {
-            // There is room for one.
-            Some(gateway) => drop(routes.add_default_ipv4_route(gateway)),
-            None => drop(routes.remove_default_ipv4_route()),
-        }
+        self.link.set_config(config, now);
     }
 }

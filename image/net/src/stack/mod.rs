@@ -7,6 +7,7 @@
 mod address;
 mod checksum;
 mod device;
+mod dhcp_client;
 mod engine;
 mod handle;
 mod runner;

@@ -8,12 +8,11 @@ use core::task::{Context, Poll};
 
 use smoltcp::time::{Duration, Instant};
 
-use super::checksum;
-use super::device::{EgressDevice, IngressDevice};
 use super::engine::now;
 use super::handle::Stack;
 use super::socket_table::NEVER;
 use crate::interface_state::InterfaceState;
+use crate::link::{FrameSender, ReplySender};
 use crate::nic::Nic;
 use crate::polling::Polling;
 
@@ -34,17 +33,14 @@ pub struct Runner {
     alarm: Instant,
     /// When to warn that the link is down; [`NEVER`], once that time is over.
     link_deadline: Instant,
-    /// Checksums are computed [in software](checksum).
-    software_checksums: bool,
     polling: Polling,
 }
 
 impl Runner {
     pub(super) fn new(stack: Stack, nic: Box<dyn Nic>, state: Rc<InterfaceState>) -> Self {
-        let software_checksums = checksum::are_in_software(&nic.capabilities().checksum);
         let polling = Polling::new(0, state.poll_budget_ns);
         let link_deadline = now() + LINK_TIMEOUT;
-        Self { stack, nic, state, alarm: NEVER, link_deadline, software_checksums, polling }
+        Self { stack, nic, state, alarm: NEVER, link_deadline, polling }
     }
 }
 
@@ -52,8 +48,7 @@ impl Future for Runner {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { stack, nic, state, alarm, link_deadline, software_checksums, polling } = &mut *self;
-        let software_checksums = *software_checksums;
+        let Self { stack, nic, state, alarm, link_deadline, polling } = &mut *self;
         let engine = &mut *stack.borrow_mut();
         if engine.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
             engine.waker = Some(context.waker().clone());
@@ -63,7 +58,8 @@ impl Future for Runner {
         let mut received = 0;
         while received < RECEIVE_BUDGET
             && nic.receive(context, &mut |frame, reply| {
-                engine.receive(IngressDevice { frame: Some(frame), software_checksums, reply, traffic }, now);
+                traffic.count_received(frame.len());
+                engine.receive(frame, &mut ReplySender { reply, traffic }, now);
             })
         {
             received += 1;
@@ -72,12 +68,13 @@ impl Future for Runner {
             polling.polled(&mut **nic, received, || u64::try_from(now.total_micros()).unwrap_or_default() * 1000);
         engine.sockets.queue_due(now);
         engine.update_address(state, now);
-        let mut egress = EgressDevice { nic: &mut **nic, context, traffic, software_checksums, is_full: false };
-        let has_more = engine.send(&mut egress, now);
+        let mut sender = FrameSender { nic: &mut **nic, context, traffic, is_full: false };
+        let has_more = engine.send(&mut sender, now);
+        let is_full = sender.is_full;
         let is_up = nic.end_poll(context);
         let is_changed = is_up != state.is_up();
         if is_changed {
-            engine.link_changed(is_up, state);
+            engine.link_changed(is_up, state, now);
         }
         if received == RECEIVE_BUDGET || has_more || is_changed || is_polled {
             context.waker().wake_by_ref();
@@ -91,7 +88,8 @@ impl Future for Runner {
         if now >= *alarm {
             *alarm = NEVER;
         }
-        let deadline = engine.sockets.deadline().min(*link_deadline);
+        // A card without room wakes the task when it has some.
+        let deadline = if is_full { NEVER } else { engine.deadline() }.min(*link_deadline);
         if deadline < *alarm {
             *alarm = deadline;
             let at = u64::try_from(deadline.total_micros()).unwrap_or(u64::MAX);

@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::hash::BuildHasherDefault;
+use core::net::Ipv4Addr;
 
 use heapless::index_map::IndexMap;
 use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::{AnySocket, dhcpv4, tcp, udp};
+use smoltcp::socket::{AnySocket, tcp, udp};
 use smoltcp::time::Instant;
 
 use crate::flow::{ConnectionHasher, ConnectionKey, Flow};
@@ -28,6 +29,17 @@ pub(super) struct Entry {
     is_queued: bool,
     /// When to poll it though no frame arrives for it: a retransmission or another timer.
     deadline: Instant,
+}
+
+impl Entry {
+    /// Returns the address of the peer of a connection.
+    #[inline]
+    pub(super) fn remote_address(&self) -> Option<Ipv4Addr> {
+        match self.key {
+            Key::Connected(connection) => Some(connection.remote_address()),
+            Key::Unconnected | Key::Listening(_) | Key::Udp(_) => None,
+        }
+    }
 }
 
 /// By what a received frame finds a socket.
@@ -92,11 +104,6 @@ impl SocketTable {
         self.add(socket, Key::Udp(port))
     }
 
-    /// Adds the DHCP client.
-    pub(super) fn add_dhcp(&mut self, socket: dhcpv4::Socket<'static>) -> Option<SocketId> {
-        self.add(socket, Key::Udp(DHCP_PORT))
-    }
-
     /// Removes a socket in any state.
     pub(super) fn remove(&mut self, id: SocketId) {
         self.set_key(id, Key::Unconnected);
@@ -123,7 +130,6 @@ impl SocketTable {
                 connected.or_else(|| with_port(&self.listening, connection.local_port()))
             }
             Flow::Udp(port) => with_port(&self.datagrams, port),
-            Flow::Arp | Flow::Other => None,
         }
     }
 
@@ -223,20 +229,8 @@ impl SocketTable {
             }
         }
     }
-
-    /// Queues all sockets.
-    pub(super) fn queue_all(&mut self) {
-        for index in 0..self.entries.len() {
-            if let Ok(index) = u16::try_from(index) {
-                self.queue(SocketId(index));
-            }
-        }
-    }
 }
 
 fn with_port(list: &[(u16, SocketId)], port: u16) -> Option<SocketId> {
     list.iter().find(|(other, _)| *other == port).map(|(_, id)| *id)
 }
-
-/// The UDP port of DHCP clients (RFC 2131, 4.1).
-const DHCP_PORT: u16 = 68;
