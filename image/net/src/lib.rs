@@ -46,7 +46,6 @@
 extern crate alloc;
 
 mod config;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the stack is about to use it"))]
 mod dhcp;
 mod flow;
 mod interface;

@@ -22,6 +22,6 @@ impl Random {
 
     /// Returns a number from 0 to below `limit`; 0 for 0.
     pub(crate) fn below(&mut self, limit: u32) -> u32 {
-        (u64::from(self.next_u32()) * u64::from(limit) >> 32) as u32
+        ((u64::from(self.next_u32()) * u64::from(limit)) >> 32) as u32
     }
 }

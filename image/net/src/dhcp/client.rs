@@ -138,6 +138,7 @@ impl Client {
     }
 
     /// Handles a conflict: another host has the address. It is declined, and another one is requested after a while.
+    #[cfg_attr(not(test), expect(dead_code, reason = "called when conflicts are detected"))]
     pub(crate) fn conflict(&mut self, now: Instant) {
         let Some(lease) = self.lease.take() else { return };
         self.is_config_changed = true;
@@ -145,15 +146,6 @@ impl Client {
             let state = State::Declining { address: lease.address, server: lease.server };
             self.enter(state, Some(now), now);
         }
-    }
-
-    /// Returns the message that returns the address to its server, and stops the client.
-    pub(crate) fn release(&mut self, now: Instant) -> Option<Datagram> {
-        let lease = self.lease.take()?;
-        self.enter(State::Stopped, None, now);
-        let (address, server) = (lease.address, lease.server);
-        let release = Request { own: address, server: Some(server), ..self.request(RequestType::Release, now) };
-        Some(datagram(&release, address, server))
     }
 
     /// Returns when [`poll`](Self::poll) has something to do, unless something arrives before.

@@ -32,6 +32,9 @@ pub(crate) use self::sender::{FrameSender, ReplySender};
 /// The UDP port of DHCP clients (RFC 2131, 4.1), which receive before they have an address.
 pub(crate) const DHCP_CLIENT_PORT: u16 = 68;
 
+/// The first byte of multicast addresses; those above are reserved, but for the broadcast address.
+const FIRST_GROUP: u8 = 224;
+
 /// What a received frame was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ingress {
@@ -184,6 +187,10 @@ impl Link {
     /// Returns the Ethernet address of the next hop to `destination`; `None` if it is not known, or there is no route.
     #[inline]
     pub(crate) fn resolve(&mut self, destination: Ipv4Addr, now: Instant) -> Option<Mac> {
+        // A default route does not lead to groups.
+        if destination.octets()[0] >= FIRST_GROUP {
+            return self.resolve_group(destination);
+        }
         let next_hop = self.routes.next_hop(destination.to_bits());
         let known = next_hop.and_then(|next_hop| self.neighbours.lookup(next_hop, now));
         known.or_else(|| self.resolve_group(destination))

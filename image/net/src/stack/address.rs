@@ -1,14 +1,24 @@
-//! Assignment of the IPv4 address: static, or by DHCP (RFC 2131).
+//! Assignment of the IPv4 address: static, or by DHCP.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::net::Ipv4Addr;
 
+use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
+use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr};
 use switchboard_runtime::command_line::AddressSource;
 
-use super::dhcp_client::DhcpClient;
 use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
+use crate::dhcp::{Client, Datagram, MAX_BYTES};
+use crate::link::DHCP_CLIENT_PORT;
+use crate::link::ipv4::IPV4_HEADER;
 use crate::mac::Mac;
+
+/// The UDP port of DHCP servers (RFC 2131, 4.1).
+const DHCP_SERVER_PORT: u16 = 67;
+const UDP_HEADER: usize = 8;
+const TIME_TO_LIVE: u8 = 64;
 
 pub(super) enum AddressAssignment {
     Static {
@@ -16,40 +26,37 @@ pub(super) enum AddressAssignment {
         /// Whether the interface has the address.
         is_set: bool,
     },
-    Dhcp(Box<DhcpClient>),
+    Dhcp(Box<Client>),
 }
 
 impl AddressAssignment {
-    pub(super) fn new(source: AddressSource, mac: Mac, seed: u64, now: Instant) -> Self {
+    pub(super) fn new(source: AddressSource, mac: Mac, hostname: Option<String>, seed: u64, now: Instant) -> Self {
         match source {
-            AddressSource::Dhcp => Self::Dhcp(Box::new(DhcpClient::new(mac, seed, now))),
+            AddressSource::Dhcp => Self::Dhcp(Box::new(Client::new(mac, hostname, seed, now))),
             AddressSource::Static { address, prefix, gateway } => {
-                let config = ipv4(InterfaceAddress::new(address.into(), prefix, ConfigSource::CommandLine), gateway);
+                let address = InterfaceAddress::new(address.into(), prefix, ConfigSource::CommandLine);
+                let config = InterfaceConfig::default().with_address(address);
+                let config = match gateway {
+                    Some(gateway) => config.with_route(Route::default_by(gateway.into())),
+                    None => config,
+                };
                 Self::Static { config, is_set: false }
             }
         }
     }
 
-    /// Returns a configuration that the interface has to take now, `Some(None)` for none; `None` when nothing has changed.
-    pub(super) fn poll(&mut self, is_up: bool) -> Option<Option<InterfaceConfig>> {
+    /// Returns the static address and routes, once, when the link is up.
+    pub(super) fn static_config(&mut self, is_up: bool) -> Option<InterfaceConfig> {
         match self {
-            Self::Static { config, is_set } => {
-                let is_changed = is_up && !core::mem::replace(is_set, *is_set || is_up);
-                is_changed.then(|| Some(config.clone()))
+            Self::Static { config, is_set } if is_up && !*is_set => {
+                *is_set = true;
+                Some(config.clone())
             }
-            Self::Dhcp(client) => is_up.then(|| client.poll()).flatten(),
+            _ => None,
         }
     }
 
-    /// Returns the source of the address.
-    pub(super) fn source(&self) -> ConfigSource {
-        match self {
-            Self::Static { .. } => ConfigSource::CommandLine,
-            Self::Dhcp(_) => ConfigSource::Dhcp,
-        }
-    }
-
-    pub(super) fn dhcp_client(&mut self) -> Option<&mut DhcpClient> {
+    pub(super) fn dhcp_client(&mut self) -> Option<&mut Client> {
         match self {
             Self::Static { .. } => None,
             Self::Dhcp(client) => Some(client),
@@ -57,11 +64,35 @@ impl AddressAssignment {
     }
 }
 
-/// Returns a configuration of one address, with the default route.
-pub(super) fn ipv4(address: InterfaceAddress, gateway: Option<Ipv4Addr>) -> InterfaceConfig {
-    let config = InterfaceConfig::default().with_address(address);
-    match gateway {
-        Some(gateway) => config.with_route(Route::default_by(gateway.into())),
-        None => config,
-    }
+/// Returns the payload of a datagram from a DHCP server; `None` for one from another port, or a malformed one.
+pub(super) fn dhcp_payload(packet: &[u8], header_length: usize) -> Option<&[u8]> {
+    let datagram = UdpPacket::new_checked(packet.get(header_length..)?).ok()?;
+    (datagram.src_port() == DHCP_SERVER_PORT).then(|| datagram.payload())
+}
+
+/// Calls `send` with the IPv4 packet of a message to DHCP servers.
+pub(super) fn with_dhcp_packet(datagram: &Datagram, send: impl FnOnce(&[u8])) {
+    let mut packet = [0; IPV4_HEADER + UDP_HEADER + MAX_BYTES];
+    let payload = datagram.payload();
+    let checksums = ChecksumCapabilities::default();
+    let (source, destination): (Ipv4Addr, Ipv4Addr) = (datagram.source, datagram.destination);
+    let ip = Ipv4Repr {
+        src_addr: source,
+        dst_addr: destination,
+        next_header: IpProtocol::Udp,
+        payload_len: UDP_HEADER + payload.len(),
+        hop_limit: TIME_TO_LIVE,
+    };
+    ip.emit(&mut Ipv4Packet::new_unchecked(&mut packet[..]), &checksums);
+    let length = IPV4_HEADER + UDP_HEADER + payload.len();
+    let udp = UdpRepr { src_port: DHCP_CLIENT_PORT, dst_port: DHCP_SERVER_PORT };
+    udp.emit(
+        &mut UdpPacket::new_unchecked(&mut packet[IPV4_HEADER..length]),
+        &source.into(),
+        &destination.into(),
+        payload.len(),
+        |room| room.copy_from_slice(payload),
+        &checksums,
+    );
+    send(&packet[..length]);
 }

@@ -7,13 +7,13 @@ use core::task::Waker;
 use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Cidr};
-use switchboard_runtime::command_line::AddressSource;
 
-use super::address::AddressAssignment;
+use super::address::{AddressAssignment, dhcp_payload, with_dhcp_packet};
 use super::checksum;
 use super::device::{self, CapabilitiesDevice, EgressDevice, IngressDevice};
 use super::socket_table::{NEVER, SocketId, SocketTable};
-use crate::config::{InterfaceAddress, InterfaceConfig};
+use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig};
+use crate::dhcp;
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
 use crate::link::ethernet::ETHERNET_HEADER;
@@ -45,11 +45,12 @@ pub(super) fn now() -> Instant {
 }
 
 impl Engine {
-    pub(super) fn new(nic: &dyn Nic, source: AddressSource, seed: u64) -> Self {
+    pub(super) fn new(nic: &dyn Nic, state: &InterfaceState, seed: u64) -> Self {
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
         let interface = Interface::new(config, &mut CapabilitiesDevice(device::capabilities(nic)), now());
-        let address = AddressAssignment::new(source, nic.mac(), seed, now());
+        let hostname = state.config().hostname.clone();
+        let address = AddressAssignment::new(state.source, nic.mac(), hostname, seed, now());
         Self {
             interface,
             sockets: SocketTable::new(),
@@ -72,14 +73,7 @@ impl Engine {
         match self.link.ingress(frame, reply, now) {
             Ingress::Ipv4(header) => self.receive_ipv4(frame, &header, reply, now),
             Ingress::Ipv6 => reply.drop_packet(DropReason::UnknownEthertype),
-            Ingress::Consumed => {
-                // smoltcp's DHCP client resolves its server by itself.
-                if frame.get(12..14) == Some(&[8, 6])
-                    && let Some(client) = self.address.dhcp_client()
-                {
-                    client.receive(frame, now);
-                }
-            }
+            Ingress::Consumed => {}
         }
     }
 
@@ -97,7 +91,10 @@ impl Engine {
         if flow == Some(Flow::Udp(DHCP_CLIENT_PORT))
             && let Some(client) = self.address.dhcp_client()
         {
-            return client.receive(frame, now);
+            if let Some(payload) = dhcp_payload(packet, header.header_length) {
+                client.receive(payload, now);
+            }
+            return;
         }
         let socket = flow.and_then(|flow| self.sockets.find(flow));
         let mut ingress = IngressDevice {
@@ -130,9 +127,6 @@ impl Engine {
     /// Sends what is due while the card has room. Returns whether a budget ended before the queue.
     pub(super) fn send(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
         let has_more = self.send_sockets(sender, now);
-        if let Some(client) = self.address.dhcp_client() {
-            client.send(sender, now);
-        }
         self.link.poll(sender, now);
         has_more
     }
@@ -157,33 +151,44 @@ impl Engine {
 
     /// Returns a time before which nothing is due, if the card had room for all that was.
     pub(super) fn deadline(&mut self) -> Instant {
-        let dhcp = self.address.dhcp_client().map_or(NEVER, |client| client.deadline());
+        let dhcp = self.address.dhcp_client().and_then(|client| client.deadline()).unwrap_or(NEVER);
         self.sockets.deadline().min(self.link.deadline()).min(dhcp)
     }
 
-    /// Applies a change of the address: the static one once the link is up, or what the DHCP client has found out.
-    pub(super) fn update_address(&mut self, state: &InterfaceState, now: Instant) {
-        if let Some(config) = self.address.poll(state.is_up()) {
-            self.set_config(config, state, now);
+    /// Sets the static address once the link is up, or does what the DHCP client wants done.
+    pub(super) fn update_address(&mut self, sender: &mut FrameSender<'_, '_>, state: &InterfaceState, now: Instant) {
+        if let Some(InterfaceConfig { addresses, routes, .. }) = self.address.static_config(state.is_up()) {
+            let source = ConfigSource::CommandLine;
+            self.set_config(source, InterfaceConfig { addresses, routes, ..state.config_part(source) }, state, now);
         }
-    }
-
-    /// Handles a change of the link. A lease is not valid on the network of the next link.
-    pub(super) fn link_changed(&mut self, is_up: bool, state: &InterfaceState, now: Instant) {
-        state.link_changed(is_up);
-        if let Some(client) = self.address.dhcp_client() {
-            client.reset(now);
-            if !is_up {
-                self.set_config(None, state, now);
+        while let Some(client) = self.address.dhcp_client().filter(|_| sender.has_room()) {
+            match client.poll(now) {
+                None => break,
+                Some(dhcp::Action::Send(datagram)) => {
+                    with_dhcp_packet(&datagram, |packet| self.link.egress(packet, sender, now));
+                }
+                Some(dhcp::Action::Configure(config)) => self.set_config(ConfigSource::Dhcp, config, state, now),
+                Some(dhcp::Action::Deconfigure) => {
+                    self.set_config(ConfigSource::Dhcp, InterfaceConfig::default(), state, now);
+                }
+                Some(dhcp::Action::NoServer) => {
+                    log::warn!("net {}: no DHCP server answers; discovery goes on", state.function);
+                }
             }
         }
     }
 
-    /// Replaces the address and routes that [`AddressAssignment`] has found, and applies the whole configuration.
-    fn set_config(&mut self, config: Option<InterfaceConfig>, state: &InterfaceState, now: Instant) {
-        let source = self.address.source();
-        let InterfaceConfig { addresses, routes, .. } = config.unwrap_or_default();
-        if state.set_config(source, InterfaceConfig { addresses, routes, ..state.config_part(source) }) {
+    /// Handles a change of the link. A DHCP client keeps its address while the lease runs, and confirms it.
+    pub(super) fn link_changed(&mut self, is_up: bool, state: &InterfaceState, now: Instant) {
+        state.link_changed(is_up);
+        if let Some(client) = self.address.dhcp_client() {
+            client.link_changed(is_up, now);
+        }
+    }
+
+    /// Replaces what `source` contributes to the configuration, and applies the whole.
+    fn set_config(&mut self, source: ConfigSource, part: InterfaceConfig, state: &InterfaceState, now: Instant) {
+        if state.set_config(source, part) {
             self.apply_config(&state.config(), now);
         }
     }

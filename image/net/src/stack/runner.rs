@@ -67,8 +67,8 @@ impl Future for Runner {
         let is_polled =
             polling.polled(&mut **nic, received, || u64::try_from(now.total_micros()).unwrap_or_default() * 1000);
         engine.sockets.queue_due(now);
-        engine.update_address(state, now);
         let mut sender = FrameSender { nic: &mut **nic, context, traffic, is_full: false };
+        engine.update_address(&mut sender, state, now);
         let has_more = engine.send(&mut sender, now);
         let is_full = sender.is_full;
         let is_up = nic.end_poll(context);

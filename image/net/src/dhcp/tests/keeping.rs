@@ -157,13 +157,3 @@ fn a_conflict_is_declined_and_another_address_requested_after_ten_seconds() {
     test.pass(1);
     assert_eq!(test.types(), [1, 3, 4, 1]);
 }
-
-#[test]
-fn a_released_address_is_returned_to_its_server() {
-    let mut test = Test::bound();
-    let release = test.client.release(test.now).expect("a message");
-    let release = parse(&release, test.now);
-    assert_eq!((release.message_type, release.own, release.destination), (7, ADDRESS, SERVER));
-    assert_eq!((release.server, test.client.deadline()), (Some(SERVER), None));
-    assert!(test.client.release(test.now).is_none());
-}
