@@ -47,6 +47,7 @@ extern crate alloc;
 
 mod config;
 mod dhcp;
+mod dns;
 mod flow;
 mod interface;
 mod interface_state;
@@ -65,6 +66,7 @@ mod stack;
 mod traffic;
 
 pub use config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
+pub use dns::{ResolveError, Resolver};
 pub use embassy_net_driver::Capabilities;
 pub use interface::{Interface, Services};
 pub use interface_state::InterfaceState;

@@ -5,6 +5,8 @@ use core::cell::{RefCell, RefMut};
 use core::fmt;
 
 use super::engine::Engine;
+use crate::dns::DnsState;
+use crate::interface_state::InterfaceState;
 
 /// A handle on a TCP/IP stack, by which sockets are created. Clones refer to the same stack.
 ///
@@ -26,15 +28,32 @@ use super::engine::Engine;
 /// assert!(is_pending && state.is_up(), "a runner never ends; the first poll finds the link up");
 /// ```
 #[derive(Clone)]
-pub struct Stack(Rc<RefCell<Engine>>);
+pub struct Stack(Rc<Shared>);
+
+struct Shared {
+    engine: RefCell<Engine>,
+    state: Rc<InterfaceState>,
+    dns: RefCell<DnsState>,
+}
 
 impl Stack {
-    pub(super) fn of(engine: Engine) -> Self {
-        Self(Rc::new(RefCell::new(engine)))
+    pub(super) fn of(engine: Engine, state: Rc<InterfaceState>) -> Self {
+        Self(Rc::new(Shared { engine: RefCell::new(engine), state, dns: RefCell::default() }))
+    }
+
+    /// Returns the state of the interface that the stack is on.
+    #[must_use]
+    pub fn state(&self) -> &Rc<InterfaceState> {
+        &self.0.state
+    }
+
+    /// Returns what all resolvers of the stack share.
+    pub(crate) fn dns(&self) -> RefMut<'_, DnsState> {
+        self.0.dns.borrow_mut()
     }
 
     pub(super) fn borrow_mut(&self) -> RefMut<'_, Engine> {
-        self.0.borrow_mut()
+        self.0.engine.borrow_mut()
     }
 }
 

@@ -32,7 +32,7 @@ impl Stack {
     /// Creates a stack on a card, and the future that runs it. Its address is from where `state` sets it.
     #[must_use]
     pub fn new(nic: Box<dyn Nic>, state: Rc<InterfaceState>, seed: u64) -> (Self, Runner) {
-        let stack = Self::of(Engine::new(&*nic, &state, seed));
+        let stack = Self::of(Engine::new(&*nic, &state, seed), state.clone());
         (stack.clone(), Runner::new(stack, nic, state))
     }
 }

@@ -104,6 +104,11 @@ impl SocketTable {
         self.add(socket, Key::Udp(port))
     }
 
+    /// Returns whether no UDP socket is bound to `port`.
+    pub(super) fn is_udp_port_free(&self, port: u16) -> bool {
+        with_port(&self.datagrams, port).is_none()
+    }
+
     /// Removes a socket in any state.
     pub(super) fn remove(&mut self, id: SocketId) {
         self.set_key(id, Key::Unconnected);

@@ -8,9 +8,16 @@ use core::task::Poll;
 
 use smoltcp::socket::udp::{self, PacketBuffer, PacketMetadata, Socket};
 
+use switchboard_runtime::entropy;
+
 use super::handle::Stack;
 use super::socket_error::SocketError;
 use super::socket_table::SocketId;
+
+/// The first of the dynamic ports (RFC 6335, 6), which have both upper bits set.
+const FIRST_DYNAMIC_PORT: u16 = 0xc000;
+/// A stack has far fewer sockets than there are ports, so the first random one is nearly always free.
+const MAX_PORT_ATTEMPTS: usize = 64;
 
 /// The error of receiving a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +74,16 @@ impl UdpSocket {
         socket.bind(port).map_err(|_| SocketError::InvalidPort)?;
         let id = stack.borrow_mut().sockets.add_udp(socket, port).ok_or(SocketError::TooManySockets)?;
         Ok(Self { stack: stack.clone(), id })
+    }
+
+    /// As [`bind`](Self::bind), on a random port that no other socket has, of those for this use (RFC 6056).
+    ///
+    /// # Errors
+    /// [`SocketError::TooManySockets`] when the stack has its maximum of sockets.
+    pub fn bind_any(stack: &Stack, datagrams: usize, bytes: usize) -> Result<Self, SocketError> {
+        let random = (0..MAX_PORT_ATTEMPTS).map(|_| (entropy::random_u64() & 0xffff) as u16 | FIRST_DYNAMIC_PORT);
+        let free = random.into_iter().find(|port| stack.borrow_mut().sockets.is_udp_port_free(*port));
+        Self::bind(stack, free.ok_or(SocketError::TooManySockets)?, datagrams, bytes)
     }
 
     /// Waits for a datagram and copies it into `buffer`. Returns its length and its sender.

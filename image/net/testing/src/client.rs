@@ -23,7 +23,12 @@ pub(crate) struct Client {
     interface: Interface,
     sockets: SocketSet<'static>,
     server: Ipv4Addr,
+    /// The sockets that answer datagrams.
+    services: Vec<(SocketHandle, DatagramService)>,
 }
+
+/// Returns the answers to a datagram.
+pub(crate) type DatagramService = Box<dyn FnMut(&[u8]) -> Vec<Vec<u8>>>;
 
 fn now() -> Instant {
     Instant::from_micros(i64::try_from(clock::now_us()).expect("a test is shorter"))
@@ -36,12 +41,26 @@ impl Client {
         interface.update_ip_addrs(|addresses| {
             addresses.push(IpCidr::new(address.into(), 24)).expect("room for one");
         });
-        Self { card, interface, sockets: SocketSet::new(vec![]), server }
+        Self { card, interface, sockets: SocketSet::new(vec![]), server, services: Vec::new() }
     }
 
     /// Receives and sends frames.
     pub(crate) fn poll(&mut self) {
         self.interface.poll(now(), &mut self.card, &mut self.sockets);
+        for (handle, answer) in &mut self.services {
+            let socket = self.sockets.get_mut::<udp::Socket<'_>>(*handle);
+            while let Ok((datagram, from)) = socket.recv().map(|(datagram, from)| (datagram.to_vec(), from)) {
+                for answer in answer(&datagram) {
+                    socket.send_slice(&answer, from.endpoint).expect("room for the answers");
+                }
+            }
+        }
+    }
+
+    /// Answers datagrams to `port`.
+    pub(crate) fn serve_datagrams(&mut self, port: u16, answer: DatagramService) {
+        let socket = udp_socket(port);
+        self.services.push((self.sockets.add(socket), answer));
     }
 
     pub(crate) fn connect(&mut self, port: u16, local_port: u16) -> Connection {
@@ -61,9 +80,7 @@ impl Client {
 
     /// Creates a UDP socket that has sent one datagram.
     pub(crate) fn send_datagram(&mut self, port: u16, local_port: u16, datagram: &[u8]) -> SocketHandle {
-        let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 4096]);
-        let mut socket = udp::Socket::new(buffer(), buffer());
-        socket.bind(local_port).expect("a valid port");
+        let mut socket = udp_socket(local_port);
         socket.send_slice(datagram, (self.server, port)).expect("room for one datagram");
         self.sockets.add(socket)
     }
@@ -72,4 +89,11 @@ impl Client {
         let (datagram, _) = self.sockets.get_mut::<udp::Socket<'_>>(handle).recv().ok()?;
         Some(datagram.to_vec())
     }
+}
+
+fn udp_socket(port: u16) -> udp::Socket<'static> {
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 16], vec![0; 16_384]);
+    let mut socket = udp::Socket::new(buffer(), buffer());
+    socket.bind(port).expect("a valid port");
+    socket
 }

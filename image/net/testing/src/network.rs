@@ -1,12 +1,13 @@
 //! A stack, its tasks and a client, which a test moves on step by step.
 
+use core::cell::Cell;
 use core::fmt;
 use core::net::Ipv4Addr;
 use std::rc::Rc;
 
 use smoltcp::socket::tcp;
 use switchboard::config::Address;
-use switchboard_net::{AddressSource, InterfaceState, Mac, Stack};
+use switchboard_net::{AddressSource, InterfaceConfig, InterfaceState, Mac, Stack};
 use switchboard_runtime::tasks::{TaskGroup, Tasks};
 
 use crate::card::TestCard;
@@ -45,10 +46,15 @@ impl TestNetwork {
     /// As [`new`](Self::new), on a link that loses one of so many frames in each direction; with 0 none.
     #[must_use]
     pub fn lossy(loss_interval: usize) -> Self {
+        Self::create(loss_interval, InterfaceConfig::default())
+    }
+
+    fn create(loss_interval: usize, config: InterfaceConfig) -> Self {
         let (card, peer) = TestCard::lossy_pair(loss_interval);
         let source = AddressSource::Static { address: ADDRESS, prefix: 24, gateway: None };
         let function = Address::new(0, 0, 1, 0);
-        let state = Rc::new(InterfaceState::new(function, "test", Mac([2, 0, 0, 0, 0, 1]), source, 0));
+        let state = InterfaceState::new(function, "test", Mac([2, 0, 0, 0, 0, 1]), source, 0).with_config(config);
+        let state = Rc::new(state);
         let (stack, runner) = Stack::new(Box::new(card), state.clone(), 1);
         let executor = Executor::new();
         let tasks = executor.tasks();
@@ -60,6 +66,12 @@ impl TestNetwork {
         network.step();
         network.step();
         network
+    }
+
+    /// As [`new`](Self::new), with a configuration besides the address: servers, search domains, the host name.
+    #[must_use]
+    pub fn with_config(config: InterfaceConfig) -> Self {
+        Self::create(0, config)
     }
 
     /// Returns the stack, to create sockets and start services.
@@ -91,6 +103,45 @@ impl TestNetwork {
         clock::advance_us(STEP_US);
         self.executor.poll();
         self.client.poll();
+    }
+
+    /// Runs a future as a task of the stack, until it is ready.
+    ///
+    /// # Panics
+    /// When it is not ready within ten minutes of the test's time.
+    pub fn wait<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> T {
+        let result = Rc::new(Cell::new(None));
+        let place = result.clone();
+        self.group.add(async move { place.set(Some(future.await)) });
+        for _ in 0..MAX_STEPS {
+            self.step();
+            if let Some(result) = result.take() {
+                return result;
+            }
+        }
+        panic!("the future is not ready");
+    }
+
+    /// Has the client answer each datagram to `port` with the datagrams that `answer` returns.
+    ///
+    /// ```
+    /// use switchboard_net::UdpSocket;
+    /// use switchboard_net_testing::TestNetwork;
+    ///
+    /// let mut network = TestNetwork::new();
+    /// network.serve_datagrams(69, |datagram| vec![datagram.to_ascii_uppercase()]);
+    /// let socket = UdpSocket::bind_any(network.stack(), 4, 4096)?;
+    /// let answer = network.wait(async move {
+    ///     let mut buffer = [0; 100];
+    ///     socket.send(b"abc", ([10, 0, 0, 2], 69).into()).await.expect("a valid address");
+    ///     let (length, _from) = socket.receive(&mut buffer).await.expect("a short answer");
+    ///     buffer[..length].to_vec()
+    /// });
+    /// assert_eq!(answer, b"ABC");
+    /// # Ok::<_, switchboard_net::SocketError>(())
+    /// ```
+    pub fn serve_datagrams(&mut self, port: u16, answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + 'static) {
+        self.client.serve_datagrams(port, Box::new(answer));
     }
 
     /// Connects to `port`, sends `request`, closes that side, and returns what the stack sends until it closes too.
