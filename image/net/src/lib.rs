@@ -45,6 +45,7 @@
 
 extern crate alloc;
 
+mod checksum;
 mod config;
 mod dhcp;
 mod dns;

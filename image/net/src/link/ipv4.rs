@@ -2,12 +2,16 @@
 
 use core::net::Ipv4Addr;
 
-use etherparse::checksum::Sum16BitWords;
+use crate::checksum::Sum;
 
 /// Bytes of a header without options.
 pub(crate) const IPV4_HEADER: usize = 20;
+pub(crate) const PROTOCOL_ICMP: u8 = 1;
 pub(crate) const PROTOCOL_TCP: u8 = 6;
 pub(crate) const PROTOCOL_UDP: u8 = 17;
+
+/// Routers that a packet may pass (RFC 1340).
+pub(crate) const TIME_TO_LIVE: u8 = 64;
 
 /// What a received packet's header has of interest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +38,8 @@ impl Ipv4Header {
             && header_length >= IPV4_HEADER
             && header_length <= total_length
             && total_length <= packet.len();
-        if !is_consistent || sum(&packet[..header_length]) != 0 {
+        let options = packet.get(IPV4_HEADER..header_length).unwrap_or_default();
+        if !is_consistent || Sum::default().add_20(ip).add(options).checksum() != [0; 2] {
             return None;
         }
         Some(Self {
@@ -48,20 +53,33 @@ impl Ipv4Header {
     }
 }
 
-/// Returns the checksum of a header.
-#[inline]
-fn sum(header: &[u8]) -> u16 {
-    Sum16BitWords::new().add_slice(header).ones_complement()
-}
-
 /// Writes the checksum into the header of a packet, whose checksum field is zero.
 #[inline]
 pub(crate) fn fill_checksum(packet: &mut [u8]) {
     if let Some(header) = packet.first_chunk_mut::<IPV4_HEADER>() {
-        // The sum is in native byte order, so the result is too.
-        let checksum = sum(header);
-        header[10..12].copy_from_slice(&checksum.to_ne_bytes());
+        let checksum = Sum::default().add_20(header).checksum();
+        header[10..12].copy_from_slice(&checksum);
     }
+}
+
+/// Writes a header without options, for a packet that may be fragmented, before a payload of so many bytes.
+pub(crate) fn write_header(
+    header: &mut [u8],
+    payload_length: usize,
+    protocol: u8,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+) {
+    let Some(ip) = header.first_chunk_mut::<IPV4_HEADER>() else { return };
+    *ip = [0; IPV4_HEADER];
+    // A longer payload is never passed.
+    let total_length = u16::try_from(IPV4_HEADER + payload_length).unwrap_or(u16::MAX);
+    ip[0] = 0x45;
+    ip[2..4].copy_from_slice(&total_length.to_be_bytes());
+    (ip[8], ip[9]) = (TIME_TO_LIVE, protocol);
+    ip[12..16].copy_from_slice(&source.octets());
+    ip[16..20].copy_from_slice(&destination.octets());
+    fill_checksum(header);
 }
 
 /// Returns the destination of a packet; unspecified for one that is too short.

@@ -1,11 +1,11 @@
-//! Checksums in software: eight bytes at a time instead of smoltcp's two, which saves a fifth of the instructions for a
-//! full frame. Those of IPv4 headers always are: the link layer verifies them.
+//! Checksums of packets in software: eight bytes at a time instead of smoltcp's two, which saves a fifth of the
+//! instructions for a full frame. Those of IPv4 headers always are: the link layer verifies them.
 //!
 //! If the card computes some of TCP's and UDP's (checksum offload), all of these are left to smoltcp and the card.
 
 use embassy_net_driver::{Checksum, ChecksumCapabilities};
-use etherparse::checksum::Sum16BitWords;
 
+use crate::checksum::Sum;
 use crate::link::ipv4::{self, PROTOCOL_UDP};
 use crate::segment::Segment;
 
@@ -16,14 +16,14 @@ pub(super) fn are_in_software(card: &ChecksumCapabilities) -> bool {
 
 /// Returns the sum of a segment and its pseudo header (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1).
 #[inline]
-fn sum(packet: &[u8], segment: &Segment) -> Sum16BitWords {
+fn sum(packet: &[u8], segment: &Segment) -> Sum {
     // Two bytes of the length are enough: a packet has no more than 65,575 bytes, its headers included.
     let length = (segment.range.len() as u64 & 0xffff) as u16;
-    Sum16BitWords::new()
-        .add_slice(&packet[segment.addresses.clone()])
-        .add_2bytes([0, segment.protocol])
-        .add_2bytes(length.to_be_bytes())
-        .add_slice(&packet[segment.range.clone()])
+    Sum::default()
+        .add(&packet[segment.addresses.clone()])
+        .add_u16(segment.protocol.into())
+        .add_u16(length)
+        .add(&packet[segment.range.clone()])
 }
 
 /// Verifies the checksum of a received segment. Returns `true` for a datagram that has none.
@@ -31,7 +31,7 @@ fn sum(packet: &[u8], segment: &Segment) -> Sum16BitWords {
 pub(super) fn is_valid(packet: &[u8], segment: &Segment) -> bool {
     // Zero in a UDP datagram: the sender has computed none (RFC 768).
     let is_absent = segment.protocol == PROTOCOL_UDP && packet[segment.checksum..segment.checksum + 2] == [0, 0];
-    is_absent || sum(packet, segment).ones_complement() == 0
+    is_absent || sum(packet, segment).checksum() == [0; 2]
 }
 
 /// Writes the checksums into a packet whose checksum fields are zero: that of an IPv4 header, and with `has_segment` that
@@ -42,13 +42,12 @@ pub(super) fn fill(packet: &mut [u8], has_segment: bool) {
         ipv4::fill_checksum(packet);
     }
     if has_segment && let Some(segment) = Segment::of_sent(packet) {
-        let sum = sum(packet, &segment);
-        let checksum = match segment.protocol {
-            PROTOCOL_UDP => sum.to_ones_complement_with_no_zero(),
-            _ => sum.ones_complement(),
+        let checksum = match (sum(packet, &segment).checksum(), segment.protocol) {
+            // In a UDP datagram, zero is none (RFC 768).
+            ([0, 0], PROTOCOL_UDP) => [0xff; 2],
+            (checksum, _) => checksum,
         };
-        // The sum is in native byte order, so the result is too.
-        packet[segment.checksum..segment.checksum + 2].copy_from_slice(&checksum.to_ne_bytes());
+        packet[segment.checksum..segment.checksum + 2].copy_from_slice(&checksum);
     }
 }
 
