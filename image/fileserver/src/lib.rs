@@ -20,7 +20,7 @@
 //! impl Site for Page {
 //!     fn answer(&'static self, request: &Request<'_>) -> Answer {
 //!         let file = self.files.answer(request);
-//!         file.unwrap_or_else(|| Answer::Now(Response::text(StatusCode::NotFound, "Nothing is here\n")))
+//!         file.unwrap_or_else(|| Answer::Now(Response::text(StatusCode::NOT_FOUND, "Nothing is here\n")))
 //!     }
 //! }
 //!
@@ -35,7 +35,7 @@
 //!
 //! let mut network = TestNetwork::new();
 //! switchboard_http::serve(network.group(), network.stack(), page, HttpCounters::leak());
-//! let response = network.exchange(80, b"GET /files/hello.txt HTTP/1.1\r\nRange: bytes=7-\r\n\r\n");
+//! let response = network.exchange(80, b"GET /files/hello.txt HTTP/1.1\r\nHost: x\r\nRange: bytes=7-\r\n\r\n");
 //! let response = String::from_utf8_lossy(&response);
 //! assert!(response.starts_with("HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain"));
 //! assert!(response.ends_with("\r\n\r\nworld"));

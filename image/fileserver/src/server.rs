@@ -90,7 +90,7 @@ impl FileServer {
     /// Answers a request by the rest of its path after the prefix, which is empty or begins with a slash.
     fn serve(&self, rest: &str, request: &Request<'_>) -> Answer {
         let path = escape::decode(rest).filter(|path| path.len() <= MAX_PATH_BYTES);
-        let Some(path) = path else { return Answer::Now(Response::text(StatusCode::BadRequest, "Bad path\n")) };
+        let Some(path) = path else { return Answer::Now(Response::text(StatusCode::BAD_REQUEST, "Bad path\n")) };
         let Some(inside) = path.strip_prefix('/') else {
             return Answer::Now(to_directory(format!("{}/", self.prefix)));
         };
@@ -104,12 +104,12 @@ impl FileServer {
     fn directory(&self, path: &str) -> Response {
         let content = self.list(path);
         if self.volumes.is_indexing() && content.is_none() {
-            let response = Response::text(StatusCode::ServiceUnavailable, "The disks are still being read\n");
+            let response = Response::text(StatusCode::SERVICE_UNAVAILABLE, "The disks are still being read\n");
             return response.with_header("Retry-After", "1");
         }
         content.unwrap_or_else(|| match self.volumes.count() {
-            None => Response::text(StatusCode::NotFound, "No disk with files\n"),
-            Some(_) => Response::text(StatusCode::NotFound, "No such file\n"),
+            None => Response::text(StatusCode::NOT_FOUND, "No disk with files\n"),
+            Some(_) => Response::text(StatusCode::NOT_FOUND, "No such file\n"),
         })
     }
 
@@ -138,7 +138,7 @@ impl FileServer {
         }
         let title = escape::HtmlText(path);
         let page = include_str!("list.html").replace("{title}", &title.to_string()).replace("{rows}", &rows);
-        Some(Response::new(StatusCode::Ok, HTML, page))
+        Some(Response::new(StatusCode::OK, HTML, page))
     }
 }
 
@@ -147,14 +147,14 @@ fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
     // An archive does not change while it is served; another archive has other times, sizes or sectors.
     let tag = format!("\"{:x}-{:x}-{:x}\"", entry.modified, entry.size, entry.sector);
     if request.header("if-none-match").is_some_and(|known| known == "*" || known.contains(&tag)) {
-        return Answer::Now(Response::fixed(StatusCode::NotModified, TEXT, b"").with_header("ETag", tag));
+        return Answer::Now(Response::fixed(StatusCode::NOT_MODIFIED, TEXT, b"").with_header("ETag", tag));
     }
     let range = request.header("range").map_or(Ok(None), |range| parse_range(range, entry.size));
     let (status, bytes) = match range {
-        Ok(None) => (StatusCode::Ok, 0..entry.size),
-        Ok(Some(range)) => (StatusCode::PartialContent, range),
+        Ok(None) => (StatusCode::OK, 0..entry.size),
+        Ok(Some(range)) => (StatusCode::PARTIAL_CONTENT, range),
         Err(error) => {
-            let response = Response::text(StatusCode::RangeNotSatisfiable, "No such bytes\n");
+            let response = Response::text(StatusCode::RANGE_NOT_SATISFIABLE, "No such bytes\n");
             return Answer::Now(response.with_header("Content-Range", format!("bytes */{}", error.size)));
         }
     };
@@ -164,12 +164,12 @@ fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
         let response = match FileSource::open(disk, entry, bytes).await {
             Ok(source) => Response::stream(status, content_type, length, source),
             Err(BlockError::Gone { .. }) => {
-                return Response::text(StatusCode::ServiceUnavailable, "The disk was taken away\n");
+                return Response::text(StatusCode::SERVICE_UNAVAILABLE, "The disk was taken away\n");
             }
-            Err(error) => return Response::new(StatusCode::InternalServerError, TEXT, format!("{error}\n")),
+            Err(error) => return Response::new(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         };
         let response = response.with_header("Accept-Ranges", "bytes").with_header("ETag", tag);
-        if status == StatusCode::Ok {
+        if status == StatusCode::OK {
             return response;
         }
         let range = format!("bytes {}-{}/{}", range.start, range.end - 1, entry.size);
@@ -178,7 +178,7 @@ fn file(disk: Disk, entry: Entry, path: &str, request: &Request<'_>) -> Answer {
 }
 
 fn to_directory(path: String) -> Response {
-    Response::text(StatusCode::MovedPermanently, "It is a directory\n").with_header("Location", path)
+    Response::text(StatusCode::MOVED_PERMANENTLY, "It is a directory\n").with_header("Location", path)
 }
 
 /// The body of a response: a range of a file, read from its disk.

@@ -13,13 +13,13 @@ use core::cell::Cell;
 ///
 /// impl Site for Empty {
 ///     fn answer(&'static self, _request: &Request<'_>) -> Answer {
-///         Answer::Now(Response::text(StatusCode::NotFound, "Nothing is here\n"))
+///         Answer::Now(Response::text(StatusCode::NOT_FOUND, "Nothing is here\n"))
 ///     }
 /// }
 ///
 /// let (mut network, counters) = (TestNetwork::new(), HttpCounters::leak());
 /// switchboard_http::serve(network.group(), network.stack(), &Empty, counters);
-/// network.exchange(80, b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+/// network.exchange(80, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
 /// network.exchange(80, b"this is not HTTP\r\n\r\n");
 /// assert_eq!((counters.connections(), counters.requests(), counters.malformed()), (2, 2, 1));
 /// ```

@@ -14,20 +14,27 @@
 //! impl Site for Page {
 //!     fn answer(&'static self, request: &Request<'_>) -> Answer {
 //!         Answer::Now(match request.path {
-//!             "/" => Response::text(StatusCode::Ok, "hello\n"),
-//!             _ => Response::text(StatusCode::NotFound, "Nothing is here\n"),
+//!             "/" => Response::text(StatusCode::OK, "hello\n"),
+//!             _ => Response::text(StatusCode::NOT_FOUND, "Nothing is here\n"),
 //!         })
 //!     }
 //! }
 //!
 //! let mut network = TestNetwork::new();
 //! switchboard_http::serve(network.group(), network.stack(), &Page, HttpCounters::leak());
-//! let response = network.exchange(80, b"GET / HTTP/1.1\r\n\r\n");
+//! let response = network.exchange(80, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 //! assert!(response.starts_with(b"HTTP/1.1 200 OK\r\n") && response.ends_with(b"\r\n\r\nhello\n"));
 //! ```
 //!
-//! Only GET and HEAD are served; a body of a request is skipped. Connections without progress are closed after some
-//! seconds.
+//! A site gets GET and HEAD; it lists the other methods that it serves by [`Site::methods`]. Bodies are read as a stream
+//! ([`RequestBody`]), and responses may be streams, too ([`Response::stream`], [`Response::written`]).
+//!
+//! What a client may take, memory and time alike, is limited: see [`Server`].
+//!
+//! # Dependencies in the public interface
+//!
+//! `embedded-io-async` 0.7, whose traits the bodies and streams implement, `serde` 1, and the crates `switchboard-net` and
+//! `switchboard-runtime`.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -37,21 +44,17 @@ extern crate alloc;
 mod body;
 mod connection;
 mod counters;
-mod head;
+mod request;
 mod response;
 mod server;
 mod site;
-mod status_code;
 #[cfg(test)]
 mod tests;
-mod timeouts;
-mod transport;
 
-pub use body::{Body, BodySource};
-pub use connection::HTTP;
+pub use body::{Body, BodyError, BodyFunction, BodySource, BodyWriter, RequestBody, UpgradeFunction};
+pub use connection::{HTTP, Transport, UpgradedStream};
 pub use counters::HttpCounters;
-pub use head::Request;
-pub use response::{HTML, Response, TEXT};
-pub use server::{serve, start};
+pub use request::{Method, Methods, QueryPairs, Request, RequestHead, percent_decode};
+pub use response::{HTML, Response, StatusCode, TEXT, parse_date};
+pub use server::{Server, serve, start};
 pub use site::{Answer, Site};
-pub use status_code::StatusCode;

@@ -22,7 +22,7 @@ fn malformed_requests_get_4xx() {
         ("no version", b"GET /\r\n\r\n".to_vec()),
         ("another protocol", b"GET / SMTP/9.9\r\nHost: x\r\n\r\n".to_vec()),
         ("a header without a colon", b"GET / HTTP/1.1\r\nHost x\r\n\r\n".to_vec()),
-        ("a header that is too long", format!("GET / HTTP/1.1\r\n{header}\r\n").into_bytes()),
+        ("a header that is too long", format!("GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n").into_bytes()),
         ("a length that is no number", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n".to_vec()),
     ];
     for (name, request) in cases {

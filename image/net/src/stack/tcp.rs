@@ -229,6 +229,12 @@ impl TcpSocket {
         self.change(Socket::abort);
     }
 
+    /// Returns how many bytes were written and are not acknowledged yet.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.with(|socket| socket.send_queue()).unwrap_or(0)
+    }
+
     /// Returns the address and port of the peer, while connected.
     #[must_use]
     pub fn remote_endpoint(&self) -> Option<SocketAddr> {

@@ -25,7 +25,7 @@ pub(super) fn serve(site: &Site) -> Response {
     network(&mut text, site);
     http(&mut text, site);
     memory(&mut text);
-    Response::new(StatusCode::Ok, "text/plain; version=0.0.4; charset=utf-8", text.0)
+    Response::new(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.0)
 }
 
 /// The text of the response.

@@ -38,15 +38,15 @@ impl http::Site for Site {
     fn answer(&'static self, request: &Request<'_>) -> Answer {
         Answer::Now(match request.path {
             // Thirteen bytes, for benchmarks: it neither allocates nor waits.
-            "/hello" => Response::fixed(StatusCode::Ok, TEXT, HELLO),
-            "/" => Response::fixed(StatusCode::Ok, HTML, PAGE),
+            "/hello" => Response::fixed(StatusCode::OK, TEXT, HELLO),
+            "/" => Response::fixed(StatusCode::OK, HTML, PAGE),
             "/functions" => functions::serve(self),
             "/interrupts" => interrupts::serve(self),
             "/status" => status::serve(self),
             "/metrics" => metrics::serve(self),
             _ => match self.files.answer(request) {
                 Some(answer) => return answer,
-                None => Response::text(StatusCode::NotFound, "Not found\n"),
+                None => Response::text(StatusCode::NOT_FOUND, "Not found\n"),
             },
         })
     }

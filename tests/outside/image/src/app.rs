@@ -21,8 +21,8 @@ impl Site for Page {
     fn answer(&'static self, request: &Request<'_>) -> Answer {
         self.files.answer(request).unwrap_or_else(|| {
             Answer::Now(match self.result.get() {
-                Some(result) => Response::new(StatusCode::Ok, TEXT, format!("10! = {result}\n")),
-                None => Response::text(StatusCode::ServiceUnavailable, "no calculator\n"),
+                Some(result) => Response::new(StatusCode::OK, TEXT, format!("10! = {result}\n")),
+                None => Response::text(StatusCode::SERVICE_UNAVAILABLE, "no calculator\n"),
             })
         })
     }

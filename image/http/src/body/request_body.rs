@@ -1,0 +1,284 @@
+//! Bodies of requests.
+
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::future::poll_fn;
+use core::task::{Context, Poll, ready};
+
+use super::body_error::BodyError;
+use super::decoder::Decoder;
+use crate::connection::{ByteStream, StreamError};
+use crate::request::Framing;
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The body of a request, which is read from the connection: [`Request::body`](crate::Request::body) opens it.
+///
+/// It is read at most as fast as it is used, in the receive buffer. `100-continue` is answered when it is first read. What
+/// is left unread after the response is skipped; if that is much, the connection is closed. A client that sends too slowly
+/// is an error.
+///
+/// ```
+/// use switchboard_http::{Answer, HttpCounters, Methods, Request, Response, Site, StatusCode, TEXT};
+/// use switchboard_net_testing::TestNetwork;
+///
+/// struct Reverser;
+///
+/// impl Site for Reverser {
+///     fn methods(&self, _path: &str) -> Methods {
+///         Methods::NONE.with(switchboard_http::Method::Post)
+///     }
+///
+///     fn answer(&'static self, request: &Request<'_>) -> Answer {
+///         let mut body = request.body();
+///         Answer::later(async move {
+///             match body.collect(1000).await {
+///                 Ok(bytes) => Response::new(StatusCode::OK, TEXT, bytes.into_iter().rev().collect::<Vec<u8>>()),
+///                 Err(error) => error.into(),
+///             }
+///         })
+///     }
+/// }
+///
+/// let mut network = TestNetwork::new();
+/// switchboard_http::serve(network.group(), network.stack(), &Reverser, HttpCounters::leak());
+/// let response = network.exchange(80, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
+/// assert!(response.ends_with(b"\r\n\r\ncba"));
+/// let chunks = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+/// assert!(network.exchange(80, chunks).ends_with(b"\r\n\r\ncba"));
+/// ```
+pub struct RequestBody {
+    /// `None` without a body.
+    shared: Option<Rc<BodyShared>>,
+}
+
+/// A body, shared by its reader and the server, which skips what is left of it.
+pub(crate) struct BodyShared {
+    stream: Rc<dyn ByteStream>,
+    decoder: RefCell<Decoder>,
+    /// How many bytes of the interim response are still to be sent.
+    interim_bytes: Cell<usize>,
+    error: Cell<Option<BodyError>>,
+}
+
+impl BodyShared {
+    pub(crate) fn new(stream: Rc<dyn ByteStream>, framing: Framing) -> Rc<Self> {
+        let interim_bytes = if framing.expects_continue { CONTINUE.len() } else { 0 };
+        let decoder = RefCell::new(Decoder::new(framing.body));
+        Rc::new(Self { stream, decoder, interim_bytes: Cell::new(interim_bytes), error: Cell::new(None) })
+    }
+
+    /// Returns whether the rest can be skipped by reading at most so many bytes.
+    pub(crate) fn can_skip(&self, max_bytes: u64) -> bool {
+        // A client that still waits for the interim response may send the body or not.
+        self.error.get().is_none() && self.interim_bytes.get() == 0 && self.decoder.borrow().min_rest() <= max_bytes
+    }
+
+    /// Makes further reads fail, as the response was sent.
+    pub(crate) fn close(&self) {
+        self.error.set(self.error.get().or(Some(BodyError::Disconnected)));
+    }
+
+    /// Skips the rest, unless there are more than so many bytes.
+    pub(crate) async fn skip(&self, mut max_bytes: usize) -> Result<(), BodyError> {
+        while !self.decoder.borrow().is_done() {
+            let (mut skipped, limit) = (0, max_bytes);
+            let mut skip = |data: &mut [u8]| {
+                skipped = data.len();
+                data.len()
+            };
+            poll_fn(|context| self.poll_content(context, &mut skip)).await?;
+            max_bytes = max_bytes.checked_sub(skipped.max(1)).ok_or(BodyError::TooLarge { limit })?;
+        }
+        Ok(())
+    }
+
+    /// Waits for content, and passes it to `read`, which returns how much it has consumed. Returns false at the end.
+    fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        read: &mut dyn FnMut(&mut [u8]) -> usize,
+    ) -> Poll<Result<bool, BodyError>> {
+        if let Some(error) = self.error.get() {
+            return Poll::Ready(Err(error));
+        }
+        let has_read = Cell::new(false);
+        let mut read = |data: &mut [u8]| {
+            has_read.set(true);
+            read(data)
+        };
+        loop {
+            if self.decoder.borrow().is_done() {
+                return Poll::Ready(Ok(false));
+            }
+            ready!(self.poll_interim(context))?;
+            ready!(self.poll_content(context, &mut read))?;
+            if has_read.get() {
+                return Poll::Ready(Ok(true));
+            }
+        }
+    }
+
+    /// Reads once: what frames the content, and content, if there is some.
+    fn poll_content(
+        &self,
+        context: &mut Context<'_>,
+        read: &mut dyn FnMut(&mut [u8]) -> usize,
+    ) -> Poll<Result<(), BodyError>> {
+        let mut result = Ok(());
+        let mut decode = |data: &mut [u8]| {
+            let mut decoder = self.decoder.borrow_mut();
+            match decoder.decode(data) {
+                Ok((skipped, 0)) => skipped,
+                Ok((skipped, length)) => {
+                    let taken = read(&mut data[skipped..skipped + length]).min(length);
+                    decoder.advance(taken);
+                    skipped + taken
+                }
+                Err(error) => {
+                    result = Err(error);
+                    0
+                }
+            }
+        };
+        let outcome = ready!(self.stream.poll_read(context, &mut decode));
+        let result = outcome.map_err(BodyError::from).and(result);
+        if result.is_err() {
+            self.error.set(result.err());
+        }
+        Poll::Ready(result)
+    }
+
+    /// Sends the interim response, if the client waits for it.
+    fn poll_interim(&self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        while self.interim_bytes.get() > 0 {
+            let mut write = |room: &mut [u8]| {
+                let rest = &CONTINUE[CONTINUE.len() - self.interim_bytes.get()..];
+                let length = rest.len().min(room.len());
+                room[..length].copy_from_slice(&rest[..length]);
+                self.interim_bytes.set(rest.len() - length);
+                length
+            };
+            let written = ready!(self.stream.poll_write(context, &mut write));
+            written.map_err(|_| BodyError::Disconnected)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl RequestBody {
+    /// Creates a body without content.
+    pub(crate) const fn empty() -> Self {
+        Self { shared: None }
+    }
+
+    pub(crate) const fn new(shared: Rc<BodyShared>) -> Self {
+        Self { shared: Some(shared) }
+    }
+
+    /// Waits for content, and passes it to `read` where it arrived. `read` returns how many bytes it has consumed, and a
+    /// result. Returns `None` at the end. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// All but [`BodyError::TooLarge`].
+    pub async fn read_with<R>(&mut self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<Option<R>, BodyError> {
+        let Some(shared) = &self.shared else { return Ok(None) };
+        let (mut read, mut result) = (Some(read), None);
+        let mut act = |data: &mut [u8]| {
+            let Some(read) = read.take() else { return 0 };
+            let (taken, value) = read(data);
+            result = Some(value);
+            taken
+        };
+        poll_fn(|context| shared.poll_read(context, &mut act)).await?;
+        Ok(result)
+    }
+
+    /// Waits for content, and copies it. Returns the number of bytes; 0 at the end. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// All but [`BodyError::TooLarge`].
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
+        let copy = |data: &mut [u8]| {
+            let length = data.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&data[..length]);
+            (length, length)
+        };
+        Ok(self.read_with(copy).await?.unwrap_or(0))
+    }
+
+    /// Reads the rest of the body, which has at most so many bytes.
+    ///
+    /// # Errors
+    /// Any [`BodyError`].
+    pub async fn collect(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
+        let mut bytes = Vec::new();
+        let rest = self.shared.as_ref().map_or(0, |shared| shared.decoder.borrow().min_rest());
+        let rest = usize::try_from(rest).ok().filter(|rest| *rest <= limit).ok_or(BodyError::TooLarge { limit })?;
+        // A length is only a claim until the bytes arrive.
+        bytes.try_reserve(rest.min(4096)).map_err(|_| BodyError::NoMemory)?;
+        loop {
+            let append = |data: &mut [u8]| {
+                let result = match bytes.len() + data.len() <= limit {
+                    false => Err(BodyError::TooLarge { limit }),
+                    true => bytes.try_reserve(data.len()).map_err(|_| BodyError::NoMemory),
+                };
+                if result.is_ok() {
+                    bytes.extend_from_slice(data);
+                }
+                (data.len(), result)
+            };
+            match self.read_with(append).await? {
+                Some(result) => result?,
+                None => return Ok(bytes),
+            }
+        }
+    }
+
+    /// Reads the rest of the body as text, which has at most so many bytes.
+    ///
+    /// # Errors
+    /// Any [`BodyError`]; [`BodyError::Malformed`] unless it is UTF-8.
+    pub async fn text(&mut self, limit: usize) -> Result<String, BodyError> {
+        String::from_utf8(self.collect(limit).await?).map_err(|_| BodyError::Malformed("The body is not UTF-8\n"))
+    }
+
+    /// Returns the trailers after the last chunk (RFC 9112, 7.1.2), once the body was read to its end.
+    #[must_use]
+    pub fn trailers(&self) -> Vec<(String, String)> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let decoder = shared.decoder.borrow();
+        let lines = core::str::from_utf8(decoder.trailers()).unwrap_or_default().split("\r\n");
+        let pairs = lines.filter_map(|line| line.split_once(':'));
+        pairs.map(|(name, value)| (name.into(), value.trim_matches([' ', '\t']).into())).collect()
+    }
+}
+
+impl embedded_io_async::ErrorType for RequestBody {
+    type Error = BodyError;
+}
+
+impl embedded_io_async::Read for RequestBody {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
+        Self::read(self, buffer).await
+    }
+}
+
+impl From<StreamError> for BodyError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Disconnected => Self::Disconnected,
+            StreamError::TimedOut => Self::TimedOut,
+        }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decoder = self.shared.as_ref().map(|shared| shared.decoder.borrow());
+        f.debug_tuple("RequestBody").field(&decoder).finish()
+    }
+}

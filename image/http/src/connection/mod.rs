@@ -1,0 +1,100 @@
+//! One connection: reads requests and writes their responses, in order.
+
+mod activity;
+mod deadlines;
+mod exchange;
+mod receive;
+mod state;
+mod transport;
+mod upgraded;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use switchboard_net::Disconnected;
+
+pub(crate) use deadlines::Deadlines;
+use exchange::{Exchange, Next};
+use receive::{Received, receive};
+pub(crate) use state::Connection;
+pub use transport::Transport;
+pub(crate) use transport::{ByteStream, StreamError, write_all};
+pub use upgraded::UpgradedStream;
+
+use crate::counters::HttpCounters;
+use crate::request::{Framing, RequestError};
+use crate::response::Response;
+use crate::site::{Answer, Site};
+
+/// The [mark](switchboard_runtime::mark) of an HTTP request that is answered.
+pub const HTTP: u16 = 30;
+
+/// Serves requests until the client closes its side, or the connection is reset.
+pub(crate) async fn serve<T: Transport + 'static>(
+    connection: &Rc<Connection<T>>,
+    site: &'static dyn Site,
+    counters: &HttpCounters,
+) {
+    // The pieces of a head that is incomplete.
+    let mut pieces = Vec::new();
+    loop {
+        let received =
+            connection.transport.read_with(|data| receive(data, &mut pieces, connection, site, counters)).await;
+        let exchange = match received {
+            Ok(Received::Request(exchange)) => exchange,
+            Ok(Received::Incomplete) => {
+                connection.begin_head();
+                continue;
+            }
+            Ok(Received::Refused(error)) => {
+                counters.count_malformed();
+                return refuse(connection, error).await;
+            }
+            // The client has closed its side between two requests, or a deadline has closed the connection.
+            Err(Disconnected) if pieces.is_empty() || connection.is_closing() => return,
+            Err(Disconnected) => {
+                counters.count_malformed();
+                return refuse(connection, RequestError::CUT_OFF).await;
+            }
+        };
+        let exchange = match send_at_once(connection, exchange).await {
+            Ok(None) => {
+                connection.set_idle();
+                continue;
+            }
+            Ok(Some(exchange)) => exchange,
+            Err(Disconnected) => return,
+        };
+        // Apart, so that an idle connection takes less memory.
+        match Box::pin(exchange.finish(connection)).await {
+            Ok(Next::Request) => connection.begin_idle(),
+            Ok(Next::Close) | Err(Disconnected) => return,
+        }
+    }
+}
+
+/// Sends a response that is at hand and fits into the transmit buffer, to a request without a body. Returns any other
+/// exchange.
+#[inline]
+async fn send_at_once<T: Transport>(
+    connection: &Connection<T>,
+    exchange: Exchange,
+) -> Result<Option<Exchange>, Disconnected> {
+    let Exchange { framing, answer: Answer::Now(response), body: None } = &exchange else { return Ok(Some(exchange)) };
+    if framing.has_body() || !framing.keeps_alive || response.body().bytes().is_none() {
+        return Ok(Some(exchange));
+    }
+    let written = connection.transport.write_with(|room| {
+        let length = response.compose(*framing, &connection.date(), room);
+        (length.unwrap_or(0), length.is_some())
+    });
+    Ok(if written.await? { None } else { Some(exchange) })
+}
+
+/// Sends the response to a request that is refused.
+#[cold]
+async fn refuse<T: Transport + 'static>(connection: &Rc<Connection<T>>, error: RequestError) {
+    let exchange = Exchange { framing: Framing::REFUSED, answer: Answer::Now(Response::from(error)), body: None };
+    let _ = Box::pin(exchange.finish(connection)).await;
+}

@@ -1,0 +1,290 @@
+//! A connection: its transport, what it is doing, and until when.
+
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use switchboard_net::Disconnected;
+
+use super::activity::{Activity, MinProgress};
+use super::deadlines::{Deadlines, Tick};
+use super::transport::{self, ByteStream, StreamError, Transport};
+use crate::request::{Framing, RequestError};
+use crate::response::Response;
+
+/// For the first request of a connection to begin.
+const FIRST_REQUEST_SECONDS: u64 = 10;
+/// For the next request of a connection to begin.
+const KEEP_ALIVE_SECONDS: u64 = 15;
+/// For a whole head, from its first byte on.
+const HEAD_SECONDS: u64 = 10;
+/// For the rest of a body that was not read.
+const SKIP_SECONDS: u64 = 5;
+/// For the peer to close its side after a deadline has closed ours.
+const CLOSE_SECONDS: u64 = 3;
+/// For the body of a request, while it is waited for: 200 bytes a second.
+const MIN_READ: MinProgress = MinProgress { ticks: 15, bytes: 3000 };
+/// For a response, while there is no room for more of it: 100 bytes a second. The time is long, since a reader may pause.
+const MIN_WRITE: MinProgress = MinProgress { ticks: 120, bytes: 12_000 };
+/// For the end of a response that waits in the transmit buffer: the same, in eight parts.
+const MIN_FLUSH_BYTES: usize = 1500;
+const MAX_FLUSH_STALLS: u8 = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Between requests. Responses that need no waiting leave it so.
+    Idle,
+    /// A head has begun.
+    Head,
+    /// A handler runs, and nothing of its response was sent.
+    Handling,
+    /// The response is being sent.
+    Responding,
+    /// The rest of a body is skipped.
+    Skipping,
+    /// Another protocol has taken over.
+    Upgraded,
+    /// Closed by a deadline.
+    Closing,
+}
+
+/// A connection with deadlines.
+pub(crate) struct Connection<T: Transport> {
+    pub(super) transport: T,
+    pub(super) deadlines: Rc<Deadlines>,
+    phase: Cell<Phase>,
+    /// The tick at which the phase has lasted too long, for those that have an end.
+    deadline: Cell<u64>,
+    reads: Activity,
+    writes: Activity,
+    /// Bytes that were queued at the last deadline, and how many times they have hardly become fewer.
+    flush: Cell<(usize, u8)>,
+    handler_ticks: Cell<u32>,
+    /// Whether the handler has taken too long.
+    is_handler_expired: Cell<bool>,
+    /// Whether the peer has sent the body too slowly.
+    is_read_expired: Cell<bool>,
+    /// The task of the handler, to be woken when it is too slow.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl<T: Transport + 'static> Connection<T> {
+    /// Creates a connection, which has to begin its first request in time.
+    pub(crate) fn new(transport: T, deadlines: &Rc<Deadlines>) -> Rc<Self> {
+        let connection = Rc::new(Self {
+            transport,
+            deadlines: deadlines.clone(),
+            phase: Cell::new(Phase::Idle),
+            deadline: Cell::new(deadlines.after(FIRST_REQUEST_SECONDS)),
+            reads: Activity::default(),
+            writes: Activity::default(),
+            flush: Cell::new((usize::MAX, 0)),
+            handler_ticks: Cell::new(0),
+            is_handler_expired: Cell::new(false),
+            is_read_expired: Cell::new(false),
+            waker: RefCell::new(None),
+        });
+        let weak = Rc::downgrade(&connection);
+        deadlines.add(weak);
+        connection
+    }
+}
+
+impl<T: Transport> Connection<T> {
+    /// Begins to wait for the next request, after a response that needed no waiting.
+    #[inline]
+    pub(super) fn set_idle(&self) {
+        self.deadline.set(self.deadlines.after(KEEP_ALIVE_SECONDS));
+    }
+
+    fn begin(&self, phase: Phase, seconds: u64) {
+        if self.phase.get() != Phase::Closing {
+            self.phase.set(phase);
+            self.deadline.set(self.deadlines.after(seconds));
+        }
+    }
+
+    pub(super) fn begin_idle(&self) {
+        self.flush.set((usize::MAX, 0));
+        self.begin(Phase::Idle, KEEP_ALIVE_SECONDS);
+    }
+
+    /// Begins the deadline of a head, unless it runs already.
+    pub(super) fn begin_head(&self) {
+        if self.phase.get() == Phase::Idle {
+            self.begin(Phase::Head, HEAD_SECONDS);
+        }
+    }
+
+    pub(super) fn begin_handling(&self) {
+        self.reads.reset();
+        self.writes.reset();
+        self.handler_ticks.set(0);
+        self.is_handler_expired.set(false);
+        self.is_read_expired.set(false);
+        self.begin(Phase::Handling, 0);
+    }
+
+    pub(super) fn begin_responding(&self) {
+        self.begin(Phase::Responding, 0);
+    }
+
+    pub(super) fn begin_skipping(&self) {
+        self.begin(Phase::Skipping, SKIP_SECONDS);
+    }
+
+    pub(super) fn begin_upgraded(&self) {
+        self.begin(Phase::Upgraded, 0);
+    }
+
+    /// Returns whether a deadline has closed the connection.
+    pub(super) fn is_closing(&self) -> bool {
+        self.phase.get() == Phase::Closing
+    }
+
+    /// Runs a handler until its response, or until it has taken too long, not counting the time for which it waits for the
+    /// body; returns `None` then.
+    pub(super) async fn run_handler<R>(&self, mut handler: Pin<&mut dyn Future<Output = R>>) -> Option<R> {
+        poll_fn(|context| {
+            if self.is_handler_expired.get() {
+                return Poll::Ready(None);
+            }
+            self.register(context);
+            handler.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+
+    fn register(&self, context: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Closes the local side: the peer receives what was written, and a FIN. If it does not close its side in time, the
+    /// connection is reset.
+    fn close(&self) {
+        self.transport.close();
+        self.begin(Phase::Closing, CLOSE_SECONDS);
+    }
+
+    /// Handles the end of the time between requests: the end of the last response may still be on its way.
+    fn idle_expired(&self) {
+        let (before, stalls) = self.flush.get();
+        match self.transport.queued_bytes() {
+            0 => self.close(),
+            queued if before.saturating_sub(queued) >= MIN_FLUSH_BYTES => {
+                self.flush.set((queued, 0));
+                self.deadline.set(self.deadlines.after(KEEP_ALIVE_SECONDS));
+            }
+            queued if stalls < MAX_FLUSH_STALLS => {
+                self.flush.set((queued, stalls + 1));
+                self.deadline.set(self.deadlines.after(KEEP_ALIVE_SECONDS));
+            }
+            _ => self.transport.abort(),
+        }
+    }
+
+    /// Refuses a head that is incomplete. The task reads on until the peer closes its side.
+    fn head_expired(&self) {
+        let response = Response::from(RequestError::TIMEOUT);
+        let mut write = |room: &mut [u8]| response.compose(Framing::REFUSED, &self.date(), room).unwrap_or(0);
+        // If there is no room now, the peer does not read.
+        let _ = transport::poll_write(&self.transport, &mut Context::from_waker(Waker::noop()), &mut write);
+        self.close();
+    }
+
+    /// Returns the Date header of responses.
+    #[inline]
+    pub(super) fn date(&self) -> crate::response::DateHeader {
+        self.deadlines.date()
+    }
+}
+
+impl<T: Transport> Tick for Connection<T> {
+    fn tick(&self, now: u64) -> bool {
+        let has_expired = now >= self.deadline.get();
+        match self.phase.get() {
+            Phase::Idle if has_expired => self.idle_expired(),
+            Phase::Head if has_expired => self.head_expired(),
+            Phase::Skipping if has_expired => self.close(),
+            Phase::Closing if has_expired => {
+                self.transport.abort();
+                return false;
+            }
+            Phase::Handling if self.reads.is_waiting() => {
+                if self.reads.tick(MIN_READ) {
+                    self.is_read_expired.set(true);
+                    self.wake();
+                }
+            }
+            Phase::Handling => {
+                self.handler_ticks.set(self.handler_ticks.get() + 1);
+                if self.handler_ticks.get() > self.deadlines.handler_seconds {
+                    self.is_handler_expired.set(true);
+                    self.wake();
+                }
+            }
+            Phase::Responding | Phase::Upgraded if self.writes.tick(MIN_WRITE) => self.transport.abort(),
+            Phase::Responding if self.reads.tick(MIN_READ) => self.transport.abort(),
+            _ => {}
+        }
+        true
+    }
+}
+
+impl<T: Transport> ByteStream for Connection<T> {
+    fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        read: &mut dyn FnMut(&mut [u8]) -> usize,
+    ) -> Poll<Result<(), StreamError>> {
+        if self.is_read_expired.get() {
+            return Poll::Ready(Err(StreamError::TimedOut));
+        }
+        match transport::poll_read(&self.transport, context, read) {
+            Poll::Pending => {
+                self.reads.wait();
+                self.register(context);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(bytes)) => {
+                self.reads.progress(bytes);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(Disconnected)) => Poll::Ready(Err(StreamError::Disconnected)),
+        }
+    }
+
+    fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(&mut [u8]) -> usize,
+    ) -> Poll<Result<(), Disconnected>> {
+        match transport::poll_write(&self.transport, context, write) {
+            Poll::Pending => {
+                self.writes.wait();
+                Poll::Pending
+            }
+            Poll::Ready(Ok(bytes)) => {
+                self.writes.progress(bytes);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        }
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.transport.peer()
+    }
+}

@@ -1,0 +1,136 @@
+//! The byte streams below HTTP.
+
+use alloc::rc::Rc;
+use core::net::SocketAddr;
+use core::pin::pin;
+use core::task::{Context, Poll};
+
+use switchboard_net::{Disconnected, TcpSocket};
+
+/// A byte stream that carries requests and responses: TCP, or TLS above it.
+///
+/// Both directions are buffers of the stream, which are read and written in place. Dropping a future that is not ready loses
+/// nothing, and the task is woken by the stream all the same.
+pub trait Transport {
+    /// Waits for data and passes it to `read`, as one contiguous piece. `read` returns how many bytes it has consumed, and a
+    /// result.
+    ///
+    /// # Errors
+    /// [`Disconnected`] when no more data will arrive.
+    #[expect(async_fn_in_trait, reason = "tasks stay on their CPU, so the futures need not be `Send`")]
+    async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected>;
+
+    /// Waits for room and passes it to `write`, as one contiguous piece. `write` returns how many bytes it has written, and a
+    /// result.
+    ///
+    /// # Errors
+    /// [`Disconnected`] when nothing more can be sent.
+    #[expect(async_fn_in_trait, reason = "tasks stay on their CPU, so the futures need not be `Send`")]
+    async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected>;
+
+    /// Returns how many bytes were written and are not acknowledged yet.
+    fn queued_bytes(&self) -> usize;
+
+    /// Returns the address and port of the peer, while connected.
+    fn peer(&self) -> Option<SocketAddr>;
+
+    /// Closes the local side: what was written is still sent.
+    fn close(&self);
+
+    /// Resets the connection.
+    fn abort(&self);
+}
+
+impl Transport for Rc<TcpSocket> {
+    async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
+        TcpSocket::read_with(self, read).await
+    }
+
+    async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
+        TcpSocket::write_with(self, write).await
+    }
+
+    fn queued_bytes(&self) -> usize {
+        TcpSocket::queued_bytes(self)
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.remote_endpoint()
+    }
+
+    fn close(&self) {
+        TcpSocket::close(self);
+    }
+
+    fn abort(&self) {
+        TcpSocket::abort(self);
+    }
+}
+
+/// The error of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamError {
+    Disconnected,
+    /// The peer sends too slowly.
+    TimedOut,
+}
+
+/// A connection of any transport, for bodies, which outlive the function that knows the type.
+pub(crate) trait ByteStream {
+    /// As [`Transport::read_with`]. Returns [`StreamError::TimedOut`] when the peer sends too slowly.
+    fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        read: &mut dyn FnMut(&mut [u8]) -> usize,
+    ) -> Poll<Result<(), StreamError>>;
+
+    /// As [`Transport::write_with`].
+    fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(&mut [u8]) -> usize,
+    ) -> Poll<Result<(), Disconnected>>;
+
+    fn peer(&self) -> Option<SocketAddr>;
+}
+
+/// Polls a transport once for data.
+pub(super) fn poll_read(
+    transport: &impl Transport,
+    context: &mut Context<'_>,
+    read: &mut dyn FnMut(&mut [u8]) -> usize,
+) -> Poll<Result<usize, Disconnected>> {
+    let act = |data: &mut [u8]| {
+        let length = read(data);
+        (length, length)
+    };
+    pin!(transport.read_with(act)).poll(context)
+}
+
+/// Polls a transport once for room.
+pub(super) fn poll_write(
+    transport: &impl Transport,
+    context: &mut Context<'_>,
+    write: &mut dyn FnMut(&mut [u8]) -> usize,
+) -> Poll<Result<usize, Disconnected>> {
+    let act = |room: &mut [u8]| {
+        let length = write(room);
+        (length, length)
+    };
+    pin!(transport.write_with(act)).poll(context)
+}
+
+/// Writes all of `rest`.
+pub(crate) async fn write_all(stream: &(impl ByteStream + ?Sized), mut rest: &[u8]) -> Result<(), Disconnected> {
+    while !rest.is_empty() {
+        let mut written = 0;
+        let mut write = |room: &mut [u8]| {
+            written = rest.len().min(room.len());
+            room[..written].copy_from_slice(&rest[..written]);
+            written
+        };
+        core::future::poll_fn(|context| stream.poll_write(context, &mut write)).await?;
+        rest = &rest[written..];
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Deadlines, on a whole stack, where time passes as the test lets it.
+
+use switchboard_net_testing::TestNetwork;
+
+use super::*;
+
+/// Sends `piece` every so many milliseconds after `head`. Returns what came back, and after how many seconds the connection
+/// ended; at most three minutes.
+fn drip(head: &str, piece: &str, interval_ms: usize) -> (String, usize) {
+    let mut network = TestNetwork::new();
+    crate::serve(network.group(), network.stack(), &Small, HttpCounters::leak());
+    let connection = network.connect(80);
+    while !network.is_connected(connection) {
+        network.step();
+    }
+    network.send(connection, head.as_bytes());
+    let mut received = Vec::new();
+    for step in 1..180_000 {
+        network.step();
+        if step % interval_ms == 0 {
+            network.send(connection, piece.as_bytes());
+        }
+        received.extend(network.receive(connection));
+        if network.has_ended(connection) {
+            return (String::from_utf8(received).expect("text"), step / 1000);
+        }
+    }
+    (String::from_utf8(received).expect("text"), 180)
+}
+
+#[test]
+fn a_head_has_one_deadline() {
+    let (response, seconds) = drip("GET / HTTP/1.1\r\nHost: x\r\nX: ", "x", 900);
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    assert!((10..=15).contains(&seconds), "{seconds}");
+    assert_eq!(drip("", "", 1000).0, "", "a connection without a request is closed");
+}
+
+#[test]
+fn a_body_has_a_minimum_rate() {
+    let head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 90\r\n\r\n";
+    let (response, seconds) = drip(head, "x", 1000);
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    assert!((14..=30).contains(&seconds), "{seconds}");
+    let ignored = "POST /ignore HTTP/1.1\r\nHost: x\r\nContent-Length: 90\r\n\r\n";
+    let (response, seconds) = drip(ignored, "x", 1000);
+    assert!(response.ends_with("ignored") && seconds < 12, "{seconds}: {response}");
+}
