@@ -5,7 +5,7 @@
 
 use alloc::rc::Weak;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, Ref, RefCell};
 
 use embassy_time::{Duration, Timer};
 
@@ -23,7 +23,7 @@ pub(crate) trait Tick {
 pub(crate) struct Deadlines {
     connections: RefCell<Vec<Weak<dyn Tick>>>,
     ticks: Cell<u64>,
-    date: Cell<DateHeader>,
+    date: RefCell<DateHeader>,
     /// Seconds for which a handler may take until its response begins.
     pub(super) handler_seconds: u32,
 }
@@ -34,7 +34,7 @@ impl Deadlines {
         Self {
             connections: RefCell::new(Vec::with_capacity(max_connections)),
             ticks: Cell::new(0),
-            date: Cell::new(DateHeader::now()),
+            date: RefCell::new(DateHeader::now()),
             handler_seconds,
         }
     }
@@ -45,8 +45,9 @@ impl Deadlines {
     }
 
     /// Returns the Date header of responses.
-    pub(super) fn date(&self) -> DateHeader {
-        self.date.get()
+    #[inline]
+    pub(super) fn date(&self) -> Ref<'_, DateHeader> {
+        self.date.borrow()
     }
 
     /// Adds a connection.
@@ -65,7 +66,7 @@ impl Deadlines {
             Timer::after(TICK).await;
             let now = self.ticks.get() + 1;
             self.ticks.set(now);
-            self.date.set(DateHeader::now());
+            *self.date.borrow_mut() = DateHeader::now();
             self.connections
                 .borrow_mut()
                 .retain(|connection| connection.upgrade().is_some_and(|connection| connection.tick(now)));

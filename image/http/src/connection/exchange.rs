@@ -31,6 +31,19 @@ pub(super) enum Next {
 }
 
 impl Exchange {
+    /// Returns the response, if it is at hand, the request has no body, and another request may follow.
+    #[inline]
+    pub(super) fn immediate(&self) -> Option<&Response> {
+        match &self.answer {
+            Answer::Now(response)
+                if self.framing.keeps_alive && !self.framing.has_body() && response.body().bytes().is_some() =>
+            {
+                Some(response)
+            }
+            _ => None,
+        }
+    }
+
     /// Waits for the response, sends it, and skips what is left of the request's body.
     pub(super) async fn finish<T: Transport + 'static>(
         self,

@@ -38,11 +38,14 @@ pub(crate) async fn serve<T: Transport + 'static>(
 ) {
     // The pieces of a head that is incomplete.
     let mut pieces = Vec::new();
+    let mut slot = None;
     loop {
-        let received =
-            connection.transport.read_with(|data| receive(data, &mut pieces, connection, site, counters)).await;
-        let exchange = match received {
-            Ok(Received::Request(exchange)) => exchange,
+        let received = connection
+            .transport
+            .read_with(|data| receive(data, &mut pieces, connection, site, counters, &mut slot))
+            .await;
+        match received {
+            Ok(Received::Request) => {}
             Ok(Received::Incomplete) => {
                 connection.begin_head();
                 continue;
@@ -57,39 +60,31 @@ pub(crate) async fn serve<T: Transport + 'static>(
                 counters.count_malformed();
                 return refuse(connection, RequestError::CUT_OFF).await;
             }
-        };
-        let exchange = match send_at_once(connection, exchange).await {
-            Ok(None) => {
-                connection.set_idle();
-                continue;
+        }
+        if let Some(exchange) = &slot
+            && let Some(response) = exchange.immediate()
+        {
+            let written = connection.transport.write_with(|room| {
+                let length = response.compose(exchange.framing, &connection.date(), room);
+                (length.unwrap_or(0), length.is_some())
+            });
+            match written.await {
+                Ok(true) => {
+                    slot = None;
+                    connection.set_idle();
+                    continue;
+                }
+                Ok(false) => {}
+                Err(Disconnected) => return,
             }
-            Ok(Some(exchange)) => exchange,
-            Err(Disconnected) => return,
-        };
+        }
+        let Some(exchange) = slot.take() else { continue };
         // Apart, so that an idle connection takes less memory.
         match Box::pin(exchange.finish(connection)).await {
             Ok(Next::Request) => connection.begin_idle(),
             Ok(Next::Close) | Err(Disconnected) => return,
         }
     }
-}
-
-/// Sends a response that is at hand and fits into the transmit buffer, to a request without a body. Returns any other
-/// exchange.
-#[inline]
-async fn send_at_once<T: Transport>(
-    connection: &Connection<T>,
-    exchange: Exchange,
-) -> Result<Option<Exchange>, Disconnected> {
-    let Exchange { framing, answer: Answer::Now(response), body: None } = &exchange else { return Ok(Some(exchange)) };
-    if framing.has_body() || !framing.keeps_alive || response.body().bytes().is_none() {
-        return Ok(Some(exchange));
-    }
-    let written = connection.transport.write_with(|room| {
-        let length = response.compose(*framing, &connection.date(), room);
-        (length.unwrap_or(0), length.is_some())
-    });
-    Ok(if written.await? { None } else { Some(exchange) })
 }
 
 /// Sends the response to a request that is refused.

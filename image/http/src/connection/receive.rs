@@ -20,13 +20,15 @@ use crate::site::{Answer, Site};
 
 /// What was made of received data.
 pub(super) enum Received {
-    Request(Exchange),
+    /// A request was answered, and is in the slot.
+    Request,
     /// The head is incomplete.
     Incomplete,
     Refused(RequestError),
 }
 
-/// Parses received data, and has a complete head answered. Returns how many bytes were consumed, and the result.
+/// Parses received data, and has a complete head answered. Returns how many bytes were consumed, and the result. The answer
+/// is put into a slot, since moving it costs more than parsing a header.
 #[inline]
 pub(super) fn receive<T: Transport + 'static>(
     data: &[u8],
@@ -34,21 +36,22 @@ pub(super) fn receive<T: Transport + 'static>(
     connection: &Rc<Connection<T>>,
     site: &'static dyn Site,
     counters: &HttpCounters,
+    slot: &mut Option<Exchange>,
 ) -> (usize, Received) {
     // The buffer may be larger.
     let data = &data[..data.len().min(MAX_HEAD_BYTES)];
     if pieces.is_empty() {
         let parsed = request::parse(data, |parts, framing| {
             counters.count_request();
-            answer(parts, framing, connection, site)
+            answer(parts, framing, connection, site, slot);
         });
         return match parsed {
-            Ok(Some((framing, exchange))) => (framing.head_bytes, Received::Request(exchange)),
+            Ok(Some(head_bytes)) => (head_bytes, Received::Request),
             Ok(None) => keep(data, pieces),
             Err(error) => (data.len(), Received::Refused(error)),
         };
     }
-    receive_piece(data, pieces, connection, site, counters)
+    receive_piece(data, pieces, connection, site, counters, slot)
 }
 
 /// Keeps a piece of an incomplete head.
@@ -71,6 +74,7 @@ fn receive_piece<T: Transport + 'static>(
     connection: &Rc<Connection<T>>,
     site: &'static dyn Site,
     counters: &HttpCounters,
+    slot: &mut Option<Exchange>,
 ) -> (usize, Received) {
     let before = pieces.len();
     let (taken, kept) = keep(data, pieces);
@@ -84,14 +88,14 @@ fn receive_piece<T: Transport + 'static>(
     }
     let parsed = request::parse(pieces, |parts, framing| {
         counters.count_request();
-        answer(parts, framing, connection, site)
+        answer(parts, framing, connection, site, slot);
     });
     match parsed {
-        Ok(Some((framing, exchange))) => {
+        Ok(Some(head_bytes)) => {
             // Heads in pieces are rare, so the memory is freed.
             *pieces = Vec::new();
             // The earlier pieces were not a complete head, so it ends in this one.
-            (framing.head_bytes.saturating_sub(before), Received::Request(exchange))
+            (head_bytes.saturating_sub(before), Received::Request)
         }
         Ok(None) => (taken, kept),
         Err(error) => (taken, Received::Refused(error)),
@@ -121,7 +125,8 @@ fn answer<T: Transport + 'static>(
     mut framing: Framing,
     connection: &Rc<Connection<T>>,
     site: &'static dyn Site,
-) -> Exchange {
+    slot: &mut Option<Exchange>,
+) {
     mark::<HTTP>();
     let opener = Opener { connection, framing, body: OnceCell::new() };
     let request = Request::new(parts, framing, &opener);
@@ -129,7 +134,7 @@ fn answer<T: Transport + 'static>(
         Method::Get | Method::Head => site.answer(&request),
         _ => other_method(&request, &mut framing, site),
     };
-    Exchange { framing, answer, body: opener.body.into_inner() }
+    *slot = Some(Exchange { framing, answer, body: opener.body.into_inner() });
 }
 
 /// Has a request answered whose method is neither GET nor HEAD.

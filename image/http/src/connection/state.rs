@@ -1,7 +1,7 @@
 //! A connection: its transport, what it is doing, and until when.
 
 use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, Ref, RefCell};
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::pin::Pin;
@@ -13,7 +13,7 @@ use super::activity::{Activity, MinProgress};
 use super::deadlines::{Deadlines, Tick};
 use super::transport::{self, ByteStream, StreamError, Transport};
 use crate::request::{Framing, RequestError};
-use crate::response::Response;
+use crate::response::{DateHeader, Response};
 
 /// For the first request of a connection to begin.
 const FIRST_REQUEST_SECONDS: u64 = 10;
@@ -206,7 +206,7 @@ impl<T: Transport> Connection<T> {
 
     /// Returns the Date header of responses.
     #[inline]
-    pub(super) fn date(&self) -> crate::response::DateHeader {
+    pub(super) fn date(&self) -> Ref<'_, DateHeader> {
         self.deadlines.date()
     }
 }

@@ -22,8 +22,6 @@ pub(crate) enum BodyLength {
 pub(crate) struct Framing {
     /// Whether the response has no body, as the method is HEAD.
     pub(crate) is_head: bool,
-    /// The length of the head.
-    pub(crate) head_bytes: usize,
     pub(crate) body: BodyLength,
     /// Whether the client uses HTTP/1.0, which closes by default: a response has to state that the connection is kept alive.
     pub(crate) is_http_1_0: bool,
@@ -36,7 +34,6 @@ impl Framing {
     /// The framing for the response to a refused request.
     pub(crate) const REFUSED: Self = Self {
         is_head: false,
-        head_bytes: 0,
         body: BodyLength::Known(0),
         is_http_1_0: false,
         keeps_alive: false,

@@ -18,17 +18,15 @@ pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The maximum length of a target; 8000 is the minimum that RFC 9110, 4.1, recommends.
 const MAX_TARGET_BYTES: usize = 8000;
 
-/// Parses the head at the beginning of `data`, and calls `act` with the request. Returns `None` for an incomplete head.
+/// Parses the head at the beginning of `data`, and calls `act` with the request. Returns the length of the head; `None` for an
+/// incomplete one.
 #[inline]
-pub(crate) fn parse<R>(
-    data: &[u8],
-    act: impl FnOnce(&RequestParts<'_>, Framing) -> R,
-) -> Result<Option<(Framing, R)>, RequestError> {
+pub(crate) fn parse(data: &[u8], act: impl FnOnce(&RequestParts<'_>, Framing)) -> Result<Option<usize>, RequestError> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     let head_bytes = match request.parse_with_uninit_headers(data, &mut headers) {
         Ok(Parsed::Complete(length)) => length,
-        Ok(Parsed::Partial) => return check_partial(data),
+        Ok(Parsed::Partial) => return check_partial(data).map(|()| None),
         Err(error) => return Err(refusal(error, data)),
     };
     // All three are present in a complete head.
@@ -42,7 +40,6 @@ pub(crate) fn parse<R>(
     let target = target::parse(method, target)?;
     let mut framing = Framing {
         is_head: method == Method::Head,
-        head_bytes,
         body: BodyLength::Known(0),
         is_http_1_0: version == 0,
         keeps_alive: false,
@@ -58,18 +55,18 @@ pub(crate) fn parse<R>(
         authority: target.authority,
         headers: request.headers,
     };
-    let result = act(&parts, framing);
-    Ok(Some((framing, result)))
+    act(&parts, framing);
+    Ok(Some(head_bytes))
 }
 
 /// Refuses an incomplete head whose target is too long already.
 #[cold]
-fn check_partial<R>(data: &[u8]) -> Result<Option<R>, RequestError> {
+fn check_partial(data: &[u8]) -> Result<(), RequestError> {
     let has_line = data.contains(&b'\n') && data.trim_ascii_start().contains(&b'\n');
     if !has_line && data.len() > MAX_TARGET_BYTES + Method::Options.as_str().len() + 1 {
         return Err(RequestError::TARGET_TOO_LONG);
     }
-    Ok(None)
+    Ok(())
 }
 
 #[cold]
@@ -109,7 +106,9 @@ impl<'a> Request<'a> {
     /// assert_eq!(path.as_deref(), Some("/a"));
     /// ```
     pub fn parse<R>(head: &[u8], act: impl FnOnce(&Request<'_>) -> R) -> Option<R> {
-        let act = |parts: &RequestParts<'_>, framing| act(&Request::new(parts, framing, &super::NoBody));
-        parse(head, act).ok().flatten().map(|(_, result)| result)
+        let mut result = None;
+        let act = |parts: &RequestParts<'_>, framing| result = Some(act(&Request::new(parts, framing, &super::NoBody)));
+        parse(head, act).ok()?;
+        result
     }
 }
