@@ -1,6 +1,9 @@
 //! Addresses and links: assigned, removed and restored.
 
-use switchboard_tests::{Guest, Machine, Nic, Qemu};
+use std::thread;
+use std::time::Duration;
+
+use switchboard_tests::{Guest, Machine, Nic, Qemu, mebibyte_file};
 
 fn serves(guest: &Guest) {
     let hello = guest.client().get("/hello").expect("an answer");
@@ -34,4 +37,35 @@ fn virtio_link_comes_back() {
 fn e1000_link_comes_back() {
     // By deferred work, with statistics that belong to the handler exclusively.
     link(Nic::E1000, "e1000: link down; 0 frames missed, 0 CRC errors");
+}
+
+/// Downloads files while the link is down for 20 ms, three times. The address is by DHCP, and stays.
+fn downloads_outlive_flaps(nic: Nic) {
+    let guest = Qemu::new(Machine::Q35).nic(nic).files().start();
+    let mut client = guest.client();
+    client.set_timeout(Duration::from_secs(30)).expect("a timeout is set");
+    let downloads = thread::spawn(move || {
+        for number in 0..60 {
+            let file = client.get("/files/1mib.bin").unwrap_or_else(|error| panic!("download {number}: {error}"));
+            assert!(file.status == 200 && file.body == mebibyte_file(), "download {number} differs");
+        }
+    });
+    for _ in 0..3 {
+        thread::sleep(Duration::from_millis(100));
+        guest.monitor("set_link net0 off");
+        thread::sleep(Duration::from_millis(20));
+        guest.monitor("set_link net0 on");
+    }
+    downloads.join().expect("all downloads");
+    assert!(!guest.console().text().contains("lost"), "the address was lost");
+}
+
+#[test]
+fn virtio_downloads_outlive_flaps_of_the_link() {
+    downloads_outlive_flaps(Nic::Virtio);
+}
+
+#[test]
+fn e1000_downloads_outlive_flaps_of_the_link() {
+    downloads_outlive_flaps(Nic::E1000);
 }

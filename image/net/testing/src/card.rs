@@ -35,7 +35,7 @@ impl Direction {
     }
 }
 
-/// A network card at one end of a link made of memory. Its link is always up.
+/// A network card at one end of a link made of memory. Its link is up, unless [`link`](Self::link) is set to `false`.
 ///
 /// It does not wake the task that polls it, so poll after each frame that the other end sends;
 /// [`TestNetwork::step`](crate::TestNetwork::step) does.
@@ -44,6 +44,7 @@ pub struct TestCard {
     address: [u8; 6],
     incoming: Rc<Direction>,
     outgoing: Rc<Direction>,
+    is_link_up: Rc<Cell<bool>>,
 }
 
 impl TestCard {
@@ -58,8 +59,21 @@ impl TestCard {
     pub fn lossy_pair(loss_interval: usize) -> (Self, Self) {
         let direction = || Rc::new(Direction { loss_interval, ..Direction::default() });
         let (there, back) = (direction(), direction());
-        let first = Self { address: [2, 0, 0, 0, 0, 1], incoming: back.clone(), outgoing: there.clone() };
-        (first, Self { address: [2, 0, 0, 0, 0, 2], incoming: there, outgoing: back })
+        let card = |last, incoming: &Rc<Direction>, outgoing: &Rc<Direction>| Self {
+            address: [2, 0, 0, 0, 0, last],
+            incoming: incoming.clone(),
+            outgoing: outgoing.clone(),
+            is_link_up: Rc::new(Cell::new(true)),
+        };
+        (card(1, &back, &there), card(2, &there, &back))
+    }
+}
+
+impl TestCard {
+    /// Returns what the card reports as the state of its link, which the test may change.
+    #[must_use]
+    pub fn link(&self) -> Rc<Cell<bool>> {
+        self.is_link_up.clone()
     }
 }
 
@@ -110,7 +124,7 @@ impl Driver for TestCard {
     }
 
     fn link_state(&mut self, _context: &mut Context<'_>) -> LinkState {
-        LinkState::Up
+        if self.is_link_up.get() { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {
