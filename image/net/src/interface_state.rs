@@ -1,6 +1,7 @@
 //! The state of an interface: facts, link, configuration and counters.
 
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -45,6 +46,8 @@ pub struct InterfaceState {
     config: RefCell<ConfigParts>,
     /// Counts the changes of the configuration.
     config_version: Cell<u64>,
+    /// The name on the link by multicast DNS.
+    local_name: RefCell<Option<String>>,
     /// Of the tasks that wait for a change of the configuration.
     config_wakers: RefCell<Vec<Waker>>,
 }
@@ -69,6 +72,7 @@ impl InterfaceState {
             is_up: Cell::new(false),
             config: RefCell::default(),
             config_version: Cell::new(0),
+            local_name: RefCell::default(),
             config_wakers: RefCell::default(),
         }
     }
@@ -134,6 +138,22 @@ impl InterfaceState {
     /// Returns the number of changes of the configuration, for [`changed_since`](Self::changed_since).
     pub(crate) fn config_version(&self) -> u64 {
         self.config_version.get()
+    }
+
+    /// Returns the name of this host on the link by multicast DNS, without `local`, once it is known to be unique.
+    #[must_use]
+    pub fn local_name(&self) -> Option<String> {
+        self.local_name.borrow().clone()
+    }
+
+    pub(super) fn set_local_name(&self, name: Option<String>) {
+        // A name that is being confirmed is the same until another is found.
+        let Some(name) = name else { return };
+        let mut current = self.local_name.borrow_mut();
+        if current.as_ref() != Some(&name) {
+            log::info!("net {}: name {name}.local", self.function);
+            *current = Some(name);
+        }
     }
 
     pub(super) fn link_changed(&self, is_up: bool) {

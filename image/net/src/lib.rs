@@ -55,6 +55,7 @@ mod interface_state;
 mod link;
 mod mac;
 pub mod marks;
+mod mdns;
 mod network;
 mod network_device;
 mod nic;

@@ -127,6 +127,8 @@ fn names_literals_and_own_names_are_resolved() {
     assert_eq!(lookup(&mut network, &resolver, "10.9.8.7"), Ok(vec![[10, 9, 8, 7].into()]));
     assert_eq!(lookup(&mut network, &resolver, "::1"), Ok(vec!["::1".parse().unwrap()]));
     assert_eq!(lookup(&mut network, &resolver, "localhost"), Ok(vec![[127, 0, 0, 1].into()]));
+    // The name in `local` is the host's own once it is known to be unique.
+    network.wait(Timer::after(Duration::from_secs(2)));
     for own in ["board", "Board.local", "board."] {
         assert_eq!(lookup(&mut network, &resolver, own), Ok(vec![[10, 0, 0, 1].into()]), "{own}");
     }

@@ -15,7 +15,7 @@ const ETHERNET: ArpHardware = ArpHardware::Ethernet;
 const HARDWARE_BYTES: u8 = 6;
 
 /// The longest message that this client sends.
-pub(crate) const MAX_BYTES: usize = 548;
+pub(super) const MAX_BYTES: usize = 548;
 /// The shortest message that all relay agents forward: a BOOTP message (RFC 1542, 2.1).
 const MIN_BYTES: usize = 300;
 /// The longest message that this client takes, with the headers of IP and UDP.

@@ -14,4 +14,3 @@ mod pacer;
 mod tests;
 
 pub(crate) use self::client::{Action, Client, Datagram};
-pub(crate) use self::message::MAX_BYTES;

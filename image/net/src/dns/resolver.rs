@@ -152,9 +152,15 @@ impl Resolver {
         }
         let hostname = config.hostname.as_deref()?;
         let own = name.strip_suffix('.').unwrap_or(name);
-        let host = if is_local(own) { own.get(..own.len() - ".local".len())? } else { own };
         let addresses = config.addresses.iter().map(|address| address.address);
-        host.eq_ignore_ascii_case(hostname).then(|| addresses.filter(is_wanted).collect())
+        let is_own = match own.rsplit_once('.').filter(|_| is_local(own)) {
+            // On the link, another host may have the name, and this one another.
+            Some((host, _local)) => {
+                self.stack.state().local_name().is_some_and(|name| host.eq_ignore_ascii_case(&name))
+            }
+            None => own.eq_ignore_ascii_case(hostname),
+        };
+        is_own.then(|| addresses.filter(is_wanted).collect())
     }
 
     /// Returns the records of a name in lower case, from the cache or by asking. Aliases are followed.

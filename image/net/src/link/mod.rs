@@ -180,7 +180,7 @@ impl Link {
     }
 
     /// Returns whether a host is reached without a router.
-    fn is_on_link(&self, address: Ipv4Addr) -> bool {
+    pub(crate) fn is_on_link(&self, address: Ipv4Addr) -> bool {
         self.routes.next_hop(address.to_bits()) == Some(address.to_bits())
     }
 

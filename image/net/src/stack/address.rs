@@ -2,22 +2,19 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use core::net::Ipv4Addr;
+use core::net::SocketAddrV4;
 
-use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
-use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr};
 use switchboard_runtime::command_line::AddressSource;
 
+use super::datagram::{Ends, payload, with_packet};
 use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
-use crate::dhcp::{Client, Datagram, MAX_BYTES};
+use crate::dhcp::{Client, Datagram};
 use crate::link::DHCP_CLIENT_PORT;
-use crate::link::ipv4::IPV4_HEADER;
 use crate::mac::Mac;
 
 /// The UDP port of DHCP servers (RFC 2131, 4.1).
 const DHCP_SERVER_PORT: u16 = 67;
-const UDP_HEADER: usize = 8;
 const TIME_TO_LIVE: u8 = 64;
 
 pub(super) enum AddressAssignment {
@@ -66,33 +63,13 @@ impl AddressAssignment {
 
 /// Returns the payload of a datagram from a DHCP server; `None` for one from another port, or a malformed one.
 pub(super) fn dhcp_payload(packet: &[u8], header_length: usize) -> Option<&[u8]> {
-    let datagram = UdpPacket::new_checked(packet.get(header_length..)?).ok()?;
-    (datagram.src_port() == DHCP_SERVER_PORT).then(|| datagram.payload())
+    let (payload, port) = payload(packet, header_length)?;
+    (port == DHCP_SERVER_PORT).then_some(payload)
 }
 
 /// Calls `send` with the IPv4 packet of a message to DHCP servers.
 pub(super) fn with_dhcp_packet(datagram: &Datagram, send: impl FnOnce(&[u8])) {
-    let mut packet = [0; IPV4_HEADER + UDP_HEADER + MAX_BYTES];
-    let payload = datagram.payload();
-    let checksums = ChecksumCapabilities::default();
-    let (source, destination): (Ipv4Addr, Ipv4Addr) = (datagram.source, datagram.destination);
-    let ip = Ipv4Repr {
-        src_addr: source,
-        dst_addr: destination,
-        next_header: IpProtocol::Udp,
-        payload_len: UDP_HEADER + payload.len(),
-        hop_limit: TIME_TO_LIVE,
-    };
-    ip.emit(&mut Ipv4Packet::new_unchecked(&mut packet[..]), &checksums);
-    let length = IPV4_HEADER + UDP_HEADER + payload.len();
-    let udp = UdpRepr { src_port: DHCP_CLIENT_PORT, dst_port: DHCP_SERVER_PORT };
-    udp.emit(
-        &mut UdpPacket::new_unchecked(&mut packet[IPV4_HEADER..length]),
-        &source.into(),
-        &destination.into(),
-        payload.len(),
-        |room| room.copy_from_slice(payload),
-        &checksums,
-    );
-    send(&packet[..length]);
+    let source = SocketAddrV4::new(datagram.source, DHCP_CLIENT_PORT);
+    let destination = SocketAddrV4::new(datagram.destination, DHCP_SERVER_PORT);
+    with_packet(Ends { source, destination }, TIME_TO_LIVE, datagram.payload(), send);
 }

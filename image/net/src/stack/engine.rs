@@ -1,5 +1,6 @@
 //! What all users of a stack share: smoltcp's interface, the table of the sockets, and the link layer.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::task::Waker;
@@ -19,6 +20,7 @@ use crate::interface_state::InterfaceState;
 use crate::link::ethernet::ETHERNET_HEADER;
 use crate::link::ipv4::Ipv4Header;
 use crate::link::{DHCP_CLIENT_PORT, DropReason, FrameSender, Ingress, Link, ReplySender};
+use crate::mdns::{self, Responder};
 use crate::nic::Nic;
 use crate::segment::Segment;
 
@@ -31,7 +33,11 @@ pub(super) struct Engine {
     pub(super) sockets: SocketTable,
     /// An empty set, for packets that are for no socket.
     no_sockets: SocketSet<'static>,
-    link: Link,
+    pub(super) link: Link,
+    /// Of multicast DNS.
+    pub(super) responder: Box<Responder>,
+    /// The version of the configuration that the responder has.
+    pub(super) config_version: u64,
     address: AddressAssignment,
     /// Checksums of TCP and UDP are computed [in software](checksum).
     software_checksums: bool,
@@ -56,6 +62,8 @@ impl Engine {
             sockets: SocketTable::new(),
             no_sockets: SocketSet::new(Vec::new()),
             link: Link::new(nic.mac(), device::mtu(nic), seed),
+            responder: Box::new(Responder::new(seed)),
+            config_version: 0,
             address,
             software_checksums: checksum::are_in_software(&nic.capabilities().checksum),
             waker: None,
@@ -95,6 +103,9 @@ impl Engine {
                 client.receive(payload, now);
             }
             return;
+        }
+        if flow == Some(Flow::Udp(mdns::PORT)) {
+            return self.receive_mdns(packet, header, now);
         }
         let socket = flow.and_then(|flow| self.sockets.find(flow));
         let mut ingress = IngressDevice {
@@ -152,7 +163,8 @@ impl Engine {
     /// Returns a time before which nothing is due, if the card had room for all that was.
     pub(super) fn deadline(&mut self) -> Instant {
         let dhcp = self.address.dhcp_client().and_then(|client| client.deadline()).unwrap_or(NEVER);
-        self.sockets.deadline().min(self.link.deadline()).min(dhcp)
+        let mdns = self.responder.deadline().unwrap_or(NEVER);
+        self.sockets.deadline().min(self.link.deadline()).min(dhcp).min(mdns)
     }
 
     /// Sets the static address once the link is up, or does what the DHCP client wants done.
@@ -176,6 +188,7 @@ impl Engine {
                 }
             }
         }
+        self.send_mdns(sender, state, now);
     }
 
     /// Handles a change of the link. A DHCP client keeps its address while the lease runs, and confirms it.
@@ -184,6 +197,7 @@ impl Engine {
         if let Some(client) = self.address.dhcp_client() {
             client.link_changed(is_up, now);
         }
+        self.responder.link_changed(is_up, now);
     }
 
     /// Replaces what `source` contributes to the configuration, and applies the whole.

@@ -6,9 +6,11 @@
 
 mod address;
 mod checksum;
+mod datagram;
 mod device;
 mod engine;
 mod handle;
+mod local_name;
 mod runner;
 mod socket_error;
 mod socket_table;

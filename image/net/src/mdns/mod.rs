@@ -1,0 +1,20 @@
+//! A responder of multicast DNS for the name of this host (RFC 6762), as a state machine without sockets and clocks.
+//!
+//! [`Responder`] probes for `hostname.local`, announces it, answers questions for its addresses, and takes another name
+//! (`hostname-2`) when another host has it.
+
+mod message;
+mod responder;
+#[cfg(test)]
+mod tests;
+
+use core::net::Ipv4Addr;
+
+pub(crate) use self::responder::{Destination, Responder};
+
+/// The port that all multicast DNS is sent from and to.
+pub(crate) const PORT: u16 = 5353;
+/// The group of all responders (RFC 6762, 3).
+pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+/// Messages never pass a router; receivers may check that (RFC 6762, 11).
+pub(crate) const TIME_TO_LIVE: u8 = 255;

@@ -1,0 +1,285 @@
+//! The life of a name: probed, announced, answered for, and given up in a conflict (RFC 6762, 6, 8 and 9).
+
+use alloc::format;
+use alloc::string::String;
+use core::cmp::Ordering;
+use core::net::{IpAddr, SocketAddr};
+
+use domain::dep::octseq::array::Array;
+use smoltcp::time::{Duration, Instant};
+
+use super::PORT;
+use super::message::{HostRecords, MAX_ADDRESSES, MAX_BYTES, OwnName, Question, Received, Types, local_name, parse};
+use crate::config::InterfaceConfig;
+use crate::random::Random;
+
+/// Probes, and the time from one to the next (RFC 6762, 8.1).
+const PROBES: u8 = 3;
+const PROBE_INTERVAL: Duration = Duration::from_millis(250);
+/// Announcements, and the time from one to the next (8.3).
+const ANNOUNCEMENTS: u8 = 2;
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(1);
+/// The wait after two hosts have probed for the name at once, and this one gave way (8.2).
+const TIEBREAK_WAIT: Duration = Duration::from_secs(1);
+/// Conflicts after which each further attempt is delayed (8.1 wants five seconds after 15 in ten seconds).
+const MAX_FAST_CONFLICTS: u32 = 15;
+const SLOW_CONFLICT_WAIT: Duration = Duration::from_secs(10);
+/// The time within which records are not sent to the group again (6), but to defend the name against a probe.
+const MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
+const DEFENCE_INTERVAL: Duration = Duration::from_millis(250);
+/// A question for an answer to its sender alone is answered to all if they have not received one for so long (5.4).
+const UNICAST_AFTER: Duration = Duration::from_secs(30);
+/// Answers to single hosts, at most, in one second.
+const MAX_UNICAST_A_SECOND: u32 = 20;
+/// RFC 1035, 2.3.4.
+const MAX_LABEL_BYTES: usize = 63;
+/// Responses that wait to be sent.
+const MAX_QUEUED: usize = 4;
+
+/// Where a message is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// All responders of the link.
+    Group,
+    /// One host.
+    Host(SocketAddr),
+}
+
+/// A message, to be sent from port 5353.
+#[derive(Debug, Clone)]
+pub(crate) struct Datagram {
+    pub(crate) destination: Destination,
+    payload: Array<MAX_BYTES>,
+}
+
+impl Datagram {
+    /// Returns the payload of the datagram.
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.payload.as_ref()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Without a name or an address, or the link is down.
+    Idle,
+    /// With the number of probes sent.
+    Probing(u8),
+    /// With the number of announcements sent.
+    Announcing(u8),
+    Established,
+}
+
+/// The responder for the name of this host on one interface.
+#[derive(Debug)]
+pub(crate) struct Responder {
+    /// As it is configured.
+    hostname: String,
+    /// The number that makes the name unique, from 2 on; 1 for none.
+    number: u32,
+    name: Option<OwnName>,
+    /// IPv4 before IPv6, each in order, as records are compared.
+    addresses: heapless::Vec<IpAddr, MAX_ADDRESSES>,
+    is_up: bool,
+    state: State,
+    next_at: Option<Instant>,
+    conflicts: u32,
+    /// When records of all types were last sent to the group.
+    multicast_at: Option<Instant>,
+    /// The second in which answers to single hosts were counted, and their number.
+    unicast: (Instant, u32),
+    queue: heapless::Deque<Datagram, MAX_QUEUED>,
+    random: Random,
+}
+
+impl Responder {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            hostname: String::new(),
+            number: 1,
+            name: None,
+            addresses: heapless::Vec::new(),
+            is_up: false,
+            state: State::Idle,
+            next_at: None,
+            conflicts: 0,
+            multicast_at: None,
+            unicast: (Instant::ZERO, 0),
+            queue: heapless::Deque::new(),
+            random: Random::new(seed),
+        }
+    }
+
+    /// Handles a change of the configuration: another name is probed for, another address announced.
+    pub(crate) fn set_config(&mut self, config: &InterfaceConfig, now: Instant) {
+        let mut addresses: heapless::Vec<IpAddr, MAX_ADDRESSES> =
+            config.addresses.iter().map(|address| address.address).take(MAX_ADDRESSES).collect();
+        addresses.sort_unstable();
+        let hostname = config.hostname.as_deref().unwrap_or_default();
+        let has_same_name = hostname == self.hostname;
+        if has_same_name && addresses == self.addresses {
+            return;
+        }
+        self.addresses = addresses;
+        if !has_same_name {
+            self.hostname = hostname.into();
+            self.number = 1;
+            self.name = local_name(hostname).filter(|_| !hostname.is_empty());
+        }
+        match self.state {
+            State::Announcing(_) | State::Established if has_same_name && !self.addresses.is_empty() => {
+                self.enter(State::Announcing(0), Some(now));
+            }
+            _ => self.start(now),
+        }
+    }
+
+    /// Handles a change of the link: the name may be that of another host on the next network (RFC 6762, 8).
+    pub(crate) fn link_changed(&mut self, is_up: bool, now: Instant) {
+        self.is_up = is_up;
+        self.start(now);
+    }
+
+    /// Returns the name that this host has on the link, without `local`, once no other host has claimed it.
+    pub(crate) fn established_name(&self) -> Option<String> {
+        matches!(self.state, State::Announcing(_) | State::Established).then(|| self.host_name())
+    }
+
+    fn host_name(&self) -> String {
+        match self.number {
+            1 => self.hostname.clone(),
+            number => {
+                let suffix = format!("-{number}");
+                // The number takes from the room of a long name.
+                let room = MAX_LABEL_BYTES - suffix.len();
+                format!("{}{suffix}", self.hostname.get(..room).unwrap_or(&self.hostname))
+            }
+        }
+    }
+
+    /// Starts to probe, after a random delay so that hosts which are switched on together do not.
+    fn start(&mut self, now: Instant) {
+        self.queue.clear();
+        if !self.is_up || self.name.is_none() || self.addresses.is_empty() {
+            return self.enter(State::Idle, None);
+        }
+        let delay = Duration::from_millis(self.random.below(251).into());
+        self.enter(State::Probing(0), Some(now + delay));
+    }
+
+    fn enter(&mut self, state: State, next_at: Option<Instant>) {
+        (self.state, self.next_at) = (state, next_at);
+    }
+
+    /// Returns when [`poll`](Self::poll) has something to do, unless something arrives before.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.queue.is_empty() { self.next_at } else { Some(Instant::ZERO) }
+    }
+
+    /// Handles a datagram to port 5353.
+    pub(crate) fn receive(&mut self, payload: &[u8], from: SocketAddr, now: Instant) {
+        if self.state == State::Idle {
+            return;
+        }
+        let Some(name) = &self.name else { return };
+        let is_probing = matches!(self.state, State::Probing(_));
+        match parse(payload, name, &self.addresses, is_probing) {
+            // Responses of other ports are not of responders (RFC 6762, 6).
+            Received::Conflict if from.port() == PORT => self.conflict(now),
+            Received::Query(question) if is_probing => {
+                // RFC 6762, 8.2: of two hosts that probe at once, the one with the greater records wins.
+                if question.probe == Some(Ordering::Greater) {
+                    self.enter(State::Probing(0), Some(now + TIEBREAK_WAIT));
+                }
+            }
+            Received::Query(question) => self.answer(&question, payload, from, now),
+            Received::Conflict | Received::Unrelated => {}
+        }
+    }
+
+    /// Another host has the name: it is given up while it is probed for, and probed for anew when it was this host's (9).
+    fn conflict(&mut self, now: Instant) {
+        if matches!(self.state, State::Probing(_)) {
+            self.number += 1;
+            self.name = local_name(&self.host_name());
+        }
+        self.conflicts += 1;
+        self.start(now);
+        if self.conflicts > MAX_FAST_CONFLICTS && self.state != State::Idle {
+            self.next_at = Some(now + SLOW_CONFLICT_WAIT);
+        }
+    }
+
+    fn answer(&mut self, question: &Question, query: &[u8], from: SocketAddr, now: Instant) {
+        let Some(name) = &self.name else { return };
+        let records = HostRecords { name, addresses: &self.addresses };
+        let Question { types, known, .. } = *question;
+        if from.port() != PORT {
+            let response = records.legacy_response(query, types);
+            return self.send_to_host(response, from, now);
+        }
+        let wanted = Types { ipv4: types.ipv4 && !known.ipv4, ipv6: types.ipv6 && !known.ipv6 };
+        if !wanted.any() {
+            return;
+        }
+        let since = self.multicast_at.map(|at| if at <= now { now - at } else { Duration::ZERO });
+        let response = records.response(wanted);
+        if question.wants_unicast && since.is_some_and(|since| since < UNICAST_AFTER) && question.probe.is_none() {
+            return self.send_to_host(response, from, now);
+        }
+        let interval = if question.probe.is_some() { DEFENCE_INTERVAL } else { MULTICAST_INTERVAL };
+        if since.is_none_or(|since| since >= interval) {
+            self.multicast_at = Some(now);
+            self.send(response, Destination::Group);
+        }
+    }
+
+    fn send_to_host(&mut self, response: Option<Array<MAX_BYTES>>, to: SocketAddr, now: Instant) {
+        let (since, count) = self.unicast;
+        self.unicast = if since + Duration::from_secs(1) <= now { (now, 1) } else { (since, count + 1) };
+        if self.unicast.1 <= MAX_UNICAST_A_SECOND {
+            self.send(response, Destination::Host(to));
+        }
+    }
+
+    /// Queues a message. Without room it is lost, as on a wire.
+    fn send(&mut self, payload: Option<Array<MAX_BYTES>>, destination: Destination) {
+        if let Some(payload) = payload {
+            drop(self.queue.push_back(Datagram { destination, payload }));
+        }
+    }
+
+    /// Returns the next message to send now, if any. Call it until it returns `None`.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Datagram> {
+        if let Some(datagram) = self.queue.pop_front() {
+            return Some(datagram);
+        }
+        if self.next_at.is_none_or(|at| now < at) {
+            return None;
+        }
+        let name = self.name.as_ref()?;
+        let records = HostRecords { name, addresses: &self.addresses };
+        let payload = match self.state {
+            State::Probing(sent) if sent < PROBES => {
+                let probe = records.probe();
+                self.enter(State::Probing(sent + 1), Some(now + PROBE_INTERVAL));
+                probe
+            }
+            State::Probing(_) | State::Announcing(_) => {
+                let response = records.response(Types::ALL);
+                let sent = if let State::Announcing(sent) = self.state { sent + 1 } else { 1 };
+                self.multicast_at = Some(now);
+                match sent {
+                    ANNOUNCEMENTS.. => self.enter(State::Established, None),
+                    _ => self.enter(State::Announcing(sent), Some(now + ANNOUNCE_INTERVAL)),
+                }
+                response
+            }
+            State::Idle | State::Established => {
+                self.next_at = None;
+                None
+            }
+        };
+        payload.map(|payload| Datagram { destination: Destination::Group, payload })
+    }
+}
