@@ -46,6 +46,7 @@ mod connection;
 mod counters;
 mod request;
 mod response;
+mod router;
 mod server;
 mod site;
 #[cfg(test)]
@@ -55,6 +56,10 @@ pub use body::{Body, BodyError, BodyFunction, BodySource, BodyWriter, RequestBod
 pub use connection::{HTTP, Transport, UpgradedStream};
 pub use counters::HttpCounters;
 pub use request::{Method, Methods, QueryPairs, Request, RequestHead, percent_decode};
-pub use response::{HTML, Response, StatusCode, TEXT, parse_date};
+pub use response::{HTML, IntoResponse, Response, StatusCode, TEXT, parse_date};
+pub use router::{
+    AnswersLater, AnswersNow, Form, FromBody, FromRequest, Handler, Json, Path, Query, RoutedRequest, Router, State,
+    TakesBody,
+};
 pub use server::{Server, serve, start};
 pub use site::{Answer, Site};

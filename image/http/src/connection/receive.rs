@@ -147,8 +147,7 @@ fn other_method(request: &Request<'_>, framing: &mut Framing, site: &'static dyn
             false
         }
         Method::Options if request.path == "*" || !site.answers_options() => {
-            let response = Response::empty(StatusCode::NO_CONTENT);
-            return Answer::Now(response.with_header("Allow", alloc::format!("{methods}")));
+            return Answer::Now(Response::options(methods));
         }
         Method::Other if !methods.contains(Method::Other) => {
             return Answer::Now(Response::text(StatusCode::NOT_IMPLEMENTED, "The method is not implemented\n"));

@@ -2,6 +2,7 @@
 
 mod compose;
 mod date;
+mod into_response;
 mod status_code;
 
 use alloc::borrow::Cow;
@@ -14,6 +15,7 @@ use switchboard_net::Disconnected;
 
 pub(crate) use date::DateHeader;
 pub use date::parse_date;
+pub use into_response::IntoResponse;
 pub use status_code::StatusCode;
 
 use crate::body::{Body, BodyFunction, BodySource, BodyWriter, UpgradeFunction};
@@ -211,6 +213,12 @@ impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+    }
+
+    /// Creates the response to OPTIONS.
+    #[must_use]
+    pub(crate) fn options(methods: Methods) -> Self {
+        Self::empty(StatusCode::NO_CONTENT).with_header("Allow", methods.to_string())
     }
 
     /// Creates the response to a method that a resource does not serve.
