@@ -62,6 +62,7 @@ pub mod e1000;
 pub mod edu;
 pub mod hotplug;
 pub mod interfaces;
+pub mod nvme;
 mod requests;
 pub mod virtio;
 

@@ -3,6 +3,7 @@
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::edu::Edu;
 use switchboard_drivers::hotplug::HotplugPort;
+use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 
 use switchboard_net::nic;
@@ -14,6 +15,7 @@ pub const DRIVERS: &[DriverEntry] = &[
     nic::<VirtioNet>(),
     nic::<E1000>(),
     class::<VirtioBlk, Disk>(),
+    class::<Nvme, Disk>(),
     class::<VirtioRng, RandomSource>(),
     device::<Edu>(),
     device::<HotplugPort>(),

@@ -51,6 +51,9 @@ enum Stage<R> {
     Finished,
 }
 
+/// A finished request with what the device reports of it, or the error of the queue.
+type PollOutcome<'a, Q> = Result<(HeldRequest<'a, Q>, <Q as RequestQueue>::Report), <Q as RequestQueue>::Error>;
+
 /// A request that a task waits for. Dropped before it is done, it is left to the device.
 pub(crate) struct Pending<'a, Q: RequestQueue> {
     requests: &'a Requests<Q>,
@@ -78,7 +81,7 @@ impl<'a, Q: RequestQueue> Pending<'a, Q> {
     }
 
     /// Polls the device. Returns the request, and what the device reported.
-    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<(HeldRequest<'a, Q>, Q::Report), Q::Error>> {
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<PollOutcome<'a, Q>> {
         let inner = &mut *self.requests.inner.lock();
         let index = match mem::replace(&mut self.stage, Stage::Finished) {
             Stage::Prepared(request) => {

@@ -11,8 +11,7 @@
 //! the first of them, the *flusher*, is polled once more after the others for this. While polling is faster than interrupts, the
 //! flusher is polled all the time, and requests no interrupt.
 
-#![expect(clippy::vec_box, reason = "requests are large, and moved with each use")]
-
+mod driver;
 mod handles;
 mod queue;
 
@@ -25,8 +24,9 @@ use atomic_waker::AtomicWaker;
 use spin::Mutex;
 use switchboard::platform::Clock;
 
+pub(crate) use self::driver::{RequestDriver, abandon, poll_request};
 use self::handles::HeldRequest;
-pub(crate) use self::handles::{IdleWaiter, Pending};
+use self::handles::{IdleWaiter, Pending};
 pub(crate) use self::queue::{Indexed, RequestQueue};
 use crate::adaptive_polling::AdaptivePolling;
 

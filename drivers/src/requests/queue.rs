@@ -8,6 +8,9 @@ pub(crate) trait Indexed {
     fn index(&self) -> usize;
 }
 
+/// A finished request, with what the device reports of it.
+pub(crate) type Finished<Q> = (Box<<Q as RequestQueue>::Request>, <Q as RequestQueue>::Report);
+
 /// A queue of requests to a device, with notifications (interrupts) for finished ones.
 pub(crate) trait RequestQueue {
     /// A request, with the memory that the device accesses.
@@ -21,7 +24,9 @@ pub(crate) trait RequestQueue {
     fn submit(&mut self, request: Box<Self::Request>) -> Result<(), (Self::Error, Box<Self::Request>)>;
 
     /// Takes the next finished request.
-    fn complete(&mut self) -> Result<Option<(Box<Self::Request>, Self::Report)>, Self::Error>;
+    fn complete(&mut self) -> Result<Option<Finished<Self>>, Self::Error>
+    where
+        Self: Sized;
 
     /// Returns whether there is a finished request.
     fn has_used(&self) -> bool;

@@ -181,10 +181,42 @@ impl<T: Copy> DmaShared<T> {
     where
         T: IntoBytes,
     {
+        self.write_as(index, value);
+    }
+
+    /// Writes the value at `index` as a type of the same size: another form in which the device reads a `T`. A type of
+    /// another size, or with a stricter alignment, does not compile.
+    ///
+    /// ```
+    /// use switchboard::dma::DmaShared;
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    ///
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8)]);
+    /// # let dma = fake.machine().take_all().remove(0).claim()?.dma;
+    /// let buffer = dma.buffer(64)?;
+    /// // Commands have two words each: without data two numbers, with data a number and its address.
+    /// let mut commands: DmaShared<[u64; 2]> = dma.region(4096)?.carve(16, 64).expect("256 bytes");
+    /// commands.write(0, [1, 0]);
+    /// commands.write_as(1, [buffer.bus(); 2]);
+    /// # assert_eq!(fake.dma_read(commands.bus_of(1).get(), 8).unwrap(), buffer.bus().get().to_le_bytes());
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`read`](Self::read).
+    #[inline]
+    pub fn write_as<W: IntoBytes + Copy>(&mut self, index: usize, value: W) {
+        const {
+            assert!(size_of::<W>() == size_of::<T>(), "the type written must have the size of the values");
+            assert!(
+                align_of::<W>() <= align_of::<T>(),
+                "the type written must not be aligned more strictly than the values"
+            );
+        };
         fence(Ordering::Release);
-        // SAFETY: `locate` gives an aligned place in the array; `&mut self` keeps other CPUs out, and no reference
-        // to the memory exists.
-        unsafe { self.locate(index).write_volatile(value) };
+        // SAFETY: `locate` gives a place in the array that is aligned for a `T` and so for a `W`, which has the same size;
+        // `&mut self` keeps other CPUs out, and no reference to the memory exists.
+        unsafe { self.locate(index).cast::<W>().write_volatile(value) };
     }
 
     #[inline]

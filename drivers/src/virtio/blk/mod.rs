@@ -11,6 +11,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll};
 
+use atomic_waker::AtomicWaker;
 use switchboard::dma::DmaPort;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
@@ -24,7 +25,7 @@ use self::request::{Request, RequestKind};
 use super::queue::{Queue, QueueError, QueueParameters};
 use super::{Running, Transport, VENDOR};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer};
-use crate::requests::{IdleWaiter, Pending, Requests};
+use crate::requests::{self, RequestDriver, Requests};
 
 /// The most requests in flight.
 const MAX_REQUESTS: usize = 128;
@@ -100,42 +101,47 @@ impl VirtioBlk {
     pub fn kicks(&self) -> u64 {
         self.requests.with_queue(|queue| queue.kicks())
     }
+}
 
-    /// Takes an idle request and prepares it. It is submitted when it is first polled.
+impl RequestDriver for VirtioBlk {
+    type Queue = Queue<Box<Request>>;
+
     #[inline]
-    fn begin(
-        &self,
-        request: &mut BlockRequest<'_>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Pending<'_, Queue<Box<Request>>>, BlockError>> {
-        let (sector, collector) = (request.sector, &self.shared.collector);
-        let idle = if request.ticket.waker.is_none() { self.requests.take_idle(collector) } else { None };
-        let mut held = match idle {
-            Some(held) => held,
-            None => {
-                let mut waiter = IdleWaiter::resume(&self.requests, collector, request.ticket.waker.take());
-                let Poll::Ready(idle) = self.poll(|| waiter.poll(context)) else {
-                    request.ticket.waker = waiter.suspend();
-                    return Poll::Pending;
-                };
-                idle.map_err(|error| self.quarantine(error, sector))?
-            }
-        };
+    fn requests(&self) -> &Requests<Self::Queue> {
+        &self.requests
+    }
+
+    #[inline]
+    fn collector(&self) -> &AtomicWaker {
+        &self.shared.collector
+    }
+
+    #[inline]
+    fn prepare(&self, prepared: &mut Request, request: &BlockRequest<'_>) -> Result<(), BlockError> {
+        let (sector, length) = (request.sector, request.length);
         let kind = match request.transfer {
             Transfer::Read(_) => RequestKind::Read,
             Transfer::Write(_) => RequestKind::Write,
             Transfer::Flush => RequestKind::Flush,
         };
-        let prepared = held.request();
-        let result = prepared.prepare(kind, sector, request.length, &self.dma, self.limits.request_bytes);
+        let result = prepared.prepare(kind, sector, length, &self.dma, self.limits.request_bytes);
         result.map_err(|_| BlockError::NoMemory { sector })?;
         if let Transfer::Write(data) = request.transfer {
             prepared.data().copy_from_slice(data);
         }
-        Poll::Ready(Ok(held.submit()))
+        Ok(())
     }
 
-    /// Returns the error of a request after an error of the queue, for which the device is quarantined.
+    #[inline]
+    fn finish(&self, finished: &mut Request, written: u32, request: &mut BlockRequest<'_>) -> Result<(), BlockError> {
+        self.finished.fetch_add(1, Ordering::Relaxed);
+        finished.outcome(request.sector, written)?;
+        if let Transfer::Read(take) = &mut request.transfer {
+            take(finished.data());
+        }
+        Ok(())
+    }
+
     fn quarantine(&self, error: QueueError, sector: u64) -> BlockError {
         if self.device.presence().is_gone() || self.is_closed.load(Ordering::Acquire) {
             return BlockError::Gone { sector };
@@ -146,26 +152,12 @@ impl VirtioBlk {
         BlockError::Quarantined { sector }
     }
 
-    /// Polls a request. While it is pending, handles changes that the device has reported, one of which may be that it finishes no
-    /// request any more.
-    #[inline]
-    fn poll<T>(&self, mut poll: impl FnMut() -> Poll<T>) -> Poll<T> {
-        loop {
-            let outcome = poll();
-            if outcome.is_ready() || !self.has_change() {
-                return outcome;
-            }
-            self.handle_change();
-        }
-    }
-
-    /// Returns whether the device was removed or has reported a change.
     #[inline]
     fn has_change(&self) -> bool {
         self.device.presence().is_gone() || self.shared.is_config_changed.load(Ordering::Acquire)
     }
 
-    /// Handles a change that the device has reported, which is a new capacity or a fatal error, or its removal.
+    /// Handles a new capacity, a fatal error, or the removal of the device.
     #[cold]
     fn handle_change(&self) {
         if self.device.presence().is_gone() {
@@ -206,39 +198,15 @@ impl BlockDevice for VirtioBlk {
     }
 
     fn poll_request(&self, request: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
-        let sector = request.sector;
-        let mut pending = match request.ticket.number.take() {
-            Some(index) => Pending::resume(&self.requests, &self.shared.collector, index),
-            // Without a cache, completed writes are durable (5.2.6.2).
-            None if matches!(request.transfer, Transfer::Flush) && !self.features.contains(BlkFeatures::FLUSH) => {
-                return Poll::Ready(Ok(()));
-            }
-            None => match self.begin(request, context) {
-                Poll::Ready(begun) => begun?,
-                Poll::Pending => return Poll::Pending,
-            },
-        };
-        let Poll::Ready(done) = self.poll(|| pending.poll(context)) else {
-            request.ticket.number = pending.suspend();
-            return Poll::Pending;
-        };
-        let (mut held, written) = done.map_err(|error| self.quarantine(error, sector))?;
-        self.finished.fetch_add(1, Ordering::Relaxed);
-        held.request().outcome(sector, written)?;
-        if let Transfer::Read(take) = &mut request.transfer {
-            take(held.request().data());
+        // Without a cache, completed writes are durable (5.2.6.2).
+        if matches!(request.transfer, Transfer::Flush) && !self.features.contains(BlkFeatures::FLUSH) {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
+        requests::poll_request(self, request, context)
     }
 
     fn abandon(&self, ticket: &mut Ticket) {
-        let collector = &self.shared.collector;
-        if let Some(index) = ticket.number.take() {
-            drop(Pending::resume(&self.requests, collector, index));
-        }
-        if let Some(waker) = ticket.waker.take() {
-            drop(IdleWaiter::resume(&self.requests, collector, Some(waker)));
-        }
+        requests::abandon(self, ticket);
     }
 
     /// Ends all requests. The device may still write to its DMA memory, which is not freed before the driver is dropped.

@@ -54,7 +54,7 @@ const STATUS_NOT_WRITTEN: u8 = 0xff;
 
 /// The memory of one request, which is reused for others.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// The index of the request.
     index: usize,
     /// Header and status.

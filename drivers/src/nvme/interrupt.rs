@@ -1,0 +1,157 @@
+//! The interrupt handlers: a routine for each message with state of its own, or one for the line.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use atomic_waker::AtomicWaker;
+use switchboard::driver::ProbeError;
+use switchboard::function::{Config, Presence};
+use switchboard::interrupt::{
+    Claim, Each, Exclusive, InIsr, InterruptPort, Line, LineRoutine, Live, MessageRoutine, Messages, Mode,
+};
+use switchboard::messages;
+use switchboard::mmio::Bar;
+
+use super::registers::{INTMS, Registers};
+
+messages! {
+    /// The messages of the controller: one for each completion queue.
+    pub enum NvmeMessage { Io, Admin }
+}
+
+/// The offset of the status register in configuration space, and its bit for a pending line interrupt (PCI 3.0, 6.2.3).
+const PCI_STATUS: u16 = 0x06;
+const INTERRUPT_STATUS: u16 = 1 << 3;
+
+/// State that the handlers share with the driver.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// The task that collects finished requests.
+    pub(super) collector: AtomicWaker,
+    /// The admin queue may have reported an event.
+    pub(super) has_event: AtomicBool,
+}
+
+impl Shared {
+    fn report_event(&self) {
+        self.has_event.store(true, Ordering::Release);
+        self.collector.wake();
+    }
+}
+
+/// The routine of the I/O queue's message.
+pub(super) struct IoRoutine {
+    shared: Arc<Shared>,
+    count: u64,
+}
+
+impl MessageRoutine for IoRoutine {
+    fn on_message(&mut self, _isr: &InIsr<'_>) {
+        self.count += 1;
+        self.shared.collector.wake();
+    }
+}
+
+/// The routine of the admin queue's message.
+pub(super) struct AdminRoutine {
+    shared: Arc<Shared>,
+    count: u64,
+}
+
+impl MessageRoutine for AdminRoutine {
+    fn on_message(&mut self, _isr: &InIsr<'_>) {
+        self.count += 1;
+        self.shared.report_event();
+    }
+}
+
+/// The routine of the line. The controller asserts it while a queue has a completion, so it is masked at the controller until
+/// the driver has taken them.
+pub(super) struct LineHandler {
+    shared: Arc<Shared>,
+    registers: Arc<Bar<Registers>>,
+    config: Config,
+    presence: Presence,
+    count: u64,
+}
+
+impl LineRoutine for LineHandler {
+    fn on_line(&mut self, _isr: &InIsr<'_>) -> Claim {
+        if self.presence.is_gone() {
+            return Claim::NotMine;
+        }
+        let status = self.config.read_u16(PCI_STATUS);
+        if status == u16::MAX {
+            // The controller was removed: another function asserts the line, and the tasks have to detect it.
+            let _ = self.presence.confirm();
+            self.shared.collector.wake();
+            return Claim::NotMine;
+        }
+        if status & INTERRUPT_STATUS == 0 {
+            return Claim::NotMine;
+        }
+        self.count += 1;
+        self.registers.write(&INTMS, 1);
+        self.shared.report_event();
+        Claim::Mine
+    }
+}
+
+/// The interrupts as they were granted.
+pub(super) enum NvmeInterrupts {
+    Messages(Messages<2, Each<NvmeMessage, (IoRoutine, AdminRoutine)>, Live>),
+    Line(Line<Exclusive<LineHandler>, Live>),
+}
+
+impl NvmeInterrupts {
+    /// Grants messages, or else the line, and registers the handlers. Returns also the vectors of the I/O queue and of the line.
+    pub(super) fn grant(
+        irq: InterruptPort,
+        shared: &Arc<Shared>,
+        registers: &Arc<Bar<Registers>>,
+        config: Config,
+        presence: Presence,
+    ) -> Result<Self, ProbeError> {
+        let irq = match irq.grant_messages() {
+            Ok(messages) => {
+                let io = IoRoutine { shared: shared.clone(), count: 0 };
+                let admin = AdminRoutine { shared: shared.clone(), count: 0 };
+                return Ok(Self::Messages(messages.register_each((io, admin)).unmask()));
+            }
+            Err((_, irq)) => irq,
+        };
+        let (shared, registers) = (shared.clone(), registers.clone());
+        let handler = LineHandler { shared, registers, config, presence, count: 0 };
+        Ok(Self::Line(irq.grant_line()?.register_exclusive(handler).unmask()))
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        match self {
+            Self::Messages(messages) => messages.mode(),
+            Self::Line(_) => Mode::Intx,
+        }
+    }
+
+    /// Returns the controller's number of the interrupt of the I/O queue (5.3): the entry of its message; 0 for the line.
+    pub(super) fn io_vector(&self) -> u16 {
+        match self {
+            Self::Messages(messages) => messages.entry(NvmeMessage::Io),
+            Self::Line(_) => 0,
+        }
+    }
+
+    /// Returns the interrupts served for the I/O queue and for the admin queue; for both together with a line.
+    pub(super) fn counts(&mut self) -> (u64, u64) {
+        match self {
+            Self::Messages(messages) => messages.with_routines(|(io, admin)| (io.count, admin.count)),
+            Self::Line(line) => line.with_state(|handler| (handler.count, 0)),
+        }
+    }
+}
+
+impl fmt::Debug for NvmeInterrupts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NvmeInterrupts").field("mode", &self.mode()).finish_non_exhaustive()
+    }
+}
