@@ -3,6 +3,7 @@
 //! | Module | Devices | Interface |
 //! |---|---|---|
 //! | [`virtio`] | network cards, disks and entropy sources of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
+//! | [`nvme`] | NVM Express disks | [`BlockDevice`](interfaces::block::BlockDevice) |
 //! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`hotplug`] | PCI Express ports with a slot | its own |
 //! | [`edu`] | QEMU's edu device, the model of a driver | its own |

@@ -16,8 +16,8 @@ use switchboard::mmio::Bar;
 use super::registers::{INTMS, Registers};
 
 messages! {
-    /// The messages of the controller: one for each completion queue.
-    pub enum NvmeMessage { Io, Admin }
+    /// The messages of the controller: one for each completion queue. The first entry is always that of the admin queue (3.1.10).
+    pub enum NvmeMessage { Admin, Io }
 }
 
 /// The offset of the status register in configuration space, and its bit for a pending line interrupt (PCI 3.0, 6.2.3).
@@ -78,12 +78,9 @@ pub(super) struct LineHandler {
 
 impl LineRoutine for LineHandler {
     fn on_line(&mut self, _isr: &InIsr<'_>) -> Claim {
-        if self.presence.is_gone() {
-            return Claim::NotMine;
-        }
-        let status = self.config.read_u16(PCI_STATUS);
+        let status = if self.presence.is_gone() { u16::MAX } else { self.config.read_u16(PCI_STATUS) };
         if status == u16::MAX {
-            // The controller was removed: another function asserts the line, and the tasks have to detect it.
+            // The controller was removed, which the tasks have to detect. If the line is asserted, another function does it.
             let _ = self.presence.confirm();
             self.shared.collector.wake();
             return Claim::NotMine;
@@ -100,7 +97,7 @@ impl LineRoutine for LineHandler {
 
 /// The interrupts as they were granted.
 pub(super) enum NvmeInterrupts {
-    Messages(Messages<2, Each<NvmeMessage, (IoRoutine, AdminRoutine)>, Live>),
+    Messages(Messages<2, Each<NvmeMessage, (AdminRoutine, IoRoutine)>, Live>),
     Line(Line<Exclusive<LineHandler>, Live>),
 }
 
@@ -117,7 +114,7 @@ impl NvmeInterrupts {
             Ok(messages) => {
                 let io = IoRoutine { shared: shared.clone(), count: 0 };
                 let admin = AdminRoutine { shared: shared.clone(), count: 0 };
-                return Ok(Self::Messages(messages.register_each((io, admin)).unmask()));
+                return Ok(Self::Messages(messages.register_each((admin, io)).unmask()));
             }
             Err((_, irq)) => irq,
         };
@@ -144,7 +141,7 @@ impl NvmeInterrupts {
     /// Returns the interrupts served for the I/O queue and for the admin queue; for both together with a line.
     pub(super) fn counts(&mut self) -> (u64, u64) {
         match self {
-            Self::Messages(messages) => messages.with_routines(|(io, admin)| (io.count, admin.count)),
+            Self::Messages(messages) => messages.with_routines(|(admin, io)| (io.count, admin.count)),
             Self::Line(line) => line.with_state(|handler| (handler.count, 0)),
         }
     }

@@ -4,6 +4,8 @@ use switchboard::config::Address;
 use switchboard::interrupt::ModePolicy;
 use switchboard_testing::{FakeFunction, FakeMachine, RemovalTest};
 
+use crate::nvme_model::{self, Behaviour, Model};
+
 /// Returns the address of the device that is removed.
 pub(crate) fn device_address() -> Address {
     Address::new(0, 0, 3, 0)
@@ -106,5 +108,12 @@ pub(crate) fn port(policy: ModePolicy) -> &'static FakeMachine {
     let express = fake.find_capability(device_address(), 0x10).expect("it was made with one");
     fake.set_config(device_address(), express + 0x1a, 1 << 6);
     fake.set_config(device_address(), express + 0x12, 1 << 13);
+    fake
+}
+
+/// Returns an NVMe controller with a namespace.
+pub(crate) fn nvme(policy: ModePolicy) -> &'static FakeMachine {
+    let fake = machine(policy, nvme_model::function());
+    Model::of(fake, device_address(), Behaviour::default());
     fake
 }

@@ -3,6 +3,9 @@
 //! All resources are freed, tasks that wait get an error, and another device is not affected.
 
 mod devices;
+#[path = "../nvme/model.rs"]
+#[expect(dead_code, reason = "the tests of the driver use all of it")]
+mod nvme_model;
 
 use core::pin::pin;
 use core::task::{Context, Poll};
@@ -17,6 +20,7 @@ use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::edu::{Edu, EduError};
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
+use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::virtio::rng::RngError;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 use switchboard_testing::{FakeMachine, RemovalDetection, RemovalTest};
@@ -37,6 +41,7 @@ fn virtio_at_every_access() {
 fn other_drivers_at_every_access() {
     remove_at_every_access::<E1000>(removable(devices::e1000));
     remove_at_every_access::<Edu>(removable(devices::edu));
+    remove_at_every_access::<Nvme>(removable(devices::nvme));
     remove_at_every_access::<HotplugPort>(removable(devices::port));
 }
 
@@ -50,6 +55,11 @@ fn requests_in_flight_end() {
         let mut later = pin!(disk.write(9, &buffer));
         let outcome = later.as_mut().poll(&mut Context::from_waker(core::task::Waker::noop()));
         assert_eq!(outcome, Poll::Ready(Err(BlockError::Gone { sector: 9 })));
+    });
+    let device = removable(devices::nvme);
+    device.remove_in_use(|fake, disk: Nvme, notice| {
+        let outcome = device.remove_while(fake, notice, disk.read(7, &mut [0; 1024]));
+        assert_eq!(outcome, Err(BlockError::Gone { sector: 7 }));
     });
     let device = removable(devices::rng);
     device.remove_in_use(|fake, mut rng: VirtioRng, notice| {

@@ -16,6 +16,7 @@ mod machines;
 mod make;
 mod matrix;
 mod network;
+mod nvme;
 mod panic;
 mod power;
 mod protocol;

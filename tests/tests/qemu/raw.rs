@@ -11,13 +11,14 @@ const SECTORS: u32 = 8192;
 const READS: u32 = 4000;
 
 /// Reads a disk at random whose content is, every eight bytes, the number of their offset.
-fn reads(irq: Irq) {
+pub(crate) fn reads(device: &str, irq: Irq) {
     let disk = ScratchDisk::new(SECTORS, |_| 0);
     let places: Vec<u8> = (0..u64::from(SECTORS) * 512).step_by(8).flat_map(u64::to_le_bytes).collect();
     std::fs::write(disk.path(), places).expect("a scratch disk");
+    let drive = format!("format=raw,file={}", disk.path().display());
     for depth in [1, 4, 32, 128] {
         let words = format!("app=blkbench -- qd {depth} secs 50 count {READS} verify offsets");
-        let guest = Qemu::new(Machine::Q35).disk(disk.path()).irq(irq).option(&words).start();
+        let guest = Qemu::new(Machine::Q35).drive(&drive, device).irq(irq).option(&words).start();
         assert_eq!(guest.exit(), Exit::Success, "depth {depth}");
         let text = guest.console().text();
         assert!(text.contains(&format!("qd {depth}, {READS} reads in ")) && text.contains(", 0 wrong"), "{text}");
@@ -26,12 +27,12 @@ fn reads(irq: Irq) {
 
 #[test]
 fn blocks_are_correct_at_every_depth_by_msix() {
-    reads(Irq::Msix);
+    reads("virtio-blk-pci", Irq::Msix);
 }
 
 #[test]
 fn blocks_are_correct_at_every_depth_by_intx() {
-    reads(Irq::Intx);
+    reads("virtio-blk-pci", Irq::Intx);
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! Tests of the NVMe driver on a model of the controller: transfers of each form, faults, events, each interrupt mode.
+
+mod model;
+
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use embassy_futures::block_on;
+use model::{BLOCKS, Behaviour, Model};
+use switchboard::driver::{ProbeError, attach};
+use switchboard::interrupt::ModePolicy;
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
+use switchboard_drivers::nvme::Nvme;
+
+fn probe(model: &Model) -> Result<Nvme, ProbeError> {
+    attach(model.fake.machine().take(model.address).expect("a function that no driver has"))
+}
+
+fn disk(behaviour: Behaviour) -> (Model, Nvme) {
+    let model = Model::new(ModePolicy::all(), behaviour);
+    let disk = probe(&model).expect("a good controller");
+    (model, disk)
+}
+
+/// Polls a future while the controller works.
+fn run<T>(model: &Model, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..1000 {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        model.work();
+    }
+    panic!("the request is not done");
+}
+
+#[test]
+fn transfers_of_one_two_and_many_pages_arrive() {
+    for (policy, block_bits) in [(ModePolicy::all(), 9), (ModePolicy::INTX, 9), (ModePolicy::MSIX, 12)] {
+        let model = Model::new(policy, Behaviour { block_bits, ..Behaviour::default() });
+        let disk = probe(&model).expect("a good controller");
+        let block = 1 << block_bits;
+        let geometry = disk.geometry().expect("it is present");
+        assert_eq!((geometry.block_bytes, geometry.capacity * 512), (block, BLOCKS * block as u64));
+        for bytes in [block, 4096, 8192, 12288, 32768, 40960] {
+            let at = 3 * (block / 512) as u64;
+            let mut read = vec![0; bytes];
+            assert_eq!(run(&model, disk.read(at, &mut read)), Ok(()));
+            assert!(read.iter().enumerate().all(|(index, byte)| usize::from(*byte) == 3 + index / block), "{bytes}");
+            read.iter_mut().for_each(|byte| *byte ^= 0xff);
+            assert_eq!(run(&model, disk.write(at, &read)), Ok(()));
+            let range = 3 * block..3 * block + bytes;
+            assert!(range.clone().zip(&read).all(|(at, byte)| model.byte(at) == *byte), "{bytes}");
+            assert!(model.byte(range.end) != read[bytes - 1], "no byte too many");
+            read.iter_mut().for_each(|byte| *byte ^= 0xff);
+            assert_eq!(run(&model, disk.write(at, &read)), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn each_queue_has_a_message_of_its_own_with_a_counter() {
+    let (model, mut disk) = disk(Behaviour::default());
+    assert_eq!(run(&model, disk.read(0, &mut [0; 512])), Ok(()));
+    let (io, admin) = disk.interrupt_counts();
+    assert_eq!(io, 1);
+    model.report_event(0x02_01_01);
+    assert_eq!(disk.interrupt_counts(), (1, admin + 1));
+}
+
+#[test]
+fn requests_are_as_long_as_the_controller_allows() {
+    let (model, disk) = disk(Behaviour { mdts: 1, ..Behaviour::default() });
+    assert_eq!(disk.geometry().map(|geometry| geometry.max_transfer_bytes), Some(8192));
+    assert_eq!(run(&model, disk.read(0, &mut [0; 20480])), Ok(()));
+    assert_eq!(model.opcodes(), [2, 2, 2]);
+}
+
+#[test]
+fn a_flush_reaches_a_cache_and_needs_none_without() {
+    for (has_cache, opcodes) in [(true, vec![0]), (false, vec![])] {
+        let (model, disk) = disk(Behaviour { has_cache, ..Behaviour::default() });
+        assert_eq!(run(&model, disk.flush()), Ok(()));
+        assert_eq!(model.opcodes(), opcodes);
+    }
+}
+
+#[test]
+fn many_requests_are_in_flight_and_the_queues_wrap() {
+    let (model, disk) = disk(Behaviour::default());
+    for _ in 0..10 {
+        model.change(|behaviour| behaviour.is_stalled = true);
+        let mut buffers = vec![[0; 512]; 100];
+        let mut reads: Vec<_> =
+            buffers.iter_mut().enumerate().map(|(index, buffer)| Box::pin(disk.read(index as u64, buffer))).collect();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(reads.iter_mut().all(|read| read.as_mut().poll(&mut context).is_pending()));
+        model.change(|behaviour| behaviour.is_stalled = false);
+        for read in reads {
+            assert_eq!(run(&model, read), Ok(()));
+        }
+        assert!(
+            buffers.iter().enumerate().all(|(index, buffer)| buffer.iter().all(|byte| usize::from(*byte) == index))
+        );
+    }
+}
+
+#[test]
+fn a_request_that_is_dropped_leaves_its_memory_to_the_controller() {
+    let (model, disk) = disk(Behaviour::default());
+    for _ in 0..300 {
+        model.change(|behaviour| behaviour.is_stalled = true);
+        let mut buffer = [0; 512];
+        let mut read = Box::pin(disk.read(1, &mut buffer));
+        assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(read);
+        model.change(|behaviour| behaviour.is_stalled = false);
+        model.work();
+    }
+    let mut buffer = [0; 512];
+    assert_eq!((run(&model, disk.read(9, &mut buffer)), buffer), (Ok(()), [9; 512]));
+}
+
+#[test]
+fn errors_of_the_controller_name_the_sector() {
+    let (model, disk) = disk(Behaviour { failures: vec![0x281, 1, 0x80], ..Behaviour::default() });
+    let read = |sector| run(&model, disk.read(sector, &mut [0; 512]));
+    assert_eq!(read(7), Err(BlockError::Io { sector: 7 }));
+    assert_eq!(read(8), Err(BlockError::Unsupported { sector: 8 }));
+    assert_eq!((read(9), read(9)), (Err(BlockError::Io { sector: 9 }), Ok(())));
+}
+
+#[test]
+fn a_command_that_the_controller_does_not_have_quarantines_it() {
+    for id in [5, u16::MAX] {
+        let (model, disk) = disk(Behaviour { wrong_id: Some(id), ..Behaviour::default() });
+        assert_eq!(run(&model, disk.read(7, &mut [0; 512])), Err(BlockError::Quarantined { sector: 7 }));
+        assert_eq!(model.fake.read_config(model.address, 4) & 4, 0, "bus mastering is off");
+        assert_eq!(run(&model, disk.read(8, &mut [0; 512])), Err(BlockError::Quarantined { sector: 8 }));
+    }
+}
+
+#[test]
+fn a_resized_namespace_has_its_new_size_after_the_event() {
+    let (model, disk) = disk(Behaviour::default());
+    model.change(|behaviour| behaviour.blocks = 1000);
+    assert_eq!(disk.capacity(), BLOCKS);
+    model.report_event(0x04_00_02);
+    assert_eq!(disk.capacity(), 1000);
+    // Events of other kinds change nothing, and are requested again.
+    model.report_event(0x02_01_01);
+    model.change(|behaviour| behaviour.blocks = 2000);
+    assert_eq!(disk.capacity(), 1000);
+    model.report_event(0x04_00_02);
+    assert_eq!(disk.capacity(), 2000);
+}
+
+#[test]
+fn controllers_that_cannot_be_driven_are_refused() {
+    let refusal = |behaviour| probe(&Model::new(ModePolicy::all(), behaviour)).expect_err("it is refused").to_string();
+    let blocks = refusal(Behaviour { block_bits: 13, ..Behaviour::default() });
+    assert_eq!(blocks, "size of an NVMe block, as a power of two: 0x9 wanted, 0xd found");
+    let none = refusal(Behaviour { namespaces: 0, ..Behaviour::default() });
+    assert_eq!(none, "the controller has no active namespace");
+    assert!(probe(&Model::new(ModePolicy::all(), Behaviour { namespaces: 3, ..Behaviour::default() })).is_ok());
+}
+
+#[test]
+fn everything_is_freed_when_the_driver_is_dropped() {
+    let (model, disk) = disk(Behaviour::default());
+    assert_eq!(run(&model, disk.read(0, &mut [0; 4096])), Ok(()));
+    drop(disk);
+    assert_eq!((model.fake.dma_pages(), model.fake.machine().interrupt_report().len()), (0, 0));
+    let disk = probe(&model).expect("it can be probed again");
+    disk.close();
+    assert_eq!(block_on(disk.read(0, &mut [0; 512])), Err(BlockError::Gone { sector: 0 }));
+}
