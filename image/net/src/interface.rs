@@ -12,6 +12,7 @@ use switchboard_runtime::tasks::{TaskGroup, Tasks};
 
 use crate::interface_state::InterfaceState;
 use crate::nic::Nic;
+use crate::sntp::keep_time;
 use crate::stack::Stack;
 
 /// Adds an app's services to the group of a new stack.
@@ -52,6 +53,7 @@ impl Interface {
         let (stack, runner) = Stack::new(device, state.clone(), seed);
         let group = Rc::new(TaskGroup::new(tasks));
         group.add(runner);
+        group.add(keep_time(stack.clone()));
         services(&group, &stack);
         Self { state, group }
     }

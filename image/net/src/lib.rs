@@ -64,6 +64,7 @@ mod random;
 mod segment;
 mod service;
 mod services;
+mod sntp;
 mod stack;
 mod traffic;
 
@@ -80,6 +81,7 @@ pub use nic::{FrameHandler, Nic, Reply};
 pub use polling::Polling;
 pub use service::Service;
 pub use services::start_simple_services;
+pub use sntp::keep_time;
 pub use stack::{Disconnected, ReceiveError, Runner, SendError, SocketError, Stack, TcpSocket, UdpSocket};
 pub use switchboard_runtime::command_line::{AddressSource, SimpleServices};
 pub use traffic::Traffic;
