@@ -49,8 +49,10 @@ mod response;
 mod router;
 mod server;
 mod site;
+mod sse;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 pub use body::{Body, BodyError, BodyFunction, BodySource, BodyWriter, RequestBody, UpgradeFunction};
 pub use connection::{HTTP, Transport, UpgradedStream};
@@ -63,3 +65,5 @@ pub use router::{
 };
 pub use server::{Server, serve, start};
 pub use site::{Answer, Site};
+pub use sse::{Event, EventWriter};
+pub use websocket::{CloseCode, Message, WebSocket, WebSocketError, WebSocketUpgrade};

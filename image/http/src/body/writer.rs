@@ -4,6 +4,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::task::{Context, Poll};
 
 use switchboard_net::Disconnected;
 
@@ -71,6 +72,11 @@ impl BodyWriter {
     pub fn add_trailer(&mut self, name: &str, value: &str) {
         let clean = |text: &str| text.chars().filter(|character| !character.is_control()).collect();
         self.trailers.push((clean(name), clean(value)));
+    }
+
+    /// Waits until the client has disconnected.
+    pub(crate) fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_closed(context)
     }
 
     /// Ends the body.

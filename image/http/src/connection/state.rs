@@ -284,6 +284,13 @@ impl<T: Transport> ByteStream for Connection<T> {
         }
     }
 
+    fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
+        match transport::poll_read(&self.transport, context, &mut |_| 0) {
+            Poll::Ready(Err(Disconnected)) => Poll::Ready(()),
+            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
+
     fn peer(&self) -> Option<SocketAddr> {
         self.transport.peer()
     }

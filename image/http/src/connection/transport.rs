@@ -91,6 +91,10 @@ pub(crate) trait ByteStream {
         write: &mut dyn FnMut(&mut [u8]) -> usize,
     ) -> Poll<Result<(), Disconnected>>;
 
+    /// Waits until the peer has closed its side, or the connection was reset. Data that the peer sends is left unread.
+    fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()>;
+
+    /// As [`Transport::peer`].
     fn peer(&self) -> Option<SocketAddr>;
 }
 

@@ -4,7 +4,6 @@ use alloc::rc::Rc;
 use core::fmt;
 use core::future::poll_fn;
 use core::net::SocketAddr;
-use core::task::{Context, Poll};
 
 use embedded_io_async::ErrorKind;
 use switchboard_net::Disconnected;
@@ -35,16 +34,18 @@ impl UpgradedStream {
             result = Some(value);
             taken
         };
-        poll_fn(|context| self.poll_read(context, &mut act)).await?;
+        let read = poll_fn(|context| self.stream.poll_read(context, &mut act));
+        read.await.map_err(|_: StreamError| Disconnected)?;
         result.ok_or(Disconnected)
     }
 
-    pub(crate) fn poll_read(
-        &self,
-        context: &mut Context<'_>,
-        read: &mut dyn FnMut(&mut [u8]) -> usize,
-    ) -> Poll<Result<(), Disconnected>> {
-        self.stream.poll_read(context, read).map_err(|_: StreamError| Disconnected)
+    /// Waits for room, and passes it to `write`, which returns how many bytes it has written. Dropping the future loses
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Disconnected`] when the connection was reset or has timed out.
+    pub async fn write_with(&self, mut write: impl FnMut(&mut [u8]) -> usize) -> Result<(), Disconnected> {
+        poll_fn(|context| self.stream.poll_write(context, &mut write)).await
     }
 
     /// Writes all of `data`.
