@@ -1,7 +1,7 @@
-//! A file server: the files of tar archives on disks, over HTTP.
+//! A file server: the files of disks, over HTTP.
 //!
-//! Each disk has one archive, which begins at its first sector. It is indexed once, and its files are streamed from the
-//! disk. The files of all disks are one tree. A [`FileServer`] is a part of an app's [`Site`](switchboard_http::Site):
+//! A disk, or each of its partitions (MBR, GPT), has a tar archive, an ext2, ext3 or ext4 file system, or FAT; an app adds
+//! others as a [`FileSystem`]. Files are streamed from the disk. The files of all volumes are one tree. A [`FileServer`] is a part of an app's [`Site`](switchboard_http::Site):
 //!
 //! ```
 //! # let tar = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tar.rs"));
@@ -45,18 +45,36 @@
 
 extern crate alloc;
 
-mod archive;
+mod body;
+mod bytes;
+mod conditional;
 mod content_type;
+mod date;
+mod encoding;
 mod escape;
-mod range;
+mod ext4;
+mod fat;
+mod filesystem;
+mod list;
+mod log_limit;
+mod mounted;
+mod partitions;
+mod ranges;
 mod reader;
-mod scan_error;
+mod response;
 mod server;
+mod tags;
+mod tar;
+mod volume;
 mod volumes;
 
-pub use archive::{Archive, Entry};
 pub use content_type::content_type;
-pub use range::{RangeError, parse_range};
-pub use reader::Reader;
-pub use scan_error::{HeaderError, ScanError};
+pub use ext4::Ext4;
+pub use fat::{Fat, FatType};
+pub use filesystem::{File, FileSystem, FileSystemError, ListEntry, ListPage, Node, Run};
+pub use mounted::Opened;
+pub use partitions::{Partition, PartitionTable, partitions};
+pub use ranges::{RangeError, parse_ranges};
 pub use server::FileServer;
+pub use tar::{Archive, HeaderDefect, ScanError, Skipped};
+pub use volume::Volume;

@@ -1,101 +1,101 @@
-//! Reading a part of a file, one buffer at a time.
+//! Reading a range of a file, run by run, as the disk has it.
 
+use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::ops::Range;
 
-use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, SECTOR_SIZE};
+use switchboard_drivers::interfaces::block::{BlockDevice, SECTOR_SIZE};
 
-use crate::archive::Entry;
+use crate::filesystem::{File, FileSystemError, Run};
+use crate::mounted::Mounted;
 
 /// A reader of a range of a file's bytes.
-///
-/// ```
-/// # let tar = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tar.rs"));
-/// use embassy_futures::block_on;
-/// use switchboard_fileserver::{Archive, Reader};
-/// use switchboard_runtime::disk::MemoryDisk;
-///
-/// let disk = MemoryDisk::new(&tar(&[("hello.txt", b"hello, world")]));
-/// let (archive, _) = block_on(Archive::scan(&disk));
-/// let entry = archive.file("hello.txt").expect("it is in the archive");
-///
-/// let (mut reader, mut buffer) = (Reader::new(entry, 7..12), [0; 512]);
-/// let part = block_on(reader.read(&disk, &mut buffer))?;
-/// assert_eq!(&buffer[part], b"world");
-/// assert!(block_on(reader.read(&disk, &mut buffer))?.is_empty());
-/// # Ok::<_, switchboard_drivers::interfaces::block::BlockError>(())
-/// ```
 #[derive(Debug)]
-pub struct Reader {
-    /// The file's first sector.
-    start: u64,
+pub(crate) struct FileReader {
+    mounted: Rc<Mounted>,
+    file: File,
     /// The bytes of the file that are not read yet.
     rest: Range<u64>,
+    /// Where the first of them are, if it is known.
+    run: Option<Run>,
 }
 
-impl Reader {
+impl FileReader {
     /// Creates a reader of the range `bytes`, which has to be within the file.
-    #[must_use]
-    pub fn new(entry: Entry, bytes: Range<u64>) -> Self {
-        Self { start: entry.sector, rest: bytes }
+    pub(crate) const fn new(mounted: Rc<Mounted>, file: File, bytes: Range<u64>) -> Self {
+        Self { mounted, file, rest: bytes, run: None }
     }
 
-    /// Reads on into `buffer`, whose length is a multiple of 512. Returns the range of the buffer that holds content of the
-    /// file now; an empty one at the end.
-    ///
-    /// # Errors
-    /// [`BlockError`]; the next call reads the same bytes again.
-    pub async fn read(&mut self, disk: &impl BlockDevice, buffer: &mut [u8]) -> Result<Range<usize>, BlockError> {
-        const SECTOR: u64 = SECTOR_SIZE as u64;
+    /// Reads on into `buffer`, which has its wanted length. Returns the range of the buffer that holds content of the file
+    /// now; an empty one at the end.
+    pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> Result<Range<usize>, FileSystemError> {
         if self.rest.is_empty() {
             return Ok(0..0);
         }
-        let (sector, skip) = (self.rest.start / SECTOR, self.rest.start % SECTOR);
-        let wanted = (self.rest.end - sector * SECTOR).next_multiple_of(SECTOR);
-        let length = usize::try_from(wanted).unwrap_or(usize::MAX).min(buffer.len());
-        disk.read(self.start + sector, &mut buffer[..length]).await?;
-        let end = self.rest.end.min(sector * SECTOR + length as u64);
-        // Both are within the buffer, so they fit into a usize.
-        let content = usize::try_from(skip).unwrap_or(0)..usize::try_from(end - sector * SECTOR).unwrap_or(0);
-        self.rest.start = end;
+        let run = match self.run {
+            Some(run) => run,
+            None => self.mounted.file_system.locate(self.file, self.rest.start).await?,
+        };
+        let available = run.length().min(self.rest.end - self.rest.start);
+        if available == 0 {
+            return Err(FileSystemError::PastEnd { position: self.rest.start });
+        }
+        let content = match run {
+            Run::Zeros { .. } => {
+                let length = usize::try_from(available).unwrap_or(usize::MAX).min(buffer.len());
+                buffer[..length].fill(0);
+                0..length
+            }
+            Run::Stored { position, .. } => self.read_stored(position, available, buffer).await?,
+        };
+        let length = content.len() as u64;
+        self.rest.start += length;
+        self.run = match run {
+            _ if length >= run.length() => None,
+            Run::Zeros { length: all } => Some(Run::Zeros { length: all - length }),
+            Run::Stored { position, length: all } => {
+                Some(Run::Stored { position: position + length, length: all - length })
+            }
+        };
         Ok(content)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use alloc::vec::Vec;
+    /// Reads whole blocks of the disk, and returns the range of the buffer with the bytes at `position` of the volume.
+    async fn read_stored(
+        &self,
+        position: u64,
+        available: u64,
+        buffer: &mut [u8],
+    ) -> Result<Range<usize>, FileSystemError> {
+        let volume = &self.mounted.volume;
+        let is_within = position.checked_add(available).is_some_and(|end| end <= volume.size_bytes());
+        if !is_within {
+            return Err(FileSystemError::PastEnd { position });
+        }
+        let block = volume.block_bytes()? as u64;
+        let at = volume.start() + position;
+        let (first, skip) = (at - at % block, at % block);
+        let wanted = (skip + available).next_multiple_of(block);
+        let whole = buffer.len() as u64 / block * block;
+        // At most the length of the buffer.
+        let length = usize::try_from(wanted.min(whole)).unwrap_or(0);
+        volume.disk().read(first / SECTOR_SIZE as u64, &mut buffer[..length]).await?;
+        let end = (skip + available).min(length as u64);
+        Ok(usize::try_from(skip).unwrap_or(0)..usize::try_from(end).unwrap_or(0))
+    }
 
-    use embassy_futures::block_on;
-
-    use super::*;
-    use switchboard_runtime::disk::MemoryDisk;
-
-    fn read(bytes: Range<u64>, buffer: usize) -> Result<Vec<u8>, BlockError> {
-        let image: Vec<u8> = (0..4096_u32).map(|index| (index % 251).to_le_bytes()[0]).collect();
-        let (disk, mut buffer) = (MemoryDisk::new(&image), alloc::vec![0; buffer]);
-        let mut reader = Reader::new(Entry { sector: 1, size: 9_999, modified: 0 }, bytes);
-        let mut all = Vec::new();
+    /// Reads all that is left, and passes it to `take`, part by part.
+    pub(crate) async fn read_all(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), FileSystemError> {
         loop {
-            let part = block_on(reader.read(&disk, &mut buffer))?;
+            let part = self.read(buffer).await?;
             if part.is_empty() {
-                return Ok(all);
+                return Ok(());
             }
-            all.extend_from_slice(&buffer[part]);
+            take(&buffer[part]);
         }
-    }
-
-    #[test]
-    fn any_range_is_read_through_any_buffer() {
-        for bytes in [0..0, 0..1, 0..512, 511..513, 7..2_000, 1_024..3_584] {
-            for buffer in [512, 1_024, 8_192] {
-                let expected: Vec<u8> = bytes.clone().map(|index| u8::try_from((index + 512) % 251).unwrap()).collect();
-                assert_eq!(read(bytes.clone(), buffer).unwrap(), expected, "{bytes:?} by {buffer}");
-            }
-        }
-    }
-
-    #[test]
-    fn errors_of_the_disk_are_returned() {
-        assert!(matches!(read(0..9_999, 512), Err(BlockError::PastEnd { sector: 8, .. })));
     }
 }

@@ -1,89 +1,112 @@
 //! The files of all disks as one tree, while disks are plugged in and removed.
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::format;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
-use crate::archive::{Archive, Entry};
+use crate::filesystem::{File, FileSystemError, Node};
+use crate::mounted::{Mounted, Openers, mount};
+use crate::volume::Volume;
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::disk::Disk;
-use switchboard_runtime::say;
 
-/// The archives of the present disks, in the disks' order. Of files with the same path the first one is served.
+/// The volumes of the present disks, in the disks' order. Of files with the same path the first one is served.
 #[derive(Debug)]
-pub(super) struct Volumes {
-    list: RefCell<Vec<Volume>>,
+pub(crate) struct Volumes {
+    disks: RefCell<Vec<(Disk, Vec<Rc<Mounted>>)>>,
     is_indexing: Cell<bool>,
+    pub(crate) openers: Openers,
 }
 
 impl Default for Volumes {
     /// No disks; until the first [update](Volumes::update) is done, they count as being indexed.
     fn default() -> Self {
-        Self { list: RefCell::default(), is_indexing: Cell::new(true) }
+        Self { disks: RefCell::default(), is_indexing: Cell::new(true), openers: Openers::default() }
     }
 }
 
-/// An indexed disk.
+/// What a path leads to on all volumes.
 #[derive(Debug)]
-struct Volume {
-    disk: Disk,
-    /// Empty when the disk has no archive.
-    archive: Archive,
+pub(crate) enum Entry {
+    File(Rc<Mounted>, File),
+    /// A directory, on one volume or several.
+    Directory,
 }
 
 impl Volumes {
-    /// Drops the archives of removed disks, and indexes those of new disks.
-    pub(super) async fn update(&self, disks: &[Found<&Disk>]) {
+    /// Drops the volumes of removed disks, and finds those of new disks.
+    pub(crate) async fn update(&self, disks: &[Found<&Disk>]) {
         self.is_indexing.set(true);
-        self.list.borrow_mut().retain(|volume| disks.iter().any(|found| *found.device == volume.disk));
+        self.disks.borrow_mut().retain(|(disk, _)| disks.iter().any(|found| *found.device == *disk));
         for (place, found) in disks.iter().enumerate() {
-            let is_known = self.list.borrow().get(place).is_some_and(|volume| volume.disk == *found.device);
+            let is_known = self.disks.borrow().get(place).is_some_and(|(disk, _)| *disk == *found.device);
             if !is_known {
-                let volume = Volume { disk: found.device.clone(), archive: index(found).await };
-                self.list.borrow_mut().insert(place, volume);
+                let volumes = match Volume::of_disk(found.device) {
+                    Some(volume) => mount(found.function, &volume, &self.openers).await,
+                    None => Vec::new(),
+                };
+                let volumes = volumes.into_iter().map(|mounted| Rc::new(self.with_unique_name(mounted))).collect();
+                self.disks.borrow_mut().insert(place, (found.device.clone(), volumes));
             }
         }
         self.is_indexing.set(false);
     }
 
+    /// Adds a number to the name of a volume that another one has.
+    fn with_unique_name(&self, mut mounted: Mounted) -> Mounted {
+        let known = self.all();
+        let is_taken = |name: &str| known.iter().any(|other| other.name == name);
+        if is_taken(&mounted.name) {
+            let mut names = (2..).map(|number| format!("{}-{number}", mounted.name));
+            mounted.name = names.find(|name| !is_taken(name)).unwrap_or_default();
+        }
+        mounted
+    }
+
     /// Returns whether a disk is still being indexed: a file that is not found may be on it.
-    pub(super) fn is_indexing(&self) -> bool {
+    pub(crate) fn is_indexing(&self) -> bool {
         self.is_indexing.get()
     }
 
-    /// Returns the file at `path`, and its disk.
-    pub(super) fn file(&self, path: &str) -> Option<(Disk, Entry)> {
-        let list = self.list.borrow();
-        list.iter().find_map(|volume| Some((volume.disk.clone(), volume.archive.file(path)?)))
+    /// Returns all volumes.
+    pub(crate) fn all(&self) -> Vec<Rc<Mounted>> {
+        self.disks.borrow().iter().flat_map(|(_, volumes)| volumes.iter().cloned()).collect()
     }
 
-    /// Returns the content of the directory `path` on all disks, as [`Archive::list`] does.
-    pub(super) fn list(&self, path: &str) -> BTreeMap<String, Option<Entry>> {
-        let mut content = BTreeMap::new();
-        for Volume { archive, .. } in self.list.borrow().iter() {
-            for (name, entry) in archive.list(path) {
-                content.entry(name.into()).or_insert(entry);
+    /// Returns the volumes that a path is looked up on, and the rest of the path: `@NAME/..` names one of them.
+    pub(crate) fn select<'a>(&self, path: &'a str) -> (Vec<Rc<Mounted>>, &'a str) {
+        let all = self.all();
+        if let Some(rest) = path.strip_prefix('@') {
+            let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+            if let Some(volume) = all.iter().find(|volume| volume.name == name) {
+                return ([volume.clone()].into(), rest);
             }
         }
-        content
+        (all, path)
     }
 
-    /// Returns the number of files; `None` when no disk has any.
-    pub(super) fn count(&self) -> Option<usize> {
-        let count = self.list.borrow().iter().map(|volume| volume.archive.len()).sum();
-        (count > 0).then_some(count)
+    /// Returns what a path leads to on some volumes; an error if nothing was found, and one of them could not be read.
+    pub(crate) async fn find(volumes: &[Rc<Mounted>], path: &str) -> Result<Option<Entry>, FileSystemError> {
+        let (mut is_directory, mut failed) = (false, None);
+        for volume in volumes {
+            match volume.file_system.open(path).await {
+                Ok(Some(Node::File(file))) => return Ok(Some(Entry::File(volume.clone(), file))),
+                Ok(Some(Node::Directory)) => is_directory = true,
+                Ok(None) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            _ if is_directory => Ok(Some(Entry::Directory)),
+            Some(error) => Err(error),
+            None => Ok(None),
+        }
     }
-}
 
-/// Indexes the archive on a disk, and logs the result.
-async fn index(Found { function, device, .. }: &Found<&Disk>) -> Archive {
-    let (archive, error) = Archive::scan(*device).await;
-    match error {
-        Some(error) if archive.is_empty() => say!("no files: {function}: no archive on the disk: {error}"),
-        Some(error) => say!("files: {function}: {} files, then {error}", archive.len()),
-        None if archive.is_empty() => say!("no files: {function}: the disk is empty"),
-        None => log::info!("files: {function}: {} files", archive.len()),
+    /// Returns the number of files, as far as it is known; `None` when no disk has any.
+    pub(crate) fn count(&self) -> Option<usize> {
+        let all = self.all();
+        (!all.is_empty()).then(|| all.iter().filter_map(|volume| volume.file_system.file_count()).sum())
     }
-    archive
 }
