@@ -1,7 +1,6 @@
 //! Reading a range of a file, run by run, as the disk has it.
 
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use switchboard_drivers::interfaces::block::{BlockDevice, SECTOR_SIZE};
@@ -87,7 +86,7 @@ impl FileReader {
     /// Reads all that is left, and passes it to `take`, part by part.
     pub(crate) async fn read_all(
         &mut self,
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
         mut take: impl FnMut(&[u8]),
     ) -> Result<(), FileSystemError> {
         loop {

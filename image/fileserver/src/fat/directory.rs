@@ -119,8 +119,8 @@ impl Fat {
 
 /// Returns the time of a date and a time of day in seconds since 1970, taken as UTC: FAT has no time zone.
 fn time(date: u16, time: u16) -> Option<u64> {
-    // Each is less than 64.
-    let [month, day] = [date >> 5 & 0xf, date & 0x1f].map(|field| field as u8);
-    let [hour, minute, second] = [time >> 11, time >> 5 & 0x3f, (time & 0x1f) * 2].map(|field| field as u8);
+    // Each field is less than 64.
+    let [month, day] = [date >> 5 & 0xf, date & 0x1f].map(|field| field.to_le_bytes()[0]);
+    let [hour, minute, second] = [time >> 11, time >> 5 & 0x3f, (time & 0x1f) * 2].map(|field| field.to_le_bytes()[0]);
     crate::date::unix_seconds(1980 + i32::from(date >> 9), month, day, (hour, minute, second))
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use embassy_futures::block_on;
 use switchboard_fileserver::{File, FileSystem, Node, Run, Volume};
@@ -115,5 +115,5 @@ pub(crate) fn names(system: &dyn FileSystem, path: &str) -> Vec<String> {
 
 /// Returns bytes that differ from block to block.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|index| (index % 251 + index / 4096) as u8).collect()
+    (0..length).map(|index| (index % 251 + index / 4096).to_le_bytes()[0]).collect()
 }
