@@ -154,7 +154,7 @@ impl Client {
 }
 
 /// Parses status and headers, and returns them with their length in bytes; `None` while they are incomplete.
-fn parse_head(buffer: &[u8]) -> Result<Option<(Response, usize)>, HttpError> {
+pub(crate) fn parse_head(buffer: &[u8]) -> Result<Option<(Response, usize)>, HttpError> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(length) = head.parse(buffer).map_err(HttpError::Parse)? else { return Ok(None) };

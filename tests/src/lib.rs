@@ -13,6 +13,7 @@ mod entry;
 mod guest;
 mod http;
 mod ivshmem;
+pub mod lan;
 mod load;
 mod loader;
 mod machine;

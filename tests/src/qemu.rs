@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::built::{built_disk, built_image};
 use crate::guest::{Guest, Ports};
+use crate::lan::{Link, Mac};
 use crate::loader::Boot;
 use crate::machine::Machine;
 use crate::ports::{Protocol, free_port};
@@ -34,6 +35,13 @@ pub enum Irq {
     Intx,
 }
 
+/// A network device of QEMU: its name with options, and its network; `None` for a user-mode network of its own.
+#[derive(Debug, Clone)]
+struct NicDevice {
+    device: String,
+    netdev: Option<String>,
+}
+
 /// The configuration of a guest.
 #[derive(Debug, Clone)]
 pub struct Qemu {
@@ -45,7 +53,7 @@ pub struct Qemu {
     bridges: Vec<String>,
     arguments: Vec<String>,
     command_line: Vec<String>,
-    nics: Vec<String>,
+    nics: Vec<NicDevice>,
     forwards: Vec<(Protocol, u16)>,
     limit: Duration,
     disks: usize,
@@ -102,7 +110,23 @@ impl Qemu {
     /// Adds a network device by QEMU's name and options, as `virtio-net-pci,vectors=0`.
     #[must_use]
     pub fn nic_device(mut self, device: &str) -> Self {
-        self.nics.push(device.to_owned());
+        self.nics.push(NicDevice { device: device.to_owned(), netdev: None });
+        self
+    }
+
+    /// Adds a network device by QEMU's name and options, with this Ethernet address, whose every frame is the test's.
+    #[must_use]
+    pub fn nic_on(self, link: &Link, device: &str, mac: Mac) -> Self {
+        let (number, this) = self.inherit(link.guest_end());
+        this.nic_with(&format!("dgram,local.type=fd,local.str={number}"), device, mac)
+    }
+
+    /// Adds a network device by QEMU's name and options, with this Ethernet address, on a network by the options of
+    /// `-netdev` without its `id`.
+    #[must_use]
+    pub fn nic_with(mut self, netdev: &str, device: &str, mac: Mac) -> Self {
+        let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+        self.nics.push(NicDevice { device: format!("{device},mac={mac}"), netdev: Some(netdev.to_owned()) });
         self
     }
 
@@ -259,7 +283,15 @@ impl Qemu {
         }
         arguments.extend(self.bridges.iter().flat_map(|device| ["-device".to_owned(), device.clone()]));
         let mut ports = Vec::new();
-        for (index, device) in self.nics.iter().enumerate() {
+        for (index, NicDevice { device, netdev }) in self.nics.iter().enumerate() {
+            if let Some(netdev) = netdev {
+                let (kind, options) = netdev.split_once(',').unwrap_or((netdev, ""));
+                let separator = if options.is_empty() { "" } else { "," };
+                arguments.extend(["-netdev".to_owned(), format!("{kind},id=net{index}{separator}{options}")]);
+                arguments.extend(["-device".to_owned(), format!("{device},netdev=net{index},romfile=")]);
+                ports.push(Ports::new());
+                continue;
+            }
             let forwarded: Ports =
                 self.forwards.iter().map(|&(protocol, port)| ((protocol, port), free_port(protocol))).collect();
             // Each device has a network of its own, with its own addresses.
