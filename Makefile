@@ -18,6 +18,7 @@ FORWARD   ?=#        more forwarded ports, as tcp:HOST:GUEST or udp:HOST:GUEST, 
 ARGS      ?=#        more options of the kernel command line; those after -- go to the app
 QEMU_ARGS ?=#        more arguments of QEMU, quoted as in a shell
 FUZZ_TIME ?= 60#     seconds per fuzz target
+HOSTILE_TIME ?= 60#  seconds of `test-hostile`
 TEST      ?=#        run only QEMU tests whose name contains this; for `fuzz`: one target
 BENCH_ARGS ?=#       options of `bench`: --quick, --rounds N, --only PART-OF-A-ROW'S-NAME
 UPDATE    ?=#        1: `bench-instructions` replaces the baseline
@@ -47,7 +48,7 @@ HOST_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p sw
 # What others can depend on, in the order of their dependencies.
 LIBRARY_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-http -p switchboard-fileserver
 
-.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-outside test-counts test-load fuzz bench bench-build bench-instructions profile bench-interrupts lint check-portable package clean
+.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-instructions profile bench-interrupts lint check-portable package clean
 
 help: ## Print this list
 	@echo 'Targets:'
@@ -117,8 +118,21 @@ test-ui: ## Check programs that must not compile, each with a variant that must
 
 test-qemu: ## Boot the image in QEMU with each device, mode and machine; TEST=name selects tests
 	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
+	@tools/install ip tc nft dnsmasq || echo 'skipped: tests with Linux hosts'
 	@$(MAKE) --no-print-directory instruments-build run-build
 	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
+	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test lan -- --test-threads=4 $(TEST)
+
+test-lan: ## Run the long tests on a LAN of the test's own; TEST=name selects tests
+	@tools/install cargo cc qemu
+	@$(MAKE) --no-print-directory instruments-build
+	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test lan -- --ignored --nocapture --test-threads=4 long::$(TEST)
+
+test-hostile: ## Run honest clients beside hostile ones for HOSTILE_TIME seconds; compare latency and memory
+	@tools/check-variables HOSTILE_TIME
+	@tools/install cargo cc qemu
+	@$(MAKE) --no-print-directory instruments-build
+	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test lan -- --ignored --nocapture mixed_load::
 
 test-outside: ## Test crates outside the workspace: boot an image, and run a driver's test on the host
 	@tools/install cargo cc qemu

@@ -45,6 +45,7 @@ describe() {
         tar) echo "makes the image's disk" ;;
         grub | xorriso | mtools | xz) echo 'makes the ISO' ;;
         ovmf) echo 'UEFI in QEMU' ;;
+        ip | tc | nft | dnsmasq) echo 'Linux hosts beside the image, in tests' ;;
         *) echo 'used by the scripts' ;;
     esac
 }
@@ -104,6 +105,10 @@ packages() {
             xorriso:pacman) echo libisoburn ;;
             ovmf:dnf | ovmf:pacman) echo edk2-ovmf ;;
             ovmf:zypper) echo qemu-ovmf-x86_64 ;;
+            ip:dnf | tc:dnf) echo iproute iproute-tc ;;
+            ip:* | tc:*) echo iproute2 ;;
+            nft:*) echo nftables ;;
+            dnsmasq:apt-get) echo dnsmasq-base ;;
             lspci:*) echo pciutils ;;
             xz:apt-get) echo xz-utils ;;
             *) echo "$tool" ;;

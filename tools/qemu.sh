@@ -40,6 +40,7 @@ check_variable() {
         SMP) [[ $value =~ ^[1-9][0-9]*$ ]] || fail "SMP=$value is not a number of CPUs" ;;
         MEM) [[ $value =~ ^[1-9][0-9]*[MG]?$ ]] || fail "MEM=$value is not a size; it is a number of MiB, or ends in M or G" ;;
         FUZZ_TIME) [[ $value =~ ^[0-9]+$ ]] || fail "FUZZ_TIME=$value is not a number of seconds" ;;
+        HOSTILE_TIME) [[ $value =~ ^[1-9][0-9]*$ ]] || fail "HOSTILE_TIME=$value is not a number of seconds" ;;
         DISK)
             [[ -z $value || $value == none || -r $value ]] ||
                 fail "DISK=$value cannot be read; it is a raw disk image, or none"

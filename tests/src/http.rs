@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client on one kept-alive connection, strict about what it accepts.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -59,7 +59,15 @@ impl Client {
     /// # Errors
     /// [`HttpError::Io`].
     pub fn connect(port: u16, timeout: Duration) -> Result<Self, HttpError> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        Self::connect_to((Ipv4Addr::LOCALHOST, port).into(), timeout)
+    }
+
+    /// Connects to any address, with `timeout` for that and for each read and write from then on.
+    ///
+    /// # Errors
+    /// [`HttpError::Io`].
+    pub fn connect_to(address: SocketAddr, timeout: Duration) -> Result<Self, HttpError> {
+        let stream = TcpStream::connect_timeout(&address, timeout)?;
         stream.set_nodelay(true)?;
         let mut client = Self { stream, buffer: Vec::new() };
         client.set_timeout(timeout)?;

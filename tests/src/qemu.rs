@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::built::{built_disk, built_image};
 use crate::guest::{Guest, Ports};
-use crate::lan::{Link, Mac};
+use crate::lan::{Link, Mac, Namespace};
 use crate::loader::Boot;
 use crate::machine::Machine;
 use crate::ports::{Protocol, free_port};
@@ -58,6 +58,7 @@ pub struct Qemu {
     limit: Duration,
     disks: usize,
     has_exit: bool,
+    namespace: Option<String>,
     /// File descriptors that QEMU inherits.
     inherited: Vec<Arc<OwnedFd>>,
 }
@@ -80,6 +81,7 @@ impl Qemu {
             limit: Duration::from_secs(60),
             disks: 0,
             has_exit: true,
+            namespace: None,
             inherited: Vec::new(),
         }
     }
@@ -240,6 +242,13 @@ impl Qemu {
         self
     }
 
+    /// Starts QEMU in a network namespace, with a network device on its device `tap`, which must exist.
+    #[must_use]
+    pub fn nic_on_tap(mut self, namespace: &Namespace, tap: &str, device: &str, mac: Mac) -> Self {
+        self.namespace = Some(namespace.name().to_owned());
+        self.nic_with(&format!("tap,ifname={tap},script=no,downscript=no"), device, mac)
+    }
+
     /// Sets the time limit of the guest: the watchdog then ends it, and the test fails.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
@@ -262,7 +271,10 @@ impl Qemu {
     pub fn start(&self) -> Guest {
         let image = self.image.clone().unwrap_or_else(built_image);
         let loaded = self.boot.load(&image, &self.command_line.join(" "));
-        let (arguments, ports) = self.arguments(&loaded.arguments);
+        let (mut arguments, ports) = self.arguments(&loaded.arguments);
+        if let Some(namespace) = &self.namespace {
+            arguments.splice(..0, ["ip", "netns", "exec", namespace].map(str::to_owned));
+        }
         Guest::start(&arguments, &self.inherited, ports, self.limit, loaded.iso)
     }
 

@@ -17,6 +17,7 @@ mod dhcp;
 mod frame;
 mod host;
 mod link;
+mod namespace;
 mod neighbours;
 pub mod packet;
 mod peer;
@@ -33,6 +34,7 @@ pub use dhcp::{DhcpReply, DhcpRequest, DhcpServer, MessageType};
 pub use frame::{ArpMessage, Content, Frame, IpFacts};
 pub use host::Host;
 pub use link::Link;
+pub use namespace::{Namespace, namespaces_refused};
 pub use packet::{Mac, Segment};
 pub use peer::Peer;
 pub use tcp::{Behaviour, Connection, Phase};
@@ -61,18 +63,28 @@ impl Lan {
     /// Panics when the guest does not answer in time.
     #[must_use]
     pub fn start(address: &str, change: impl FnOnce(Qemu) -> Qemu) -> Self {
+        Self::start_without_disk(address, |qemu| change(qemu.files()))
+    }
+
+    /// Boots a guest as [`start`](Self::start) does, without a disk.
+    ///
+    /// # Panics
+    /// Panics when the guest does not answer in time.
+    #[must_use]
+    pub fn start_without_disk(address: &str, change: impl FnOnce(Qemu) -> Qemu) -> Self {
         let (own, _) = address.split_once('/').expect("an address with a prefix");
-        let own = own.parse().expect("an IPv4 address");
+        let own: Ipv4Addr = own.parse().expect("an IPv4 address");
         let lan = Self::boot(own, |qemu| change(qemu.option(&format!("ip={address}"))));
         lan.guest.wait_for(&format!("address {own}"));
-        let first = Host::new(&lan.link, Ipv4Addr::new(10, 0, 0, 250).into(), mac_for(250), own.into());
-        let prober = if own.octets()[..3] == [10, 0, 0] { first } else { lan.host_at(next_to(own)) };
+        // The other address of its /31, which is on the link of any prefix but /32.
+        let next = Ipv4Addr::from(u32::from(own) ^ 1);
+        let prober = Host::new(&lan.link, next.into(), [2, 0xff, 0, 0, 0, 1], own.into());
         prober.resolve(LIMIT).expect("the guest answers ARP");
         lan
     }
 
-    /// Boots a guest that will have this address, from a DHCP server of the test or as `change` configures it; does not
-    /// wait.
+    /// Boots a guest without a disk that will have this address, from a DHCP server of the test or as `change` configures
+    /// it; does not wait.
     #[must_use]
     pub fn boot(address: Ipv4Addr, change: impl FnOnce(Qemu) -> Qemu) -> Self {
         Self::boot_on(Link::new(), address, change)
@@ -82,7 +94,7 @@ impl Lan {
     #[must_use]
     pub fn boot_on(link: Arc<Link>, address: Ipv4Addr, change: impl FnOnce(Qemu) -> Qemu) -> Self {
         let qemu = Qemu::new(Machine::Q35).limit(Duration::from_secs(180)).nic_on(&link, "virtio-net-pci", GUEST_MAC);
-        let guest = change(qemu.files()).start();
+        let guest = change(qemu).start();
         Self { guest, link, address }
     }
 
@@ -163,6 +175,16 @@ impl Lan {
         Ok(start.elapsed())
     }
 
+    /// Checks that what peers did was logged at a bounded rate: at most so many warnings and errors so far.
+    ///
+    /// # Panics
+    /// Panics when there are more.
+    #[track_caller]
+    pub fn assert_few_warnings(&self, most: usize) {
+        let lines = [self.console_lines("WARN"), self.console_lines("ERROR")].concat();
+        assert!(lines.len() <= most, "{} warnings and errors, as {:?}", lines.len(), lines.last());
+    }
+
     /// Returns the lines of the console that contain a text.
     #[must_use]
     pub fn console_lines(&self, text: &str) -> Vec<String> {
@@ -175,13 +197,4 @@ impl Deref for Lan {
     fn deref(&self) -> &Link {
         &self.link
     }
-}
-
-fn mac_for(last: u8) -> Mac {
-    [2, 0, 0, 0, 0, last]
-}
-
-/// Returns another address of the same /31, so that the smallest network has it too.
-fn next_to(address: Ipv4Addr) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(address) ^ 1)
 }

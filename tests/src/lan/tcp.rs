@@ -35,6 +35,8 @@ pub struct Behaviour {
     pub retransmits: bool,
     /// Whether the handshake is completed.
     pub completes: bool,
+    /// Initial sequence number; by default one made from the port.
+    pub initial: Option<u32>,
     /// Options of the SYN.
     pub syn_options: Vec<u8>,
 }
@@ -43,7 +45,7 @@ impl Default for Behaviour {
     fn default() -> Self {
         // An MSS of 1,460 bytes.
         let syn_options = vec![2, 4, 0x05, 0xb4];
-        Self { window: u16::MAX, acknowledges: true, retransmits: true, completes: true, syn_options }
+        Self { window: u16::MAX, acknowledges: true, retransmits: true, completes: true, initial: None, syn_options }
     }
 }
 
@@ -88,7 +90,7 @@ impl Connection {
         behaviour: Behaviour,
     ) -> (Self, Vec<u8>) {
         // Different for each connection, and the same in each run.
-        let initial = u32::from(local.port()).wrapping_mul(0x9e37_79b9);
+        let initial = behaviour.initial.unwrap_or_else(|| u32::from(local.port()).wrapping_mul(0x9e37_79b9));
         let connection = Self {
             local,
             remote,

@@ -3,9 +3,18 @@
 //! A test that waits for a change of the image is ignored with its reason. Those of the module `long` take minutes:
 //! `make test-lan`.
 
+mod dhcp;
 mod ip;
+mod limits;
+mod linux;
+mod long;
+mod malformed;
+mod memory;
+mod mixed_load;
 mod neighbours;
 mod syn;
+mod tcp_checks;
+mod tcp_flow;
 
 use core::net::Ipv4Addr;
 use core::time::Duration;

@@ -11,6 +11,7 @@ use crate::{far, seconds};
 const LIMIT: core::time::Duration = seconds(20);
 
 #[test]
+#[ignore = "waits for: a SYN queue"]
 fn many_hosts_are_served_as_fast_as_one() {
     let lan = Lan::start("10.0.0.1/24", |qemu| qemu);
     let hosts: Vec<_> = (2..=249).map(|last| lan.host(last)).collect();
@@ -90,6 +91,7 @@ fn flood(lan: &Lan, frames: u32) {
 }
 
 #[test]
+#[ignore = "waits for: neighbours that are kept in a flood"]
 fn a_flood_of_arp_keeps_established_flows() {
     let lan = Lan::start("10.9.0.1/16", |qemu| qemu.option("services=echo"));
     let host = lan.host(2);
