@@ -52,6 +52,7 @@ mod dns;
 mod flow;
 mod interface;
 mod interface_state;
+mod ipv6;
 mod link;
 mod mac;
 pub mod marks;

@@ -1,0 +1,115 @@
+//! The configuration of an interface that comes from IPv6, and the link's changes.
+
+use core::net::IpAddr;
+
+use smoltcp::time::Instant;
+
+use super::address::{Prefix, solicited_node};
+use super::addresses::Lifetimes;
+use super::{Ipv6, dhcpv6, mld};
+use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
+
+impl Ipv6 {
+    /// Handles a change of the link: what was learnt on another link is forgotten.
+    pub(crate) fn link_changed(&mut self, is_up: bool, now: Instant) {
+        self.is_up = is_up;
+        self.addresses.clear();
+        self.neighbors.clear();
+        self.routers.clear();
+        self.listener.clear();
+        self.advertised.clear();
+        self.dhcp.clear();
+        self.dhcp_learnt = dhcpv6::Learnt::default();
+        self.reassembly.clear();
+        self.waiting.clear();
+        (self.resolved, self.pending, self.route_cache) = Default::default();
+        self.is_config_changed = true;
+        if !is_up {
+            return;
+        }
+        self.addresses.add_link_local(now);
+        for (address, prefix_length) in self.settings.addresses.clone() {
+            self.addresses.add((address, prefix_length), ConfigSource::CommandLine, Lifetimes::UNLIMITED, now);
+            self.routers.add_static(Prefix::new(address, prefix_length), None);
+        }
+        if let Some(gateway) = self.settings.gateway {
+            self.routers.add_static(Prefix::new(core::net::Ipv6Addr::UNSPECIFIED, 0), Some(gateway));
+        }
+        if !self.settings.is_manual {
+            self.routers.solicit(now);
+        }
+        self.update_groups(now);
+    }
+
+    /// Joins the groups of the addresses and of the sockets.
+    pub(super) fn update_groups(&mut self, now: Instant) {
+        let of_addresses = self.addresses.iter().map(|own| solicited_node(&own.address));
+        let wanted = of_addresses.chain(self.joined.iter().copied()).filter(mld::is_reported);
+        self.listener.set(wanted, now);
+    }
+
+    /// Joins a multicast group, whose datagrams sockets then receive. Returns `false` when there are too many.
+    pub(crate) fn join(&mut self, group: core::net::Ipv6Addr, now: Instant) -> bool {
+        if !self.joined.contains(&group) && self.joined.push(group).is_err() {
+            return false;
+        }
+        if self.is_up {
+            self.update_groups(now);
+        }
+        true
+    }
+
+    /// Notes that the addresses have changed.
+    pub(super) fn addresses_changed(&mut self, now: Instant) {
+        self.update_groups(now);
+        (self.is_config_changed, self.route_cache) = (true, None);
+    }
+
+    /// Returns whether [`contribute`](Self::contribute) has something new.
+    pub(crate) fn take_config_change(&mut self) -> bool {
+        core::mem::take(&mut self.is_config_changed)
+    }
+
+    /// Replaces what IPv6 contributes to a source's part of the configuration.
+    pub(crate) fn contribute(&self, source: ConfigSource, part: &mut InterfaceConfig) {
+        part.addresses.retain(|address| address.address.is_ipv4());
+        part.routes.retain(|route| route.destination.is_ipv4());
+        let own = self.addresses.iter().filter(|own| own.source == source);
+        part.addresses.extend(own.map(|own| InterfaceAddress::new(own.address.into(), own.prefix_length, source)));
+        match source {
+            ConfigSource::CommandLine if self.is_up => {
+                let gateway = self.settings.gateway.map(|gateway| Route::default_by(gateway.into()));
+                part.routes.extend(gateway);
+            }
+            ConfigSource::RouterAdvertisement => {
+                let advertised = self.routers.routers().filter(|router| Some(*router) != self.settings.gateway);
+                part.routes.extend(advertised.map(|router| Route::default_by(router.into())));
+                part.dns_servers = self.advertised.servers().map(IpAddr::from).collect();
+                part.search_domains = self.advertised.domains().collect();
+                part.mtu = self.advertised.mtu;
+            }
+            ConfigSource::Dhcpv6 => {
+                let addresses = |list: &[core::net::Ipv6Addr]| list.iter().copied().map(IpAddr::from).collect();
+                part.dns_servers = addresses(&self.dhcp_learnt.dns_servers);
+                part.ntp_servers = addresses(&self.dhcp_learnt.ntp_servers);
+                part.search_domains.clone_from(&self.dhcp_learnt.search_domains);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes what the DHCPv6 client has learnt.
+    pub(super) fn learnt(&mut self, learnt: dhcpv6::Learnt, now: Instant) {
+        if let Some(lease) = learnt.lease {
+            let is_known = self.addresses.has(&lease.address);
+            if !is_known {
+                self.addresses.remove(ConfigSource::Dhcpv6);
+            }
+            let lifetimes = Lifetimes { preferred_s: lease.preferred_s, valid_s: lease.valid_s };
+            // A lease has no prefix: which hosts are on the link, only routers advertise (RFC 5942).
+            self.addresses.add((lease.address, 128), ConfigSource::Dhcpv6, lifetimes, now);
+        }
+        self.dhcp_learnt = learnt;
+        self.addresses_changed(now);
+    }
+}

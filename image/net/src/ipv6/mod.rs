@@ -1,0 +1,190 @@
+//! IPv6 on Ethernet: neighbours, routers, addresses, multicast groups, DHCPv6, fragments and ICMPv6.
+//!
+//! Each part is a state machine without input or output: it is called with what has arrived and with the time, and
+//! returns what is due. [`Ipv6`] connects them with frames. smoltcp, which runs with packets alone, gets only TCP segments
+//! and UDP datagrams behind a plain IPv6 header, and answers nothing else.
+
+mod address;
+mod addresses;
+mod advertised;
+mod configuration;
+mod dhcpv6;
+mod dhcpv6_message;
+mod discovery;
+mod extension;
+mod frame;
+mod icmp;
+mod mld;
+mod names;
+mod ndp;
+mod neighbor;
+mod output;
+mod reassembly;
+mod receive;
+mod routers;
+mod waiting;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::Ipv6Addr;
+
+use smoltcp::time::Instant;
+use switchboard::config::Address;
+
+use self::addresses::Addresses;
+use self::advertised::Advertised;
+use self::icmp::RateLimit;
+use self::mld::Listener;
+use self::neighbor::Neighbors;
+use self::reassembly::Reassembly;
+use self::routers::Routers;
+use self::waiting::Waiting;
+
+pub(crate) use self::icmp::{ErrorKind, IcmpError};
+pub(crate) use self::output::NextHop;
+pub(crate) use self::receive::Received;
+
+/// Later than any time.
+pub(crate) const NEVER: Instant = Instant::from_micros_const(i64::MAX);
+
+/// The group of multicast DNS (RFC 6762, 3).
+pub(crate) const MDNS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+
+/// Log lines about what peers cause, at most so many a second for a kind.
+const LOG_INTERVAL_SECS: u64 = 10;
+
+/// What the command line sets for an interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Ipv6Settings {
+    /// Addresses with the lengths of their prefixes.
+    pub(crate) addresses: Vec<(Ipv6Addr, u8)>,
+    pub(crate) gateway: Option<Ipv6Addr>,
+    /// Routers are not listened to.
+    pub(crate) is_manual: bool,
+}
+
+/// Messages that were not followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ipv6Counters {
+    /// Redirects, which are ignored: any host of the link can forge them.
+    pub(crate) redirects: u64,
+    /// Claims of another Ethernet address for a neighbour that answers, and of an address of this host.
+    pub(crate) conflicts: u64,
+    /// Packets with invalid headers or checksums.
+    pub(crate) malformed: u64,
+    /// Packets whose next hop did not answer.
+    pub(crate) unreachable: u64,
+}
+
+/// IPv6 of an interface.
+pub(crate) struct Ipv6 {
+    function: Address,
+    mac: [u8; 6],
+    /// The longest packet of the card.
+    card_mtu: usize,
+    settings: Ipv6Settings,
+    is_up: bool,
+    addresses: Addresses,
+    neighbors: Neighbors,
+    routers: Routers,
+    listener: Listener,
+    advertised: Advertised,
+    dhcp: dhcpv6::Client,
+    dhcp_learnt: dhcpv6::Learnt,
+    reassembly: Reassembly,
+    waiting: Waiting,
+    /// Neighbours whose waiting frames can be sent.
+    resolved: VecDeque<(Ipv6Addr, [u8; 6])>,
+    /// Frames that were dropped since their next hop does not answer: their sockets get an error.
+    failed: VecDeque<Vec<u8>>,
+    /// Own frames that are longer than a control frame, or have found no room in the card.
+    pending: VecDeque<Vec<u8>>,
+    /// Groups that sockets have joined.
+    joined: heapless::Vec<Ipv6Addr, 6>,
+    /// The last destination and its next hop, of which most packets are.
+    route_cache: Option<(Ipv6Addr, Ipv6Addr)>,
+    error_limit: RateLimit,
+    random: u64,
+    identification: u32,
+    hop_limit: u8,
+    is_config_changed: bool,
+    next_log_at: Instant,
+    pub(crate) counters: Ipv6Counters,
+}
+
+impl Ipv6 {
+    /// Creates IPv6 for a card whose link is down. `seed` is random.
+    pub(crate) fn new(function: Address, mac: [u8; 6], card_mtu: usize, settings: Ipv6Settings, seed: u64) -> Self {
+        let mut random = seed ^ 0x6a09_e667_f3bc_c908;
+        let identification = next_random(&mut random);
+        Self {
+            function,
+            mac,
+            card_mtu,
+            settings,
+            is_up: false,
+            addresses: Addresses::new(mac),
+            neighbors: Neighbors::new(),
+            routers: Routers::new(),
+            listener: Listener::new(),
+            advertised: Advertised::default(),
+            dhcp: dhcpv6::Client::new(mac),
+            dhcp_learnt: dhcpv6::Learnt::default(),
+            reassembly: Reassembly::default(),
+            waiting: Waiting::default(),
+            resolved: VecDeque::new(),
+            failed: VecDeque::new(),
+            pending: VecDeque::new(),
+            joined: heapless::Vec::new(),
+            route_cache: None,
+            error_limit: RateLimit::new(),
+            random,
+            identification,
+            hop_limit: 64,
+            is_config_changed: false,
+            next_log_at: Instant::ZERO,
+            counters: Ipv6Counters::default(),
+        }
+    }
+
+    /// Returns a number that a peer cannot guess easily.
+    fn random(&mut self) -> u32 {
+        next_random(&mut self.random)
+    }
+
+    /// Returns whether a line about what a peer has caused may be logged now.
+    fn may_log(&mut self, now: Instant) -> bool {
+        let may = now >= self.next_log_at;
+        if may {
+            self.next_log_at = now + smoltcp::time::Duration::from_secs(LOG_INTERVAL_SECS);
+        }
+        may
+    }
+
+    /// Returns the hop limit of packets that are sent to other links.
+    pub(crate) fn hop_limit(&self) -> u8 {
+        self.hop_limit
+    }
+
+    /// Returns whether an address is one of this interface.
+    pub(crate) fn has_address(&self, address: &Ipv6Addr) -> bool {
+        self.addresses.has(address)
+    }
+
+    /// Returns the address to send from; `None` when the destination cannot be reached.
+    pub(crate) fn source_for(&self, destination: &Ipv6Addr, now: Instant) -> Option<Ipv6Addr> {
+        self.addresses.source_for(destination, now)
+    }
+}
+
+/// SplitMix64, its upper half.
+fn next_random(state: &mut u64) -> u32 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    u32::try_from((value ^ value >> 31) >> 32).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
