@@ -5,7 +5,7 @@
 //! wrongly: smoltcp parses all of it again and drops it.
 
 use core::hash::Hasher;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::link::ipv4::PROTOCOL_UDP;
 use crate::segment::Segment;
@@ -64,6 +64,8 @@ impl Hasher for ConnectionHasher {
 pub(super) enum Flow {
     /// A TCP connection, or an attempt to open one.
     Tcp(ConnectionKey),
+    /// As [`Tcp`](Self::Tcp), over IPv6.
+    Tcp6(ConnectionKey6),
     /// A UDP datagram to this local port.
     Udp(u16),
 }
@@ -78,6 +80,50 @@ impl Flow {
             PROTOCOL_UDP => Self::Udp(local_port),
             _ => Self::Tcp(ConnectionKey::new(source.to_bits(), remote_port, local_port)),
         })
+    }
+
+    /// Classifies an IPv6 packet without extension headers by its segment.
+    pub(super) fn of_ipv6(packet: &[u8], segment: &Segment) -> Option<Self> {
+        let (source, rest) = packet.get(8..)?.split_first_chunk::<16>()?;
+        let destination = rest.first_chunk::<16>()?;
+        let ports = packet.get(segment.range.start..segment.range.start + 4)?;
+        let (remote_port, local_port) = (be_u16(ports), be_u16(&ports[2..]));
+        Some(match segment.protocol {
+            PROTOCOL_UDP => Self::Udp(local_port),
+            _ => Self::Tcp6(ConnectionKey6::new(
+                (Ipv6Addr::from(*destination), local_port),
+                (Ipv6Addr::from(*source), remote_port),
+            )),
+        })
+    }
+}
+
+/// The key of a TCP connection over IPv6: both addresses and both ports. An interface has several addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ConnectionKey6 {
+    pub(super) local: Ipv6Addr,
+    pub(super) remote: Ipv6Addr,
+    /// The remote port in the upper half, the local port in the lower one.
+    ports: u32,
+}
+
+impl core::hash::Hash for ConnectionKey6 {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let remote = self.remote.to_bits();
+        state.write_u64((remote >> 64) as u64);
+        state.write_u64(remote as u64 ^ u64::from(self.ports) << 16);
+        state.write_u64(self.local.to_bits() as u64);
+    }
+}
+
+impl ConnectionKey6 {
+    pub(super) fn new(local: (Ipv6Addr, u16), remote: (Ipv6Addr, u16)) -> Self {
+        Self { local: local.0, remote: remote.0, ports: u32::from(remote.1) << 16 | u32::from(local.1) }
+    }
+
+    /// Returns the local port.
+    pub(super) const fn local_port(&self) -> u16 {
+        (self.ports & 0xffff) as u16
     }
 }
 

@@ -13,6 +13,7 @@ use switchboard_runtime::command_line::AddressSource;
 use switchboard_runtime::mark::mark;
 
 use crate::config::{ConfigParts, ConfigSource, InterfaceConfig, log_changes};
+use crate::ipv6::Ipv6Settings;
 use crate::mac::Mac;
 use crate::marks::READY;
 use crate::traffic::Traffic;
@@ -38,6 +39,8 @@ pub struct InterfaceState {
     pub mac: Mac,
     /// Where its IPv4 address comes from.
     pub source: AddressSource,
+    /// What the command line sets for IPv6.
+    pub(crate) ipv6: Ipv6Settings,
     /// Nanoseconds for which the card is polled after a frame, where that is faster than its interrupts; 0 for never.
     pub poll_budget_ns: u64,
     /// Its counters.
@@ -67,6 +70,7 @@ impl InterfaceState {
             driver,
             mac,
             source,
+            ipv6: Ipv6Settings::default(),
             poll_budget_ns,
             traffic: Traffic::default(),
             is_up: Cell::new(false),
@@ -82,6 +86,12 @@ impl InterfaceState {
     pub fn with_config(self, config: InterfaceConfig) -> Self {
         self.config.borrow_mut().set(ConfigSource::CommandLine, config);
         self
+    }
+
+    /// Sets IPv6 addresses, a gateway, or turns the automatic configuration or all of IPv6 off.
+    #[must_use]
+    pub fn with_ipv6(self, ipv6: Ipv6Settings) -> Self {
+        Self { ipv6, ..self }
     }
 
     /// Returns whether the link is up.

@@ -74,6 +74,7 @@ pub use dns::{ResolveError, Resolver};
 pub use embassy_net_driver::Capabilities;
 pub use interface::{Interface, Services};
 pub use interface_state::InterfaceState;
+pub use ipv6::Ipv6Settings;
 pub use link::{DropReason, Drops};
 pub use mac::Mac;
 pub use network::Network;

@@ -12,7 +12,7 @@ use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
 impl Ipv6 {
     /// Handles a change of the link: what was learnt on another link is forgotten.
     pub(crate) fn link_changed(&mut self, is_up: bool, now: Instant) {
-        self.is_up = is_up;
+        self.is_up = is_up && !self.settings.is_off;
         self.addresses.clear();
         self.neighbors.clear();
         self.routers.clear();
@@ -24,7 +24,7 @@ impl Ipv6 {
         self.waiting.clear();
         (self.resolved, self.pending, self.route_cache) = Default::default();
         self.is_config_changed = true;
-        if !is_up {
+        if !self.is_up {
             return;
         }
         self.addresses.add_link_local(now);

@@ -10,7 +10,7 @@ use super::addresses::{Lifetimes, OwnAddress};
 use super::frame::{ControlFrame, Endpoints, address_at, u32_at};
 use super::ndp::{self, Advertisement, Message, RouterAdvertisement};
 use super::neighbor::Learned;
-use crate::nic::Reply;
+use crate::link::{DropReason, ReplySender};
 
 /// The option types of router advertisements.
 const PREFIX: u8 = 3;
@@ -28,7 +28,7 @@ impl Ipv6 {
         ends: &Endpoints,
         hop_limit: u8,
         message: &[u8],
-        reply: &mut dyn Reply,
+        reply: &mut ReplySender<'_>,
         now: Instant,
     ) {
         match Message::parse(ends.source, ends.destination, hop_limit, message) {
@@ -39,7 +39,7 @@ impl Ipv6 {
             }
             Some(Message::RouterAdvertisement(_)) => {}
             Some(Message::Redirect) => self.counters.redirects += 1,
-            None => self.counters.malformed += 1,
+            None => reply.drop_packet(DropReason::Malformed),
         }
     }
 
@@ -48,7 +48,7 @@ impl Ipv6 {
         ends: &Endpoints,
         target: &Ipv6Addr,
         source_mac: Option<[u8; 6]>,
-        reply: &mut dyn Reply,
+        reply: &mut ReplySender<'_>,
         now: Instant,
     ) {
         let Some(own) = self.addresses.find(target).copied() else { return };
@@ -128,10 +128,6 @@ impl Ipv6 {
         if let Some(mac) = advertisement.options.source_mac() {
             let learned = self.neighbors.seen(&router, mac, true, now);
             self.note(&router, learned, mac, now);
-        }
-        if advertisement.hop_limit != 0 {
-            // A lower limit would cut this host off (RFC 4861, 11.2): no network needs one.
-            self.hop_limit = advertisement.hop_limit.max(32);
         }
         self.neighbors.set_timers(advertisement.reachable_ms, advertisement.retransmit_ms);
         self.routers.set_router(router, advertisement.preference, advertisement.lifetime_s, now);

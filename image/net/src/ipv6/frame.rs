@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use etherparse::checksum::Sum16BitWords;
+use crate::checksum::Sum;
 
 pub(crate) const ETHERNET_HEADER: usize = 14;
 pub(crate) const IPV6_HEADER: usize = 40;
@@ -93,28 +93,31 @@ pub(crate) fn write_headers(frame: &mut [u8], ends: &Endpoints, next_header: u8,
 }
 
 /// Returns the sum over the pseudo header and the upper-layer packet that begins at `start` (RFC 8200, 8.1).
-fn sum(frame: &[u8], protocol: u8, start: usize) -> Sum16BitWords {
-    let length = u32::try_from(frame.len().saturating_sub(start)).unwrap_or_default();
-    Sum16BitWords::new()
-        .add_slice(frame.get(ETHERNET_HEADER + 8..PAYLOAD).unwrap_or_default())
-        .add_4bytes(length.to_be_bytes())
-        .add_2bytes([0, protocol])
-        .add_slice(frame.get(start..).unwrap_or_default())
+fn sum(frame: &[u8], protocol: u8, start: usize) -> Sum {
+    // Two bytes of the length are enough: the packet has no more.
+    let length = u16::try_from(frame.len().saturating_sub(start)).unwrap_or_default();
+    Sum::default()
+        .add(frame.get(ETHERNET_HEADER + 8..PAYLOAD).unwrap_or_default())
+        .add_u16(protocol.into())
+        .add_u16(length)
+        .add(frame.get(start..).unwrap_or_default())
 }
 
 /// Returns whether the checksum of the upper-layer packet that begins at `start`, and ends with the frame, is right.
 pub(crate) fn is_checksum_valid(frame: &[u8], protocol: u8, start: usize) -> bool {
-    sum(frame, protocol, start).ones_complement() == 0
+    sum(frame, protocol, start).checksum() == [0; 2]
 }
 
 /// Computes the checksum of the upper-layer packet that begins at `start` and ends with the frame, into `field`.
 pub(crate) fn fill_checksum(frame: &mut [u8], protocol: u8, start: usize, field: usize) {
     let Some(bytes) = frame.get_mut(field..field + 2) else { return };
     bytes.fill(0);
-    let sum = sum(frame, protocol, start);
-    let checksum =
-        if protocol == UDP { sum.to_ones_complement_with_no_zero() } else { sum.ones_complement() };
-    frame[field..field + 2].copy_from_slice(&checksum.to_ne_bytes());
+    let checksum = match (sum(frame, protocol, start).checksum(), protocol) {
+        // In a UDP datagram, zero is none.
+        ([0, 0], UDP) => [0xff; 2],
+        (checksum, _) => checksum,
+    };
+    frame[field..field + 2].copy_from_slice(&checksum);
 }
 
 /// Returns the address at an offset of a message; `None` behind its end.

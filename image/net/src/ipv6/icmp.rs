@@ -9,7 +9,7 @@ use super::frame::{
     ETHERNET_HEADER, Endpoints, ICMPV6, IPV6_HEADER, MIN_MTU, PAYLOAD, TCP, UDP, address_at, fill_checksum, u16_at,
     u32_at, write_headers,
 };
-use crate::nic::Reply;
+use crate::link::ReplySender;
 
 pub(crate) const UNREACHABLE: u8 = 1;
 pub(crate) const PACKET_TOO_BIG: u8 = 2;
@@ -135,7 +135,7 @@ pub(crate) fn may_answer(packet: &[u8], is_problem: bool) -> bool {
 }
 
 /// Sends an error about a packet in reply to it, with as much of the packet as the minimum MTU allows.
-pub(crate) fn send_error(reply: &mut dyn Reply, ends: &Endpoints, error: OutgoingError, packet: &[u8]) {
+pub(crate) fn send_error(reply: &mut ReplySender<'_>, ends: &Endpoints, error: OutgoingError, packet: &[u8]) {
     let about = &packet[..packet.len().min(MIN_MTU - IPV6_HEADER - 8)];
     reply.send(HEADERS + about.len(), &mut |frame| {
         if frame.len() != HEADERS + about.len() {
@@ -194,6 +194,7 @@ mod tests {
     use super::super::extension::Fragment;
     use super::super::reassembly::Reassembly;
     use super::*;
+    use crate::nic::Reply;
 
     struct Sent(alloc::vec::Vec<u8>);
 
@@ -222,9 +223,9 @@ mod tests {
         for length in [0, 100, 1400] {
             let packet = &datagram(length)[ETHERNET_HEADER..];
             assert!(may_answer(packet, false));
-            let mut sent = Sent(alloc::vec::Vec::new());
+            let (mut sent, traffic) = (Sent(alloc::vec::Vec::new()), crate::traffic::Traffic::default());
             let error = OutgoingError { kind: PACKET_TOO_BIG, code: 0, parameter: 1300 };
-            send_error(&mut sent, &ends(), error, packet);
+            send_error(&mut ReplySender { reply: &mut sent, traffic: &traffic }, &ends(), error, packet);
             assert!(sent.0.len() <= ETHERNET_HEADER + MIN_MTU);
             assert!(super::super::frame::is_checksum_valid(&sent.0, ICMPV6, PAYLOAD));
             let parsed = parse_error(&sent.0[PAYLOAD..]).expect("an error");

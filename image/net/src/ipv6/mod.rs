@@ -40,8 +40,6 @@ use self::reassembly::Reassembly;
 use self::routers::Routers;
 use self::waiting::Waiting;
 
-pub(crate) use self::icmp::{ErrorKind, IcmpError};
-pub(crate) use self::output::NextHop;
 pub(crate) use self::receive::Received;
 
 /// Later than any time.
@@ -53,14 +51,41 @@ pub(crate) const MDNS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 /// Log lines about what peers cause, at most so many a second for a kind.
 const LOG_INTERVAL_SECS: u64 = 10;
 
-/// What the command line sets for an interface.
+/// What the command line sets for IPv6 on an interface.
+///
+/// ```
+/// use switchboard_net::Ipv6Settings;
+///
+/// let settings = Ipv6Settings::default().with_address("2001:db8::5".parse()?, 64).with_gateway("fe80::1".parse()?);
+/// assert!(!settings.is_off);
+/// # Ok::<_, core::net::AddrParseError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Ipv6Settings {
-    /// Addresses with the lengths of their prefixes.
-    pub(crate) addresses: Vec<(Ipv6Addr, u8)>,
-    pub(crate) gateway: Option<Ipv6Addr>,
+#[non_exhaustive]
+pub struct Ipv6Settings {
+    /// Addresses with the lengths of their prefixes, beside those that routers advertise.
+    pub addresses: Vec<(Ipv6Addr, u8)>,
+    /// The gateway, before those that advertise themselves.
+    pub gateway: Option<Ipv6Addr>,
     /// Routers are not listened to.
-    pub(crate) is_manual: bool,
+    pub is_manual: bool,
+    /// The interface has no IPv6.
+    pub is_off: bool,
+}
+
+impl Ipv6Settings {
+    /// Adds an address with the length of its prefix.
+    #[must_use]
+    pub fn with_address(mut self, address: Ipv6Addr, prefix_length: u8) -> Self {
+        self.addresses.push((address, prefix_length));
+        self
+    }
+
+    /// Sets the gateway.
+    #[must_use]
+    pub fn with_gateway(self, gateway: Ipv6Addr) -> Self {
+        Self { gateway: Some(gateway), ..self }
+    }
 }
 
 /// Messages that were not followed.
@@ -70,10 +95,6 @@ pub(crate) struct Ipv6Counters {
     pub(crate) redirects: u64,
     /// Claims of another Ethernet address for a neighbour that answers, and of an address of this host.
     pub(crate) conflicts: u64,
-    /// Packets with invalid headers or checksums.
-    pub(crate) malformed: u64,
-    /// Packets whose next hop did not answer.
-    pub(crate) unreachable: u64,
 }
 
 /// IPv6 of an interface.
@@ -106,7 +127,6 @@ pub(crate) struct Ipv6 {
     error_limit: RateLimit,
     random: u64,
     identification: u32,
-    hop_limit: u8,
     is_config_changed: bool,
     next_log_at: Instant,
     pub(crate) counters: Ipv6Counters,
@@ -140,7 +160,6 @@ impl Ipv6 {
             error_limit: RateLimit::new(),
             random,
             identification,
-            hop_limit: 64,
             is_config_changed: false,
             next_log_at: Instant::ZERO,
             counters: Ipv6Counters::default(),
@@ -159,16 +178,6 @@ impl Ipv6 {
             self.next_log_at = now + smoltcp::time::Duration::from_secs(LOG_INTERVAL_SECS);
         }
         may
-    }
-
-    /// Returns the hop limit of packets that are sent to other links.
-    pub(crate) fn hop_limit(&self) -> u8 {
-        self.hop_limit
-    }
-
-    /// Returns whether an address is one of this interface.
-    pub(crate) fn has_address(&self, address: &Ipv6Addr) -> bool {
-        self.addresses.has(address)
     }
 
     /// Returns the address to send from; `None` when the destination cannot be reached.

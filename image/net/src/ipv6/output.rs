@@ -10,11 +10,13 @@ use super::Ipv6;
 use super::address::{ALL_DHCP_SERVERS, ALL_ROUTERS, multicast_mac, solicited_node};
 use super::addresses::AddressEvent;
 use super::dhcpv6::{CLIENT_PORT, SERVER_PORT};
-use super::frame::{ControlFrame, ETHERNET_HEADER, Endpoints, MIN_MTU};
+use super::frame::{ControlFrame, ETHERNET_HEADER, Endpoints, MIN_MTU, address_at};
 use super::icmp;
 use super::mld::Report;
 use super::ndp;
 use super::neighbor::{NeighborEvent, Solicitation};
+use crate::link::{DropReason, Drops, FrameSender};
+use crate::mac::Mac;
 
 /// Own frames that wait for room in the card.
 const MAX_PENDING: usize = 64;
@@ -66,9 +68,22 @@ impl Ipv6 {
         Some(next_hop)
     }
 
-    /// Keeps a copy of a frame until the neighbour has answered that [`NextHop::Wait`] names.
-    pub(crate) fn wait(&mut self, next_hop: Ipv6Addr, frame: &[u8]) {
-        self.waiting.push(next_hop, frame);
+    /// Returns the Ethernet address of the next hop to `destination`, if it is known; begins to look for it otherwise.
+    pub(crate) fn resolve(&mut self, destination: &Ipv6Addr, now: Instant) -> Option<Mac> {
+        if let NextHop::Mac(mac) = self.next_hop(destination, now) { Some(Mac(mac)) } else { None }
+    }
+
+    /// Keeps a packet until its next hop has answered.
+    pub(crate) fn queue(&mut self, packet: &[u8], drops: &Drops, now: Instant) {
+        let Some(destination) = address_at(packet, 24) else { return };
+        match self.next_hop(&destination, now) {
+            NextHop::Wait(next_hop) => {
+                if !self.waiting.push_packet(next_hop, packet, self.mac) {
+                    drops.count(DropReason::NeighbourQueueFull);
+                }
+            }
+            NextHop::Mac(_) | NextHop::Unreachable => drops.count(DropReason::NoRoute),
+        }
     }
 
     /// Notes that a peer has answered a packet, which confirms its next hop.
@@ -76,11 +91,6 @@ impl Ipv6 {
         if let Some(next_hop) = self.route(peer) {
             self.neighbors.confirm(&next_hop, now);
         }
-    }
-
-    /// Returns the Ethernet address of the card.
-    pub(crate) fn mac(&self) -> [u8; 6] {
-        self.mac
     }
 
     /// Returns the length of the longest packet.
@@ -101,6 +111,7 @@ impl Ipv6 {
     }
 
     /// Takes a frame that was dropped since its next hop does not answer.
+    #[cfg_attr(not(test), expect(dead_code, reason = "sockets do not take errors yet"))]
     pub(crate) fn take_failed(&mut self) -> Option<icmp::IcmpError> {
         core::iter::from_fn(|| self.failed.pop_front()).find_map(|frame| icmp::flow_of(frame.get(ETHERNET_HEADER..)?))
     }
@@ -124,8 +135,8 @@ impl Ipv6 {
         deadlines.into_iter().fold(now_if_pending, Instant::min)
     }
 
-    /// Sends what is due at `now`. `send` returns whether the card had room; what it had none for is sent later.
-    pub(crate) fn poll(&mut self, now: Instant, send: &mut dyn FnMut(&[u8]) -> bool) {
+    /// Sends what is due at `now`, while the card has room.
+    pub(crate) fn poll(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
         if now < self.deadline() {
             return;
         }
@@ -135,7 +146,7 @@ impl Ipv6 {
             (self.is_config_changed, self.route_cache) = (true, None);
         }
         self.poll_addresses(now);
-        self.poll_neighbors(now);
+        self.poll_neighbors(&sender.traffic.drops, now);
         while let Some(report) = self.listener.poll(now) {
             self.push_report(&report, now);
         }
@@ -153,10 +164,8 @@ impl Ipv6 {
                 }
             }
         }
-        while let Some(frame) = self.pending.front() {
-            if !send(frame) {
-                break;
-            }
+        while let Some(frame) = self.pending.front().filter(|_| sender.has_room()) {
+            sender.send(frame.len(), &mut |buffer| buffer.copy_from_slice(frame));
             self.pending.pop_front();
         }
     }
@@ -175,14 +184,14 @@ impl Ipv6 {
         }
     }
 
-    fn poll_neighbors(&mut self, now: Instant) {
+    fn poll_neighbors(&mut self, drops: &Drops, now: Instant) {
         while let Some(event) = self.neighbors.poll(now) {
             match event {
                 NeighborEvent::Solicit(solicitation) => self.push_solicitation(&solicitation, now),
                 NeighborEvent::Unreachable(neighbor) => {
                     self.route_cache = None;
                     while let Some(frame) = self.waiting.take(&neighbor) {
-                        self.counters.unreachable += 1;
+                        drops.count(DropReason::NeighbourUnreachable);
                         push_bounded(&mut self.failed, &frame);
                     }
                 }

@@ -14,7 +14,7 @@ use super::frame::{
 use super::icmp::{self, IcmpError, OutgoingError};
 use super::output::NextHop;
 use super::{Ipv6, ndp};
-use crate::nic::Reply;
+use crate::link::{DropReason, ReplySender};
 
 /// What the stack has to do with a received frame.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub(crate) enum Received {
 
 impl Ipv6 {
     /// Handles a received frame of the type IPv6. Answers in `reply` at most once.
-    pub(crate) fn receive(&mut self, frame: &mut [u8], reply: &mut dyn Reply, now: Instant) -> Received {
-        let Some((ends, next_header, length)) = self.header(frame) else { return Received::Done };
+    pub(crate) fn receive(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) -> Received {
+        let Some((ends, next_header, length)) = self.header(frame, reply) else { return Received::Done };
         let frame = &mut frame[..PAYLOAD + length];
         if matches!(next_header, TCP | UDP) {
             return self.upper(frame, &ends, next_header, reply, now).into_received(0);
@@ -41,7 +41,7 @@ impl Ipv6 {
     }
 
     /// Returns the addresses of a frame that is for this host, the type of its first header, and its payload's length.
-    fn header(&mut self, frame: &[u8]) -> Option<(Endpoints, u8, usize)> {
+    fn header(&self, frame: &[u8], reply: &ReplySender<'_>) -> Option<(Endpoints, u8, usize)> {
         let headers = frame.first_chunk::<PAYLOAD>()?;
         let length = usize::from(u16::from_be_bytes([headers[18], headers[19]]));
         let (source, destination) = (address_at(headers, 22)?, address_at(headers, 38)?);
@@ -51,7 +51,7 @@ impl Ipv6 {
             && PAYLOAD + length <= frame.len()
             && (is_host(&source) || source.is_unspecified());
         if !is_valid {
-            self.counters.malformed += 1;
+            reply.drop_packet(DropReason::Malformed);
             return None;
         }
         // A packet of one host is not sent to all of the link, nor the other way round.
@@ -70,7 +70,7 @@ impl Ipv6 {
         frame: &mut [u8],
         ends: &Endpoints,
         next_header: u8,
-        reply: &mut dyn Reply,
+        reply: &mut ReplySender<'_>,
         now: Instant,
     ) -> Received {
         match extension::walk(next_header, &frame[PAYLOAD..], ends.destination.is_multicast()) {
@@ -98,14 +98,14 @@ impl Ipv6 {
                 Received::Done
             }
             Walk::Drop => {
-                self.counters.malformed += 1;
+                reply.drop_packet(DropReason::Malformed);
                 Received::Done
             }
         }
     }
 
     /// Handles a packet that was reassembled; its headers behind the fragment header may go on.
-    fn reassembled(&mut self, whole: &mut Vec<u8>, ends: &Endpoints, reply: &mut dyn Reply, now: Instant) -> Upper {
+    fn reassembled(&mut self, whole: &mut Vec<u8>, ends: &Endpoints, reply: &mut ReplySender<'_>, now: Instant) -> Upper {
         let walk = extension::walk(whole[20], &whole[PAYLOAD..], ends.destination.is_multicast());
         let Walk::Upper { protocol, offset } = walk else { return Upper::Done };
         whole.drain(PAYLOAD..PAYLOAD + offset);
@@ -116,7 +116,7 @@ impl Ipv6 {
     }
 
     /// Handles an upper-layer packet, directly behind the IPv6 header.
-    fn upper(&mut self, frame: &mut [u8], ends: &Endpoints, protocol: u8, reply: &mut dyn Reply, now: Instant) -> Upper {
+    fn upper(&mut self, frame: &mut [u8], ends: &Endpoints, protocol: u8, reply: &mut ReplySender<'_>, now: Instant) -> Upper {
         match protocol {
             TCP if ends.source.is_unspecified() || ends.destination.is_multicast() => Upper::Done,
             TCP => Upper::Packet(frame.len()),
@@ -146,9 +146,9 @@ impl Ipv6 {
     }
 
     /// Handles an ICMPv6 message.
-    fn control(&mut self, frame: &mut [u8], ends: &Endpoints, reply: &mut dyn Reply, now: Instant) -> Upper {
+    fn control(&mut self, frame: &mut [u8], ends: &Endpoints, reply: &mut ReplySender<'_>, now: Instant) -> Upper {
         if !is_checksum_valid(frame, ICMPV6, PAYLOAD) {
-            self.counters.malformed += 1;
+            reply.drop_packet(DropReason::Malformed);
             return Upper::Done;
         }
         let (hop_limit, message) = (frame[21], &frame[PAYLOAD..]);
@@ -166,7 +166,7 @@ impl Ipv6 {
     }
 
     /// Answers an echo request.
-    fn echo(&mut self, frame: &mut [u8], ends: &Endpoints, reply: &mut dyn Reply, now: Instant) {
+    fn echo(&mut self, frame: &mut [u8], ends: &Endpoints, reply: &mut ReplySender<'_>, now: Instant) {
         let own = self.addresses.source_for(&ends.source, now);
         let Some(source) = icmp::answer_source(ends.destination, own) else { return };
         let next_hop = self.next_hop(&ends.source, now);
@@ -188,7 +188,7 @@ impl Ipv6 {
     }
 
     /// Answers a datagram to a port that no socket has, or a segment: `packet` begins with its IPv6 header.
-    pub(crate) fn port_unreachable(&mut self, packet: &[u8], reply: &mut dyn Reply, now: Instant) {
+    pub(crate) fn port_unreachable(&mut self, packet: &[u8], reply: &mut ReplySender<'_>, now: Instant) {
         let error = OutgoingError { kind: icmp::UNREACHABLE, code: icmp::PORT_UNREACHABLE, parameter: 0 };
         self.answer_with_error(packet, error, false, reply, now);
     }
@@ -198,7 +198,7 @@ impl Ipv6 {
         packet: &[u8],
         error: OutgoingError,
         is_problem: bool,
-        reply: &mut dyn Reply,
+        reply: &mut ReplySender<'_>,
         now: Instant,
     ) {
         if !icmp::may_answer(packet, is_problem) || !self.error_limit.take(now) {

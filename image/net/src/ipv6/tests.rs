@@ -1,13 +1,19 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec;
+use core::task::{Context, Waker};
 
 use smoltcp::time::Duration;
 
 use super::frame::{ControlFrame, Endpoints, PAYLOAD, address_at};
+use super::icmp::ErrorKind;
+use super::output::NextHop;
 use super::*;
 use crate::config::{ConfigSource, InterfaceConfig};
-use crate::nic::Reply;
+use crate::link::{DropReason, FrameSender, ReplySender};
+use crate::mac::Mac;
+use crate::nic::{FrameHandler, Nic, Reply};
+use crate::traffic::Traffic;
 
 const OURS: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const ROUTER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
@@ -21,6 +27,34 @@ fn address(text: &str) -> Ipv6Addr {
 
 struct Sent(Vec<Vec<u8>>);
 
+impl Nic for Sent {
+    fn mac(&self) -> Mac {
+        Mac(OURS)
+    }
+
+    fn capabilities(&self) -> crate::Capabilities {
+        crate::Capabilities::default()
+    }
+
+    fn set_polled(&mut self, _is_polled: bool) {}
+
+    fn receive(&mut self, _context: &mut Context<'_>, _handle: &mut FrameHandler<'_>) -> bool {
+        false
+    }
+
+    fn can_send(&mut self, _context: &mut Context<'_>) -> bool {
+        true
+    }
+
+    fn send(&mut self, _context: &mut Context<'_>, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
+        Reply::send(self, length, fill);
+    }
+
+    fn end_poll(&mut self, _context: &mut Context<'_>) -> bool {
+        true
+    }
+}
+
 impl Reply for Sent {
     fn send(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
         let mut frame = vec![0; length];
@@ -33,36 +67,37 @@ impl Reply for Sent {
 struct Link {
     ipv6: Ipv6,
     now: Instant,
+    traffic: Traffic,
 }
 
 impl Link {
     fn new(settings: Ipv6Settings) -> Self {
         let mut ipv6 = Ipv6::new(Address::new(0, 0, 2, 0), OURS, 1500, settings, 1);
         ipv6.link_changed(true, Instant::ZERO);
-        Self { ipv6, now: Instant::ZERO }
+        Self { ipv6, now: Instant::ZERO, traffic: Traffic::default() }
     }
 
     /// Returns the frames that are sent until `seconds` have passed.
     fn pass(&mut self, seconds: u32) -> Vec<Vec<u8>> {
-        let (mut sent, end) = (Vec::new(), self.now + Duration::from_secs(seconds.into()));
+        let (mut sent, end) = (Sent(Vec::new()), self.now + Duration::from_secs(seconds.into()));
+        let mut context = Context::from_waker(Waker::noop());
         loop {
-            self.ipv6.poll(self.now, &mut |frame| {
-                sent.push(frame.to_vec());
-                true
-            });
+            let (nic, traffic) = (&mut sent, &self.traffic);
+            self.ipv6.poll(&mut FrameSender { nic, context: &mut context, traffic, is_full: false }, self.now);
             let next = self.ipv6.deadline();
             if next > end {
                 self.now = end;
-                return sent;
+                return sent.0;
             }
             self.now = self.now.max(next);
-            assert!(sent.len() < 1000, "a flood");
+            assert!(sent.0.len() < 1000, "a flood");
         }
     }
 
     fn receive(&mut self, frame: &[u8]) -> (Received, Vec<Vec<u8>>) {
         let (mut sent, mut frame) = (Sent(Vec::new()), frame.to_vec());
-        let received = self.ipv6.receive(&mut frame, &mut sent, self.now);
+        let mut reply = ReplySender { reply: &mut sent, traffic: &self.traffic };
+        let received = self.ipv6.receive(&mut frame, &mut reply, self.now);
         (received, sent.0)
     }
 
@@ -123,7 +158,7 @@ fn configured() -> Link {
 #[test]
 fn a_start_detects_duplicates_reports_its_group_and_solicits_routers_at_once() {
     let mut link = Link::new(Ipv6Settings::default());
-    assert!(link.ipv6.has_address(&address(MINE)), "optimistic");
+    assert!(link.ipv6.addresses.has(&address(MINE)), "optimistic");
     let sent = link.pass(0);
     assert_eq!(kinds(&sent), [135, 143, 133]);
     assert_eq!(address_at(&sent[0], 22), Some(Ipv6Addr::UNSPECIFIED));
@@ -165,11 +200,11 @@ fn solicitations_are_answered_and_probes_of_others_are_defended() {
     let probe = ControlFrame::icmpv6(&probe, 255, &ndp::solicitation(&address(GLOBAL), None)).expect("it fits");
     let (_, answer) = link.receive(probe.as_bytes());
     assert_eq!((answer[0][PAYLOAD + 4], address_at(&answer[0], 38)), (0x20, Some(address::ALL_NODES)));
-    assert!(link.ipv6.has_address(&address(GLOBAL)));
+    assert!(link.ipv6.addresses.has(&address(GLOBAL)));
     // From behind a router, or for another target: none.
     let far = ControlFrame::icmpv6(&from_router(&group), 254, &ndp::solicitation(&address(GLOBAL), Some(ROUTER_MAC)));
     assert_eq!(link.receive(far.expect("it fits").as_bytes()).1.len(), 0);
-    assert_eq!(link.ipv6.counters.malformed, 1);
+    assert_eq!(link.traffic.drops.of(DropReason::Malformed), 1);
 }
 
 #[test]
@@ -177,14 +212,14 @@ fn an_address_of_another_host_is_replaced_while_it_is_optimistic() {
     let mut link = Link::new(Ipv6Settings::default());
     link.pass(0);
     link.from_router("ff02::1", &ndp::advertisement(&address(MINE), ROUTER_MAC, false, true));
-    assert!(!link.ipv6.has_address(&address(MINE)));
+    assert!(!link.ipv6.addresses.has(&address(MINE)));
     let other = link.part(ConfigSource::LinkLocal).addresses[0].address;
     assert_ne!(other.to_string(), MINE);
     assert!(kinds(&link.pass(0)).contains(&135));
     link.pass(5);
     let core::net::IpAddr::V6(other) = other else { panic!("IPv6") };
     link.from_router("ff02::1", &ndp::advertisement(&other, ROUTER_MAC, false, true));
-    assert!(link.ipv6.has_address(&other), "a unique one stays");
+    assert!(link.ipv6.addresses.has(&other), "a unique one stays");
     assert_eq!(link.ipv6.counters.conflicts, 2);
 }
 
@@ -192,16 +227,17 @@ fn an_address_of_another_host_is_replaced_while_it_is_optimistic() {
 fn the_first_frame_to_a_stranger_waits_for_its_answer() {
     let mut link = configured();
     let stranger = address("2001:db8::77");
-    let NextHop::Wait(next_hop) = link.ipv6.next_hop(&stranger, link.now) else { panic!("unknown yet") };
-    assert_eq!(next_hop, stranger);
-    link.ipv6.wait(next_hop, &[7; 100]);
+    let datagram = |to| Endpoints { source_mac: OURS, destination_mac: [6; 6], source: address(GLOBAL), destination: to };
+    let datagram = ControlFrame::udp(&datagram(stranger), (1000, 2000), b"hello").expect("it fits");
+    assert_eq!(link.ipv6.resolve(&stranger, link.now), None);
+    link.ipv6.queue(&datagram.as_bytes()[14..], &link.traffic.drops, link.now);
     let sent = link.pass(0);
     assert_eq!((kinds(&sent), address_at(&sent[0], 22)), (vec![135], Some(address(GLOBAL))));
     let answer = Endpoints { source: stranger, source_mac: [6; 6], ..from_router(GLOBAL) };
     let answer = ControlFrame::icmpv6(&answer, 255, &ndp::advertisement(&stranger, [6; 6], true, true));
     link.receive(answer.expect("it fits").as_bytes());
     let sent = link.pass(0);
-    assert_eq!(sent, [[vec![6; 6], vec![7; 94]].concat()]);
+    assert_eq!(sent, [datagram.as_bytes()]);
     assert_eq!(link.ipv6.next_hop(&stranger, link.now), NextHop::Mac([6; 6]));
     assert_eq!(link.ipv6.next_hop(&address("2001:db9::1"), link.now), NextHop::Mac(ROUTER_MAC));
     assert_eq!(link.ipv6.next_hop(&address::ALL_NODES, link.now), NextHop::Mac([0x33, 0x33, 0, 0, 0, 1]));
@@ -213,7 +249,7 @@ fn a_silent_next_hop_is_an_error_for_the_socket() {
     let NextHop::Wait(next_hop) = link.ipv6.next_hop(&address("2001:db8::77"), link.now) else { panic!("unknown") };
     let ends = Endpoints { source_mac: OURS, destination_mac: [0; 6], source: address(GLOBAL), destination: next_hop };
     let frame = ControlFrame::udp(&ends, (1000, 2000), b"hello").expect("it fits");
-    link.ipv6.wait(next_hop, frame.as_bytes());
+    link.ipv6.queue(&frame.as_bytes()[14..], &link.traffic.drops, link.now);
     assert_eq!(link.ipv6.take_failed(), None);
     assert_eq!(kinds(&link.pass(5)), [135; 3]);
     let error = link.ipv6.take_failed().expect("an error");
@@ -266,7 +302,8 @@ fn datagrams_behind_extension_headers_and_in_fragments_reach_the_sockets() {
     options[19] += 8;
     options.splice(PAYLOAD..PAYLOAD, [17, 0, 1, 4, 0, 0, 0, 0]);
     let (mut frame, mut sent) = (options.clone(), Sent(Vec::new()));
-    let received = link.ipv6.receive(&mut frame, &mut sent, link.now);
+    let mut reply = ReplySender { reply: &mut sent, traffic: &link.traffic };
+    let received = link.ipv6.receive(&mut frame, &mut reply, link.now);
     let Received::Packet(range) = received else { panic!("{received:?}") };
     assert_eq!(frame[range], plain[14..]);
     let mut reassembled = Received::Done;
@@ -311,13 +348,16 @@ fn ports_without_a_socket_are_answered_at_a_limited_rate() {
     let mut link = configured();
     let datagram = ControlFrame::udp(&from_router(GLOBAL), (1000, 2000), b"hello").expect("it fits");
     let mut sent = Sent(Vec::new());
+    let traffic = Traffic::default();
     for _ in 0..1000 {
-        link.ipv6.port_unreachable(&datagram.as_bytes()[14..], &mut sent, link.now);
+        let mut reply = ReplySender { reply: &mut sent, traffic: &traffic };
+        link.ipv6.port_unreachable(&datagram.as_bytes()[14..], &mut reply, link.now);
     }
     assert_eq!((sent.0.len(), &sent.0[0][PAYLOAD..PAYLOAD + 2]), (10, &[1, 4][..]));
     let group = ControlFrame::udp(&from_router("ff02::1"), (1000, 2000), b"hello").expect("it fits");
     link.pass(10);
-    link.ipv6.port_unreachable(&group.as_bytes()[14..], &mut sent, link.now);
+    let mut reply = ReplySender { reply: &mut sent, traffic: &traffic };
+    link.ipv6.port_unreachable(&group.as_bytes()[14..], &mut reply, link.now);
     assert_eq!(sent.0.len(), 10, "not about a multicast datagram");
 }
 
@@ -357,11 +397,12 @@ fn static_addresses_and_a_gateway_need_no_router() {
         addresses: vec![(address("2001:db8:5::5"), 64)],
         gateway: Some(address("2001:db8:5::1")),
         is_manual: true,
+        is_off: false,
     };
     let mut link = Link::new(settings);
     assert!(!kinds(&link.pass(10)).contains(&133));
     link.from_router("ff02::1", &advertisement(0, 1800, "2001:db8::"));
-    assert!(!link.ipv6.has_address(&address(GLOBAL)), "routers are not listened to");
+    assert!(!link.ipv6.addresses.has(&address(GLOBAL)), "routers are not listened to");
     assert_eq!(link.ipv6.next_hop(&address("2001:db8:5::9"), link.now), NextHop::Wait(address("2001:db8:5::9")));
     assert_eq!(link.ipv6.next_hop(&address("2001:db9::9"), link.now), NextHop::Wait(address("2001:db8:5::1")));
     let part = link.part(ConfigSource::CommandLine);

@@ -4,6 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 
+use super::frame::{ETHERNET_HEADER, ETHERTYPE_IPV6};
+
 /// Frames that wait for one neighbour at most; the newest are kept (RFC 4861, 7.2.2).
 const MAX_PER_NEIGHBOR: usize = 4;
 /// Bytes of all frames that wait.
@@ -20,15 +22,28 @@ impl Waiting {
     /// Adds a copy of a frame. Drops the oldest for the same neighbour if it has its maximum. Returns whether the frame was
     /// added: it is not when there are too many for others, or no memory.
     pub(crate) fn push(&mut self, next_hop: Ipv6Addr, frame: &[u8]) -> bool {
+        self.push_parts(next_hop, &[], frame)
+    }
+
+    /// As [`push`](Self::push), a packet behind an Ethernet header that is from `mac`.
+    pub(crate) fn push_packet(&mut self, next_hop: Ipv6Addr, packet: &[u8], mac: [u8; 6]) -> bool {
+        let mut header = [0; ETHERNET_HEADER];
+        header[6..12].copy_from_slice(&mac);
+        header[12..].copy_from_slice(&ETHERTYPE_IPV6);
+        self.push_parts(next_hop, &header, packet)
+    }
+
+    fn push_parts(&mut self, next_hop: Ipv6Addr, header: &[u8], rest: &[u8]) -> bool {
         if self.frames.iter().filter(|(other, _)| *other == next_hop).count() >= MAX_PER_NEIGHBOR {
             drop(self.take(&next_hop));
         }
-        let mut copy = Vec::new();
-        let has_room = self.bytes + frame.len() <= MAX_BYTES
-            && copy.try_reserve_exact(frame.len()).is_ok()
+        let (mut copy, length) = (Vec::new(), header.len() + rest.len());
+        let has_room = self.bytes + length <= MAX_BYTES
+            && copy.try_reserve_exact(length).is_ok()
             && self.frames.try_reserve(1).is_ok();
         if has_room {
-            copy.extend_from_slice(frame);
+            copy.extend_from_slice(header);
+            copy.extend_from_slice(rest);
             self.bytes += copy.len();
             self.frames.push_back((next_hop, copy));
         }

@@ -24,6 +24,7 @@ use self::ipv4::{Ipv4Header, PROTOCOL_UDP};
 use self::neighbours::{NeighbourTable, Output, Request};
 use self::routes::{Route, Routes};
 use crate::config::InterfaceConfig;
+use crate::ipv6::Ipv6;
 use crate::mac::Mac;
 
 pub use self::drops::{DropReason, Drops};
@@ -56,13 +57,14 @@ pub(crate) struct Link {
     broadcast: Ipv4Addr,
     routes: Routes,
     neighbours: NeighbourTable,
+    pub(crate) ipv6: Ipv6,
     /// Memory for one packet.
     scratch: Vec<u8>,
 }
 
 impl Link {
     /// Creates the link layer of a card without an IPv4 address, for packets of up to `mtu` bytes.
-    pub(crate) fn new(mac: Mac, mtu: usize, seed: u64) -> Self {
+    pub(crate) fn new(mac: Mac, mtu: usize, seed: u64, ipv6: Ipv6) -> Self {
         Self {
             mac,
             address: Ipv4Addr::UNSPECIFIED,
@@ -70,6 +72,7 @@ impl Link {
             broadcast: Ipv4Addr::UNSPECIFIED,
             routes: Routes::default(),
             neighbours: NeighbourTable::new(seed),
+            ipv6,
             scratch: alloc::vec![0; mtu],
         }
     }
@@ -196,6 +199,15 @@ impl Link {
         known.or_else(|| self.resolve_group(destination))
     }
 
+    /// As [`resolve`](Self::resolve), for both protocols.
+    #[inline]
+    pub(crate) fn resolve_ip(&mut self, destination: IpAddr, now: Instant) -> Option<Mac> {
+        match destination {
+            IpAddr::V4(destination) => self.resolve(destination, now),
+            IpAddr::V6(destination) => self.ipv6.resolve(&destination, now),
+        }
+    }
+
     #[cold]
     fn resolve_group(&self, destination: Ipv4Addr) -> Option<Mac> {
         if destination.is_multicast() {
@@ -213,16 +225,19 @@ impl Link {
         EthernetHeader { destination, source: self.mac, ethertype }.write(frame);
     }
 
-    /// Sends an IPv4 packet, or queues it until the Ethernet address of its next hop is known.
+    /// Sends a packet, or queues it until the Ethernet address of its next hop is known.
     pub(crate) fn egress(&mut self, packet: &[u8], sender: &mut FrameSender<'_, '_>, now: Instant) {
-        match self.resolve(ipv4::destination_of(packet), now) {
+        match self.resolve_ip(ip_destination_of(packet), now) {
             Some(destination) => self.send_frame(packet, destination, sender),
             None => self.queue(packet, sender.traffic, now),
         }
     }
 
-    /// Queues an IPv4 packet until the Ethernet address of its next hop is known.
+    /// Queues a packet until the Ethernet address of its next hop is known.
     pub(crate) fn queue(&mut self, packet: &[u8], traffic: &crate::traffic::Traffic, now: Instant) {
+        if ethernet::ethertype_of(packet) == ethernet::IPV6 {
+            return self.ipv6.queue(packet, &traffic.drops, now);
+        }
         let next_hop = self.routes.next_hop(ipv4::destination_of(packet).to_bits());
         let result = next_hop.ok_or(DropReason::NoRoute).and_then(|hop| self.neighbours.queue(hop, packet, now));
         if let Err(reason) = result {
@@ -260,11 +275,20 @@ impl Link {
             let (mac, address) = (self.mac, self.address);
             self.neighbours.poll(now, &mut LinkOutput { mac, address, sender });
         }
+        self.ipv6.poll(sender, now);
     }
 
     /// Returns a time before which [`poll`](Self::poll) has nothing to do.
     pub(crate) fn deadline(&self) -> Instant {
-        self.neighbours.deadline()
+        self.neighbours.deadline().min(self.ipv6.deadline())
+    }
+}
+
+/// Returns the destination of a packet of either protocol.
+fn ip_destination_of(packet: &[u8]) -> IpAddr {
+    match packet.get(24..).and_then(|rest| rest.first_chunk::<16>()) {
+        Some(destination) if ethernet::ethertype_of(packet) == ethernet::IPV6 => IpAddr::from(*destination),
+        _ => ipv4::destination_of(packet).into(),
     }
 }
 

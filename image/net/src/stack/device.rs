@@ -2,7 +2,7 @@
 //! capabilities.
 
 use alloc::vec;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
@@ -59,7 +59,7 @@ impl TxToken for NoToken {
 pub(super) struct IngressDevice<'a, 'r> {
     pub(super) packet: Option<&'a [u8]>,
     /// The sender of the packet, to which a reply goes.
-    pub(super) source: Ipv4Addr,
+    pub(super) source: IpAddr,
     pub(super) link: &'a mut Link,
     pub(super) reply: &'a mut ReplySender<'r>,
     /// Checksums of TCP and UDP are computed [in software](checksum).
@@ -89,7 +89,7 @@ impl RxToken for PacketToken<'_> {
 
 /// Room for one packet in reply.
 pub(super) struct ReplyToken<'t, 'r> {
-    source: Ipv4Addr,
+    source: IpAddr,
     link: &'t mut Link,
     reply: &'t mut ReplySender<'r>,
     software_checksums: bool,
@@ -100,7 +100,7 @@ impl TxToken for ReplyToken<'_, '_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         let Self { source, link, reply, software_checksums, now } = self;
         let write = |packet: &mut [u8]| write_packet(packet, software_checksums, write);
-        match link.resolve(source, now) {
+        match link.resolve_ip(source, now) {
             Some(next_hop) => write_frame(link, next_hop, length, write, |length, fill| reply.send(length, fill)),
             None => link.with_scratch(length, write, |link, packet| link.queue(packet, reply.traffic, now)),
         }

@@ -17,6 +17,7 @@ use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig};
 use crate::dhcp;
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
+use crate::ipv6::Ipv6;
 use crate::link::ethernet::ETHERNET_HEADER;
 use crate::link::ipv4::Ipv4Header;
 use crate::link::{DHCP_CLIENT_PORT, DropReason, FrameSender, Ingress, Link, ReplySender};
@@ -29,10 +30,10 @@ use crate::segment::Segment;
 const SEND_BUDGET: usize = 256;
 
 pub(super) struct Engine {
-    interface: Interface,
+    pub(super) interface: Interface,
     pub(super) sockets: SocketTable,
     /// An empty set, for packets that are for no socket.
-    no_sockets: SocketSet<'static>,
+    pub(super) no_sockets: SocketSet<'static>,
     pub(super) link: Link,
     /// Of multicast DNS.
     pub(super) responder: Box<Responder>,
@@ -40,7 +41,7 @@ pub(super) struct Engine {
     pub(super) config_version: u64,
     address: AddressAssignment,
     /// Checksums of TCP and UDP are computed [in software](checksum).
-    software_checksums: bool,
+    pub(super) software_checksums: bool,
     /// Of the task that runs the stack.
     pub(super) waker: Option<Waker>,
 }
@@ -54,14 +55,17 @@ impl Engine {
     pub(super) fn new(nic: &dyn Nic, state: &InterfaceState, seed: u64) -> Self {
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
-        let interface = Interface::new(config, &mut CapabilitiesDevice(device::capabilities(nic)), now());
+        let mut interface = Interface::new(config, &mut CapabilitiesDevice(device::capabilities(nic)), now());
+        // Which packets are for this host, the link layer decides.
+        interface.set_any_ip(true);
+        let ipv6 = Ipv6::new(state.function, nic.mac().0, device::mtu(nic), state.ipv6.clone(), seed);
         let hostname = state.config().hostname.clone();
         let address = AddressAssignment::new(state.source, nic.mac(), hostname, seed, now());
         Self {
             interface,
             sockets: SocketTable::new(),
             no_sockets: SocketSet::new(Vec::new()),
-            link: Link::new(nic.mac(), device::mtu(nic), seed),
+            link: Link::new(nic.mac(), device::mtu(nic), seed, ipv6),
             responder: Box::new(Responder::new(seed)),
             config_version: 0,
             address,
@@ -80,7 +84,7 @@ impl Engine {
     pub(super) fn receive(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) {
         match self.link.ingress(frame, reply, now) {
             Ingress::Ipv4(header) => self.receive_ipv4(frame, &header, reply, now),
-            Ingress::Ipv6 => reply.drop_packet(DropReason::UnknownEthertype),
+            Ingress::Ipv6 => self.receive_ipv6(frame, reply, now),
             Ingress::Consumed => {}
         }
     }
@@ -110,7 +114,7 @@ impl Engine {
         let socket = flow.and_then(|flow| self.sockets.find(flow));
         let mut ingress = IngressDevice {
             packet: Some(packet),
-            source: header.source,
+            source: header.source.into(),
             link: &mut self.link,
             reply,
             software_checksums: self.software_checksums,
@@ -128,7 +132,7 @@ impl Engine {
     }
 
     /// Updates a socket's key and deadline after its state may have changed.
-    fn reschedule(&mut self, socket: SocketId, now: Instant) {
+    pub(super) fn reschedule(&mut self, socket: SocketId, now: Instant) {
         self.sockets.update_key(socket);
         let Some(entry) = self.sockets.entry(socket) else { return };
         let at = self.interface.poll_at(now, &entry.set);
@@ -146,7 +150,7 @@ impl Engine {
         for _ in 0..SEND_BUDGET {
             let Some(socket) = self.sockets.next_queued() else { return false };
             let Some(entry) = self.sockets.entry(socket) else { continue };
-            let next_hop = entry.remote_address().and_then(|remote| self.link.resolve(remote, now));
+            let next_hop = entry.remote_address().and_then(|remote| self.link.resolve_ip(remote, now));
             let (link, software_checksums) = (&mut self.link, self.software_checksums);
             let mut egress = EgressDevice { sender, link, next_hop, software_checksums, now };
             self.interface.poll_egress(now, &mut egress, &mut entry.set);
@@ -173,6 +177,7 @@ impl Engine {
             let source = ConfigSource::CommandLine;
             self.set_config(source, InterfaceConfig { addresses, routes, ..state.config_part(source) }, state, now);
         }
+        self.update_ipv6_config(state);
         while let Some(client) = self.address.dhcp_client().filter(|_| sender.has_room()) {
             match client.poll(now) {
                 None => break,
@@ -194,6 +199,7 @@ impl Engine {
     /// Handles a change of the link. A DHCP client keeps its address while the lease runs, and confirms it.
     pub(super) fn link_changed(&mut self, is_up: bool, state: &InterfaceState, now: Instant) {
         state.link_changed(is_up);
+        self.link.ipv6.link_changed(is_up, now);
         if let Some(client) = self.address.dhcp_client() {
             client.link_changed(is_up, now);
         }
@@ -201,7 +207,8 @@ impl Engine {
     }
 
     /// Replaces what `source` contributes to the configuration, and applies the whole.
-    fn set_config(&mut self, source: ConfigSource, part: InterfaceConfig, state: &InterfaceState, now: Instant) {
+    fn set_config(&mut self, source: ConfigSource, mut part: InterfaceConfig, state: &InterfaceState, now: Instant) {
+        self.link.ipv6.contribute(source, &mut part);
         if state.set_config(source, part) {
             self.apply_config(&state.config(), now);
         }

@@ -10,6 +10,7 @@ mod datagram;
 mod device;
 mod engine;
 mod handle;
+mod ipv6;
 mod local_name;
 mod runner;
 mod socket_error;

@@ -4,14 +4,15 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::hash::BuildHasherDefault;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use heapless::index_map::IndexMap;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::{AnySocket, tcp, udp};
 use smoltcp::time::Instant;
+use smoltcp::wire::IpAddress;
 
-use crate::flow::{ConnectionHasher, ConnectionKey, Flow};
+use crate::flow::{ConnectionHasher, ConnectionKey, ConnectionKey6, Flow};
 
 /// The maximum number of sockets of a stack.
 const MAX_SOCKETS: usize = 512;
@@ -34,9 +35,10 @@ pub(super) struct Entry {
 impl Entry {
     /// Returns the address of the peer of a connection.
     #[inline]
-    pub(super) fn remote_address(&self) -> Option<Ipv4Addr> {
+    pub(super) fn remote_address(&self) -> Option<IpAddr> {
         match self.key {
-            Key::Connected(connection) => Some(connection.remote_address()),
+            Key::Connected(connection) => Some(connection.remote_address().into()),
+            Key::Connected6(connection) => Some(connection.remote.into()),
             Key::Unconnected | Key::Listening(_) | Key::Udp(_) => None,
         }
     }
@@ -49,6 +51,7 @@ enum Key {
     Unconnected,
     Listening(u16),
     Connected(ConnectionKey),
+    Connected6(ConnectionKey6),
     Udp(u16),
 }
 
@@ -60,6 +63,7 @@ enum Key {
 pub(super) struct SocketTable {
     entries: Vec<Option<Entry>>,
     connected: Box<IndexMap<ConnectionKey, SocketId, BuildHasherDefault<ConnectionHasher>, MAX_SOCKETS>>,
+    connected6: Box<IndexMap<ConnectionKey6, SocketId, BuildHasherDefault<ConnectionHasher>, MAX_SOCKETS>>,
     /// Few, so a linear search is fast.
     listening: Vec<(u16, SocketId)>,
     datagrams: Vec<(u16, SocketId)>,
@@ -76,7 +80,7 @@ impl SocketTable {
         // At full capacity: queueing never allocates, and the memory that a stack takes does not depend on its history.
         let (entries, queue) = (Vec::with_capacity(MAX_SOCKETS), VecDeque::with_capacity(MAX_SOCKETS));
         let (listening, datagrams) = (Vec::with_capacity(MAX_SOCKETS), Vec::with_capacity(MAX_SOCKETS));
-        Self { entries, connected: Box::default(), listening, datagrams, queue, deadline: NEVER }
+        Self { entries, connected: Box::default(), connected6: Box::default(), listening, datagrams, queue, deadline: NEVER }
     }
 
     fn add(&mut self, socket: impl AnySocket<'static>, key: Key) -> Option<SocketId> {
@@ -134,6 +138,10 @@ impl SocketTable {
                 let connected = self.connected.get(&connection).copied();
                 connected.or_else(|| with_port(&self.listening, connection.local_port()))
             }
+            Flow::Tcp6(connection) => {
+                let connected = self.connected6.get(&connection).copied();
+                connected.or_else(|| with_port(&self.listening, connection.local_port()))
+            }
             Flow::Udp(port) => with_port(&self.datagrams, port),
         }
     }
@@ -146,6 +154,7 @@ impl SocketTable {
             Key::Listening(_) => self.listening.retain(|(_, other)| *other != id),
             Key::Udp(_) => self.datagrams.retain(|(_, other)| *other != id),
             Key::Connected(connection) => drop(self.connected.swap_remove(&connection)),
+            Key::Connected6(connection) => drop(self.connected6.swap_remove(&connection)),
         }
         entry.key = key;
         match key {
@@ -154,6 +163,7 @@ impl SocketTable {
             Key::Udp(port) => self.datagrams.push((port, id)),
             // There is room for every socket.
             Key::Connected(connection) => drop(self.connected.insert(connection, id)),
+            Key::Connected6(connection) => drop(self.connected6.insert(connection, id)),
         }
     }
 
@@ -167,12 +177,16 @@ impl SocketTable {
         let key = match socket.state() {
             tcp::State::Closed => Key::Unconnected,
             tcp::State::Listen => Key::Listening(socket.listen_endpoint().port),
-            _ if matches!(entry.key, Key::Connected(_)) => return,
+            _ if matches!(entry.key, Key::Connected(_) | Key::Connected6(_)) => return,
             _ => {
                 let connection = socket.local_endpoint().zip(socket.remote_endpoint());
-                let connection = connection
-                    .and_then(|(local, remote)| ConnectionKey::of((remote.addr, remote.port).into(), local.port));
-                connection.map_or(Key::Unconnected, Key::Connected)
+                connection.map_or(Key::Unconnected, |(local, remote)| match (local.addr, remote.addr) {
+                    (IpAddress::Ipv6(own), IpAddress::Ipv6(peer)) => {
+                        Key::Connected6(ConnectionKey6::new((own, local.port), (peer, remote.port)))
+                    }
+                    _ => ConnectionKey::of((remote.addr, remote.port).into(), local.port)
+                        .map_or(Key::Unconnected, Key::Connected),
+                })
             }
         };
         if entry.key != key {

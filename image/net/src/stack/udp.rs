@@ -32,7 +32,7 @@ pub enum ReceiveError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The address is unspecified or not IPv4, or the port is 0.
+    /// The address is unspecified or the port is 0, or no address of this host reaches it.
     #[error("the address cannot be sent to")]
     InvalidAddress,
     /// The datagram is longer than the transmit buffer.
@@ -72,7 +72,9 @@ impl UdpSocket {
         let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; datagrams], vec![0; bytes]);
         let mut socket = Socket::new(buffer(), buffer());
         socket.bind(port).map_err(|_| SocketError::InvalidPort)?;
-        let id = stack.borrow_mut().sockets.add_udp(socket, port).ok_or(SocketError::TooManySockets)?;
+        let engine = &mut *stack.borrow_mut();
+        let id = engine.sockets.add_udp(socket, port).ok_or(SocketError::TooManySockets)?;
+        engine.bound(port);
         Ok(Self { stack: stack.clone(), id })
     }
 
@@ -111,11 +113,18 @@ impl UdpSocket {
     /// # Errors
     /// [`SendError`] for an address that cannot be sent to, or a datagram that never fits into the buffer.
     pub async fn send(&self, datagram: &[u8], to: SocketAddr) -> Result<(), SendError> {
-        let SocketAddr::V4(to) = to else { return Err(SendError::InvalidAddress) };
         poll_fn(|context| {
             let engine = &mut *self.stack.borrow_mut();
+            let mut meta = udp::UdpMetadata::from(smoltcp::wire::IpEndpoint::from(to));
+            if let SocketAddr::V6(to) = to {
+                // Which of several addresses is the source depends on the destination.
+                match engine.ipv6_source_for(to.ip()) {
+                    Some(source) => meta.local_address = Some(source.into()),
+                    None => return Poll::Ready(Err(SendError::InvalidAddress)),
+                }
+            }
             let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Pending };
-            let result = match socket.send_slice(datagram, to) {
+            let result = match socket.send_slice(datagram, meta) {
                 Err(udp::SendError::BufferFull) if datagram.len() <= socket.payload_send_capacity() => {
                     socket.register_send_waker(context.waker());
                     return Poll::Pending;

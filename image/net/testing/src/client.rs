@@ -1,6 +1,6 @@
 //! The client at the other end of the link: TCP connections and UDP datagrams, in smoltcp.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::{tcp, udp};
@@ -22,7 +22,7 @@ pub(crate) struct Client {
     card: TestCard,
     interface: Interface,
     sockets: SocketSet<'static>,
-    server: Ipv4Addr,
+    server: IpAddr,
     /// The sockets that answer datagrams.
     services: Vec<(SocketHandle, DatagramService)>,
 }
@@ -35,11 +35,14 @@ fn now() -> Instant {
 }
 
 impl Client {
-    pub(crate) fn new(mut card: TestCard, address: Ipv4Addr, server: Ipv4Addr) -> Self {
+    /// Creates a client that has an address of each protocol, each of which is in a network with that of the server.
+    pub(crate) fn new(mut card: TestCard, addresses: [(IpAddr, u8); 2], server: IpAddr) -> Self {
         let mac = EthernetAddress([2, 0, 0, 0, 0, 2]);
         let mut interface = Interface::new(Config::new(mac.into()), &mut card, now());
-        interface.update_ip_addrs(|addresses| {
-            addresses.push(IpCidr::new(address.into(), 24)).expect("room for one");
+        interface.update_ip_addrs(|own| {
+            for (address, prefix) in addresses {
+                own.push(IpCidr::new(address.into(), prefix)).expect("room for two");
+            }
         });
         Self { card, interface, sockets: SocketSet::new(vec![]), server, services: Vec::new() }
     }

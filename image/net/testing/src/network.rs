@@ -2,12 +2,12 @@
 
 use core::cell::Cell;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
 use smoltcp::socket::tcp;
 use switchboard::config::Address;
-use switchboard_net::{AddressSource, InterfaceConfig, InterfaceState, Mac, Stack};
+use switchboard_net::{AddressSource, InterfaceConfig, InterfaceState, Ipv6Settings, Mac, Stack};
 use switchboard_runtime::tasks::{TaskGroup, Tasks};
 
 use crate::card::TestCard;
@@ -17,6 +17,8 @@ use crate::tasks::Executor;
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const ADDRESS6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+const CLIENT_ADDRESS6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 /// How much time passes with each step.
 const STEP_US: u64 = 1000;
 /// Steps after which an exchange has failed: ten minutes.
@@ -49,18 +51,53 @@ impl TestNetwork {
         Self::create(loss_interval, InterfaceConfig::default())
     }
 
+    /// As [`lossy`](Self::lossy), where both ends have IPv6 addresses too, fd00::1/64 and fd00::2/64: the client uses these.
+    #[must_use]
+    pub fn lossy_ipv6(loss_interval: usize) -> Self {
+        let ipv6 = Ipv6Settings::default().with_address(ADDRESS6, 64);
+        Self::create_with(loss_interval, InterfaceConfig::default(), ipv6, ADDRESS6.into())
+    }
+
+    /// As [`lossy_ipv6`](Self::lossy_ipv6), on a link that loses nothing.
+    ///
+    /// ```
+    /// use switchboard_net::TcpSocket;
+    /// use switchboard_net_testing::TestNetwork;
+    ///
+    /// let mut network = TestNetwork::ipv6();
+    /// let socket = TcpSocket::new(network.stack(), 1024, 1024)?;
+    /// network.group().add(async move {
+    ///     socket.accept(4000).await.expect("a valid port");
+    ///     let peer = socket.remote_endpoint().expect("it is connected");
+    ///     let _ = socket.write(peer.ip().to_string().as_bytes()).await;
+    ///     socket.close();
+    ///     socket.flush().await;
+    /// });
+    /// assert_eq!(network.exchange(4000, b""), b"fd00::2");
+    /// # Ok::<_, switchboard_net::SocketError>(())
+    /// ```
+    #[must_use]
+    pub fn ipv6() -> Self {
+        Self::lossy_ipv6(0)
+    }
+
     fn create(loss_interval: usize, config: InterfaceConfig) -> Self {
+        Self::create_with(loss_interval, config, Ipv6Settings::default(), ADDRESS.into())
+    }
+
+    fn create_with(loss_interval: usize, config: InterfaceConfig, ipv6: Ipv6Settings, server: IpAddr) -> Self {
         let (card, peer) = TestCard::lossy_pair(loss_interval);
         let source = AddressSource::Static { address: ADDRESS, prefix: 24, gateway: None };
         let function = Address::new(0, 0, 1, 0);
-        let state = InterfaceState::new(function, "test", Mac([2, 0, 0, 0, 0, 1]), source, 0).with_config(config);
+        let state = InterfaceState::new(function, "test", Mac([2, 0, 0, 0, 0, 1]), source, 0);
+        let state = state.with_config(config).with_ipv6(ipv6);
         let state = Rc::new(state);
         let (stack, runner) = Stack::new(Box::new(card), state.clone(), 1);
         let executor = Executor::new();
         let tasks = executor.tasks();
         let group = Rc::new(TaskGroup::new(tasks));
         group.add(poll_always(runner));
-        let client = Client::new(peer, CLIENT_ADDRESS, ADDRESS);
+        let client = Client::new(peer, [(CLIENT_ADDRESS.into(), 24), (CLIENT_ADDRESS6.into(), 64)], server);
         let mut network = Self { executor, tasks, group, stack, state, client, next_port: 49152 };
         // The first poll finds the link up, the second sets the address.
         network.step();

@@ -1,0 +1,100 @@
+//! IPv6 in the engine: received packets and the configuration.
+
+use core::net::Ipv6Addr;
+
+use smoltcp::time::Instant;
+
+use super::checksum;
+use super::device::IngressDevice;
+use super::engine::{Engine, now};
+use crate::config::ConfigSource;
+use crate::flow::Flow;
+use crate::interface_state::InterfaceState;
+use crate::ipv6::{MDNS, Received};
+use crate::link::ethernet::ETHERNET_HEADER;
+use crate::link::ipv4::PROTOCOL_UDP;
+use crate::link::{DropReason, ReplySender};
+use crate::segment::Segment;
+
+/// The UDP port of multicast DNS (RFC 6762, 3).
+const MDNS_PORT: u16 = 5353;
+
+impl Engine {
+    /// Handles a received frame with an IPv6 packet.
+    pub(super) fn receive_ipv6(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) {
+        match self.link.ipv6.receive(frame, reply, now) {
+            Received::Done => {}
+            Received::Packet(range) => self.receive_ipv6_packet(&mut frame[range], reply, now),
+            Received::Reassembled(mut frame) => self.receive_ipv6_packet(&mut frame[ETHERNET_HEADER..], reply, now),
+            // Errors are for the sockets, which do not take them yet.
+            Received::Error(_) => {}
+        }
+    }
+
+    /// Handles a TCP segment or a UDP datagram directly behind the IPv6 header.
+    fn receive_ipv6_packet(&mut self, packet: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) {
+        let Some(segment) = Segment::of_sent(packet) else { return reply.drop_packet(DropReason::Malformed) };
+        let has_checksum = packet[segment.checksum..segment.checksum + 2] != [0, 0];
+        // A datagram without a checksum is invalid (RFC 8200, 8.1).
+        let is_right = !self.software_checksums
+            || checksum::is_valid(packet, &segment) && (has_checksum || segment.protocol != PROTOCOL_UDP);
+        if !is_right {
+            return reply.drop_packet(DropReason::BadChecksum);
+        }
+        let Some(flow) = Flow::of_ipv6(packet, &segment) else { return reply.drop_packet(DropReason::Malformed) };
+        let Some(source) = packet.get(8..).and_then(|rest| rest.first_chunk::<16>()).map(|from| Ipv6Addr::from(*from))
+        else {
+            return;
+        };
+        let socket = self.sockets.find(flow);
+        if socket.is_none() && matches!(flow, Flow::Udp(_)) {
+            return self.link.ipv6.port_unreachable(packet, reply, now);
+        }
+        if socket.is_some() && matches!(flow, Flow::Tcp6(_)) {
+            // What belongs to a connection, or opens one here, was sent by a next hop that is there.
+            self.link.ipv6.confirm(&source, now);
+        }
+        let mut ingress = IngressDevice {
+            packet: Some(packet),
+            source: source.into(),
+            link: &mut self.link,
+            reply,
+            software_checksums: self.software_checksums,
+            now,
+        };
+        match socket.and_then(|socket| Some((socket, self.sockets.entry(socket)?))) {
+            Some((socket, entry)) => {
+                self.interface.poll_ingress_single(now, &mut ingress, &mut entry.set);
+                self.reschedule(socket, now);
+            }
+            None => {
+                self.interface.poll_ingress_single(now, &mut ingress, &mut self.no_sockets);
+            }
+        }
+    }
+
+    /// Takes what IPv6 has learnt into the configuration.
+    pub(super) fn update_ipv6_config(&mut self, state: &InterfaceState) {
+        if !self.link.ipv6.take_config_change() {
+            return;
+        }
+        for source in ConfigSource::ALL {
+            let mut part = state.config_part(source);
+            self.link.ipv6.contribute(source, &mut part);
+            state.set_config(source, part);
+        }
+    }
+
+    /// Joins the group that datagrams to `port` are sent to.
+    pub(super) fn bound(&mut self, port: u16) {
+        if port == MDNS_PORT {
+            // There is room: nothing else joins one.
+            self.link.ipv6.join(MDNS, now());
+        }
+    }
+
+    /// Returns the address to send from to `destination`.
+    pub(super) fn ipv6_source_for(&self, destination: &Ipv6Addr) -> Option<Ipv6Addr> {
+        self.link.ipv6.source_for(destination, now())
+    }
+}
