@@ -17,7 +17,8 @@ async fn echo(socket: &Rc<TcpSocket>) {
     }
 }
 
-const SERVICE: Service = Service { port: 7, receive_bytes: 1000, transmit_bytes: 1000, backlog: 4, max_connections: 16 };
+const SERVICE: Service =
+    Service { port: 7, receive_bytes: 1000, transmit_bytes: 1000, backlog: 4, max_connections: 16 };
 
 fn data(length: usize) -> Vec<u8> {
     (0..length).map(|index| (index * 7).to_le_bytes()[0]).collect()

@@ -122,9 +122,10 @@ mod tests {
 
     #[test]
     fn scopes_and_prefixes_are_compared_by_bits() {
-        assert_eq!(["ff02::1", "fe80::1", "fec0::2", "2001:db8::1", "fd00::1"].map(|text| scope(&address(text))), [
-            2, 2, 5, 14, 14
-        ]);
+        assert_eq!(
+            ["ff02::1", "fe80::1", "fec0::2", "2001:db8::1", "fd00::1"].map(|text| scope(&address(text))),
+            [2, 2, 5, 14, 14]
+        );
         let prefix = Prefix::new(address("2001:db8:0:8000::"), 49);
         assert!(prefix.contains(&address("2001:db8:0:8001::1")) && !prefix.contains(&address("2001:db8::1")));
         assert!(Prefix::new(address("::"), 0).contains(&address("2001:db8::1")));

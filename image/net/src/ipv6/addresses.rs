@@ -98,12 +98,19 @@ impl Addresses {
         self.list.iter().find(|own| own.source == ConfigSource::LinkLocal)
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.list.clear();
+    /// Begins to detect duplicates of all addresses again.
+    pub(crate) fn detect_again(&mut self) {
+        self.list.iter_mut().for_each(|own| own.detection = Detection::Due);
     }
 
     /// Adds an address, or renews its lifetimes. Returns whether it is new.
-    pub(crate) fn add(&mut self, ours: (Ipv6Addr, u8), source: ConfigSource, lifetimes: Lifetimes, now: Instant) -> bool {
+    pub(crate) fn add(
+        &mut self,
+        ours: (Ipv6Addr, u8),
+        source: ConfigSource,
+        lifetimes: Lifetimes,
+        now: Instant,
+    ) -> bool {
         let (address, prefix_length) = ours;
         let (preferred_until, valid_until) =
             (lifetime_end(now, lifetimes.preferred_s), lifetime_end(now, lifetimes.valid_s));
@@ -112,13 +119,15 @@ impl Addresses {
             return false;
         }
         let detection = Detection::Due;
-        let own =
-            OwnAddress { address, prefix_length, source, detection, collisions: 0, preferred_until, valid_until };
+        let own = OwnAddress { address, prefix_length, source, detection, collisions: 0, preferred_until, valid_until };
         self.list.push(own).is_ok()
     }
 
     /// Adds the link-local address.
     pub(crate) fn add_link_local(&mut self, now: Instant) {
+        if self.link_local().is_some() {
+            return;
+        }
         let address = LINK_LOCAL.with_identifier(interface_identifier(&LINK_LOCAL, self.mac, 0));
         self.add((address, 64), ConfigSource::LinkLocal, Lifetimes::UNLIMITED, now);
     }
@@ -132,7 +141,8 @@ impl Addresses {
         if !is_usable {
             return false;
         }
-        let known = |own: &&mut OwnAddress| own.source == ConfigSource::RouterAdvertisement && prefix.contains(&own.address);
+        let known =
+            |own: &&mut OwnAddress| own.source == ConfigSource::RouterAdvertisement && prefix.contains(&own.address);
         if let Some(own) = self.list.iter_mut().find(known) {
             own.preferred_until = lifetime_end(now, lifetimes.preferred_s);
             let (advertised, two_hours) = (lifetime_end(now, lifetimes.valid_s), now + TWO_HOURS);
@@ -157,7 +167,9 @@ impl Addresses {
         let index = self.list.iter().position(|own| own.address == *address && own.is_optimistic())?;
         let removed = self.list.remove(index);
         let collisions = removed.collisions + 1;
-        if matches!(removed.source, ConfigSource::LinkLocal | ConfigSource::RouterAdvertisement) && collisions <= MAX_COLLISIONS {
+        if matches!(removed.source, ConfigSource::LinkLocal | ConfigSource::RouterAdvertisement)
+            && collisions <= MAX_COLLISIONS
+        {
             let prefix = Prefix::new(removed.address, 64);
             let prefix = Prefix::new(prefix.with_identifier(0), 64);
             let address = prefix.with_identifier(interface_identifier(&prefix, self.mac, collisions));

@@ -101,8 +101,9 @@ fn prefixes_that_make_no_address_are_ignored() {
     ] {
         assert!(!addresses.advertised(&prefix, lifetimes, seconds(0)), "{prefix:?} {lifetimes:?}");
     }
-    let advertised =
-        (0..100).filter(|n| addresses.advertised(&Prefix::new(Ipv6Addr::new(0x2001, *n, 0, 0, 0, 0, 0, 0), 64), lifetimes(1, 1), seconds(0)));
+    let advertised = (0..100).filter(|n| {
+        addresses.advertised(&Prefix::new(Ipv6Addr::new(0x2001, *n, 0, 0, 0, 0, 0, 0), 64), lifetimes(1, 1), seconds(0))
+    });
     assert_eq!(advertised.count(), MAX_ADDRESSES - 1);
 }
 

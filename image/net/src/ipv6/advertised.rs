@@ -23,10 +23,6 @@ pub(crate) struct Advertised {
 }
 
 impl Advertised {
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// Takes an option with DNS servers.
     pub(crate) fn set_servers(&mut self, option: &[u8], now: Instant) {
         let Some(lifetime_s) = u32_at(option, 4) else { return };

@@ -10,23 +10,20 @@ use super::{Ipv6, dhcpv6, mld};
 use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
 
 impl Ipv6 {
-    /// Handles a change of the link: what was learnt on another link is forgotten.
+    /// Handles a change of the link. What was learnt is kept while it is down, for as long as its lifetimes run: the same
+    /// link may come back. Then duplicates are detected again, groups reported and routers solicited.
     pub(crate) fn link_changed(&mut self, is_up: bool, now: Instant) {
         self.is_up = is_up && !self.settings.is_off;
-        self.addresses.clear();
         self.neighbors.clear();
-        self.routers.clear();
         self.listener.clear();
-        self.advertised.clear();
-        self.dhcp.clear();
-        self.dhcp_learnt = dhcpv6::Learnt::default();
         self.reassembly.clear();
         self.waiting.clear();
         (self.resolved, self.pending, self.route_cache) = Default::default();
-        self.is_config_changed = true;
         if !self.is_up {
             return;
         }
+        self.is_config_changed = true;
+        self.addresses.detect_again();
         self.addresses.add_link_local(now);
         for (address, prefix_length) in self.settings.addresses.clone() {
             self.addresses.add((address, prefix_length), ConfigSource::CommandLine, Lifetimes::UNLIMITED, now);
@@ -77,7 +74,7 @@ impl Ipv6 {
         let own = self.addresses.iter().filter(|own| own.source == source);
         part.addresses.extend(own.map(|own| InterfaceAddress::new(own.address.into(), own.prefix_length, source)));
         match source {
-            ConfigSource::CommandLine if self.is_up => {
+            ConfigSource::CommandLine if !self.settings.is_off => {
                 let gateway = self.settings.gateway.map(|gateway| Route::default_by(gateway.into()));
                 part.routes.extend(gateway);
             }

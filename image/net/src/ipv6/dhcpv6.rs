@@ -90,10 +90,6 @@ impl Client {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.mac);
-    }
-
     /// Follows the flags of a router advertisement: addresses and configuration, or configuration alone.
     pub(crate) fn advertised(&mut self, is_managed: bool, has_other: bool, random: u32, now: Instant) {
         let is_informing = matches!(self.state, State::Informing | State::Informed);

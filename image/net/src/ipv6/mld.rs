@@ -103,7 +103,8 @@ impl Listener {
             0..0x8000 => u64::from(code),
             _ => u64::from(code & 0xfff | 0x1000) << ((code >> 12 & 7) + 3),
         };
-        let delay = Duration::from_millis(delay_ms).min(if is_v1 { MAX_RESPONSE_DELAY / 6 } else { MAX_RESPONSE_DELAY });
+        let delay =
+            Duration::from_millis(delay_ms).min(if is_v1 { MAX_RESPONSE_DELAY / 6 } else { MAX_RESPONSE_DELAY });
         let about = address_at(message, 8).unwrap_or(Ipv6Addr::UNSPECIFIED);
         if about.is_unspecified() || self.has(&about) {
             let at = now + Duration::from_micros(u64::from(random) % (delay.total_micros() + 1));
@@ -163,8 +164,7 @@ impl Listener {
             if !is_answer {
                 group.joins = group.joins.saturating_sub(1);
             }
-            let (kind, destination) =
-                if group.is_left { (DONE_V1, ALL_ROUTERS) } else { (REPORT_V1, group.address) };
+            let (kind, destination) = if group.is_left { (DONE_V1, ALL_ROUTERS) } else { (REPORT_V1, group.address) };
             let mut message = Vec::new();
             message.extend_from_slice(&[kind, 0, 0, 0, 0, 0, 0, 0]).ok()?;
             message.extend_from_slice(&group.address.octets()).ok()?;

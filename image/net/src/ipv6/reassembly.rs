@@ -228,7 +228,8 @@ mod tests {
         let own = reassembly.packets.iter().filter(|packet| packet.source == ends(100).source).count();
         assert_eq!(own, MAX_OF_SOURCE);
         // Fragments that cannot be.
-        for (fragment, length) in [(fragment(1, 65_528, true), 8), (fragment(1, 0, true), 7), (fragment(1, 0, true), 0)] {
+        for (fragment, length) in [(fragment(1, 65_528, true), 8), (fragment(1, 0, true), 7), (fragment(1, 0, true), 0)]
+        {
             assert_eq!(Reassembly::default().add(&ends(1), &fragment, &[0; 8][..length], NOW), None);
         }
     }

@@ -47,9 +47,8 @@ impl Ipv6 {
         let (source, destination) = (address_at(headers, 22)?, address_at(headers, 38)?);
         let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, ..] = *headers;
         let (destination_mac, source_mac) = ([d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]);
-        let is_valid = headers[14] >> 4 == 6
-            && PAYLOAD + length <= frame.len()
-            && (is_host(&source) || source.is_unspecified());
+        let is_valid =
+            headers[14] >> 4 == 6 && PAYLOAD + length <= frame.len() && (is_host(&source) || source.is_unspecified());
         if !is_valid {
             reply.drop_packet(DropReason::Malformed);
             return None;
@@ -105,7 +104,13 @@ impl Ipv6 {
     }
 
     /// Handles a packet that was reassembled; its headers behind the fragment header may go on.
-    fn reassembled(&mut self, whole: &mut Vec<u8>, ends: &Endpoints, reply: &mut ReplySender<'_>, now: Instant) -> Upper {
+    fn reassembled(
+        &mut self,
+        whole: &mut Vec<u8>,
+        ends: &Endpoints,
+        reply: &mut ReplySender<'_>,
+        now: Instant,
+    ) -> Upper {
         let walk = extension::walk(whole[20], &whole[PAYLOAD..], ends.destination.is_multicast());
         let Walk::Upper { protocol, offset } = walk else { return Upper::Done };
         whole.drain(PAYLOAD..PAYLOAD + offset);
@@ -116,7 +121,14 @@ impl Ipv6 {
     }
 
     /// Handles an upper-layer packet, directly behind the IPv6 header.
-    fn upper(&mut self, frame: &mut [u8], ends: &Endpoints, protocol: u8, reply: &mut ReplySender<'_>, now: Instant) -> Upper {
+    fn upper(
+        &mut self,
+        frame: &mut [u8],
+        ends: &Endpoints,
+        protocol: u8,
+        reply: &mut ReplySender<'_>,
+        now: Instant,
+    ) -> Upper {
         match protocol {
             TCP if ends.source.is_unspecified() || ends.destination.is_multicast() => Upper::Done,
             TCP => Upper::Packet(frame.len()),
@@ -138,7 +150,8 @@ impl Ipv6 {
             ICMPV6 => self.control(frame, ends, reply, now),
             _ => {
                 let parameter = 6;
-                let error = OutgoingError { kind: icmp::PARAMETER_PROBLEM, code: extension::UNKNOWN_NEXT_HEADER, parameter };
+                let error =
+                    OutgoingError { kind: icmp::PARAMETER_PROBLEM, code: extension::UNKNOWN_NEXT_HEADER, parameter };
                 self.answer_with_error(&frame[ETHERNET_HEADER..], error, false, reply, now);
                 Upper::Done
             }

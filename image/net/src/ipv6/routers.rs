@@ -46,12 +46,6 @@ impl Routers {
         Self { routes: Vec::new(), solicit_at: NEVER, interval: FIRST_SOLICITATION }
     }
 
-    /// Forgets what was advertised.
-    pub(crate) fn clear(&mut self) {
-        self.routes.retain(|route| route.preference == STATIC);
-        self.solicit_at = NEVER;
-    }
-
     /// Begins to look for routers.
     pub(crate) fn solicit(&mut self, at: Instant) {
         (self.solicit_at, self.interval) = (at, FIRST_SOLICITATION);
@@ -113,13 +107,24 @@ impl Routers {
     }
 
     /// Takes a route through the router that has advertised it.
-    pub(crate) fn set_route(&mut self, prefix: Prefix, router: Ipv6Addr, preference: i8, lifetime_s: u32, now: Instant) {
+    pub(crate) fn set_route(
+        &mut self,
+        prefix: Prefix,
+        router: Ipv6Addr,
+        preference: i8,
+        lifetime_s: u32,
+        now: Instant,
+    ) {
         self.set(prefix, Some(router), preference, lifetime_end(now, lifetime_s), now);
     }
 
     /// Returns the next hop towards an address: the address itself on the link. The most specific route counts, then one
     /// whose router answers, then its preference (RFC 4191, 3.2). `None` without a route.
-    pub(crate) fn next_hop(&self, destination: &Ipv6Addr, is_reachable: impl Fn(&Ipv6Addr) -> bool) -> Option<Ipv6Addr> {
+    pub(crate) fn next_hop(
+        &self,
+        destination: &Ipv6Addr,
+        is_reachable: impl Fn(&Ipv6Addr) -> bool,
+    ) -> Option<Ipv6Addr> {
         if LINK_LOCAL.contains(destination) {
             return Some(*destination);
         }
@@ -192,8 +197,7 @@ mod tests {
         assert_eq!(routers.next_hop(&near, |_| true), Some(low));
         routers.add_static(prefix("::", 0), Some(other));
         assert_eq!(routers.next_hop(&far, |_| true), Some(other));
-        routers.clear();
-        assert_eq!(routers.routers().collect::<alloc::vec::Vec<_>>(), [other]);
+        assert!(routers.routers().any(|router| router == other));
     }
 
     #[test]

@@ -118,8 +118,7 @@ impl Link {
 
 fn from_router(destination: &str) -> Endpoints {
     let destination = address(destination);
-    let destination_mac =
-        if destination.is_multicast() { address::multicast_mac(&destination) } else { OURS };
+    let destination_mac = if destination.is_multicast() { address::multicast_mac(&destination) } else { OURS };
     Endpoints { source_mac: ROUTER_MAC, destination_mac, source: address(ROUTER), destination }
 }
 
@@ -129,7 +128,9 @@ fn advertisement(flags: u8, lifetime_s: u16, prefix: &str) -> Vec<u8> {
     message.extend(lifetime_s.to_be_bytes());
     message.extend([0; 8]);
     message.extend([&[1, 1][..], &ROUTER_MAC].concat());
-    message.extend([&[3, 4, 64, 0xc0, 0, 0, 0x1c, 0x20, 0, 0, 0x0e, 0x10, 0, 0, 0, 0][..], &address(prefix).octets()].concat());
+    message.extend(
+        [&[3, 4, 64, 0xc0, 0, 0, 0x1c, 0x20, 0, 0, 0x0e, 0x10, 0, 0, 0, 0][..], &address(prefix).octets()].concat(),
+    );
     message.extend([&[25, 3, 0, 0, 0, 0, 2, 0x58][..], &address("2001:db8::53").octets()].concat());
     message.extend(b"\x1f\x02\x00\x00\x00\x00\x02\x58\x03lan\x00\x00\x00\x00");
     message.extend([5, 1, 0, 0, 0, 0, 5, 0xdc]);
@@ -227,7 +228,8 @@ fn an_address_of_another_host_is_replaced_while_it_is_optimistic() {
 fn the_first_frame_to_a_stranger_waits_for_its_answer() {
     let mut link = configured();
     let stranger = address("2001:db8::77");
-    let datagram = |to| Endpoints { source_mac: OURS, destination_mac: [6; 6], source: address(GLOBAL), destination: to };
+    let datagram =
+        |to| Endpoints { source_mac: OURS, destination_mac: [6; 6], source: address(GLOBAL), destination: to };
     let datagram = ControlFrame::udp(&datagram(stranger), (1000, 2000), b"hello").expect("it fits");
     assert_eq!(link.ipv6.resolve(&stranger, link.now), None);
     link.ipv6.queue(&datagram.as_bytes()[14..], &link.traffic.drops, link.now);
@@ -408,8 +410,17 @@ fn static_addresses_and_a_gateway_need_no_router() {
     let part = link.part(ConfigSource::CommandLine);
     assert_eq!((part.addresses[0].to_string().as_str(), part.routes.len()), ("2001:db8:5::5/64", 1));
     link.ipv6.link_changed(false, link.now);
-    assert_eq!(link.part(ConfigSource::CommandLine), InterfaceConfig::default());
     assert_eq!(link.ipv6.deadline(), NEVER);
+}
+
+#[test]
+fn a_link_that_comes_back_has_its_addresses_and_detects_duplicates_again() {
+    let mut link = configured();
+    link.ipv6.link_changed(false, link.now);
+    assert_eq!((link.pass(10).len(), link.ipv6.deadline()), (0, NEVER));
+    assert!(link.ipv6.addresses.has(&address(GLOBAL)));
+    link.ipv6.link_changed(true, link.now);
+    assert_eq!(kinds(&link.pass(0)), [135, 135, 143, 133]);
 }
 
 #[test]

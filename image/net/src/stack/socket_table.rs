@@ -80,7 +80,15 @@ impl SocketTable {
         // At full capacity: queueing never allocates, and the memory that a stack takes does not depend on its history.
         let (entries, queue) = (Vec::with_capacity(MAX_SOCKETS), VecDeque::with_capacity(MAX_SOCKETS));
         let (listening, datagrams) = (Vec::with_capacity(MAX_SOCKETS), Vec::with_capacity(MAX_SOCKETS));
-        Self { entries, connected: Box::default(), connected6: Box::default(), listening, datagrams, queue, deadline: NEVER }
+        Self {
+            entries,
+            connected: Box::default(),
+            connected6: Box::default(),
+            listening,
+            datagrams,
+            queue,
+            deadline: NEVER,
+        }
     }
 
     fn add(&mut self, socket: impl AnySocket<'static>, key: Key) -> Option<SocketId> {
