@@ -20,6 +20,7 @@
 mod admin;
 mod command;
 mod controller;
+mod create_queues;
 mod identify;
 mod interrupt;
 mod namespace;
@@ -41,8 +42,9 @@ use switchboard::interrupt::Mode;
 pub use self::interrupt::NvmeMessage;
 
 use self::admin::Admin;
-use self::command::{CommandStatus, Operation};
+use self::command::CommandStatus;
 use self::controller::{Controller, PAGE_BITS};
+use self::create_queues::{IO_QUEUE, create_queues};
 use self::identify::{CONTROLLER, ControllerIdentity};
 use self::interrupt::{NvmeInterrupts, Shared};
 use self::namespace::Namespace;
@@ -53,15 +55,6 @@ use crate::requests::{self, RequestDriver, Requests};
 
 /// The most requests in flight. The queues have one entry more (4.1.2).
 const MAX_REQUESTS: u16 = 127;
-/// The number of the I/O queues.
-const IO_QUEUE: u16 = 1;
-
-const CREATE_IO_SUBMISSION_QUEUE: u8 = 0x01;
-const CREATE_IO_COMPLETION_QUEUE: u8 = 0x05;
-/// In both: the queue is contiguous. In the latter: it interrupts.
-const CONTIGUOUS: u32 = 1 << 0;
-const INTERRUPTS: u32 = 1 << 1;
-
 /// NVM commands (NVM Command Set, 6).
 const FLUSH: u8 = 0x00;
 const WRITE: u8 = 0x01;
@@ -123,18 +116,6 @@ impl Driver for Nvme {
             is_closed: AtomicBool::new(false),
         })
     }
-}
-
-/// Creates the I/O queues at the controller: for completions first, since the other refers to it (5.3, 5.4).
-fn create_queues<R>(admin: &mut Admin, pair: &QueuePair<R>, entries: u16, vector: u16) -> Result<(), ProbeError> {
-    let (submission, completion) = pair.addresses();
-    let (number, size) = (u32::from(IO_QUEUE), u32::from(entries - 1));
-    let flags = CONTIGUOUS | INTERRUPTS | u32::from(vector) << 16;
-    let create = Operation::new(CREATE_IO_COMPLETION_QUEUE, 0, number | size << 16, flags);
-    admin.command_with("I/O completion queue", create, completion)?;
-    let create = Operation::new(CREATE_IO_SUBMISSION_QUEUE, 0, number | size << 16, CONTIGUOUS | number << 16);
-    admin.command_with("I/O submission queue", create, submission)?;
-    Ok(())
 }
 
 impl Nvme {

@@ -71,3 +71,28 @@ impl ConfigAccess for FakeConfig {
         u16::try_from(size).unwrap_or(u16::MAX)
     }
 }
+
+/// A configuration space in which each function exists, has 4,096 bytes, and reads the same dword everywhere. Writes have no
+/// effect.
+///
+/// ```
+/// use switchboard::config::{Address, ConfigAccess, Width};
+/// use switchboard_testing::UniformConfig;
+///
+/// let host_bridge = UniformConfig(0x29c0_8086);
+/// assert_eq!(host_bridge.read(Address::new(0, 0, 0, 0), 0, Width::Dword), 0x29c0_8086);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UniformConfig(pub u32);
+
+impl ConfigAccess for UniformConfig {
+    fn read(&self, _: Address, _: u16, _: Width) -> u32 {
+        self.0
+    }
+
+    fn write(&self, _: Address, _: u16, _: Width, _: u32) {}
+
+    fn size(&self, _: Address) -> u16 {
+        4096
+    }
+}

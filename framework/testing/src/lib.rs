@@ -136,6 +136,7 @@ mod signals;
 
 pub use assignment::check_assignment;
 pub use builder::Builder;
+pub use config::UniformConfig;
 pub use function::FakeFunction;
 pub use machine::FakeMachine;
 pub use registers::{DeviceRegisters, RegisterRead, RegisterWrite};

@@ -45,6 +45,8 @@ pub(super) fn agree(ecam: &dyn ConfigAccess, ports: &dyn ConfigAccess) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use switchboard_testing::UniformConfig;
+
     use super::*;
 
     const MIB: u64 = 1 << 20;
@@ -61,25 +63,10 @@ mod tests {
         assert!(!is_apart(&region(0, 0, 255), &ram));
     }
 
-    /// A configuration space in which every dword reads the same.
-    struct Reads(u32);
-
-    impl ConfigAccess for Reads {
-        fn read(&self, _: Address, _: u16, _: Width) -> u32 {
-            self.0
-        }
-
-        fn write(&self, _: Address, _: u16, _: Width, _: u32) {}
-
-        fn size(&self, _: Address) -> u16 {
-            4096
-        }
-    }
-
     #[test]
     fn an_mcfg_with_a_wrong_address_is_rejected() {
-        assert!(agree(&Reads(0x29c0_8086), &Reads(0x29c0_8086)));
-        assert!(agree(&Reads(0x29c0_8086), &Reads(u32::MAX)));
-        assert!(!agree(&Reads(u32::MAX), &Reads(0x1237_8086)));
+        assert!(agree(&UniformConfig(0x29c0_8086), &UniformConfig(0x29c0_8086)));
+        assert!(agree(&UniformConfig(0x29c0_8086), &UniformConfig(u32::MAX)));
+        assert!(!agree(&UniformConfig(u32::MAX), &UniformConfig(0x1237_8086)));
     }
 }

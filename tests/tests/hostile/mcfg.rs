@@ -1,8 +1,8 @@
 //! The cases about ACPI's MCFG table, parsed as on a real machine: from the root pointer on.
 
 use core::ops::Range;
-use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::platform::EcamRegion;
+use switchboard_testing::UniformConfig;
 use switchboard_tests::proxy::{Expect, HostileCase};
 use switchboard_x86_64::firmware_tables::{self, PhysicalMemory};
 
@@ -50,21 +50,6 @@ impl Firmware {
     }
 }
 
-/// A configuration space in which every dword reads the same.
-struct Reads(u32);
-
-impl ConfigAccess for Reads {
-    fn read(&self, _: Address, _: u16, _: Width) -> u32 {
-        self.0
-    }
-
-    fn write(&self, _: Address, _: u16, _: Width, _: u32) {}
-
-    fn size(&self, _: Address) -> u16 {
-        4096
-    }
-}
-
 /// Returns the regions that are accepted.
 fn accepted_regions(case: &HostileCase) -> Vec<EcamRegion> {
     let bridge = 0x29c0_8086;
@@ -72,8 +57,8 @@ fn accepted_regions(case: &HostileCase) -> Vec<EcamRegion> {
         case.mcfg.as_ref().map(|table| firmware_tables::find(None, &Firmware::new(table)).ecam).unwrap_or_default();
     // Where no region contains the first bus of segment 0, its reads return ones.
     let has_bridge = found.iter().any(|region| region.segment == 0 && region.first_bus == 0);
-    let ecam = Reads(if case.has_dead_ecam() || !has_bridge { u32::MAX } else { bridge });
-    firmware_tables::usable_regions(found, &[RAM], &ecam, &Reads(bridge))
+    let ecam = UniformConfig(if case.has_dead_ecam() || !has_bridge { u32::MAX } else { bridge });
+    firmware_tables::usable_regions(found, &[RAM], &ecam, &UniformConfig(bridge))
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod descriptor;
 #[cfg(test)]
 mod model;
 mod notifications;
+mod parameters;
 mod rings;
 mod split;
 mod table;
@@ -15,7 +16,8 @@ use core::fmt;
 use bitflags::bitflags;
 
 pub use descriptor::{Chain, MAX_SEGMENTS, Segments};
-pub use split::{QueueAddresses, QueueParameters, SplitQueue};
+pub use parameters::{QueueAddresses, QueueParameters};
+pub use split::SplitQueue;
 
 use super::doorbell::Doorbell;
 

@@ -5,10 +5,11 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use switchboard::dma::{BusAddress, DmaError, DmaPort};
+use switchboard::dma::{DmaError, DmaPort};
 
 use super::descriptor::{Chain, MAX_SEGMENTS, Segments};
 use super::notifications::Notifications;
+use super::parameters::{QueueAddresses, QueueParameters};
 use super::rings::{Available, Used};
 use super::table::Table;
 use super::{QueueError, RingFeatures};
@@ -20,26 +21,6 @@ struct InFlight<C> {
     descriptors: u16,
     /// The number of bytes that the device may write.
     writable: u32,
-}
-
-/// The size of a queue.
-#[derive(Debug, Clone, Copy)]
-pub struct QueueParameters {
-    /// The number of descriptors: a power of two, up to 32,768.
-    pub size: u16,
-    /// The most segments of one chain: 1 to [`MAX_SEGMENTS`].
-    pub max_segments: u16,
-}
-
-/// The addresses of the parts of a queue.
-#[derive(Debug, Clone, Copy)]
-pub struct QueueAddresses {
-    /// The descriptor table.
-    pub descriptors: BusAddress,
-    /// The available ring ("driver area").
-    pub available: BusAddress,
-    /// The used ring ("device area").
-    pub used: BusAddress,
 }
 
 /// A split virtqueue, without its doorbell. `C` owns the buffers of one request, and is kept while the device has them.
