@@ -102,7 +102,7 @@ fn send_to_server(bytes: &[u8]) -> (TlsError<core::convert::Infallible>, Vec<u8>
 fn garbage_is_answered_by_an_alert() {
     let mut number = numbers(9);
     for _ in 0..200 {
-        let bytes: Vec<u8> = (0..number() % 2_000).map(|_| number() as u8).collect();
+        let bytes: Vec<u8> = (0..number() % 2_000).map(|_| number().to_le_bytes()[0]).collect();
         send_to_server(&bytes);
     }
     // A plain HTTP request, as of a client that has the wrong port.
@@ -117,8 +117,9 @@ fn records_with_random_contents_are_refused() {
     for typ in 19..26 {
         for _ in 0..50 {
             let length = number() % 300;
-            let mut bytes = vec![typ, 3, (number() % 5) as u8, (length >> 8) as u8, length as u8];
-            bytes.extend((0..length).map(|_| number() as u8));
+            let mut bytes =
+                vec![typ, 3, (number() % 5).to_le_bytes()[0], length.to_le_bytes()[1], length.to_le_bytes()[0]];
+            bytes.extend((0..length).map(|_| number().to_le_bytes()[0]));
             send_to_server(&bytes);
         }
     }
@@ -146,8 +147,9 @@ fn a_server_that_sends_garbage_is_refused() {
     for round in 0..100 {
         let (client, mut server) = pipe();
         let length = number() % 500;
-        let mut bytes = if round % 2 == 0 { vec![22, 3, 3, (length >> 8) as u8, length as u8] } else { Vec::new() };
-        bytes.extend((0..length).map(|_| number() as u8));
+        let mut bytes =
+            if round % 2 == 0 { vec![22, 3, 3, length.to_le_bytes()[1], length.to_le_bytes()[0]] } else { Vec::new() };
+        bytes.extend((0..length).map(|_| number().to_le_bytes()[0]));
         block_on(server.write_all(&bytes)).unwrap();
         drop(server);
         let connector = connector_with("p256", VERSIONS[round % 2], b"http/1.1", None);

@@ -44,7 +44,7 @@ fn transfer(from: TlsStream<Pipe>, mut to: TlsStream<Pipe>, data: &[u8]) -> Vec<
 
 #[test]
 fn every_key_and_version_carries_data_both_ways() {
-    let data: Vec<u8> = (0..100_000_u32).map(|index| (index * 7 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..100_000_u32).map(|index| ((index * 7) >> 3).to_le_bytes()[0]).collect();
     for key in KEYS {
         let acceptor = acceptor(key);
         for version in VERSIONS {

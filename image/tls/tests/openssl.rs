@@ -2,11 +2,11 @@
 
 mod support;
 
+use core::time::Duration;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use embassy_futures::block_on;
 use embedded_io_async::{Read, Write};

@@ -1,11 +1,11 @@
 //! A byte stream in memory, which may deliver bytes one by one, and change one.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
+use core::convert::Infallible;
+use core::future::poll_fn;
+use core::task::Poll;
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
 use embedded_io_async::{ErrorType, Read, Write};
 

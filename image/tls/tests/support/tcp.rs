@@ -1,8 +1,8 @@
 //! A TCP connection of the host as a transport. Its calls block, and time out.
 
+use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 
