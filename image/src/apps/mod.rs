@@ -20,6 +20,8 @@ mod power;
 mod reflect;
 #[cfg(feature = "demos")]
 mod removal;
+#[cfg(feature = "demos")]
+mod rest;
 mod web;
 
 use switchboard_runtime::system::App;
@@ -45,6 +47,8 @@ pub const APPS: &[App] = &[
     App::new("power", &power::run),
     #[cfg(feature = "demos")]
     App::new("removal", &removal::run),
+    #[cfg(feature = "demos")]
+    App::new("rest", &rest::run),
     #[cfg(feature = "demos")]
     App::new("hello", &hello::run),
 ];
