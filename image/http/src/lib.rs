@@ -42,6 +42,7 @@
 extern crate alloc;
 
 mod body;
+mod conditional;
 mod connection;
 mod counters;
 mod request;
@@ -55,6 +56,7 @@ mod tests;
 mod websocket;
 
 pub use body::{Body, BodyError, BodyFunction, BodySource, BodyWriter, RequestBody, UpgradeFunction};
+pub use conditional::{Multipart, MultipartSource, Precondition, RangeSelection, Validators, accepts_encoding};
 pub use connection::{HTTP, Transport, UpgradedStream};
 pub use counters::HttpCounters;
 pub use request::{Method, Methods, QueryPairs, Request, RequestHead, percent_decode};

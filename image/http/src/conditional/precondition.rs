@@ -1,0 +1,210 @@
+//! Preconditions (RFC 9110, 13).
+
+use alloc::borrow::Cow;
+use alloc::string::ToString;
+
+use switchboard_runtime::wall_clock::UnixTime;
+
+use crate::request::{Method, Request};
+use crate::response::{Response, StatusCode, parse_date};
+
+/// The validators of a representation (RFC 9110, 8.8).
+///
+/// ```
+/// use switchboard_http::{Precondition, Request, Validators};
+///
+/// let validators = Validators { etag: Some("\"v2\"".into()), modified_seconds: Some(784_111_777) };
+/// let check = |header: &str| {
+///     let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n");
+///     Request::parse(head.as_bytes(), |request| validators.check(request)).unwrap()
+/// };
+/// assert_eq!(check("If-None-Match: \"v1\", W/\"v2\""), Precondition::NotModified);
+/// assert_eq!(check("If-Match: \"v1\""), Precondition::Failed);
+/// assert_eq!(check("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"), Precondition::NotModified);
+/// assert_eq!(check("Accept: */*"), Precondition::Holds);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Validators {
+    /// The entity tag, with its quotes, and `W/` if it is weak. A strong one changes whenever a byte does.
+    pub etag: Option<Cow<'static, str>>,
+    /// When the representation was modified last, in seconds since 1970; `None` if that is not known.
+    pub modified_seconds: Option<u64>,
+}
+
+/// The result of the preconditions of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// The request is to be answered as if it had none.
+    Holds,
+    /// The client has the representation: [`Validators::not_modified`].
+    NotModified,
+    /// The representation is not the one that the client expects: [`Validators::failed`].
+    Failed,
+}
+
+impl Validators {
+    /// Evaluates the preconditions of a request, in the order of RFC 9110, 13.2.2.
+    #[must_use]
+    pub fn check(&self, request: &Request<'_>) -> Precondition {
+        let is_read = matches!(request.method, Method::Get | Method::Head);
+        let date = |name| request.header(name).and_then(parse_date);
+        if has(request, "if-match") {
+            if !self.matches(request, "if-match", true) {
+                return Precondition::Failed;
+            }
+        } else if let (Some(date), Some(modified)) = (date("if-unmodified-since"), self.modified_seconds)
+            && modified > date
+        {
+            return Precondition::Failed;
+        }
+        if has(request, "if-none-match") {
+            return match self.matches(request, "if-none-match", false) {
+                false => Precondition::Holds,
+                true if is_read => Precondition::NotModified,
+                true => Precondition::Failed,
+            };
+        }
+        match (date("if-modified-since"), self.modified_seconds) {
+            (Some(date), Some(modified)) if is_read && modified <= date => Precondition::NotModified,
+            _ => Precondition::Holds,
+        }
+    }
+
+    /// Returns whether a list of entity tags has that of the representation. The strong comparison takes no weak tags (RFC
+    /// 9110, 8.8.3.2).
+    fn matches(&self, request: &Request<'_>, name: &str, is_strong: bool) -> bool {
+        let mut values = request.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        values.any(|(_, value)| {
+            let Ok(value) = core::str::from_utf8(value) else { return false };
+            if value.trim() == "*" {
+                return true;
+            }
+            self.etag.as_deref().is_some_and(|etag| tags(value).any(|tag| are_equal(tag, etag, is_strong)))
+        })
+    }
+
+    /// Returns whether the Range header counts: always without If-Range, else if that has the strong tag or the exact date
+    /// of the representation (RFC 9110, 13.1.5).
+    pub(super) fn permits_range(&self, request: &Request<'_>) -> bool {
+        let Some(value) = request.header("if-range").map(str::trim) else { return true };
+        if value.starts_with(['"', 'W']) && !value.starts_with("We") {
+            return self.etag.as_deref().is_some_and(|etag| are_equal(value, etag, true));
+        }
+        // A date is a strong validator only if the representation cannot have changed twice in its second.
+        self.modified_seconds.is_some() && parse_date(value) == self.modified_seconds
+    }
+
+    /// Adds the validators to a response, as ETag and Last-Modified.
+    #[must_use]
+    pub fn apply(&self, response: Response) -> Response {
+        let response = match &self.etag {
+            Some(etag) => response.with_header("ETag", etag.clone()),
+            None => response,
+        };
+        match self.modified_seconds {
+            Some(seconds) => {
+                let date = UnixTime::from_seconds(seconds).http_date();
+                response.with_header("Last-Modified", date.as_str().to_string())
+            }
+            None => response,
+        }
+    }
+
+    /// Returns the response to a client that has the representation: 304.
+    #[must_use]
+    pub fn not_modified(&self) -> Response {
+        self.apply(Response::empty(StatusCode::NOT_MODIFIED))
+    }
+
+    /// Returns the response to a client that expects another representation: 412.
+    #[must_use]
+    pub fn failed(&self) -> Response {
+        self.apply(Response::text(StatusCode::PRECONDITION_FAILED, "It is not the expected version\n"))
+    }
+}
+
+fn has(request: &Request<'_>, name: &str) -> bool {
+    request.headers().any(|(other, _)| other.eq_ignore_ascii_case(name))
+}
+
+/// Returns the entity tags of a list. A comma within quotes belongs to its tag.
+fn tags(mut list: &str) -> impl Iterator<Item = &str> {
+    core::iter::from_fn(move || {
+        list = list.trim_start_matches([' ', '\t', ',']);
+        let start = list.find('"')?;
+        let end = list[start + 1..].find('"')? + start + 2;
+        let (tag, rest) = list.split_at(end);
+        list = rest;
+        Some(tag)
+    })
+}
+
+fn are_equal(one: &str, other: &str, is_strong: bool) -> bool {
+    let split = |tag: &'_ str| tag.strip_prefix("W/").map_or((false, tag.len()), |rest| (true, rest.len()));
+    let ((one_is_weak, one_length), (other_is_weak, other_length)) = (split(one), split(other));
+    if is_strong && (one_is_weak || other_is_weak) {
+        return false;
+    }
+    one[one.len() - one_length..] == other[other.len() - other_length..]
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+
+    fn check(method: &str, headers: &str) -> Precondition {
+        let validators = Validators { etag: Some("\"a,b\"".into()), modified_seconds: Some(784_111_777) };
+        let head = format!("{method} / HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n");
+        Request::parse(head.as_bytes(), |request| validators.check(request)).expect("a valid head")
+    }
+
+    #[test]
+    fn preconditions_are_evaluated_in_order() {
+        use Precondition::{Failed, Holds, NotModified};
+        let cases = [
+            (format!("If-Match: \"a,b\""), Holds),
+            (format!("If-Match: \"x\", \"a,b\""), Holds),
+            (format!("If-Match: \"x\"\r\nIf-Match: \"a,b\""), Holds),
+            (format!("If-Match: *"), Holds),
+            (format!("If-Match: W/\"a,b\""), Failed),
+            (format!("If-Match: \"a\", \"b\""), Failed),
+            (format!("If-Match: a,b"), Failed),
+            (format!("If-Match:"), Failed),
+            (format!("If-Match: \"a,b\"\r\nIf-Unmodified-Since: {BEFORE}"), Holds),
+            (format!("If-Unmodified-Since: {DATE}"), Holds),
+            (format!("If-Unmodified-Since: {BEFORE}"), Failed),
+            (format!("If-Unmodified-Since: never"), Holds),
+            (format!("If-None-Match: \"x\""), Holds),
+            (format!("If-None-Match: \"x\", W/\"a,b\""), NotModified),
+            (format!("If-None-Match: *"), NotModified),
+            (format!("If-None-Match: \"x\"\r\nIf-Modified-Since: {DATE}"), Holds),
+            (format!("If-Modified-Since: {DATE}"), NotModified),
+            (format!("If-Modified-Since: {BEFORE}"), Holds),
+            (format!("If-Match: \"a,b\"\r\nIf-None-Match: \"a,b\""), NotModified),
+            (format!("If-Match: \"x\"\r\nIf-None-Match: \"a,b\""), Failed),
+        ];
+        for (headers, expected) in &cases {
+            assert_eq!(check("GET", headers), *expected, "{headers}");
+            assert_eq!(check("HEAD", headers), *expected, "{headers}");
+        }
+        assert_eq!(check("PUT", "If-None-Match: *"), Failed);
+        assert_eq!(check("PUT", &format!("If-Modified-Since: {DATE}")), Holds);
+    }
+
+    #[test]
+    fn an_if_range_permits_or_not() {
+        let permits = |etag: &'static str, value: &str| {
+            let validators = Validators { etag: Some(etag.into()), modified_seconds: Some(784_111_777) };
+            let head = format!("GET / HTTP/1.1\r\nHost: x\r\nIf-Range: {value}\r\n\r\n");
+            Request::parse(head.as_bytes(), |request| validators.permits_range(request)).expect("a valid head")
+        };
+        assert!(permits("\"a\"", "\"a\"") && permits("\"a\"", DATE));
+        assert!(!permits("\"a\"", "\"b\"") && !permits("\"a\"", "W/\"a\"") && !permits("W/\"a\"", "W/\"a\""));
+        assert!(!permits("\"a\"", BEFORE) && !permits("\"a\"", "Wed, 09 Nov 1994 08:49:37 GMT"));
+    }
+}
