@@ -49,8 +49,7 @@ impl FileBody {
         let capacity = wanted.min(READ_BYTES);
         let reservation = memory_budget::reserve(capacity).map_err(|_| FileSystemError::NoMemory)?;
         let buffer = fallible_buffer(capacity)?;
-        let mut body =
-            Self { parts, buffer, first: None, log_limit: log_limit.clone(), _reservation: reservation };
+        let mut body = Self { parts, buffer, first: None, log_limit: log_limit.clone(), _reservation: reservation };
         body.first = Some(body.read().await?);
         Ok(body)
     }

@@ -7,9 +7,9 @@ pub(crate) fn accepts_gzip(header: &str) -> bool {
         let mut parts = item.split(';').map(str::trim);
         let coding = parts.next().unwrap_or_default();
         // A weight of 0 means "not acceptable".
-        let is_accepted = parts.filter_map(|part| part.strip_prefix("q=")).all(|weight| {
-            weight.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
-        });
+        let is_accepted = parts
+            .filter_map(|part| part.strip_prefix("q="))
+            .all(|weight| weight.bytes().any(|byte| matches!(byte, b'1'..=b'9')));
         if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
             gzip = Some(is_accepted);
         } else if coding == "*" {

@@ -120,8 +120,7 @@ impl List {
     async fn write_page(&mut self, volume: usize, mut page: ListPage) {
         page.entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         for entry in page.entries {
-            let path =
-                if self.path.is_empty() { entry.name.clone() } else { format!("{}/{}", self.path, entry.name) };
+            let path = if self.path.is_empty() { entry.name.clone() } else { format!("{}/{}", self.path, entry.name) };
             let mut is_known = false;
             for earlier in &self.volumes[..volume] {
                 is_known = is_known || matches!(earlier.file_system.open(&path).await, Ok(Some(_)));

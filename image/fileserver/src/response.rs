@@ -74,7 +74,9 @@ impl FileRequest {
             return self.file(file).await;
         }
         match Volumes::find(&volumes, inside).await? {
-            Some(Entry::Directory) if is_slashed && (!path.is_empty() || self.path.is_empty() || self.path.ends_with('/')) => {
+            Some(Entry::Directory)
+                if is_slashed && (!path.is_empty() || self.path.is_empty() || self.path.ends_with('/')) =>
+            {
                 let is_root = self.path.is_empty();
                 let mut list = List::new(volumes, inside, is_root, &self.log_limit)?;
                 Ok(match list.begin().await? {
@@ -149,7 +151,8 @@ impl FileRequest {
                 return Ok(Response::text(StatusCode::PRECONDITION_FAILED, "The file is another one\n"));
             }
         }
-        let ranges = self.conditions.range(validators).map_or(Ok(Default::default()), |range| parse_ranges(range, file.size));
+        let ranges =
+            self.conditions.range(validators).map_or(Ok(Default::default()), |range| parse_ranges(range, file.size));
         let Ok(ranges) = ranges else {
             let response = Response::text(StatusCode::RANGE_NOT_SATISFIABLE, "No such bytes\n");
             return Ok(response.with_header("Content-Range", format!("bytes */{}", file.size)));

@@ -65,7 +65,9 @@ fn every_kind_has_its_files() {
         assert_eq!((get("missing"), get("deep"), get("HELLO.TXT/x")), (None, None, None), "{fat_type:?}");
         assert_eq!(names(&fat, "many").len(), 200, "{fat_type:?}");
         let root = names(&fat, "");
-        for name in ["HELLO.TXT", "lower.txt", "deep/", "empty", "many/", "A long name with Üml\u{e4}uts – and more.html"] {
+        for name in
+            ["HELLO.TXT", "lower.txt", "deep/", "empty", "many/", "A long name with Üml\u{e4}uts – and more.html"]
+        {
             assert!(root.contains(&name.to_string()), "{fat_type:?}: {name} is not in {root:?}");
         }
         assert_eq!(fat.label(), "STICK");

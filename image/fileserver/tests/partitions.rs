@@ -96,7 +96,10 @@ fn the_backup_is_used_when_the_table_is_damaged() {
         let mut damaged = image.clone();
         damaged[at] ^= 1;
         let table = read(&damaged).expect("it has a backup");
-        assert_eq!((found(&table), table.warning), (vec![(1, 40, 40)], Some("the table is invalid, its backup is used")));
+        assert_eq!(
+            (found(&table), table.warning),
+            (vec![(1, 40, 40)], Some("the table is invalid, its backup is used"))
+        );
         // And without a backup there is none.
         damaged[199 * 512] ^= 1;
         assert!(read(&damaged).is_none());

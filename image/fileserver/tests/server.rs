@@ -3,12 +3,12 @@
 mod support;
 
 use embassy_futures::block_on;
+use support::{disk, pattern};
 use switchboard::config::Address;
 use switchboard_fileserver::FileServer;
 use switchboard_http::{Answer, HttpCounters, Request, Response, Site, StatusCode};
 use switchboard_net_testing::TestNetwork;
 use switchboard_runtime::devices::Found;
-use support::{disk, pattern};
 
 fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let tar = include!("support/tar.rs");
@@ -79,7 +79,8 @@ impl Server {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
         let reply = self.network.exchange(80, request.as_bytes());
         let end = reply.windows(4).position(|part| part == b"\r\n\r\n").expect("a head");
-        let mut reply = Reply { head: String::from_utf8(reply[..end].to_vec()).expect("text"), body: reply[end + 4..].to_vec() };
+        let mut reply =
+            Reply { head: String::from_utf8(reply[..end].to_vec()).expect("text"), body: reply[end + 4..].to_vec() };
         if reply.header("Transfer-Encoding") == Some("chunked") {
             reply.body = without_chunks(&reply.body);
         }
@@ -171,7 +172,10 @@ fn compressed_files_are_served_to_those_who_accept_them() {
     let mut server = Server::new(&[image], 512);
     let reply = server.get("/files/a.css", "Accept-Encoding: br, gzip\r\n");
     assert_eq!((reply.header("Content-Encoding"), &reply.body[..]), (Some("gzip"), &b"packed"[..]));
-    assert_eq!((reply.header("Vary"), reply.header("Content-Type")), (Some("Accept-Encoding"), Some("text/css; charset=utf-8")));
+    assert_eq!(
+        (reply.header("Vary"), reply.header("Content-Type")),
+        (Some("Accept-Encoding"), Some("text/css; charset=utf-8"))
+    );
     let plain = server.get("/files/a.css", "Accept-Encoding: gzip;q=0\r\n");
     assert_eq!((plain.header("Content-Encoding"), plain.header("Vary")), (None, Some("Accept-Encoding")));
     assert_eq!(plain.body, b"plain");
@@ -192,7 +196,11 @@ fn lists_are_whole_however_long() {
     let text = String::from_utf8(list.body.clone()).expect("text");
     assert_eq!(list.head.lines().next(), Some("HTTP/1.1 200 OK"));
     assert_eq!((text.matches("<tr>").count(), list.header("Transfer-Encoding")), (1001, Some("chunked")));
-    assert!(text.contains("0999-&quot;&lt;&#39;") && text.contains("href=\"0000-%22%3C%27") && text.trim_end().ends_with("</table>"));
+    assert!(
+        text.contains("0999-&quot;&lt;&#39;")
+            && text.contains("href=\"0000-%22%3C%27")
+            && text.trim_end().ends_with("</table>")
+    );
     // Of two volumes, whose names reach what is on both.
     let root = String::from_utf8(server.get("/files/", "").body).expect("text");
     assert_eq!(root.matches("one.txt</a>").count(), 1);

@@ -178,7 +178,8 @@ fn members_that_lead_out_of_the_archive_are_left_out() {
 
 #[test]
 fn an_archive_that_is_cut_off_keeps_what_is_before() {
-    let image = [header(b"a", b'0', b"1000", b""), vec![7; 512], header(b"b", b'0', b"2000", b""), vec![7; 512]].concat();
+    let image =
+        [header(b"a", b'0', b"1000", b""), vec![7; 512], header(b"b", b'0', b"2000", b""), vec![7; 512]].concat();
     let (archive, error) = scan(&image);
     assert_eq!(error, Some(ScanError::PastEnd { sector: 2 }));
     assert_eq!(names(&archive, ""), ["a"]);

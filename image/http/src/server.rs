@@ -2,7 +2,7 @@
 
 use alloc::rc::Rc;
 
-use switchboard_net::{Network, Service, Stack, TcpSocket};
+use switchboard_net::{Network, Service, Stack, TcpStream};
 use switchboard_runtime::system::System;
 use switchboard_runtime::tasks::TaskGroup;
 
@@ -59,7 +59,7 @@ impl Server {
             receive_bytes: 4 * 1024,
             // The speed of downloads depends on it.
             transmit_bytes: 16 * 1024,
-            backlog: 16,
+            backlog: 256,
             max_connections: 384,
         };
         Self { site, counters: None, service, handler_seconds: 15 }
@@ -95,7 +95,7 @@ impl Server {
 
     /// Serves the site on a stack, with tasks of `group`.
     pub fn serve(&self, group: &Rc<TaskGroup>, stack: &Stack) {
-        self.serve_with(group, stack, async |socket: &Rc<TcpSocket>| Some(socket.clone()));
+        self.serve_with(group, stack, async |socket: &Rc<TcpStream>| Some(socket.clone()));
     }
 
     /// Serves the site above another transport, such as TLS: `accept` makes one of a TCP connection, or returns `None` to
@@ -104,13 +104,13 @@ impl Server {
         &self,
         group: &Rc<TaskGroup>,
         stack: &Stack,
-        accept: impl AsyncFn(&Rc<TcpSocket>) -> Option<T> + 'static,
+        accept: impl AsyncFn(&Rc<TcpStream>) -> Option<T> + 'static,
     ) {
         let (site, counters) = (self.site, self.counters.unwrap_or_else(HttpCounters::leak));
         let deadlines = Rc::new(Deadlines::new(self.service.max_connections, self.handler_seconds));
         let timer = deadlines.clone();
         group.add(async move { timer.run().await });
-        self.service.start(group, stack, async move |socket: &Rc<TcpSocket>| {
+        self.service.start(group, stack, async move |socket: &Rc<TcpStream>| {
             let _open = OpenConnection::new(counters);
             let Some(transport) = accept(socket).await else { return };
             let connection = Connection::new(transport, &deadlines);

@@ -19,7 +19,7 @@ impl ConnectionKey {
         Self((address as u64) << 32 | (remote_port as u64) << 16 | local_port as u64)
     }
 
-    /// Returns the key of a connection to `remote`; `None` for an IPv6 address, which this stack does not support.
+    /// Returns the key of a connection to `remote`; `None` for an IPv6 address.
     pub(super) fn of(remote: SocketAddr, local_port: u16) -> Option<Self> {
         match remote.ip() {
             IpAddr::V4(address) => Some(Self::new(address.to_bits(), remote.port(), local_port)),
@@ -31,11 +31,6 @@ impl ConnectionKey {
     #[inline]
     pub(super) fn remote_address(self) -> Ipv4Addr {
         Ipv4Addr::from_bits((self.0 >> 32) as u32)
-    }
-
-    /// Returns the local port.
-    pub(super) const fn local_port(self) -> u16 {
-        (self.0 & 0xffff) as u16
     }
 }
 
@@ -120,11 +115,6 @@ impl ConnectionKey6 {
     pub(super) fn new(local: (Ipv6Addr, u16), remote: (Ipv6Addr, u16)) -> Self {
         Self { local: local.0, remote: remote.0, ports: u32::from(remote.1) << 16 | u32::from(local.1) }
     }
-
-    /// Returns the local port.
-    pub(super) const fn local_port(&self) -> u16 {
-        (self.ports & 0xffff) as u16
-    }
 }
 
 fn be_u16(bytes: &[u8]) -> u16 {
@@ -159,7 +149,7 @@ mod tests {
     fn flows_are_classified_with_and_without_ip_options() {
         let remote = SocketAddr::from((Ipv4Addr::new(192, 168, 1, 2), 0x1234));
         let key = ConnectionKey::of(remote, 80).expect("an IPv4 address");
-        assert_eq!((key.local_port(), key.remote_address()), (80, Ipv4Addr::new(192, 168, 1, 2)));
+        assert_eq!(key.remote_address(), Ipv4Addr::new(192, 168, 1, 2));
         for header_words in [5, 6, 15] {
             assert_eq!(flow(&packet(header_words, 6)), Some(Flow::Tcp(key)));
             assert_eq!(flow(&packet(header_words, 17)), Some(Flow::Udp(80)));

@@ -22,11 +22,11 @@
 //!
 //! ```
 //! use std::rc::Rc;
-//! use switchboard_net::{Service, TcpSocket};
+//! use switchboard_net::{Service, TcpStream};
 //! use switchboard_net_testing::TestNetwork;
 //!
 //! /// Sends a greeting and closes.
-//! async fn greet(socket: &Rc<TcpSocket>) {
+//! async fn greet(socket: &Rc<TcpStream>) {
 //!     let _ = socket.write(b"hello\n").await;
 //! }
 //!
@@ -84,6 +84,9 @@ pub use polling::Polling;
 pub use service::Service;
 pub use services::start_simple_services;
 pub use sntp::keep_time;
-pub use stack::{Disconnected, ReceiveError, Runner, SendError, SocketError, Stack, TcpSocket, UdpSocket};
+pub use stack::{
+    Disconnected, ReceiveError, Runner, SendError, SocketError, Stack, TcpConfig, TcpError, TcpListener, TcpReader,
+    TcpState, TcpStatistics, TcpStream, TcpWriter, UdpSocket,
+};
 pub use switchboard_runtime::command_line::{AddressSource, SimpleServices};
 pub use traffic::Traffic;

@@ -22,12 +22,12 @@ use switchboard_runtime::command_line::{AddressSource, SimpleServices};
 ///
 /// ```no_run
 /// use std::rc::Rc;
-/// use switchboard_net::{Network, Service, TcpSocket};
+/// use switchboard_net::{Network, Service, TcpStream};
 /// use switchboard_runtime::system::System;
 ///
 /// async fn start(system: &mut System) -> Rc<Network> {
 ///     let network = Network::new(system);
-///     let greet = async |socket: &Rc<TcpSocket>| {
+///     let greet = async |socket: &Rc<TcpStream>| {
 ///         let _ = socket.write(b"hello\n").await;
 ///     };
 ///     let service =

@@ -1,27 +1,31 @@
-//! TCP services: accept, serve one connection, close it, accept the next.
+//! TCP services: a listener, and a task for each connection.
 
 use alloc::rc::{Rc, Weak};
 use core::cell::Cell;
 
-use embassy_time::{Duration, with_timeout};
+use embassy_time::{Duration, Instant, with_timeout};
 
-use crate::stack::{Stack, TcpSocket};
+use crate::stack::{Stack, TcpConfig, TcpListener, TcpStream};
 use switchboard_runtime::tasks::TaskGroup;
 
-/// The maximum time for the peer to receive the rest and to close its side.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the peer may acknowledge nothing of what is left when a connection is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the peer may send nothing and not close its side, when it has received all.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(3);
+/// The tasks that wait for a connection at a time. A task serves several connections, one after the other.
+const IDLE_TASKS: usize = 4;
 
 /// A TCP service: its port, buffers and limits.
 ///
 /// ```
 /// use std::rc::Rc;
-/// use switchboard_net::{Service, TcpSocket};
+/// use switchboard_net::{Service, TcpStream};
 /// use switchboard_net_testing::TestNetwork;
 ///
 /// let mut network = TestNetwork::new();
 /// let service = Service { port: 4000, receive_bytes: 64, transmit_bytes: 64, backlog: 2, max_connections: 8 };
-/// service.start(network.group(), network.stack(), async |socket: &Rc<TcpSocket>| {
-///     let _ = socket.write(b"welcome").await;
+/// service.start(network.group(), network.stack(), async |stream: &Rc<TcpStream>| {
+///     let _ = stream.write(b"welcome").await;
 /// });
 /// assert_eq!(network.exchange(4000, b""), b"welcome");
 /// ```
@@ -33,87 +37,85 @@ pub struct Service {
     pub receive_bytes: usize,
     /// Bytes of a connection's transmit buffer.
     pub transmit_bytes: usize,
-    /// The number of sockets that listen at a time, each with its buffers: connections that may arrive together.
+    /// The connections that wait to be served. They take no buffers. More are left unanswered, so that peers repeat.
     pub backlog: usize,
-    /// The maximum number of connections at a time, those that are awaited included.
+    /// The maximum number of connections that are served at a time. See
+    /// [`TcpConfig::max_connections`](crate::TcpConfig::max_connections) for what happens then.
     pub max_connections: usize,
 }
 
 /// The tasks of a service, of which each accepts and serves connections.
 struct Workers<F> {
-    service: Service,
-    stack: Stack,
+    listener: TcpListener,
     /// Weak, since the members of the group own this.
     group: Weak<TaskGroup>,
-    /// Workers whose sockets listen.
-    listening: Cell<usize>,
-    all: Cell<usize>,
+    /// Tasks that wait for a connection.
+    waiting: Cell<usize>,
     serve: F,
 }
 
 impl Service {
     /// Starts the service on a stack: `serve` is called for each connection, which is closed when it returns.
-    pub fn start<F: AsyncFn(&Rc<TcpSocket>) + 'static>(self, group: &Rc<TaskGroup>, stack: &Stack, serve: F) {
-        let (stack, group) = (stack.clone(), Rc::downgrade(group));
-        let workers = Workers { service: self, stack, group, listening: Cell::new(0), all: Cell::new(0), serve };
-        Rc::new(workers).refill();
+    pub fn start<F: AsyncFn(&Rc<TcpStream>) + 'static>(self, group: &Rc<TaskGroup>, stack: &Stack, serve: F) {
+        let Self { port, receive_bytes, transmit_bytes, backlog, max_connections } = self;
+        let config = TcpConfig { backlog, max_connections, ..TcpConfig::new(receive_bytes, transmit_bytes) };
+        match TcpListener::bind(stack, port, config) {
+            Ok(listener) => {
+                let group = Rc::downgrade(group);
+                Rc::new(Workers { listener, group, waiting: Cell::new(0), serve }).refill();
+            }
+            Err(error) => log::error!("port {port}: {error}"),
+        }
     }
 }
 
-impl<F: AsyncFn(&Rc<TcpSocket>) + 'static> Workers<F> {
-    /// Starts workers until as many listen as the backlog demands, within the maximum of connections.
+impl<F: AsyncFn(&Rc<TcpStream>) + 'static> Workers<F> {
+    /// Starts a task if none waits for a connection.
     fn refill(self: &Rc<Self>) {
         let Some(group) = self.group.upgrade() else { return };
-        while self.listening.get() < self.service.backlog && self.all.get() < self.service.max_connections {
-            self.listening.set(self.listening.get() + 1);
-            self.all.set(self.all.get() + 1);
+        if self.waiting.get() == 0 {
+            self.waiting.set(1);
             group.add(self.clone().work());
         }
     }
 
-    /// Serves connections, one after the other, until the backlog is full without this worker.
+    /// Serves connections, one after the other, until enough other tasks wait for one.
     async fn work(self: Rc<Self>) {
-        let Service { port, receive_bytes, transmit_bytes, backlog, .. } = self.service;
         loop {
-            let accepted = async {
-                let socket = TcpSocket::new(&self.stack, receive_bytes, transmit_bytes)?;
-                socket.accept(port).await.map(|()| Rc::new(socket))
-            };
-            let accepted = accepted.await;
-            self.listening.set(self.listening.get() - 1);
-            let is_needed = match accepted {
-                Ok(socket) => {
-                    self.refill();
-                    (self.serve)(&socket).await;
-                    close(&socket).await;
-                    self.listening.get() < backlog
-                }
-                // The stack has no room for another socket; the workers that have one go on.
-                Err(error) => {
-                    log::error!("port {port}: {error}");
-                    false
-                }
-            };
-            if !is_needed {
-                self.all.set(self.all.get() - 1);
+            let stream = Rc::new(self.listener.accept().await);
+            self.waiting.set(self.waiting.get() - 1);
+            self.refill();
+            (self.serve)(&stream).await;
+            close(&stream).await;
+            drop(stream);
+            if self.waiting.get() >= IDLE_TASKS {
                 return;
             }
-            self.listening.set(self.listening.get() + 1);
+            self.waiting.set(self.waiting.get() + 1);
         }
     }
 }
 
-/// Closes a connection after all data was delivered; resets it after a timeout.
-async fn close(socket: &TcpSocket) {
-    socket.close();
-    let closed = async {
-        // Until the peer has closed too. What it still sends is dropped: left unread, it would close the window, and the
-        // peer's FIN would never arrive.
-        while socket.read_with(|data| (data.len(), ())).await.is_ok() {}
-        socket.flush().await;
-    };
-    if with_timeout(CLOSE_TIMEOUT, closed).await.is_err() {
-        socket.abort();
-        let _ = with_timeout(CLOSE_TIMEOUT, socket.flush()).await;
+/// Closes a connection after all data was delivered: waits as long as the peer acknowledges some of it, and then a moment for
+/// the peer to close its side. Resets the connection otherwise (RFC 9112, 9.6).
+async fn close(stream: &TcpStream) {
+    stream.close();
+    let mut queued = stream.queued_bytes();
+    let limit = |queued| Instant::now() + if queued > 0 { CLOSE_TIMEOUT } else { LINGER_TIMEOUT };
+    let mut deadline = limit(queued);
+    while Instant::now() < deadline {
+        // It does not keep others out.
+        stream.idle();
+        // What the peer still sends is dropped: left unread, it would close the window, and the peer's FIN would never
+        // arrive.
+        if let Ok(Err(_)) = with_timeout(LINGER_TIMEOUT, stream.read_with(|data| (data.len(), ()))).await {
+            return stream.flush().await;
+        }
+        let left = stream.queued_bytes();
+        if left < queued {
+            (queued, deadline) = (left, limit(left));
+        }
     }
+    stream.abort();
+    stream.flush().await;
 }

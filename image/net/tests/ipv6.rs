@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use switchboard_net::{ConfigSource, Service, TcpSocket, UdpSocket};
+use switchboard_net::{ConfigSource, Service, TcpStream, UdpSocket};
 use switchboard_net_testing::TestNetwork;
 
 /// Echoes what each connection sends.
-async fn echo(socket: &Rc<TcpSocket>) {
+async fn echo(socket: &Rc<TcpStream>) {
     let mut buffer = [0; 700];
     while let Ok(length @ 1..) = socket.read(&mut buffer).await {
         let mut rest = &buffer[..length];

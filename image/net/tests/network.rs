@@ -1,31 +1,29 @@
-//! A stack with a client on the host: many connections, lost frames, too many sockets.
+//! A stack with a client on the host: many connections, lost frames.
 
-use switchboard_net::{SocketError, TcpSocket, UdpSocket};
+use switchboard_net::{SocketError, TcpConfig, TcpListener, UdpSocket};
 use switchboard_net_testing::{Connection, TestNetwork};
 
 const PORT: u16 = 7;
 
-/// Starts tasks that each echo one connection after the other.
-fn serve_echo(network: &TestNetwork, workers: usize) {
-    for _ in 0..workers {
-        let stack = network.stack().clone();
-        network.group().add(async move {
-            loop {
-                let socket = TcpSocket::new(&stack, 1000, 1000).expect("room for a socket");
-                socket.accept(PORT).await.expect("a valid port");
+/// Echoes each connection.
+fn serve_echo(network: &TestNetwork) {
+    let listener = TcpListener::bind(network.stack(), PORT, TcpConfig::new(1000, 1000)).expect("a free port");
+    let group = network.group().clone();
+    network.group().add(async move {
+        loop {
+            let stream = listener.accept().await;
+            group.add(async move {
                 let mut buffer = [0; 700];
-                while let Ok(length @ 1..) = socket.read(&mut buffer).await {
+                while let Ok(length @ 1..) = stream.read(&mut buffer).await {
                     let mut rest = &buffer[..length];
                     while !rest.is_empty() {
-                        let Ok(written) = socket.write(rest).await else { break };
+                        let Ok(written) = stream.write(rest).await else { break };
                         rest = &rest[written..];
                     }
                 }
-                socket.close();
-                socket.flush().await;
-            }
-        });
-    }
+            });
+        }
+    });
 }
 
 /// Sends `length` bytes on each connection, different ones, and compares what comes back.
@@ -54,7 +52,7 @@ fn converse(network: &mut TestNetwork, connections: &[Connection], length: usize
 #[test]
 fn many_connections_each_get_their_own_data_and_their_sockets_are_reused() {
     let mut network = TestNetwork::new();
-    serve_echo(&network, 300);
+    serve_echo(&network);
     for _ in 0..3 {
         let connections: Vec<_> = (0..300).map(|_| network.connect(PORT)).collect();
         converse(&mut network, &connections, 3000, 1000);
@@ -73,7 +71,7 @@ fn many_connections_each_get_their_own_data_and_their_sockets_are_reused() {
 #[test]
 fn lost_frames_are_retransmitted() {
     let mut network = TestNetwork::lossy(7);
-    serve_echo(&network, 20);
+    serve_echo(&network);
     let connections: Vec<_> = (0..20).map(|_| network.connect(PORT)).collect();
     converse(&mut network, &connections, 5000, 200_000);
 }
@@ -91,7 +89,7 @@ fn a_connection_to_a_port_without_a_listener_is_refused() {
 #[test]
 fn a_peer_that_aborts_its_attempt_leaves_the_socket_listening() {
     let mut network = TestNetwork::new();
-    serve_echo(&network, 1);
+    serve_echo(&network);
     for _ in 0..10 {
         let connection = network.connect(PORT);
         // The first attempt resolves the address by ARP, the others send their SYN.
@@ -104,18 +102,13 @@ fn a_peer_that_aborts_its_attempt_leaves_the_socket_listening() {
 }
 
 #[test]
-fn too_many_sockets_are_an_error_and_dropping_one_makes_room() {
+fn a_port_has_one_listener() {
     let network = TestNetwork::new();
-    let mut sockets = Vec::new();
-    let error = loop {
-        match TcpSocket::new(network.stack(), 1, 1) {
-            Ok(socket) => sockets.push(socket),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!((error, sockets.len()), (SocketError::TooManySockets, 512));
-    assert!(matches!(UdpSocket::bind(network.stack(), 7, 1, 100), Err(SocketError::TooManySockets)));
-    sockets.pop();
-    assert!(UdpSocket::bind(network.stack(), 7, 1, 100).is_ok());
+    let bind = |port| TcpListener::bind(network.stack(), port, TcpConfig::default());
+    assert!(matches!(bind(0), Err(SocketError::InvalidPort)));
+    let listener = bind(PORT).expect("a free port");
+    assert!(matches!(bind(PORT), Err(SocketError::PortInUse)));
+    drop(listener);
+    assert!(bind(PORT).is_ok());
     assert!(matches!(UdpSocket::bind(network.stack(), 0, 1, 100), Err(SocketError::InvalidPort)));
 }

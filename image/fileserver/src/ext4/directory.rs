@@ -71,12 +71,7 @@ impl Ext4 {
     }
 
     /// Returns a page of the entries of the directory at `path`, from a byte of it on.
-    pub(super) async fn page(
-        &self,
-        directory: &Inode,
-        path: &str,
-        position: u64,
-    ) -> Result<ListPage, FileSystemError> {
+    pub(super) async fn page(&self, directory: &Inode, path: &str, position: u64) -> Result<ListPage, FileSystemError> {
         let mut page = ListPage::default();
         let block_bytes = self.superblock.block_bytes;
         let mut offset = position - position % block_bytes;

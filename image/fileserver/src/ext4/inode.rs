@@ -64,10 +64,9 @@ impl Ext4 {
         if number == 0 || number > superblock.inodes {
             return Err(corrupt("the number of an inode is invalid"));
         }
-        let (group, index) =
-            ((number - 1) / superblock.inodes_per_group, (number - 1) % superblock.inodes_per_group);
-        let descriptor = superblock.descriptors * superblock.block_bytes
-            + u64::from(group) * u64::from(superblock.descriptor_bytes);
+        let (group, index) = ((number - 1) / superblock.inodes_per_group, (number - 1) % superblock.inodes_per_group);
+        let descriptor =
+            superblock.descriptors * superblock.block_bytes + u64::from(group) * u64::from(superblock.descriptor_bytes);
         let low = u32::from_le_bytes(self.volume.read_array(descriptor + 8).await?);
         let high = if superblock.descriptor_bytes >= 64 {
             u32::from_le_bytes(self.volume.read_array(descriptor + 0x28).await?)

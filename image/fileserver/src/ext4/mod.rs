@@ -15,9 +15,7 @@ use switchboard_runtime::system::LocalBoxFuture;
 
 use self::inode::{Inode, InodeKind};
 use self::superblock::Superblock;
-use crate::filesystem::{
-    File, FileSystem, FileSystemError, ListPage, MAX_LINKS, MAX_PATH_BYTES, Node, Run,
-};
+use crate::filesystem::{File, FileSystem, FileSystemError, ListPage, MAX_LINKS, MAX_PATH_BYTES, Node, Run};
 use crate::volume::Volume;
 
 /// The inode of the root directory.

@@ -63,7 +63,10 @@ impl Fat {
         while at.index < wanted {
             let next = self.next_cluster(at.cluster).await?;
             let Some(cluster) = next else {
-                return Err(FileSystemError::Corrupt { what: "a file of FAT is shorter than its size", position: offset });
+                return Err(FileSystemError::Corrupt {
+                    what: "a file of FAT is shorter than its size",
+                    position: offset,
+                });
             };
             at = ChainPosition { first, index: at.index + 1, cluster };
         }

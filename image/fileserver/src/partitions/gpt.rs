@@ -41,8 +41,8 @@ pub(super) async fn read(disk: &Volume, unit: u64) -> Result<Option<PartitionTab
         return Ok(Some(table));
     }
     // Without a protective MBR and without a header, what is at the end of the disk is of an earlier use.
-    let is_gpt = super::mbr::is_protective(&disk.read_array(0).await?)
-        || disk.read_array::<8>(unit).await? == *b"EFI PART";
+    let is_gpt =
+        super::mbr::is_protective(&disk.read_array(0).await?) || disk.read_array::<8>(unit).await? == *b"EFI PART";
     if !is_gpt {
         return Ok(None);
     }

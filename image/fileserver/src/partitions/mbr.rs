@@ -73,12 +73,7 @@ pub(super) async fn read(disk: &Volume, unit: u64) -> Result<Option<PartitionTab
 }
 
 /// Follows the chain of extended boot records of the extended partition that begins at the block `base`.
-async fn read_logical(
-    disk: &Volume,
-    unit: u64,
-    base: u64,
-    table: &mut PartitionTable,
-) -> Result<(), FileSystemError> {
+async fn read_logical(disk: &Volume, unit: u64, base: u64, table: &mut PartitionTable) -> Result<(), FileSystemError> {
     let (mut record, mut number) = (base, 5);
     for _ in 0..MAX_RECORDS {
         let position = record.saturating_mul(unit);

@@ -117,7 +117,8 @@ impl Archive {
     fn page(&self, path: &str, position: u64) -> Option<ListPage> {
         let directory = self.resolve(path)?;
         let inside = |member: &str| -> Option<usize> {
-            let rest = if directory.is_empty() { Some(member) } else { member.strip_prefix(&*directory)?.strip_prefix('/') };
+            let rest =
+                if directory.is_empty() { Some(member) } else { member.strip_prefix(&*directory)?.strip_prefix('/') };
             rest.filter(|rest| !rest.is_empty()).map(|rest| member.len() - rest.len())
         };
         let mut prefix = directory.clone();
@@ -180,10 +181,9 @@ impl FileSystem for Archive {
         let data = usize::try_from(file.id).ok().and_then(|index| self.files.get(index));
         let run = data.ok_or(FileSystemError::PastEnd { position: offset }).map(|data| match &data.sparse {
             Some(map) => map.locate(data.position, data.size, offset),
-            None => Run::Stored {
-                position: data.position.saturating_add(offset),
-                length: data.size.saturating_sub(offset),
-            },
+            None => {
+                Run::Stored { position: data.position.saturating_add(offset), length: data.size.saturating_sub(offset) }
+            }
         });
         ready(run)
     }

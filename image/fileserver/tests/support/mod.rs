@@ -2,10 +2,10 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use embassy_futures::block_on;
 use switchboard_fileserver::{File, FileSystem, Node, Run, Volume};
@@ -55,7 +55,8 @@ pub(crate) fn has(program: &str) -> bool {
 /// Runs a program, which has to succeed.
 pub(crate) fn run(folder: &Path, program: &str, arguments: &[&str]) {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-    let output = Command::new(program).args(arguments).current_dir(folder).env("PATH", path).env("LC_ALL", "C.UTF-8").output();
+    let output =
+        Command::new(program).args(arguments).current_dir(folder).env("PATH", path).env("LC_ALL", "C.UTF-8").output();
     let output = output.expect("it is started");
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -74,6 +74,7 @@ pub(crate) struct Connection<T: Transport> {
 impl<T: Transport + 'static> Connection<T> {
     /// Creates a connection, which has to begin its first request in time.
     pub(crate) fn new(transport: T, deadlines: &Rc<Deadlines>) -> Rc<Self> {
+        transport.idle();
         let connection = Rc::new(Self {
             transport,
             deadlines: deadlines.clone(),
@@ -98,6 +99,7 @@ impl<T: Transport> Connection<T> {
     #[inline]
     pub(super) fn set_idle(&self) {
         self.deadline.set(self.deadlines.after(KEEP_ALIVE_SECONDS));
+        self.transport.idle();
     }
 
     fn begin(&self, phase: Phase, seconds: u64) {
@@ -110,6 +112,7 @@ impl<T: Transport> Connection<T> {
     pub(super) fn begin_idle(&self) {
         self.flush.set((usize::MAX, 0));
         self.begin(Phase::Idle, KEEP_ALIVE_SECONDS);
+        self.transport.idle();
     }
 
     /// Begins the deadline of a head, unless it runs already.

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::pin::pin;
 use core::task::{Context, Poll};
 
-use switchboard_net::{Disconnected, TcpSocket};
+use switchboard_net::{Disconnected, TcpStream};
 
 /// A byte stream that carries requests and responses: TCP, or TLS above it.
 ///
@@ -39,19 +39,22 @@ pub trait Transport {
 
     /// Resets the connection.
     fn abort(&self);
+
+    /// Marks the connection as idle until more is read: it may be closed to make room for others.
+    fn idle(&self) {}
 }
 
-impl Transport for Rc<TcpSocket> {
+impl Transport for Rc<TcpStream> {
     async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
-        TcpSocket::read_with(self, read).await
+        Ok(TcpStream::read_with(self, read).await?)
     }
 
     async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
-        TcpSocket::write_with(self, write).await
+        Ok(TcpStream::write_with(self, write).await?)
     }
 
     fn queued_bytes(&self) -> usize {
-        TcpSocket::queued_bytes(self)
+        TcpStream::queued_bytes(self)
     }
 
     fn peer(&self) -> Option<SocketAddr> {
@@ -59,11 +62,15 @@ impl Transport for Rc<TcpSocket> {
     }
 
     fn close(&self) {
-        TcpSocket::close(self);
+        TcpStream::close(self);
     }
 
     fn abort(&self) {
-        TcpSocket::abort(self);
+        TcpStream::abort(self);
+    }
+
+    fn idle(&self) {
+        TcpStream::idle(self);
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use embassy_futures::select::select;
 
 use crate::service::Service;
-use crate::stack::{Stack, TcpSocket};
+use crate::stack::{Stack, TcpStream};
 use switchboard_runtime::tasks::TaskGroup;
 
 const SERVICE: Service = Service {
@@ -38,7 +38,7 @@ pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
     SERVICE.start(group, stack, generate);
 }
 
-async fn generate(socket: &Rc<TcpSocket>) {
+async fn generate(socket: &Rc<TcpStream>) {
     let pattern = pattern();
     let write = async {
         let mut rest = &pattern[..];

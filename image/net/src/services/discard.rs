@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 
 use crate::service::Service;
-use crate::stack::{Stack, TcpSocket};
+use crate::stack::{Stack, TcpStream};
 use switchboard_runtime::tasks::TaskGroup;
 
 const SERVICE: Service = Service {
@@ -21,7 +21,7 @@ pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
     SERVICE.start(group, stack, discard);
 }
 
-async fn discard(socket: &Rc<TcpSocket>) {
+async fn discard(socket: &Rc<TcpStream>) {
     // The read fails once the peer has closed.
     while socket.read_with(|data| (data.len(), ())).await.is_ok() {}
 }

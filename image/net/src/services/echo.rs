@@ -9,7 +9,7 @@ use switchboard_runtime::mark::mark;
 
 use crate::marks::{TCP_ECHO, UDP_ECHO};
 use crate::service::Service;
-use crate::stack::{Stack, TcpSocket, UdpSocket};
+use crate::stack::{Stack, TcpStream, UdpSocket};
 use switchboard_runtime::tasks::TaskGroup;
 
 const PORT: u16 = 7;
@@ -30,7 +30,7 @@ pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
     group.add(echo_datagrams(stack.clone()));
 }
 
-async fn echo(socket: &Rc<TcpSocket>) {
+async fn echo(socket: &Rc<TcpStream>) {
     let mut buffer = [0; 1024];
     while let Ok(length @ 1..) = socket.read(&mut buffer).await {
         mark::<TCP_ECHO>();

@@ -6,13 +6,15 @@ use core::net::IpAddr;
 use core::task::Waker;
 
 use smoltcp::iface::{Config, Interface, SocketSet};
+use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Cidr};
 
 use super::address::{AddressAssignment, dhcp_payload, with_dhcp_packet};
 use super::checksum;
 use super::device::{self, CapabilitiesDevice, EgressDevice, IngressDevice};
-use super::socket_table::{NEVER, SocketId, SocketTable};
+use super::socket_table::{Entry, NEVER, SocketId, SocketTable};
+use super::tcp::{IcmpError, MAX_CONTROL_BYTES, PROTOCOL_ICMP, Tcp};
 use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig};
 use crate::dhcp;
 use crate::flow::Flow;
@@ -34,6 +36,7 @@ pub(super) struct Engine {
     pub(super) sockets: SocketTable,
     /// An empty set, for packets that are for no socket.
     pub(super) no_sockets: SocketSet<'static>,
+    pub(super) tcp: Tcp,
     pub(super) link: Link,
     /// Of multicast DNS.
     pub(super) responder: Box<Responder>,
@@ -65,6 +68,7 @@ impl Engine {
             interface,
             sockets: SocketTable::new(),
             no_sockets: SocketSet::new(Vec::new()),
+            tcp: Tcp::new(device::mtu(nic), seed),
             link: Link::new(nic.mac(), device::mtu(nic), seed, ipv6),
             responder: Box::new(Responder::new(seed)),
             config_version: 0,
@@ -89,8 +93,8 @@ impl Engine {
         }
     }
 
-    fn receive_ipv4(&mut self, frame: &[u8], header: &Ipv4Header, reply: &mut ReplySender<'_>, now: Instant) {
-        let packet = &frame[ETHERNET_HEADER..ETHERNET_HEADER + header.total_length];
+    fn receive_ipv4(&mut self, frame: &mut [u8], header: &Ipv4Header, reply: &mut ReplySender<'_>, now: Instant) {
+        let packet = &mut frame[ETHERNET_HEADER..ETHERNET_HEADER + header.total_length];
         if header.fragment != 0 {
             return reply.drop_packet(DropReason::Fragment);
         }
@@ -99,7 +103,7 @@ impl Engine {
         if segment.as_ref().is_some_and(is_wrong) {
             return reply.drop_packet(DropReason::BadChecksum);
         }
-        let flow = segment.and_then(|segment| Flow::of_ipv4(packet, header.source, &segment));
+        let flow = segment.as_ref().and_then(|segment| Flow::of_ipv4(packet, header.source, segment));
         if flow == Some(Flow::Udp(DHCP_CLIENT_PORT))
             && let Some(client) = self.address.dhcp_client()
         {
@@ -111,9 +115,23 @@ impl Engine {
         if flow == Some(Flow::Udp(mdns::PORT)) {
             return self.receive_mdns(packet, header, now);
         }
-        let socket = flow.and_then(|flow| self.sockets.find(flow));
+        let mut socket = flow.and_then(|flow| self.sockets.find(flow));
+        if let Some((Flow::Tcp(_), segment)) = flow.zip(segment) {
+            if socket.is_none() && !self.link.is_group(header.destination) {
+                socket = self.receive_unconnected(packet, now);
+            }
+            if !socket.is_some_and(|socket| self.prepare_segment(socket, packet, &segment, now)) {
+                return;
+            }
+        }
+        if header.protocol == PROTOCOL_ICMP
+            && let Some(error) = IcmpError::parse_v4(&packet[header.header_length..])
+        {
+            return self.tcp_icmp_error(&error, now);
+        }
         let mut ingress = IngressDevice {
             packet: Some(packet),
+            connection: None,
             source: header.source.into(),
             link: &mut self.link,
             reply,
@@ -121,9 +139,10 @@ impl Engine {
             now,
         };
         match socket.and_then(|socket| Some((socket, self.sockets.entry(socket)?))) {
-            Some((socket, entry)) => {
-                self.interface.poll_ingress_single(now, &mut ingress, &mut entry.set);
-                self.reschedule(socket, now);
+            Some((socket, Entry { set, connection, .. })) => {
+                ingress.connection = connection.as_mut();
+                self.interface.poll_ingress_single(now, &mut ingress, set);
+                self.reschedule(socket, false, now);
             }
             None => {
                 self.interface.poll_ingress_single(now, &mut ingress, &mut self.no_sockets);
@@ -131,35 +150,67 @@ impl Engine {
         }
     }
 
-    /// Updates a socket's key and deadline after its state may have changed.
-    pub(super) fn reschedule(&mut self, socket: SocketId, now: Instant) {
-        self.sockets.update_key(socket);
+    /// Updates a socket's deadline after its state may have changed. `is_egress` if it was polled for packets.
+    pub(super) fn reschedule(&mut self, socket: SocketId, is_egress: bool, now: Instant) {
         let Some(entry) = self.sockets.entry(socket) else { return };
         let at = self.interface.poll_at(now, &entry.set);
+        let has_ended = entry.tcp_state().is_some_and(|(state, has_peer)| match state {
+            State::TimeWait => true,
+            State::Closed => !has_peer,
+            _ => false,
+        });
+        if has_ended {
+            return self.retire(socket, is_egress, now);
+        }
         self.sockets.set_deadline(socket, at, now);
     }
 
     /// Sends what is due while the card has room. Returns whether a budget ended before the queue.
     pub(super) fn send(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
+        self.tick(now);
+        self.send_controls(sender, now);
         let has_more = self.send_sockets(sender, now);
+        self.send_controls(sender, now);
         self.link.poll(sender, now);
         has_more
+    }
+
+    /// Sends the segments of the TCP wrapper.
+    fn send_controls(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
+        while self.tcp.has_outgoing() && sender.has_room() {
+            let Some(control) = self.tcp.next_outgoing() else { return };
+            let mut packet = [0; MAX_CONTROL_BYTES];
+            let packet = &mut packet[..control.packet_bytes()];
+            control.write(packet);
+            self.link.egress(packet, sender, now);
+        }
     }
 
     fn send_sockets(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
         for _ in 0..SEND_BUDGET {
             let Some(socket) = self.sockets.next_queued() else { return false };
             let Some(entry) = self.sockets.entry(socket) else { continue };
-            let next_hop = entry.remote_address().and_then(|remote| self.link.resolve_ip(remote, now));
-            let (link, software_checksums) = (&mut self.link, self.software_checksums);
-            let mut egress = EgressDevice { sender, link, next_hop, software_checksums, now };
-            self.interface.poll_egress(now, &mut egress, &mut entry.set);
+            let remote = entry.remote_address();
+            let next_hop = remote.and_then(|remote| self.link.resolve_ip(remote, now));
+            let max_bytes = self.tcp.max_packet_bytes(remote, now);
+            let Entry { set, connection, .. } = entry;
+            let mut egress = EgressDevice {
+                sender,
+                link: &mut self.link,
+                next_hop,
+                connection: connection.as_mut(),
+                max_bytes,
+                scratch: &mut self.tcp.scratch,
+                software_checksums: self.software_checksums,
+                now,
+            };
+            self.interface.poll_egress(now, &mut egress, set);
             if sender.is_full {
                 // The card wakes the task when there is room.
                 self.sockets.queue(socket);
                 return false;
             }
-            self.reschedule(socket, now);
+            self.reschedule(socket, true, now);
         }
         true
     }
@@ -168,7 +219,8 @@ impl Engine {
     pub(super) fn deadline(&mut self) -> Instant {
         let dhcp = self.address.dhcp_client().and_then(|client| client.deadline()).unwrap_or(NEVER);
         let mdns = self.responder.deadline().unwrap_or(NEVER);
-        self.sockets.deadline().min(self.link.deadline()).min(dhcp).min(mdns)
+        let tcp = self.tcp.next_tick;
+        self.sockets.deadline().min(self.link.deadline()).min(tcp).min(dhcp).min(mdns)
     }
 
     /// Sets the static address once the link is up, or does what the DHCP client wants done.

@@ -7,6 +7,7 @@ use smoltcp::time::Instant;
 use super::checksum;
 use super::device::IngressDevice;
 use super::engine::{Engine, now};
+use super::socket_table::Entry;
 use crate::config::ConfigSource;
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
@@ -46,16 +47,24 @@ impl Engine {
         else {
             return;
         };
-        let socket = self.sockets.find(flow);
+        let mut socket = self.sockets.find(flow);
         if socket.is_none() && matches!(flow, Flow::Udp(_)) {
             return self.link.ipv6.port_unreachable(packet, reply, now);
         }
-        if socket.is_some() && matches!(flow, Flow::Tcp6(_)) {
-            // What belongs to a connection, or opens one here, was sent by a next hop that is there.
-            self.link.ipv6.confirm(&source, now);
+        if let Flow::Tcp6(key) = flow {
+            if socket.is_some() {
+                // What belongs to a connection was sent by a next hop that is there.
+                self.link.ipv6.confirm(&source, now);
+            } else if !key.local.is_multicast() {
+                socket = self.receive_unconnected(packet, now);
+            }
+            if !socket.is_some_and(|socket| self.prepare_segment(socket, packet, &segment, now)) {
+                return;
+            }
         }
         let mut ingress = IngressDevice {
             packet: Some(packet),
+            connection: None,
             source: source.into(),
             link: &mut self.link,
             reply,
@@ -63,9 +72,10 @@ impl Engine {
             now,
         };
         match socket.and_then(|socket| Some((socket, self.sockets.entry(socket)?))) {
-            Some((socket, entry)) => {
-                self.interface.poll_ingress_single(now, &mut ingress, &mut entry.set);
-                self.reschedule(socket, now);
+            Some((socket, Entry { set, connection, .. })) => {
+                ingress.connection = connection.as_mut();
+                self.interface.poll_ingress_single(now, &mut ingress, set);
+                self.reschedule(socket, false, now);
             }
             None => {
                 self.interface.poll_ingress_single(now, &mut ingress, &mut self.no_sockets);

@@ -27,8 +27,10 @@ use crate::nic::Nic;
 
 pub use self::handle::Stack;
 pub use self::runner::Runner;
-pub use self::socket_error::{Disconnected, SocketError};
-pub use self::tcp::TcpSocket;
+pub use self::socket_error::SocketError;
+pub use self::tcp::{
+    Disconnected, TcpConfig, TcpError, TcpListener, TcpReader, TcpState, TcpStatistics, TcpStream, TcpWriter,
+};
 pub use self::udp::{ReceiveError, SendError, UdpSocket};
 
 impl Stack {

@@ -7,12 +7,10 @@ pub enum SocketError {
     /// Port 0 is reserved (RFC 6335, 6).
     #[error("port 0 cannot be listened on")]
     InvalidPort,
-    /// The stack has its maximum of 512 sockets.
-    #[error("the stack has no room for another socket")]
+    /// Another listener has the port.
+    #[error("another listener has the port")]
+    PortInUse,
+    /// There is no memory for another socket.
+    #[error("there is no memory for another socket")]
     TooManySockets,
 }
-
-/// The error of a connection that was reset or has timed out, or whose peer has closed its side when there is no more to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("disconnected")]
-pub struct Disconnected;

@@ -6,30 +6,33 @@ use alloc::vec::Vec;
 use core::hash::BuildHasherDefault;
 use core::net::IpAddr;
 
-use heapless::index_map::IndexMap;
+use hashbrown::HashMap;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::{AnySocket, tcp, udp};
 use smoltcp::time::Instant;
-use smoltcp::wire::IpAddress;
 
+use super::tcp::{Connection, Endpoints};
 use crate::flow::{ConnectionHasher, ConnectionKey, ConnectionKey6, Flow};
 
-/// The maximum number of sockets of a stack.
-const MAX_SOCKETS: usize = 512;
+/// The sockets for which there is room from the start.
+const INITIAL_CAPACITY: usize = 64;
 
 /// The index of a socket in the table, valid until the socket is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SocketId(u16);
+pub(super) struct SocketId(u32);
 
 /// A socket in a smoltcp set of its own, and its place in the table.
 pub(super) struct Entry {
+    /// Without a socket while a connection is parked.
     pub(super) set: SocketSet<'static>,
-    handle: SocketHandle,
+    handle: Option<SocketHandle>,
     key: Key,
     /// Whether it is in the queue of sockets that may have something to send.
     is_queued: bool,
     /// When to poll it though no frame arrives for it: a retransmission or another timer.
     deadline: Instant,
+    /// Of a TCP socket.
+    pub(super) connection: Option<Connection>,
 }
 
 impl Entry {
@@ -39,33 +42,47 @@ impl Entry {
         match self.key {
             Key::Connected(connection) => Some(connection.remote_address().into()),
             Key::Connected6(connection) => Some(connection.remote.into()),
-            Key::Unconnected | Key::Listening(_) | Key::Udp(_) => None,
+            Key::Unconnected | Key::Udp(_) => None,
         }
+    }
+
+    /// Returns the connection of a TCP socket, and the socket if it is not parked.
+    #[inline]
+    fn connection(&mut self) -> Option<(&mut Connection, Option<&mut tcp::Socket<'static>>)> {
+        let Self { set, handle, connection, .. } = self;
+        Some((connection.as_mut()?, handle.map(|handle| set.get_mut(handle))))
+    }
+
+    /// Returns the state of a TCP socket that is not parked, and whether it still has an address to send to.
+    #[inline]
+    pub(super) fn tcp_state(&mut self) -> Option<(tcp::State, bool)> {
+        let (_, socket) = self.connection()?;
+        socket.map(|socket| (socket.state(), socket.remote_endpoint().is_some()))
     }
 }
 
 /// By what a received frame finds a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
-    /// Not at all: TCP, neither listening nor connected.
+    /// Not at all: a TCP connection that has ended. It is not polled any more.
     Unconnected,
-    Listening(u16),
     Connected(ConnectionKey),
     Connected6(ConnectionKey6),
     Udp(u16),
 }
 
-/// All sockets of a stack.
+/// All sockets of a stack: any number, while there is memory.
 ///
 /// # Invariants
-/// `connected` has exactly the entries whose key is [`Key::Connected`], `listening` those with [`Key::Listening`],
-/// `datagrams` those with [`Key::Udp`]; `queue` those with `is_queued`, each once. No entry's deadline is before `deadline`.
+/// `connected` has exactly the entries whose key is [`Key::Connected`], `connected6` and `datagrams` likewise; `datagrams` those with [`Key::Udp`]; `queue` those
+/// with `is_queued`, each once, and has room for all entries: queueing never allocates. `free` has the indices of the
+/// empty entries. No entry's deadline is before `deadline`.
 pub(super) struct SocketTable {
-    entries: Vec<Option<Entry>>,
-    connected: Box<IndexMap<ConnectionKey, SocketId, BuildHasherDefault<ConnectionHasher>, MAX_SOCKETS>>,
-    connected6: Box<IndexMap<ConnectionKey6, SocketId, BuildHasherDefault<ConnectionHasher>, MAX_SOCKETS>>,
+    entries: Vec<Option<Box<Entry>>>,
+    free: Vec<SocketId>,
+    connected: HashMap<ConnectionKey, SocketId, BuildHasherDefault<ConnectionHasher>>,
+    connected6: HashMap<ConnectionKey6, SocketId, BuildHasherDefault<ConnectionHasher>>,
     /// Few, so a linear search is fast.
-    listening: Vec<(u16, SocketId)>,
     datagrams: Vec<(u16, SocketId)>,
     queue: VecDeque<SocketId>,
     /// A time before which no deadline ends.
@@ -77,43 +94,98 @@ pub(super) const NEVER: Instant = Instant::from_micros_const(i64::MAX);
 
 impl SocketTable {
     pub(super) fn new() -> Self {
-        // At full capacity: queueing never allocates, and the memory that a stack takes does not depend on its history.
-        let (entries, queue) = (Vec::with_capacity(MAX_SOCKETS), VecDeque::with_capacity(MAX_SOCKETS));
-        let (listening, datagrams) = (Vec::with_capacity(MAX_SOCKETS), Vec::with_capacity(MAX_SOCKETS));
         Self {
-            entries,
-            connected: Box::default(),
-            connected6: Box::default(),
-            listening,
-            datagrams,
-            queue,
+            entries: Vec::with_capacity(INITIAL_CAPACITY),
+            free: Vec::with_capacity(INITIAL_CAPACITY),
+            connected: HashMap::with_capacity_and_hasher(INITIAL_CAPACITY, BuildHasherDefault::default()),
+            connected6: HashMap::default(),
+            datagrams: Vec::new(),
+            queue: VecDeque::with_capacity(INITIAL_CAPACITY),
             deadline: NEVER,
         }
     }
 
-    fn add(&mut self, socket: impl AnySocket<'static>, key: Key) -> Option<SocketId> {
-        let free = self.entries.iter().position(Option::is_none);
-        let index = free.unwrap_or(self.entries.len());
-        let id = SocketId(u16::try_from(index).ok().filter(|_| index < MAX_SOCKETS)?);
-        let mut set = SocketSet::new(Vec::with_capacity(1));
-        let handle = set.add(socket);
-        let entry = Entry { set, handle, key: Key::Unconnected, is_queued: false, deadline: NEVER };
-        match free {
-            Some(_) => self.entries[index] = Some(entry),
-            None => self.entries.push(Some(entry)),
+    /// Makes room for another socket. Returns whether there was memory for it.
+    fn reserve(&mut self) -> bool {
+        let new = self.entries.len() + 1;
+        self.entries.try_reserve(1).is_ok()
+            && self.free.try_reserve(new.saturating_sub(self.free.len())).is_ok()
+            && self.queue.try_reserve(new.saturating_sub(self.queue.len())).is_ok()
+            && self.datagrams.try_reserve(1).is_ok()
+            && self.connected.try_reserve(1).is_ok()
+            && self.connected6.try_reserve(1).is_ok()
+    }
+
+    fn add(&mut self, entry: Entry, key: Key) -> Option<SocketId> {
+        if !self.reserve() {
+            return None;
         }
+        let entry = Some(Box::new(entry));
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.entries[index(id)] = entry;
+                id
+            }
+            None => {
+                let id = SocketId(u32::try_from(self.entries.len()).ok()?);
+                self.entries.push(entry);
+                id
+            }
+        };
         self.set_key(id, key);
         Some(id)
     }
 
-    /// Adds a TCP socket; `None` when there are too many.
-    pub(super) fn add_tcp(&mut self, socket: tcp::Socket<'static>) -> Option<SocketId> {
-        self.add(socket, Key::Unconnected)
+    /// Adds a TCP connection without a socket; `None` when there is no memory, or another of the same addresses.
+    pub(super) fn add_connection(&mut self, connection: Connection) -> Option<SocketId> {
+        let flow = connection.endpoints.flow()?;
+        if self.find(flow).is_some() {
+            return None;
+        }
+        let key = match flow {
+            Flow::Tcp(key) => Key::Connected(key),
+            Flow::Tcp6(key) => Key::Connected6(key),
+            Flow::Udp(_) => return None,
+        };
+        let set = SocketSet::new(Vec::new());
+        let connection = Some(connection);
+        let entry = Entry { set, handle: None, key: Key::Unconnected, is_queued: false, deadline: NEVER, connection };
+        self.add(entry, key)
     }
 
-    /// Adds a UDP socket bound to `port`; `None` when there are too many.
+    /// Returns the connection of these addresses.
+    pub(super) fn find_connection(&self, endpoints: &Endpoints) -> Option<SocketId> {
+        self.find(endpoints.flow()?)
+    }
+
+    /// Adds a UDP socket bound to `port`; `None` when there is no memory.
     pub(super) fn add_udp(&mut self, socket: udp::Socket<'static>, port: u16) -> Option<SocketId> {
-        self.add(socket, Key::Udp(port))
+        let mut set = SocketSet::new(Vec::with_capacity(1));
+        let handle = Some(set.add(socket));
+        let entry = Entry { set, handle, key: Key::Unconnected, is_queued: false, deadline: NEVER, connection: None };
+        self.add(entry, Key::Udp(port))
+    }
+
+    /// Gives a parked connection the socket in `set`.
+    pub(super) fn set_live(&mut self, id: SocketId, set: SocketSet<'static>, handle: SocketHandle) {
+        if let Some(entry) = self.entry(id) {
+            (entry.set, entry.handle) = (set, Some(handle));
+        }
+    }
+
+    /// Drops the socket of a connection.
+    pub(super) fn set_parked(&mut self, id: SocketId) {
+        if let Some(entry) = self.entry(id) {
+            (entry.set, entry.handle, entry.deadline) = (SocketSet::new(Vec::new()), None, NEVER);
+        }
+    }
+
+    /// Removes a connection from those that frames find and that are polled; its stream may still read.
+    pub(super) fn disconnect(&mut self, id: SocketId) {
+        self.set_key(id, Key::Unconnected);
+        if let Some(entry) = self.entry(id) {
+            entry.deadline = NEVER;
+        }
     }
 
     /// Returns whether no UDP socket is bound to `port`.
@@ -124,88 +196,74 @@ impl SocketTable {
     /// Removes a socket in any state.
     pub(super) fn remove(&mut self, id: SocketId) {
         self.set_key(id, Key::Unconnected);
-        let entry = self.entries.get_mut(usize::from(id.0)).and_then(Option::take);
-        if entry.is_some_and(|entry| entry.is_queued) {
+        let Some(entry) = self.entries.get_mut(index(id)).and_then(Option::take) else { return };
+        self.free.push(id);
+        if entry.is_queued {
             self.queue.retain(|queued| *queued != id);
         }
     }
 
+    #[inline]
     pub(super) fn entry(&mut self, id: SocketId) -> Option<&mut Entry> {
-        self.entries.get_mut(usize::from(id.0))?.as_mut()
+        self.entries.get_mut(index(id))?.as_deref_mut()
+    }
+
+    /// Returns a TCP connection, and its socket if it is not parked.
+    #[inline]
+    pub(super) fn connection(&mut self, id: SocketId) -> Option<(&mut Connection, Option<&mut tcp::Socket<'static>>)> {
+        self.entry(id)?.connection()
+    }
+
+    /// Returns the indices of all sockets, also of removed ones.
+    pub(super) fn ids(&self) -> impl Iterator<Item = SocketId> + use<> {
+        (0..u32::try_from(self.entries.len()).unwrap_or(u32::MAX)).map(SocketId)
+    }
+
+    /// Returns the number of sockets.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
     }
 
     /// Returns a socket by the type that it was added as.
     pub(super) fn get<S: AnySocket<'static>>(&mut self, id: SocketId) -> Option<&mut S> {
-        self.entry(id).map(|entry| entry.set.get_mut(entry.handle))
+        let entry = self.entry(id)?;
+        entry.handle.map(|handle| entry.set.get_mut(handle))
     }
 
     /// Returns the socket that a flow is for.
+    #[inline]
     pub(super) fn find(&self, flow: Flow) -> Option<SocketId> {
         match flow {
-            Flow::Tcp(connection) => {
-                let connected = self.connected.get(&connection).copied();
-                connected.or_else(|| with_port(&self.listening, connection.local_port()))
-            }
-            Flow::Tcp6(connection) => {
-                let connected = self.connected6.get(&connection).copied();
-                connected.or_else(|| with_port(&self.listening, connection.local_port()))
-            }
+            Flow::Tcp(connection) => self.connected.get(&connection).copied(),
+            Flow::Tcp6(connection) => self.connected6.get(&connection).copied(),
             Flow::Udp(port) => with_port(&self.datagrams, port),
         }
     }
 
     /// Changes the key of a socket.
     fn set_key(&mut self, id: SocketId, key: Key) {
-        let Some(entry) = self.entries.get_mut(usize::from(id.0)).and_then(Option::as_mut) else { return };
+        let Some(entry) = self.entries.get_mut(index(id)).and_then(Option::as_mut) else { return };
         match entry.key {
             Key::Unconnected => {}
-            Key::Listening(_) => self.listening.retain(|(_, other)| *other != id),
             Key::Udp(_) => self.datagrams.retain(|(_, other)| *other != id),
-            Key::Connected(connection) => drop(self.connected.swap_remove(&connection)),
-            Key::Connected6(connection) => drop(self.connected6.swap_remove(&connection)),
+            Key::Connected(connection) => drop(self.connected.remove(&connection)),
+            Key::Connected6(connection) => drop(self.connected6.remove(&connection)),
         }
         entry.key = key;
         match key {
             Key::Unconnected => {}
-            Key::Listening(port) => self.listening.push((port, id)),
+            // There is room, by `reserve`.
             Key::Udp(port) => self.datagrams.push((port, id)),
-            // There is room for every socket.
             Key::Connected(connection) => drop(self.connected.insert(connection, id)),
             Key::Connected6(connection) => drop(self.connected6.insert(connection, id)),
         }
     }
 
-    /// Updates the key of a TCP socket, whose state or peer may have changed.
-    pub(super) fn update_key(&mut self, id: SocketId) {
-        let Some(entry) = self.entries.get_mut(usize::from(id.0)).and_then(Option::as_mut) else { return };
-        if matches!(entry.key, Key::Udp(_)) {
-            return;
-        }
-        let socket = entry.set.get_mut::<tcp::Socket<'_>>(entry.handle);
-        let key = match socket.state() {
-            tcp::State::Closed => Key::Unconnected,
-            tcp::State::Listen => Key::Listening(socket.listen_endpoint().port),
-            _ if matches!(entry.key, Key::Connected(_) | Key::Connected6(_)) => return,
-            _ => {
-                let connection = socket.local_endpoint().zip(socket.remote_endpoint());
-                connection.map_or(Key::Unconnected, |(local, remote)| match (local.addr, remote.addr) {
-                    (IpAddress::Ipv6(own), IpAddress::Ipv6(peer)) => {
-                        Key::Connected6(ConnectionKey6::new((own, local.port), (peer, remote.port)))
-                    }
-                    _ => ConnectionKey::of((remote.addr, remote.port).into(), local.port)
-                        .map_or(Key::Unconnected, Key::Connected),
-                })
-            }
-        };
-        if entry.key != key {
-            self.set_key(id, key);
-        }
-    }
-
     /// Queues a socket that may have something to send: it is polled in this poll of the stack or the next.
+    #[inline]
     pub(super) fn queue(&mut self, id: SocketId) {
-        let Some(entry) = self.entries.get_mut(usize::from(id.0)).and_then(Option::as_mut) else { return };
-        if !core::mem::replace(&mut entry.is_queued, true) {
+        let Some(entry) = self.entries.get_mut(index(id)).and_then(Option::as_mut) else { return };
+        if entry.handle.is_some() && entry.key != Key::Unconnected && !core::mem::replace(&mut entry.is_queued, true) {
             self.queue.push_back(id);
         }
     }
@@ -244,18 +302,21 @@ impl SocketTable {
             return;
         }
         self.deadline = NEVER;
-        for index in 0..self.entries.len() {
-            let Some(entry) = &mut self.entries[index] else { continue };
-            if entry.deadline > now {
-                self.deadline = self.deadline.min(entry.deadline);
+        for id in self.ids() {
+            let Some(entry) = self.entry(id) else { continue };
+            let deadline = entry.deadline;
+            if deadline > now {
+                self.deadline = self.deadline.min(deadline);
                 continue;
             }
             entry.deadline = NEVER;
-            if let Ok(index) = u16::try_from(index) {
-                self.queue(SocketId(index));
-            }
+            self.queue(id);
         }
     }
+}
+
+const fn index(SocketId(index): SocketId) -> usize {
+    index as usize
 }
 
 fn with_port(list: &[(u16, SocketId)], port: u16) -> Option<SocketId> {

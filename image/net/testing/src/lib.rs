@@ -4,12 +4,12 @@
 //!
 //! ```
 //! use std::rc::Rc;
-//! use switchboard_net::{Service, TcpSocket};
+//! use switchboard_net::{Service, TcpStream};
 //! use switchboard_net_testing::TestNetwork;
 //!
 //! let mut network = TestNetwork::new();
 //! let service = Service { port: 4000, receive_bytes: 64, transmit_bytes: 64, backlog: 2, max_connections: 8 };
-//! service.start(network.group(), network.stack(), async |socket: &Rc<TcpSocket>| {
+//! service.start(network.group(), network.stack(), async |socket: &Rc<TcpStream>| {
 //!     let _ = socket.write(b"hello").await;
 //! });
 //! assert_eq!(network.exchange(4000, b""), b"hello");

@@ -61,17 +61,17 @@ impl TestNetwork {
     /// As [`lossy_ipv6`](Self::lossy_ipv6), on a link that loses nothing.
     ///
     /// ```
-    /// use switchboard_net::TcpSocket;
+    /// use switchboard_net::{TcpConfig, TcpListener};
     /// use switchboard_net_testing::TestNetwork;
     ///
     /// let mut network = TestNetwork::ipv6();
-    /// let socket = TcpSocket::new(network.stack(), 1024, 1024)?;
+    /// let listener = TcpListener::bind(network.stack(), 4000, TcpConfig::new(1024, 1024))?;
     /// network.group().add(async move {
-    ///     socket.accept(4000).await.expect("a valid port");
-    ///     let peer = socket.remote_endpoint().expect("it is connected");
-    ///     let _ = socket.write(peer.ip().to_string().as_bytes()).await;
-    ///     socket.close();
-    ///     socket.flush().await;
+    ///     let stream = listener.accept().await;
+    ///     let peer = stream.remote_endpoint().expect("it is connected");
+    ///     let _ = stream.write(peer.ip().to_string().as_bytes()).await;
+    ///     stream.close();
+    ///     stream.flush().await;
     /// });
     /// assert_eq!(network.exchange(4000, b""), b"fd00::2");
     /// # Ok::<_, switchboard_net::SocketError>(())

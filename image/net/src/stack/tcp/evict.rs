@@ -1,0 +1,177 @@
+//! Room for new connections: which are closed when there are too many, and which lose their buffers when memory is short.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::time::Instant;
+
+use super::error::TcpError;
+use super::listener::ListenerId;
+use crate::stack::engine::Engine;
+use crate::stack::socket_table::SocketId;
+
+/// Connections that are closed at a time to make room.
+const MAX_EVICTIONS: usize = 16;
+
+fn is_closing(socket: Option<&Socket<'_>>) -> bool {
+    socket.is_some_and(|socket| !matches!(socket.state(), State::Established | State::CloseWait))
+}
+
+/// A connection that may have to go.
+struct Candidate {
+    id: SocketId,
+    remote: IpAddr,
+    /// When it became idle; 0 for not idle.
+    idle_since: u64,
+}
+
+impl Engine {
+    /// Takes the next waiting connection of a listener, if there is room for it; else makes room.
+    pub(super) fn accept(&mut self, id: ListenerId) -> Option<SocketId> {
+        let listener = self.tcp.listeners.get(id)?;
+        if listener.has_no_room() {
+            self.make_room(id);
+            return None;
+        }
+        let socket = listener.queue.pop_front()?;
+        listener.open += 1;
+        if let Some((connection, _)) = self.sockets.connection(socket) {
+            connection.is_accepted = true;
+        }
+        Some(socket)
+    }
+
+    /// Returns whether a peer has half of a backlog that is more than half full: the rest is for others.
+    pub(super) fn has_backlog_share(&mut self, id: ListenerId, remote: IpAddr) -> bool {
+        let Some(listener) = self.tcp.listeners.get(id) else { return true };
+        let half = listener.config.backlog.div_ceil(2);
+        if listener.queue.len() < half {
+            return false;
+        }
+        let sockets = &mut self.sockets;
+        let is_of_peer = |id: &&SocketId| {
+            sockets.connection(**id).is_some_and(|(connection, _)| connection.endpoints.remote == remote)
+        };
+        let others = listener.queue.len() - listener.queue.iter().filter(is_of_peer).count();
+        // One peer alone may have all of it.
+        others > 0 && listener.queue.len() - others >= half
+    }
+
+    /// Closes a connection of a listener, for one that waits: the one that is idle for longest; of the peers that have more
+    /// than half of all, if there are such.
+    fn make_room(&mut self, id: ListenerId) {
+        let Some(listener) = self.tcp.listeners.get(id) else { return };
+        let share = (listener.config.max_connections / 2).max(1);
+        let (Some(first), waiting) = (listener.queue.front().copied(), listener.queue.len()) else { return };
+        let Some(newcomer) = self.sockets.connection(first).map(|(connection, _)| connection.endpoints.remote) else {
+            return;
+        };
+        let mut candidates: Vec<Candidate> = Vec::new();
+        if candidates.try_reserve_exact(self.sockets.len()).is_err() {
+            return;
+        }
+        let mut evictions = 0;
+        for socket in self.sockets.ids() {
+            let Some((connection, live)) = self.sockets.connection(socket) else { continue };
+            if connection.listener != Some(id) || !connection.is_accepted {
+                continue;
+            }
+            evictions += usize::from(connection.is_evicted);
+            if !connection.is_evicted {
+                // What has arrived and was not read is a request.
+                let has_data = live.is_some_and(|socket| socket.recv_queue() > 0);
+                let idle_since = if has_data { 0 } else { connection.idle_since };
+                candidates.push(Candidate { id: socket, remote: connection.endpoints.remote, idle_since });
+            }
+        }
+        if evictions >= waiting.min(MAX_EVICTIONS) {
+            return;
+        }
+        candidates.sort_unstable_by_key(|candidate| candidate.remote);
+        let of_newcomer = candidates.iter().filter(|other| other.remote == newcomer).count();
+        let oldest_idle = |may_be: &dyn Fn(IpAddr) -> bool| {
+            let idle = candidates.iter().filter(|other| other.idle_since > 0 && may_be(other.remote));
+            idle.min_by_key(|other| other.idle_since).map(|other| other.id)
+        };
+        if of_newcomer >= share {
+            // It has its share, and may only replace its own.
+            if let Some(id) = oldest_idle(&|remote| remote == newcomer) {
+                self.evict(id);
+            }
+            return;
+        }
+        let mut peers = candidates.chunk_by(|first, second| first.remote == second.remote);
+        let greedy = peers.find(|connections| connections.len() > share).map(|connections| connections[0].remote);
+        let idle = oldest_idle(&|remote| Some(remote) == greedy).or_else(|| oldest_idle(&|_| true));
+        if let Some(id) = idle {
+            self.evict(id);
+        } else if let Some(id) = greedy.and_then(|greedy| candidates.iter().find(|other| other.remote == greedy)) {
+            let id = id.id;
+            self.abort(id);
+            if let Some((connection, _)) = self.sockets.connection(id) {
+                connection.is_evicted = true;
+            }
+        }
+    }
+
+    /// Closes an idle connection; its stream finds it closed.
+    fn evict(&mut self, id: SocketId) {
+        let now = crate::stack::engine::now();
+        let Some((connection, _)) = self.sockets.connection(id) else { return };
+        connection.is_evicted = true;
+        connection.wake();
+        if self.sockets.connection(id).is_some_and(|(_, socket)| is_closing(socket.as_deref())) {
+            // It only waits for its peer.
+            return self.abort(id);
+        }
+        if self.adopt_to_close(id, now) {
+            self.close(id);
+        } else {
+            self.send_reset(id);
+            self.finish(id, TcpError::Closed);
+        }
+    }
+
+    /// Parks the connection that is idle for longest of those with a socket, for its buffers.
+    pub(super) fn park_oldest(&mut self, now: Instant) {
+        let mut oldest: Option<(u64, SocketId)> = None;
+        for id in self.sockets.ids() {
+            let Some((connection, Some(socket))) = self.sockets.connection(id) else { continue };
+            let key = (connection.idle_since, id);
+            if connection.is_idle(socket) && key.0 > 0 && oldest.is_none_or(|(since, _)| key.0 < since) {
+                oldest = Some(key);
+            }
+        }
+        if let Some((_, id)) = oldest {
+            self.park(id, now);
+        }
+    }
+
+    /// Closes the sending side of a connection.
+    pub(in crate::stack) fn close(&mut self, id: SocketId) {
+        if let Some((_, Some(socket))) = self.sockets.connection(id) {
+            socket.close();
+            self.queue_and_wake(id);
+        }
+    }
+
+    /// Resets a connection.
+    pub(in crate::stack) fn abort(&mut self, id: SocketId) {
+        let Some((connection, socket)) = self.sockets.connection(id) else { return };
+        if connection.error.is_some() {
+            return;
+        }
+        match socket {
+            Some(socket) => {
+                connection.error = Some(TcpError::Closed);
+                Socket::abort(socket);
+            }
+            None => {
+                self.send_reset(id);
+                self.finish(id, TcpError::Closed);
+            }
+        }
+        self.queue_and_wake(id);
+    }
+}

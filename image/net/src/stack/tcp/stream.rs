@@ -1,0 +1,351 @@
+//! Asynchronous TCP connections.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+
+use smoltcp::socket::tcp::{Socket, State};
+
+use super::connection::Connection;
+use super::error::TcpError;
+use super::statistics::{TcpState, TcpStatistics};
+use crate::stack::engine::{Engine, now};
+use crate::stack::handle::Stack;
+use crate::stack::socket_table::SocketId;
+
+/// A TCP connection: accepted by a [`TcpListener`](crate::TcpListener), or opened by [`connect`](Self::connect).
+///
+/// Its two directions are independent: one task may wait to read while another, or another part of it, waits to write;
+/// [`split`](Self::split) makes two values of it. It is a reader and a writer of `embedded-io-async` 0.7.
+///
+/// Dropping it closes the connection: what was written is still sent, but if data was received and not read, the peer
+/// receives a reset. An idle connection takes no buffers: they are allocated when something arrives or is written.
+///
+/// ```
+/// use switchboard_net::{TcpConfig, TcpListener};
+/// use switchboard_net_testing::TestNetwork;
+///
+/// let mut network = TestNetwork::new();
+/// let listener = TcpListener::bind(network.stack(), 4000, TcpConfig::new(1024, 1024))?;
+/// network.group().add(async move {
+///     let stream = listener.accept().await;
+///     let mut buffer = [0; 64];
+///     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+///         buffer[..length].make_ascii_uppercase();
+///         let _ = stream.write(&buffer[..length]).await;
+///     }
+///     stream.close();
+///     stream.flush().await;
+/// });
+/// assert_eq!(network.exchange(4000, b"hello"), b"HELLO");
+/// # Ok::<_, switchboard_net::SocketError>(())
+/// ```
+pub struct TcpStream {
+    pub(super) stack: Stack,
+    pub(super) id: SocketId,
+}
+
+/// A connection and its socket, or the result of a call when there is none.
+enum Access<'e, R> {
+    Live(&'e mut Connection, &'e mut Socket<'static>),
+    Done(Poll<Result<R, TcpError>>),
+}
+
+impl TcpStream {
+    pub(super) fn new(stack: &Stack, id: SocketId) -> Self {
+        Self { stack: stack.clone(), id }
+    }
+
+    /// Waits for data and passes it to `read`, in the receive buffer. `read` returns how many bytes it has consumed, and a
+    /// result.
+    ///
+    /// The buffer is a ring: this is its first contiguous piece, and there may be more data.
+    ///
+    /// # Errors
+    /// [`TcpError::Closed`] when the peer has closed its side and all was read, or why the connection has ended.
+    pub async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, TcpError> {
+        let mut read = Some(read);
+        poll_fn(|context| {
+            let engine = &mut *self.stack.borrow_mut();
+            let (connection, socket) = match engine.reader(self.id, context) {
+                Access::Live(connection, socket) => (connection, socket),
+                Access::Done(result) => return result,
+            };
+            let Some(read) = read.take() else { return Poll::Ready(Err(TcpError::Closed)) };
+            let result = socket.recv(|data| {
+                let (length, result) = read(data);
+                (length, (length, result))
+            });
+            let Ok((length, result)) = result else { return Poll::Ready(Err(TcpError::Closed)) };
+            connection.read += length as u64;
+            connection.idle_since = 0;
+            // The peer may be waiting for the window to open.
+            engine.queue_and_wake(self.id);
+            Poll::Ready(Ok(result))
+        })
+        .await
+    }
+
+    /// Waits for data and copies it into `buffer`. Returns the number of bytes; 0 when the peer has closed its side.
+    ///
+    /// # Errors
+    /// Why the connection has ended.
+    pub async fn read(&self, buffer: &mut [u8]) -> Result<usize, TcpError> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let mut copied = 0;
+        let copy = |data: &mut [u8]| {
+            copied = data.len().min(buffer.len());
+            buffer[..copied].copy_from_slice(&data[..copied]);
+            (copied, ())
+        };
+        match self.read_with(copy).await {
+            Ok(()) => Ok(copied),
+            Err(TcpError::Closed) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for room and passes it to `write`, in the transmit buffer. `write` returns how many bytes it has written, and a
+    /// result.
+    ///
+    /// The buffer is a ring: this is its first contiguous piece, and there may be more room.
+    ///
+    /// # Errors
+    /// Why the connection has ended; [`TcpError::Closed`] when [`close`](Self::close) was called.
+    pub async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, TcpError> {
+        let mut write = Some(write);
+        poll_fn(|context| {
+            let engine = &mut *self.stack.borrow_mut();
+            let (connection, socket) = match engine.writer(self.id, context) {
+                Access::Live(connection, socket) => (connection, socket),
+                Access::Done(result) => return result,
+            };
+            let Some(write) = write.take() else { return Poll::Ready(Err(TcpError::Closed)) };
+            let result = socket.send(|room| {
+                let (length, result) = write(room);
+                (length, (length, result))
+            });
+            let Ok((length, result)) = result else { return Poll::Ready(Err(TcpError::Closed)) };
+            connection.written += length as u64;
+            engine.queue_and_wake(self.id);
+            Poll::Ready(Ok(result))
+        })
+        .await
+    }
+
+    /// Waits for room and copies as much of `data` as fits into the transmit buffer. Returns the number of bytes.
+    ///
+    /// # Errors
+    /// Why the connection has ended; [`TcpError::Closed`] when [`close`](Self::close) was called.
+    pub async fn write(&self, data: &[u8]) -> Result<usize, TcpError> {
+        let copy = |room: &mut [u8]| {
+            let length = data.len().min(room.len());
+            room[..length].copy_from_slice(&data[..length]);
+            (length, length)
+        };
+        if data.is_empty() { Ok(0) } else { self.write_with(copy).await }
+    }
+
+    /// Waits until the peer has acknowledged all that was written and the end of the data, or a reset was sent.
+    pub async fn flush(&self) {
+        poll_fn(|context| {
+            let engine = &mut *self.stack.borrow_mut();
+            let Some((_, Some(socket))) = engine.sockets.connection(self.id) else { return Poll::Ready(()) };
+            if !has_unsent(socket) {
+                return Poll::Ready(());
+            }
+            socket.register_send_waker(context.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Closes the local side: what was written is still sent, and what the peer sends is still received.
+    pub fn close(&self) {
+        let engine = &mut *self.stack.borrow_mut();
+        // Without memory for a socket, it is closed when the stream is dropped.
+        if engine.adopt(self.id, now()) || engine.adopt_to_close(self.id, now()) {
+            engine.close(self.id);
+        }
+    }
+
+    /// Resets the connection; [`flush`](Self::flush) waits until the reset was sent.
+    pub fn abort(&self) {
+        self.stack.borrow_mut().abort(self.id);
+    }
+
+    /// Marks the connection as idle until more is read: of all connections of a listener that has too many, the one that
+    /// is idle for longest is closed, and its reader finds [`TcpError::Closed`]. A server calls this between requests.
+    pub fn idle(&self) {
+        let engine = &mut *self.stack.borrow_mut();
+        engine.tcp.idle_count += 1;
+        let idle_count = engine.tcp.idle_count;
+        let Some((connection, _)) = engine.sockets.connection(self.id) else { return };
+        connection.idle_since = idle_count;
+    }
+
+    /// Returns the address and port of the peer.
+    #[must_use]
+    pub fn remote_endpoint(&self) -> Option<SocketAddr> {
+        let engine = &mut *self.stack.borrow_mut();
+        let (connection, _) = engine.sockets.connection(self.id)?;
+        Some((connection.endpoints.remote, connection.endpoints.remote_port).into())
+    }
+
+    /// Returns the address and port of this side.
+    #[must_use]
+    pub fn local_endpoint(&self) -> Option<SocketAddr> {
+        let engine = &mut *self.stack.borrow_mut();
+        let (connection, _) = engine.sockets.connection(self.id)?;
+        Some((connection.endpoints.local, connection.endpoints.local_port).into())
+    }
+
+    /// Returns the state and the counters of the connection.
+    #[must_use]
+    pub fn statistics(&self) -> TcpStatistics {
+        let engine = &mut *self.stack.borrow_mut();
+        let found = engine.sockets.connection(self.id);
+        found.map_or_else(TcpStatistics::default, |(connection, socket)| TcpStatistics {
+            state: TcpState::of(connection, socket.as_deref()),
+            received_bytes: connection.read + socket.as_ref().map_or(0, |socket| socket.recv_queue() as u64),
+            sent_bytes: connection.written,
+            unacknowledged_bytes: socket.as_ref().map_or(0, |socket| socket.send_queue()),
+            retransmissions: connection.retransmissions.into(),
+            handshake: (connection.handshake_us > 0)
+                .then(|| core::time::Duration::from_micros(connection.handshake_us.into())),
+        })
+    }
+
+    /// Returns how many bytes were written and are not acknowledged yet.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        let engine = &mut *self.stack.borrow_mut();
+        engine.sockets.connection(self.id).and_then(|(_, socket)| Some(socket?.send_queue())).unwrap_or_default()
+    }
+
+    /// Returns whether data or the end of it can be read at once.
+    pub(super) fn is_readable(&self) -> bool {
+        let engine = &mut *self.stack.borrow_mut();
+        let Some((connection, socket)) = engine.sockets.connection(self.id) else { return true };
+        let is_open = connection.error.is_none() && !connection.is_evicted;
+        socket.map_or(!is_open, |socket| socket.can_recv() || !socket.may_recv() || !is_open)
+    }
+
+    /// Returns whether something can be written, or an error found, at once.
+    pub(super) fn is_writable(&self) -> bool {
+        let engine = &mut *self.stack.borrow_mut();
+        let Some((_, Some(socket))) = engine.sockets.connection(self.id) else { return true };
+        socket.can_send() || !socket.may_send()
+    }
+}
+
+/// Returns whether a socket still has to send data, a FIN or a reset, or waits for their acknowledgement.
+fn has_unsent(socket: &Socket<'_>) -> bool {
+    let state = socket.state();
+    let has_data = socket.send_queue() > 0 && state != State::Closed;
+    let has_fin = matches!(state, State::FinWait1 | State::Closing | State::LastAck);
+    let has_reset = state == State::Closed && socket.remote_endpoint().is_some();
+    has_data || has_fin || has_reset
+}
+
+impl Engine {
+    /// Returns a connection that has data to read.
+    #[inline]
+    fn reader<R>(&mut self, id: SocketId, context: &mut Context<'_>) -> Access<'_, R> {
+        let Some((connection, socket)) = self.sockets.connection(id) else {
+            return Access::Done(Poll::Ready(Err(TcpError::Closed)));
+        };
+        let Some(socket) = socket.filter(|_| !connection.is_evicted) else {
+            let end = connection.error.or(connection.is_evicted.then_some(TcpError::Closed));
+            return Access::Done(end.map_or_else(
+                || {
+                    connection.reader = Some(context.waker().clone());
+                    Poll::Pending
+                },
+                |error| Poll::Ready(Err(error)),
+            ));
+        };
+        if socket.can_recv() {
+            return Access::Live(connection, socket);
+        }
+        if !socket.may_recv() {
+            return Access::Done(Poll::Ready(Err(connection.error.unwrap_or(TcpError::Closed))));
+        }
+        socket.register_recv_waker(context.waker());
+        Access::Done(Poll::Pending)
+    }
+
+    /// Returns a connection that has room to write.
+    #[inline]
+    fn writer<R>(&mut self, id: SocketId, context: &mut Context<'_>) -> Access<'_, R> {
+        if self.sockets.connection(id).is_some_and(|(_, socket)| socket.is_none()) && !self.adopt(id, now()) {
+            let result = match self.sockets.connection(id).map(|(connection, _)| connection) {
+                Some(connection) if connection.error.is_none() => {
+                    // Woken by the next tick, when there may be memory.
+                    connection.writer = Some(context.waker().clone());
+                    Poll::Pending
+                }
+                found => Poll::Ready(Err(found.and_then(|connection| connection.error).unwrap_or(TcpError::Closed))),
+            };
+            return Access::Done(result);
+        }
+        let Some((connection, Some(socket))) = self.sockets.connection(id) else {
+            return Access::Done(Poll::Ready(Err(TcpError::Closed)));
+        };
+        if socket.can_send() {
+            return Access::Live(connection, socket);
+        }
+        if !socket.may_send() {
+            return Access::Done(Poll::Ready(Err(connection.error.unwrap_or(TcpError::Closed))));
+        }
+        socket.register_send_waker(context.waker());
+        Access::Done(Poll::Pending)
+    }
+
+    /// Handles that a stream was dropped: the connection closes by itself.
+    pub(super) fn drop_stream(&mut self, id: SocketId) {
+        let now = now();
+        let Some((connection, socket)) = self.sockets.connection(id) else { return };
+        connection.is_orphan = true;
+        let listener = connection.listener.take().filter(|_| connection.is_accepted);
+        let is_open = connection.error.is_none();
+        let state = socket.as_ref().map(|socket| socket.state());
+        let has_unread = socket.as_ref().is_some_and(|socket| socket.recv_queue() > 0);
+        let has_reset = socket.is_some_and(|socket| state == Some(State::Closed) && has_unsent(socket));
+        if let Some(listener) = listener.and_then(|listener| self.tcp.listeners.get(listener)) {
+            listener.open = listener.open.saturating_sub(1);
+            listener.wake();
+        }
+        match state {
+            None if is_open && self.adopt_to_close(id, now) => self.close(id),
+            None if is_open && self.sockets.connection(id).is_some() => {
+                self.send_reset(id);
+                self.finish(id, TcpError::Closed);
+            }
+            // The reset is sent first.
+            Some(State::Closed) if has_reset => {}
+            None | Some(State::Closed | State::TimeWait | State::SynSent | State::SynReceived | State::Listen) => {
+                self.sockets.remove(id);
+            }
+            // The peer must not believe that it was read (RFC 2525, 2.17).
+            Some(_) if has_unread => self.abort(id),
+            Some(_) => self.close(id),
+        }
+        self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        self.stack.borrow_mut().drop_stream(self.id);
+    }
+}
+
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpStream").field("id", &self.id).finish_non_exhaustive()
+    }
+}
