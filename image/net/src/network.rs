@@ -14,6 +14,7 @@ use switchboard_runtime::system::{LocalBoxFuture, Subsystem, System};
 use crate::config::InterfaceConfig;
 use crate::interface::{Interface, Services};
 use crate::interface_state::InterfaceState;
+use crate::ipv6::Ipv6Settings;
 use crate::network_device::NetworkDevice;
 use crate::services::start_simple_services;
 use switchboard_runtime::command_line::{AddressSource, SimpleServices};
@@ -45,6 +46,8 @@ pub struct Network {
     simple_services: SimpleServices,
     /// Where the IPv4 address of the first interface comes from.
     address: AddressSource,
+    /// What is set for IPv6 on the first interface.
+    ipv6: Ipv6Settings,
     /// The function whose interface has that address: that of the first that was started.
     first: Cell<Option<Address>>,
     /// What the command line contributes to the configuration of each interface.
@@ -62,6 +65,7 @@ impl Network {
             services: OnceCell::new(),
             simple_services: system.options.services,
             address: system.options.address,
+            ipv6: Ipv6Settings::from_words(system.options.ipv6),
             config: InterfaceConfig::from_options(&system.options),
             first: Cell::new(None),
             poll_budget_ns: system.options.poll_budget_ns(),
@@ -92,8 +96,10 @@ impl Network {
         self.first.set(Some(first));
         let source = if first == card.function { self.address } else { AddressSource::Dhcp };
         let Found { function, driver, device: NetworkDevice(device) } = card;
+        let ipv6 = if first == function { self.ipv6.clone() } else { Ipv6Settings::default() };
         let state = InterfaceState::new(function, driver, device.mac(), source, self.poll_budget_ns)
-            .with_config(self.config.clone());
+            .with_config(self.config.clone())
+            .with_ipv6(ipv6);
         let simple = self.simple_services;
         let app = services.clone();
         let services: Services = Rc::new(move |group, stack| {

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  log-time=boot|utc  app=NAME
-//! ip=dhcp|A.B.C.D/N[,GATEWAY]  dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
+//! ip=dhcp|A.B.C.D/N[,GATEWAY][,X:X::X/N][,GATEWAY][,auto6|off6]
+//! dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
 //! vectors=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
 //! ```
 //!
 //! An invalid option never stops the machine: it keeps its default, and a [`Warning`] names what is allowed.
 
+mod ipv6;
 mod lists;
 
 use core::fmt;
@@ -19,6 +21,7 @@ use switchboard_drivers::hotplug::GRACE_MS;
 
 use self::lists::is_label;
 
+pub use self::ipv6::{Ipv6Word, Ipv6Words};
 pub use self::lists::{AddressList, NameList};
 
 /// About as long as a halted emulated CPU takes to wake; see [`HaltPolling`](crate::halt_polling::HaltPolling).
@@ -35,7 +38,7 @@ const OPTIONS: [(&str, &str); 14] = [
     ("log", "off, error, warn, info, debug or trace"),
     ("log-time", "boot or utc: the time of log lines"),
     ("app", "the name of an app"),
-    ("ip", "dhcp or A.B.C.D/N[,GATEWAY] with N from 0 to 32"),
+    ("ip", "dhcp or A.B.C.D/N[,GATEWAY] with N from 0 to 32, and X:X::X/N, GATEWAY, auto6 or off6 for IPv6"),
     ("dns", "addresses of DNS servers, with commas between them"),
     ("search", "domains, with commas between them, that names without a dot are looked up in"),
     ("hostname", "a name of letters, digits and hyphens, up to 63, which is also announced as NAME.local"),
@@ -134,6 +137,8 @@ pub struct Options<'a> {
     pub app: &'a str,
     /// The source of every interface's IPv4 address.
     pub address: AddressSource,
+    /// What `ip=` has about IPv6 on the first interface.
+    pub ipv6: Ipv6Words<'a>,
     /// The DNS servers, instead of those that the network offers.
     pub dns_servers: AddressList<'a>,
     /// The search domains, instead of those that the network offers.
@@ -172,6 +177,7 @@ impl Default for Options<'_> {
             log_time: LogTime::default(),
             app: "",
             address: AddressSource::Dhcp,
+            ipv6: Ipv6Words::default(),
             dns_servers: AddressList::default(),
             search_domains: NameList::default(),
             hostname: "",
@@ -286,7 +292,7 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
             };
         }
         "app" if !value.is_empty() => options.app = value,
-        "ip" => options.address = parse_address(value)?,
+        "ip" => (options.address, options.ipv6) = parse_addresses(value)?,
         "dns" => options.dns_servers = AddressList::parse(value)?,
         "search" => options.search_domains = NameList::parse(value)?,
         "hostname" => options.hostname = Some(value).filter(|name| is_label(name))?,
@@ -301,17 +307,21 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
     Some(())
 }
 
-fn parse_address(value: &str) -> Option<AddressSource> {
-    if value == "dhcp" {
-        return Some(AddressSource::Dhcp);
-    }
-    let (network, gateway) = match value.split_once(',') {
-        Some((network, gateway)) => (network, Some(gateway.parse().ok()?)),
-        None => (value, None),
+/// Splits the words of `ip=` by their protocol: the source of the IPv4 address, which is DHCP if there is none, and those
+/// of IPv6.
+fn parse_addresses(value: &str) -> Option<(AddressSource, Ipv6Words<'_>)> {
+    let ipv6 = Ipv6Words::parse(value)?;
+    let mut words = value.split(',').filter(|word| !Ipv6Words::is_ipv6(word));
+    let source = match words.next() {
+        None | Some("dhcp") => AddressSource::Dhcp,
+        Some(network) => {
+            let (address, prefix) = network.split_once('/')?;
+            let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
+            let gateway = words.next().map(str::parse).transpose().ok()?;
+            AddressSource::Static { address: address.parse().ok()?, prefix, gateway }
+        }
     };
-    let (address, prefix) = network.split_once('/')?;
-    let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
-    Some(AddressSource::Static { address: address.parse().ok()?, prefix, gateway })
+    words.next().is_none().then_some((source, ipv6))
 }
 
 #[cfg(test)]

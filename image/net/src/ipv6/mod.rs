@@ -30,6 +30,7 @@ use core::net::Ipv6Addr;
 
 use smoltcp::time::Instant;
 use switchboard::config::Address;
+use switchboard_runtime::command_line::{Ipv6Word, Ipv6Words};
 
 use self::addresses::Addresses;
 use self::advertised::Advertised;
@@ -74,6 +75,16 @@ pub struct Ipv6Settings {
 }
 
 impl Ipv6Settings {
+    /// Returns what the words of the option `ip=` set.
+    pub(crate) fn from_words(words: Ipv6Words<'_>) -> Self {
+        words.iter().fold(Self::default(), |settings, word| match word {
+            Ipv6Word::Address(address, prefix_length) => settings.with_address(address, prefix_length),
+            Ipv6Word::Gateway(gateway) => settings.with_gateway(gateway),
+            Ipv6Word::Off => Self { is_off: true, ..settings },
+            _ => settings,
+        })
+    }
+
     /// Adds an address with the length of its prefix.
     #[must_use]
     pub fn with_address(mut self, address: Ipv6Addr, prefix_length: u8) -> Self {
