@@ -84,7 +84,9 @@ async fn wait_for_change(stack: &Stack, mut version: u64, servers: &[IpAddr], wa
         }
     };
     match wait {
-        Some(wait) => drop(select(changed, Timer::after(wait)).await),
+        Some(wait) => {
+            select(changed, Timer::after(wait)).await;
+        }
         None => changed.await,
     }
 }

@@ -15,6 +15,8 @@ mod hello;
 #[cfg(feature = "demos")]
 mod hotplug;
 #[cfg(feature = "demos")]
+mod lookup;
+#[cfg(feature = "demos")]
 mod power;
 #[cfg(feature = "demos")]
 mod reflect;
@@ -49,6 +51,8 @@ pub const APPS: &[App] = &[
     App::new("removal", &removal::run),
     #[cfg(feature = "demos")]
     App::new("rest", &rest::run),
+    #[cfg(feature = "demos")]
+    App::new("lookup", &lookup::run),
     #[cfg(feature = "demos")]
     App::new("hello", &hello::run),
 ];
