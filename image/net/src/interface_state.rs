@@ -12,7 +12,7 @@ use switchboard::config::Address;
 use switchboard_runtime::command_line::AddressSource;
 use switchboard_runtime::mark::mark;
 
-use crate::config::{ConfigParts, ConfigSource, InterfaceConfig, log_changes};
+use crate::config::{ConfigParts, ConfigSource, InterfaceConfig, LogLimit, log_changes};
 use crate::ipv6::Ipv6Settings;
 use crate::mac::Mac;
 use crate::marks::READY;
@@ -47,6 +47,7 @@ pub struct InterfaceState {
     pub traffic: Traffic,
     is_up: Cell<bool>,
     config: RefCell<ConfigParts>,
+    log_limit: LogLimit,
     /// Counts the changes of the configuration.
     config_version: Cell<u64>,
     /// The name on the link by multicast DNS.
@@ -75,6 +76,7 @@ impl InterfaceState {
             traffic: Traffic::default(),
             is_up: Cell::new(false),
             config: RefCell::default(),
+            log_limit: LogLimit::default(),
             config_version: Cell::new(0),
             local_name: RefCell::default(),
             config_wakers: RefCell::default(),
@@ -187,7 +189,9 @@ impl InterfaceState {
         if new.is_configured() && !old.is_configured() {
             mark::<READY>();
         }
-        log_changes(self.function, &old, &new);
+        if self.log_limit.take(embassy_time::Instant::now()) {
+            log_changes(self.function, &old, &new);
+        }
         self.config_version.set(self.config_version.get() + 1);
         self.config_wakers.borrow_mut().drain(..).for_each(Waker::wake);
         true

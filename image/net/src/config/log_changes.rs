@@ -1,10 +1,44 @@
 //! The log lines of a configuration's changes.
 
+use core::cell::Cell;
 use core::fmt;
 
+use embassy_time::{Duration, Instant};
 use switchboard::config::Address;
 
 use super::InterfaceConfig;
+
+/// Changes that are logged at once after a quiet time, and the time in which another is earned: peers can cause changes.
+const BURST: u32 = 16;
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The limit of changes that are logged.
+#[derive(Debug)]
+pub(crate) struct LogLimit {
+    left: Cell<u32>,
+    filled_at: Cell<Instant>,
+}
+
+impl Default for LogLimit {
+    fn default() -> Self {
+        Self { left: Cell::new(BURST), filled_at: Cell::new(Instant::MIN) }
+    }
+}
+
+impl LogLimit {
+    /// Takes one change. Returns whether to log it.
+    pub(crate) fn take(&self, now: Instant) -> bool {
+        let earned = (now - self.filled_at.get()).as_ticks() / INTERVAL.as_ticks();
+        if earned > 0 {
+            self.filled_at.set(now);
+            let earned = u32::try_from(earned).unwrap_or(BURST);
+            self.left.set(self.left.get().saturating_add(earned).min(BURST));
+        }
+        let is_logged = self.left.get() > 0;
+        self.left.set(self.left.get().saturating_sub(1));
+        is_logged
+    }
+}
 
 /// Logs what `new` has and `old` had not, and the addresses that were lost.
 pub(crate) fn log_changes(function: Address, old: &InterfaceConfig, new: &InterfaceConfig) {
@@ -48,5 +82,20 @@ impl<T: fmt::Display> fmt::Display for Commas<'_, T> {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{item}")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_without_end_are_logged_at_a_bounded_rate() {
+        let limit = LogLimit::default();
+        let logged = |from, to| (from..to).filter(|ms| limit.take(Instant::from_millis(*ms))).count();
+        assert_eq!(logged(0, 1000), 16);
+        // Fifty seconds.
+        assert!((9..=11).contains(&logged(1000, 51_000)));
+        assert_eq!(logged(1_000_000, 1_001_000), 16);
     }
 }
