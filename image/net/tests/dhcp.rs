@@ -56,8 +56,11 @@ impl Host {
         Self { clock, stack, peer, link }
     }
 
+    /// Returns the IPv4 addresses.
     fn addresses(&self) -> Vec<String> {
-        self.stack.state().config().addresses.iter().map(ToString::to_string).collect()
+        let config = self.stack.state().config();
+        let ipv4 = config.addresses.iter().filter(|address| address.address.is_ipv4());
+        ipv4.map(ToString::to_string).collect()
     }
 
     /// Steps for so many milliseconds, or until the stack sends a DHCP message.

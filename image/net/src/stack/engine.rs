@@ -227,7 +227,10 @@ impl Engine {
     pub(super) fn update_address(&mut self, sender: &mut FrameSender<'_, '_>, state: &InterfaceState, now: Instant) {
         if let Some(InterfaceConfig { addresses, routes, .. }) = self.address.static_config(state.is_up()) {
             let source = ConfigSource::CommandLine;
-            self.set_config(source, InterfaceConfig { addresses, routes, ..state.config_part(source) }, state, now);
+            let mut part = state.config_part(source);
+            part.addresses.extend(addresses);
+            part.routes.extend(routes);
+            self.set_config(source, part, state, now);
         }
         self.update_ipv6_config(state);
         while let Some(client) = self.address.dhcp_client().filter(|_| sender.has_room()) {
