@@ -31,7 +31,7 @@ pub struct TakesBody;
 /// Converts an argument, or returns the response that its error is.
 macro_rules! convert {
     ($kind:ty, $request:ident) => {
-        match <$kind>::from_request(&mut $request) {
+        match <$kind>::from_request($request) {
             Ok(value) => value,
             Err(response) => return Answer::Now(response),
         }
@@ -39,14 +39,15 @@ macro_rules! convert {
 }
 
 macro_rules! handlers {
-    ($($argument:ident)*) => {
+    ($($argument:ident $name:ident)*) => {
         impl<S: 'static, F, R: IntoResponse, $($argument,)*> Handler<S, (AnswersNow, R, $($argument,)*)> for F
         where
             F: Fn($($argument,)*) -> R + 'static,
             $($argument: FromRequest<S>,)*
         {
-            #[allow(unused_mut, unused_variables, reason = "there may be no arguments")]
             fn answer(&self, mut request: RoutedRequest<'_, S>, _body_limit: usize) -> Answer {
+                let request = &mut request;
+                let _ = &request;
                 Answer::Now(self($(convert!($argument, request),)*).into_response())
             }
         }
@@ -57,8 +58,9 @@ macro_rules! handlers {
             R: Future<Output: IntoResponse> + 'static,
             $($argument: FromRequest<S>,)*
         {
-            #[allow(unused_mut, unused_variables, reason = "there may be no arguments")]
             fn answer(&self, mut request: RoutedRequest<'_, S>, _body_limit: usize) -> Answer {
+                let request = &mut request;
+                let _ = &request;
                 let response = self($(convert!($argument, request),)*);
                 Answer::later(async { response.await.into_response() })
             }
@@ -70,16 +72,16 @@ macro_rules! handlers {
             R: Future<Output: IntoResponse> + 'static,
             $($argument: FromRequest<S> + 'static,)*
         {
-            #[allow(unused_mut, non_snake_case, reason = "there may be no arguments; they are named as their types")]
             fn answer(&self, mut request: RoutedRequest<'_, S>, body_limit: usize) -> Answer {
-                $(let $argument = convert!($argument, request);)*
+                let request = &mut request;
+                $(let $name = convert!($argument, request);)*
                 if let Err(response) = B::check(request.request) {
                     return Answer::Now(response);
                 }
                 let (handler, body) = (self.clone(), request.request.body());
                 Answer::later(async move {
                     match B::from_body(body, body_limit).await {
-                        Ok(body) => handler($($argument,)* body).await.into_response(),
+                        Ok(body) => handler($($name,)* body).await.into_response(),
                         Err(response) => Response::into_response(response),
                     }
                 })
@@ -89,8 +91,8 @@ macro_rules! handlers {
 }
 
 handlers! {}
-handlers! { A1 }
-handlers! { A1 A2 }
-handlers! { A1 A2 A3 }
-handlers! { A1 A2 A3 A4 }
-handlers! { A1 A2 A3 A4 A5 }
+handlers! { A1 a1 }
+handlers! { A1 a1 A2 a2 }
+handlers! { A1 a1 A2 a2 A3 a3 }
+handlers! { A1 a1 A2 a2 A3 a3 A4 a4 }
+handlers! { A1 a1 A2 a2 A3 a3 A4 a4 A5 a5 }

@@ -46,3 +46,52 @@ fn a_body_has_a_minimum_rate() {
     let (response, seconds) = drip(ignored, "x", 1000);
     assert!(response.ends_with("ignored") && seconds < 12, "{seconds}: {response}");
 }
+
+/// Opens connections, sends the same on each, and returns them.
+fn open(network: &mut TestNetwork, count: usize, request: &[u8]) -> Vec<switchboard_net_testing::Connection> {
+    let mut connections = Vec::new();
+    for _ in 0..count {
+        let connection = network.connect(8080);
+        for _ in 0..5 {
+            network.step();
+        }
+        network.send(connection, request);
+        connections.push(connection);
+    }
+    for _ in 0..20 {
+        network.step();
+    }
+    connections
+}
+
+/// Returns whether a newcomer is served within a second.
+fn is_served(network: &mut TestNetwork) -> bool {
+    let newcomer = network.connect(8080);
+    for _ in 0..1000 {
+        network.step();
+        if network.is_connected(newcomer) {
+            network.send(newcomer, b"GET / HTTP/1.0\r\n\r\n");
+            break;
+        }
+    }
+    let mut received = Vec::new();
+    for _ in 0..1000 {
+        network.step();
+        received.extend(network.receive(newcomer));
+    }
+    received.ends_with(b"root")
+}
+
+#[test]
+fn idle_connections_make_room() {
+    for request in
+        [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"", b"GET / HTTP/1.1\r\nHost: ", b"POST /echo HTTP/1.1\r\n"]
+    {
+        let mut network = TestNetwork::new();
+        crate::Server::new(8080, &Small).max_connections(40).serve(network.group(), network.stack());
+        open(&mut network, 60, request);
+        for _ in 0..3 {
+            assert!(is_served(&mut network), "{}", request.escape_ascii());
+        }
+    }
+}
