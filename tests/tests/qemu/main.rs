@@ -24,6 +24,7 @@ mod proxy;
 mod raw;
 mod redzone;
 mod removal;
+mod rest;
 mod services;
 mod storm;
 mod teardown;
