@@ -5,6 +5,7 @@
 
 mod dhcp;
 mod ip;
+mod ipv6;
 mod limits;
 mod linux;
 mod long;

@@ -22,6 +22,8 @@ pub(crate) const LISTENER_QUERY: u8 = 130;
 /// Of [`UNREACHABLE`]: no socket has the port.
 pub(crate) const PORT_UNREACHABLE: u8 = 4;
 const HEADERS: usize = PAYLOAD + 8;
+/// [`IPV6_HEADER`], in the type of a packet's length.
+const IPV6_HEADER_BYTES: u16 = 40;
 
 /// Errors that are sent: so many at once, and then one for each interval (RFC 4443, 2.4, f).
 const BURST: u32 = 10;
@@ -76,6 +78,8 @@ pub(crate) struct IcmpError {
     pub(crate) remote: SocketAddr,
     /// Of a TCP segment; a forged error does not know it (RFC 5927, 4.1).
     pub(crate) sequence_number: u32,
+    /// The length of the packet that could not be delivered.
+    pub(crate) packet_bytes: u16,
 }
 
 /// Parses an error message, from its type on; `None` if it is no error, or not about a segment or a datagram.
@@ -109,7 +113,9 @@ pub(crate) fn flow_of(packet: &[u8]) -> Option<IcmpError> {
     let end = |at, port| Some(SocketAddr::new(IpAddr::V6(address_at(packet, at)?), u16_at(payload, port)?));
     let (local, remote) = (end(8, offset)?, end(24, offset + 2)?);
     let sequence_number = u32_at(payload, offset + 4)?;
-    Some(IcmpError { kind: ErrorKind::Unreachable, protocol, local, remote, sequence_number })
+    // What is quoted may be cut: the header has the length.
+    let packet_bytes = u16_at(packet, 4)?.saturating_add(IPV6_HEADER_BYTES);
+    Some(IcmpError { kind: ErrorKind::Unreachable, protocol, local, remote, sequence_number, packet_bytes })
 }
 
 /// An error to send.

@@ -41,6 +41,7 @@ use self::reassembly::Reassembly;
 use self::routers::Routers;
 use self::waiting::Waiting;
 
+pub(crate) use self::icmp::{ErrorKind, IcmpError};
 pub(crate) use self::receive::Received;
 
 /// Later than any time.

@@ -110,8 +110,7 @@ impl Ipv6 {
         icmp::fragment(frame, mtu, identification, &mut |part| push_bounded(pending, part));
     }
 
-    /// Takes a frame that was dropped since its next hop does not answer.
-    #[cfg_attr(not(test), expect(dead_code, reason = "sockets do not take errors yet"))]
+    /// Takes the error about a packet that was dropped since its next hop does not answer.
     pub(crate) fn take_failed(&mut self) -> Option<icmp::IcmpError> {
         core::iter::from_fn(|| self.failed.pop_front()).find_map(|frame| icmp::flow_of(frame.get(ETHERNET_HEADER..)?))
     }

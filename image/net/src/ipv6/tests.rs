@@ -6,7 +6,6 @@ use core::task::{Context, Waker};
 use smoltcp::time::Duration;
 
 use super::frame::{ControlFrame, Endpoints, PAYLOAD, address_at};
-use super::icmp::ErrorKind;
 use super::output::NextHop;
 use super::*;
 use crate::config::{ConfigSource, InterfaceConfig};
@@ -372,6 +371,7 @@ fn errors_about_own_packets_are_for_their_sockets() {
     let frame = ControlFrame::icmpv6(&from_router(GLOBAL), 64, &message).expect("it fits");
     let (Received::Error(error), _) = link.receive(frame.as_bytes()) else { panic!("an error") };
     assert_eq!((error.kind, error.remote.to_string().as_str()), (ErrorKind::TooBig(1300), "[2001:db9::1]:2000"));
+    assert_eq!(usize::from(error.packet_bytes), packet.as_bytes().len() - 14);
 }
 
 #[test]

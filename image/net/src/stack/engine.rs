@@ -172,6 +172,7 @@ impl Engine {
         let has_more = self.send_sockets(sender, now);
         self.send_controls(sender, now);
         self.link.poll(sender, now);
+        self.ipv6_failures(now);
         has_more
     }
 

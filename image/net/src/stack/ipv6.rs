@@ -8,15 +8,18 @@ use super::checksum;
 use super::device::IngressDevice;
 use super::engine::{Engine, now};
 use super::socket_table::Entry;
+use super::tcp::{Endpoints, IcmpError, IcmpErrorKind};
 use crate::config::ConfigSource;
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
-use crate::ipv6::{MDNS, Received};
+use crate::ipv6::{ErrorKind, MDNS, Received};
 use crate::link::ethernet::ETHERNET_HEADER;
-use crate::link::ipv4::PROTOCOL_UDP;
+use crate::link::ipv4::{PROTOCOL_TCP, PROTOCOL_UDP};
 use crate::link::{DropReason, ReplySender};
 use crate::segment::Segment;
 
+/// The minimum of what each link carries (RFC 8200, 5).
+const MIN_MTU: u16 = 1280;
 /// The UDP port of multicast DNS (RFC 6762, 3).
 const MDNS_PORT: u16 = 5353;
 
@@ -27,8 +30,34 @@ impl Engine {
             Received::Done => {}
             Received::Packet(range) => self.receive_ipv6_packet(&mut frame[range], reply, now),
             Received::Reassembled(mut frame) => self.receive_ipv6_packet(&mut frame[ETHERNET_HEADER..], reply, now),
-            // Errors are for the sockets, which do not take them yet.
-            Received::Error(_) => {}
+            Received::Error(error) => self.ipv6_error(&error, now),
+        }
+    }
+
+    /// Handles an error about a packet that this host has sent. Those about datagrams have no receiver.
+    fn ipv6_error(&mut self, error: &crate::ipv6::IcmpError, now: Instant) {
+        if error.protocol != PROTOCOL_TCP {
+            return;
+        }
+        let (local, remote) = (error.local, error.remote);
+        let endpoints =
+            Endpoints { local: local.ip(), remote: remote.ip(), local_port: local.port(), remote_port: remote.port() };
+        let kind = match error.kind {
+            ErrorKind::Unreachable | ErrorKind::TimeExceeded => IcmpErrorKind::Unreachable,
+            ErrorKind::PortUnreachable | ErrorKind::Problem => IcmpErrorKind::Refused,
+            // No path of IPv6 is shorter than the minimum (RFC 8201, 4).
+            ErrorKind::TooBig(bytes) => {
+                IcmpErrorKind::TooLong { max_bytes: u16::try_from(bytes).unwrap_or(u16::MAX).max(MIN_MTU) }
+            }
+        };
+        let (sequence, packet_bytes) = (error.sequence_number, error.packet_bytes);
+        self.tcp_icmp_error(&IcmpError { endpoints, sequence, packet_bytes, kind }, now);
+    }
+
+    /// Handles the packets whose next hop does not answer.
+    pub(super) fn ipv6_failures(&mut self, now: Instant) {
+        while let Some(error) = self.link.ipv6.take_failed() {
+            self.ipv6_error(&error, now);
         }
     }
 
