@@ -14,13 +14,12 @@ use crate::site::Site;
 ///
 /// | Limit | |
 /// |---|---|
-/// | the next request of a connection | begins within 15 s |
+/// | first request of a connection, next one | begins within 10 s, 15 s |
 /// | a head | 16 KiB and 128 headers, complete within 10 s of its first byte, else 408 |
 /// | a target | 8000 bytes, else 414 |
 /// | a body | 200 B/s while it is waited for, in each 15 s |
 /// | the handler, until its response begins | 15 s without the time for the body, else 503 |
 /// | a response | 100 B/s while it waits for room, in each two minutes |
-/// | connections | 384; when room gets scarce, idle ones are closed, and those of a peer with more than a quarter of them |
 /// | a body that was not read | 64 KiB within 5 s are skipped, else the connection is closed |
 ///
 /// ```
@@ -109,15 +108,12 @@ impl Server {
     ) {
         let (site, counters) = (self.site, self.counters.unwrap_or_else(HttpCounters::leak));
         let deadlines = Rc::new(Deadlines::new(self.service.max_connections, self.handler_seconds));
-        // As many as may arrive together find room.
-        let spare = self.service.backlog.min(self.service.max_connections / 2);
         let timer = deadlines.clone();
         group.add(async move { timer.run().await });
         self.service.start(group, stack, async move |socket: &Rc<TcpStream>| {
             let _open = OpenConnection::new(counters);
             let Some(transport) = accept(socket).await else { return };
             let connection = Connection::new(transport, &deadlines);
-            deadlines.make_room(spare);
             connection::serve(&connection, site, counters).await;
             deadlines.remove(&*connection);
         });

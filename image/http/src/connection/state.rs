@@ -10,12 +10,14 @@ use core::task::{Context, Poll, Waker};
 use switchboard_net::Disconnected;
 
 use super::activity::{Activity, MinProgress};
-use super::deadlines::{Deadlines, Dispensability, Rank, Tick};
+use super::deadlines::{Deadlines, Tick};
 use super::transport::{self, ByteStream, StreamError, Transport};
 use crate::request::{Framing, RequestError};
 use crate::response::{DateHeader, Response};
 
-/// For the next request of a connection to begin, also the first one: the one that expires first has waited longest.
+/// For the first request of a connection to begin.
+const FIRST_REQUEST_SECONDS: u64 = 10;
+/// For the next request of a connection to begin.
 const KEEP_ALIVE_SECONDS: u64 = 15;
 /// For a whole head, from its first byte on.
 const HEAD_SECONDS: u64 = 10;
@@ -33,9 +35,7 @@ const MAX_FLUSH_STALLS: u8 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Before the first request.
-    Fresh,
-    /// Between requests. Responses that need no waiting lead to it at once.
+    /// Between requests. Responses that need no waiting leave it so.
     Idle,
     /// A head has begun.
     Head,
@@ -78,8 +78,8 @@ impl<T: Transport + 'static> Connection<T> {
         let connection = Rc::new(Self {
             transport,
             deadlines: deadlines.clone(),
-            phase: Cell::new(Phase::Fresh),
-            deadline: Cell::new(deadlines.after(KEEP_ALIVE_SECONDS)),
+            phase: Cell::new(Phase::Idle),
+            deadline: Cell::new(deadlines.after(FIRST_REQUEST_SECONDS)),
             reads: Activity::default(),
             writes: Activity::default(),
             flush: Cell::new((usize::MAX, 0)),
@@ -98,7 +98,6 @@ impl<T: Transport> Connection<T> {
     /// Begins to wait for the next request, after a response that needed no waiting.
     #[inline]
     pub(super) fn set_idle(&self) {
-        self.phase.set(Phase::Idle);
         self.deadline.set(self.deadlines.after(KEEP_ALIVE_SECONDS));
         self.transport.idle();
     }
@@ -118,7 +117,7 @@ impl<T: Transport> Connection<T> {
 
     /// Begins the deadline of a head, unless it runs already.
     pub(super) fn begin_head(&self) {
-        if matches!(self.phase.get(), Phase::Fresh | Phase::Idle) {
+        if self.phase.get() == Phase::Idle {
             self.begin(Phase::Head, HEAD_SECONDS);
         }
     }
@@ -219,7 +218,7 @@ impl<T: Transport> Tick for Connection<T> {
     fn tick(&self, now: u64) -> bool {
         let has_expired = now >= self.deadline.get();
         match self.phase.get() {
-            Phase::Fresh | Phase::Idle if has_expired => self.idle_expired(),
+            Phase::Idle if has_expired => self.idle_expired(),
             Phase::Head if has_expired => self.head_expired(),
             Phase::Skipping if has_expired => self.close(),
             Phase::Closing if has_expired => {
@@ -244,28 +243,6 @@ impl<T: Transport> Tick for Connection<T> {
             _ => {}
         }
         true
-    }
-
-    fn dispensability(&self) -> Option<Dispensability> {
-        let rank = match self.phase.get() {
-            Phase::Closing => return None,
-            Phase::Idle if self.transport.queued_bytes() == 0 => Rank::Idle,
-            Phase::Head => Rank::Head,
-            Phase::Fresh => Rank::Fresh,
-            Phase::Idle | Phase::Skipping => Rank::Waiting,
-            Phase::Handling | Phase::Responding if self.reads.is_waiting() || self.writes.is_waiting() => Rank::Waiting,
-            Phase::Handling | Phase::Responding | Phase::Upgraded => Rank::Working,
-        };
-        Some(Dispensability { peer: self.transport.peer().map(|peer| peer.ip()), rank, deadline: self.deadline.get() })
-    }
-
-    fn evict(&self) {
-        if self.phase.get() == Phase::Idle && self.transport.queued_bytes() == 0 {
-            self.transport.close();
-        } else {
-            self.transport.abort();
-        }
-        self.begin(Phase::Closing, CLOSE_SECONDS);
     }
 }
 
