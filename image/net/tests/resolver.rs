@@ -228,6 +228,28 @@ fn answers_to_other_queries_are_ignored() {
 }
 
 #[test]
+fn answers_that_were_cut_short_are_asked_for_over_tcp() {
+    let (mut network, resolver, log) = network(&[SERVER], |_, bytes| bytes[2] |= 2);
+    let requests = Log::default();
+    let received = requests.clone();
+    network.serve_streams(53, move |request| {
+        let (length, query) = request.split_first_chunk::<2>().expect("a length");
+        assert_eq!(usize::from(u16::from_be_bytes(*length)), query.len(), "in one segment");
+        let query = Message::from_octets(query).expect("a query");
+        let asked = query.sole_question().expect("a question").qname().to_string();
+        received.borrow_mut().push(asked);
+        let answer = answer(&query, |_| {});
+        let length = u16::try_from(answer.len()).expect("a short answer");
+        [&length.to_be_bytes()[..], &answer].concat()
+    });
+    assert_eq!(lookup(&mut network, &resolver, "host.example"), Ok(vec![ADDRESS.into()]));
+    assert_eq!(lookup(&mut network, &resolver, "alias.example"), Ok(vec![ADDRESS.into()]));
+    assert_eq!(lookup(&mut network, &resolver, "missing.example."), Err(ResolveError::NotFound));
+    assert_eq!(requests.take(), ["host.example", "alias.example", "missing.example"]);
+    assert_eq!(log.take().len(), 3);
+}
+
+#[test]
 fn arbitrary_answers_are_harmless() {
     let state = RefCell::new(1_u32);
     let random = move || {

@@ -11,7 +11,7 @@ use domain::dep::octseq::array::Array;
 use domain::rdata::{A, Aaaa, Cname, Ptr, Soa};
 
 /// Room for a query: a header, the longest name, type and class.
-const MAX_QUERY_BYTES: usize = 12 + 255 + 4;
+pub(super) const MAX_QUERY_BYTES: usize = 12 + 255 + 4;
 /// Aliases that are followed in one answer.
 const MAX_ALIASES: usize = 8;
 /// Addresses that are taken from an answer.

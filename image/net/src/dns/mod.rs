@@ -6,6 +6,7 @@ mod error;
 mod message;
 mod nal;
 mod resolver;
+mod tcp;
 mod transport;
 
 use alloc::vec::Vec;

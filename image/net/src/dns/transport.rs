@@ -22,7 +22,10 @@ pub(super) async fn ask_server(
     timeout: Duration,
 ) -> Result<Answer, ResolveError> {
     let server = SocketAddr::new(server, DNS_PORT);
-    over_udp(stack, server, query, timeout, |from| from == server).await
+    match over_udp(stack, server, query, timeout, |from| from == server).await? {
+        Answer::Truncated => Ok(super::tcp::ask(stack, server, query, timeout).await),
+        answer => Ok(answer),
+    }
 }
 
 /// Asks all hosts of the link for a name in `local`, from a port of its own, to which they answer directly (RFC 6762, 6.7).

@@ -25,10 +25,15 @@ pub(crate) struct Client {
     server: IpAddr,
     /// The sockets that answer datagrams.
     services: Vec<(SocketHandle, DatagramService)>,
+    /// The sockets that answer what they receive on connections, with their ports.
+    stream_services: Vec<(SocketHandle, u16, StreamService)>,
 }
 
 /// Returns the answers to a datagram.
 pub(crate) type DatagramService = Box<dyn FnMut(&[u8]) -> Vec<Vec<u8>>>;
+
+/// Returns the answer to a piece of a stream.
+pub(crate) type StreamService = Box<dyn FnMut(&[u8]) -> Vec<u8>>;
 
 fn now() -> Instant {
     Instant::from_micros(i64::try_from(clock::now_us()).expect("a test is shorter"))
@@ -44,7 +49,14 @@ impl Client {
                 own.push(IpCidr::new(address.into(), prefix)).expect("room for two");
             }
         });
-        Self { card, interface, sockets: SocketSet::new(vec![]), server, services: Vec::new() }
+        Self {
+            card,
+            interface,
+            sockets: SocketSet::new(vec![]),
+            server,
+            services: Vec::new(),
+            stream_services: Vec::new(),
+        }
     }
 
     /// Receives and sends frames.
@@ -58,6 +70,28 @@ impl Client {
                 }
             }
         }
+        self.poll_streams();
+    }
+
+    /// Answers what arrives on connections to `port`, one at a time.
+    pub(crate) fn serve_streams(&mut self, port: u16, answer: StreamService) {
+        self.stream_services.push((self.sockets.add(tcp_socket()), port, answer));
+    }
+
+    fn poll_streams(&mut self) {
+        for (handle, port, answer) in &mut self.stream_services {
+            let socket = self.sockets.get_mut::<tcp::Socket<'_>>(*handle);
+            if socket.state() == tcp::State::Closed {
+                socket.listen(*port).expect("a valid port");
+            }
+            while socket.can_recv() {
+                let data = socket.recv(|data| (data.len(), data.to_vec())).expect("it can receive");
+                socket.send_slice(&answer(&data)).expect("it can send");
+            }
+            if socket.state() == tcp::State::CloseWait {
+                socket.close();
+            }
+        }
     }
 
     /// Answers datagrams to `port`.
@@ -67,8 +101,7 @@ impl Client {
     }
 
     pub(crate) fn connect(&mut self, port: u16, local_port: u16) -> Connection {
-        let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
-        let mut socket = tcp::Socket::new(buffer(), buffer());
+        let mut socket = tcp_socket();
         socket.connect(self.interface.context(), (self.server, port), local_port).expect("a valid address");
         Connection(self.sockets.add(socket))
     }
@@ -92,6 +125,11 @@ impl Client {
         let (datagram, _) = self.sockets.get_mut::<udp::Socket<'_>>(handle).recv().ok()?;
         Some(datagram.to_vec())
     }
+}
+
+fn tcp_socket() -> tcp::Socket<'static> {
+    let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
+    tcp::Socket::new(buffer(), buffer())
 }
 
 fn udp_socket(port: u16) -> udp::Socket<'static> {

@@ -181,6 +181,12 @@ impl TestNetwork {
         self.client.serve_datagrams(port, Box::new(answer));
     }
 
+    /// Has the client accept connections to `port`, one at a time, and answer each piece that arrives with what `answer`
+    /// returns.
+    pub fn serve_streams(&mut self, port: u16, answer: impl FnMut(&[u8]) -> Vec<u8> + 'static) {
+        self.client.serve_streams(port, Box::new(answer));
+    }
+
     /// Connects to `port`, sends `request`, closes that side, and returns what the stack sends until it closes too.
     ///
     /// # Panics
