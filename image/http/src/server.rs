@@ -20,6 +20,7 @@ use crate::site::Site;
 /// | a body | 200 B/s while it is waited for, in each 15 s |
 /// | the handler, until its response begins | 15 s without the time for the body, else 503 |
 /// | a response | 100 B/s while it waits for room, in each two minutes |
+/// | connections | 384, of one peer at most half; idle ones are closed to make room |
 /// | a body that was not read | 64 KiB within 5 s are skipped, else the connection is closed |
 ///
 /// ```

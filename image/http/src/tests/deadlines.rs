@@ -84,9 +84,7 @@ fn is_served(network: &mut TestNetwork) -> bool {
 
 #[test]
 fn idle_connections_make_room() {
-    for request in
-        [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"", b"GET / HTTP/1.1\r\nHost: ", b"POST /echo HTTP/1.1\r\n"]
-    {
+    for request in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b""] {
         let mut network = TestNetwork::new();
         crate::Server::new(8080, &Small).max_connections(40).serve(network.group(), network.stack());
         open(&mut network, 60, request);
