@@ -162,12 +162,12 @@ impl FileRequest {
         let response = match &*ranges {
             [] => {
                 let body = FileBody::open([part(0..file.size)].into(), file.size, &self.log_limit).await?;
-                Response::stream(StatusCode::OK, content_type, file.size, body)
+                body.into_response(StatusCode::OK, content_type, file.size)
             }
             [range] => {
                 let length = range.end - range.start;
                 let body = FileBody::open([part(range.clone())].into(), length, &self.log_limit).await?;
-                let response = Response::stream(StatusCode::PARTIAL_CONTENT, content_type, length, body);
+                let response = body.into_response(StatusCode::PARTIAL_CONTENT, content_type, length);
                 response.with_header("Content-Range", content_range(range))
             }
             ranges => {
@@ -185,7 +185,7 @@ impl FileRequest {
                 length += end.len() as u64;
                 parts.push_back(Part::Text(end.into_bytes()));
                 let body = FileBody::open(parts, length, &self.log_limit).await?;
-                Response::stream(StatusCode::PARTIAL_CONTENT, MULTIPART, length, body)
+                body.into_response(StatusCode::PARTIAL_CONTENT, MULTIPART, length)
             }
         };
         let response = with_validators(response.with_header("Accept-Ranges", "bytes"));

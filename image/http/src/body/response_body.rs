@@ -34,24 +34,29 @@ pub enum Body {
         /// The source of the bytes.
         source: Box<dyn BodySource>,
     },
-    /// Bytes that a function writes, in chunks.
+    /// Bytes that a function writes, in chunks or of a length that is known.
     Writer(BodyFunction),
     /// No body: a function takes over the connection.
     Upgrade(UpgradeFunction),
 }
 
 /// A function that writes a body.
-pub struct BodyFunction(Box<dyn FnOnce(BodyWriter) -> LocalBoxFuture<'static, Result<BodyWriter, Disconnected>>>);
+pub struct BodyFunction {
+    function: Box<dyn FnOnce(BodyWriter) -> LocalBoxFuture<'static, Result<BodyWriter, Disconnected>>>,
+    /// The number of bytes, if it is known.
+    length: Option<u64>,
+}
 
 impl BodyFunction {
     pub(crate) fn new<F: Future<Output = Result<BodyWriter, Disconnected>> + 'static>(
+        length: Option<u64>,
         function: impl FnOnce(BodyWriter) -> F + 'static,
     ) -> Self {
-        Self(Box::new(|writer| Box::pin(function(writer))))
+        Self { function: Box::new(|writer| Box::pin(function(writer))), length }
     }
 
     pub(crate) async fn call(self, writer: BodyWriter) -> Result<(), Disconnected> {
-        (self.0)(writer).await?.finish().await
+        (self.function)(writer).await?.finish().await
     }
 }
 
@@ -116,7 +121,7 @@ impl Body {
             Self::Static(body) => Some(body.len() as u64),
             Self::Owned(body) => Some(body.len() as u64),
             Self::Stream { length, .. } => *length,
-            Self::Writer(_) => None,
+            Self::Writer(function) => function.length,
             Self::Upgrade(_) => Some(0),
         }
     }

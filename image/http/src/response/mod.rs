@@ -134,7 +134,19 @@ impl Response {
         content_type: &'static str,
         write: impl FnOnce(BodyWriter) -> F + 'static,
     ) -> Self {
-        let body = Body::Writer(BodyFunction::new(write));
+        let body = Body::Writer(BodyFunction::new(None, write));
+        Self { status, content_type, headers: Vec::new(), body }
+    }
+
+    /// As [`written`](Self::written), for a body of `length` bytes, which is not sent in chunks.
+    #[must_use]
+    pub fn written_with_length<F: Future<Output = Result<BodyWriter, Disconnected>> + 'static>(
+        status: StatusCode,
+        content_type: &'static str,
+        length: u64,
+        write: impl FnOnce(BodyWriter) -> F + 'static,
+    ) -> Self {
+        let body = Body::Writer(BodyFunction::new(Some(length), write));
         Self { status, content_type, headers: Vec::new(), body }
     }
 
