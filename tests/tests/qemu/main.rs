@@ -7,6 +7,7 @@ mod disk;
 mod edu;
 mod entropy;
 mod faults;
+mod files;
 mod forged;
 mod hotplug;
 mod interrupts;

@@ -91,7 +91,9 @@ fn changes_are_sent_as_events_and_over_a_web_socket() {
     let guest = boot();
     let mut client = guest.client();
     let mut events = connect(&guest);
-    events.write_all(b"GET /events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n").expect("a request is sent");
+    events
+        .write_all(b"GET /events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+        .expect("a request is sent");
     read_until(&mut events, "data: {\"items\":0,\"quantity\":0}\n\n");
     let mut socket = connect(&guest);
     let upgrade = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
