@@ -74,6 +74,9 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
     assert_eq!(client.get("/").expect("a page").body, b"10! = 3628800\n");
     assert_eq!(client.get("/files/hello.txt").expect("a file").body, b"from a disk\n");
 
+    client.send(b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab").expect("a body is sent");
+    assert_eq!(client.response().expect("its sum").body, b"195\n");
+
     let mut session = qmp.connect();
     session.request_removal("card").expect("QEMU accepts the request");
     session.wait_until_deleted("card");

@@ -8,6 +8,8 @@ use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
 
+use switchboard_runtime::memory_budget::{self, Reservation};
+
 use super::body_error::BodyError;
 use super::decoder::Decoder;
 use crate::connection::{ByteStream, StreamError};
@@ -220,17 +222,10 @@ impl RequestBody {
         let rest = usize::try_from(rest).ok().filter(|rest| *rest <= limit).ok_or(BodyError::TooLarge { limit })?;
         // A length is only a claim until the bytes arrive.
         bytes.try_reserve(rest.min(4096)).map_err(|_| BodyError::NoMemory)?;
+        // What is being received counts, since the client can take its time.
+        let mut reservation = memory_budget::reserve(bytes.capacity()).map_err(|_| BodyError::NoMemory)?;
         loop {
-            let append = |data: &mut [u8]| {
-                let result = match bytes.len() + data.len() <= limit {
-                    false => Err(BodyError::TooLarge { limit }),
-                    true => bytes.try_reserve(data.len()).map_err(|_| BodyError::NoMemory),
-                };
-                if result.is_ok() {
-                    bytes.extend_from_slice(data);
-                }
-                (data.len(), result)
-            };
+            let append = |data: &mut [u8]| (data.len(), extend(&mut bytes, data, limit, &mut reservation));
             match self.read_with(append).await? {
                 Some(result) => result?,
                 None => return Ok(bytes),
@@ -255,6 +250,20 @@ impl RequestBody {
         let pairs = lines.filter_map(|line| line.split_once(':'));
         pairs.map(|(name, value)| (name.into(), value.trim_matches([' ', '\t']).into())).collect()
     }
+}
+
+/// Appends data within the limit and the memory budget.
+fn extend(bytes: &mut Vec<u8>, data: &[u8], limit: usize, reservation: &mut Reservation) -> Result<(), BodyError> {
+    if bytes.len() + data.len() > limit {
+        return Err(BodyError::TooLarge { limit });
+    }
+    if bytes.capacity() - bytes.len() < data.len() {
+        let capacity = (bytes.capacity() * 2).max(bytes.len() + data.len());
+        reservation.resize(capacity).map_err(|_| BodyError::NoMemory)?;
+        bytes.try_reserve_exact(capacity - bytes.len()).map_err(|_| BodyError::NoMemory)?;
+    }
+    bytes.extend_from_slice(data);
+    Ok(())
 }
 
 impl embedded_io_async::ErrorType for RequestBody {

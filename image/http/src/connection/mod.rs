@@ -10,13 +10,12 @@ mod upgraded;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 
 use switchboard_net::Disconnected;
 
 pub(crate) use deadlines::Deadlines;
 use exchange::{Exchange, Next};
-use receive::{Received, receive};
+use receive::{Pieces, Received, receive};
 pub(crate) use state::Connection;
 pub use transport::Transport;
 pub(crate) use transport::{ByteStream, StreamError, write_all};
@@ -37,7 +36,7 @@ pub(crate) async fn serve<T: Transport + 'static>(
     counters: &HttpCounters,
 ) {
     // The pieces of a head that is incomplete.
-    let mut pieces = Vec::new();
+    let mut pieces = Pieces::default();
     let mut slot = None;
     loop {
         let received = connection

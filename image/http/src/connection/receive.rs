@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use switchboard_runtime::mark::mark;
+use switchboard_runtime::memory_budget::{self, Reservation};
 
 use super::HTTP;
 use super::exchange::Exchange;
@@ -32,7 +33,7 @@ pub(super) enum Received {
 #[inline]
 pub(super) fn receive<T: Transport + 'static>(
     data: &[u8],
-    pieces: &mut Vec<u8>,
+    pieces: &mut Pieces,
     connection: &Rc<Connection<T>>,
     site: &'static dyn Site,
     counters: &HttpCounters,
@@ -40,7 +41,7 @@ pub(super) fn receive<T: Transport + 'static>(
 ) -> (usize, Received) {
     // The buffer may be larger.
     let data = &data[..data.len().min(MAX_HEAD_BYTES)];
-    if pieces.is_empty() {
+    if pieces.bytes.is_empty() {
         let parsed = request::parse(data, |parts, framing| {
             counters.count_request();
             answer(parts, framing, connection, site, slot);
@@ -54,15 +55,42 @@ pub(super) fn receive<T: Transport + 'static>(
     receive_piece(data, pieces, connection, site, counters, slot)
 }
 
+/// The pieces of an incomplete head.
+#[derive(Default)]
+pub(super) struct Pieces {
+    bytes: Vec<u8>,
+    /// Counts them, since the client can take its time.
+    reservation: Option<Reservation>,
+}
+
+impl Pieces {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Adds a piece; returns `None` without memory for it.
+    fn add(&mut self, piece: &[u8]) -> Option<()> {
+        if self.bytes.capacity() - self.bytes.len() < piece.len() {
+            let capacity = (self.bytes.capacity() * 2).max(self.bytes.len() + piece.len());
+            match &mut self.reservation {
+                Some(reservation) => reservation.resize(capacity).ok()?,
+                None => self.reservation = Some(memory_budget::reserve(capacity).ok()?),
+            }
+            self.bytes.try_reserve_exact(capacity - self.bytes.len()).ok()?;
+        }
+        self.bytes.extend_from_slice(piece);
+        Some(())
+    }
+}
+
 /// Keeps a piece of an incomplete head.
 #[cold]
-fn keep(data: &[u8], pieces: &mut Vec<u8>) -> (usize, Received) {
-    let taken = data.len().min(MAX_HEAD_BYTES - pieces.len());
-    if pieces.try_reserve(taken).is_err() {
+fn keep(data: &[u8], pieces: &mut Pieces) -> (usize, Received) {
+    let taken = data.len().min(MAX_HEAD_BYTES - pieces.bytes.len());
+    if pieces.add(&data[..taken]).is_none() {
         return (taken, Received::Refused(RequestError::NO_MEMORY));
     }
-    pieces.extend_from_slice(&data[..taken]);
-    let is_full = pieces.len() >= MAX_HEAD_BYTES;
+    let is_full = pieces.bytes.len() >= MAX_HEAD_BYTES;
     (taken, if is_full { Received::Refused(RequestError::TOO_LARGE) } else { Received::Incomplete })
 }
 
@@ -70,30 +98,30 @@ fn keep(data: &[u8], pieces: &mut Vec<u8>) -> (usize, Received) {
 #[cold]
 fn receive_piece<T: Transport + 'static>(
     data: &[u8],
-    pieces: &mut Vec<u8>,
+    pieces: &mut Pieces,
     connection: &Rc<Connection<T>>,
     site: &'static dyn Site,
     counters: &HttpCounters,
     slot: &mut Option<Exchange>,
 ) -> (usize, Received) {
-    let before = pieces.len();
+    let before = pieces.bytes.len();
     let (taken, kept) = keep(data, pieces);
     // Parsed again only where it may be complete: a head in many small pieces would cost the square of its length.
-    if !may_end(pieces, before) {
-        let is_long = matches!(kept, Received::Refused(_)) || pieces.len() / 1024 != before / 1024;
-        if is_long && let Err(error) = request::parse(pieces, |_, _| ()) {
+    if !may_end(&pieces.bytes, before) {
+        let is_long = matches!(kept, Received::Refused(_)) || pieces.bytes.len() / 1024 != before / 1024;
+        if is_long && let Err(error) = request::parse(&pieces.bytes, |_, _| ()) {
             return (taken, Received::Refused(error));
         }
         return (taken, kept);
     }
-    let parsed = request::parse(pieces, |parts, framing| {
+    let parsed = request::parse(&pieces.bytes, |parts, framing| {
         counters.count_request();
         answer(parts, framing, connection, site, slot);
     });
     match parsed {
         Ok(Some(head_bytes)) => {
             // Heads in pieces are rare, so the memory is freed.
-            *pieces = Vec::new();
+            *pieces = Pieces::default();
             // The earlier pieces were not a complete head, so it ends in this one.
             (head_bytes.saturating_sub(before), Received::Request)
         }

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use edge_ws::{Error, FrameHeader, FrameType};
 
+use switchboard_runtime::memory_budget::{self, Reservation};
+
 use super::message::{CloseCode, Message};
 
 /// The maximum length of the payload of a control frame (RFC 6455, 5.5).
@@ -37,6 +39,8 @@ pub(super) struct Assembler {
     /// Whether the message that has begun is text; `None` between messages.
     is_text: Option<bool>,
     message: Vec<u8>,
+    /// Counts the message while it is received, since the peer can take its time.
+    reservation: Option<Reservation>,
     /// How much of a text is known to be UTF-8.
     valid_bytes: usize,
     control: Vec<u8>,
@@ -51,6 +55,7 @@ impl Assembler {
             frame: None,
             is_text: None,
             message: Vec::new(),
+            reservation: None,
             valid_bytes: 0,
             control: Vec::new(),
             max_message_bytes,
@@ -141,7 +146,18 @@ impl Assembler {
         let is_control = matches!(kind, FrameType::Ping | FrameType::Pong | FrameType::Close);
         let buffer = if is_control { &mut self.control } else { &mut self.message };
         // Without memory for it, a message is as good as too long.
-        buffer.try_reserve(payload.len()).map_err(|_| CloseCode::TOO_LARGE)?;
+        if buffer.capacity() - buffer.len() < payload.len() {
+            let capacity = (buffer.capacity() * 2).max(buffer.len() + payload.len());
+            if !is_control {
+                match &mut self.reservation {
+                    Some(reservation) => reservation.resize(capacity).map_err(|_| CloseCode::TOO_LARGE)?,
+                    None => {
+                        self.reservation = Some(memory_budget::reserve(capacity).map_err(|_| CloseCode::TOO_LARGE)?);
+                    }
+                }
+            }
+            buffer.try_reserve_exact(capacity - buffer.len()).map_err(|_| CloseCode::TOO_LARGE)?;
+        }
         buffer.extend_from_slice(payload);
         if !is_control && self.is_text == Some(true) {
             // Checked piece by piece, so that an invalid text is refused before its end.
@@ -168,6 +184,7 @@ impl Assembler {
             _ => {}
         }
         let (message, valid_bytes) = (core::mem::take(&mut self.message), core::mem::take(&mut self.valid_bytes));
+        self.reservation = None;
         if self.is_text.take() != Some(true) {
             return Ok(Some(Received::Message(Message::Binary(message))));
         }

@@ -5,7 +5,7 @@ use alloc::format;
 use core::cell::Cell;
 
 use switchboard_fileserver::FileServer;
-use switchboard_http::{Answer, Request, Response, Site, StatusCode, TEXT};
+use switchboard_http::{Answer, Method, Methods, Request, Response, Site, StatusCode, TEXT};
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
@@ -18,7 +18,23 @@ struct Page {
 }
 
 impl Site for Page {
+    fn methods(&self, path: &str) -> Methods {
+        if path == "/sum" { Methods::NONE.with(Method::Post) } else { Methods::READ }
+    }
+
     fn answer(&'static self, request: &Request<'_>) -> Answer {
+        if request.method == Method::Post {
+            let mut body = request.body();
+            return Answer::later(async move {
+                match body.collect(1000).await {
+                    Ok(bytes) => {
+                        let sum: u64 = bytes.into_iter().map(u64::from).sum();
+                        Response::new(StatusCode::OK, TEXT, format!("{sum}\n"))
+                    }
+                    Err(error) => error.into(),
+                }
+            });
+        }
         self.files.answer(request).unwrap_or_else(|| {
             Answer::Now(match self.result.get() {
                 Some(result) => Response::new(StatusCode::OK, TEXT, format!("10! = {result}\n")),
