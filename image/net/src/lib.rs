@@ -75,6 +75,7 @@ pub use embassy_net_driver::Capabilities;
 pub use interface::{Interface, Services};
 pub use interface_state::InterfaceState;
 pub use ipv6::Ipv6Settings;
+pub use link::icmp::{IcmpError, IcmpErrorKind};
 pub use link::{DropReason, Drops};
 pub use mac::Mac;
 pub use network::Network;
@@ -85,8 +86,8 @@ pub use service::Service;
 pub use services::start_simple_services;
 pub use sntp::keep_time;
 pub use stack::{
-    Disconnected, ReceiveError, Runner, SendError, SocketError, Stack, TcpConfig, TcpError, TcpListener, TcpReader,
-    TcpState, TcpStatistics, TcpStream, TcpWriter, UdpSocket,
+    Disconnected, EchoReply, IcmpSocket, PingError, RawSocket, ReceiveError, Runner, SendError, SocketError, Stack,
+    TcpConfig, TcpError, TcpListener, TcpReader, TcpState, TcpStatistics, TcpStream, TcpWriter, UdpSocket,
 };
 pub use switchboard_runtime::command_line::{AddressSource, SimpleServices};
 pub use traffic::Traffic;

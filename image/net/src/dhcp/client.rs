@@ -157,6 +157,12 @@ impl Client {
         }
     }
 
+    /// Returns whether [`poll`](Self::poll) has something to do.
+    #[inline]
+    pub(crate) fn has_work(&self, now: Instant) -> bool {
+        self.is_config_changed || self.deadline().is_some_and(|at| at <= now)
+    }
+
     /// Handles the payload of a datagram from port 67 to port 68.
     pub(crate) fn receive(&mut self, payload: &[u8], now: Instant) {
         if matches!(self.state, State::Stopped | State::Init | State::Bound | State::Declining { .. }) {

@@ -46,6 +46,16 @@ reasons! {
     NeighbourQueueFull = "neighbour_queue_full",
     /// Too many neighbours at a time.
     NeighbourTableFull = "neighbour_table_full",
+    /// Too many packets wait to be sent.
+    SendQueueFull = "send_queue_full",
+    /// A packet that is longer than a frame and may not be fragmented.
+    TooLong = "too_long",
+    /// A datagram to a port, or a packet of a protocol, that has no socket.
+    NoSocket = "no_socket",
+    /// The receive buffer of the socket is full.
+    ReceiveBufferFull = "receive_buffer_full",
+    /// An answer that would exceed the limit of its kind a second.
+    RateLimited = "rate_limited",
     /// No memory is free.
     NoMemory = "no_memory",
 }

@@ -82,6 +82,15 @@ pub(crate) fn write_header(
     fill_checksum(header);
 }
 
+/// Sets the number of routers that a packet may pass, in a header without options.
+pub(crate) fn set_time_to_live(packet: &mut [u8], time_to_live: u8) {
+    if packet.len() >= IPV4_HEADER {
+        packet[8] = time_to_live;
+        packet[10..12].fill(0);
+        fill_checksum(packet);
+    }
+}
+
 /// Returns the destination of a packet; unspecified for one that is too short.
 #[inline]
 pub(crate) fn destination_of(packet: &[u8]) -> Ipv4Addr {

@@ -10,30 +10,40 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Cidr};
 
-use super::address::{AddressAssignment, dhcp_payload, with_dhcp_packet};
+use super::address::{AddressAssignment, with_dhcp_packet};
 use super::checksum;
-use super::device::{self, CapabilitiesDevice, EgressDevice, IngressDevice};
+use super::device::{self, CapabilitiesDevice, EgressDevice};
+use super::raw::RawTable;
 use super::socket_table::{Entry, NEVER, SocketId, SocketTable};
-use super::tcp::{IcmpError, MAX_CONTROL_BYTES, PROTOCOL_ICMP, Tcp};
+use super::tcp::{MAX_CONTROL_BYTES, Tcp};
+use super::udp::{SendError, UdpId, UdpTable, datagram};
 use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig};
 use crate::dhcp;
-use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
 use crate::ipv6::Ipv6;
-use crate::link::ethernet::ETHERNET_HEADER;
-use crate::link::ipv4::Ipv4Header;
-use crate::link::{DHCP_CLIENT_PORT, DropReason, FrameSender, Ingress, Link, ReplySender};
-use crate::mdns::{self, Responder};
+use crate::link::ipv4::{self, IPV4_HEADER};
+use crate::link::{FrameSender, Link, RateLimit};
+use crate::mdns::Responder;
 use crate::nic::Nic;
-use crate::segment::Segment;
 
 /// Sockets that are polled for packets in one poll of the stack. More would delay other tasks: a card that sends each
 /// frame at once always has room.
 const SEND_BUDGET: usize = 256;
 
+/// Answers to echo requests a second, and at once.
+const ECHO_REPLIES_PER_SECOND: u32 = 5000;
+const ECHO_BURST: u32 = 500;
+/// Errors a second, and at once.
+const ERRORS_PER_SECOND: u32 = 100;
+const ERROR_BURST: u32 = 20;
+
 pub(super) struct Engine {
     pub(super) interface: Interface,
+    /// The TCP sockets.
     pub(super) sockets: SocketTable,
+    /// The UDP sockets.
+    pub(super) datagrams: UdpTable,
+    pub(super) raw: RawTable,
     /// An empty set, for packets that are for no socket.
     pub(super) no_sockets: SocketSet<'static>,
     pub(super) tcp: Tcp,
@@ -42,9 +52,12 @@ pub(super) struct Engine {
     pub(super) responder: Box<Responder>,
     /// The version of the configuration that the responder has.
     pub(super) config_version: u64,
-    address: AddressAssignment,
-    /// Checksums of TCP and UDP are computed [in software](checksum).
+    pub(super) address: AddressAssignment,
+    /// Checksums of TCP are computed [in software](checksum).
     pub(super) software_checksums: bool,
+    /// Limits of the answers to echo requests, and of errors (RFC 1812, 4.3.2.8).
+    pub(super) echo_limit: RateLimit,
+    pub(super) error_limit: RateLimit,
     /// Of the task that runs the stack.
     pub(super) waker: Option<Waker>,
 }
@@ -67,6 +80,8 @@ impl Engine {
         Self {
             interface,
             sockets: SocketTable::new(),
+            datagrams: UdpTable::default(),
+            raw: RawTable::default(),
             no_sockets: SocketSet::new(Vec::new()),
             tcp: Tcp::new(device::mtu(nic), seed),
             link: Link::new(nic.mac(), device::mtu(nic), seed, ipv6),
@@ -74,6 +89,8 @@ impl Engine {
             config_version: 0,
             address,
             software_checksums: checksum::are_in_software(&nic.capabilities().checksum),
+            echo_limit: RateLimit::new(ECHO_REPLIES_PER_SECOND, ECHO_BURST),
+            error_limit: RateLimit::new(ERRORS_PER_SECOND, ERROR_BURST),
             waker: None,
         }
     }
@@ -84,70 +101,36 @@ impl Engine {
         self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
     }
 
-    /// Handles a received frame.
-    pub(super) fn receive(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) {
-        match self.link.ingress(frame, reply, now) {
-            Ingress::Ipv4(header) => self.receive_ipv4(frame, &header, reply, now),
-            Ingress::Ipv6 => self.receive_ipv6(frame, reply, now),
-            Ingress::Consumed => {}
-        }
+    /// As [`queue_and_wake`](Self::queue_and_wake), for the datagrams of a UDP socket.
+    pub(super) fn queue_datagrams_and_wake(&mut self, socket: UdpId) {
+        self.datagrams.queue(socket);
+        self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
     }
 
-    fn receive_ipv4(&mut self, frame: &mut [u8], header: &Ipv4Header, reply: &mut ReplySender<'_>, now: Instant) {
-        let packet = &mut frame[ETHERNET_HEADER..ETHERNET_HEADER + header.total_length];
-        if header.fragment != 0 {
-            return reply.drop_packet(DropReason::Fragment);
+    /// Sends a packet of a protocol in the next poll.
+    pub(super) fn send_raw(
+        &mut self,
+        destination: IpAddr,
+        protocol: u8,
+        time_to_live: u8,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let IpAddr::V4(destination) = destination else { return Err(SendError::InvalidAddress) };
+        if destination.is_unspecified() {
+            return Err(SendError::InvalidAddress);
         }
-        let segment = Segment::of_ipv4(header);
-        let is_wrong = |segment: &Segment| self.software_checksums && !checksum::is_valid(packet, segment);
-        if segment.as_ref().is_some_and(is_wrong) {
-            return reply.drop_packet(DropReason::BadChecksum);
+        if payload.len() > usize::from(u16::MAX) - IPV4_HEADER {
+            return Err(SendError::TooLong);
         }
-        let flow = segment.as_ref().and_then(|segment| Flow::of_ipv4(packet, header.source, segment));
-        if flow == Some(Flow::Udp(DHCP_CLIENT_PORT))
-            && let Some(client) = self.address.dhcp_client()
-        {
-            if let Some(payload) = dhcp_payload(packet, header.header_length) {
-                client.receive(payload, now);
-            }
-            return;
-        }
-        if flow == Some(Flow::Udp(mdns::PORT)) {
-            return self.receive_mdns(packet, header, now);
-        }
-        let mut socket = flow.and_then(|flow| self.sockets.find(flow));
-        if let Some((Flow::Tcp(_), segment)) = flow.zip(segment) {
-            if socket.is_none() && !self.link.is_group(header.destination) {
-                socket = self.receive_unconnected(packet, now);
-            }
-            if !socket.is_some_and(|socket| self.prepare_segment(socket, packet, &segment, now)) {
-                return;
-            }
-        }
-        if header.protocol == PROTOCOL_ICMP
-            && let Some(error) = IcmpError::parse_v4(&packet[header.header_length..])
-        {
-            return self.tcp_icmp_error(&error, now);
-        }
-        let mut ingress = IngressDevice {
-            packet: Some(packet),
-            connection: None,
-            source: header.source.into(),
-            link: &mut self.link,
-            reply,
-            software_checksums: self.software_checksums,
-            now,
-        };
-        match socket.and_then(|socket| Some((socket, self.sockets.entry(socket)?))) {
-            Some((socket, Entry { set, connection, .. })) => {
-                ingress.connection = connection.as_mut();
-                self.interface.poll_ingress_single(now, &mut ingress, set);
-                self.reschedule(socket, false, now);
-            }
-            None => {
-                self.interface.poll_ingress_single(now, &mut ingress, &mut self.no_sockets);
-            }
-        }
+        let mut packet = Vec::new();
+        packet.try_reserve_exact(IPV4_HEADER + payload.len()).map_err(|_| SendError::NoRoom)?;
+        packet.resize(IPV4_HEADER, 0);
+        packet.extend_from_slice(payload);
+        ipv4::write_header(&mut packet, payload.len(), protocol, self.link.address(), destination);
+        ipv4::set_time_to_live(&mut packet, time_to_live);
+        self.link.enqueue(packet).map_err(|_| SendError::NoRoom)?;
+        self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
+        Ok(())
     }
 
     /// Updates a socket's deadline after its state may have changed. `is_egress` if it was polled for packets.
@@ -169,10 +152,13 @@ impl Engine {
     pub(super) fn send(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
         self.tick(now);
         self.send_controls(sender, now);
-        let has_more = self.send_sockets(sender, now);
+        let has_more = self.send_datagrams(sender, now) | self.send_sockets(sender, now);
         self.send_controls(sender, now);
         self.link.poll(sender, now);
         self.ipv6_failures(now);
+        while let Some(error) = self.link.take_error() {
+            self.report(&error, now);
+        }
         has_more
     }
 
@@ -185,6 +171,27 @@ impl Engine {
             control.write(packet);
             self.link.egress(packet, sender, now);
         }
+    }
+
+    /// Sends the datagrams of queued UDP sockets while the card has room. Returns whether the budget ended before.
+    fn send_datagrams(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
+        let mut budget = SEND_BUDGET;
+        while let Some(socket) = self.datagrams.next_queued() {
+            let Some(entry) = self.datagrams.get(socket) else { continue };
+            while budget > 0 && !entry.to_send.is_empty() && sender.has_room() {
+                let port = entry.port;
+                if let Ok((destination, payload)) = entry.to_send.dequeue() {
+                    datagram::send(&mut self.link, port, destination, payload, sender, now);
+                }
+                budget -= 1;
+            }
+            entry.send_waker.take().map(Waker::wake);
+            if !entry.to_send.is_empty() {
+                self.datagrams.queue(socket);
+                return budget == 0;
+            }
+        }
+        false
     }
 
     fn send_sockets(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
@@ -234,7 +241,7 @@ impl Engine {
             self.set_config(source, part, state, now);
         }
         self.update_ipv6_config(state);
-        while let Some(client) = self.address.dhcp_client().filter(|_| sender.has_room()) {
+        while let Some(client) = self.address.dhcp_client().filter(|client| client.has_work(now) && sender.has_room()) {
             match client.poll(now) {
                 None => break,
                 Some(dhcp::Action::Send(datagram)) => {

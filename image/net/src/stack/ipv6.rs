@@ -1,6 +1,6 @@
 //! IPv6 in the engine: received packets and the configuration.
 
-use core::net::Ipv6Addr;
+use core::net::{Ipv6Addr, SocketAddr};
 
 use smoltcp::time::Instant;
 
@@ -8,7 +8,8 @@ use super::checksum;
 use super::device::IngressDevice;
 use super::engine::{Engine, now};
 use super::socket_table::Entry;
-use super::tcp::{Endpoints, IcmpError, IcmpErrorKind};
+use super::tcp::{ConnectionError, ConnectionErrorKind, Endpoints};
+use super::udp::Delivery;
 use crate::config::ConfigSource;
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
@@ -43,15 +44,15 @@ impl Engine {
         let endpoints =
             Endpoints { local: local.ip(), remote: remote.ip(), local_port: local.port(), remote_port: remote.port() };
         let kind = match error.kind {
-            ErrorKind::Unreachable | ErrorKind::TimeExceeded => IcmpErrorKind::Unreachable,
-            ErrorKind::PortUnreachable | ErrorKind::Problem => IcmpErrorKind::Refused,
+            ErrorKind::Unreachable | ErrorKind::TimeExceeded => ConnectionErrorKind::Unreachable,
+            ErrorKind::PortUnreachable | ErrorKind::Problem => ConnectionErrorKind::Refused,
             // No path of IPv6 is shorter than the minimum (RFC 8201, 4).
             ErrorKind::TooBig(bytes) => {
-                IcmpErrorKind::TooLong { max_bytes: u16::try_from(bytes).unwrap_or(u16::MAX).max(MIN_MTU) }
+                ConnectionErrorKind::TooLong { max_bytes: u16::try_from(bytes).unwrap_or(u16::MAX).max(MIN_MTU) }
             }
         };
         let (sequence, packet_bytes) = (error.sequence_number, error.packet_bytes);
-        self.tcp_icmp_error(&IcmpError { endpoints, sequence, packet_bytes, kind }, now);
+        self.tcp_icmp_error(&ConnectionError { endpoints, sequence, packet_bytes, kind }, now);
     }
 
     /// Handles the packets whose next hop does not answer.
@@ -76,10 +77,17 @@ impl Engine {
         else {
             return;
         };
-        let mut socket = self.sockets.find(flow);
-        if socket.is_none() && matches!(flow, Flow::Udp(_)) {
-            return self.link.ipv6.port_unreachable(packet, reply, now);
+        if let Flow::Udp(port) = flow {
+            let source_port = u16::from_be_bytes([packet[segment.range.start], packet[segment.range.start + 1]]);
+            let payload = packet.get(segment.range.start + 8..segment.range.end).unwrap_or_default();
+            match self.datagrams.deliver(port, SocketAddr::new(source.into(), source_port), payload) {
+                Delivery::Delivered => {}
+                Delivery::Full => reply.drop_packet(DropReason::ReceiveBufferFull),
+                Delivery::NoSocket => self.link.ipv6.port_unreachable(packet, reply, now),
+            }
+            return;
         }
+        let mut socket = self.sockets.find(flow);
         if let Flow::Tcp6(key) = flow {
             if socket.is_some() {
                 // What belongs to a connection was sent by a next hop that is there.

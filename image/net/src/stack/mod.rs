@@ -12,6 +12,8 @@ mod engine;
 mod handle;
 mod ipv6;
 mod local_name;
+mod raw;
+mod receive;
 mod runner;
 mod socket_error;
 mod socket_table;
@@ -26,6 +28,7 @@ use crate::interface_state::InterfaceState;
 use crate::nic::Nic;
 
 pub use self::handle::Stack;
+pub use self::raw::{EchoReply, IcmpSocket, PingError, RawSocket};
 pub use self::runner::Runner;
 pub use self::socket_error::SocketError;
 pub use self::tcp::{

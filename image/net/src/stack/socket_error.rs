@@ -7,10 +7,13 @@ pub enum SocketError {
     /// Port 0 is reserved (RFC 6335, 6).
     #[error("port 0 cannot be listened on")]
     InvalidPort,
-    /// Another listener has the port.
-    #[error("another listener has the port")]
+    /// Another socket has the port.
+    #[error("another socket has the port")]
     PortInUse,
-    /// There is no memory for another socket.
-    #[error("there is no memory for another socket")]
+    /// The stack has its maximum of sockets of this kind, or no memory for another.
+    #[error("there is no room for another socket")]
     TooManySockets,
+    /// There is no memory for the socket's buffers.
+    #[error("there is no memory for the socket")]
+    NoMemory,
 }

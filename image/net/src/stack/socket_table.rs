@@ -8,7 +8,7 @@ use core::net::IpAddr;
 
 use hashbrown::HashMap;
 use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::{AnySocket, tcp, udp};
+use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 
 use super::tcp::{Connection, Endpoints};
@@ -42,7 +42,7 @@ impl Entry {
         match self.key {
             Key::Connected(connection) => Some(connection.remote_address().into()),
             Key::Connected6(connection) => Some(connection.remote.into()),
-            Key::Unconnected | Key::Udp(_) => None,
+            Key::Unconnected => None,
         }
     }
 
@@ -68,13 +68,12 @@ enum Key {
     Unconnected,
     Connected(ConnectionKey),
     Connected6(ConnectionKey6),
-    Udp(u16),
 }
 
 /// All sockets of a stack: any number, while there is memory.
 ///
 /// # Invariants
-/// `connected` has exactly the entries whose key is [`Key::Connected`], `connected6` and `datagrams` likewise; `datagrams` those with [`Key::Udp`]; `queue` those
+/// `connected` has exactly the entries whose key is [`Key::Connected`], `connected6` likewise; `queue` those
 /// with `is_queued`, each once, and has room for all entries: queueing never allocates. `free` has the indices of the
 /// empty entries. No entry's deadline is before `deadline`.
 pub(super) struct SocketTable {
@@ -83,7 +82,6 @@ pub(super) struct SocketTable {
     connected: HashMap<ConnectionKey, SocketId, BuildHasherDefault<ConnectionHasher>>,
     connected6: HashMap<ConnectionKey6, SocketId, BuildHasherDefault<ConnectionHasher>>,
     /// Few, so a linear search is fast.
-    datagrams: Vec<(u16, SocketId)>,
     queue: VecDeque<SocketId>,
     /// A time before which no deadline ends.
     deadline: Instant,
@@ -99,7 +97,6 @@ impl SocketTable {
             free: Vec::with_capacity(INITIAL_CAPACITY),
             connected: HashMap::with_capacity_and_hasher(INITIAL_CAPACITY, BuildHasherDefault::default()),
             connected6: HashMap::default(),
-            datagrams: Vec::new(),
             queue: VecDeque::with_capacity(INITIAL_CAPACITY),
             deadline: NEVER,
         }
@@ -111,7 +108,6 @@ impl SocketTable {
         self.entries.try_reserve(1).is_ok()
             && self.free.try_reserve(new.saturating_sub(self.free.len())).is_ok()
             && self.queue.try_reserve(new.saturating_sub(self.queue.len())).is_ok()
-            && self.datagrams.try_reserve(1).is_ok()
             && self.connected.try_reserve(1).is_ok()
             && self.connected6.try_reserve(1).is_ok()
     }
@@ -158,14 +154,6 @@ impl SocketTable {
         self.find(endpoints.flow()?)
     }
 
-    /// Adds a UDP socket bound to `port`; `None` when there is no memory.
-    pub(super) fn add_udp(&mut self, socket: udp::Socket<'static>, port: u16) -> Option<SocketId> {
-        let mut set = SocketSet::new(Vec::with_capacity(1));
-        let handle = Some(set.add(socket));
-        let entry = Entry { set, handle, key: Key::Unconnected, is_queued: false, deadline: NEVER, connection: None };
-        self.add(entry, Key::Udp(port))
-    }
-
     /// Gives a parked connection the socket in `set`.
     pub(super) fn set_live(&mut self, id: SocketId, set: SocketSet<'static>, handle: SocketHandle) {
         if let Some(entry) = self.entry(id) {
@@ -186,11 +174,6 @@ impl SocketTable {
         if let Some(entry) = self.entry(id) {
             entry.deadline = NEVER;
         }
-    }
-
-    /// Returns whether no UDP socket is bound to `port`.
-    pub(super) fn is_udp_port_free(&self, port: u16) -> bool {
-        with_port(&self.datagrams, port).is_none()
     }
 
     /// Removes a socket in any state.
@@ -224,19 +207,13 @@ impl SocketTable {
         self.entries.len() - self.free.len()
     }
 
-    /// Returns a socket by the type that it was added as.
-    pub(super) fn get<S: AnySocket<'static>>(&mut self, id: SocketId) -> Option<&mut S> {
-        let entry = self.entry(id)?;
-        entry.handle.map(|handle| entry.set.get_mut(handle))
-    }
-
     /// Returns the socket that a flow is for.
     #[inline]
     pub(super) fn find(&self, flow: Flow) -> Option<SocketId> {
         match flow {
             Flow::Tcp(connection) => self.connected.get(&connection).copied(),
             Flow::Tcp6(connection) => self.connected6.get(&connection).copied(),
-            Flow::Udp(port) => with_port(&self.datagrams, port),
+            Flow::Udp(_) => None,
         }
     }
 
@@ -245,7 +222,6 @@ impl SocketTable {
         let Some(entry) = self.entries.get_mut(index(id)).and_then(Option::as_mut) else { return };
         match entry.key {
             Key::Unconnected => {}
-            Key::Udp(_) => self.datagrams.retain(|(_, other)| *other != id),
             Key::Connected(connection) => drop(self.connected.remove(&connection)),
             Key::Connected6(connection) => drop(self.connected6.remove(&connection)),
         }
@@ -253,7 +229,6 @@ impl SocketTable {
         match key {
             Key::Unconnected => {}
             // There is room, by `reserve`.
-            Key::Udp(port) => self.datagrams.push((port, id)),
             Key::Connected(connection) => drop(self.connected.insert(connection, id)),
             Key::Connected6(connection) => drop(self.connected6.insert(connection, id)),
         }
@@ -317,8 +292,4 @@ impl SocketTable {
 
 const fn index(SocketId(index): SocketId) -> usize {
     index as usize
-}
-
-fn with_port(list: &[(u16, SocketId)], port: u16) -> Option<SocketId> {
-    list.iter().find(|(other, _)| *other == port).map(|(_, id)| *id)
 }

@@ -25,9 +25,12 @@
 mod card;
 mod client;
 mod clock;
+pub mod frames;
+mod lan;
 mod network;
 mod tasks;
 
 pub use card::TestCard;
 pub use client::Connection;
+pub use lan::TestLan;
 pub use network::TestNetwork;

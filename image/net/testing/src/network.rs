@@ -147,16 +147,8 @@ impl TestNetwork {
     /// # Panics
     /// When it is not ready within ten minutes of the test's time.
     pub fn wait<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> T {
-        let result = Rc::new(Cell::new(None));
-        let place = result.clone();
-        self.group.add(async move { place.set(Some(future.await)) });
-        for _ in 0..MAX_STEPS {
-            self.step();
-            if let Some(result) = result.take() {
-                return result;
-            }
-        }
-        panic!("the future is not ready");
+        let group = self.group.clone();
+        wait(&group, future, || self.step())
     }
 
     /// Has the client answer each datagram to `port` with the datagrams that `answer` returns.
@@ -279,8 +271,26 @@ impl TestNetwork {
     }
 }
 
+/// Runs a future as a task of a group, with a step after the other, until it is ready.
+pub(crate) fn wait<T: 'static>(
+    group: &TaskGroup,
+    future: impl Future<Output = T> + 'static,
+    mut step: impl FnMut(),
+) -> T {
+    let result = Rc::new(Cell::new(None));
+    let place = result.clone();
+    group.add(async move { place.set(Some(future.await)) });
+    for _ in 0..MAX_STEPS {
+        step();
+        if let Some(result) = result.take() {
+            return result;
+        }
+    }
+    panic!("the future is not ready");
+}
+
 /// Polls a future whenever the executor polls: a card of memory does not wake its task.
-async fn poll_always(future: impl Future<Output = ()>) {
+pub(crate) async fn poll_always(future: impl Future<Output = ()>) {
     let mut future = core::pin::pin!(future);
     core::future::poll_fn(|context| {
         context.waker().wake_by_ref();

@@ -10,7 +10,7 @@ use switchboard::machine::Machine;
 
 use super::Site;
 use switchboard_http::{Response, StatusCode};
-use switchboard_net::Interface;
+use switchboard_net::{DropReason, Interface};
 use switchboard_runtime::{hal, tasks};
 
 pub(super) fn serve(site: &Site) -> Response {
@@ -23,6 +23,7 @@ pub(super) fn serve(site: &Site) -> Response {
     text.sample(format_args!("switchboard_idle_seconds_total {}.{:03}", idle / 1000, idle % 1000));
     interrupts(&mut text, site.machine);
     network(&mut text, site);
+    drops(&mut text, site);
     http(&mut text, site);
     memory(&mut text);
     Response::new(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.0)
@@ -132,6 +133,19 @@ fn network(text: &mut Text, site: &Site) {
         {
             let labels = labels(interface);
             text.sample(format_args!("switchboard_network_bytes_total{{{labels},direction=\"{direction}\"}} {value}"));
+        }
+    }
+}
+
+/// Adds the packets that each interface has dropped, by reason.
+fn drops(text: &mut Text, site: &Site) {
+    text.family("switchboard_network_drops_total", "counter", "Packets that were dropped, by reason.");
+    for interface in site.network.interfaces().iter() {
+        for reason in DropReason::ALL {
+            let (function, driver, value) = (interface.function, interface.driver, interface.traffic.drops.of(*reason));
+            text.sample(format_args!(
+                "switchboard_network_drops_total{{function=\"{function}\",driver=\"{driver}\",reason=\"{reason}\"}} {value}"
+            ));
         }
     }
 }

@@ -47,7 +47,7 @@ use super::socket_table::NEVER;
 
 pub(super) use self::connection::Connection;
 pub(super) use self::egress::split;
-pub(super) use self::icmp::{IcmpError, IcmpErrorKind, PROTOCOL_ICMP};
+pub(super) use self::icmp::{ConnectionError, ConnectionErrorKind};
 pub(super) use self::wire::{Control, Endpoints, MAX_CONTROL_BYTES};
 
 pub use self::config::TcpConfig;

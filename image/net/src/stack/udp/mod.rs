@@ -1,18 +1,21 @@
 //! Asynchronous UDP sockets.
 
-use alloc::vec;
+pub(super) mod datagram;
+mod table;
+
 use core::fmt;
 use core::future::poll_fn;
 use core::net::SocketAddr;
-use core::task::Poll;
-
-use smoltcp::socket::udp::{self, PacketBuffer, PacketMetadata, Socket};
+use core::task::{Context, Poll, Waker};
 
 use switchboard_runtime::entropy;
 
+use self::datagram::MAX_DATAGRAM;
 use super::handle::Stack;
 use super::socket_error::SocketError;
-use super::socket_table::SocketId;
+use crate::link::icmp::IcmpError;
+
+pub(super) use self::table::{Delivery, UdpId, UdpTable};
 
 /// The first of the dynamic ports (RFC 6335, 6), which have both upper bits set.
 const FIRST_DYNAMIC_PORT: u16 = 0xc000;
@@ -38,6 +41,9 @@ pub enum SendError {
     /// The datagram is longer than the transmit buffer.
     #[error("the datagram is longer than the transmit buffer")]
     TooLong,
+    /// Too many packets wait to be sent, or there is no memory for another.
+    #[error("no room for another packet")]
+    NoRoom,
 }
 
 /// A UDP socket. Dropping it drops the datagrams that were neither received nor sent.
@@ -60,20 +66,25 @@ pub enum SendError {
 /// ```
 pub struct UdpSocket {
     stack: Stack,
-    id: SocketId,
+    id: UdpId,
+}
+
+/// Registers the task to be woken.
+pub(super) fn register(waker: &mut Option<Waker>, context: &Context<'_>) {
+    if waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+        *waker = Some(context.waker().clone());
+    }
 }
 
 impl UdpSocket {
     /// Creates a socket on `port`, which buffers up to `datagrams` datagrams of together `bytes` bytes in each direction.
+    /// Datagrams of up to 65,507 bytes are sent in fragments, where they are longer than a frame.
     ///
     /// # Errors
-    /// [`SocketError`] for port 0, or when the stack has its maximum of sockets.
+    /// [`SocketError`] for port 0, a port that is in use, or when the stack has its maximum of sockets or no memory.
     pub fn bind(stack: &Stack, port: u16, datagrams: usize, bytes: usize) -> Result<Self, SocketError> {
-        let buffer = || PacketBuffer::new(vec![PacketMetadata::EMPTY; datagrams], vec![0; bytes]);
-        let mut socket = Socket::new(buffer(), buffer());
-        socket.bind(port).map_err(|_| SocketError::InvalidPort)?;
         let engine = &mut *stack.borrow_mut();
-        let id = engine.sockets.add_udp(socket, port).ok_or(SocketError::TooManySockets)?;
+        let id = engine.datagrams.add(port, datagrams, bytes)?;
         engine.bound(port);
         Ok(Self { stack: stack.clone(), id })
     }
@@ -81,10 +92,10 @@ impl UdpSocket {
     /// As [`bind`](Self::bind), on a random port that no other socket has, of those for this use (RFC 6056).
     ///
     /// # Errors
-    /// [`SocketError::TooManySockets`] when the stack has its maximum of sockets.
+    /// [`SocketError`] when the stack has its maximum of sockets or no memory.
     pub fn bind_any(stack: &Stack, datagrams: usize, bytes: usize) -> Result<Self, SocketError> {
         let random = (0..MAX_PORT_ATTEMPTS).map(|_| (entropy::random_u64() & 0xffff) as u16 | FIRST_DYNAMIC_PORT);
-        let free = random.into_iter().find(|port| stack.borrow_mut().sockets.is_udp_port_free(*port));
+        let free = random.into_iter().find(|port| stack.borrow_mut().datagrams.find(*port).is_none());
         Self::bind(stack, free.ok_or(SocketError::TooManySockets)?, datagrams, bytes)
     }
 
@@ -95,15 +106,14 @@ impl UdpSocket {
     pub async fn receive(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), ReceiveError> {
         poll_fn(|context| {
             let engine = &mut *self.stack.borrow_mut();
-            let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Pending };
-            match socket.recv_slice(buffer) {
-                Ok((length, from)) => Poll::Ready(Ok((length, from.endpoint.into()))),
-                Err(udp::RecvError::Exhausted) => {
-                    socket.register_recv_waker(context.waker());
-                    Poll::Pending
-                }
-                Err(udp::RecvError::Truncated) => Poll::Ready(Err(ReceiveError::Truncated)),
-            }
+            let Some(entry) = engine.datagrams.get(self.id) else { return Poll::Pending };
+            let Ok((from, payload)) = entry.received.dequeue() else {
+                register(&mut entry.receive_waker, context);
+                return Poll::Pending;
+            };
+            let Some(room) = buffer.get_mut(..payload.len()) else { return Poll::Ready(Err(ReceiveError::Truncated)) };
+            room.copy_from_slice(payload);
+            Poll::Ready(Ok((payload.len(), from)))
         })
         .await
     }
@@ -113,28 +123,43 @@ impl UdpSocket {
     /// # Errors
     /// [`SendError`] for an address that cannot be sent to, or a datagram that never fits into the buffer.
     pub async fn send(&self, datagram: &[u8], to: SocketAddr) -> Result<(), SendError> {
+        if to.port() == 0 || to.ip().is_unspecified() {
+            return Err(SendError::InvalidAddress);
+        }
         poll_fn(|context| {
             let engine = &mut *self.stack.borrow_mut();
-            let mut meta = udp::UdpMetadata::from(smoltcp::wire::IpEndpoint::from(to));
-            if let SocketAddr::V6(to) = to {
-                // Which of several addresses is the source depends on the destination.
-                match engine.ipv6_source_for(to.ip()) {
-                    Some(source) => meta.local_address = Some(source.into()),
-                    None => return Poll::Ready(Err(SendError::InvalidAddress)),
-                }
+            if let SocketAddr::V6(to) = to
+                && engine.ipv6_source_for(to.ip()).is_none()
+            {
+                return Poll::Ready(Err(SendError::InvalidAddress));
             }
-            let Some(socket) = engine.sockets.get::<Socket<'_>>(self.id) else { return Poll::Pending };
-            let result = match socket.send_slice(datagram, meta) {
-                Err(udp::SendError::BufferFull) if datagram.len() <= socket.payload_send_capacity() => {
-                    socket.register_send_waker(context.waker());
-                    return Poll::Pending;
-                }
-                Err(udp::SendError::BufferFull) => Err(SendError::TooLong),
-                Err(udp::SendError::Unaddressable) => Err(SendError::InvalidAddress),
-                Ok(()) => Ok(()),
+            let Some(entry) = engine.datagrams.get(self.id) else { return Poll::Pending };
+            if datagram.len() > entry.to_send.payload_capacity().min(MAX_DATAGRAM) {
+                return Poll::Ready(Err(SendError::TooLong));
+            }
+            let Ok(room) = entry.to_send.enqueue(datagram.len(), to) else {
+                register(&mut entry.send_waker, context);
+                return Poll::Pending;
             };
-            engine.queue_and_wake(self.id);
-            Poll::Ready(result)
+            room.copy_from_slice(datagram);
+            engine.queue_datagrams_and_wake(self.id);
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Waits for an error that a router or host reports about a datagram of this socket, such as
+    /// [`PortUnreachable`](crate::IcmpErrorKind::PortUnreachable). Only the last one is kept. Any host on the path can
+    /// report what it likes.
+    pub async fn error(&self) -> IcmpError {
+        poll_fn(|context| {
+            let engine = &mut *self.stack.borrow_mut();
+            let Some(entry) = engine.datagrams.get(self.id) else { return Poll::Pending };
+            if let Some(error) = entry.error.take() {
+                return Poll::Ready(error);
+            }
+            register(&mut entry.error_waker, context);
+            Poll::Pending
         })
         .await
     }
@@ -142,7 +167,7 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        self.stack.borrow_mut().sockets.remove(self.id);
+        self.stack.borrow_mut().datagrams.remove(self.id);
     }
 }
 
