@@ -97,7 +97,8 @@ impl<F: AsyncFn(&Rc<TcpStream>) + 'static> Workers<F> {
 }
 
 /// Closes a connection after all data was delivered: waits as long as the peer acknowledges some of it, and then a moment for
-/// the peer to close its side. Resets the connection otherwise (RFC 9112, 9.6).
+/// the peer to close its side. Resets the connection if the data was not delivered
+/// (RFC 9112, 9.6).
 async fn close(stream: &TcpStream) {
     stream.close();
     let mut queued = stream.queued_bytes();
@@ -116,6 +117,9 @@ async fn close(stream: &TcpStream) {
             (queued, deadline) = (left, limit(left));
         }
     }
-    stream.abort();
-    stream.flush().await;
+    // What the peer has received is not taken back by a reset.
+    if queued > 0 {
+        stream.abort();
+        stream.flush().await;
+    }
 }

@@ -4,6 +4,8 @@ use alloc::rc::Rc;
 use core::cell::{RefCell, RefMut};
 use core::fmt;
 
+use switchboard_runtime::memory_budget::MemoryBudget;
+
 use super::engine::Engine;
 use crate::dns::DnsState;
 use crate::interface_state::InterfaceState;
@@ -50,6 +52,19 @@ impl Stack {
     /// Returns what all resolvers of the stack share.
     pub(crate) fn dns(&self) -> RefMut<'_, DnsState> {
         self.0.dns.borrow_mut()
+    }
+
+    /// Sets the budget that connections take their memory from, instead of the machine's: from now on.
+    ///
+    /// ```
+    /// use switchboard_net_testing::TestNetwork;
+    /// use switchboard_runtime::memory_budget::MemoryBudget;
+    ///
+    /// static BUDGET: MemoryBudget = MemoryBudget::new(1 << 20);
+    /// TestNetwork::new().stack().set_memory_budget(&BUDGET);
+    /// ```
+    pub fn set_memory_budget(&self, budget: &'static MemoryBudget) {
+        self.borrow_mut().tcp.budget = budget;
     }
 
     pub(super) fn borrow_mut(&self) -> RefMut<'_, Engine> {

@@ -20,6 +20,8 @@ const MAX_PROBES: u8 = 6;
 /// Ticks without an acknowledgement after which long packets may have vanished: two retransmissions, after one second and
 /// two more, have done nothing.
 const BLACK_HOLE_TICKS: [u32; 3] = [4, 8, 16];
+/// Ticks after which a closed window is looked at again: when the retransmission timer, which doubles, has stopped.
+const STUCK_TICKS: [u32; 5] = [4, 8, 16, 32, 64];
 /// Packets up to this length pass every path (RFC 1191, 7.1 for IPv4; RFC 8200, 5 for IPv6).
 const SAFE_PACKET_BYTES: usize = 576;
 
@@ -34,6 +36,8 @@ enum Finding {
     Unread,
     /// The stream is gone, and the peer does not close its side.
     Abandoned,
+    /// The window was closed with data in flight: smoltcp starts no timer for probes then.
+    Stuck,
     /// Segments of this length may not arrive.
     BlackHole(u16),
     /// A keep-alive probe is due.
@@ -91,6 +95,7 @@ impl Engine {
                 self.finish(id, TcpError::Closed);
             }
             Finding::Abandoned => self.finish(id, TcpError::Closed),
+            Finding::Stuck => self.retransmit_soon(id, now),
             Finding::BlackHole(bytes) => {
                 if let Some((connection, _)) = self.sockets.connection(id) {
                     self.tcp.path_mtu.black_hole(connection.endpoints.remote, bytes.min(self.tcp.mtu), now);
@@ -199,6 +204,9 @@ impl Connection {
         let limit = if self.window == 0 { self.config.zero_window_timeout } else { self.config.peer_timeout * 2 };
         if u64::from(self.stalled_ticks) >= limit.as_secs() {
             return Finding::TimedOut;
+        }
+        if self.window == 0 && STUCK_TICKS.contains(&self.stalled_ticks) {
+            return Finding::Stuck;
         }
         let headers = if self.endpoints.remote.is_ipv4() { 40 } else { 60 };
         let mss = self.options.max_segment_bytes.unwrap_or(super::syn_queue::DEFAULT_SEGMENT_BYTES);

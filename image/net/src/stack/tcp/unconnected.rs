@@ -88,6 +88,10 @@ impl Engine {
         {
             return None;
         }
+        // Half of the budget is for buffers, so that those that are open can be served.
+        if self.sockets.len() * RECORD_BYTES > self.tcp.budget.usage().limit_bytes / 2 {
+            return None;
+        }
         let reservation = self.tcp.budget.reserve(RECORD_BYTES).ok()?;
         let template = Template {
             endpoints,

@@ -1,0 +1,471 @@
+//! TCP against a host that sends what no stack would, and leaves out what each would send.
+
+mod peer;
+
+use core::net::Ipv4Addr;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use peer::{Conn, HOST, Lan, STACK, Segment};
+use smoltcp::wire::{IpProtocol, TcpControl};
+use switchboard_net::{Service, TcpConfig, TcpError, TcpListener, TcpState, TcpStream};
+use switchboard_runtime::memory_budget::MemoryBudget;
+
+const PORT: u16 = 7;
+
+fn serve_echo(lan: &Lan, max_connections: usize) {
+    let service = Service { port: PORT, receive_bytes: 4096, transmit_bytes: 16_384, backlog: 256, max_connections };
+    service.start(lan.network.group(), &lan.stack, async |stream: &Rc<TcpStream>| {
+        let mut buffer = [0; 1000];
+        loop {
+            stream.idle();
+            let Ok(length @ 1..) = stream.read(&mut buffer).await else { return };
+            let mut rest = &buffer[..length];
+            while !rest.is_empty() {
+                let Ok(written) = stream.write(rest).await else { return };
+                rest = &rest[written..];
+            }
+        }
+    });
+}
+
+/// Accepts one connection, and keeps it.
+fn accept_one(lan: &Lan, config: TcpConfig) -> Rc<RefCell<Option<Rc<TcpStream>>>> {
+    let listener = TcpListener::bind(&lan.stack, PORT, config).expect("a free port");
+    let accepted = Rc::new(RefCell::default());
+    let result = accepted.clone();
+    lan.network.group().add(async move {
+        let stream = Rc::new(listener.accept().await);
+        result.replace(Some(stream));
+        core::future::pending::<()>().await;
+        drop(listener);
+    });
+    accepted
+}
+
+fn echo(lan: &mut Lan, conn: &mut Conn, data: &[u8]) {
+    conn.received.clear();
+    conn.send(lan, data);
+    conn.run(lan, 30);
+    assert_eq!(conn.received, data);
+}
+
+fn spoofed(index: u16) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, 10 + (index % 200) as u8)
+}
+
+#[test]
+fn a_flood_of_syns_keeps_no_host_out() {
+    let mut lan = Lan::new();
+    serve_echo(&lan, 100);
+    for index in 0..2000 {
+        lan.send(&Segment::syn(spoofed(index), 1000 + index, PORT, u32::from(index)));
+        if index % 50 == 0 {
+            assert!(lan.step().iter().all(|segment| !segment.is_reset()));
+        }
+    }
+    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
+    echo(&mut lan, &mut conn, b"hello");
+}
+
+#[test]
+fn a_burst_of_connections_is_served_without_a_reset() {
+    let mut lan = Lan::new();
+    serve_echo(&lan, 400);
+    for port in 0..300 {
+        lan.send(&Segment::syn(HOST, 20_000 + port, PORT, 1000));
+    }
+    let mut open = 0;
+    for answer in lan.run(2000) {
+        assert!(!answer.is_reset());
+        if answer.control == TcpControl::Syn {
+            let acknowledgement = Some(answer.sequence.wrapping_add(1));
+            let syn = Segment::syn(HOST, answer.host_port, PORT, 1001);
+            let data = b"x".to_vec();
+            lan.send(&Segment { control: TcpControl::None, acknowledgement, mss: None, data, ..syn });
+        }
+    }
+    for answer in lan.run(5000) {
+        assert!(!answer.is_reset());
+        open += usize::from(answer.data == b"x");
+    }
+    assert!(open >= 300, "{open}");
+}
+
+#[test]
+fn only_an_exact_reset_ends_a_connection() {
+    let mut lan = Lan::new();
+    serve_echo(&lan, 10);
+    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
+    echo(&mut lan, &mut conn, b"hello");
+    // RFC 5961, 3.2 and 4.2, on a live connection and on a parked one.
+    for seconds in [0, 5] {
+        conn.run(&mut lan, seconds * 1000);
+        for (control, distance) in
+            [(TcpControl::Rst, 1), (TcpControl::Rst, 2000), (TcpControl::Syn, 0), (TcpControl::Syn, 70_000)]
+        {
+            let expected = conn.next.clone();
+            conn.send_control(&mut lan, control, distance);
+            let answers = conn.run(&mut lan, 20);
+            assert_eq!(answers.len(), 1, "{control:?} {distance}: {answers:?}");
+            assert_eq!(answers[0].acknowledgement, Some(expected.sequence), "a challenge");
+            assert_eq!(Some(answers[0].sequence), expected.acknowledgement);
+            assert_eq!(answers[0].control, TcpControl::None);
+        }
+        // Outside of the window: dropped.
+        conn.send_control(&mut lan, TcpControl::Rst, 100_000);
+        assert_eq!(conn.run(&mut lan, 20), []);
+        echo(&mut lan, &mut conn, b"still here");
+    }
+    conn.send_control(&mut lan, TcpControl::Rst, 0);
+    assert_eq!(conn.run(&mut lan, 20), []);
+    conn.send(&mut lan, b"x");
+    assert!(conn.run(&mut lan, 20).iter().any(Segment::is_reset), "there is no connection");
+}
+
+#[test]
+fn what_belongs_to_no_connection_is_reset_but_not_a_reset() {
+    let mut lan = Lan::new();
+    let syn = Segment::syn(HOST, 40_000, 99, 1000);
+    lan.send(&syn);
+    let answers = lan.run(10);
+    assert_eq!((answers.len(), answers[0].is_reset(), answers[0].sequence), (1, true, 0));
+    assert_eq!(answers[0].acknowledgement, Some(1001));
+    let control = TcpControl::None;
+    lan.send(&Segment { control, acknowledgement: Some(77), data: b"data".to_vec(), mss: None, ..syn.clone() });
+    let answers = lan.run(10);
+    assert_eq!((answers.len(), answers[0].is_reset(), answers[0].sequence), (1, true, 77));
+    lan.send(&Segment { control: TcpControl::Rst, mss: None, ..syn.clone() });
+    // LAND: a segment from the stack's own address.
+    lan.send(&Segment { host: STACK, ..syn });
+    assert_eq!(lan.run(10), []);
+}
+
+#[test]
+fn idle_connections_take_no_buffers_and_go_on_with_their_sequence_numbers() {
+    static BUDGET: MemoryBudget = MemoryBudget::new(1 << 30);
+    let mut lan = Lan::new();
+    lan.stack.set_memory_budget(&BUDGET);
+    serve_echo(&lan, 2000);
+    let mut conns: Vec<Conn> =
+        (0..1000).map(|index| Conn::open(&mut lan, spoofed(index), 20_000 + index, PORT)).collect();
+    for conn in &mut conns {
+        echo(&mut lan, conn, b"first");
+    }
+    lan.run(5000);
+    let each = BUDGET.usage().used_bytes / conns.len();
+    assert!(each <= 2048, "{each} bytes of each idle connection");
+    for conn in &mut conns {
+        echo(&mut lan, conn, b"second");
+        echo(&mut lan, conn, b"third");
+    }
+    for conn in &conns {
+        conn.send_control(&mut lan, TcpControl::Rst, 0);
+    }
+    assert!(lan.run(100).iter().all(|segment| !segment.is_reset()));
+    assert_eq!(BUDGET.usage().used_bytes, 0);
+}
+
+#[test]
+fn without_memory_new_connections_are_left_unanswered_and_old_ones_go_on() {
+    static BUDGET: MemoryBudget = MemoryBudget::new(60_000);
+    let mut lan = Lan::new();
+    lan.stack.set_memory_budget(&BUDGET);
+    serve_echo(&lan, 2000);
+    let mut first = Conn::open(&mut lan, HOST, 20_000, PORT);
+    echo(&mut lan, &mut first, b"first");
+    let mut others: Vec<Conn> =
+        (1..100).map(|index| Conn::open(&mut lan, spoofed(index), 20_000 + index, PORT)).collect();
+    for conn in &mut others {
+        conn.send(&mut lan, b"x");
+        conn.run(&mut lan, 5);
+        assert!(!conn.is_reset);
+    }
+    let served = others.iter().filter(|conn| conn.received == b"x").count();
+    assert!((2..99).contains(&served), "{served}");
+    assert!(BUDGET.usage().used_bytes <= 60_000);
+    echo(&mut lan, &mut first, b"second");
+}
+
+#[test]
+fn a_silent_peer_is_probed_and_given_up() {
+    let mut lan = Lan::new();
+    let accepted = accept_one(&lan, TcpConfig::default());
+    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
+    conn.run(&mut lan, 10);
+    let stream = accepted.borrow().clone().expect("a connection");
+    let error = Rc::new(Cell::new(None));
+    let (result, reader) = (error.clone(), stream.clone());
+    lan.network.group().add(async move { result.set(Some(reader.read(&mut [0; 10]).await)) });
+    let expected = conn.next.clone();
+    // Answered probes keep the connection.
+    let mut probes = 0;
+    for _ in 0..260_000 {
+        for probe in conn.run(&mut lan, 1) {
+            assert_eq!(probe.sequence.wrapping_add(1), expected.acknowledgement.expect("it is open"));
+            assert_eq!(probe.acknowledgement, Some(expected.sequence));
+            lan.send(&expected);
+            probes += 1;
+        }
+    }
+    assert!((3..=5).contains(&probes) && error.get().is_none(), "{probes}");
+    let probes = conn.run(&mut lan, 300_000).len();
+    assert!((5..=8).contains(&probes), "{probes}");
+    assert_eq!(error.get(), Some(Err(TcpError::TimedOut)));
+    assert_eq!(stream.statistics().state, TcpState::Closed);
+}
+
+#[test]
+fn a_finished_connection_opens_anew_for_a_higher_sequence_number() {
+    let mut lan = Lan::new();
+    let service = Service { port: PORT, receive_bytes: 4096, transmit_bytes: 4096, backlog: 8, max_connections: 8 };
+    service.start(lan.network.group(), &lan.stack, async |stream: &Rc<TcpStream>| {
+        let _ = stream.write(b"bye").await;
+    });
+    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
+    conn.run(&mut lan, 50);
+    assert!(conn.has_fin && conn.received == b"bye");
+    conn.send_control(&mut lan, TcpControl::Fin, 0);
+    let last = conn.run(&mut lan, 100);
+    assert_eq!(last.last().and_then(|segment| segment.acknowledgement), Some(conn.next.sequence.wrapping_add(1)));
+    // The FIN again: acknowledged again.
+    conn.send_control(&mut lan, TcpControl::Fin, 0);
+    assert_eq!(conn.run(&mut lan, 20).len(), 1);
+    // An old SYN: challenged.
+    lan.send(&Segment::syn(HOST, 40_000, PORT, 900));
+    let answers = lan.run(20);
+    assert_eq!((answers.len(), answers[0].control), (1, TcpControl::None));
+    lan.send(&Segment::syn(HOST, 40_000, PORT, 90_000));
+    let answers = lan.run(20);
+    assert_eq!((answers[0].control, answers[0].acknowledgement), (TcpControl::Syn, Some(90_001)));
+    let before = conn.next.acknowledgement.expect("it was open");
+    assert!(answers[0].sequence.wrapping_sub(before) < 1 << 20, "above the last one");
+}
+
+#[test]
+fn a_shorter_path_is_learnt_from_icmp() {
+    let mut lan = Lan::new();
+    let accepted = accept_one(&lan, TcpConfig::default());
+    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
+    conn.run(&mut lan, 10);
+    let stream = accepted.borrow().clone().expect("a connection");
+    let writer = stream.clone();
+    lan.network.group().add(async move {
+        let _ = writer.write(&[7; 8000]).await;
+    });
+    // A router drops what is longer than 1,000 bytes, and reports it.
+    let mut dropped = 0;
+    for _ in 0..4000 {
+        for segment in lan.step() {
+            if segment.packet_bytes <= 1000 {
+                conn.next.window = 8192;
+                let expected = conn.next.acknowledgement.expect("it is open");
+                if segment.sequence == expected {
+                    conn.received.extend(&segment.data);
+                    conn.next.acknowledgement = Some(expected.wrapping_add(segment.data.len() as u32));
+                }
+                lan.send(&conn.next);
+                continue;
+            }
+            dropped += 1;
+            let mut message = vec![3, 4, 0, 0, 0, 0, 3, 232];
+            message.extend([
+                0x45,
+                0,
+                (segment.packet_bytes >> 8) as u8,
+                segment.packet_bytes as u8,
+                0,
+                0,
+                0x40,
+                0,
+                64,
+                6,
+                0,
+                0,
+            ]);
+            message.extend(STACK.octets());
+            message.extend(HOST.octets());
+            message.extend(segment.stack_port.to_be_bytes());
+            message.extend(segment.host_port.to_be_bytes());
+            message.extend(segment.sequence.to_be_bytes());
+            let sum = message.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum::<u32>();
+            let folded = (sum & 0xffff) + (sum >> 16);
+            let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
+            message[2..4].copy_from_slice(&checksum.to_be_bytes());
+            lan.send_packet(Ipv4Addr::new(10, 0, 0, 254), IpProtocol::Icmp, &message);
+        }
+    }
+    assert_eq!(conn.received.len(), 8000, "{dropped} dropped");
+    assert!((1..=8).contains(&dropped), "{dropped}");
+    assert!(stream.statistics().retransmissions >= 1);
+    // The next handshake offers less.
+    lan.send(&Segment::syn(HOST, 40_001, PORT, 1));
+    assert_eq!(lan.run(20)[0].mss, Some(960));
+}
+
+#[test]
+fn a_black_hole_is_found_without_icmp() {
+    let mut lan = Lan::new();
+    let accepted = accept_one(&lan, TcpConfig::default());
+    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
+    conn.run(&mut lan, 10);
+    let writer = accepted.borrow().clone().expect("a connection");
+    lan.network.group().add(async move {
+        let _ = writer.write(&[7; 4000]).await;
+    });
+    for _ in 0..60_000 {
+        for segment in lan.step() {
+            let expected = conn.next.acknowledgement.expect("it is open");
+            if segment.packet_bytes <= 1300 && segment.sequence == expected {
+                conn.received.extend(&segment.data);
+                conn.next.acknowledgement = Some(expected.wrapping_add(segment.data.len() as u32));
+                lan.send(&conn.next);
+            }
+        }
+    }
+    assert_eq!(conn.received.len(), 4000);
+}
+
+#[test]
+fn a_closed_window_that_is_answered_keeps_the_connection() {
+    let mut lan = Lan::new();
+    let accepted = accept_one(&lan, TcpConfig::default());
+    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
+    conn.run(&mut lan, 10);
+    let stream = accepted.borrow().clone().expect("a connection");
+    let writer = stream.clone();
+    lan.network.group().add(async move {
+        let mut rest = &[7; 20_000][..];
+        while let Ok(written @ 1..) = writer.write(rest).await {
+            rest = &rest[written..];
+        }
+    });
+    conn.next.window = 0;
+    conn.acknowledges = false;
+    conn.run(&mut lan, 200);
+    let mut probes = 0;
+    for _ in 0..240_000 {
+        for segment in lan.step() {
+            assert!(!segment.is_reset());
+            probes += 1;
+            lan.send(&conn.next);
+        }
+    }
+    assert!((3..300).contains(&probes), "{probes}");
+    conn.next.window = 8192;
+    conn.acknowledges = true;
+    lan.send(&conn.next);
+    conn.run(&mut lan, 70_000);
+    assert_eq!(conn.received.len(), 20_000);
+    // Answers without end are not.
+    let writer = stream.clone();
+    lan.network.group().add(async move {
+        let _ = writer.write(&[7; 1000]).await;
+    });
+    conn.next.window = 0;
+    conn.acknowledges = false;
+    lan.send(&conn.next);
+    let mut is_reset = false;
+    for _ in 0..400_000 {
+        for segment in lan.step() {
+            is_reset |= segment.is_reset();
+            lan.send(&conn.next);
+        }
+    }
+    assert!(is_reset);
+    assert_eq!(stream.statistics().state, TcpState::Closed);
+}
+
+#[test]
+fn an_idle_connection_makes_room_for_a_new_one() {
+    let mut lan = Lan::new();
+    serve_echo(&lan, 4);
+    let mut conns: Vec<Conn> = (0..4).map(|index| Conn::open(&mut lan, HOST, 20_000 + index, PORT)).collect();
+    for conn in &mut conns {
+        echo(&mut lan, conn, b"first");
+    }
+    let mut other = Conn::open(&mut lan, spoofed(1), 30_000, PORT);
+    conns[0].received.clear();
+    other.send(&mut lan, b"new");
+    let mut fins = Vec::new();
+    for _ in 0..3000 {
+        for segment in lan.step() {
+            assert!(!segment.is_reset());
+            if segment.control == TcpControl::Fin {
+                fins.push(segment.host_port);
+                let conn = &mut conns[0];
+                conn.next.acknowledgement = conn.next.acknowledgement.map(|number| number.wrapping_add(1));
+                conn.send_control(&mut lan, TcpControl::Fin, 0);
+            }
+            if segment.host == other.next.host {
+                other.take(&mut lan, &segment);
+            }
+        }
+    }
+    assert_eq!((fins, other.received), (vec![20_000], b"new".to_vec()));
+}
+
+#[test]
+fn data_is_delivered_after_close_as_long_as_it_is_acknowledged() {
+    let mut lan = Lan::new();
+    let service = Service { port: PORT, receive_bytes: 4096, transmit_bytes: 16_384, backlog: 8, max_connections: 8 };
+    service.start(lan.network.group(), &lan.stack, async |stream: &Rc<TcpStream>| {
+        let mut rest = &[7; 16_000][..];
+        while let Ok(written @ 1..) = stream.write(rest).await {
+            rest = &rest[written..];
+        }
+    });
+    let mut conn = Conn::open_with(&mut lan, Segment { window: 500, ..Segment::syn(HOST, 40_000, PORT, 1000) });
+    conn.acknowledges = false;
+    // 500 bytes in two seconds.
+    for _ in 0..40 {
+        let segments = conn.run(&mut lan, 2000);
+        assert!(!conn.is_reset);
+        for segment in segments.iter().filter(|segment| !segment.data.is_empty()) {
+            if Some(segment.sequence) == conn.next.acknowledgement {
+                conn.acknowledges = true;
+                conn.take(&mut lan, segment);
+                conn.acknowledges = false;
+            }
+        }
+    }
+    assert_eq!((conn.received.len(), conn.has_fin), (16_000, true));
+}
+
+#[test]
+fn a_connection_is_opened_to_a_host() {
+    let mut lan = Lan::new();
+    let stack = lan.stack.clone();
+    let result = Rc::new(RefCell::new(None));
+    let opened = result.clone();
+    lan.network.group().add(async move {
+        let stream = TcpStream::connect(&stack, (HOST, 80).into(), TcpConfig::default()).await;
+        if let Ok(stream) = &stream {
+            let _ = stream.write(b"request").await;
+        }
+        opened.replace(Some(stream));
+    });
+    let syn = lan.run(20).into_iter().find(|segment| segment.control == TcpControl::Syn).expect("a SYN");
+    assert_eq!((syn.stack_port >= 49_152, syn.host_port, syn.mss), (true, 80, Some(1460)));
+    let answer =
+        Segment { acknowledgement: Some(syn.sequence.wrapping_add(1)), ..Segment::syn(HOST, 80, syn.stack_port, 5000) };
+    lan.send(&answer);
+    let segments = lan.run(50);
+    let request = segments.iter().find(|segment| !segment.data.is_empty()).expect("a request");
+    assert_eq!((&request.data[..], request.sequence), (&b"request"[..], syn.sequence.wrapping_add(1)));
+    assert_eq!(request.acknowledgement, Some(5001));
+    let stream = result.take().expect("it has ended").expect("it is open");
+    assert_eq!(stream.statistics().state, TcpState::Established);
+    assert!(stream.statistics().handshake.is_some());
+    let refused = Rc::new(Cell::new(None));
+    let (stack, found) = (lan.stack.clone(), refused.clone());
+    lan.network.group().add(async move {
+        found.set(TcpStream::connect(&stack, (HOST, 81).into(), TcpConfig::default()).await.err());
+    });
+    let syn = lan.run(20).into_iter().find(|segment| segment.control == TcpControl::Syn).expect("a SYN");
+    let control = TcpControl::Rst;
+    let acknowledgement = Some(syn.sequence.wrapping_add(1));
+    lan.send(&Segment { control, acknowledgement, mss: None, ..Segment::syn(HOST, 81, syn.stack_port, 0) });
+    lan.run(20);
+    assert_eq!(refused.get(), Some(TcpError::Refused));
+}
