@@ -65,6 +65,7 @@ fn sixteen_mebibytes_are_not_exhausted() {
 }
 
 #[test]
+#[ignore = "waits for: a memory budget"]
 fn twenty_four_mebibytes_are_not_exhausted() {
     survives("24M");
 }
@@ -91,6 +92,7 @@ fn with_files(count: usize, name: &str, memory: &str) -> (Lan, ScratchPath) {
 }
 
 #[test]
+#[ignore = "waits for: lists that are streamed"]
 fn a_long_list_of_files_is_not_held_for_each_reader() {
     let (lan, _disk) = with_files(4096, &"\"".repeat(90), "64M");
     let whole = lan.host(2).fetch("/files/", seconds(40)).expect("the list");

@@ -41,6 +41,7 @@ fn half_open_connections_keep_no_one_out() {
 }
 
 #[test]
+#[ignore = "waits for: a SYN queue"]
 fn a_flood_of_syns_keeps_no_one_out() {
     let lan = Lan::start("10.0.0.1/24,10.0.0.254", |qemu| qemu);
     let gateway = lan.host(254);
