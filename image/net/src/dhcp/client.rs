@@ -138,7 +138,6 @@ impl Client {
     }
 
     /// Handles a conflict: another host has the address. It is declined, and another one is requested after a while.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called when conflicts are detected"))]
     pub(crate) fn conflict(&mut self, now: Instant) {
         let Some(lease) = self.lease.take() else { return };
         self.is_config_changed = true;

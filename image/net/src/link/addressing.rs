@@ -19,6 +19,12 @@ impl Link {
         if (address, prefix_length) != (self.address, self.prefix_length) {
             self.neighbours.clear();
         }
+        if address != self.address {
+            match address.is_unspecified() {
+                true => self.conflicts.stop(),
+                false => self.conflicts.start(now),
+            }
+        }
         (self.address, self.prefix_length) = (address, prefix_length);
         // A network of one or two addresses has no broadcast address (RFC 3021).
         self.broadcast = match prefix_length {

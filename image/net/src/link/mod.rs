@@ -7,6 +7,7 @@
 
 mod addressing;
 mod arp;
+mod conflicts;
 mod drops;
 mod egress;
 pub(crate) mod ethernet;
@@ -28,6 +29,7 @@ use core::net::Ipv4Addr;
 use smoltcp::time::Instant;
 
 use self::arp::{ARP_FRAME, ArpPacket};
+use self::conflicts::{Conflicts, Message};
 use self::egress::{FrameParameters, send_packet};
 use self::icmp::{IcmpError, IcmpErrorKind};
 use self::ipv4::Ipv4Header;
@@ -38,6 +40,7 @@ use self::routes::Routes;
 use crate::ipv6::Ipv6;
 use crate::mac::Mac;
 
+pub(crate) use self::conflicts::Conflict;
 pub use self::drops::{DropReason, Drops};
 pub(crate) use self::rate_limit::RateLimit;
 pub(crate) use self::sender::{FrameSender, ReplySender};
@@ -70,6 +73,7 @@ pub(crate) struct Link {
     routes: Routes,
     neighbours: NeighbourTable,
     pub(crate) ipv6: Ipv6,
+    conflicts: Conflicts,
     reassembly: Reassembly,
     /// The longest packet of a frame, in bytes.
     mtu: usize,
@@ -93,6 +97,7 @@ impl Link {
             routes: Routes::default(),
             neighbours: NeighbourTable::new(seed),
             ipv6,
+            conflicts: Conflicts::new(),
             reassembly: Reassembly::default(),
             mtu,
             identification: (seed >> 48) as u16,
@@ -123,13 +128,37 @@ impl Link {
             self.neighbours.poll(now, &mut output);
             self.identification = output.parameters.identification;
         }
+        while now >= self.conflicts.deadline()
+            && sender.has_room()
+            && let Some(message) = self.conflicts.next_message(now)
+        {
+            let own = match message {
+                Message::Probe => Ipv4Addr::UNSPECIFIED,
+                Message::Announcement => self.address,
+            };
+            let packet = ArpPacket::request(self.mac, own, self.address);
+            sender.send(ARP_FRAME, &mut |frame| packet.write_frame(frame, Mac::BROADCAST));
+        }
         self.ipv6.poll(sender, now);
+    }
+
+    /// Takes a conflict over the IPv4 address that was found.
+    #[inline]
+    pub(crate) fn take_conflict(&mut self) -> Option<Conflict> {
+        self.conflicts.take()
+    }
+
+    /// Checks the address again: the link may be another one.
+    pub(crate) fn link_changed(&mut self, is_up: bool, now: Instant) {
+        if is_up && !self.address.is_unspecified() {
+            self.conflicts.start(now);
+        }
     }
 
     /// Returns a time before which [`poll`](Self::poll) has nothing to do.
     pub(crate) fn deadline(&self) -> Instant {
         match self.outbox.is_empty() {
-            true => self.neighbours.deadline().min(self.ipv6.deadline()),
+            true => self.neighbours.deadline().min(self.ipv6.deadline()).min(self.conflicts.deadline()),
             false => Instant::ZERO,
         }
     }

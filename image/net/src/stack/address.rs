@@ -22,6 +22,8 @@ pub(super) enum AddressAssignment {
         config: InterfaceConfig,
         /// Whether the interface has the address.
         is_set: bool,
+        /// When the address is tried again, after a conflict.
+        retry_at: Instant,
     },
     Dhcp(Box<Client>),
 }
@@ -37,18 +39,36 @@ impl AddressAssignment {
                     Some(gateway) => config.with_route(Route::default_by(gateway.into())),
                     None => config,
                 };
-                Self::Static { config, is_set: false }
+                Self::Static { config, is_set: false, retry_at: now }
             }
         }
     }
 
-    /// Returns the static address and routes, once, when the link is up.
-    pub(super) fn static_config(&mut self, is_up: bool) -> Option<InterfaceConfig> {
+    /// Returns the static address and routes, once, when the link is up; again some time after a conflict.
+    #[inline]
+    pub(super) fn static_config(&mut self, is_up: bool, now: Instant) -> Option<InterfaceConfig> {
         match self {
-            Self::Static { config, is_set } if is_up && !*is_set => {
+            Self::Static { config, is_set, retry_at } if is_up && !*is_set && now >= *retry_at => {
                 *is_set = true;
                 Some(config.clone())
             }
+            _ => None,
+        }
+    }
+
+    /// Gives up the address, which another host has. A static one is tried again at `retry_at`.
+    pub(super) fn withdraw(&mut self, now: Instant, next: Instant) {
+        match self {
+            Self::Static { is_set, retry_at, .. } => (*is_set, *retry_at) = (false, next),
+            Self::Dhcp(client) => client.conflict(now),
+        }
+    }
+
+    /// Returns when a static address is tried again.
+    #[inline]
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        match self {
+            Self::Static { is_set: false, retry_at, .. } => Some(*retry_at),
             _ => None,
         }
     }

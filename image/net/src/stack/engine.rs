@@ -7,7 +7,7 @@ use core::task::Waker;
 
 use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::socket::tcp::State;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Cidr};
 
 use super::address::{AddressAssignment, with_dhcp_packet};
@@ -22,13 +22,16 @@ use crate::dhcp;
 use crate::interface_state::InterfaceState;
 use crate::ipv6::Ipv6;
 use crate::link::ipv4::{self, IPV4_HEADER};
-use crate::link::{FrameSender, Link, RateLimit};
+use crate::link::{Conflict, FrameSender, Link, RateLimit};
 use crate::mdns::Responder;
 use crate::nic::Nic;
 
 /// Sockets that are polled for packets in one poll of the stack. More would delay other tasks: a card that sends each
 /// frame at once always has room.
 const SEND_BUDGET: usize = 256;
+
+/// The time until a static address that another host has is tried again (RFC 5227, 1.1: RATE_LIMIT_INTERVAL).
+const CONFLICT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Answers to echo requests a second, and at once.
 const ECHO_REPLIES_PER_SECOND: u32 = 5000;
@@ -227,16 +230,21 @@ impl Engine {
     pub(super) fn deadline(&mut self) -> Instant {
         let dhcp = self.address.dhcp_client().and_then(|client| client.deadline()).unwrap_or(NEVER);
         let mdns = self.responder.deadline().unwrap_or(NEVER);
+        let retry = self.address.retry_at().filter(|at| *at > now()).unwrap_or(NEVER);
         let tcp = self.tcp.next_tick;
-        self.sockets.deadline().min(self.link.deadline()).min(tcp).min(dhcp).min(mdns)
+        self.sockets.deadline().min(self.link.deadline()).min(tcp).min(dhcp).min(mdns).min(retry)
     }
 
     /// Sets the static address once the link is up, or does what the DHCP client wants done.
     pub(super) fn update_address(&mut self, sender: &mut FrameSender<'_, '_>, state: &InterfaceState, now: Instant) {
-        if let Some(InterfaceConfig { addresses, routes, .. }) = self.address.static_config(state.is_up()) {
+        if let Some(conflict) = self.link.take_conflict() {
+            self.handle_conflict(&conflict, state, now);
+        }
+        if let Some(InterfaceConfig { addresses, routes, .. }) = self.address.static_config(state.is_up(), now) {
             let source = ConfigSource::CommandLine;
             let mut part = state.config_part(source);
             part.addresses.extend(addresses);
+            part.routes.retain(|route| !routes.contains(route));
             part.routes.extend(routes);
             self.set_config(source, part, state, now);
         }
@@ -259,9 +267,28 @@ impl Engine {
         self.send_mdns(sender, state, now);
     }
 
+    /// Handles a conflict over the IPv4 address (RFC 5227, 2.1.1 and 2.4).
+    #[cold]
+    fn handle_conflict(&mut self, conflict: &Conflict, state: &InterfaceState, now: Instant) {
+        let (function, Conflict { address, other, is_withdrawn }) = (state.function, *conflict);
+        if !is_withdrawn {
+            return log::warn!("net {function}: address {address} is claimed by {other} too; it is defended");
+        }
+        self.address.withdraw(now, now + CONFLICT_INTERVAL);
+        if self.address.retry_at().is_none() {
+            return log::warn!("net {function}: address {address} belongs to {other}; it is declined");
+        }
+        let seconds = CONFLICT_INTERVAL.secs();
+        log::warn!("net {function}: address {address} belongs to {other}; it is not used, next attempt in {seconds} s");
+        let mut part = state.config_part(ConfigSource::CommandLine);
+        part.addresses.retain(|own| own.address != IpAddr::V4(address));
+        self.set_config(ConfigSource::CommandLine, part, state, now);
+    }
+
     /// Handles a change of the link. A DHCP client keeps its address while the lease runs, and confirms it.
     pub(super) fn link_changed(&mut self, is_up: bool, state: &InterfaceState, now: Instant) {
         state.link_changed(is_up);
+        self.link.link_changed(is_up, now);
         self.link.ipv6.link_changed(is_up, now);
         if let Some(client) = self.address.dhcp_client() {
             client.link_changed(is_up, now);
