@@ -37,10 +37,10 @@ use crate::site::Site;
 ///
 /// let mut network = TestNetwork::new();
 /// Server::new(8080, &Page("public")).serve(network.group(), network.stack());
-/// Server::new(9090, &Page("private")).handler_seconds(60).serve(network.group(), network.stack());
+/// Server::new(9090, &Page("private")).handler_seconds(60).name("switchboard").serve(network.group(), network.stack());
 /// let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 /// assert!(network.exchange(8080, request).ends_with(b"public"));
-/// assert!(network.exchange(9090, request).ends_with(b"private"));
+/// assert!(network.exchange(9090, request).ends_with(b"\r\nServer: switchboard\r\n\r\nprivate"));
 /// ```
 #[derive(Clone, Copy)]
 pub struct Server {
@@ -48,6 +48,7 @@ pub struct Server {
     counters: Option<&'static HttpCounters>,
     service: Service,
     handler_seconds: u32,
+    name: &'static str,
 }
 
 impl Server {
@@ -63,7 +64,7 @@ impl Server {
             backlog: 256,
             max_connections: 384,
         };
-        Self { site, counters: None, service, handler_seconds: 15 }
+        Self { site, counters: None, service, handler_seconds: 15, name: "" }
     }
 
     /// Sets the counters, which servers may share.
@@ -77,6 +78,13 @@ impl Server {
     #[must_use]
     pub const fn handler_seconds(mut self, seconds: u32) -> Self {
         self.handler_seconds = seconds;
+        self
+    }
+
+    /// Sets the Server header of responses, of at most 64 bytes. Without it they have none.
+    #[must_use]
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.name = name;
         self
     }
 
@@ -108,7 +116,7 @@ impl Server {
         accept: impl AsyncFn(&Rc<TcpStream>) -> Option<T> + 'static,
     ) {
         let (site, counters) = (self.site, self.counters.unwrap_or_else(HttpCounters::leak));
-        let deadlines = Rc::new(Deadlines::new(self.service.max_connections, self.handler_seconds));
+        let deadlines = Rc::new(Deadlines::new(self.service.max_connections, self.handler_seconds, self.name));
         let timer = deadlines.clone();
         group.add(async move { timer.run().await });
         self.service.start(group, stack, async move |socket: &Rc<TcpStream>| {

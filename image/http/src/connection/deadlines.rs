@@ -9,7 +9,7 @@ use core::cell::{Cell, Ref, RefCell};
 
 use embassy_time::{Duration, Timer};
 
-use crate::response::DateHeader;
+use crate::response::CommonHeaders;
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -23,19 +23,22 @@ pub(crate) trait Tick {
 pub(crate) struct Deadlines {
     connections: RefCell<Vec<Weak<dyn Tick>>>,
     ticks: Cell<u64>,
-    date: RefCell<DateHeader>,
+    common_headers: RefCell<CommonHeaders>,
     /// Seconds for which a handler may take until its response begins.
     pub(super) handler_seconds: u32,
+    /// The value of the Server header; empty without one.
+    server_name: &'static str,
 }
 
 impl Deadlines {
     /// Creates the deadlines of so many connections at most.
-    pub(crate) fn new(max_connections: usize, handler_seconds: u32) -> Self {
+    pub(crate) fn new(max_connections: usize, handler_seconds: u32, server_name: &'static str) -> Self {
         Self {
             connections: RefCell::new(Vec::with_capacity(max_connections)),
             ticks: Cell::new(0),
-            date: RefCell::new(DateHeader::now()),
+            common_headers: RefCell::new(CommonHeaders::now(server_name)),
             handler_seconds,
+            server_name,
         }
     }
 
@@ -44,10 +47,10 @@ impl Deadlines {
         self.ticks.get() + 1 + seconds
     }
 
-    /// Returns the Date header of responses.
+    /// Returns the headers that all responses have.
     #[inline]
-    pub(super) fn date(&self) -> Ref<'_, DateHeader> {
-        self.date.borrow()
+    pub(super) fn common_headers(&self) -> Ref<'_, CommonHeaders> {
+        self.common_headers.borrow()
     }
 
     /// Adds a connection.
@@ -66,7 +69,7 @@ impl Deadlines {
             Timer::after(TICK).await;
             let now = self.ticks.get() + 1;
             self.ticks.set(now);
-            *self.date.borrow_mut() = DateHeader::now();
+            *self.common_headers.borrow_mut() = CommonHeaders::now(self.server_name);
             self.connections
                 .borrow_mut()
                 .retain(|connection| connection.upgrade().is_some_and(|connection| connection.tick(now)));

@@ -86,7 +86,7 @@ async fn send<T: Transport + 'static>(
     framing: Framing,
     response: Response,
 ) -> Result<(), Disconnected> {
-    let head = response.head_bytes(framing, &connection.date()).ok_or(Disconnected)?;
+    let head = response.head_bytes(framing, &connection.common_headers()).ok_or(Disconnected)?;
     write_all(&**connection, &head).await?;
     drop(head);
     write_all(&**connection, response.immediate_body(framing)).await?;
@@ -131,7 +131,7 @@ async fn upgrade<T: Transport + 'static>(
     framing: Framing,
     response: Response,
 ) -> Result<Next, Disconnected> {
-    let head = response.head_bytes(framing, &connection.date()).ok_or(Disconnected)?;
+    let head = response.head_bytes(framing, &connection.common_headers()).ok_or(Disconnected)?;
     connection.begin_upgraded();
     write_all(&**connection, &head).await?;
     if let Body::Upgrade(function) = response.into_body() {

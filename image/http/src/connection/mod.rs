@@ -64,7 +64,7 @@ pub(crate) async fn serve<T: Transport + 'static>(
             && let Some(response) = exchange.immediate()
         {
             let written = connection.transport.write_with(|room| {
-                let length = response.compose(exchange.framing, &connection.date(), room);
+                let length = response.compose(exchange.framing, &connection.common_headers(), room);
                 (length.unwrap_or(0), length.is_some())
             });
             match written.await {

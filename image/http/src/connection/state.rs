@@ -13,7 +13,7 @@ use super::activity::{Activity, MinProgress};
 use super::deadlines::{Deadlines, Tick};
 use super::transport::{self, ByteStream, StreamError, Transport};
 use crate::request::{Framing, RequestError};
-use crate::response::{DateHeader, Response};
+use crate::response::{CommonHeaders, Response};
 
 /// For the first request of a connection to begin.
 const FIRST_REQUEST_SECONDS: u64 = 10;
@@ -201,16 +201,16 @@ impl<T: Transport> Connection<T> {
     /// Refuses a head that is incomplete. The task reads on until the peer closes its side.
     fn head_expired(&self) {
         let response = Response::from(RequestError::TIMEOUT);
-        let mut write = |room: &mut [u8]| response.compose(Framing::REFUSED, &self.date(), room).unwrap_or(0);
+        let mut write = |room: &mut [u8]| response.compose(Framing::REFUSED, &self.common_headers(), room).unwrap_or(0);
         // If there is no room now, the peer does not read.
         let _ = transport::poll_write(&self.transport, &mut Context::from_waker(Waker::noop()), &mut write);
         self.close();
     }
 
-    /// Returns the Date header of responses.
+    /// Returns the headers that all responses have.
     #[inline]
-    pub(super) fn date(&self) -> Ref<'_, DateHeader> {
-        self.deadlines.date()
+    pub(super) fn common_headers(&self) -> Ref<'_, CommonHeaders> {
+        self.deadlines.common_headers()
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use itoa::Buffer;
 
-use super::date::DateHeader;
+use super::date::CommonHeaders;
 use super::{Response, StatusCode};
 use crate::request::Framing;
 
@@ -12,17 +12,17 @@ impl Response {
     /// Writes the head, and a body that is at hand, into `out`. Returns the number of bytes; `None` if there is too little
     /// room.
     #[inline]
-    pub(crate) fn compose(&self, framing: Framing, date: &DateHeader, out: &mut [u8]) -> Option<usize> {
+    pub(crate) fn compose(&self, framing: Framing, common: &CommonHeaders, out: &mut [u8]) -> Option<usize> {
         let mut writer = SliceWriter { out, written: 0 };
-        self.compose_head(framing, date, &mut |piece| writer.push(piece))?;
+        self.compose_head(framing, common, &mut |piece| writer.push(piece))?;
         writer.push(self.immediate_body(framing))?;
         Some(writer.written)
     }
 
     /// Returns the head, as [`compose`](Self::compose) writes it; `None` without memory for it.
-    pub(crate) fn head_bytes(&self, framing: Framing, date: &DateHeader) -> Option<Vec<u8>> {
+    pub(crate) fn head_bytes(&self, framing: Framing, common: &CommonHeaders) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.compose_head(framing, date, &mut |piece| {
+        self.compose_head(framing, common, &mut |piece| {
             bytes.try_reserve(piece.len()).ok()?;
             bytes.extend_from_slice(piece);
             Some(())
@@ -39,7 +39,7 @@ impl Response {
     fn compose_head(
         &self,
         framing: Framing,
-        date: &DateHeader,
+        common: &CommonHeaders,
         push: &mut impl FnMut(&[u8]) -> Option<()>,
     ) -> Option<()> {
         match self.status.begin() {
@@ -57,7 +57,7 @@ impl Response {
                 push(b"\r\nTransfer-Encoding: chunked")?;
             }
         }
-        push(date.as_bytes())?;
+        push(common.as_bytes())?;
         for (name, value) in &self.headers {
             push(b"\r\n")?;
             push(name.as_bytes())?;

@@ -6,23 +6,37 @@ const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 const SECONDS_PER_DAY: u64 = 24 * 3600;
 
-/// The Date header, as it is sent; empty without a wall clock.
+/// The maximum length of the Server header's value.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The headers that all responses have, as they are sent: Date, if there is a wall clock, and Server, if it is wanted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DateHeader {
-    bytes: [u8; 37],
+pub(crate) struct CommonHeaders {
+    bytes: [u8; 8 + 29 + 10 + MAX_NAME_BYTES],
     length: usize,
 }
 
-impl DateHeader {
-    /// Returns the header of the current second.
-    pub(crate) fn now() -> Self {
-        let (mut bytes, mut length) = ([0; 37], 0);
+impl CommonHeaders {
+    /// Returns the headers of the current second.
+    pub(crate) fn now(server: &str) -> Self {
+        let mut headers = Self { bytes: [0; 8 + 29 + 10 + MAX_NAME_BYTES], length: 0 };
         if let Some(date) = wall_clock::http_date() {
-            bytes[..8].copy_from_slice(b"\r\nDate: ");
-            bytes[8..].copy_from_slice(date.as_bytes());
-            length = bytes.len();
+            headers.push(b"\r\nDate: ");
+            headers.push(date.as_bytes());
         }
-        Self { bytes, length }
+        if !server.is_empty() {
+            headers.push(b"\r\nServer: ");
+            headers.push(&server.as_bytes()[..server.len().min(MAX_NAME_BYTES)]);
+        }
+        headers
+    }
+
+    fn push(&mut self, piece: &[u8]) {
+        let end = self.length + piece.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(piece);
+            self.length = end;
+        }
     }
 
     #[inline]

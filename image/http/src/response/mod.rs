@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use switchboard_net::Disconnected;
 
-pub(crate) use date::DateHeader;
+pub(crate) use date::CommonHeaders;
 pub use date::parse_date;
 pub use into_response::IntoResponse;
 pub use status_code::StatusCode;

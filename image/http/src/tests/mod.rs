@@ -150,7 +150,7 @@ impl BodySource for Parts {
 fn exchange(input: &str, piece: usize, room: usize) -> (String, bool, HttpCounters) {
     let transport = MemoryTransport::new(input, piece, room);
     let counters = HttpCounters::default();
-    let connection = Connection::new(transport.clone(), &Rc::new(Deadlines::new(1, 15)));
+    let connection = Connection::new(transport.clone(), &Rc::new(Deadlines::new(1, 15, "")));
     block_on(serve(&connection, &Small, &counters));
     let output = transport.output.take();
     (String::from_utf8(output).expect("text"), transport.is_aborted.get(), counters)
