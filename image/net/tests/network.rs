@@ -1,6 +1,6 @@
 //! A stack with a client on the host: many connections, lost frames.
 
-use switchboard_net::{SocketError, TcpConfig, TcpListener, UdpSocket};
+use switchboard_net::{InterfaceConfig, SocketError, TcpConfig, TcpListener, UdpSocket};
 use switchboard_net_testing::{Connection, TestNetwork};
 
 const PORT: u16 = 7;
@@ -111,4 +111,27 @@ fn a_port_has_one_listener() {
     drop(listener);
     assert!(bind(PORT).is_ok());
     assert!(matches!(UdpSocket::bind(network.stack(), 0, 1, 100), Err(SocketError::InvalidPort)));
+}
+
+#[test]
+fn the_maximum_packet_length_of_the_network_is_kept() {
+    let mut config = InterfaceConfig::default();
+    config.mtu = Some(600);
+    for (config, expected) in [(config, 108..200), (InterfaceConfig::default(), 60..100)] {
+        let mut network = TestNetwork::with_config(config);
+        let listener = TcpListener::bind(network.stack(), PORT, TcpConfig::new(1000, 4000)).expect("a free port");
+        network.group().add(async move {
+            let stream = listener.accept().await;
+            let mut left = 60_000;
+            while left > 0 {
+                left -= stream.write(&vec![1; left]).await.expect("a connection");
+            }
+            stream.close();
+            stream.flush().await;
+        });
+        let before = network.state().traffic.sent_frames();
+        assert_eq!(network.exchange(PORT, b"").len(), 60_000);
+        let frames = network.state().traffic.sent_frames() - before;
+        assert!(expected.contains(&frames), "{frames} frames, {expected:?} expected");
+    }
 }

@@ -112,6 +112,11 @@ impl Link {
         self.address
     }
 
+    /// Sets the length of the longest packet of a frame in bytes, which is at most that of the card.
+    pub(crate) fn set_mtu(&mut self, mtu: usize) {
+        self.mtu = mtu;
+    }
+
     /// Returns the length of the longest packet of a frame, in bytes.
     pub(crate) fn mtu(&self) -> usize {
         self.mtu

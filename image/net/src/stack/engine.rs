@@ -5,14 +5,16 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::task::Waker;
 
-use smoltcp::iface::{Config, Interface, SocketSet};
+use smoltcp::iface::{Interface, SocketSet};
+use smoltcp::phy::DeviceCapabilities;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{HardwareAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{IpCidr, Ipv4Cidr};
 
 use super::address::{AddressAssignment, with_dhcp_packet};
 use super::checksum;
-use super::device::{self, CapabilitiesDevice, EgressDevice};
+use super::device::{self, EgressDevice};
+use super::mtu;
 use super::raw::RawTable;
 use super::socket_table::{Entry, NEVER, SocketId, SocketTable};
 use super::tcp::{MAX_CONTROL_BYTES, Tcp};
@@ -56,6 +58,10 @@ pub(super) struct Engine {
     /// The version of the configuration that the responder has.
     pub(super) config_version: u64,
     pub(super) address: AddressAssignment,
+    /// Of the card.
+    pub(super) capabilities: DeviceCapabilities,
+    /// The maximum length of a packet.
+    pub(super) mtu: usize,
     /// Checksums of TCP are computed [in software](checksum).
     pub(super) software_checksums: bool,
     /// Limits of the answers to echo requests, and of errors (RFC 1812, 4.3.2.8).
@@ -72,11 +78,8 @@ pub(super) fn now() -> Instant {
 
 impl Engine {
     pub(super) fn new(nic: &dyn Nic, state: &InterfaceState, seed: u64) -> Self {
-        let mut config = Config::new(HardwareAddress::Ip);
-        config.random_seed = seed;
-        let mut interface = Interface::new(config, &mut CapabilitiesDevice(device::capabilities(nic)), now());
-        // Which packets are for this host, the link layer decides.
-        interface.set_any_ip(true);
+        let capabilities = device::capabilities(nic);
+        let interface = mtu::interface(&capabilities, seed);
         let ipv6 = Ipv6::new(state.function, nic.mac().0, device::mtu(nic), state.ipv6.clone(), seed);
         let hostname = state.config().hostname.clone();
         let address = AddressAssignment::new(state.source, nic.mac(), hostname, seed, now());
@@ -91,6 +94,8 @@ impl Engine {
             responder: Box::new(Responder::new(seed)),
             config_version: 0,
             address,
+            mtu: capabilities.max_transmission_unit,
+            capabilities,
             software_checksums: checksum::are_in_software(&nic.capabilities().checksum),
             echo_limit: RateLimit::new(ECHO_REPLIES_PER_SECOND, ECHO_BURST),
             error_limit: RateLimit::new(ERRORS_PER_SECOND, ERROR_BURST),
@@ -305,6 +310,7 @@ impl Engine {
     }
 
     fn apply_config(&mut self, config: &InterfaceConfig, now: Instant) {
+        self.set_mtu(config.mtu);
         self.interface.update_ip_addrs(|addresses| {
             addresses.clear();
             let own = config.ipv4_address();

@@ -12,6 +12,7 @@ mod engine;
 mod handle;
 mod ipv6;
 mod local_name;
+mod mtu;
 mod raw;
 mod receive;
 mod runner;

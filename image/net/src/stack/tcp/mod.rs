@@ -109,6 +109,11 @@ impl Tcp {
         }
     }
 
+    /// Sets the maximum length of a packet on the link.
+    pub(super) fn set_mtu(&mut self, mtu: usize) {
+        self.mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+    }
+
     /// Queues a segment of the wrapper.
     fn send(&mut self, control: Control) {
         if self.outgoing.len() < MAX_OUTGOING {
