@@ -31,6 +31,7 @@
 //! | [`now_ns`], [`timer`], [`halt_until_interrupt`], [`idle_ns`] | time, for an executor |
 //! | [`real_time_clock`] | date and time at boot |
 //! | [`console`], [`Backtrace`], [`shutdown`] | output, panics, and the end |
+//! | [`firmware_file`] | files of QEMU's `-fw_cfg` |
 //! | [`random`], [`mark`](mod@mark) | raw random numbers, and marks for instruction counters |
 //!
 //! # Features
@@ -65,6 +66,7 @@ mod entry;
 mod exceptions;
 #[cfg(feature = "fuzzing")]
 pub mod firmware_tables;
+mod fw_cfg;
 mod heap;
 mod idt;
 #[cfg(feature = "instruments")]
@@ -93,6 +95,7 @@ pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, BootProtocol, ImageLayout};
 pub use clock::now_ns;
 pub use cpu::{halt_until_interrupt, idle_ns};
+pub use fw_cfg::firmware_file;
 pub use heap::HeapUsage;
 pub use memory::{MemorySetupError, MemoryUsage, usage as memory_usage};
 pub use rtc::{RtcTime, real_time_clock};

@@ -1,5 +1,6 @@
 //! Connects the runtime to the bare machine.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use switchboard_runtime::hal::{CalendarTime, Hal, MemoryUsage, RandomInstruction, install};
@@ -41,6 +42,10 @@ impl Hal for BareMachine {
             RandomInstruction::Rdseed => arch::random::rdseed(),
             RandomInstruction::Rdrand => arch::random::rdrand(),
         }
+    }
+
+    fn firmware_file(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>> {
+        arch::firmware_file(name, max_bytes)
     }
 
     fn cycle_count(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use alloc::rc::Rc;
 
+use embassy_time::{Duration, with_timeout};
 use switchboard_net::{Network, Service, Stack, TcpStream};
 use switchboard_runtime::system::System;
 use switchboard_runtime::tasks::TaskGroup;
@@ -9,6 +10,9 @@ use switchboard_runtime::tasks::TaskGroup;
 use crate::connection::{self, Connection, Deadlines, Transport};
 use crate::counters::{HttpCounters, OpenConnection};
 use crate::site::Site;
+
+/// The time for what a transport still holds after the last response.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A server: a site on a port, and its limits.
 ///
@@ -124,6 +128,8 @@ impl Server {
             let Some(transport) = accept(socket).await else { return };
             let connection = Connection::new(transport, &deadlines);
             connection::serve(&connection, site, counters).await;
+            // A peer that does not read is not waited for.
+            let _finished = with_timeout(FINISH_TIMEOUT, connection.finish()).await;
             deadlines.remove(&*connection);
         });
     }

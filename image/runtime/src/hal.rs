@@ -1,5 +1,6 @@
 //! The hardware abstraction layer: what the runtime needs of the machine below it.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use spin::Once;
@@ -58,6 +59,13 @@ pub trait Hal: Sync {
     /// Returns 64 bits of an instruction of the CPU; `None` if it has none, or no entropy for the moment.
     fn cpu_random(&self, instruction: RandomInstruction) -> Option<u64> {
         let _ = instruction;
+        None
+    }
+
+    /// Reads a file that the hypervisor or the firmware has for the machine; `None` if there is none of this name, or it is
+    /// longer than `max_bytes`.
+    fn firmware_file(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>> {
+        let _ = (name, max_bytes);
         None
     }
 
@@ -125,6 +133,17 @@ pub fn install(hal: &'static dyn Hal) {
 /// Returns what [`install`] was given; `None` in most tests.
 pub(crate) fn get() -> Option<&'static dyn Hal> {
     HAL.get().copied()
+}
+
+/// Reads a file that the hypervisor or the firmware has for the machine, such as one of QEMU's
+/// `-fw_cfg name=opt/example/greeting,file=FILE`; `None` if there is none of this name, or it is longer than `max_bytes`.
+///
+/// ```
+/// assert_eq!(switchboard_runtime::hal::firmware_file("opt/example/greeting", 1024), None);
+/// ```
+#[must_use]
+pub fn firmware_file(name: &str, max_bytes: usize) -> Option<Vec<u8>> {
+    get()?.firmware_file(name, max_bytes)
 }
 
 /// Stops the machine, and reports success or failure.

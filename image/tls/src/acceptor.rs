@@ -55,7 +55,10 @@ impl Default for ServerOptions<'_> {
 /// ```
 #[derive(Clone)]
 pub struct TlsAcceptor {
-    config: Arc<ServerConfig>,
+    pub(crate) config: Arc<ServerConfig>,
+    /// Where text of responses is written before it is encrypted.
+    #[cfg(feature = "http")]
+    pub(crate) scratch: alloc::rc::Rc<core::cell::RefCell<Vec<u8>>>,
 }
 
 impl TlsAcceptor {
@@ -74,14 +77,18 @@ impl TlsAcceptor {
         config.ticketer = tickets::session_tickets();
         // One is enough for a client that opens its next connection after this one.
         config.send_tls13_tickets = 1;
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self::from_config(Arc::new(config)))
     }
 
     /// Makes an acceptor of a configuration of rustls: with client certificates, several names, or other suites.
     /// [`crypto_provider`](crate::crypto_provider) has the cryptography for it.
     #[must_use]
     pub fn from_config(config: Arc<ServerConfig>) -> Self {
-        Self { config }
+        Self {
+            config,
+            #[cfg(feature = "http")]
+            scratch: alloc::rc::Rc::default(),
+        }
     }
 
     /// Accepts a connection: returns when the handshake is complete.

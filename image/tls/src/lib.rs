@@ -19,6 +19,7 @@
 //!
 //! # Features
 //!
+//! - `http`: `TlsAcceptor::accept_http`, the server of `switchboard-http` above TLS.
 //! - `webpki-roots`: [`Roots::mozilla`], the authorities that browsers trust (the data's licence is
 //!   CDLA-Permissive-2.0).
 //!
@@ -36,6 +37,8 @@ mod buffers;
 mod clock;
 mod connector;
 mod error;
+#[cfg(feature = "http")]
+mod https;
 mod identity;
 mod provider;
 mod session;
@@ -46,6 +49,8 @@ mod tickets;
 pub use acceptor::{ServerOptions, TlsAcceptor};
 pub use connector::{Roots, TlsConnector};
 pub use error::{SetupError, TlsError};
+#[cfg(feature = "http")]
+pub use https::TlsTransport;
 pub use identity::Identity;
 pub use provider::crypto_provider;
 pub use rustls;

@@ -72,6 +72,11 @@ pub(crate) struct Connection<T: Transport> {
 }
 
 impl<T: Transport + 'static> Connection<T> {
+    /// As [`Transport::finish`].
+    pub(crate) async fn finish(&self) {
+        self.transport.finish().await;
+    }
+
     /// Creates a connection, which has to begin its first request in time.
     pub(crate) fn new(transport: T, deadlines: &Rc<Deadlines>) -> Rc<Self> {
         transport.idle();

@@ -42,6 +42,11 @@ pub trait Transport {
 
     /// Marks the connection as idle until more is read: it may be closed to make room for others.
     fn idle(&self) {}
+
+    /// Sends what the transport itself still holds when the last response was written, such as the end of TLS. The
+    /// connection is closed then.
+    #[expect(async_fn_in_trait, reason = "tasks stay on their CPU, so the futures need not be `Send`")]
+    async fn finish(&self) {}
 }
 
 impl Transport for Rc<TcpStream> {

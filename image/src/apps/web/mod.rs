@@ -1,6 +1,8 @@
 //! The default app: a web page with the live state of the machine, and the files of its disks.
 
 mod functions;
+#[cfg(feature = "tls")]
+mod https;
 mod interrupts;
 mod metrics;
 mod status;
@@ -11,8 +13,11 @@ use alloc::rc::Rc;
 use switchboard::machine::Machine;
 use switchboard_fileserver::FileServer;
 use switchboard_http::{self as http, Answer, HTML, HttpCounters, Request, Response, StatusCode, TEXT};
-use switchboard_net::Network;
+#[cfg(feature = "tls")]
+use switchboard_net::TcpStream;
+use switchboard_net::{Network, Stack};
 use switchboard_runtime::system::{Outcome, System};
+use switchboard_runtime::tasks::TaskGroup;
 
 /// The state that the request handlers read.
 pub(super) struct Site {
@@ -62,7 +67,23 @@ impl Site {
             counters,
             files: FileServer::open("/files", system).await,
         }));
-        network.start(system, Rc::new(move |group, stack| http::serve(group, stack, site, counters))).await;
+        // Random numbers of devices, before keys are made of them.
+        #[cfg(feature = "tls")]
+        let acceptor = {
+            system.random().await;
+            https::acceptor()
+        };
+        let serve = move |group: &Rc<TaskGroup>, stack: &Stack| {
+            http::serve(group, stack, site, counters);
+            #[cfg(feature = "tls")]
+            if let Some(acceptor) = acceptor.clone() {
+                let server = http::Server::new(443, site).counters(counters);
+                server.serve_with(group, stack, async move |socket: &Rc<TcpStream>| {
+                    acceptor.accept_http(socket.clone()).await
+                });
+            }
+        };
+        network.start(system, Rc::new(serve)).await;
         site
     }
 
