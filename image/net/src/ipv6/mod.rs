@@ -42,6 +42,7 @@ use self::routers::Routers;
 use self::waiting::Waiting;
 
 pub(crate) use self::icmp::{ErrorKind, IcmpError};
+pub(crate) use self::output::with_datagram;
 pub(crate) use self::receive::Received;
 
 /// Later than any time.
@@ -190,6 +191,11 @@ impl Ipv6 {
             self.next_log_at = now + smoltcp::time::Duration::from_secs(LOG_INTERVAL_SECS);
         }
         may
+    }
+
+    /// Returns the link-local address.
+    pub(crate) fn link_local(&self) -> Option<Ipv6Addr> {
+        self.addresses.link_local().map(|own| own.address)
     }
 
     /// Returns the address to send from; `None` when the destination cannot be reached.

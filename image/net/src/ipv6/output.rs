@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::Ipv6Addr;
+use core::net::{Ipv6Addr, SocketAddrV6};
 
 use smoltcp::time::Instant;
 
@@ -10,7 +10,9 @@ use super::Ipv6;
 use super::address::{ALL_DHCP_SERVERS, ALL_ROUTERS, multicast_mac, solicited_node};
 use super::addresses::AddressEvent;
 use super::dhcpv6::{CLIENT_PORT, SERVER_PORT};
-use super::frame::{ControlFrame, ETHERNET_HEADER, Endpoints, MIN_MTU, address_at};
+use super::frame::{
+    ControlFrame, ETHERNET_HEADER, Endpoints, MIN_MTU, PAYLOAD, UDP, address_at, fill_checksum, write_headers,
+};
 use super::icmp;
 use super::mld::Report;
 use super::ndp;
@@ -20,6 +22,8 @@ use crate::mac::Mac;
 
 /// Own frames that wait for room in the card.
 const MAX_PENDING: usize = 64;
+/// The longest payload of a datagram of the stack itself.
+const MAX_DATAGRAM: usize = 1024;
 
 /// How a packet leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,30 @@ pub(super) fn push_bounded(frames: &mut VecDeque<Vec<u8>>, frame: &[u8]) {
         copy.extend_from_slice(frame);
         frames.push_back(copy);
     }
+}
+
+/// Calls `send` with the packet of a datagram. One that is longer than [`MAX_DATAGRAM`] is not sent.
+pub(crate) fn with_datagram(
+    (source, destination): (SocketAddrV6, SocketAddrV6),
+    hop_limit: u8,
+    payload: &[u8],
+    send: impl FnOnce(&[u8]),
+) {
+    let mut frame = [0; PAYLOAD + 8 + MAX_DATAGRAM];
+    let Some(frame) = frame.get_mut(..PAYLOAD + 8 + payload.len()) else { return };
+    // Of the frame, only the packet is used.
+    let no_mac = [0; 6];
+    let (from, to) = (*source.ip(), *destination.ip());
+    let ends = Endpoints { source_mac: no_mac, destination_mac: no_mac, source: from, destination: to };
+    let length = 8 + payload.len();
+    write_headers(frame, &ends, UDP, hop_limit, length);
+    let length = u16::try_from(length).unwrap_or_default();
+    for (place, word) in frame[PAYLOAD..PAYLOAD + 6].chunks_mut(2).zip([source.port(), destination.port(), length]) {
+        place.copy_from_slice(&word.to_be_bytes());
+    }
+    frame[PAYLOAD + 8..].copy_from_slice(payload);
+    fill_checksum(frame, UDP, PAYLOAD, PAYLOAD + 6);
+    send(&frame[ETHERNET_HEADER..]);
 }
 
 impl Ipv6 {

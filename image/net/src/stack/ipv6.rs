@@ -13,16 +13,15 @@ use super::udp::Delivery;
 use crate::config::ConfigSource;
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
-use crate::ipv6::{ErrorKind, MDNS, Received};
+use crate::ipv6::{ErrorKind, Received};
 use crate::link::ethernet::ETHERNET_HEADER;
 use crate::link::ipv4::{PROTOCOL_TCP, PROTOCOL_UDP};
 use crate::link::{DropReason, ReplySender};
+use crate::mdns;
 use crate::segment::Segment;
 
 /// The minimum of what each link carries (RFC 8200, 5).
 const MIN_MTU: u16 = 1280;
-/// The UDP port of multicast DNS (RFC 6762, 3).
-const MDNS_PORT: u16 = 5353;
 
 impl Engine {
     /// Handles a received frame with an IPv6 packet.
@@ -77,6 +76,9 @@ impl Engine {
         else {
             return;
         };
+        if flow == Flow::Udp(mdns::PORT) {
+            return self.receive_mdns6(packet, source, now);
+        }
         if let Flow::Udp(port) = flow {
             let source_port = u16::from_be_bytes([packet[segment.range.start], packet[segment.range.start + 1]]);
             let payload = packet.get(segment.range.start + 8..segment.range.end).unwrap_or_default();
@@ -129,14 +131,6 @@ impl Engine {
             let mut part = state.config_part(source);
             self.link.ipv6.contribute(source, &mut part);
             state.set_config(source, part);
-        }
-    }
-
-    /// Joins the group that datagrams to `port` are sent to.
-    pub(super) fn bound(&mut self, port: u16) {
-        if port == MDNS_PORT {
-            // There is room: nothing else joins one.
-            self.link.ipv6.join(MDNS, now());
         }
     }
 

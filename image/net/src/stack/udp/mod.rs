@@ -85,7 +85,6 @@ impl UdpSocket {
     pub fn bind(stack: &Stack, port: u16, datagrams: usize, bytes: usize) -> Result<Self, SocketError> {
         let engine = &mut *stack.borrow_mut();
         let id = engine.datagrams.add(port, datagrams, bytes)?;
-        engine.bound(port);
         Ok(Self { stack: stack.clone(), id })
     }
 
