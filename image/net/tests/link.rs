@@ -256,7 +256,7 @@ fn datagrams_longer_than_a_frame_are_echoed() {
 fn ports_and_protocols_without_a_socket_are_reported_within_a_limit() {
     let (mut lan, host) = (lan(), Host::new(9));
     host.introduce(&mut lan);
-    let datagram = frames::udp(host.address, 4000, OURS, 9999, b"nobody is here");
+    let datagram = frames::udp(host.address, 4000, OURS, 9999, b"no socket is here");
     host.send(&mut lan, &datagram);
     host.send(&mut lan, &frames::ipv4(host.address, OURS, 132, &[0; 40]));
     let frames = lan.pass(2);

@@ -86,7 +86,7 @@ impl Conflicts {
             self.conflict = Some(Conflict { address, other, is_withdrawn: true });
             return;
         }
-        // RFC 5227, 2.4 (c): the address is kept, as whoever can send ARP packets could take it away otherwise.
+        // RFC 5227, 2.4 (c): the address is kept, as any sender of ARP packets could take it away otherwise.
         if now >= self.defend_at {
             (self.defend_at, self.has_defence) = (now + DEFEND_INTERVAL, true);
             self.conflict = Some(Conflict { address, other, is_withdrawn: false });
