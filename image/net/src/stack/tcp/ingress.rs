@@ -36,7 +36,11 @@ pub(super) fn socket(connection: &Connection, receive: usize, transmit: usize) -
     Some(socket)
 }
 
-/// The congestion control of all connections. Chosen by measurement: see `tests/congestion.rs`.
+/// The congestion control of all connections.
+///
+/// By `tests/congestion.rs`, 300,000 bytes with a round trip of 20 ms: without loss 174 ms instead of 90 ms without
+/// congestion control, at one lost of 20 segments the same, at one of 10 half the time (2.6 s for 5.4 s) and a third fewer
+/// segments (259 for 385), which is what it is for (RFC 9293, 3.8.2). CUBIC, smoltcp's other one, needs `std`.
 const CONGESTION_CONTROL: CongestionControl = CongestionControl::Reno;
 
 /// Creates a set with one socket, if there is memory for it.

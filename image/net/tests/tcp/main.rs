@@ -1,12 +1,13 @@
 //! TCP against a host that sends what no stack would, and leaves out what each would send.
 
+mod congestion;
 mod peer;
 
+use core::cell::{Cell, RefCell};
 use core::net::Ipv4Addr;
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use peer::{Conn, HOST, Lan, STACK, Segment};
+use peer::{Conn, HOST, Lan, STACK, Segment, length};
 use smoltcp::wire::{IpProtocol, TcpControl};
 use switchboard_net::{Service, TcpConfig, TcpError, TcpListener, TcpState, TcpStream};
 use switchboard_runtime::memory_budget::MemoryBudget;
@@ -262,27 +263,15 @@ fn a_shorter_path_is_learnt_from_icmp() {
                 let expected = conn.next.acknowledgement.expect("it is open");
                 if segment.sequence == expected {
                     conn.received.extend(&segment.data);
-                    conn.next.acknowledgement = Some(expected.wrapping_add(segment.data.len() as u32));
+                    conn.next.acknowledgement = Some(expected.wrapping_add(length(&segment.data)));
                 }
                 lan.send(&conn.next);
                 continue;
             }
             dropped += 1;
             let mut message = vec![3, 4, 0, 0, 0, 0, 3, 232];
-            message.extend([
-                0x45,
-                0,
-                (segment.packet_bytes >> 8) as u8,
-                segment.packet_bytes as u8,
-                0,
-                0,
-                0x40,
-                0,
-                64,
-                6,
-                0,
-                0,
-            ]);
+            let [high, low] = u16::try_from(segment.packet_bytes).expect("a frame's length").to_be_bytes();
+            message.extend([0x45, 0, high, low, 0, 0, 0x40, 0, 64, 6, 0, 0]);
             message.extend(STACK.octets());
             message.extend(HOST.octets());
             message.extend(segment.stack_port.to_be_bytes());
@@ -290,7 +279,7 @@ fn a_shorter_path_is_learnt_from_icmp() {
             message.extend(segment.sequence.to_be_bytes());
             let sum = message.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum::<u32>();
             let folded = (sum & 0xffff) + (sum >> 16);
-            let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
+            let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).expect("it is folded");
             message[2..4].copy_from_slice(&checksum.to_be_bytes());
             lan.send_packet(Ipv4Addr::new(10, 0, 0, 254), IpProtocol::Icmp, &message);
         }
@@ -318,7 +307,7 @@ fn a_black_hole_is_found_without_icmp() {
             let expected = conn.next.acknowledgement.expect("it is open");
             if segment.packet_bytes <= 1300 && segment.sequence == expected {
                 conn.received.extend(&segment.data);
-                conn.next.acknowledgement = Some(expected.wrapping_add(segment.data.len() as u32));
+                conn.next.acknowledgement = Some(expected.wrapping_add(length(&segment.data)));
                 lan.send(&conn.next);
             }
         }

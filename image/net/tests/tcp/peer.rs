@@ -15,37 +15,37 @@ use switchboard::config::Address;
 use switchboard_net::{AddressSource, InterfaceState, Mac, Stack};
 use switchboard_net_testing::{TestCard, TestNetwork};
 
-pub const STACK: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
-pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub(crate) const STACK: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
 const PEER_MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 2]);
 
 /// A stack with a static address, and the peer's end of its link.
-pub struct Lan {
-    pub network: TestNetwork,
-    pub stack: Stack,
+pub(crate) struct Lan {
+    pub(crate) network: TestNetwork,
+    pub(crate) stack: Stack,
     card: TestCard,
 }
 
 /// A TCP segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Segment {
-    pub host: Ipv4Addr,
-    pub host_port: u16,
-    pub stack_port: u16,
-    pub control: TcpControl,
-    pub sequence: u32,
-    pub acknowledgement: Option<u32>,
-    pub window: u16,
-    pub mss: Option<u16>,
-    pub data: Vec<u8>,
+pub(crate) struct Segment {
+    pub(crate) host: Ipv4Addr,
+    pub(crate) host_port: u16,
+    pub(crate) stack_port: u16,
+    pub(crate) control: TcpControl,
+    pub(crate) sequence: u32,
+    pub(crate) acknowledgement: Option<u32>,
+    pub(crate) window: u16,
+    pub(crate) mss: Option<u16>,
+    pub(crate) data: Vec<u8>,
     /// The length of the IP packet, of received ones.
-    pub packet_bytes: usize,
+    pub(crate) packet_bytes: usize,
 }
 
 impl Segment {
     /// Returns a SYN of the host.
-    pub fn syn(host: Ipv4Addr, host_port: u16, stack_port: u16, sequence: u32) -> Self {
+    pub(crate) fn syn(host: Ipv4Addr, host_port: u16, stack_port: u16, sequence: u32) -> Self {
         Self {
             host,
             host_port,
@@ -61,13 +61,13 @@ impl Segment {
     }
 
     /// Returns whether it is a reset.
-    pub fn is_reset(&self) -> bool {
+    pub(crate) fn is_reset(&self) -> bool {
         self.control == TcpControl::Rst
     }
 }
 
 impl Lan {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let network = TestNetwork::new();
         let (card, peer) = TestCard::pair();
         let source = AddressSource::Static { address: STACK, prefix: 24, gateway: None };
@@ -90,7 +90,7 @@ impl Lan {
     }
 
     /// Lets a millisecond pass. Returns the segments that the stack has sent; the host answers ARP.
-    pub fn step(&mut self) -> Vec<Segment> {
+    pub(crate) fn step(&mut self) -> Vec<Segment> {
         self.network.step();
         let mut segments = Vec::new();
         while let Some((frame, _)) = self.card.receive(Instant::ZERO) {
@@ -105,7 +105,7 @@ impl Lan {
     }
 
     /// Lets time pass. Returns the segments that the stack has sent.
-    pub fn run(&mut self, milliseconds: usize) -> Vec<Segment> {
+    pub(crate) fn run(&mut self, milliseconds: usize) -> Vec<Segment> {
         (0..milliseconds).flat_map(|_| self.step()).collect()
     }
 
@@ -131,13 +131,13 @@ impl Lan {
         self.send_frame(&frame);
     }
 
-    pub fn send_frame(&mut self, frame: &[u8]) {
+    pub(crate) fn send_frame(&mut self, frame: &[u8]) {
         let token = self.card.transmit(Instant::ZERO).expect("room for a frame");
         token.consume(frame.len(), |room| room.copy_from_slice(frame));
     }
 
     /// Sends an IPv4 packet with this payload.
-    pub fn send_packet(&mut self, source: Ipv4Addr, protocol: IpProtocol, payload: &[u8]) {
+    pub(crate) fn send_packet(&mut self, source: Ipv4Addr, protocol: IpProtocol, payload: &[u8]) {
         let ip = Ipv4Repr {
             src_addr: source,
             dst_addr: STACK,
@@ -152,7 +152,7 @@ impl Lan {
         self.send_frame(&frame);
     }
 
-    pub fn send(&mut self, segment: &Segment) {
+    pub(crate) fn send(&mut self, segment: &Segment) {
         let repr = TcpRepr {
             src_port: segment.host_port,
             dst_port: segment.stack_port,
@@ -176,6 +176,11 @@ impl Lan {
 
 fn ethernet(ethertype: EthernetProtocol, frame: &mut [u8]) {
     EthernetRepr { src_addr: PEER_MAC, dst_addr: MAC, ethertype }.emit(&mut EthernetFrame::new_unchecked(frame));
+}
+
+/// Returns the length of data in sequence numbers.
+pub(crate) fn length(data: &[u8]) -> u32 {
+    u32::try_from(data.len()).expect("a short segment")
 }
 
 fn parse(packet: &[u8]) -> Option<Segment> {
@@ -204,23 +209,23 @@ fn parse(packet: &[u8]) -> Option<Segment> {
 
 /// A connection of the host, by hand: it acknowledges what arrives in order.
 #[derive(Debug)]
-pub struct Conn {
-    pub next: Segment,
-    pub received: Vec<u8>,
-    pub has_fin: bool,
-    pub is_reset: bool,
+pub(crate) struct Conn {
+    pub(crate) next: Segment,
+    pub(crate) received: Vec<u8>,
+    pub(crate) has_fin: bool,
+    pub(crate) is_reset: bool,
     /// Whether data is acknowledged.
-    pub acknowledges: bool,
+    pub(crate) acknowledges: bool,
 }
 
 impl Conn {
     /// Opens a connection.
-    pub fn open(lan: &mut Lan, host: Ipv4Addr, host_port: u16, stack_port: u16) -> Self {
+    pub(crate) fn open(lan: &mut Lan, host: Ipv4Addr, host_port: u16, stack_port: u16) -> Self {
         Self::open_with(lan, Segment::syn(host, host_port, stack_port, 1000))
     }
 
     /// Opens a connection by this SYN.
-    pub fn open_with(lan: &mut Lan, syn: Segment) -> Self {
+    pub(crate) fn open_with(lan: &mut Lan, syn: Segment) -> Self {
         lan.send(&syn);
         let is_answer = |segment: &Segment| segment.control == TcpControl::Syn && segment.host_port == syn.host_port;
         let answer = lan.run(50).into_iter().find(is_answer).expect("an answer");
@@ -233,19 +238,19 @@ impl Conn {
     }
 
     /// Sends data.
-    pub fn send(&mut self, lan: &mut Lan, data: &[u8]) {
+    pub(crate) fn send(&mut self, lan: &mut Lan, data: &[u8]) {
         lan.send(&Segment { data: data.to_vec(), ..self.next.clone() });
-        self.next.sequence = self.next.sequence.wrapping_add(data.len() as u32);
+        self.next.sequence = self.next.sequence.wrapping_add(length(data));
     }
 
     /// Sends a segment without data, with a sequence number at this distance from the expected one.
-    pub fn send_control(&self, lan: &mut Lan, control: TcpControl, distance: u32) {
+    pub(crate) fn send_control(&self, lan: &mut Lan, control: TcpControl, distance: u32) {
         let sequence = self.next.sequence.wrapping_add(distance);
         lan.send(&Segment { control, sequence, ..self.next.clone() });
     }
 
     /// Takes what is for this connection. Returns it.
-    pub fn run(&mut self, lan: &mut Lan, milliseconds: usize) -> Vec<Segment> {
+    pub(crate) fn run(&mut self, lan: &mut Lan, milliseconds: usize) -> Vec<Segment> {
         let mut taken = Vec::new();
         for _ in 0..milliseconds {
             for segment in lan.step() {
@@ -258,7 +263,7 @@ impl Conn {
         taken
     }
 
-    pub fn take(&mut self, lan: &mut Lan, segment: &Segment) {
+    pub(crate) fn take(&mut self, lan: &mut Lan, segment: &Segment) {
         self.is_reset |= segment.is_reset();
         let expected = self.next.acknowledgement.expect("it is open");
         let has_fin = segment.control == TcpControl::Fin;
@@ -268,7 +273,7 @@ impl Conn {
         if segment.sequence == expected {
             self.received.extend(&segment.data);
             self.has_fin |= has_fin;
-            let length = segment.data.len() as u32 + u32::from(has_fin);
+            let length = length(&segment.data) + u32::from(has_fin);
             self.next.acknowledgement = Some(expected.wrapping_add(length));
         }
         lan.send(&self.next);
