@@ -79,6 +79,16 @@ impl BodyShared {
         self.error.get().is_none() && self.interim_bytes.get() == 0 && self.decoder.borrow().min_rest() <= max_bytes
     }
 
+    /// Prepares for the response: an interim response can only be sent before it. It is sent if the body may be read while
+    /// the response is sent, or has begun.
+    pub(crate) async fn begin_response(self: &Rc<Self>) -> Result<(), BodyError> {
+        let has_begun = (1..CONTINUE.len()).contains(&self.interim_bytes.get());
+        if has_begun || Rc::strong_count(self) > 1 {
+            poll_fn(|context| self.poll_interim(context)).await?;
+        }
+        Ok(())
+    }
+
     /// Makes further reads fail, as the response was sent.
     pub(crate) fn close(&self) {
         self.error.set(self.error.get().or(Some(BodyError::Disconnected)));

@@ -62,6 +62,9 @@ impl Exchange {
             }
         };
         let body = body.or_else(|| framing.has_body().then(|| BodyShared::new(connection.clone(), framing)));
+        if let Some(body) = &body {
+            body.begin_response().await.map_err(|_| Disconnected)?;
+        }
         if let Body::Upgrade(_) = response.body() {
             return upgrade(connection, framing, response).await;
         }

@@ -48,6 +48,10 @@ fn an_expectation_is_answered_when_the_body_is_read() {
     let response = responses(&(post("/echo", "Content-Length: 2\r\nExpect: 100-Continue", "ab") + NEXT));
     assert!(response.starts_with(&format!("{interim}HTTP/1.1 200 OK\r\n")), "{response}");
     assert_eq!(response.matches("HTTP/1.1").count(), 3);
+    // Ahead of the response, if the body is read while that is sent.
+    let (response, ..) = exchange(&post("/copy", "Content-Length: 2\r\nExpect: 100-continue", "ab"), usize::MAX, 4096);
+    assert!(response.starts_with(&format!("{interim}HTTP/1.1 200 OK\r\n")), "{response}");
+    assert!(response.ends_with("\r\n\r\n2\r\nab\r\n0\r\n\r\n"), "{response}");
     // The body may follow or not, so the connection cannot be used again.
     let response = responses(&(post("/ignore", "Content-Length: 2\r\nExpect: 100-continue", "") + NEXT));
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.contains("Connection: close\r\n"), "{response}");

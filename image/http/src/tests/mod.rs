@@ -78,7 +78,7 @@ struct Small;
 impl Site for Small {
     fn methods(&self, path: &str) -> Methods {
         match path {
-            "/echo" | "/first" | "/ignore" => Methods::READ.with(Method::Post).with(Method::Put),
+            "/echo" | "/first" | "/ignore" | "/copy" => Methods::READ.with(Method::Post).with(Method::Put),
             _ => Methods::READ,
         }
     }
@@ -125,6 +125,13 @@ impl Site for Small {
                 let length = body.read(&mut buffer).await.unwrap_or(0);
                 Response::new(StatusCode::OK, TEXT, &buffer[..length.min(1)])
             }),
+            "/copy" => Answer::Now(Response::written(StatusCode::OK, TEXT, async move |mut writer: BodyWriter| {
+                let mut buffer = [0; 1000];
+                while let Ok(length @ 1..) = body.read(&mut buffer).await {
+                    writer.write(&buffer[..length]).await?;
+                }
+                Ok(writer)
+            })),
             "/ignore" => Answer::Now(Response::text(StatusCode::OK, "ignored")),
             _ => Answer::Now(Response::text(StatusCode::NOT_FOUND, "no\n")),
         }
