@@ -119,8 +119,11 @@ test-ui: ## Check programs that must not compile, each with a variant that must
 test-qemu: ## Boot the image in QEMU with each device, mode and machine; TEST=name selects tests
 	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
 	@tools/install ip tc nft dnsmasq || echo 'skipped: tests with Linux hosts'
-	@$(MAKE) --no-print-directory instruments-build run-build
-	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
+	@$(MAKE) --no-print-directory instruments-build
+	cargo build --profile quick -p switchboard-image --features tls
+	@cp "$(TARGET)/x86_64-unknown-linux-gnu/quick/switchboard-image" "$(INSTRUMENTS)/switchboard-tls-image"
+	@$(MAKE) --no-print-directory run-build
+	SWITCHBOARD_TLS_IMAGE="$(INSTRUMENTS)/switchboard-tls-image" SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
 	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test lan -- --test-threads=4 $(TEST)
 
 test-lan: ## Run the long tests on a LAN of the test's own; TEST=name selects tests

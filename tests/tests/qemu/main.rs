@@ -10,6 +10,7 @@ mod faults;
 mod files;
 mod forged;
 mod hotplug;
+mod https;
 mod interrupts;
 mod ivshmem;
 mod load;
