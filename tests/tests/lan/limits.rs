@@ -58,7 +58,6 @@ fn bodies_that_never_end_keep_no_one_out() {
 }
 
 #[test]
-#[ignore = "waits for: idle connections that make room"]
 fn connections_that_send_nothing_keep_no_one_out() {
     let lan = Lan::start("10.0.0.1/24", |qemu| qemu);
     let connections = open(&lan, 3, 500, b"");
@@ -109,7 +108,7 @@ fn downloads_that_are_not_read_keep_no_one_out() {
 }
 
 #[test]
-#[ignore = "waits for: idle connections that make room"]
+#[ignore = "waits for: room for new connections within seconds"]
 fn hosts_that_vanish_keep_no_one_out() {
     let lan = Lan::start("10.0.0.1/24,10.0.0.254", |qemu| qemu);
     let gateway = lan.host(254);

@@ -117,7 +117,6 @@ fn lossy_and_narrow_paths_carry_files() {
 }
 
 #[test]
-#[ignore = "waits for: path MTU discovery"]
 fn a_router_with_a_small_mtu_is_honoured() {
     if is_skipped("a_router_with_a_small_mtu_is_honoured") {
         return;

@@ -53,19 +53,17 @@ fn survives(memory: &str) {
 }
 
 #[test]
-#[ignore = "waits for: a memory budget"]
 fn twelve_mebibytes_are_not_exhausted() {
     survives("12M");
 }
 
 #[test]
-#[ignore = "waits for: a memory budget"]
 fn sixteen_mebibytes_are_not_exhausted() {
     survives("16M");
 }
 
 #[test]
-#[ignore = "waits for: a memory budget"]
+#[ignore = "waits for: allocations within the memory budget"]
 fn twenty_four_mebibytes_are_not_exhausted() {
     survives("24M");
 }
@@ -92,7 +90,6 @@ fn with_files(count: usize, name: &str, memory: &str) -> (Lan, ScratchPath) {
 }
 
 #[test]
-#[ignore = "waits for: lists that are streamed"]
 fn a_long_list_of_files_is_not_held_for_each_reader() {
     let (lan, _disk) = with_files(4096, &"\"".repeat(90), "64M");
     let whole = lan.host(2).fetch("/files/", seconds(40)).expect("the list");
@@ -107,7 +104,7 @@ fn a_long_list_of_files_is_not_held_for_each_reader() {
 }
 
 #[test]
-#[ignore = "waits for: a SYN queue"]
+#[ignore = "waits for: connections of vanished hosts that take little memory"]
 fn heap_and_connections_come_back_after_many_cycles() {
     let lan = Lan::start("10.0.0.1/24", |qemu| qemu);
     let host = lan.host(2);

@@ -14,7 +14,6 @@ fn silent() -> Behaviour {
 }
 
 #[test]
-#[ignore = "waits for: a SYN queue"]
 fn half_open_connections_keep_no_one_out() {
     let lan = Lan::start("10.0.0.1/24,10.0.0.254", |qemu| qemu.option("services=all"));
     let (gateway, client) = (lan.host(254), lan.host(2));
@@ -41,7 +40,6 @@ fn half_open_connections_keep_no_one_out() {
 }
 
 #[test]
-#[ignore = "waits for: a SYN queue"]
 fn a_flood_of_syns_keeps_no_one_out() {
     let lan = Lan::start("10.0.0.1/24,10.0.0.254", |qemu| qemu);
     let gateway = lan.host(254);
@@ -62,7 +60,6 @@ fn a_flood_of_syns_keeps_no_one_out() {
 }
 
 #[test]
-#[ignore = "waits for: a SYN queue"]
 fn of_a_burst_all_are_served_and_none_is_reset() {
     let lan = Lan::start("10.0.0.1/24", |qemu| qemu);
     let host = lan.host(2);

@@ -45,7 +45,6 @@ pub(crate) fn read_slowly(host: &Host, request: &str, rate: u32, window: u16) ->
 }
 
 #[test]
-#[ignore = "waits for: a close that waits for acknowledgements"]
 fn slow_readers_get_everything() {
     let lan = Lan::start("10.0.0.1/24", |qemu| qemu);
     let (close, keep) = ("Connection: close\r\n", "");
@@ -179,7 +178,6 @@ fn fetch_by_path(mtu: usize, is_reported: bool) -> Duration {
 }
 
 #[test]
-#[ignore = "waits for: path MTU discovery"]
 fn a_path_with_a_small_mtu_that_is_reported_carries_everything() {
     for mtu in [1400, 576] {
         let time = fetch_by_path(mtu, true);
@@ -188,7 +186,6 @@ fn a_path_with_a_small_mtu_that_is_reported_carries_everything() {
 }
 
 #[test]
-#[ignore = "waits for: path MTU discovery"]
 fn a_path_that_drops_long_packets_in_silence_carries_everything() {
     fetch_by_path(1400, false);
 }
