@@ -5,12 +5,13 @@ mod chunked;
 mod decoder;
 mod request_body;
 mod response_body;
+mod shared;
 mod writer;
 
 pub use body_error::BodyError;
-pub(crate) use request_body::BodyShared;
 pub use request_body::RequestBody;
 
 pub use response_body::{Body, BodyFunction, BodySource, UpgradeFunction};
+pub(crate) use shared::BodyShared;
 pub use writer::BodyWriter;
 pub(crate) use writer::WriterFraming;

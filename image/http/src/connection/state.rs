@@ -1,17 +1,16 @@
 //! A connection: its transport, what it is doing, and until when.
 
+mod progress;
+
 use alloc::rc::Rc;
 use core::cell::{Cell, Ref, RefCell};
 use core::future::poll_fn;
-use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use switchboard_net::Disconnected;
-
 use super::activity::{Activity, MinProgress};
-use super::deadlines::{Deadlines, Tick};
-use super::transport::{self, ByteStream, StreamError, Transport};
+use super::deadlines::Deadlines;
+use super::transport::{self, Transport};
 use crate::request::{Framing, RequestError};
 use crate::response::{CommonHeaders, Response};
 
@@ -216,90 +215,5 @@ impl<T: Transport> Connection<T> {
     #[inline]
     pub(super) fn common_headers(&self) -> Ref<'_, CommonHeaders> {
         self.deadlines.common_headers()
-    }
-}
-
-impl<T: Transport> Tick for Connection<T> {
-    fn tick(&self, now: u64) -> bool {
-        let has_expired = now >= self.deadline.get();
-        match self.phase.get() {
-            Phase::Idle if has_expired => self.idle_expired(),
-            Phase::Head if has_expired => self.head_expired(),
-            Phase::Skipping if has_expired => self.close(),
-            Phase::Closing if has_expired => {
-                self.transport.abort();
-                return false;
-            }
-            Phase::Handling if self.reads.is_waiting() => {
-                if self.reads.tick(MIN_READ) {
-                    self.is_read_expired.set(true);
-                    self.wake();
-                }
-            }
-            Phase::Handling => {
-                self.handler_ticks.set(self.handler_ticks.get() + 1);
-                if self.handler_ticks.get() > self.deadlines.handler_seconds {
-                    self.is_handler_expired.set(true);
-                    self.wake();
-                }
-            }
-            Phase::Responding | Phase::Upgraded if self.writes.tick(MIN_WRITE) => self.transport.abort(),
-            Phase::Responding if self.reads.tick(MIN_READ) => self.transport.abort(),
-            _ => {}
-        }
-        true
-    }
-}
-
-impl<T: Transport> ByteStream for Connection<T> {
-    fn poll_read(
-        &self,
-        context: &mut Context<'_>,
-        read: &mut dyn FnMut(&mut [u8]) -> usize,
-    ) -> Poll<Result<(), StreamError>> {
-        if self.is_read_expired.get() {
-            return Poll::Ready(Err(StreamError::TimedOut));
-        }
-        match transport::poll_read(&self.transport, context, read) {
-            Poll::Pending => {
-                self.reads.wait();
-                self.register(context);
-                Poll::Pending
-            }
-            Poll::Ready(Ok(bytes)) => {
-                self.reads.progress(bytes);
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(Disconnected)) => Poll::Ready(Err(StreamError::Disconnected)),
-        }
-    }
-
-    fn poll_write(
-        &self,
-        context: &mut Context<'_>,
-        write: &mut dyn FnMut(&mut [u8]) -> usize,
-    ) -> Poll<Result<(), Disconnected>> {
-        match transport::poll_write(&self.transport, context, write) {
-            Poll::Pending => {
-                self.writes.wait();
-                Poll::Pending
-            }
-            Poll::Ready(Ok(bytes)) => {
-                self.writes.progress(bytes);
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-        }
-    }
-
-    fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
-        match transport::poll_read(&self.transport, context, &mut |_| 0) {
-            Poll::Ready(Err(Disconnected)) => Poll::Ready(()),
-            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn peer(&self) -> Option<SocketAddr> {
-        self.transport.peer()
     }
 }

@@ -77,7 +77,7 @@ impl embedded_io_async::Read for UpgradedStream {
             buffer[..length].copy_from_slice(&data[..length]);
             (length, length)
         };
-        // A reset is not told apart from the end.
+        // A reset is not distinguished from the end.
         Ok(self.read_with(copy).await.unwrap_or(0))
     }
 }

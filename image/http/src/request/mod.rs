@@ -72,9 +72,9 @@ pub(crate) trait OpenBody {
 }
 
 /// No body, for requests that are made by tests.
-struct NoBody;
+struct EmptyBody;
 
-impl OpenBody for NoBody {
+impl OpenBody for EmptyBody {
     fn open_body(&self) -> RequestBody {
         RequestBody::empty()
     }

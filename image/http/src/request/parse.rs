@@ -107,7 +107,8 @@ impl<'a> Request<'a> {
     /// ```
     pub fn parse<R>(head: &[u8], act: impl FnOnce(&Request<'_>) -> R) -> Option<R> {
         let mut result = None;
-        let act = |parts: &RequestParts<'_>, framing| result = Some(act(&Request::new(parts, framing, &super::NoBody)));
+        let act =
+            |parts: &RequestParts<'_>, framing| result = Some(act(&Request::new(parts, framing, &super::EmptyBody)));
         parse(head, act).ok()?;
         result
     }

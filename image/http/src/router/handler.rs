@@ -10,7 +10,7 @@ use crate::site::Answer;
 /// - `async fn(A, B, ..) -> R` answers later.
 /// - `async fn(A, B, .., Body) -> R` takes the body, too, as its last argument.
 ///
-/// `A` and `B` are [`FromRequest`], `Body` is [`FromBody`], and `R` is [`IntoResponse`]. `Kind` tells the three apart.
+/// `A` and `B` are [`FromRequest`], `Body` is [`FromBody`], and `R` is [`IntoResponse`]. `Kind` is what distinguishes the three.
 pub trait Handler<S: 'static, Kind>: 'static {
     /// Answers a request whose body has at most so many bytes.
     fn answer(&self, request: RoutedRequest<'_, S>, body_limit: usize) -> Answer;
