@@ -101,7 +101,7 @@ impl Link {
     }
 
     /// Receives a message from the router.
-    fn from_router(&mut self, destination: &str, message: &[u8]) -> Vec<Vec<u8>> {
+    fn receive_router(&mut self, destination: &str, message: &[u8]) -> Vec<Vec<u8>> {
         let frame = ControlFrame::icmpv6(&from_router(destination), 255, message).expect("it fits");
         let (received, sent) = self.receive(frame.as_bytes());
         assert_eq!(received, Received::Done);
@@ -150,7 +150,7 @@ fn kinds(frames: &[Vec<u8>]) -> Vec<u8> {
 fn configured() -> Link {
     let mut link = Link::new(Ipv6Settings::default());
     link.pass(2);
-    link.from_router("ff02::1", &advertisement(0, 1800, "2001:db8::"));
+    link.receive_router("ff02::1", &advertisement(0, 1800, "2001:db8::"));
     link.pass(3);
     link
 }
@@ -192,7 +192,7 @@ fn a_router_advertisement_configures_the_interface() {
 fn solicitations_are_answered_and_probes_of_others_are_defended() {
     let mut link = configured();
     let group = address::solicited_node(&address(GLOBAL)).to_string();
-    let answer = link.from_router(&group, &ndp::solicitation(&address(GLOBAL), Some(ROUTER_MAC)));
+    let answer = link.receive_router(&group, &ndp::solicitation(&address(GLOBAL), Some(ROUTER_MAC)));
     assert_eq!((kinds(&answer), answer[0][..6].to_vec()), (vec![136], ROUTER_MAC.to_vec()));
     assert_eq!((answer[0][PAYLOAD + 4], address_at(&answer[0], 38)), (0x60, Some(address(ROUTER))));
     // Another host detects duplicates: the answer goes to all.
@@ -211,14 +211,14 @@ fn solicitations_are_answered_and_probes_of_others_are_defended() {
 fn an_address_of_another_host_is_replaced_while_it_is_optimistic() {
     let mut link = Link::new(Ipv6Settings::default());
     link.pass(0);
-    link.from_router("ff02::1", &ndp::advertisement(&address(MINE), ROUTER_MAC, false, true));
+    link.receive_router("ff02::1", &ndp::advertisement(&address(MINE), ROUTER_MAC, false, true));
     assert!(!link.ipv6.addresses.has(&address(MINE)));
     let other = link.part(ConfigSource::LinkLocal).addresses[0].address;
     assert_ne!(other.to_string(), MINE);
     assert!(kinds(&link.pass(0)).contains(&135));
     link.pass(5);
     let core::net::IpAddr::V6(other) = other else { panic!("IPv6") };
-    link.from_router("ff02::1", &ndp::advertisement(&other, ROUTER_MAC, false, true));
+    link.receive_router("ff02::1", &ndp::advertisement(&other, ROUTER_MAC, false, true));
     assert!(link.ipv6.addresses.has(&other), "a unique one stays");
     assert_eq!(link.ipv6.counters.conflicts, 2);
 }
@@ -379,7 +379,7 @@ fn flags_of_the_router_start_the_dhcpv6_client() {
     for (flags, kind) in [(0, None), (0x40, Some(11)), (0x80, Some(1)), (0xc0, Some(1))] {
         let mut link = Link::new(Ipv6Settings::default());
         link.pass(2);
-        link.from_router("ff02::1", &advertisement(flags, 1800, "2001:db8::"));
+        link.receive_router("ff02::1", &advertisement(flags, 1800, "2001:db8::"));
         let sent = link.pass(2);
         let datagram = sent.iter().find(|frame| frame[20] == 17);
         assert_eq!(datagram.map(|frame| frame[PAYLOAD + 8]), kind, "{flags:#x}");
@@ -403,7 +403,7 @@ fn static_addresses_and_a_gateway_need_no_router() {
     };
     let mut link = Link::new(settings);
     assert!(!kinds(&link.pass(10)).contains(&133));
-    link.from_router("ff02::1", &advertisement(0, 1800, "2001:db8::"));
+    link.receive_router("ff02::1", &advertisement(0, 1800, "2001:db8::"));
     assert!(!link.ipv6.addresses.has(&address(GLOBAL)), "routers are not listened to");
     assert_eq!(link.ipv6.next_hop(&address("2001:db8:5::9"), link.now), NextHop::Wait(address("2001:db8:5::9")));
     assert_eq!(link.ipv6.next_hop(&address("2001:db9::9"), link.now), NextHop::Wait(address("2001:db8:5::1")));
