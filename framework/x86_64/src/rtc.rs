@@ -24,7 +24,7 @@ const STATUS_B: u8 = 0x0b;
 
 /// Status A: the registers are about to change, or changing.
 const UPDATE_IN_PROGRESS: u8 = 1 << 7;
-/// Status B: updates are stopped, by whoever sets the clock.
+/// Status B: updates are stopped while the clock is being set.
 const SET: u8 = 1 << 7;
 /// Status B: values are binary, not binary-coded decimal.
 const BINARY: u8 = 1 << 2;

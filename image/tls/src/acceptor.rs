@@ -22,7 +22,7 @@ use crate::tickets;
 pub struct ServerOptions<'a> {
     /// The application protocols, in order of preference (ALPN); a client that offers others alone is refused. Empty: any.
     pub protocols: &'a [&'a [u8]],
-    /// Starts although random numbers are unfit for keys: for tests. Whoever knows the machine can guess every key.
+    /// Starts although random numbers are unfit for keys: for tests. Every key can then be guessed.
     pub allow_unfit_entropy: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Session tickets of a server (RFC 8446, 4.6.1; RFC 5077): a client keeps the session, encrypted for the server alone.
 //!
 //! So resumption takes no memory of the server, however many clients there are. A key is used for six hours, and accepted
-//! for twelve: whoever learns it can decrypt sessions of TLS 1.2 of that time.
+//! for twelve. With it, an attacker can decrypt sessions of TLS 1.2 of that time.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

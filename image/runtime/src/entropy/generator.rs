@@ -24,8 +24,8 @@ impl Generator {
         !core::mem::replace(&mut self.is_seeded, true)
     }
 
-    /// Mixes bytes into the key, as CTR_DRBG does (SP 800-90A, 10.2.1.2) with ChaCha20 as its cipher: whoever knows or
-    /// chooses the bytes gains nothing, and whoever knew the key before needs the bytes.
+    /// Mixes bytes into the key, as CTR_DRBG does (SP 800-90A, 10.2.1.2) with ChaCha20 as its cipher: known or
+    /// chosen bytes do not reveal the key, and the former key alone does not give the new one.
     pub(super) fn mix(&mut self, bytes: &[u8]) {
         for part in bytes.chunks(KEY_BYTES) {
             self.key = expand_key(self.key);

@@ -7,7 +7,7 @@
 //! [`System::change`](crate::system::System::change).
 //!
 //! [`state`] returns [`Entropy::Fit`] once sources that passed their tests have given 256 bits. Jitter is mixed in and
-//! counts for nothing, as it cannot be told from a pattern in an emulator. Without fit entropy the numbers still
+//! counts for nothing, as it cannot be distinguished from a pattern in an emulator. Without fit entropy the numbers still
 //! differ from boot to boot, for ports and sequence numbers, but a key made of them may be guessed.
 //!
 //! Crates take the generator by the traits of `rand_core`:
