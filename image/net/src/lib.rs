@@ -86,8 +86,9 @@ pub use service::Service;
 pub use services::start_simple_services;
 pub use sntp::keep_time;
 pub use stack::{
-    Disconnected, EchoReply, IcmpSocket, PingError, RawSocket, ReceiveError, Runner, SendError, SocketError, Stack,
-    TcpConfig, TcpError, TcpListener, TcpReader, TcpState, TcpStatistics, TcpStream, TcpWriter, UdpSocket,
+    ConnectedUdpSocket, Disconnected, EchoReply, IcmpSocket, PingError, RawSocket, ReceiveError, Runner, SendError,
+    SocketError, Stack, TcpConfig, TcpError, TcpListener, TcpReader, TcpState, TcpStatistics, TcpStream, TcpWriter,
+    UdpError, UdpSocket, UnconnectedUdpSocket,
 };
 pub use switchboard_runtime::command_line::{AddressSource, SimpleServices};
 pub use traffic::Traffic;

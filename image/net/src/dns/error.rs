@@ -1,5 +1,7 @@
 //! Why a name could not be resolved.
 
+use embedded_io_async::ErrorKind;
+
 /// The error of a look-up.
 ///
 /// ```
@@ -34,4 +36,17 @@ pub enum ResolveError {
     /// A name does not fit into the caller's buffer.
     #[error("the name is longer than the buffer")]
     BufferTooSmall,
+}
+
+impl embedded_io_async::Error for ResolveError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::InvalidName | Self::BufferTooSmall => ErrorKind::InvalidInput,
+            Self::NotFound | Self::NoAddress => ErrorKind::NotFound,
+            Self::NoServer => ErrorKind::AddrNotAvailable,
+            Self::TimedOut => ErrorKind::TimedOut,
+            Self::ServerFailure => ErrorKind::Other,
+            Self::NoSocket => ErrorKind::OutOfMemory,
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub use self::socket_error::SocketError;
 pub use self::tcp::{
     Disconnected, TcpConfig, TcpError, TcpListener, TcpReader, TcpState, TcpStatistics, TcpStream, TcpWriter,
 };
-pub use self::udp::{ReceiveError, SendError, UdpSocket};
+pub use self::udp::{ConnectedUdpSocket, ReceiveError, SendError, UdpError, UdpSocket, UnconnectedUdpSocket};
 
 impl Stack {
     /// Creates a stack on a card, and the future that runs it. Its address is from where `state` sets it.

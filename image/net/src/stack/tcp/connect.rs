@@ -123,11 +123,7 @@ impl Engine {
         if remote.port() == 0 || remote.ip().is_unspecified() {
             return Err(TcpError::Unreachable);
         }
-        let local = match remote.ip() {
-            IpAddr::V4(address) => self.interface.get_source_address_ipv4(&address).map(IpAddr::V4),
-            IpAddr::V6(address) => self.ipv6_source_for(&address).map(IpAddr::V6),
-        };
-        let local = local.ok_or(TcpError::Unreachable)?;
+        let local = self.source_for(remote.ip()).ok_or(TcpError::Unreachable)?;
         let endpoints = self.free_endpoints(local, remote).ok_or(TcpError::Exhausted)?;
         let bytes = Connection::live_bytes(config.receive_bytes, config.transmit_bytes);
         let reservation = self.tcp.budget.reserve(bytes).map_err(|_| TcpError::Exhausted)?;
@@ -159,6 +155,14 @@ impl Engine {
         Ok(id)
     }
 
+    /// Returns the local address of packets to a host.
+    fn source_for(&mut self, remote: IpAddr) -> Option<IpAddr> {
+        match remote {
+            IpAddr::V4(address) => self.interface.get_source_address_ipv4(&address).map(IpAddr::V4),
+            IpAddr::V6(address) => self.ipv6_source_for(&address).map(IpAddr::V6),
+        }
+    }
+
     /// Returns endpoints whose local port is free for this destination.
     fn free_endpoints(&mut self, local: IpAddr, remote: SocketAddr) -> Option<Endpoints> {
         let offset = self.tcp.secret.port_offset(remote);
@@ -176,6 +180,30 @@ impl Engine {
     }
 }
 
+impl Stack {
+    /// Returns the local address of packets to a host.
+    pub(in crate::stack) fn source_for(&self, remote: IpAddr) -> Option<IpAddr> {
+        self.borrow_mut().source_for(remote)
+    }
+}
+
+/// ```
+/// use embedded_io_async::{Read, Write};
+/// use embedded_nal_async::TcpConnect;
+/// use switchboard_net_testing::TestNetwork;
+///
+/// let mut network = TestNetwork::new();
+/// network.serve_streams(4000, |request| request.to_ascii_uppercase());
+/// let stack = network.stack().clone();
+/// let answer = network.wait(async move {
+///     let mut connection = TcpConnect::connect(&stack, "10.0.0.2:4000".parse().unwrap()).await?;
+///     connection.write_all(b"hello").await?;
+///     let mut answer = [0; 5];
+///     connection.read_exact(&mut answer).await.expect("five bytes");
+///     Ok::<_, switchboard_net::TcpError>(answer)
+/// });
+/// assert_eq!(answer, Ok(*b"HELLO"));
+/// ```
 impl embedded_nal_async::TcpConnect for Stack {
     type Error = TcpError;
     type Connection<'a> = TcpStream;

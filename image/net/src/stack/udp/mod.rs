@@ -1,6 +1,7 @@
 //! Asynchronous UDP sockets.
 
 pub(super) mod datagram;
+mod nal;
 mod table;
 
 use core::fmt;
@@ -15,6 +16,7 @@ use super::handle::Stack;
 use super::socket_error::SocketError;
 use crate::link::icmp::IcmpError;
 
+pub use self::nal::{ConnectedUdpSocket, UdpError, UnconnectedUdpSocket};
 pub(super) use self::table::{Delivery, UdpId, UdpTable};
 
 /// The first of the dynamic ports (RFC 6335, 6), which have both upper bits set.
@@ -103,6 +105,12 @@ impl UdpSocket {
     /// # Errors
     /// [`ReceiveError::Truncated`] for a datagram that is longer than `buffer`; it is dropped.
     pub async fn receive(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), ReceiveError> {
+        let (length, from) = self.receive_part(buffer).await;
+        if length > buffer.len() { Err(ReceiveError::Truncated) } else { Ok((length, from)) }
+    }
+
+    /// As [`receive`](Self::receive), but copies what fits of a longer datagram. Returns the length of the datagram.
+    async fn receive_part(&self, buffer: &mut [u8]) -> (usize, SocketAddr) {
         poll_fn(|context| {
             let engine = &mut *self.stack.borrow_mut();
             let Some(entry) = engine.datagrams.get(self.id) else { return Poll::Pending };
@@ -110,11 +118,16 @@ impl UdpSocket {
                 register(&mut entry.receive_waker, context);
                 return Poll::Pending;
             };
-            let Some(room) = buffer.get_mut(..payload.len()) else { return Poll::Ready(Err(ReceiveError::Truncated)) };
-            room.copy_from_slice(payload);
-            Poll::Ready(Ok((payload.len(), from)))
+            let copied = payload.len().min(buffer.len());
+            buffer[..copied].copy_from_slice(&payload[..copied]);
+            Poll::Ready((payload.len(), from))
         })
         .await
+    }
+
+    /// Returns the port.
+    fn local_port(&self) -> u16 {
+        self.stack.borrow_mut().datagrams.get(self.id).map_or(0, |entry| entry.port)
     }
 
     /// Waits for room in the transmit buffer and sends a datagram.
