@@ -38,6 +38,7 @@ use switchboard::dma::DmaPort;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::Mode;
+use switchboard::mmio::RegisterBlock;
 
 pub use self::interrupt::NvmeMessage;
 
@@ -49,6 +50,7 @@ use self::identify::{CONTROLLER, ControllerIdentity};
 use self::interrupt::{NvmeInterrupts, Shared};
 use self::namespace::Namespace;
 use self::queue::{QueueError, QueuePair};
+use self::registers::Registers;
 use self::request::{IoQueue, MAX_REQUEST_BYTES, Request};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 use crate::requests::{self, RequestDriver, Requests};
@@ -85,7 +87,7 @@ impl Driver for Nvme {
         let (clock, address) = (function.clock(), function.address());
         let Resources { bar0, irq, dma, bus, presence, config, .. } = function.claim()?;
         let windows = bar0.windows()?;
-        let registers = Arc::new(windows.map(0, 0x1000)?);
+        let registers = Arc::new(windows.map(0, Registers::SIZE)?);
         let controller = Controller::reset(registers.clone(), clock, bus, presence.clone(), address)?;
         let stride = controller.capabilities.doorbell_stride;
         let mut admin = Admin::new(&windows, &dma, registers.clone(), stride, clock, address)?;

@@ -3,12 +3,12 @@
 use bitflags::bitflags;
 use switchboard::mmio::{AddressPair, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
-/// The registers before the doorbells, in BAR 0.
+/// The registers that this driver uses, at the beginning of BAR 0.
 #[derive(Debug)]
 pub(super) struct Registers;
 
 impl RegisterBlock for Registers {
-    const SIZE: u64 = 0x1000;
+    const SIZE: u64 = 0x40;
 }
 
 /// `CAP`, controller capabilities, read as two halves.

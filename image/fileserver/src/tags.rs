@@ -9,9 +9,9 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
-use embassy_time::{Duration, with_timeout};
+use embassy_time::{Duration, Instant, Timer, with_timeout};
 use switchboard_runtime::entropy;
 
 use crate::filesystem::{File, FileSystemError};
@@ -24,8 +24,12 @@ const MAX_WHOLE_BYTES: u64 = 4 << 20;
 /// The number and size of the samples of a larger file.
 const SAMPLES: u64 = 32;
 const SAMPLE_BYTES: u64 = 4096;
-/// The most time that the checksum of a file may take.
+/// The most time that the checksum of a file may take. Afterwards the disk counts as slow, and no checksums are made for a while.
 const TIMEOUT: Duration = Duration::from_millis(1500);
+const SLOW_INTERVAL: Duration = Duration::from_secs(10);
+/// The most time for which a request waits while another one makes a checksum, and how often it looks.
+const WAIT: Duration = Duration::from_millis(250);
+const WAIT_STEP: Duration = Duration::from_millis(5);
 /// The most tags that a volume keeps.
 const MAX_TAGS: usize = 1024;
 /// Bytes read at a time.
@@ -35,32 +39,65 @@ const READ_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct TagCache {
     checksums: RefCell<BTreeMap<u64, u64>>,
+    /// A checksum is being made. One at a time, so that its reads do not delay all others of a slow disk.
+    is_making: Cell<bool>,
+    /// The end of the time for which the disk counts as slow.
+    slow_until: Cell<Instant>,
     /// A random number.
     mount: u64,
 }
 
 impl Default for TagCache {
     fn default() -> Self {
-        Self { checksums: RefCell::default(), mount: entropy::random_u64() }
+        Self {
+            checksums: RefCell::default(),
+            is_making: Cell::new(false),
+            slow_until: Cell::new(Instant::MIN),
+            mount: entropy::random_u64(),
+        }
+    }
+}
+
+/// Resets [`TagCache::is_making`] when the checksum is made, or its request was dropped.
+struct Making<'a>(&'a Cell<bool>);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 
 /// Returns the entity tag of a file, with its quotes; `None` when its content cannot be read in time.
 pub(crate) async fn entity_tag(mounted: &Rc<Mounted>, file: File) -> Option<String> {
-    let known = mounted.tags.checksums.borrow().get(&file.id).copied();
-    let checksum = match known {
-        Some(checksum) => checksum,
-        None => {
-            let checksum = with_timeout(TIMEOUT, checksum(mounted, file)).await.ok()?.ok()?;
-            let checksums = &mut *mounted.tags.checksums.borrow_mut();
-            if checksums.len() >= MAX_TAGS {
-                checksums.clear();
-            }
-            checksums.insert(file.id, checksum);
-            checksum
-        }
+    let tags = &mounted.tags;
+    let tag = |checksum: u64| format!("\"{checksum:016x}-{:x}\"", file.size);
+    let known = || tags.checksums.borrow().get(&file.id).copied();
+    if let Some(checksum) = known() {
+        return Some(tag(checksum));
+    }
+    let give_up = Instant::now() + WAIT;
+    while tags.is_making.get() && Instant::now() < give_up {
+        Timer::after(WAIT_STEP).await;
+    }
+    if let Some(checksum) = known() {
+        return Some(tag(checksum));
+    }
+    if tags.is_making.get() || Instant::now() < tags.slow_until.get() {
+        return None;
+    }
+    tags.is_making.set(true);
+    let _making = Making(&tags.is_making);
+    let Ok(checksum) = with_timeout(TIMEOUT, checksum(mounted, file)).await else {
+        tags.slow_until.set(Instant::now() + SLOW_INTERVAL);
+        return None;
     };
-    Some(format!("\"{checksum:016x}-{:x}\"", file.size))
+    let checksum = checksum.ok()?;
+    let checksums = &mut *tags.checksums.borrow_mut();
+    if checksums.len() >= MAX_TAGS {
+        checksums.clear();
+    }
+    checksums.insert(file.id, checksum);
+    Some(tag(checksum))
 }
 
 async fn checksum(mounted: &Rc<Mounted>, file: File) -> Result<u64, FileSystemError> {

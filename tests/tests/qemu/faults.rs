@@ -92,7 +92,7 @@ fn sixteen_mebibytes_are_enough() {
 #[test]
 fn too_little_memory_is_reported() {
     // With less, the firmware cannot load the image.
-    let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).files().memory("4M").start();
+    let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).files().memory("6M").start();
     guest.wait_for("memory too small");
     assert_eq!(guest.exit(), Exit::Failure);
 }

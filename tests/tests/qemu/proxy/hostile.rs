@@ -119,7 +119,7 @@ const BYSTANDER: u8 = *SLOTS.end();
 
 /// Boots with all these cases, and returns the failures.
 fn booted(cases: &[&HostileCase]) -> Vec<String> {
-    let valid = ConfigBuilder::new(0x144d, 0xa808, 0x01_08_02).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
+    let valid = ConfigBuilder::new(0x144d, 0xa808, 0x01_80_00).memory64(0, 0x2000).msi(8).msix(8, 0, 0x1080);
     let place = format!("addr={BYSTANDER:#x}");
     let (bystander, mut qemu) = Proxy::attach(machine(), &place, valid.space(), Box::new(Ones));
     let mut slot = *SLOTS.start();

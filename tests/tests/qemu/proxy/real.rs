@@ -24,8 +24,8 @@ const DRIVEN: [(u16, u16); 11] = [
     (0x8086, 0x100f),
     (0x8086, 0x10d3),
 ];
-/// The class that has a driver: xHCI.
-const DRIVEN_CLASS: u32 = 0x0c_0330;
+/// The classes that have a driver: xHCI and NVMe.
+const DRIVEN_CLASSES: [u32; 2] = [0x0c_0330, 0x01_0802];
 
 /// A function's bytes, decoded by simple code independent of the framework.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Facts {
     }
 
     fn is_driven(&self) -> bool {
-        DRIVEN.contains(&(self.word(0), self.word(2))) || self.long(8) >> 8 == DRIVEN_CLASS
+        DRIVEN.contains(&(self.word(0), self.word(2))) || DRIVEN_CLASSES.contains(&(self.long(8) >> 8))
     }
 
     /// Returns the offset of a capability. Lists of real functions end.
