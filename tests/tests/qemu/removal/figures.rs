@@ -20,7 +20,19 @@ pub(super) struct Figures {
     connections: u64,
 }
 
+/// The growth of the heap that is no leak: a table of the network that has reached a new size keeps it. A leak in each round
+/// is more.
+const TABLE_GROWTH_BYTES: u64 = 2048;
+
 impl Figures {
+    /// Checks that nothing is held that was not before.
+    pub(super) fn assert_as_before(&self, before: &Self) {
+        let heap_used = before.heap_used;
+        assert_eq!(Self { heap_used, ..self.clone() }, *before);
+        let most = heap_used + TABLE_GROWTH_BYTES;
+        assert!(self.heap_used <= most, "{} bytes of the heap are used, {heap_used} were before", self.heap_used);
+    }
+
     fn read(guest: &Guest) -> Self {
         let metrics = guest.client().get("/metrics").expect("the metrics").body;
         let text = String::from_utf8(metrics).expect("the metrics are UTF-8");
