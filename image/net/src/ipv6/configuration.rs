@@ -13,6 +13,7 @@ impl Ipv6 {
     /// Handles a change of the link. What was learnt is kept while it is down, for as long as its lifetimes run: the same
     /// link may come back. Then duplicates are detected again, groups reported and routers solicited.
     pub(crate) fn link_changed(&mut self, is_up: bool, now: Instant) {
+        self.idle_until = Instant::ZERO;
         self.is_up = is_up && !self.settings.is_off;
         self.neighbors.clear();
         self.listener.clear();
@@ -50,6 +51,7 @@ impl Ipv6 {
         if !self.joined.contains(&group) && self.joined.push(group).is_err() {
             return false;
         }
+        self.idle_until = Instant::ZERO;
         if self.is_up {
             self.update_groups(now);
         }

@@ -141,6 +141,8 @@ pub(crate) struct Ipv6 {
     random: u64,
     identification: u32,
     is_config_changed: bool,
+    /// The time before which nothing but neighbours has something to do; zero after what may have changed it.
+    idle_until: Instant,
     next_log_at: Instant,
     pub(crate) counters: Ipv6Counters,
 }
@@ -174,6 +176,7 @@ impl Ipv6 {
             random,
             identification,
             is_config_changed: false,
+            idle_until: Instant::ZERO,
             next_log_at: Instant::ZERO,
             counters: Ipv6Counters::default(),
         }

@@ -133,6 +133,7 @@ impl Ipv6 {
 
     /// Sends a frame of own making: in fragments, if its packet is longer than the link allows.
     pub(crate) fn send_fragments(&mut self, frame: &[u8]) {
+        self.idle_until = Instant::ZERO;
         let (mtu, identification) = (self.mtu(), self.next_identification());
         let pending = &mut self.pending;
         icmp::fragment(frame, mtu, identification, &mut |part| push_bounded(pending, part));
@@ -144,15 +145,17 @@ impl Ipv6 {
     }
 
     /// Returns a time before which [`poll`](Self::poll) has nothing to do.
+    #[inline]
     pub(crate) fn deadline(&self) -> Instant {
-        if !self.is_up {
-            return super::NEVER;
-        }
+        if self.is_up { self.idle_until.min(self.neighbors.deadline()) } else { super::NEVER }
+    }
+
+    /// Returns the earliest deadline of all parts but the neighbours.
+    fn next_deadline(&self) -> Instant {
         let is_pending = !(self.pending.is_empty() && self.resolved.is_empty());
         let now_if_pending = if is_pending { Instant::ZERO } else { super::NEVER };
         let deadlines = [
             self.addresses.deadline(),
-            self.neighbors.deadline(),
             self.routers.deadline(),
             self.listener.deadline(),
             self.advertised.deadline(),
@@ -163,10 +166,15 @@ impl Ipv6 {
     }
 
     /// Sends what is due at `now`, while the card has room.
+    #[inline]
     pub(crate) fn poll(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
-        if now < self.deadline() {
-            return;
+        if now >= self.deadline() {
+            self.send_due(sender, now);
+            self.idle_until = self.next_deadline();
         }
+    }
+
+    fn send_due(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
         self.reassembly.expire(now);
         let is_route_gone = self.routers.expire(now);
         if is_route_gone | self.advertised.expire(now) {

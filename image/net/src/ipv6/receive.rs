@@ -35,8 +35,13 @@ impl Ipv6 {
         let Some((ends, next_header, length)) = self.header(frame, reply) else { return Received::Done };
         let frame = &mut frame[..PAYLOAD + length];
         if matches!(next_header, TCP | UDP) {
-            return self.upper(frame, &ends, next_header, reply, now).into_received(0);
+            let received = self.upper(frame, &ends, next_header, reply, now).into_received(0);
+            if !matches!(received, Received::Packet(_)) {
+                self.idle_until = Instant::ZERO;
+            }
+            return received;
         }
+        self.idle_until = Instant::ZERO;
         self.with_extensions(frame, &ends, next_header, reply, now)
     }
 
@@ -202,6 +207,7 @@ impl Ipv6 {
 
     /// Answers a datagram to a port that no socket has, or a segment: `packet` begins with its IPv6 header.
     pub(crate) fn port_unreachable(&mut self, packet: &[u8], reply: &mut ReplySender<'_>, now: Instant) {
+        self.idle_until = Instant::ZERO;
         let error = OutgoingError { kind: icmp::UNREACHABLE, code: icmp::PORT_UNREACHABLE, parameter: 0 };
         self.answer_with_error(packet, error, false, reply, now);
     }
