@@ -42,6 +42,12 @@ impl Sum {
         Self(sum.0).add_word(sum.1.into())
     }
 
+    /// Adds eight bytes, such as the two addresses of an IPv4 header.
+    #[inline]
+    pub(crate) fn add_8(self, bytes: [u8; 8]) -> Self {
+        self.add_word(u64::from_ne_bytes(bytes))
+    }
+
     /// Adds an IPv4 header without options.
     #[inline]
     pub(crate) fn add_20(self, header: &[u8; 20]) -> Self {

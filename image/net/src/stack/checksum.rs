@@ -19,11 +19,12 @@ pub(super) fn are_in_software(card: &ChecksumCapabilities) -> bool {
 fn sum(packet: &[u8], segment: &Segment) -> Sum {
     // Two bytes of the length are enough: a packet has no more than 65,575 bytes, its headers included.
     let length = (segment.range.len() as u64 & 0xffff) as u16;
-    Sum::default()
-        .add(&packet[segment.addresses.clone()])
-        .add_u16(segment.protocol.into())
-        .add_u16(length)
-        .add(&packet[segment.range.clone()])
+    let addresses = &packet[segment.addresses.clone()];
+    let sum = match addresses.try_into() {
+        Ok(of_ipv4) => Sum::default().add_8(of_ipv4),
+        Err(_) => Sum::default().add(addresses),
+    };
+    sum.add_u16(segment.protocol.into()).add_u16(length).add(&packet[segment.range.clone()])
 }
 
 /// Verifies the checksum of a received segment. Returns `true` for a datagram that has none.

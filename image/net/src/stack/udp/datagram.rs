@@ -30,7 +30,9 @@ pub(in crate::stack) fn write(packet: &mut [u8], source: SocketAddrV4, destinati
     start[4..6].copy_from_slice(&length.to_be_bytes());
     start[6..].fill(0);
     body.copy_from_slice(payload);
-    let pseudo = Sum::default().add_u16(PROTOCOL_UDP.into()).add_u16(length).add(&header[12..20]);
+    // The header ends with both addresses.
+    let addresses = header.last_chunk::<8>().copied().unwrap_or_default();
+    let pseudo = Sum::default().add_u16(PROTOCOL_UDP.into()).add_u16(length).add_8(addresses);
     let checksum = match pseudo.add(datagram).checksum() {
         // Zero is none.
         [0, 0] => [0xff; 2],
@@ -125,8 +127,9 @@ pub(in crate::stack) fn parse(bytes: &[u8], source: Ipv4Addr, destination: Ipv4A
     let payload = datagram.get(UDP_HEADER..)?;
     if [g, h] != [0, 0] {
         let pseudo = Sum::default().add_u16(PROTOCOL_UDP.into()).add_u16(length);
-        let addresses = [source.octets(), destination.octets()];
-        if pseudo.add(addresses.as_flattened()).add(datagram).checksum() != [0; 2] {
+        let ([a, b, c, d], [e, f, g, h]) = (source.octets(), destination.octets());
+        let addresses = [a, b, c, d, e, f, g, h];
+        if pseudo.add_8(addresses).add(datagram).checksum() != [0; 2] {
             return None;
         }
     }
