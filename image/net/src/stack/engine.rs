@@ -5,9 +5,8 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::task::Waker;
 
-use smoltcp::iface::{Interface, SocketSet};
+use smoltcp::iface::{Interface, PollResult, SocketSet};
 use smoltcp::phy::DeviceCapabilities;
-use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpCidr, Ipv4Cidr};
 
@@ -105,8 +104,10 @@ impl Engine {
 
     /// Queues a socket after a call that may make it send, and wakes the task that runs the stack.
     pub(super) fn queue_and_wake(&mut self, socket: SocketId) {
-        self.sockets.queue(socket);
-        self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
+        // One that is queued has woken it.
+        if self.sockets.queue(socket) {
+            self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
+        }
     }
 
     /// As [`queue_and_wake`](Self::queue_and_wake), for the datagrams of a UDP socket.
@@ -145,12 +146,7 @@ impl Engine {
     pub(super) fn reschedule(&mut self, socket: SocketId, is_egress: bool, now: Instant) {
         let Some(entry) = self.sockets.entry(socket) else { return };
         let at = self.interface.poll_at(now, &entry.set);
-        let has_ended = entry.tcp_state().is_some_and(|(state, has_peer)| match state {
-            State::TimeWait => true,
-            State::Closed => !has_peer,
-            _ => false,
-        });
-        if has_ended {
+        if entry.has_ended() {
             return self.retire(socket, is_egress, now);
         }
         self.sockets.set_deadline(socket, at, now);
@@ -159,18 +155,24 @@ impl Engine {
     /// Sends what is due while the card has room. Returns whether a budget ended before the queue.
     pub(super) fn send(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) -> bool {
         self.tick(now);
-        self.send_controls(sender, now);
+        if self.tcp.has_outgoing() {
+            self.send_controls(sender, now);
+        }
         let has_more = self.send_datagrams(sender, now) | self.send_sockets(sender, now);
-        self.send_controls(sender, now);
+        if self.tcp.has_outgoing() {
+            self.send_controls(sender, now);
+        }
         self.link.poll(sender, now);
         self.ipv6_failures(now);
         while let Some(error) = self.link.take_error() {
             self.report(&error, now);
         }
-        has_more
+        // An error may have queued a socket.
+        has_more || (self.sockets.has_queued() && !sender.is_full)
     }
 
     /// Sends the segments of the TCP wrapper.
+    #[cold]
     fn send_controls(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
         while self.tcp.has_outgoing() && sender.has_room() {
             let Some(control) = self.tcp.next_outgoing() else { return };
@@ -220,13 +222,16 @@ impl Engine {
                 software_checksums: self.software_checksums,
                 now,
             };
-            self.interface.poll_egress(now, &mut egress, set);
+            let result = self.interface.poll_egress(now, &mut egress, set);
             if sender.is_full {
                 // The card wakes the task when there is room.
                 self.sockets.queue(socket);
                 return false;
             }
-            self.reschedule(socket, true, now);
+            let has_sent = result == PollResult::SocketStateChanged;
+            if !(has_sent && self.sockets.has_sent_last(socket, now)) {
+                self.reschedule(socket, true, now);
+            }
         }
         true
     }

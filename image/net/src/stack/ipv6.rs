@@ -114,7 +114,9 @@ impl Engine {
             Some((socket, Entry { set, connection, .. })) => {
                 ingress.connection = connection.as_mut();
                 self.interface.poll_ingress_single(now, &mut ingress, set);
-                self.reschedule(socket, false, now);
+                if !self.sockets.was_passed_segment(socket, now) {
+                    self.reschedule(socket, false, now);
+                }
             }
             None => {
                 self.interface.poll_ingress_single(now, &mut ingress, &mut self.no_sockets);

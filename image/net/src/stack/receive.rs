@@ -84,7 +84,9 @@ impl Engine {
             now,
         };
         self.interface.poll_ingress_single(now, &mut ingress, set);
-        self.reschedule(socket, false, now);
+        if !self.sockets.was_passed_segment(socket, now) {
+            self.reschedule(socket, false, now);
+        }
     }
 
     #[inline]

@@ -1,5 +1,7 @@
 //! The table of a stack's sockets: finds the socket of a flow, and the sockets that may have something to send.
 
+mod deadlines;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -31,6 +33,8 @@ pub(super) struct Entry {
     is_queued: bool,
     /// When to poll it though no frame arrives for it: a retransmission or another timer.
     deadline: Instant,
+    /// When to acknowledge what has arrived since it was polled for packets, if it was passed on without another poll.
+    acknowledge_at: Instant,
     /// Of a TCP socket.
     pub(super) connection: Option<Connection>,
 }
@@ -53,11 +57,20 @@ impl Entry {
         Some((connection.as_mut()?, handle.map(|handle| set.get_mut(handle))))
     }
 
-    /// Returns the state of a TCP socket that is not parked, and whether it still has an address to send to.
+    /// Returns the socket of a connection that is not parked.
     #[inline]
-    pub(super) fn tcp_state(&mut self) -> Option<(tcp::State, bool)> {
-        let (_, socket) = self.connection()?;
-        socket.map(|socket| (socket.state(), socket.remote_endpoint().is_some()))
+    fn socket(&mut self) -> Option<&mut tcp::Socket<'static>> {
+        Some(self.set.get_mut(self.handle?))
+    }
+
+    /// Returns whether a socket has reached its end: TIME-WAIT, or CLOSED with nothing left to send.
+    #[inline]
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.socket().is_some_and(|socket| match socket.state() {
+            tcp::State::TimeWait => true,
+            tcp::State::Closed => socket.remote_endpoint().is_none(),
+            _ => false,
+        })
     }
 }
 
@@ -145,7 +158,15 @@ impl SocketTable {
         };
         let set = SocketSet::new(Vec::new());
         let connection = Some(connection);
-        let entry = Entry { set, handle: None, key: Key::Unconnected, is_queued: false, deadline: NEVER, connection };
+        let entry = Entry {
+            set,
+            handle: None,
+            key: Key::Unconnected,
+            is_queued: false,
+            deadline: NEVER,
+            acknowledge_at: NEVER,
+            connection,
+        };
         self.add(entry, key)
     }
 
@@ -234,59 +255,39 @@ impl SocketTable {
         }
     }
 
-    /// Queues a socket that may have something to send: it is polled in this poll of the stack or the next.
+    /// Queues a socket that may have something to send: it is polled in this poll of the stack or the next. Returns whether it
+    /// was not queued before.
     #[inline]
-    pub(super) fn queue(&mut self, id: SocketId) {
-        let Some(entry) = self.entries.get_mut(index(id)).and_then(Option::as_mut) else { return };
-        if entry.handle.is_some() && entry.key != Key::Unconnected && !core::mem::replace(&mut entry.is_queued, true) {
+    pub(super) fn queue(&mut self, id: SocketId) -> bool {
+        let Some(entry) = self.entry(id) else { return false };
+        let is_new = !entry.is_queued && entry.handle.is_some() && entry.key != Key::Unconnected;
+        if is_new {
+            entry.is_queued = true;
             self.queue.push_back(id);
         }
+        is_new
+    }
+
+    /// Returns whether a socket is queued.
+    #[inline]
+    pub(super) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Returns whether a connection has no socket.
+    #[inline]
+    pub(super) fn is_parked(&mut self, id: SocketId) -> bool {
+        self.entry(id).is_some_and(|entry| entry.handle.is_none())
     }
 
     /// Takes the next socket from the queue.
+    #[inline]
     pub(super) fn next_queued(&mut self) -> Option<SocketId> {
         let id = self.queue.pop_front()?;
         if let Some(entry) = self.entry(id) {
-            entry.is_queued = false;
+            (entry.is_queued, entry.acknowledge_at) = (false, NEVER);
         }
         Some(id)
-    }
-
-    /// Sets when to poll a socket; queues it if that is now.
-    pub(super) fn set_deadline(&mut self, id: SocketId, at: Option<Instant>, now: Instant) {
-        if at.is_some_and(|at| at <= now) {
-            self.queue(id);
-            return;
-        }
-        let at = at.unwrap_or(NEVER);
-        if let Some(entry) = self.entry(id) {
-            entry.deadline = at;
-        }
-        // A lower bound: it stays when the socket with the earliest deadline gets a later one.
-        self.deadline = self.deadline.min(at);
-    }
-
-    /// Returns a time before which no deadline ends.
-    pub(super) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    /// Queues the sockets whose deadline has ended.
-    pub(super) fn queue_due(&mut self, now: Instant) {
-        if now < self.deadline {
-            return;
-        }
-        self.deadline = NEVER;
-        for id in self.ids() {
-            let Some(entry) = self.entry(id) else { continue };
-            let deadline = entry.deadline;
-            if deadline > now {
-                self.deadline = self.deadline.min(deadline);
-                continue;
-            }
-            entry.deadline = NEVER;
-            self.queue(id);
-        }
     }
 }
 

@@ -35,6 +35,8 @@ pub(in crate::stack) struct Connection {
     pub(super) is_evicted: bool,
     /// The end of the highest sequence number that was sent.
     pub(in crate::stack) sent_end: u32,
+    /// The end of the last segment that was sent, which may be one that was sent again.
+    pub(in crate::stack) last_end: u32,
     /// Bytes that the stream has written.
     pub(super) written: u64,
     /// Bytes that the stream has read.
@@ -82,6 +84,7 @@ impl Connection {
             is_orphan: false,
             is_evicted: false,
             sent_end: template.send_next,
+            last_end: template.send_next,
             written: 0,
             read: 0,
             idle_since: 0,
@@ -118,6 +121,12 @@ impl Connection {
     /// Returns the lowest sequence number that was not acknowledged (SND.UNA), without a FIN.
     pub(super) fn unacknowledged(&self, socket: &Socket<'_>) -> u32 {
         self.send_base.wrapping_add(low_half(self.written.wrapping_sub(socket.send_queue() as u64)))
+    }
+
+    /// Returns whether the last segment that was sent has the last byte that the stream has written.
+    #[inline]
+    pub(in crate::stack) fn has_sent_last(&self) -> bool {
+        self.last_end == self.send_base.wrapping_add(low_half(self.written))
     }
 
     /// Returns the acknowledgement that answers what is not acceptable (RFC 5961).

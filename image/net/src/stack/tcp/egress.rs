@@ -23,8 +23,9 @@ impl Connection {
         let payload = total - start - usize::from(header[12] >> 4) * 4;
         let flags = u32::from(header[13] & (SYN | FIN) != 0);
         let length = (payload as u64 & 0xffff) as u32 + flags;
+        let end = sequence.wrapping_add(length);
+        self.last_end = end;
         if length > 0 {
-            let end = sequence.wrapping_add(length);
             if is_before(sequence, self.sent_end) {
                 self.retransmissions += 1;
             }

@@ -281,7 +281,7 @@ impl Engine {
     /// Returns a connection that has room to write.
     #[inline]
     fn writer<R>(&mut self, id: SocketId, context: &mut Context<'_>) -> Access<'_, R> {
-        if self.sockets.connection(id).is_some_and(|(_, socket)| socket.is_none()) && !self.adopt(id, now()) {
+        if self.sockets.is_parked(id) && !self.adopt(id, now()) {
             let result = match self.sockets.connection(id).map(|(connection, _)| connection) {
                 Some(connection) if connection.error.is_none() => {
                     // Woken by the next tick, when there may be memory.
