@@ -12,6 +12,7 @@ SMP       ?= 1#      number of CPUs
 MEM       ?= 128M#   memory, in MiB or with the suffix M or G
 ACCEL     ?= tcg#    QEMU accelerator: tcg or kvm; kvm is tested before it is used
 PROFILE   ?= quick#  build profile of `run` and `debug`: quick, or release as for tests and ISO
+FEATURES  ?=#        features of the image of `run`, separated by commas: tls
 APP       ?=#        app to run instead of the default one
 DISK      ?=#        path of a raw disk instead of the built one (a tar of image/files), or none
 FORWARD   ?=#        more forwarded ports, as tcp:HOST:GUEST or udp:HOST:GUEST, separated by spaces
@@ -48,7 +49,7 @@ HOST_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p sw
 # What others can depend on, in the order of their dependencies.
 LIBRARY_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 
-.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-instructions profile bench-interrupts lint check-portable package clean
+.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts lint check-portable package clean
 
 help: ## Print this list
 	@echo 'Targets:'
@@ -66,7 +67,7 @@ build: ## Build the image and its disk
 
 run-build:
 	@tools/install cargo cc
-	cargo build --profile $(PROFILE) -p switchboard-image
+	cargo build --profile $(PROFILE) -p switchboard-image $(if $(FEATURES),--features "$(FEATURES)")
 	@tools/disk "$(FILES)"
 
 # The image without instruments is built last: it must be the one at $(IMAGE).
@@ -168,13 +169,20 @@ bench-build:
 	@mkdir -p "$(TARGET)/bench"
 
 bench: BENCH_IMAGE = $(IMAGE)
-bench: bench-build ## Compare the image with Linux and the limit of QEMU, in about ten minutes; BENCH_ARGS=--quick: faster
+bench: bench-build bench-tls ## Compare the image with Linux and the limit of QEMU, in about ten minutes; BENCH_ARGS=--quick: faster
 	@tools/install taskset cpio modinfo libc.a
 	@tools/bench-guests "$(TARGET)/bench/guests"
 	cargo build --release -p switchboard-image --no-default-features --target-dir "$(TARGET)/small"
 	@strip -o "$(TARGET)/bench/stripped" "$(subst $(TARGET),$(TARGET)/small,$(IMAGE))"
 	@$(MAKE) --no-print-directory bench-instructions
 	@$(BENCH) run $(BENCH_ARGS)
+
+# The image that serves https. The image without is built last, as above.
+bench-tls:
+	cargo build --release -p switchboard-image --features tls
+	@mkdir -p "$(TARGET)/bench"
+	@cp "$(IMAGE)" "$(TARGET)/bench/tls-image"
+	@$(MAKE) --no-print-directory build
 
 bench-instructions: bench-build ## Count guest instructions of each operation, and compare with the baseline; UPDATE=1 replaces it
 	@$(BENCH) instructions $(if $(UPDATE),--update)

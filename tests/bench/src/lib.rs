@@ -4,8 +4,10 @@
 
 pub mod client;
 pub mod count;
+mod goals;
 pub mod guest;
 pub mod ports;
 pub mod report;
 pub mod rows;
 pub mod systems;
+mod web;

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use switchboard_bench::count;
 use switchboard_bench::guest::PINNED_CPU;
@@ -73,6 +74,9 @@ impl RunOptions {
 const OPTIONS: &str = "[--rounds N] [--quick] [--only PART OF A ROW'S NAME]";
 
 fn run(files: Files, options: &[&str]) -> io::Result<()> {
+    // For a thousand connections, of this process and of QEMU.
+    let (_, files_at_most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, files_at_most, files_at_most)?;
     let RunOptions { is_quick, rounds, only } = RunOptions::parse(options)?;
     let (everywhere, pinned) = (sched_getaffinity(Pid::from_raw(0))?, pinned_cpu()?);
     let report = Report { about: about(&files, rounds), ..Report::default() };
@@ -121,6 +125,12 @@ fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
         ("QEMU", first("qemu-system-x86_64", "--version").map(|version| version + ", TCG, `-smp 1`")),
         ("Linux guest", Some(linux.trim().to_owned())),
         ("the image, with every driver and the default app, stripped", Some(format!("{} KiB", size / 1024))),
+        (
+            "nginx",
+            fs::read_to_string(files.guests.join("nginx-release"))
+                .ok()
+                .map(|release| format!("Debian's {}", release.trim())),
+        ),
         ("rounds", Some(format!("{rounds}, interleaved; 0.3 s of warm-up before each value"))),
         (
             "network",

@@ -13,6 +13,10 @@ pub struct Ports {
     pub discard: u16,
     /// Forwarded to port 19.
     pub chargen: u16,
+    /// Forwarded to port 443.
+    pub https: u16,
+    /// Forwarded to the port of the service that sends bodies and messages back.
+    pub rest: u16,
     /// QEMU's port for frames.
     pub frames: u16,
     /// The client's port for frames.
@@ -35,13 +39,13 @@ impl Ports {
         })
         .take(100)
         .flatten()
-        .take(6)
+        .take(8)
         .collect();
-        let [http, echo, discard, chargen, frames, frames_back] =
+        let [http, echo, discard, chargen, https, rest, frames, frames_back] =
             held.iter().map(|held| held.0).collect::<Vec<_>>()[..]
         else {
             panic!("this host has no free ports");
         };
-        Self { http, echo, discard, chargen, frames, frames_back }
+        Self { http, echo, discard, chargen, https, rest, frames, frames_back }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::goals::{Figure, GOALS, LIMITS, MAX_INSTRUCTIONS};
 use crate::systems::System;
 
 /// The direction in which values of a row are better.
@@ -59,48 +60,14 @@ impl Row {
     pub fn ratio(&self, system: System, other: System) -> Option<f64> {
         Some(self.median(system)? / self.median(other)?)
     }
+
+    /// Returns the 99th percentile of the round-trip time of a system divided by its median.
+    #[must_use]
+    pub fn p99_to_p50(&self, system: System) -> Option<f64> {
+        let ratios: Vec<_> = self.times.get(&system)?.iter().map(|(p50, p99)| p99 / p50).collect();
+        spread(&ratios).map(|(median, ..)| median)
+    }
 }
-
-/// A goal: prefix of the row's name, system, compared system, and the ratio that must be reached at least or at most.
-pub type Goal = (&'static str, System, System, f64);
-
-/// Goals as ratios, for pinned rows.
-pub const GOALS: [Goal; 17] = [
-    ("QEMU start to ready", System::Msix, System::Limit, 1.6),
-    ("resident memory", System::Msix, System::Limit, 1.15),
-    ("HTTP, 1 connection", System::Msix, System::Linux, 1.3),
-    ("HTTP, 16 connections", System::Msix, System::Linux, 4.0),
-    ("bulk to the guest", System::Msix, System::Linux, 1.0),
-    ("bulk from the guest", System::Msix, System::Linux, 1.3),
-    ("frames of 64 on virtio, window 64", System::Msix, System::Limit, 0.95),
-    ("frames of 1514 on virtio, window 64", System::Msix, System::Limit, 0.95),
-    ("frames of 64 on e1000, window 64", System::Intx, System::Limit, 0.95),
-    ("frames of 1514 on e1000, window 64", System::Intx, System::Limit, 0.95),
-    ("frames of 64 on virtio, window 1", System::Msix, System::Linux, 1.3),
-    ("frames of 64 on virtio, window 1", System::Polling, System::Limit, 0.8),
-    ("frames of 64 on e1000, window 1", System::Intx, System::Linux, 1.3),
-    ("frames of 64 on e1000, window 1", System::Polling, System::Linux, 1.3),
-    ("frames of 64 on e1000, window 1", System::Polling, System::Limit, 0.8),
-    ("4K reads, depth 1", System::Msix, System::Linux, 1.8),
-    ("4K reads, depth 32", System::Msix, System::Linux, 3.0),
-];
-
-/// Maximum number of guest instructions of an operation.
-const MAX_INSTRUCTIONS: [(&str, u64); 13] = [
-    ("message: vector to handler", 32),
-    ("message: whole overhead, to iretq", 64),
-    ("entry to ready", 4_000_000),
-    ("UDP echo", 5_000),
-    ("UDP echo, INTx", 5_000),
-    ("TCP echo", 7_000),
-    ("TCP echo, INTx", 7_000),
-    ("HTTP request, 1 connection", 8_000),
-    ("HTTP request, 1 connection, INTx", 8_000),
-    ("HTTP request, 16 connections", 6_000),
-    ("HTTP request, 16 connections, INTx", 6_000),
-    ("4K read, depth 1", 1_500),
-    ("4K read, depth 1, INTx", 1_500),
-];
 
 /// The results of a run.
 #[derive(Debug, Default)]
@@ -168,6 +135,16 @@ impl Report {
             };
             let (system, other, mark) = (system.name(), other.name(), mark(is_reached));
             line(&mut text, format_args!("| {name} | {system} | {sign} {goal} x {other} | {ratio:.2} | {mark} |"));
+        }
+        for (name, figure, limit) in LIMITS {
+            let Some(row) = self.rows.iter().find(|row| row.is_pinned && row.name == name) else { continue };
+            let value = match figure {
+                Figure::Value => row.median(System::Msix),
+                Figure::P99ToP50 => row.p99_to_p50(System::Msix),
+            };
+            let Some(value) = value else { continue };
+            let (system, mark) = (System::Msix.name(), mark(value <= limit));
+            line(&mut text, format_args!("| {name} | {system} | at most {limit}{figure} | {value:.2} | {mark} |"));
         }
         if let Some(Value::Object(counts)) = counts {
             text.push_str(

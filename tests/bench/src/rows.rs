@@ -39,7 +39,8 @@ const MEMORY: &str = "resident memory";
 const MEMORY_AFTER_CONNECTIONS: &str = "resident memory, after 256 connections";
 const MAX_CONNECTIONS: usize = 256;
 
-type Started = (System, Guest, Ports);
+/// A guest that is ready.
+pub(crate) type Started = (System, Guest, Ports);
 
 impl Bench {
     /// Measures all rows once.
@@ -47,17 +48,18 @@ impl Bench {
         if SERVED.iter().any(|row| row.contains(&self.only) || self.only.contains(row)) {
             self.serve(is_pinned);
         }
+        self.web(is_pinned);
         for card in ["virtio-net-pci", "e1000"] {
             self.frames(card, is_pinned);
         }
         self.blocks(is_pinned);
     }
 
-    fn is_selected(&self, row: &str) -> bool {
+    pub(crate) fn is_selected(&self, row: &str) -> bool {
         row.contains(&self.only)
     }
 
-    fn start(&mut self, system: System, work: Work, is_pinned: bool) -> Option<Started> {
+    pub(crate) fn start(&mut self, system: System, work: Work, is_pinned: bool) -> Option<Started> {
         let ports = Ports::free();
         let started = Guest::start(&command(system, work, &self.files, &ports), is_pinned)
             .and_then(|guest| guest.wait_for(ready(system, work), TIMEOUT).map(|_| guest));
@@ -65,11 +67,19 @@ impl Bench {
     }
 
     /// Records a failure in the report.
-    fn record<T>(&mut self, system: System, what: &str, result: io::Result<T>) -> Option<T> {
+    pub(crate) fn record<T>(&mut self, system: System, what: &str, result: io::Result<T>) -> Option<T> {
         result.map_err(|error| self.report.failures.push(format!("{}, {what}: {error}", system.name()))).ok()
     }
 
-    fn add(&mut self, name: &str, unit: &'static str, better: Better, is_pinned: bool, system: System, sample: Sample) {
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        unit: &'static str,
+        better: Better,
+        is_pinned: bool,
+        system: System,
+        sample: Sample,
+    ) {
         if !self.is_selected(name) {
             return;
         }
@@ -85,7 +95,7 @@ impl Bench {
         println!("  {name}, {}: {:.1} {unit}", system.name(), sample.rate);
     }
 
-    fn measure(
+    pub(crate) fn measure(
         &mut self,
         name: &str,
         unit: &'static str,

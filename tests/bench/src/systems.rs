@@ -45,6 +45,12 @@ pub enum Work {
     Blocks(usize),
     /// Reads fewer blocks with this queue depth, from a disk of known content, and checks every byte.
     CheckedBlocks(usize),
+    /// Serves files by HTTP; Linux does by nginx, and all of the three services.
+    Web,
+    /// Sends bodies and WebSocket messages back.
+    Rest,
+    /// Serves HTTPS.
+    Https,
     /// Boots only.
     Hello,
 }
@@ -54,7 +60,9 @@ pub enum Work {
 pub struct Files {
     /// The image.
     pub image: PathBuf,
-    /// Its disk.
+    /// The image with the feature `tls`.
+    pub tls_image: PathBuf,
+    /// Their disk.
     pub disk: PathBuf,
     /// The output folder of `tools/bench-guests`.
     pub guests: PathBuf,
@@ -85,9 +93,10 @@ impl Files {
         let path =
             |name| PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("{name} is not set; see the Makefile")));
         let results = path("BENCH_RESULTS");
-        let guests = results.join("guests");
+        let (guests, tls_image) = (results.join("guests"), results.join("tls-image"));
         Self {
             image: path("SWITCHBOARD_IMAGE"),
+            tls_image,
             disk: path("SWITCHBOARD_DISK"),
             guests,
             results,
@@ -110,10 +119,11 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
     words.push(memory.into());
     match system {
         System::Msix | System::Intx | System::Polling => {
-            words.extend(["-kernel".into(), shown(&files.image), "-append".into(), switchboard(system, work)]);
+            let image = if matches!(work, Work::Https) { &files.tls_image } else { &files.image };
+            words.extend(["-kernel".into(), shown(image), "-append".into(), switchboard(system, work)]);
         }
         System::Linux => {
-            let (kernel, initrd) = (files.guests.join("linux"), files.guests.join("initrd"));
+            let (kernel, initrd) = (files.guests.join("linux"), files.guests.join(initrd(work)));
             words.extend(["-kernel".into(), shown(&kernel), "-initrd".into(), shown(&initrd), "-append".into()]);
             words.push(format!("console=ttyS0 quiet mitigations=off {}", linux(work)));
         }
@@ -123,13 +133,22 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
     }
     let device = |text: String| ["-device".to_owned(), text];
     match work {
-        Work::Serve => {
-            let forwards = [("tcp", 80, ports.http), ("tcp", 7, ports.echo), ("udp", 7, ports.echo)];
-            let forwards = forwards.into_iter().chain([("tcp", 9, ports.discard), ("tcp", 19, ports.chargen)]);
-            let rules: String =
-                forwards.map(|(kind, guest, host)| format!(",hostfwd={kind}:127.0.0.1:{host}-:{guest}")).collect();
+        Work::Serve | Work::Web | Work::Rest | Work::Https => {
+            let rule = |(kind, guest, host)| format!(",hostfwd={kind}:127.0.0.1:{host}-:{guest}");
+            let rules: String = forwards(system, work, ports).into_iter().map(rule).collect();
             words.extend(["-netdev".into(), format!("user,id=net0{rules}")]);
             words.extend(device("virtio-net-pci,netdev=net0,romfile=".into()));
+            if matches!(work, Work::Web) && system != System::Linux {
+                let disk = shown(&files.disk);
+                words.extend(["-drive".into(), format!("if=none,id=disk0,format=raw,readonly=on,file={disk}")]);
+                words.extend(device("virtio-blk-pci,drive=disk0".into()));
+            }
+            if matches!(work, Work::Https) && system != System::Linux {
+                for (name, file) in [("cert", "p256.pem"), ("key", "p256.key")] {
+                    words
+                        .extend(["-fw_cfg".into(), format!("name=opt/switchboard/tls/{name},file={TLS_FILES}/{file}")]);
+                }
+            }
         }
         Work::Frames(card) => {
             let end = |side, port| format!(",{side}.type=inet,{side}.host=127.0.0.1,{side}.port={port}");
@@ -153,6 +172,33 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
     words
 }
 
+/// The folder of the certificate.
+const TLS_FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../image/tls/tests/data");
+
+/// Returns the forwarded ports: protocol, the guest's port, the host's.
+fn forwards(system: System, work: Work, ports: &Ports) -> Vec<(&'static str, u16, u16)> {
+    match (work, system) {
+        (Work::Web, System::Linux) => {
+            vec![("tcp", 80, ports.http), ("tcp", 443, ports.https), ("tcp", 8080, ports.rest)]
+        }
+        (Work::Web, _) => vec![("tcp", 80, ports.http)],
+        (Work::Rest, _) => vec![("tcp", 80, ports.rest)],
+        (Work::Https, _) => vec![("tcp", 443, ports.https)],
+        _ => vec![
+            ("tcp", 80, ports.http),
+            ("tcp", 7, ports.echo),
+            ("udp", 7, ports.echo),
+            ("tcp", 9, ports.discard),
+            ("tcp", 19, ports.chargen),
+        ],
+    }
+}
+
+/// Returns the file with the programs of the Linux guest.
+fn initrd(work: Work) -> &'static str {
+    if matches!(work, Work::Web) { "initrd-web" } else { "initrd" }
+}
+
 /// Seconds for which blocks are read.
 pub const BLOCK_SECONDS: u64 = 1;
 
@@ -161,6 +207,8 @@ fn switchboard(system: System, work: Work) -> String {
     mode.to_owned()
         + &match (work, system) {
             (Work::Serve | Work::Hello, _) => "ip=10.0.2.15/24,10.0.2.2 services=all".to_owned(),
+            (Work::Web | Work::Https, _) => "ip=10.0.2.15/24,10.0.2.2".into(),
+            (Work::Rest, _) => "ip=10.0.2.15/24,10.0.2.2 app=rest".into(),
             (Work::Frames(_), System::Polling) => "app=reflect".into(),
             (Work::Frames(_), _) => "poll=0 app=reflect".into(),
             (Work::Blocks(depth), _) => format!("app=blkbench -- qd {depth} secs {BLOCK_SECONDS}"),
@@ -171,6 +219,7 @@ fn switchboard(system: System, work: Work) -> String {
 fn linux(work: Work) -> String {
     match work {
         Work::Serve | Work::Hello => "mode=serve".into(),
+        Work::Web | Work::Rest | Work::Https => "mode=web".into(),
         Work::Frames("e1000") => "mode=xdp xdp=generic".into(),
         Work::Frames(_) => "mode=xdp xdp=native".into(),
         Work::Blocks(depth) | Work::CheckedBlocks(depth) => format!("mode=blk secs={BLOCK_SECONDS} qd={depth}"),
@@ -179,7 +228,7 @@ fn linux(work: Work) -> String {
 
 fn limit(work: Work) -> String {
     match work {
-        Work::Serve | Work::Hello => "hello".into(),
+        Work::Serve | Work::Web | Work::Rest | Work::Https | Work::Hello => "hello".into(),
         Work::Frames("e1000") => "e1000".into(),
         Work::Frames(_) => "net".into(),
         // The polling guest reads a given number of blocks; the time is measured from outside.
@@ -197,9 +246,10 @@ pub fn limit_reads(depth: usize) -> u32 {
 #[must_use]
 pub fn ready(system: System, work: Work) -> &'static str {
     match (system, work) {
-        (System::Limit, Work::Hello | Work::Serve) => "APP-START",
-        (System::Limit | System::Linux, Work::Serve | Work::Frames(_) | Work::Hello) => "READY",
-        (_, Work::Serve | Work::Hello) => "address 10.0.2.15",
+        (System::Limit, Work::Hello | Work::Serve | Work::Web | Work::Rest | Work::Https) => "APP-START",
+        (System::Linux, Work::Serve | Work::Web | Work::Rest | Work::Https | Work::Hello) => "READY",
+        (System::Limit | System::Linux, Work::Frames(_)) => "READY",
+        (_, Work::Serve | Work::Web | Work::Rest | Work::Https | Work::Hello) => "address 10.0.2.15",
         (_, Work::Frames(_)) => ", ready",
         (System::Limit, Work::Blocks(_) | Work::CheckedBlocks(_)) => "BEGIN",
         (_, Work::Blocks(_)) => " per second",

@@ -1,5 +1,5 @@
 /* The first process of the Linux guest: loads the modules listed in /mods/order, sets the address, and runs the
- * program that `mode=` on the kernel command line selects: serve, xdp or blk. */
+ * program that `mode=` on the kernel command line selects: serve, web (with nginx), xdp or blk. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -115,6 +116,18 @@ int main(void) {
         ifup("lo", 0);
         ifup("eth0", 1);
         run((char *[]){"/bin/serve", 0});
+    }
+    if (!strcmp(mode, "web")) {
+        struct rlimit files = {4096, 4096};
+        setrlimit(RLIMIT_NOFILE, &files);
+        ifup("lo", 0);
+        ifup("eth0", 1);
+        if (fork() == 0) {
+            execl("/usr/sbin/nginx", "nginx", "-c", "/etc/nginx.conf", "-e", "/dev/console", (char *)0);
+            perror("nginx");
+            _exit(1);
+        }
+        run((char *[]){"/bin/web", 0});
     }
     if (!strcmp(mode, "xdp")) {
         ifup("eth0", 0);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Meter, Sample, TIMEOUT, connect, wrong};
 
-const SIZE: usize = 64;
+pub(super) const SIZE: usize = 64;
 
 /// Returns the content of a message: a number, and bytes that depend on it.
 fn message(number: u32) -> [u8; SIZE] {
@@ -15,7 +15,10 @@ fn message(number: u32) -> [u8; SIZE] {
     message
 }
 
-fn round_trips(seconds: f64, mut round_trip: impl FnMut(&[u8; SIZE]) -> io::Result<[u8; SIZE]>) -> io::Result<Sample> {
+pub(super) fn round_trips(
+    seconds: f64,
+    mut round_trip: impl FnMut(&[u8; SIZE]) -> io::Result<[u8; SIZE]>,
+) -> io::Result<Sample> {
     let mut meter = Meter::new(seconds);
     for number in 0.. {
         let (sent, begin) = (message(number), Instant::now());

@@ -4,8 +4,12 @@
 
 pub mod bulk;
 pub mod echo;
+pub mod exchange;
 pub mod frames;
 pub mod http;
+mod response;
+pub mod tls;
+pub mod websocket;
 
 use core::net::SocketAddr;
 use core::time::Duration;
