@@ -108,8 +108,11 @@ impl InterfaceState {
         self.config.borrow().whole().clone()
     }
 
-    /// Waits until the interface can reach peers: it has an IPv4 address, or an IPv6 address beyond the link-local one.
-    /// Returns the configuration.
+    /// Waits until the interface can reach peers: it has an IPv4 address, also a link-local one (RFC 3927), or an IPv6
+    /// address beyond the link-local one, which it always has. Returns the configuration.
+    ///
+    /// An interface whose DHCP server does not answer has a link-local address after about twelve seconds, and reaches
+    /// the hosts of its link. [`routable`](Self::routable) waits for more.
     ///
     /// ```
     /// use switchboard_net_testing::TestNetwork;
@@ -121,10 +124,29 @@ impl InterfaceState {
     /// assert_eq!(config.addresses[0].to_string(), "10.0.0.1/24");
     /// ```
     pub async fn configured(&self) -> Rc<InterfaceConfig> {
+        self.config_when(InterfaceConfig::is_configured).await
+    }
+
+    /// Waits until the interface has an address that is valid beyond its link, of either protocol: one that is not
+    /// link-local. Returns the configuration.
+    ///
+    /// ```
+    /// use switchboard_net_testing::TestNetwork;
+    ///
+    /// let mut network = TestNetwork::new();
+    /// let stack = network.stack().clone();
+    /// let config = network.wait(async move { stack.state().routable().await });
+    /// assert!(config.is_routable());
+    /// ```
+    pub async fn routable(&self) -> Rc<InterfaceConfig> {
+        self.config_when(InterfaceConfig::is_routable).await
+    }
+
+    async fn config_when(&self, is_enough: fn(&InterfaceConfig) -> bool) -> Rc<InterfaceConfig> {
         loop {
             let version = self.config_version();
             let config = self.config();
-            if config.is_configured() {
+            if is_enough(&config) {
                 return config;
             }
             self.changed_since(version).await;

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::{Cell, OnceCell, Ref, RefCell};
+use core::cell::{OnceCell, Ref, RefCell};
 use core::fmt;
 
 use switchboard::config::Address;
@@ -13,11 +13,11 @@ use switchboard_runtime::system::{LocalBoxFuture, Subsystem, System};
 
 use crate::config::InterfaceConfig;
 use crate::interface::{Interface, Services};
+use crate::interface_settings::InterfaceSettings;
 use crate::interface_state::InterfaceState;
-use crate::ipv6::Ipv6Settings;
 use crate::network_device::NetworkDevice;
 use crate::services::start_simple_services;
-use switchboard_runtime::command_line::{AddressSource, SimpleServices};
+use switchboard_runtime::command_line::SimpleServices;
 
 /// The interfaces of a machine: once started, a stack on each network card, also on those that are plugged in later.
 ///
@@ -44,30 +44,28 @@ pub struct Network {
     services: OnceCell<Services>,
     /// The simple services of each interface.
     simple_services: SimpleServices,
-    /// Where the IPv4 address of the first interface comes from.
-    address: AddressSource,
-    /// What is set for IPv6 on the first interface.
-    ipv6: Ipv6Settings,
-    /// The function whose interface has that address: that of the first that was started.
-    first: Cell<Option<Address>>,
+    /// What the command line sets for each interface.
+    settings: Vec<InterfaceSettings>,
+    /// The functions in the order in which they count for the command line: those of the start by PCI address, then those
+    /// that were plugged in. One that comes back has the settings that it had.
+    numbered: RefCell<Vec<Address>>,
     /// What the command line contributes to the configuration of each interface.
     config: InterfaceConfig,
     poll_budget_ns: u64,
 }
 
 impl Network {
-    /// Creates a network that is not started yet, so that services may refer to it. The first interface has its address
-    /// from where the command line of `system` sets it, the others use DHCP.
+    /// Creates a network that is not started yet, so that services may refer to it. The interfaces have
+    /// their addresses from where the command line of `system` sets them: `ip=`, `ip1=` and so on.
     #[must_use]
     pub fn new(system: &System) -> Rc<Self> {
         Rc::new(Self {
             interfaces: RefCell::default(),
             services: OnceCell::new(),
             simple_services: system.options.services,
-            address: system.options.address,
-            ipv6: Ipv6Settings::from_words(system.options.ipv6),
+            settings: system.options.interfaces.iter().map(InterfaceSettings::new).collect(),
             config: InterfaceConfig::from_options(&system.options),
-            first: Cell::new(None),
+            numbered: RefCell::default(),
             poll_budget_ns: system.options.poll_budget_ns(),
         })
     }
@@ -90,16 +88,25 @@ impl Network {
         Ref::map(self.interfaces.borrow(), Vec::as_slice)
     }
 
+    /// Returns the number of a function for the command line.
+    fn number(&self, function: Address) -> usize {
+        let mut numbered = self.numbered.borrow_mut();
+        numbered.iter().position(|other| *other == function).unwrap_or_else(|| {
+            numbered.push(function);
+            numbered.len() - 1
+        })
+    }
+
     async fn start_interface(&self, system: &mut System, card: Found<NetworkDevice>, services: &Services) {
         let seed = system.random().await;
-        let first = self.first.get().unwrap_or(card.function);
-        self.first.set(Some(first));
-        let source = if first == card.function { self.address } else { AddressSource::Dhcp };
         let Found { function, driver, device: NetworkDevice(device) } = card;
-        let ipv6 = if first == function { self.ipv6.clone() } else { Ipv6Settings::default() };
-        let state = InterfaceState::new(function, driver, device.mac(), source, self.poll_budget_ns)
-            .with_config(self.config.clone())
-            .with_ipv6(ipv6);
+        let settings = self.settings.get(self.number(function)).cloned().unwrap_or_default();
+        let mut config = self.config.clone();
+        config.routes.extend_from_slice(&settings.routes);
+        settings.routes.iter().for_each(|route| log::info!("net {function}: route {route}"));
+        let state = InterfaceState::new(function, driver, device.mac(), settings.source, self.poll_budget_ns)
+            .with_config(config)
+            .with_ipv6(settings.ipv6);
         let simple = self.simple_services;
         let app = services.clone();
         let services: Services = Rc::new(move |group, stack| {
@@ -117,7 +124,9 @@ impl Subsystem for Network {
     fn attached<'a>(&'a self, system: &'a mut System) -> LocalBoxFuture<'a, ()> {
         Box::pin(async {
             let Some(services) = self.services.get() else { return };
-            for card in system.devices.take_all() {
+            let mut cards = system.devices.take_all();
+            cards.sort_by_key(|card| card.function);
+            for card in cards {
                 self.start_interface(system, card, services).await;
             }
         })

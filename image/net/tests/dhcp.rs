@@ -211,3 +211,27 @@ fn the_address_stays_when_the_link_flaps_and_is_confirmed() {
     assert!(host.addresses().is_empty());
     assert_eq!(host.next_request(2000).expect("a message").message_type, DhcpMessageType::Discover);
 }
+
+#[test]
+fn without_a_server_a_link_local_address_is_used_until_one_answers() {
+    let mut host = Host::new();
+    let messages = (0..20).filter(|_| host.next_request(1000).is_some()).count();
+    assert!((2..=5).contains(&messages), "{messages} messages in 20 s");
+    let addresses = host.addresses();
+    assert_eq!(addresses.len(), 1);
+    assert!(addresses[0].starts_with("169.254.") && addresses[0].ends_with("/16"), "{addresses:?}");
+    let config = host.stack.state().config();
+    assert!(config.is_configured() && !config.is_routable());
+    // Discovery goes on, and the lease replaces the address.
+    for answer in [DhcpMessageType::Offer, DhcpMessageType::Ack] {
+        let request = host.next_request(80_000).expect("a message");
+        assert_eq!((request.source, request.destination), (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST));
+        host.answer(&request, answer, 10);
+    }
+    assert_eq!(host.next_request(5), None);
+    assert_eq!(host.addresses(), ["192.168.5.77/24"]);
+    assert!(host.stack.state().config().is_routable());
+    // When the lease ends without a server, the same address comes back.
+    (0..40).for_each(|_| drop(host.next_request(1000)));
+    assert_eq!(host.addresses(), addresses);
+}

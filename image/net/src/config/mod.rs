@@ -215,6 +215,12 @@ impl InterfaceConfig {
         })
     }
 
+    /// Returns whether there is an address that is valid beyond the link.
+    #[must_use]
+    pub fn is_routable(&self) -> bool {
+        self.addresses.iter().any(|address| !address.is_link_local())
+    }
+
     /// Returns whether peers can be reached: there is an IPv4 address, or an IPv6 address beyond the link-local one.
     #[must_use]
     pub fn is_configured(&self) -> bool {

@@ -33,6 +33,11 @@ impl Ipv6 {
         if let Some(gateway) = self.settings.gateway {
             self.routers.add_static(Prefix::new(core::net::Ipv6Addr::UNSPECIFIED, 0), Some(gateway));
         }
+        for route in &self.settings.routes {
+            if let (IpAddr::V6(destination), Some(IpAddr::V6(gateway))) = (route.destination, route.gateway) {
+                self.routers.add_static(Prefix::new(destination, route.prefix_length), Some(gateway));
+            }
+        }
         if !self.settings.is_manual {
             self.routers.solicit(now);
         }
@@ -79,6 +84,7 @@ impl Ipv6 {
             ConfigSource::CommandLine if !self.settings.is_off => {
                 let gateway = self.settings.gateway.map(|gateway| Route::default_by(gateway.into()));
                 part.routes.extend(gateway);
+                part.routes.extend_from_slice(&self.settings.routes);
             }
             ConfigSource::RouterAdvertisement => {
                 let advertised = self.routers.routers().filter(|router| Some(*router) != self.settings.gateway);

@@ -40,6 +40,7 @@ use self::neighbor::Neighbors;
 use self::reassembly::Reassembly;
 use self::routers::Routers;
 use self::waiting::Waiting;
+use crate::config::Route;
 
 pub(crate) use self::icmp::{ErrorKind, IcmpError};
 pub(crate) use self::output::with_datagram;
@@ -70,6 +71,8 @@ pub struct Ipv6Settings {
     pub addresses: Vec<(Ipv6Addr, u8)>,
     /// The gateway, before those that advertise themselves.
     pub gateway: Option<Ipv6Addr>,
+    /// Static routes, of which up to eight are used.
+    pub routes: Vec<Route>,
     /// Routers are not listened to.
     pub is_manual: bool,
     /// The interface has no IPv6.
@@ -85,6 +88,13 @@ impl Ipv6Settings {
             Ipv6Word::Off => Self { is_off: true, ..settings },
             _ => settings,
         })
+    }
+
+    /// Adds a static route.
+    #[must_use]
+    pub fn with_route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
     }
 
     /// Adds an address with the length of its prefix.

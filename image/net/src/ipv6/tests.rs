@@ -8,7 +8,7 @@ use smoltcp::time::Duration;
 use super::frame::{ControlFrame, Endpoints, PAYLOAD, address_at};
 use super::output::NextHop;
 use super::*;
-use crate::config::{ConfigSource, InterfaceConfig};
+use crate::config::{ConfigSource, InterfaceConfig, Route};
 use crate::link::{DropReason, FrameSender, ReplySender};
 use crate::mac::Mac;
 use crate::nic::{FrameHandler, Nic, Reply};
@@ -398,6 +398,7 @@ fn static_addresses_and_a_gateway_need_no_router() {
     let settings = Ipv6Settings {
         addresses: vec![(address("2001:db8:5::5"), 64)],
         gateway: Some(address("2001:db8:5::1")),
+        routes: vec![Route::new(address("2001:db8:7::").into(), 48, Some(address("2001:db8:5::2").into()))],
         is_manual: true,
         is_off: false,
     };
@@ -408,7 +409,8 @@ fn static_addresses_and_a_gateway_need_no_router() {
     assert_eq!(link.ipv6.next_hop(&address("2001:db8:5::9"), link.now), NextHop::Wait(address("2001:db8:5::9")));
     assert_eq!(link.ipv6.next_hop(&address("2001:db9::9"), link.now), NextHop::Wait(address("2001:db8:5::1")));
     let part = link.part(ConfigSource::CommandLine);
-    assert_eq!((part.addresses[0].to_string().as_str(), part.routes.len()), ("2001:db8:5::5/64", 1));
+    assert_eq!((part.addresses[0].to_string().as_str(), part.routes.len()), ("2001:db8:5::5/64", 2));
+    assert_eq!(link.ipv6.next_hop(&address("2001:db8:7::9"), link.now), NextHop::Wait(address("2001:db8:5::2")));
     link.ipv6.link_changed(false, link.now);
     assert_eq!(link.ipv6.deadline(), NEVER);
 }

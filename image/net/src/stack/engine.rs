@@ -7,10 +7,9 @@ use core::task::Waker;
 
 use smoltcp::iface::{Interface, PollResult, SocketSet};
 use smoltcp::phy::DeviceCapabilities;
-use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpCidr, Ipv4Cidr};
+use smoltcp::time::Instant;
 
-use super::address::{AddressAssignment, with_dhcp_packet};
+use super::address::AddressAssignment;
 use super::checksum;
 use super::device::{self, EgressDevice};
 use super::mtu;
@@ -18,21 +17,16 @@ use super::raw::RawTable;
 use super::socket_table::{Entry, NEVER, SocketId, SocketTable};
 use super::tcp::{MAX_CONTROL_BYTES, Tcp};
 use super::udp::{SendError, UdpId, UdpTable, datagram};
-use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig};
-use crate::dhcp;
 use crate::interface_state::InterfaceState;
 use crate::ipv6::Ipv6;
 use crate::link::ipv4::{self, IPV4_HEADER};
-use crate::link::{Conflict, FrameSender, Link, RateLimit};
+use crate::link::{FrameSender, Link, RateLimit};
 use crate::mdns::Responder;
 use crate::nic::Nic;
 
 /// Sockets that are polled for packets in one poll of the stack. More would delay other tasks: a card that sends each
 /// frame at once always has room.
 const SEND_BUDGET: usize = 256;
-
-/// The time until a static address that another host has is tried again (RFC 5227, 1.1: RATE_LIMIT_INTERVAL).
-const CONFLICT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Answers to echo requests a second, and at once.
 const ECHO_REPLIES_PER_SECOND: u32 = 5000;
@@ -243,89 +237,5 @@ impl Engine {
         let retry = self.address.retry_at().filter(|at| *at > now()).unwrap_or(NEVER);
         let tcp = self.tcp.next_tick;
         self.sockets.deadline().min(self.link.deadline()).min(tcp).min(dhcp).min(mdns).min(retry)
-    }
-
-    /// Sets the static address once the link is up, or does what the DHCP client wants done.
-    pub(super) fn update_address(&mut self, sender: &mut FrameSender<'_, '_>, state: &InterfaceState, now: Instant) {
-        if let Some(conflict) = self.link.take_conflict() {
-            self.handle_conflict(&conflict, state, now);
-        }
-        if let Some(InterfaceConfig { addresses, routes, .. }) = self.address.static_config(state.is_up(), now) {
-            let source = ConfigSource::CommandLine;
-            let mut part = state.config_part(source);
-            part.addresses.extend(addresses);
-            part.routes.retain(|route| !routes.contains(route));
-            part.routes.extend(routes);
-            self.set_config(source, part, state, now);
-        }
-        self.update_ipv6_config(state);
-        while let Some(client) = self.address.dhcp_client().filter(|client| client.has_work(now) && sender.has_room()) {
-            match client.poll(now) {
-                None => break,
-                Some(dhcp::Action::Send(datagram)) => {
-                    with_dhcp_packet(&datagram, |packet| self.link.egress(packet, sender, now));
-                }
-                Some(dhcp::Action::Configure(config)) => self.set_config(ConfigSource::Dhcp, config, state, now),
-                Some(dhcp::Action::Deconfigure) => {
-                    self.set_config(ConfigSource::Dhcp, InterfaceConfig::default(), state, now);
-                }
-                Some(dhcp::Action::NoServer) => {
-                    log::warn!("net {}: no DHCP server answers; discovery goes on", state.function);
-                }
-            }
-        }
-        self.send_mdns(sender, state, now);
-    }
-
-    /// Handles a conflict over the IPv4 address (RFC 5227, 2.1.1 and 2.4).
-    #[cold]
-    fn handle_conflict(&mut self, conflict: &Conflict, state: &InterfaceState, now: Instant) {
-        let (function, Conflict { address, other, is_withdrawn }) = (state.function, *conflict);
-        if !is_withdrawn {
-            return log::warn!("net {function}: address {address} is claimed by {other} too; it is defended");
-        }
-        self.address.withdraw(now, now + CONFLICT_INTERVAL);
-        if self.address.retry_at().is_none() {
-            return log::warn!("net {function}: address {address} belongs to {other}; it is declined");
-        }
-        let seconds = CONFLICT_INTERVAL.secs();
-        log::warn!("net {function}: address {address} belongs to {other}; it is not used, next attempt in {seconds} s");
-        let mut part = state.config_part(ConfigSource::CommandLine);
-        part.addresses.retain(|own| own.address != IpAddr::V4(address));
-        self.set_config(ConfigSource::CommandLine, part, state, now);
-    }
-
-    /// Handles a change of the link. A DHCP client keeps its address while the lease runs, and confirms it.
-    pub(super) fn link_changed(&mut self, is_up: bool, state: &InterfaceState, now: Instant) {
-        state.link_changed(is_up);
-        self.link.link_changed(is_up, now);
-        self.link.ipv6.link_changed(is_up, now);
-        if let Some(client) = self.address.dhcp_client() {
-            client.link_changed(is_up, now);
-        }
-        self.responder.link_changed(is_up, now);
-    }
-
-    /// Replaces what `source` contributes to the configuration, and applies the whole.
-    fn set_config(&mut self, source: ConfigSource, mut part: InterfaceConfig, state: &InterfaceState, now: Instant) {
-        self.link.ipv6.contribute(source, &mut part);
-        if state.set_config(source, part) {
-            self.apply_config(&state.config(), now);
-        }
-    }
-
-    fn apply_config(&mut self, config: &InterfaceConfig, now: Instant) {
-        self.set_mtu(config.mtu);
-        self.interface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            let own = config.ipv4_address();
-            if let Some((InterfaceAddress { prefix_length, .. }, IpAddr::V4(address))) =
-                own.map(|own| (own, own.address))
-            {
-                // There is room for one.
-                addresses.push(IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_length))).ok();
-            }
-        });
-        self.link.set_config(config, now);
     }
 }

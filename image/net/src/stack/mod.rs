@@ -6,6 +6,7 @@
 
 mod address;
 mod checksum;
+mod configuration;
 mod datagram;
 mod device;
 mod engine;

@@ -3,6 +3,10 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use core::net::Ipv4Addr;
+
+use log::LevelFilter;
+
 use super::*;
 
 fn parse(line: &str) -> (Options<'_>, Vec<Warning<'_>>) {
@@ -27,7 +31,10 @@ fn every_option_is_parsed() {
     assert_eq!(options.log, LevelFilter::Debug);
     assert_eq!(options.log_time, LogTime::Utc);
     assert_eq!(options.app, "disk");
-    assert_eq!(options.address, AddressSource::Static { address: Ipv4Addr::new(192, 168, 7, 2), prefix: 24, gateway });
+    assert_eq!(
+        options.interfaces[0].source,
+        AddressSource::Static { address: Ipv4Addr::new(192, 168, 7, 2), prefix: 24, gateway }
+    );
     assert_eq!(options.max_vectors, Some(3));
     assert_eq!((options.spin_us, options.poll_us), (7, 0));
     assert_eq!(options.grace_ms, 0);
@@ -64,6 +71,11 @@ fn invalid_options_keep_the_default_and_name_the_allowed_values() {
         ("ip=10.0.0.1", "A.B.C.D/N"),
         ("ip=10.0.0.1/33", "A.B.C.D/N"),
         ("ip=10.0.0.1/24,here", "GATEWAY"),
+        ("ip2=10.0.0.1/24,10.0.0.0/8>", "NET/N>GATEWAY"),
+        ("ip1=off", "off4"),
+        ("ip1", "linklocal"),
+        ("ip8=dhcp", "ip1= to ip7="),
+        ("ip0=dhcp", "ip1= to ip7="),
         ("dns=10.0.0.1,", "DNS servers"),
         ("dns=", "DNS servers"),
         ("search=-a.example", "domains"),

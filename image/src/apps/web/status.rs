@@ -99,7 +99,12 @@ impl Interface {
             link: interface.is_up(),
             address: config.ipv4_address().map(|address| address.to_string()),
             gateway: config.ipv4_gateway().map(|gateway| gateway.to_string()),
-            source: if interface.source == AddressSource::Dhcp { "dhcp" } else { "static" },
+            source: match interface.source {
+                AddressSource::Dhcp => "dhcp",
+                AddressSource::LinkLocal => "link-local",
+                AddressSource::Off => "off",
+                _ => "static",
+            },
             addresses: strings(&config.addresses),
             routes: strings(&config.routes),
             dns_servers: strings(&config.dns_servers),
