@@ -41,6 +41,7 @@ pub type Services = Rc<dyn Fn(&Rc<TaskGroup>, &Stack)>;
 /// ```
 pub struct Interface {
     state: Rc<InterfaceState>,
+    stack: Stack,
     group: Rc<TaskGroup>,
 }
 
@@ -55,13 +56,21 @@ impl Interface {
         group.add(runner);
         group.add(keep_time(stack.clone()));
         services(&group, &stack);
-        Self { state, group }
+        Self { state, stack, group }
+    }
+
+    /// Returns the stack, to create sockets.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        &self.stack
     }
 
     /// Stops the interface, and waits until all its tasks have released their memory and the driver is dropped.
     pub async fn stop(self) {
         self.group.end();
         self.group.ended().await;
+        // Tasks outside the group may have streams.
+        self.stack.end_connections();
         log::info!("net {}: ended", self.function);
     }
 }

@@ -60,14 +60,26 @@ impl Network {
     #[must_use]
     pub fn new(system: &System) -> Rc<Self> {
         Rc::new(Self {
-            interfaces: RefCell::default(),
-            services: OnceCell::new(),
             simple_services: system.options.services,
             settings: system.options.interfaces.iter().map(InterfaceSettings::new).collect(),
             config: InterfaceConfig::from_options(&system.options),
-            numbered: RefCell::default(),
             poll_budget_ns: system.options.poll_budget_ns(),
+            ..Self::with_interfaces(Vec::new())
         })
+    }
+
+    /// Creates a network of these interfaces, without options.
+    pub(crate) fn with_interfaces(mut interfaces: Vec<Interface>) -> Self {
+        interfaces.sort_by_key(|interface| interface.function);
+        Self {
+            interfaces: RefCell::new(interfaces),
+            services: OnceCell::new(),
+            simple_services: SimpleServices::NONE,
+            settings: Vec::new(),
+            numbered: RefCell::default(),
+            config: InterfaceConfig::default(),
+            poll_budget_ns: 0,
+        }
     }
 
     /// Starts a stack with these services on each network card, also on those that are plugged in later; and with the

@@ -2,6 +2,7 @@
 
 mod log_changes;
 mod parts;
+mod routing;
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -7,6 +7,7 @@ use core::fmt;
 use switchboard_runtime::memory_budget::MemoryBudget;
 
 use super::engine::Engine;
+use super::tcp::TcpError;
 use crate::dns::DnsState;
 use crate::interface_state::InterfaceState;
 
@@ -65,6 +66,14 @@ impl Stack {
     /// ```
     pub fn set_memory_budget(&self, budget: &'static MemoryBudget) {
         self.borrow_mut().tcp.budget = budget;
+    }
+
+    /// Ends all connections of a stack whose runner has ended: streams find [`TcpError::Unreachable`].
+    pub(crate) fn end_connections(&self) {
+        let engine = &mut *self.borrow_mut();
+        for id in engine.sockets.ids() {
+            engine.finish(id, TcpError::Unreachable);
+        }
     }
 
     pub(super) fn borrow_mut(&self) -> RefMut<'_, Engine> {

@@ -85,13 +85,19 @@ impl TcpStream {
     /// # Errors
     /// The error of the last attempt; [`TcpError::Unreachable`] without an address.
     pub async fn connect_any(stack: &Stack, remotes: &[SocketAddr], config: TcpConfig) -> Result<Self, TcpError> {
+        let remotes: Vec<_> = remotes.iter().map(|remote| (stack.clone(), *remote)).collect();
+        Self::connect_first(&remotes, config).await
+    }
+
+    /// As [`connect_any`](Self::connect_any), each on its stack.
+    pub(crate) async fn connect_first(remotes: &[(Stack, SocketAddr)], config: TcpConfig) -> Result<Self, TcpError> {
         type Attempt<'a> = Pin<Box<dyn Future<Output = Result<TcpStream, TcpError>> + 'a>>;
         let mut attempts: Vec<Attempt<'_>> = Vec::new();
         let mut rest = remotes.iter();
         let mut error = TcpError::Unreachable;
         loop {
             match rest.next() {
-                Some(remote) => attempts.push(Box::pin(Self::connect(stack, *remote, config))),
+                Some((stack, remote)) => attempts.push(Box::pin(Self::connect(stack, *remote, config))),
                 None if attempts.is_empty() => return Err(error),
                 None => {}
             }
