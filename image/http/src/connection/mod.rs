@@ -63,14 +63,14 @@ pub(crate) async fn serve<T: Transport + 'static>(
         if let Some(exchange) = &slot
             && let Some(response) = exchange.immediate()
         {
-            let written = connection.transport.write_with(|room| {
+            let written = connection.transport.write_last_with(|room| {
                 let length = response.compose(exchange.framing, &connection.common_headers(), room);
                 (length.unwrap_or(0), length.is_some())
             });
             match written.await {
                 Ok(true) => {
                     slot = None;
-                    connection.set_idle();
+                    connection.restart_idle();
                     continue;
                 }
                 Ok(false) => {}

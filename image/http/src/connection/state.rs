@@ -99,11 +99,10 @@ impl<T: Transport + 'static> Connection<T> {
 }
 
 impl<T: Transport> Connection<T> {
-    /// Begins to wait for the next request, after a response that needed no waiting.
+    /// Begins to wait for the next request, after a response that needed no waiting. The transport is marked as idle.
     #[inline]
-    pub(super) fn set_idle(&self) {
+    pub(super) fn restart_idle(&self) {
         self.deadline.set(self.deadlines.after(KEEP_ALIVE_SECONDS));
-        self.transport.idle();
     }
 
     fn begin(&self, phase: Phase, seconds: u64) {

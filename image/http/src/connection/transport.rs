@@ -43,6 +43,23 @@ pub trait Transport {
     /// Marks the connection as idle until more is read: it may be closed to make room for others.
     fn idle(&self) {}
 
+    /// As [`write_with`](Self::write_with), and then [`idle`](Self::idle) if something was written.
+    ///
+    /// # Errors
+    /// [`Disconnected`] when nothing more can be sent.
+    #[expect(async_fn_in_trait, reason = "tasks stay on their CPU, so the futures need not be `Send`")]
+    async fn write_last_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
+        let write = |room: &mut [u8]| {
+            let (length, result) = write(room);
+            (length, (length, result))
+        };
+        let (length, result) = self.write_with(write).await?;
+        if length > 0 {
+            self.idle();
+        }
+        Ok(result)
+    }
+
     /// Sends what the transport itself still holds when the last response was written, such as the end of TLS. The
     /// connection is closed then.
     #[expect(async_fn_in_trait, reason = "tasks stay on their CPU, so the futures need not be `Send`")]
@@ -56,6 +73,10 @@ impl Transport for Rc<TcpStream> {
 
     async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
         Ok(TcpStream::write_with(self, write).await?)
+    }
+
+    async fn write_last_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
+        Ok(TcpStream::write_last_with(self, write).await?)
     }
 
     fn queued_bytes(&self) -> usize {

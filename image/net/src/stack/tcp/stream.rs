@@ -116,9 +116,30 @@ impl TcpStream {
     /// # Errors
     /// Why the connection has ended; [`TcpError::Closed`] when [`close`](Self::close) was called.
     pub async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, TcpError> {
+        self.write_and(write, false).await
+    }
+
+    /// As [`write_with`](Self::write_with), and then [`idle`](Self::idle) if something was written: for a response that is
+    /// written as a whole.
+    ///
+    /// # Errors
+    /// As [`write_with`](Self::write_with).
+    pub async fn write_last_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, TcpError> {
+        self.write_and(write, true).await
+    }
+
+    #[inline]
+    async fn write_and<R>(
+        &self,
+        write: impl FnOnce(&mut [u8]) -> (usize, R),
+        is_idle_then: bool,
+    ) -> Result<R, TcpError> {
         let mut write = Some(write);
         poll_fn(|context| {
             let engine = &mut *self.stack.borrow_mut();
+            // Only the order counts, so that unused numbers do no harm.
+            engine.tcp.idle_count += u64::from(is_idle_then);
+            let idle_count = engine.tcp.idle_count;
             let (connection, socket) = match engine.writer(self.id, context) {
                 Access::Live(connection, socket) => (connection, socket),
                 Access::Done(result) => return result,
@@ -130,6 +151,9 @@ impl TcpStream {
             });
             let Ok((length, result)) = result else { return Poll::Ready(Err(TcpError::Closed)) };
             connection.written += length as u64;
+            if is_idle_then && length > 0 {
+                connection.idle_since = idle_count;
+            }
             engine.queue_and_wake(self.id);
             Poll::Ready(Ok(result))
         })
