@@ -3,8 +3,7 @@
 //! A request whose framing is ambiguous is refused: a part of its body could be taken for the next request (request
 //! smuggling, RFC 9112, 11.2).
 
-use httparse::Header;
-
+use super::Header;
 use super::request_error::{RequestError, bad_request};
 use super::target::is_host;
 
@@ -128,8 +127,8 @@ fn parse_length(value: &[u8]) -> Option<u64> {
 }
 
 /// Returns whether `name` is that header, ignoring case. The exact spelling is the usual case, and fast to compare.
-fn is(name: &str, header: &str) -> bool {
-    name == header || name.eq_ignore_ascii_case(header)
+fn is(name: &[u8], header: &str) -> bool {
+    name == header.as_bytes() || name.eq_ignore_ascii_case(header.as_bytes())
 }
 
 /// Reads a Connection header, a list of options (RFC 9112, 9.3).

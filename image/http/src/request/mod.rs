@@ -7,10 +7,9 @@ mod parse;
 mod query;
 mod request_error;
 mod target;
+mod usual;
 
 use core::fmt;
-
-use httparse::Header;
 
 pub(crate) use framing::{BodyLength, Framing};
 pub use head::RequestHead;
@@ -54,6 +53,15 @@ pub struct Request<'a> {
     framing: Framing,
     body: &'a dyn OpenBody,
 }
+
+/// A header: its name, which is a token, and its value without the spaces around it.
+#[derive(Debug, Clone, Copy)]
+struct Header<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+}
+
+const NO_HEADER: Header<'_> = Header { name: &[], value: &[] };
 
 /// What a head consists of.
 pub(crate) struct RequestParts<'a> {
@@ -106,13 +114,15 @@ impl<'a> Request<'a> {
     /// Returns the first value of a header by its case-insensitive name; `None` if it is absent or not UTF-8.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
+        let name = name.as_bytes();
         let header = self.parts.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         core::str::from_utf8(header.value).ok()
     }
 
     /// Returns all headers in the order in which they were sent.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        self.parts.headers.iter().map(|header| (header.name, header.value))
+        let name = |header: &Header<'a>| core::str::from_utf8(header.name).unwrap_or_default();
+        self.parts.headers.iter().map(move |header| (name(header), header.value))
     }
 
     /// Returns the host, and the port if there is one, that the request was sent to: of the target, else of the Host header.

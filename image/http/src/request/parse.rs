@@ -1,15 +1,15 @@
 //! The head of a request, parsed by `httparse` where it arrived.
 
-use alloc::borrow::Cow;
 use core::mem::MaybeUninit;
 
-use httparse::{Error, Header, Status as Parsed};
+use httparse::{Error, Status as Parsed};
 
 use super::framing::{self, BodyLength, Framing};
 use super::method::Method;
 use super::request_error::{RequestError, bad_request};
-use super::target;
-use super::{Request, RequestParts};
+use super::target::{self, Target};
+use super::usual::{self, UsualHead};
+use super::{Header, NO_HEADER, Request, RequestParts};
 
 /// The maximum number of headers of a request.
 const MAX_HEADERS: usize = 128;
@@ -22,7 +22,20 @@ const MAX_TARGET_BYTES: usize = 8000;
 /// incomplete one.
 #[inline]
 pub(crate) fn parse(data: &[u8], act: impl FnOnce(&RequestParts<'_>, Framing)) -> Result<Option<usize>, RequestError> {
-    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_HEADERS];
+    let mut headers = [NO_HEADER; usual::MAX_HEADERS];
+    match UsualHead::parse(data, &mut headers) {
+        Some(head) => {
+            check(Method::Get, "GET", &head.target, false, head.headers, act)?;
+            Ok(Some(head.length))
+        }
+        None => parse_any(data, act),
+    }
+}
+
+/// As [`parse`], for heads of any form.
+#[cold]
+fn parse_any(data: &[u8], act: impl FnOnce(&RequestParts<'_>, Framing)) -> Result<Option<usize>, RequestError> {
+    let mut headers = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     let head_bytes = match request.parse_with_uninit_headers(data, &mut headers) {
         Ok(Parsed::Complete(length)) => length,
@@ -38,25 +51,46 @@ pub(crate) fn parse(data: &[u8], act: impl FnOnce(&RequestParts<'_>, Framing)) -
     }
     let method = Method::parse(method_name);
     let target = target::parse(method, target)?;
+    let mut headers = [NO_HEADER; MAX_HEADERS];
+    for (header, parsed) in headers.iter_mut().zip(&*request.headers) {
+        *header = Header { name: parsed.name.as_bytes(), value: parsed.value };
+    }
+    let headers = &headers[..request.headers.len()];
+    check(method, method_name, &target, version == 0, headers, act)?;
+    Ok(Some(head_bytes))
+}
+
+/// Checks the parts of a head, and calls `act` with the request.
+#[inline]
+fn check(
+    method: Method,
+    method_name: &str,
+    target: &Target<'_>,
+    is_http_1_0: bool,
+    headers: &[Header<'_>],
+    act: impl FnOnce(&RequestParts<'_>, Framing),
+) -> Result<(), RequestError> {
+    if target.path.len() + target.query.map_or(0, |query| query.len() + 1) > MAX_TARGET_BYTES {
+        return Err(RequestError::TARGET_TOO_LONG);
+    }
     let mut framing = Framing {
         is_head: method == Method::Head,
         body: BodyLength::Known(0),
-        is_http_1_0: version == 0,
+        is_http_1_0,
         keeps_alive: false,
         expects_continue: false,
     };
-    framing::apply(request.headers, target.authority.is_some(), &mut framing)?;
-    let path = if target.is_encoded { target::normalize(target.path)? } else { Cow::Borrowed(target.path) };
-    let parts = RequestParts {
-        method,
-        path: &path,
-        method_name,
-        query: target.query,
-        authority: target.authority,
-        headers: request.headers,
+    framing::apply(headers, target.authority.is_some(), &mut framing)?;
+    let normal;
+    let path = if target.is_encoded {
+        normal = target::normalize(target.path)?;
+        &*normal
+    } else {
+        target.path
     };
+    let parts = RequestParts { method, path, method_name, query: target.query, authority: target.authority, headers };
     act(&parts, framing);
-    Ok(Some(head_bytes))
+    Ok(())
 }
 
 /// Refuses an incomplete head whose target is too long already.
