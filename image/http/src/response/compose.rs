@@ -42,7 +42,13 @@ impl Response {
         common: &CommonHeaders,
         push: &mut impl FnMut(&[u8]) -> Option<()>,
     ) -> Option<()> {
+        const OK: &[u8; 31] = b"HTTP/1.1 200 OK\r\nContent-Type: ";
         match self.status.begin() {
+            // As a constant, which is copied by few instructions.
+            _ if self.status == StatusCode::OK && !self.content_type.is_empty() => {
+                push(OK)?;
+                push(self.content_type.as_bytes())?;
+            }
             Some(begin) if !self.content_type.is_empty() => {
                 push(begin.as_bytes())?;
                 push(self.content_type.as_bytes())?;
@@ -57,7 +63,7 @@ impl Response {
                 push(b"\r\nTransfer-Encoding: chunked")?;
             }
         }
-        push(common.as_bytes())?;
+        common.compose(push)?;
         for (name, value) in &self.headers {
             push(b"\r\n")?;
             push(name.as_bytes())?;

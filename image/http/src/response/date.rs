@@ -8,40 +8,41 @@ const SECONDS_PER_DAY: u64 = 24 * 3600;
 
 /// The maximum length of the Server header's value.
 const MAX_NAME_BYTES: usize = 64;
+const DATE: &[u8; 8] = b"\r\nDate: ";
 
 /// The headers that all responses have, as they are sent: Date, if there is a wall clock, and Server, if it is wanted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CommonHeaders {
-    bytes: [u8; 8 + 29 + 10 + MAX_NAME_BYTES],
-    length: usize,
+    /// Of a fixed length, as all dates are, so that copying it takes few instructions.
+    date: Option<[u8; DATE.len() + 29]>,
+    server: &'static str,
 }
 
 impl CommonHeaders {
     /// Returns the headers of the current second.
-    pub(crate) fn now(server: &str) -> Self {
-        let mut headers = Self { bytes: [0; 8 + 29 + 10 + MAX_NAME_BYTES], length: 0 };
-        if let Some(date) = wall_clock::http_date() {
-            headers.push(b"\r\nDate: ");
-            headers.push(date.as_bytes());
-        }
-        if !server.is_empty() {
-            headers.push(b"\r\nServer: ");
-            headers.push(&server.as_bytes()[..server.len().min(MAX_NAME_BYTES)]);
-        }
-        headers
+    pub(crate) fn now(server: &'static str) -> Self {
+        let date = wall_clock::http_date().map(|date| {
+            let mut header = [b' '; DATE.len() + 29];
+            let (name, value) = header.split_at_mut(DATE.len());
+            name.copy_from_slice(DATE);
+            // All dates have this length.
+            value.iter_mut().zip(date.as_bytes()).for_each(|(place, byte)| *place = *byte);
+            header
+        });
+        Self { date, server: &server[..server.floor_char_boundary(MAX_NAME_BYTES)] }
     }
 
-    fn push(&mut self, piece: &[u8]) {
-        let end = self.length + piece.len();
-        if let Some(room) = self.bytes.get_mut(self.length..end) {
-            room.copy_from_slice(piece);
-            self.length = end;
-        }
-    }
-
+    /// Writes the headers by `push`.
     #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+    pub(crate) fn compose(&self, push: &mut impl FnMut(&[u8]) -> Option<()>) -> Option<()> {
+        if let Some(date) = &self.date {
+            push(date)?;
+        }
+        if !self.server.is_empty() {
+            push(b"\r\nServer: ")?;
+            push(self.server.as_bytes())?;
+        }
+        Some(())
     }
 }
 
