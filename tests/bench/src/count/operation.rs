@@ -125,16 +125,18 @@ impl Operation {
         }
         let entry = symbols(files)?.into_iter().find(|symbol| symbol.name == "boot_start");
         let entry = entry.ok_or_else(|| io::Error::other("the image has no boot_start"))?.address;
+        // A profile is of a fixed number of operations, which take their time on a machine with other work.
+        let seconds = if profile.is_some() { SECONDS * 10.0 } else { SECONDS };
         let profile = profile.map_or_else(String::new, |(from, to)| format!(",profile={}:{from}:{to}", self.mark()));
         let plugin = format!("{},out={},at=entry:{entry:x}{profile}", files.plugin.display(), out.display());
         words.extend(["-plugin".into(), plugin]);
         let guest = Guest::start(&words, false)?;
         guest.wait_for(ready(self.system, work), TIMEOUT)?;
         match self.load {
-            Load::Http(connections) => drop(http::run(ports.http, connections, SECONDS * 2.0)?),
-            Load::UdpEcho => drop(echo::udp(ports.echo, SECONDS)?),
-            Load::TcpEcho => drop(echo::tcp(ports.echo, SECONDS)?),
-            Load::Frame => drop(frames::run(ports.frames_back, ports.frames, 64, 1, SECONDS)?),
+            Load::Http(connections) => drop(http::run(ports.http, connections, seconds * 2.0)?),
+            Load::UdpEcho => drop(echo::udp(ports.echo, seconds)?),
+            Load::TcpEcho => drop(echo::tcp(ports.echo, seconds)?),
+            Load::Frame => drop(frames::run(ports.frames_back, ports.frames, 64, 1, seconds)?),
             Load::Boot | Load::Scan | Load::Read(_) | Load::Interrupt(..) => {}
         }
         drop(guest);
