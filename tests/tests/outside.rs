@@ -1,9 +1,14 @@
 //! Crates outside the workspace: an image with a driver and an app of its own, and a driver that is tested on the host.
 
+use core::time::Duration;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
+use std::sync::LazyLock;
+use std::{env, fs, thread};
 
+use switchboard_tests::lan::{GUEST_MAC, Namespace, namespaces_refused};
 use switchboard_tests::{Machine, Nic, Qemu, Qmp, archive};
 
 /// Maximum length of an image's `main.rs`, in lines.
@@ -47,20 +52,27 @@ fn cargo(folder: &Path, words: &[&str], variables: &[(&str, &str)]) {
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stdout));
 }
 
-#[test]
-fn an_image_of_its_own_serves_and_outlives_its_card() {
+/// The folder of the image and its path, built once.
+static IMAGE: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(|| {
     let folder = copied("image");
     let main = fs::read_to_string(folder.join("src/main.rs")).expect("it was copied");
     assert!(main.lines().count() <= MAX_MAIN_LINES, "{} lines", main.lines().count());
     // LTO would take longer and make no difference to the test.
     cargo(&folder, &["build", "--release"], &[("CARGO_PROFILE_RELEASE_LTO", "off")]);
     let image = folder.join("target/x86_64-unknown-linux-gnu/release/outside-image");
+    (folder, image)
+});
 
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+#[test]
+fn an_image_of_its_own_serves_and_outlives_its_card() {
+    let (folder, image) = &*IMAGE;
     let disk = folder.join("disk.img");
     fs::write(&disk, archive("hello.txt", b"from a disk\n")).expect("target/ is writable");
     let qmp = Qmp::default();
     let qemu = Qemu::new(Machine::Q35)
-        .image(&image)
+        .image(image)
         // Disables hot-plug by ACPI, which q35 uses by default instead of native slot events.
         .argument("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
         .option("grace=0")
@@ -74,8 +86,28 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
     assert_eq!(client.get("/").expect("a page").body, b"10! = 3628800\n");
     assert_eq!(client.get("/files/hello.txt").expect("a file").body, b"from a disk\n");
 
-    client.send(b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab").expect("a body is sent");
-    assert_eq!(client.response().expect("its sum").body, b"195\n");
+    let json = b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n[40, 2]";
+    client.send(json).expect("a body is sent");
+    assert_eq!(client.response().expect("its sum").body, br#"{"sum":42}"#);
+    client
+        .send(b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n[")
+        .unwrap();
+    assert_eq!(client.response().expect("a refusal").status, 400);
+
+    let mut events = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into());
+    events.write_all(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request is sent");
+    read_until(&mut events, "data: 1\n\n");
+    read_until(&mut events, "data: 3\n\n");
+
+    let mut socket = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into());
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    write!(socket, "GET /socket HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n{key}\r\n\r\n").expect("a request is sent");
+    let head = read_until(&mut socket, "\r\n\r\n");
+    assert!(head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+    // A text, whose mask is 0.
+    socket.write_all(b"\x81\x85\0\0\0\0hello").expect("a frame is sent");
+    read_until(&mut socket, "\x05hello");
 
     let mut session = qmp.connect();
     session.request_removal("card").expect("QEMU accepts the request");
@@ -87,6 +119,103 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
     session.add("edu", "another", &[("bus", "bay")]);
     assert!(guest.console().wait_for_nth("outside: 1 devices", 2, core::time::Duration::from_secs(30)).is_some());
     assert_eq!(client.get("/").expect("a page").body, b"10! = 3628800\n");
+}
+
+/// On a link with IPv4 and IPv6, whose DNS server is `dnsmasq`.
+#[test]
+fn an_image_of_its_own_connects_by_name_and_serves_ipv6_and_udp() {
+    if let Some(reason) = namespaces_refused() {
+        println!("skipped: an_image_of_its_own_connects_by_name_and_serves_ipv6_and_udp: {reason}");
+        return;
+    }
+    let (_, image) = &*IMAGE;
+    let mut host = Namespace::new();
+    host.ip("link set lo up");
+    host.ip("tuntap add tap0 mode tap");
+    host.ip("link set tap0 up");
+    host.ip("addr add 10.9.0.1/24 dev tap0");
+    host.ip("addr add fd00:9::1/64 dev tap0 nodad");
+    let arguments = [
+        "--no-daemon",
+        "--user=root",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+        "--pid-file=",
+        "--leasefile-ro",
+        "--interface=tap0",
+        "--dhcp-range=10.9.0.50,10.9.0.60",
+        "--dhcp-host=52:54:00:12:34:56,10.9.0.50",
+        "--address=/both.test/10.9.0.1",
+        "--address=/both.test/fd00:9::1",
+        "--address=/ipv4.test/10.9.0.1",
+    ];
+    let log = host.start("dnsmasq", &arguments);
+    assert!(log.wait_for_nth("started", 1, TIMEOUT).is_some(), "dnsmasq starts");
+    let server = host.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 4001))).expect("a port");
+    thread::spawn(move || {
+        for stream in server.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let kind = stream.peer_addr().map_or("an unknown protocol", |peer| match peer.ip().to_canonical() {
+                core::net::IpAddr::V4(_) => "IPv4",
+                core::net::IpAddr::V6(_) => "IPv6",
+            });
+            writeln!(stream, "welcome by {kind}").ok();
+        }
+    });
+    let guest = Qemu::new(Machine::Q35)
+        .image(image)
+        .nic_on_tap(&host, "tap0", "virtio-net-pci", GUEST_MAC)
+        .option("ip=dhcp,fd00:9::2/64")
+        .start();
+    guest.wait_for("address 10.9.0.50/24 by dhcp");
+    let get = |address: SocketAddr, path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        host.enter(|| {
+            let mut stream = connect(address);
+            stream.write_all(request.as_bytes()).expect("a request is sent");
+            let mut response = String::new();
+            stream.read_to_string(&mut response).expect("a response");
+            response.lines().last().unwrap_or_default().to_owned()
+        })
+    };
+    let ipv4 = SocketAddr::from(([10, 9, 0, 50], 80));
+    let ipv6: SocketAddr = "[fd00:9::2]:80".parse().expect("an address");
+    assert_eq!(get(ipv6, "/"), "no calculator", "a listener takes IPv6, too");
+    assert_eq!(get(ipv4, "/greeting?host=ipv4.test&port=4001"), "welcome by IPv4");
+    assert_eq!(get(ipv4, "/greeting?host=both.test&port=4001"), "welcome by IPv6");
+    assert_eq!(get(ipv6, "/greeting?host=ipv4.test&port=4002"), "ipv4.test: the peer refused the connection");
+    assert_eq!(get(ipv4, "/greeting?host=none.invalid&port=1").split(": ").next(), Some("none.invalid"));
+
+    for peer in [SocketAddr::from(([10, 9, 0, 50], 4000)), "[fd00:9::2]:4000".parse().expect("an address")] {
+        let local: SocketAddr =
+            if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let socket = host.enter(|| UdpSocket::bind(local)).expect("a socket");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
+        socket.send_to(b"stressed", peer).expect("a datagram is sent");
+        let mut buffer = [0; 100];
+        let (length, from) = socket.recv_from(&mut buffer).expect("it comes back");
+        assert_eq!((&buffer[..length], from), (&b"desserts"[..], peer));
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT).expect("a connection");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("a time limit");
+    stream
+}
+
+/// Reads up to the end of what is awaited, byte by byte.
+fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut received = Vec::new();
+    while !received.ends_with(end.as_bytes()) {
+        let mut byte = [0];
+        let read = stream.read_exact(&mut byte);
+        read.unwrap_or_else(|error| panic!("`{end}` awaited: {error}, after `{}`", received.escape_ascii()));
+        received.push(byte[0]);
+    }
+    String::from_utf8_lossy(&received).into()
 }
 
 #[test]

@@ -1,58 +1,63 @@
-//! The app: a web page with a result of the calculator, and the files of the disks.
+//! The app: a web page with a result of the calculator, the files of the disks, and the services of [`crate::services`].
 
 use alloc::boxed::Box;
 use alloc::format;
-use core::cell::Cell;
+use alloc::rc::Rc;
+use core::cell::{Cell, OnceCell};
 
 use switchboard_fileserver::FileServer;
-use switchboard_http::{Answer, Method, Methods, Request, Response, Site, StatusCode, TEXT};
+use switchboard_http::{Response, Router, Server, State, StatusCode, TEXT};
+use switchboard_net::{Network, Stack};
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
 use crate::card::Calculator;
+use crate::services;
 
-struct Page {
+/// What the handlers share.
+pub(crate) struct Shared {
     files: FileServer,
     /// The last result; `None` without a calculator.
     result: Cell<Option<u32>>,
-}
-
-impl Site for Page {
-    fn methods(&self, path: &str) -> Methods {
-        if path == "/sum" { Methods::NONE.with(Method::Post) } else { Methods::READ }
-    }
-
-    fn answer(&'static self, request: &Request<'_>) -> Answer {
-        if request.method == Method::Post {
-            let mut body = request.body();
-            return Answer::later(async move {
-                match body.collect(1000).await {
-                    Ok(bytes) => {
-                        let sum: u64 = bytes.into_iter().map(u64::from).sum();
-                        Response::new(StatusCode::OK, TEXT, format!("{sum}\n"))
-                    }
-                    Err(error) => error.into(),
-                }
-            });
-        }
-        self.files.answer(request).unwrap_or_else(|| {
-            Answer::Now(match self.result.get() {
-                Some(result) => Response::new(StatusCode::OK, TEXT, format!("10! = {result}\n")),
-                None => Response::text(StatusCode::SERVICE_UNAVAILABLE, "no calculator\n"),
-            })
-        })
-    }
+    /// The network's first stack.
+    pub(crate) stack: OnceCell<Stack>,
 }
 
 pub(crate) async fn run(mut system: System) -> Outcome {
     let files = FileServer::open("/files", &system).await;
-    let page: &'static Page = Box::leak(Box::new(Page { files, result: Cell::new(None) }));
-    switchboard_http::start(&mut system, page).await;
+    let shared = Shared { files, result: Cell::new(None), stack: OnceCell::new() };
+    let router: &'static Router<Shared> = Box::leak(Box::new(router(shared)));
+    let shared = router.state();
+    let network = Network::new(&system);
+    let start = move |group: &Rc<_>, stack: &Stack| {
+        // Of several cards, outgoing connections are on the first.
+        let _ = shared.stack.set(stack.clone());
+        Server::new(80, router).serve(group, stack);
+        services::start(group, stack);
+    };
+    network.start(&mut system, Rc::new(start)).await;
     loop {
-        page.files.update(&system).await;
-        page.result.set(compute(&mut system).await);
-        say!("outside: {} devices, 10! is {:?}", system.devices.iter::<Calculator>().count(), page.result.get());
+        shared.files.update(&system).await;
+        shared.result.set(compute(&mut system).await);
+        say!("outside: {} devices, 10! is {:?}", system.devices.iter::<Calculator>().count(), shared.result.get());
         system.change().await;
+    }
+}
+
+fn router(shared: Shared) -> Router<Shared> {
+    Router::new(shared)
+        .get("/", page)
+        .post("/sum", services::sum)
+        .get("/events", services::events)
+        .get("/socket", services::socket)
+        .get("/greeting", services::greeting)
+        .fallback(|shared, request| shared.files.answer(request))
+}
+
+fn page(State(shared): State<Shared>) -> Response {
+    match shared.result.get() {
+        Some(result) => Response::new(StatusCode::OK, TEXT, format!("10! = {result}\n")),
+        None => Response::text(StatusCode::SERVICE_UNAVAILABLE, "no calculator\n"),
     }
 }
 

@@ -6,6 +6,7 @@ extern crate alloc;
 
 mod app;
 mod card;
+mod services;
 
 use switchboard_drivers::hotplug::HotplugPort;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
