@@ -120,8 +120,9 @@ test-ui: ## Check programs that must not compile, each with a variant that must
 test-qemu: ## Boot the image in QEMU with each device, mode and machine; TEST=name selects tests
 	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
 	@tools/install ip tc nft dnsmasq || echo 'skipped: tests with Linux hosts'
+	@tools/install python3 openssl mosquitto || echo 'skipped: tests with servers of the host'
 	@$(MAKE) --no-print-directory instruments-build
-	cargo build --profile quick -p switchboard-image --features tls
+	cargo build --profile quick -p switchboard-image --features clients
 	@cp "$(TARGET)/x86_64-unknown-linux-gnu/quick/switchboard-image" "$(INSTRUMENTS)/switchboard-tls-image"
 	@$(MAKE) --no-print-directory run-build
 	SWITCHBOARD_TLS_IMAGE="$(INSTRUMENTS)/switchboard-tls-image" SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)

@@ -24,6 +24,7 @@ has() {
         mtools) command -v mformat >/dev/null ;;
         libc.a) [[ -e $(cc -print-file-name=libc.a 2>/dev/null) ]] ;;
         ovmf) ovmf CODE >/dev/null && ovmf VARS >/dev/null ;;
+        mosquitto) command -v mosquitto >/dev/null || [[ -x /usr/sbin/mosquitto ]] ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -45,6 +46,7 @@ describe() {
         tar) echo "makes the image's disk" ;;
         grub | xorriso | mtools | xz) echo 'makes the ISO' ;;
         ovmf) echo 'UEFI in QEMU' ;;
+        openssl | mosquitto) echo 'servers for the clients in the image, in tests' ;;
         ip | tc | nft | dnsmasq) echo 'Linux hosts beside the image, in tests' ;;
         *) echo 'used by the scripts' ;;
     esac

@@ -2,10 +2,12 @@
 //!
 //! `app=NAME` on the command line chooses an app; without it the first one runs. All others demonstrate or test the
 //! drivers, and are part of the feature `demos`, which is on by default. Those that measure or stress interrupts need the
-//! feature `instruments`.
+//! feature `instruments`, those that run crates of the ecosystem the feature `clients`.
 
 #[cfg(feature = "demos")]
 mod blkbench;
+#[cfg(feature = "clients")]
+mod clients;
 #[cfg(feature = "demos")]
 mod disk;
 #[cfg(feature = "demos")]
@@ -53,6 +55,14 @@ pub const APPS: &[App] = &[
     App::new("rest", &rest::run),
     #[cfg(feature = "demos")]
     App::new("lookup", &lookup::run),
+    #[cfg(feature = "clients")]
+    App::new("http-get", &clients::http_get::run),
+    #[cfg(feature = "clients")]
+    App::new("mqtt", &clients::mqtt::run),
+    #[cfg(feature = "clients")]
+    App::new("tls-get", &clients::tls_get::run),
+    #[cfg(feature = "clients")]
+    App::new("picoserve", &clients::picoserve::run),
     #[cfg(feature = "demos")]
     App::new("hello", &hello::run),
 ];

@@ -2,6 +2,7 @@
 
 mod assignment;
 mod budgets;
+mod clients;
 mod date;
 mod disk;
 mod edu;
