@@ -25,7 +25,8 @@ pub struct Host {
 
 impl Host {
     /// Creates a host that answers nothing yet.
-    pub(super) fn new(link: &Arc<Link>, address: IpAddr, mac: Mac, guest: IpAddr) -> Self {
+    #[must_use]
+    pub fn new(link: &Arc<Link>, address: IpAddr, mac: Mac, guest: IpAddr) -> Self {
         Self { link: link.clone(), address, mac, guest }
     }
 

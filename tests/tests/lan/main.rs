@@ -3,6 +3,7 @@
 //! A test that waits for a change of the image is ignored with its reason. Those of the module `long` take minutes:
 //! `make test-lan`.
 
+mod cards;
 mod dhcp;
 mod ip;
 mod ipv6;
