@@ -184,33 +184,17 @@ fn write_frame<R>(
     write: impl FnOnce(&mut [u8]) -> R,
     send: impl FnOnce(usize, &mut dyn FnMut(&mut [u8])),
 ) -> R {
-    let mut write = FillOnce::Pending(write);
+    let (mut write, mut result) = (Some(write), None);
     send(ETHERNET_HEADER + length, &mut |frame| {
-        write.fill(&mut frame[ETHERNET_HEADER..]);
+        if let Some(write) = write.take() {
+            result = Some(write(&mut frame[ETHERNET_HEADER..]));
+        }
         link.write_header(frame, next_hop);
     });
-    if matches!(write, FillOnce::Pending(_)) {
-        write.fill(&mut vec![0; length]);
-    }
-    match write {
-        FillOnce::Done(result) => result,
-        FillOnce::Pending(_) | FillOnce::Running => unreachable!("the frame was just written"),
-    }
-}
-
-/// A function that is called once, and then its result.
-enum FillOnce<R, F> {
-    Pending(F),
-    Running,
-    Done(R),
-}
-
-impl<R, F: FnOnce(&mut [u8]) -> R> FillOnce<R, F> {
-    fn fill(&mut self, buffer: &mut [u8]) {
-        *self = match core::mem::replace(self, Self::Running) {
-            Self::Pending(write) => Self::Done(write(buffer)),
-            done => done,
-        };
+    match (result, write) {
+        (Some(result), _) => result,
+        (None, Some(write)) => write(&mut vec![0; length]),
+        (None, None) => unreachable!("the frame was just written"),
     }
 }
 

@@ -81,6 +81,7 @@ impl NeighbourTable {
     }
 
     /// Returns a time before which [`poll`](Self::poll) has nothing to do.
+    #[inline]
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
     }
