@@ -68,7 +68,7 @@ impl fmt::Display for Event {
 /// The admin queue, with a page for the data of its commands.
 pub(super) struct Admin {
     queue: QueuePair<()>,
-    data: DmaShared<[u8; IDENTIFY_BYTES]>,
+    data: DmaShared<u64>,
     registers: Arc<Bar<Registers>>,
     clock: &'static dyn Clock,
     address: Address,
@@ -85,7 +85,7 @@ impl Admin {
         address: Address,
     ) -> Result<Self, ProbeError> {
         let queue = QueuePair::new(windows, dma, 0, ADMIN_ENTRIES, doorbell_stride)?;
-        let data = dma.region(IDENTIFY_BYTES)?.carve(1, 4096);
+        let data = dma.region(IDENTIFY_BYTES)?.carve(IDENTIFY_BYTES / 8, 4096);
         let data = data.ok_or(ProbeError::Device("no page for the data of commands"))?;
         Ok(Self { queue, data, registers, clock, address, event: None })
     }
@@ -122,7 +122,12 @@ impl Admin {
     ) -> Result<[u8; IDENTIFY_BYTES], ProbeError> {
         let page = self.data.bus();
         self.command_with(what, Operation::new(IDENTIFY, namespace, structure, 0), page)?;
-        Ok(self.data.read(0))
+        let mut bytes = [0; IDENTIFY_BYTES];
+        // By words: a read of all as one value is some 100 KiB of code.
+        for (index, word) in bytes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *word = self.data.read(index).to_ne_bytes();
+        }
+        Ok(bytes)
     }
 
     /// Requests reports of events. A controller that refuses is driven without.
