@@ -102,6 +102,8 @@ impl FileBody {
         if length <= MAX_AT_HAND && self.first.len() as u64 == length {
             self.buffer.truncate(self.first.end);
             self.buffer.drain(..self.first.start);
+            // It is not counted any more, and may wait for a connection without buffers.
+            self.buffer.shrink_to_fit();
             return Response::new(status, content_type, self.buffer);
         }
         Response::written_with_length(status, content_type, length, async move |writer| self.send(writer).await)

@@ -108,7 +108,6 @@ fn downloads_that_are_not_read_keep_no_one_out() {
 }
 
 #[test]
-#[ignore = "waits for: room for new connections within seconds"]
 fn hosts_that_vanish_keep_no_one_out() {
     let lan = Lan::start("10.0.0.1/24,10.0.0.254", |qemu| qemu);
     let gateway = lan.host(254);

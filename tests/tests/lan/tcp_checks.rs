@@ -16,6 +16,8 @@ fn after(lan: &Lan, change: impl FnOnce(&mut Segment)) -> (Peer, Vec<Segment>) {
     let connection = lan.host(2).connect(7);
     assert!(connection.is_opened(LIMIT));
     assert!(is_alive(&connection));
+    // The acknowledgement of the echo arrives first: after a reset, one is answered by a reset.
+    lan.sleep(core::time::Duration::from_millis(50));
     let before = connection.segment_count();
     connection.send_raw(change);
     lan.sleep(core::time::Duration::from_millis(400));
@@ -28,7 +30,6 @@ fn pure_acks(answers: &[Segment]) -> usize {
 }
 
 #[test]
-#[ignore = "waits for: no reset in answer to a reset"]
 fn only_an_exact_reset_ends_a_connection() {
     let lan = Lan::start("10.0.0.1/24", |qemu| qemu.option("services=echo"));
     // RFC 5961, 3.2: exact ends it.

@@ -34,7 +34,8 @@ impl Deadlines {
     /// Creates the deadlines of so many connections at most.
     pub(crate) fn new(max_connections: usize, handler_seconds: u32, server_name: &'static str) -> Self {
         Self {
-            connections: RefCell::new(Vec::with_capacity(max_connections)),
+            // Those that were closed to make room are more.
+            connections: RefCell::new(Vec::with_capacity(max_connections.saturating_add(64))),
             ticks: Cell::new(0),
             common_headers: RefCell::new(CommonHeaders::now(server_name)),
             handler_seconds,

@@ -75,6 +75,8 @@ impl Future for Runner {
         let is_changed = is_up != state.is_up();
         if is_changed {
             engine.link_changed(is_up, state, now);
+            // It is logged already.
+            *link_deadline = if is_up { *link_deadline } else { NEVER };
         }
         if received == RECEIVE_BUDGET || has_more || is_changed || is_polled {
             context.waker().wake_by_ref();

@@ -20,7 +20,8 @@
 //! ```
 //!
 //! The budget is three quarters of the heap that is free when it is used first. The rest is for what no peer makes grow,
-//! and for what the allocator loses between blocks.
+//! and for what the allocator loses between blocks. Nor is anything reserved when the heap has less than an eighth left, of at
+//! most 2 MiB, beside it: small allocations are not counted, such as those of tasks that wait, and have this reserve.
 
 mod shares;
 
@@ -28,12 +29,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use spin::Once;
 
-use crate::hal;
+use crate::hal::{self, MemoryUsage};
 
 pub use shares::{ShareReservation, Shares};
 
 /// The budget where no machine reports its heap: in a test on the host.
 const HOST_LIMIT_BYTES: usize = 1 << 30;
+/// The most bytes of the heap that are left free for what is not counted.
+const MAX_RESERVE_BYTES: usize = 2 << 20;
 
 /// A number of bytes that reservations share.
 ///
@@ -55,6 +58,8 @@ pub struct MemoryBudget {
     /// Set at the first use if it depends on the machine.
     limit_bytes: Once<usize>,
     used_bytes: AtomicUsize,
+    /// Whether its memory is the heap of the machine.
+    is_of_heap: bool,
 }
 
 /// The limit of a budget, and how much of it is reserved.
@@ -83,7 +88,7 @@ impl MemoryBudget {
     /// Creates a budget of so many bytes.
     #[must_use]
     pub const fn new(limit_bytes: usize) -> Self {
-        Self { limit_bytes: Once::initialized(limit_bytes), used_bytes: AtomicUsize::new(0) }
+        Self { limit_bytes: Once::initialized(limit_bytes), used_bytes: AtomicUsize::new(0), is_of_heap: false }
     }
 
     fn limit_bytes(&self) -> usize {
@@ -104,6 +109,9 @@ impl MemoryBudget {
 
     fn take(&self, bytes: usize) -> Result<(), OutOfBudget> {
         let limit = self.limit_bytes();
+        if self.is_of_heap && !has_reserve(&hal::memory_usage(), bytes) {
+            return Err(OutOfBudget::Budget);
+        }
         let add = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= limit);
         let added = self.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
         added.map(drop).map_err(|_| OutOfBudget::Budget)
@@ -118,6 +126,13 @@ impl MemoryBudget {
     pub fn usage(&self) -> BudgetUsage {
         BudgetUsage { limit_bytes: self.limit_bytes(), used_bytes: self.used_bytes.load(Ordering::Relaxed) }
     }
+}
+
+/// Returns whether `bytes` of the heap can be allocated without the part that is left for what is not counted.
+fn has_reserve(heap: &MemoryUsage, bytes: usize) -> bool {
+    let reserve = (heap.heap_bytes / 8).min(MAX_RESERVE_BYTES);
+    // Where no machine reports its heap, there is no reserve.
+    heap.heap_bytes == 0 || bytes.checked_add(reserve).is_some_and(|sum| sum <= heap.heap_bytes_free)
 }
 
 /// A part of a budget, which returns to it when this is dropped.
@@ -167,7 +182,8 @@ impl Drop for Reservation {
 }
 
 /// The budget of the machine.
-static MACHINE: MemoryBudget = MemoryBudget { limit_bytes: Once::new(), used_bytes: AtomicUsize::new(0) };
+static MACHINE: MemoryBudget =
+    MemoryBudget { limit_bytes: Once::new(), used_bytes: AtomicUsize::new(0), is_of_heap: true };
 
 /// Returns the budget of the machine.
 #[must_use]
@@ -187,4 +203,19 @@ pub fn reserve(bytes: usize) -> Result<Reservation, OutOfBudget> {
 #[must_use]
 pub fn usage() -> BudgetUsage {
     MACHINE.usage()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_the_heap_is_left_for_what_is_not_counted() {
+        let heap = |total, free| MemoryUsage { heap_bytes: total, heap_bytes_free: free, ..MemoryUsage::default() };
+        assert!(has_reserve(&heap(8 << 20, 2 << 20), 1 << 20));
+        assert!(!has_reserve(&heap(8 << 20, 2 << 20), (1 << 20) + 1));
+        assert!(has_reserve(&heap(1 << 30, 3 << 20), 1 << 20));
+        assert!(!has_reserve(&heap(1 << 30, 1 << 20), 0) && !has_reserve(&heap(8 << 20, 8 << 20), usize::MAX));
+        assert!(has_reserve(&MemoryUsage::default(), usize::MAX), "where no heap is known");
+    }
 }

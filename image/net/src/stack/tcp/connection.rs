@@ -13,10 +13,11 @@ use super::error::TcpError;
 use super::listener::ListenerId;
 use super::wire::{ACK, Control, Endpoints, SynOptions};
 
-/// Bytes that are reserved for a connection without buffers: this record, its places in tables, and a small task.
-pub(super) const RECORD_BYTES: usize = 1024;
-/// Bytes that are reserved for smoltcp's socket, beside its buffers.
-pub(super) const SOCKET_BYTES: usize = 1024;
+/// Bytes that are reserved for a connection without buffers: this record, its places in tables, and a task that waits, each
+/// with what the allocator adds.
+pub(super) const RECORD_BYTES: usize = 2 * 1024;
+/// Bytes that are reserved for smoltcp's socket, beside its buffers, and for what a task allocates to answer a request.
+pub(super) const SOCKET_BYTES: usize = 4 * 1024;
 
 /// A TCP connection. While it is parked, there is no smoltcp socket.
 ///

@@ -4,15 +4,18 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use smoltcp::socket::tcp::{Socket, State};
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
 use super::error::TcpError;
 use super::listener::ListenerId;
 use crate::stack::engine::Engine;
 use crate::stack::socket_table::SocketId;
 
-/// Connections that are closed at a time to make room.
-const MAX_EVICTIONS: usize = 16;
+/// Connections that were closed to make room, and whose peers have not answered yet. When there are more, the first of them is
+/// reset.
+const MAX_EVICTED: usize = 32;
+/// How long a connection without a byte of its peer is not closed; then it goes ahead of those that have sent some.
+const SILENT: Duration = Duration::from_secs(1);
 
 fn is_closing(socket: Option<&Socket<'_>>) -> bool {
     socket.is_some_and(|socket| !matches!(socket.state(), State::Established | State::CloseWait))
@@ -22,7 +25,9 @@ fn is_closing(socket: Option<&Socket<'_>>) -> bool {
 struct Candidate {
     id: SocketId,
     remote: IpAddr,
-    /// When it became idle; 0 for not idle.
+    /// Whether its peer has ever sent something.
+    has_sent: bool,
+    /// When it became idle; 0 for not idle, or new.
     idle_since: u64,
 }
 
@@ -32,8 +37,8 @@ impl Engine {
         let listener = self.tcp.listeners.get(id)?;
         if listener.has_no_room() {
             self.make_room(id);
-            return None;
         }
+        let listener = self.tcp.listeners.get(id).filter(|listener| !listener.has_no_room())?;
         let socket = listener.queue.pop_front()?;
         listener.open += 1;
         if let Some((connection, _)) = self.sockets.connection(socket) {
@@ -58,12 +63,14 @@ impl Engine {
         others > 0 && listener.queue.len() - others >= half
     }
 
-    /// Closes a connection of a listener, for one that waits: the one that is idle for longest; of the peers that have more
-    /// than half of all, if there are such.
+    /// Closes a connection of a listener, for one that waits: one whose peer has never sent anything, or else the one that is
+    /// idle for longest; of the peers that have more than half of all, if there are such. It does not count any more, so that
+    /// a peer that has vanished keeps no other waiting.
     fn make_room(&mut self, id: ListenerId) {
+        let now = crate::stack::engine::now();
         let Some(listener) = self.tcp.listeners.get(id) else { return };
         let share = (listener.config.max_connections / 2).max(1);
-        let (Some(first), waiting) = (listener.queue.front().copied(), listener.queue.len()) else { return };
+        let Some(first) = listener.queue.front().copied() else { return };
         let Some(newcomer) = self.sockets.connection(first).map(|(connection, _)| connection.endpoints.remote) else {
             return;
         };
@@ -71,28 +78,23 @@ impl Engine {
         if candidates.try_reserve_exact(self.sockets.len()).is_err() {
             return;
         }
-        let mut evictions = 0;
         for socket in self.sockets.ids() {
             let Some((connection, live)) = self.sockets.connection(socket) else { continue };
             if connection.listener != Some(id) || !connection.is_accepted {
                 continue;
             }
-            evictions += usize::from(connection.is_evicted);
-            if !connection.is_evicted {
-                // What has arrived and was not read is a request.
-                let has_data = live.is_some_and(|socket| socket.recv_queue() > 0);
-                let idle_since = if has_data { 0 } else { connection.idle_since };
-                candidates.push(Candidate { id: socket, remote: connection.endpoints.remote, idle_since });
-            }
-        }
-        if evictions >= waiting.min(MAX_EVICTIONS) {
-            return;
+            // What has arrived and was not read is a request.
+            let has_data = live.is_some_and(|socket| socket.recv_queue() > 0);
+            let has_sent = connection.read > 0;
+            let is_new = !has_sent && now < connection.heard_at + SILENT;
+            let idle_since = if has_data || is_new { 0 } else { connection.idle_since };
+            candidates.push(Candidate { id: socket, remote: connection.endpoints.remote, has_sent, idle_since });
         }
         candidates.sort_unstable_by_key(|candidate| candidate.remote);
         let of_newcomer = candidates.iter().filter(|other| other.remote == newcomer).count();
         let oldest_idle = |may_be: &dyn Fn(IpAddr) -> bool| {
             let idle = candidates.iter().filter(|other| other.idle_since > 0 && may_be(other.remote));
-            idle.min_by_key(|other| other.idle_since).map(|other| other.id)
+            idle.min_by_key(|other| (other.has_sent, other.idle_since)).map(|other| other.id)
         };
         if of_newcomer >= share {
             // It has its share, and may only replace its own.
@@ -109,27 +111,41 @@ impl Engine {
         } else if let Some(id) = greedy.and_then(|greedy| candidates.iter().find(|other| other.remote == greedy)) {
             let id = id.id;
             self.abort(id);
-            if let Some((connection, _)) = self.sockets.connection(id) {
-                connection.is_evicted = true;
-            }
+            self.uncount(id);
         }
     }
 
     /// Closes an idle connection; its stream finds it closed.
     fn evict(&mut self, id: SocketId) {
         let now = crate::stack::engine::now();
-        let Some((connection, _)) = self.sockets.connection(id) else { return };
-        connection.is_evicted = true;
+        if self.tcp.evicted.len() >= MAX_EVICTED
+            && let Some(first) = self.tcp.evicted.pop_front()
+            && self.sockets.connection(first).is_some_and(|(connection, _)| connection.is_evicted)
+        {
+            self.abort(first);
+        }
+        self.uncount(id);
+        let Some((connection, socket)) = self.sockets.connection(id) else { return };
         connection.wake();
-        if self.sockets.connection(id).is_some_and(|(_, socket)| is_closing(socket.as_deref())) {
+        if is_closing(socket.as_deref()) {
             // It only waits for its peer.
             return self.abort(id);
         }
         if self.adopt_to_close(id, now) {
             self.close(id);
+            self.tcp.evicted.push_back(id);
         } else {
             self.send_reset(id);
             self.finish(id, TcpError::Closed);
+        }
+    }
+
+    /// Counts a connection no more as one of its listener's.
+    fn uncount(&mut self, id: SocketId) {
+        let Some((connection, _)) = self.sockets.connection(id) else { return };
+        connection.is_evicted = true;
+        if let Some(listener) = connection.listener.take().and_then(|listener| self.tcp.listeners.get(listener)) {
+            listener.open = listener.open.saturating_sub(1);
         }
     }
 

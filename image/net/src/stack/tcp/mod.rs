@@ -43,7 +43,7 @@ use self::rate_limit::RateLimit;
 use self::secret::Secret;
 use self::syn_queue::SynQueue;
 use self::time_wait::TimeWait;
-use super::socket_table::NEVER;
+use super::socket_table::{NEVER, SocketId};
 
 pub(super) use self::connection::Connection;
 pub(super) use self::egress::split;
@@ -71,6 +71,8 @@ pub(super) struct Tcp {
     time_wait: TimeWait,
     pub(super) path_mtu: PathMtu,
     listeners: Listeners,
+    /// Connections that were closed to make room, the first first; some may have ended since.
+    evicted: VecDeque<SocketId>,
     /// Segments of the wrapper that are to be sent.
     outgoing: VecDeque<Control>,
     /// Memory for a packet that is split.
@@ -97,6 +99,7 @@ impl Tcp {
             time_wait: TimeWait::new(&secret),
             path_mtu: PathMtu::new(secret.table),
             listeners: Listeners::default(),
+            evicted: VecDeque::new(),
             outgoing: VecDeque::with_capacity(MAX_OUTGOING),
             scratch: Vec::with_capacity(mtu),
             resets: RateLimit::new(RESETS_PER_SECOND),
