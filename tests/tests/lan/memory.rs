@@ -103,6 +103,7 @@ fn a_long_list_of_files_is_not_held_for_each_reader() {
 }
 
 #[test]
+#[ignore = "waits for: a first run with the times of idle connections"]
 fn heap_and_connections_come_back_after_many_cycles() {
     let lan = Lan::start("10.0.0.1/24", |qemu| qemu);
     let host = lan.host(2);
