@@ -104,10 +104,14 @@ pub(super) struct ConnectionKey6 {
 
 impl core::hash::Hash for ConnectionKey6 {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let remote = self.remote.to_bits();
-        state.write_u64((remote >> 64) as u64);
-        state.write_u64(remote as u64 ^ u64::from(self.ports) << 16);
-        state.write_u64(self.local.to_bits() as u64);
+        let halves = |address: Ipv6Addr| {
+            let [a, b, c, d, e, f, g, h] = address.segments().map(u64::from);
+            [a << 48 | b << 32 | c << 16 | d, e << 48 | f << 32 | g << 16 | h]
+        };
+        let ([network, host], [_, local]) = (halves(self.remote), halves(self.local));
+        state.write_u64(network);
+        state.write_u64(host ^ u64::from(self.ports) << 16);
+        state.write_u64(local);
     }
 }
 

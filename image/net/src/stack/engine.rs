@@ -189,7 +189,9 @@ impl Engine {
                 }
                 budget -= 1;
             }
-            entry.send_waker.take().map(Waker::wake);
+            if let Some(waker) = entry.send_waker.take() {
+                waker.wake();
+            }
             if !entry.to_send.is_empty() {
                 self.datagrams.queue(socket);
                 return budget == 0;

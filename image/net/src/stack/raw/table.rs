@@ -108,7 +108,9 @@ impl RawTable {
             // A full buffer drops it.
             if let Ok(room) = entry.received.enqueue(bytes.len(), header.source.into()) {
                 room.copy_from_slice(bytes);
-                entry.waker.take().map(Waker::wake);
+                if let Some(waker) = entry.waker.take() {
+                    waker.wake();
+                }
             }
         }
         is_delivered
@@ -123,7 +125,9 @@ impl RawTable {
             };
             if is_about {
                 entry.error = Some(*error);
-                entry.waker.take().map(Waker::wake);
+                if let Some(waker) = entry.waker.take() {
+                    waker.wake();
+                }
             }
         }
     }

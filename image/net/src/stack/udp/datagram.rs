@@ -23,7 +23,7 @@ pub(in crate::stack) fn write(packet: &mut [u8], source: SocketAddrV4, destinati
     let (header, datagram) = packet.split_at_mut(IPV4_HEADER);
     ipv4::write_header(header, datagram.len(), PROTOCOL_UDP, *source.ip(), *destination.ip());
     // It is no longer than a packet.
-    let length = (datagram.len() & 0xffff) as u16;
+    let length = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
     let (start, body) = datagram.split_at_mut(UDP_HEADER);
     start[..2].copy_from_slice(&source.port().to_be_bytes());
     start[2..4].copy_from_slice(&destination.port().to_be_bytes());
@@ -90,7 +90,7 @@ fn send_v6(
     if packet.try_reserve_exact(length).is_err() {
         return sender.drop_packet(DropReason::NoMemory);
     }
-    let datagram_length = ((UDP_HEADER + payload.len()) & 0xffff) as u16;
+    let datagram_length = u16::try_from(UDP_HEADER + payload.len()).unwrap_or(u16::MAX);
     packet.extend([0x60, 0, 0, 0]);
     packet.extend(datagram_length.to_be_bytes());
     packet.extend([PROTOCOL_UDP, if destination.ip().is_multicast() { 255 } else { ipv4::TIME_TO_LIVE }]);

@@ -152,7 +152,9 @@ impl UdpTable {
     pub(in crate::stack) fn report(&mut self, error: &IcmpError) {
         if let Some(entry) = self.find(error.local_port).and_then(|id| self.get(id)) {
             entry.error = Some(*error);
-            entry.error_waker.take().map(Waker::wake);
+            if let Some(waker) = entry.error_waker.take() {
+                waker.wake();
+            }
         }
     }
 }
