@@ -117,7 +117,7 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
     assert_eq!(client.get("/files/hello.txt").expect("a file").body, b"from a disk\n");
 
     session.add("edu", "another", &[("bus", "bay")]);
-    assert!(guest.console().wait_for_nth("outside: 1 devices", 2, core::time::Duration::from_secs(30)).is_some());
+    assert!(guest.console().wait_for_nth("outside: 1 devices", 2, Duration::from_secs(30)).is_some());
     assert_eq!(client.get("/").expect("a page").body, b"10! = 3628800\n");
 }
 

@@ -1,6 +1,6 @@
 //! The stack on a LAN whose every frame is the test's: ARP, ICMP, UDP, fragments.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 use std::rc::Rc;
 
 use embassy_time::Duration;
@@ -367,7 +367,7 @@ fn the_routers_on_the_way_report_themselves_to_a_traceroute() {
             Err(PingError::Reported(error)) if hops < 3 => {
                 assert_eq!((error.kind, error.reporter), (IcmpErrorKind::TimeExceeded, [198, 51, 100, hops].into()));
             }
-            Ok(reply) => assert!(hops == 3 && reply.is_intact && reply.from == std::net::IpAddr::from(target)),
+            Ok(reply) => assert!(hops == 3 && reply.is_intact && reply.from == core::net::IpAddr::from(target)),
             other => panic!("hop {hops}: {other:?}"),
         }
     }

@@ -1,6 +1,6 @@
 //! Guests with two cards: on two networks, and twice on one.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use switchboard_tests::lan::{GUEST_MAC, Host, LIMIT, Lan, Link, Mac};
 
@@ -25,7 +25,7 @@ fn start(options: &str, second: &str) -> (Lan, Host) {
     let lan = Lan::boot_on(Link::new(), first, |qemu| qemu.nic_on(&link, "e1000", SECOND_MAC).option(options));
     lan.guest.wait_for("address 10.0.0.77/24 by command line");
     lan.guest.wait_for(&format!("address {second}/24 by command line"));
-    let mut host = second.parse::<std::net::Ipv4Addr>().expect("an address").octets();
+    let mut host = second.parse::<core::net::Ipv4Addr>().expect("an address").octets();
     host[3] = 253;
     (lan, Host::new(&link, IpAddr::from(host), [2, 0, 0, 0, 0, 253], address(second)).answering())
 }

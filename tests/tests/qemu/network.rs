@@ -1,7 +1,7 @@
 //! Addresses and links: assigned, removed and restored.
 
+use core::time::Duration;
 use std::thread;
-use std::time::Duration;
 
 use switchboard_tests::{Guest, Machine, Nic, Qemu, mebibyte_file};
 

@@ -79,10 +79,8 @@ pub(super) fn apply(headers: &[Header<'_>], has_authority: bool, framing: &mut F
                 found.expects_continue = true;
             }
             10 if is(name, "Connection") => connection_options(value, &mut found),
-            14 if is(name, "Content-Length") => {
-                if found.length.replace(value).is_some() {
-                    return Err(bad_request("More than one Content-Length\n"));
-                }
+            14 if is(name, "Content-Length") && found.length.replace(value).is_some() => {
+                return Err(bad_request("More than one Content-Length\n"));
             }
             17 if is(name, "Transfer-Encoding") => transfer_coding(value, &mut found)?,
             _ => {}

@@ -40,7 +40,7 @@ impl InterfaceConfig {
     #[must_use]
     pub fn route_to(&self, destination: IpAddr) -> Option<u8> {
         let is_usable = |own: IpAddr| {
-            // Beyond the link only an IPv4 address may be link-local, where a route says so.
+            // Beyond the link only an IPv4 address may be link-local, where a route has it.
             own.is_ipv4() == destination.is_ipv4()
                 && (own.is_ipv4() || is_link_local(&destination) || !is_link_local(&own))
         };

@@ -75,7 +75,7 @@ impl Response {
             }
             Next::Head if text.contains("\r\ntransfer-encoding: chunked\r\n") => self.next = Next::Size,
             Next::Head if text.contains(&format!("\r\ncontent-length: {}\r\n", expected.len())) => {
-                self.next = Next::Body
+                self.next = Next::Body;
             }
             Next::Head => return Err(wrong(format!("a wrong length: {text:?}"))),
             Next::End { is_last: true } if self.received == expected.len() => return Ok(true),

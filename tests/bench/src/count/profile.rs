@@ -36,7 +36,10 @@ pub fn profile(files: &Files, word: &str, top: usize) -> io::Result<()> {
     let (trace, operations) = traced(files, operation)?;
     let total = sum(trace.blocks.iter());
     if total == 0 {
-        return Err(io::Error::other(format!("{name:?}: fewer than {TO} operations within the time", name = operation.name)));
+        return Err(io::Error::other(format!(
+            "{name:?}: fewer than {TO} operations within the time",
+            name = operation.name
+        )));
     }
     println!("{}: {} instructions", operation.name, total / operations);
     println!("\nby function:");

@@ -20,11 +20,9 @@ impl<T: Transport> Tick for Connection<T> {
                 self.transport.abort();
                 return false;
             }
-            Phase::Handling if self.reads.is_waiting() => {
-                if self.reads.tick(MIN_READ) {
-                    self.is_read_expired.set(true);
-                    self.wake();
-                }
+            Phase::Handling if self.reads.is_waiting() && self.reads.tick(MIN_READ) => {
+                self.is_read_expired.set(true);
+                self.wake();
             }
             Phase::Handling => {
                 self.handler_ticks.set(self.handler_ticks.get() + 1);
