@@ -34,15 +34,34 @@ impl Driver for TimeDriver {
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
         let timers = &mut *self.timers.lock();
-        // Most timers are timeouts that expire after the alarm: they need no walk over the queue and no access to the
-        // local APIC.
-        if timers.queue.schedule_wake(at, waker) && at < timers.alarm {
-            timers.set_alarm(at);
+        if timers.schedule(at, waker) || self.now() < timers.alarm {
+            return;
         }
+        // The queue has an earlier time for the task, and the alarm is overdue: its interrupt is still to come. It would
+        // wake the task and take it from the queue, and this time would be lost.
+        timers.wake_expired();
+        timers.schedule(at, waker);
     }
 }
 
 impl Timers {
+    /// Schedules a wake-up; returns `false` when the task has an earlier one, which stays.
+    fn schedule(&mut self, at: u64, waker: &Waker) -> bool {
+        let is_scheduled = self.queue.schedule_wake(at, waker);
+        // Most timers are timeouts that expire after the alarm: they need no walk over the queue and no access to the
+        // local APIC.
+        if is_scheduled && at < self.alarm {
+            self.set_alarm(at);
+        }
+        is_scheduled
+    }
+
+    /// Wakes the tasks whose timers have expired, and sets the alarm for the next timer.
+    fn wake_expired(&mut self) {
+        let next = self.queue.next_expiration(DRIVER.now());
+        self.set_alarm(next);
+    }
+
     fn set_alarm(&mut self, at: u64) {
         self.alarm = at;
         // `u64::MAX` means no timer, in ticks as well as in nanoseconds.
@@ -55,9 +74,7 @@ pub(crate) fn start() {
     timer::on_alarm(wake_expired);
 }
 
-/// Wakes the tasks whose timers have expired, and sets the alarm for the next timer. Called by the timer's ISR.
+/// Serves the interrupt of the timer.
 fn wake_expired() {
-    let timers = &mut *DRIVER.timers.lock();
-    let next = timers.queue.next_expiration(DRIVER.now());
-    timers.set_alarm(next);
+    DRIVER.timers.lock().wake_expired();
 }
