@@ -59,6 +59,8 @@ pub(in crate::stack) struct Connection {
     pub(super) last_unacknowledged: u32,
     /// Keep-alive probes that were not answered.
     pub(super) probes: u8,
+    /// When the handshake was completed.
+    pub(super) opened_at: Instant,
     /// When a segment of the peer arrived, as of the last tick.
     pub(super) heard_at: Instant,
     /// How long the handshake took, in microseconds; 0 if it is not known.
@@ -97,6 +99,7 @@ impl Connection {
             stalled_ticks: 0,
             last_unacknowledged: template.send_next,
             probes: 0,
+            opened_at: now,
             heard_at: now,
             handshake_us: 0,
             error: None,

@@ -14,7 +14,8 @@ use crate::stack::socket_table::SocketId;
 /// Connections that were closed to make room, and whose peers have not answered yet. When there are more, the first of them is
 /// reset.
 const MAX_EVICTED: usize = 32;
-/// How long a connection without a byte of its peer is not closed; then it goes ahead of those that have sent some.
+/// How long after its handshake a connection without a byte of its peer is not closed; then it goes ahead of those that have sent
+/// some.
 const SILENT: Duration = Duration::from_secs(1);
 
 fn is_closing(socket: Option<&Socket<'_>>) -> bool {
@@ -86,7 +87,7 @@ impl Engine {
             // What has arrived and was not read is a request.
             let has_data = live.is_some_and(|socket| socket.recv_queue() > 0);
             let has_sent = connection.read > 0;
-            let is_new = !has_sent && now < connection.heard_at + SILENT;
+            let is_new = !has_sent && now < connection.opened_at + SILENT;
             let idle_since = if has_data || is_new { 0 } else { connection.idle_since };
             candidates.push(Candidate { id: socket, remote: connection.endpoints.remote, has_sent, idle_since });
         }
