@@ -37,6 +37,9 @@ fn error_ms() -> Option<u64> {
     wall_clock::now().map(|now| (now.nanoseconds() / 1_000_000).abs_diff(right))
 }
 
+/// A change of an answer.
+type Edit = Box<dyn Fn(&mut Vec<u8>)>;
+
 #[test]
 fn the_clock_follows_the_server_and_refuses_wrong_answers() {
     let mut config = InterfaceConfig::default();
@@ -44,7 +47,7 @@ fn the_clock_follows_the_server_and_refuses_wrong_answers() {
     config.ntp_servers = vec![silent, [10, 0, 0, 2].into()];
     let mut network = TestNetwork::with_config(config);
     let requests = Rc::new(Cell::new(0));
-    let edit: Rc<RefCell<Box<dyn Fn(&mut Vec<u8>)>>> = Rc::new(RefCell::new(Box::new(|answer| answer[24] ^= 1)));
+    let edit: Rc<RefCell<Edit>> = Rc::new(RefCell::new(Box::new(|answer| answer[24] ^= 1)));
     let (count, edited) = (requests.clone(), edit.clone());
     network.serve_datagrams(123, move |request| {
         count.set(count.get() + 1);

@@ -1,8 +1,9 @@
 //! The apps of the feature `clients` against servers of the host, which the guest reaches as 10.0.2.2. Each is skipped, with
 //! the reason, where its server or the image with the feature is missing.
 
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

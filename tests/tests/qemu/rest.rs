@@ -1,8 +1,9 @@
 //! The app `rest`: a table over HTTP, its changes as server-sent events, and a WebSocket.
 
+use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::TcpStream;
 
 use switchboard_tests::{Client, Guest, Machine, Nic, Qemu, Response};
 

@@ -13,7 +13,7 @@ fn now() -> Instant {
 /// Returns a packet with a payload of so many bytes, and its fragments.
 fn packet(source: Ipv4Addr, length: usize, mtu: usize, identification: u16) -> (Vec<u8>, Vec<Vec<u8>>) {
     let mut packet = [0; IPV4_HEADER].to_vec();
-    packet.extend((0..length).map(|offset| (offset * 7 / 3) as u8));
+    packet.extend((0..length).map(|offset| (offset * 7 / 3).to_le_bytes()[0]));
     ipv4::write_header(&mut packet, length, 17, source, DESTINATION);
     let mut parts = Vec::new();
     fragments::for_each(&packet, mtu, identification, |length, write| {
