@@ -2,8 +2,8 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -162,6 +162,9 @@ fn an_image_of_its_own_connects_by_name_and_serves_ipv6_and_udp() {
                 core::net::IpAddr::V6(_) => "IPv6",
             });
             writeln!(stream, "welcome by {kind}").ok();
+            // Closed with the greeting of the peer unread, Linux would reset the connection, and the line could be lost.
+            stream.shutdown(Shutdown::Write).ok();
+            io::copy(&mut stream, &mut io::sink()).ok();
         }
     });
     let guest = Qemu::new(Machine::Q35)
