@@ -8,15 +8,16 @@ use super::{Address, BusNumbers, Class};
 /// A function that was found and is left out.
 ///
 /// ```
-/// use switchboard::config::{Address, Refusal, RefusalReason};
+/// use switchboard::config::{Address, RefusalReason};
 /// use switchboard_testing::{FakeFunction, FakeMachine};
 ///
 /// // Header type 3 is reserved.
 /// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").byte(0x0e, 3)]);
 /// assert!(fake.machine().functions().is_empty());
 /// let address = Address::new(0, 0, 3, 0);
-/// assert_eq!(fake.machine().refusals(), [Refusal { address, reason: RefusalReason::Layout { layout: 3 } }]);
-/// assert_eq!(fake.machine().refusals()[0].to_string(), "0000:00:03.0: left out: header type 0x03 is reserved");
+/// let [refusal] = fake.machine().refusals()[..] else { panic!("one function") };
+/// assert_eq!((refusal.address, refusal.reason), (address, RefusalReason::Layout { layout: 3 }));
+/// assert_eq!(refusal.to_string(), "0000:00:03.0: left out: header type 0x03 is reserved");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{address}: left out: {reason}")]

@@ -81,16 +81,17 @@ impl Network {
     /// ```
     /// use std::rc::Rc;
     /// use switchboard::config::Address;
-    /// use switchboard_net::{AddressSource, Interface, InterfaceState, Network, Nic};
+    /// use switchboard_net::{AddressSource, Interface, InterfaceState, Network, Nic, Services};
     /// use switchboard_net_testing::{TestCard, TestNetwork};
     ///
     /// let mut host = TestNetwork::new();
+    /// let services: Services = Rc::new(|_group, _stack| {});
     /// let interfaces = [2, 3].map(|number| {
     ///     let (card, _peer) = TestCard::pair();
     ///     let gateway = (number == 2).then_some([10, 0, 2, 1].into());
     ///     let source = AddressSource::Static { address: [10, 0, number, 9].into(), prefix: 24, gateway };
     ///     let state = InterfaceState::new(Address::new(0, 0, number, 0), "test", Nic::mac(&card), source, 0);
-    ///     Interface::start(host.tasks(), state, Box::new(card), 1, &(Rc::new(|_, _| {}) as _))
+    ///     Interface::start(host.tasks(), state, Box::new(card), 1, &services)
     /// });
     /// let network = Network::of_interfaces(interfaces.into());
     /// host.step();
