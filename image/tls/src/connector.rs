@@ -64,7 +64,7 @@ impl Roots {
 /// A server's certificate is verified by the roots, its name, and the date: without a
 /// [wall clock](switchboard_runtime::wall_clock), every connection fails.
 ///
-/// ```
+/// ```no_run
 /// use embedded_io_async::{Read, Write};
 /// use switchboard_tls::{Roots, SetupError, TlsConnector, TlsError};
 ///
