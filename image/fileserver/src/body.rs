@@ -30,6 +30,16 @@ pub(crate) enum Part {
     File(FileReader),
 }
 
+impl Part {
+    /// Returns the number of bytes.
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::File(reader) => reader.rest(),
+        }
+    }
+}
+
 /// The body of a response: files, or ranges of them. The next part is read from the disk while one is sent.
 #[derive(Debug)]
 pub(crate) struct FileBody {

@@ -25,6 +25,11 @@ impl FileReader {
         Self { mounted, file, rest: bytes, run: None }
     }
 
+    /// Returns the number of bytes that are not read yet.
+    pub(crate) const fn rest(&self) -> u64 {
+        self.rest.end - self.rest.start
+    }
+
     /// Reads on into `buffer`, which has its wanted length. Returns the range of the buffer that holds content of the file
     /// now; an empty one at the end.
     pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> Result<Range<usize>, FileSystemError> {
@@ -35,7 +40,7 @@ impl FileReader {
             Some(run) => run,
             None => self.mounted.file_system.locate(self.file, self.rest.start).await?,
         };
-        let available = run.length().min(self.rest.end - self.rest.start);
+        let available = run.length().min(self.rest());
         if available == 0 {
             return Err(FileSystemError::PastEnd { position: self.rest.start });
         }

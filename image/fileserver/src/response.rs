@@ -3,30 +3,25 @@
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::ops::Range;
 
 use switchboard_drivers::interfaces::block::BlockError;
-use switchboard_http::{HTML, Response, StatusCode, TEXT};
-use switchboard_runtime::wall_clock::UnixTime;
+use switchboard_http::{
+    Conditions, HTML, Multipart, Precondition, RangeSelection, Response, StatusCode, TEXT, Validators, content_range,
+};
 
 use crate::body::{FileBody, Part};
-use crate::conditional::{Conditions, Outcome, Validators};
 use crate::content_type::content_type;
 use crate::escape;
 use crate::filesystem::{File, FileSystemError, Node};
 use crate::list::List;
 use crate::log_limit::LogLimit;
 use crate::mounted::Mounted;
-use crate::ranges::parse_ranges;
 use crate::reader::FileReader;
 use crate::server::to_directory;
 use crate::tags::entity_tag;
 use crate::volumes::{Entry, Volumes};
-
-/// What separates the ranges of a response with several (RFC 2046, 5.1.1). No file is likely to have it.
-const BOUNDARY: &str = "nPsGIQVX1M8yt5Ae7GUjSBAbO1kIzEYM";
-const MULTIPART: &str = "multipart/byteranges; boundary=nPsGIQVX1M8yt5Ae7GUjSBAbO1kIzEYM";
 
 /// What a request asks for.
 #[derive(Debug)]
@@ -130,65 +125,45 @@ impl FileRequest {
     /// Answers with a file, or ranges of it.
     async fn file(&self, representation: Representation) -> Result<Response, FileSystemError> {
         let Representation { mounted, file, content_type, is_gzip, has_variants } = representation;
-        let tag = entity_tag(&mounted, file).await;
-        let validators = Validators { tag: tag.as_deref(), modified: file.modified };
-        let with_validators = |mut response: Response| {
-            if let Some(tag) = &tag {
-                response = response.with_header("ETag", tag.clone());
-            }
-            if let Some(modified) = file.modified {
-                let date = UnixTime::from_seconds(modified).http_date().to_string();
-                response = response.with_header("Last-Modified", date);
-            }
-            if has_variants { response.with_header("Vary", "Accept-Encoding") } else { response }
-        };
-        match self.conditions.evaluate(validators) {
-            Outcome::Proceed => {}
-            Outcome::NotModified => {
-                return Ok(with_validators(Response::fixed(StatusCode::NOT_MODIFIED, TEXT, b"")));
-            }
-            Outcome::PreconditionFailed => {
+        let etag = entity_tag(&mounted, file).await.map(Into::into);
+        let validators = Validators { etag, modified_seconds: file.modified };
+        let with_variants =
+            |response: Response| if has_variants { response.with_header("Vary", "Accept-Encoding") } else { response };
+        match self.conditions.check(&validators) {
+            Precondition::Holds => {}
+            Precondition::NotModified => return Ok(with_variants(validators.not_modified())),
+            Precondition::Failed => {
                 return Ok(Response::text(StatusCode::PRECONDITION_FAILED, "The file is another one\n"));
             }
         }
-        let ranges =
-            self.conditions.range(validators).map_or(Ok(Default::default()), |range| parse_ranges(range, file.size));
-        let Ok(ranges) = ranges else {
-            let response = Response::text(StatusCode::RANGE_NOT_SATISFIABLE, "No such bytes\n");
-            return Ok(response.with_header("Content-Range", format!("bytes */{}", file.size)));
-        };
         let part = |range: Range<u64>| Part::File(FileReader::new(mounted.clone(), file, range));
-        let content_range = |range: &Range<u64>| format!("bytes {}-{}/{}", range.start, range.end - 1, file.size);
-        let response = match &*ranges {
-            [] => {
+        let response = match self.conditions.select(&validators, file.size) {
+            RangeSelection::Unsatisfiable => return Ok(RangeSelection::unsatisfiable(file.size)),
+            RangeSelection::Whole => {
                 let body = FileBody::open([part(0..file.size)].into(), file.size, &self.log_limit).await?;
                 body.into_response(StatusCode::OK, content_type, file.size)
             }
-            [range] => {
+            RangeSelection::Part(range) => {
                 let length = range.end - range.start;
                 let body = FileBody::open([part(range.clone())].into(), length, &self.log_limit).await?;
                 let response = body.into_response(StatusCode::PARTIAL_CONTENT, content_type, length);
-                response.with_header("Content-Range", content_range(range))
+                response.with_header("Content-Range", content_range(&range, file.size))
             }
-            ranges => {
-                let (mut parts, mut length) = (VecDeque::new(), 0);
+            RangeSelection::Parts(ranges) => {
+                let multipart = Multipart::new(content_type, file.size);
+                let mut parts = VecDeque::new();
                 for range in ranges {
-                    let head = format!(
-                        "\r\n--{BOUNDARY}\r\nContent-Type: {content_type}\r\nContent-Range: {}\r\n\r\n",
-                        content_range(range)
-                    );
-                    length += head.len() as u64 + (range.end - range.start);
-                    parts.push_back(Part::Text(head.into_bytes()));
-                    parts.push_back(part(range.clone()));
+                    parts.push_back(Part::Text(multipart.part_head(&range).into_bytes()));
+                    parts.push_back(part(range));
                 }
-                let end = format!("\r\n--{BOUNDARY}--\r\n");
-                length += end.len() as u64;
-                parts.push_back(Part::Text(end.into_bytes()));
+                parts.push_back(Part::Text(multipart.end().into_bytes()));
+                let length = parts.iter().map(Part::length).sum();
                 let body = FileBody::open(parts, length, &self.log_limit).await?;
-                body.into_response(StatusCode::PARTIAL_CONTENT, MULTIPART, length)
+                let response = body.into_response(StatusCode::PARTIAL_CONTENT, "", length);
+                response.with_header("Content-Type", multipart.content_type())
             }
         };
-        let response = with_validators(response.with_header("Accept-Ranges", "bytes"));
+        let response = with_variants(validators.apply(response.with_header("Accept-Ranges", "bytes")));
         Ok(if is_gzip { response.with_header("Content-Encoding", "gzip") } else { response })
     }
 }

@@ -7,14 +7,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use embassy_time::{Duration, with_timeout};
-use switchboard_http::{Answer, Request, Response, StatusCode};
+use switchboard_http::{Answer, Conditions, Request, Response, StatusCode, accepts_encoding};
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::disk::Disk;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{LocalBoxFuture, System};
 
-use crate::conditional::Conditions;
-use crate::encoding::accepts_gzip;
 use crate::escape;
 use crate::log_limit::LogLimit;
 use crate::mounted::Opened;
@@ -119,7 +117,7 @@ impl FileServer {
             path: inside.into(),
             volumes: self.volumes.clone(),
             conditions: Conditions::new(request),
-            accepts_gzip: request.header("accept-encoding").is_some_and(accepts_gzip),
+            accepts_gzip: accepts_encoding(request.header("accept-encoding"), "gzip"),
             log_limit: self.log_limit.clone(),
         };
         Answer::later(async move {

@@ -56,7 +56,9 @@ mod tests;
 mod websocket;
 
 pub use body::{Body, BodyError, BodyFunction, BodySource, BodyWriter, RequestBody, UpgradeFunction};
-pub use conditional::{Multipart, MultipartSource, Precondition, RangeSelection, Validators, accepts_encoding};
+pub use conditional::{
+    Conditions, Multipart, Precondition, RangeSelection, Validators, accepts_encoding, content_range,
+};
 pub use connection::{HTTP, Transport, UpgradedStream};
 pub use counters::HttpCounters;
 pub use request::{Method, Methods, QueryPairs, Request, RequestHead, percent_decode};

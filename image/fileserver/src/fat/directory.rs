@@ -2,6 +2,9 @@
 
 use alloc::string::String;
 
+use switchboard_runtime::hal::CalendarTime;
+use switchboard_runtime::wall_clock::UnixTime;
+
 use super::Fat;
 use super::names::{LongName, is_same_name, short_name};
 use crate::bytes::{u16_at, u32_at};
@@ -122,5 +125,6 @@ fn time(date: u16, time: u16) -> Option<u64> {
     // Each field is less than 64.
     let [month, day] = [date >> 5 & 0xf, date & 0x1f].map(|field| field.to_le_bytes()[0]);
     let [hour, minute, second] = [time >> 11, time >> 5 & 0x3f, (time & 0x1f) * 2].map(|field| field.to_le_bytes()[0]);
-    crate::date::unix_seconds(1980 + i32::from(date >> 9), month, day, (hour, minute, second))
+    let time = CalendarTime { year: 1980 + (date >> 9), month, day, hour, minute, second };
+    UnixTime::from_calendar(time).map(UnixTime::seconds)
 }

@@ -1,7 +1,8 @@
 //! Content codings (RFC 9110, 12.5.3).
 
 /// Returns whether an Accept-Encoding header accepts a coding. Without a header only the plain content is sent, since what
-/// some clients do with another is not known. A response that depends on it needs `Vary: Accept-Encoding`.
+/// some clients do with another is not known. A response that depends on it needs `Vary: Accept-Encoding`. `x-` in front of
+/// a coding is an older name of it (RFC 9110, 8.4.1).
 ///
 /// ```
 /// use switchboard_http::accepts_encoding;
@@ -20,7 +21,8 @@ pub fn accepts_encoding(header: Option<&str>, coding: &str) -> bool {
         // A weight of 0, written with up to three decimals, is a refusal.
         let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
         let is_accepted = quality.is_none_or(|quality| quality.bytes().any(|digit| (b'1'..=b'9').contains(&digit)));
-        if name.eq_ignore_ascii_case(coding) {
+        let is_it = |name: &str| name.eq_ignore_ascii_case(coding);
+        if is_it(name) || name.strip_prefix("x-").is_some_and(is_it) {
             return is_accepted;
         }
         if name == "*" {
@@ -47,6 +49,12 @@ mod tests {
             ("*;q=0, gzip", true),
             ("xgzip", false),
             ("", false),
+            ("deflate, GZIP;q=0.5", true),
+            ("br, *", true),
+            ("x-gzip;q=1.000", true),
+            ("gzip;q=0", false),
+            ("gzip;q=0.000, *", false),
+            ("gzipped", false),
         ] {
             assert_eq!(accepts_encoding(Some(header), "gzip"), expected, "{header}");
         }

@@ -6,6 +6,6 @@ mod precondition;
 mod range;
 
 pub use encoding::accepts_encoding;
-pub use multipart::{Multipart, MultipartSource};
-pub use precondition::{Precondition, Validators};
+pub use multipart::{Multipart, content_range};
+pub use precondition::{Conditions, Precondition, Validators};
 pub use range::RangeSelection;

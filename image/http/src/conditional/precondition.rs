@@ -1,7 +1,8 @@
 //! Preconditions (RFC 9110, 13).
 
 use alloc::borrow::Cow;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use switchboard_runtime::wall_clock::UnixTime;
 
@@ -9,26 +10,42 @@ use crate::request::{Method, Request};
 use crate::response::{Response, StatusCode, parse_date};
 
 /// The validators of a representation (RFC 9110, 8.8).
-///
-/// ```
-/// use switchboard_http::{Precondition, Request, Validators};
-///
-/// let validators = Validators { etag: Some("\"v2\"".into()), modified_seconds: Some(784_111_777) };
-/// let check = |header: &str| {
-///     let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n");
-///     Request::parse(head.as_bytes(), |request| validators.check(request)).unwrap()
-/// };
-/// assert_eq!(check("If-None-Match: \"v1\", W/\"v2\""), Precondition::NotModified);
-/// assert_eq!(check("If-Match: \"v1\""), Precondition::Failed);
-/// assert_eq!(check("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"), Precondition::NotModified);
-/// assert_eq!(check("Accept: */*"), Precondition::Holds);
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Validators {
     /// The entity tag, with its quotes, and `W/` if it is weak. A strong one changes whenever a byte does.
     pub etag: Option<Cow<'static, str>>,
     /// When the representation was modified last, in seconds since 1970; `None` if that is not known.
     pub modified_seconds: Option<u64>,
+}
+
+/// The headers of a request that make it conditional or ask for a part. They are copied, so that they can be evaluated when
+/// the representation is found.
+///
+/// ```
+/// use switchboard_http::{Conditions, Precondition, Request, Validators};
+///
+/// let validators = Validators { etag: Some("\"v2\"".into()), modified_seconds: Some(784_111_777) };
+/// let check = |header: &str| {
+///     let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n");
+///     Request::parse(head.as_bytes(), |request| Conditions::new(request).check(&validators)).unwrap()
+/// };
+/// assert_eq!(check("If-None-Match: \"v1\", W/\"v2\""), Precondition::NotModified);
+/// assert_eq!(check("If-Match: \"v1\""), Precondition::Failed);
+/// assert_eq!(check("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"), Precondition::NotModified);
+/// assert_eq!(check("Accept: */*"), Precondition::Holds);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    /// The method is GET or HEAD.
+    is_read: bool,
+    /// Lists of entity tags: all lines of the header, each on its own line.
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+    if_modified_since: Option<String>,
+    if_unmodified_since: Option<String>,
+    if_range: Option<String>,
+    /// Of a GET alone: no other method has ranges (RFC 9110, 14.2).
+    pub(super) range: Option<String>,
 }
 
 /// The result of the preconditions of a request.
@@ -38,60 +55,71 @@ pub enum Precondition {
     Holds,
     /// The client has the representation: [`Validators::not_modified`].
     NotModified,
-    /// The representation is not the one that the client expects: [`Validators::failed`].
+    /// The representation is not the one that the client expects: 412.
     Failed,
 }
 
-impl Validators {
-    /// Evaluates the preconditions of a request, in the order of RFC 9110, 13.2.2.
+impl Conditions {
+    /// Copies the headers of a request.
     #[must_use]
-    pub fn check(&self, request: &Request<'_>) -> Precondition {
-        let is_read = matches!(request.method, Method::Get | Method::Head);
-        let date = |name| request.header(name).and_then(parse_date);
-        if has(request, "if-match") {
-            if !self.matches(request, "if-match", true) {
-                return Precondition::Failed;
-            }
-        } else if let (Some(date), Some(modified)) = (date("if-unmodified-since"), self.modified_seconds)
-            && modified > date
-        {
+    pub fn new(request: &Request<'_>) -> Self {
+        let header = |name| request.header(name).map(String::from);
+        Self {
+            is_read: matches!(request.method, Method::Get | Method::Head),
+            if_match: lines(request, "if-match"),
+            if_none_match: lines(request, "if-none-match"),
+            if_modified_since: header("if-modified-since"),
+            if_unmodified_since: header("if-unmodified-since"),
+            if_range: header("if-range"),
+            range: header("range").filter(|_| request.method == Method::Get),
+        }
+    }
+
+    /// Evaluates the preconditions for a representation, in the order of RFC 9110, 13.2.2.
+    #[must_use]
+    pub fn check(&self, validators: &Validators) -> Precondition {
+        let date = |header: &Option<String>| header.as_deref().and_then(parse_date);
+        let modified = validators.modified_seconds;
+        let has_failed = match &self.if_match {
+            Some(list) => !validators.matches(list, true),
+            None => date(&self.if_unmodified_since).zip(modified).is_some_and(|(date, modified)| modified > date),
+        };
+        if has_failed {
             return Precondition::Failed;
         }
-        if has(request, "if-none-match") {
-            return match self.matches(request, "if-none-match", false) {
+        if let Some(list) = &self.if_none_match {
+            return match validators.matches(list, false) {
                 false => Precondition::Holds,
-                true if is_read => Precondition::NotModified,
+                true if self.is_read => Precondition::NotModified,
                 true => Precondition::Failed,
             };
         }
-        match (date("if-modified-since"), self.modified_seconds) {
-            (Some(date), Some(modified)) if is_read && modified <= date => Precondition::NotModified,
+        match date(&self.if_modified_since).zip(modified) {
+            Some((date, modified)) if self.is_read && modified <= date => Precondition::NotModified,
             _ => Precondition::Holds,
         }
     }
 
-    /// Returns whether a list of entity tags has that of the representation. The strong comparison takes no weak tags (RFC
-    /// 9110, 8.8.3.2).
-    fn matches(&self, request: &Request<'_>, name: &str, is_strong: bool) -> bool {
-        let mut values = request.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name));
-        values.any(|(_, value)| {
-            let Ok(value) = core::str::from_utf8(value) else { return false };
-            if value.trim() == "*" {
-                return true;
-            }
-            self.etag.as_deref().is_some_and(|etag| tags(value).any(|tag| are_equal(tag, etag, is_strong)))
-        })
-    }
-
     /// Returns whether the Range header counts: always without If-Range, else if that has the strong tag or the exact date
     /// of the representation (RFC 9110, 13.1.5).
-    pub(super) fn permits_range(&self, request: &Request<'_>) -> bool {
-        let Some(value) = request.header("if-range").map(str::trim) else { return true };
+    pub(super) fn permits_range(&self, validators: &Validators) -> bool {
+        let Some(value) = self.if_range.as_deref().map(str::trim) else { return true };
         if value.starts_with(['"', 'W']) && !value.starts_with("We") {
-            return self.etag.as_deref().is_some_and(|etag| are_equal(value, etag, true));
+            return validators.etag.as_deref().is_some_and(|etag| are_equal(value, etag, true));
         }
         // A date is a strong validator only if the representation cannot have changed twice in its second.
-        self.modified_seconds.is_some() && parse_date(value) == self.modified_seconds
+        validators.modified_seconds.is_some() && parse_date(value) == validators.modified_seconds
+    }
+}
+
+impl Validators {
+    /// Returns whether a list of entity tags has that of the representation. The strong comparison takes no weak tags (RFC
+    /// 9110, 8.8.3.2).
+    fn matches(&self, list: &str, is_strong: bool) -> bool {
+        list.lines().any(|line| {
+            let has_tag = |etag: &str| tags(line).any(|tag| are_equal(tag, etag, is_strong));
+            line.trim() == "*" || self.etag.as_deref().is_some_and(has_tag)
+        })
     }
 
     /// Adds the validators to a response, as ETag and Last-Modified.
@@ -115,16 +143,13 @@ impl Validators {
     pub fn not_modified(&self) -> Response {
         self.apply(Response::empty(StatusCode::NOT_MODIFIED))
     }
-
-    /// Returns the response to a client that expects another representation: 412.
-    #[must_use]
-    pub fn failed(&self) -> Response {
-        self.apply(Response::text(StatusCode::PRECONDITION_FAILED, "It is not the expected version\n"))
-    }
 }
 
-fn has(request: &Request<'_>, name: &str) -> bool {
-    request.headers().any(|(other, _)| other.eq_ignore_ascii_case(name))
+/// Returns the values of a header, each on its own line; `None` when there is none. One that is not UTF-8 counts as empty.
+fn lines(request: &Request<'_>, name: &str) -> Option<String> {
+    let headers = request.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    let values: Vec<_> = headers.map(|(_, value)| core::str::from_utf8(value).unwrap_or_default()).collect();
+    (!values.is_empty()).then(|| values.join("\n"))
 }
 
 /// Returns the entity tags of a list. A comma within quotes belongs to its tag.
@@ -160,7 +185,7 @@ mod tests {
     fn check(method: &str, headers: &str) -> Precondition {
         let validators = Validators { etag: Some("\"a,b\"".into()), modified_seconds: Some(784_111_777) };
         let head = format!("{method} / HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n");
-        Request::parse(head.as_bytes(), |request| validators.check(request)).expect("a valid head")
+        Request::parse(head.as_bytes(), |request| Conditions::new(request).check(&validators)).expect("a valid head")
     }
 
     #[test]
@@ -175,6 +200,12 @@ mod tests {
             ("If-Match: \"a\", \"b\"".to_string(), Failed),
             ("If-Match: a,b".to_string(), Failed),
             ("If-Match:".to_string(), Failed),
+            ("If-Match: \"a\",W/\"a,b\" , \"c\"".to_string(), Failed),
+            ("If-Match: \"a,b".to_string(), Failed),
+            ("If-None-Match: \"a\",W/\"a,b\" , \"c\"".to_string(), NotModified),
+            ("If-None-Match: \"a,b".to_string(), Holds),
+            ("If-None-Match: a,b".to_string(), Holds),
+            ("If-Modified-Since: yesterday".to_string(), Holds),
             (format!("If-Match: \"a,b\"\r\nIf-Unmodified-Since: {BEFORE}"), Holds),
             (format!("If-Unmodified-Since: {DATE}"), Holds),
             (format!("If-Unmodified-Since: {BEFORE}"), Failed),
@@ -193,6 +224,11 @@ mod tests {
             assert_eq!(check("HEAD", headers), *expected, "{headers}");
         }
         assert_eq!(check("PUT", "If-None-Match: *"), Failed);
+        let untagged = |headers: &str| {
+            let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n");
+            Request::parse(head.as_bytes(), |request| Conditions::new(request).check(&Validators::default())).unwrap()
+        };
+        assert_eq!((untagged("If-None-Match: \"a,b\""), untagged("If-None-Match: *")), (Holds, NotModified));
         assert_eq!(check("PUT", &format!("If-Modified-Since: {DATE}")), Holds);
     }
 
@@ -201,10 +237,12 @@ mod tests {
         let permits = |etag: &'static str, value: &str| {
             let validators = Validators { etag: Some(etag.into()), modified_seconds: Some(784_111_777) };
             let head = format!("GET / HTTP/1.1\r\nHost: x\r\nIf-Range: {value}\r\n\r\n");
-            Request::parse(head.as_bytes(), |request| validators.permits_range(request)).expect("a valid head")
+            Request::parse(head.as_bytes(), |request| Conditions::new(request).permits_range(&validators))
+                .expect("a valid head")
         };
         assert!(permits("\"a\"", "\"a\"") && permits("\"a\"", DATE));
         assert!(!permits("\"a\"", "\"b\"") && !permits("\"a\"", "W/\"a\"") && !permits("W/\"a\"", "W/\"a\""));
+        assert!(!permits("\"a\"", "x"));
         assert!(!permits("\"a\"", BEFORE) && !permits("\"a\"", "Wed, 09 Nov 1994 08:49:37 GMT"));
     }
 }

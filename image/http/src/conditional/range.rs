@@ -4,8 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::precondition::Validators;
-use crate::request::{Method, Request};
+use super::precondition::{Conditions, Validators};
 use crate::response::{Response, StatusCode};
 
 /// The maximum number of ranges of a request; with more, the whole is sent (RFC 9110, 14.2 and 17.15).
@@ -14,12 +13,12 @@ const MAX_RANGES: usize = 16;
 /// What a request selects of a representation.
 ///
 /// ```
-/// use switchboard_http::{RangeSelection, Request, Validators};
+/// use switchboard_http::{Conditions, RangeSelection, Request, Validators};
 ///
 /// let select = |range: &str| {
 ///     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nRange: {range}\r\n\r\n");
 ///     let validators = Validators::default();
-///     Request::parse(head.as_bytes(), |request| RangeSelection::new(request, &validators, 10)).unwrap()
+///     Request::parse(head.as_bytes(), |request| Conditions::new(request).select(&validators, 10)).unwrap()
 /// };
 /// assert_eq!(select("bytes=2-4"), RangeSelection::Part(2..5));
 /// assert_eq!(select("bytes=0-0,-2"), RangeSelection::Parts(vec![0..1, 8..10]));
@@ -38,18 +37,18 @@ pub enum RangeSelection {
     Unsatisfiable,
 }
 
-impl RangeSelection {
-    /// Evaluates Range and If-Range of a request for a representation of `size` bytes. Only GET has ranges.
+impl Conditions {
+    /// Evaluates Range and If-Range for a representation of `size` bytes.
     #[must_use]
-    pub fn new(request: &Request<'_>, validators: &Validators, size: u64) -> Self {
-        match request.header("range") {
-            Some(value) if request.method == Method::Get && validators.permits_range(request) => {
-                Self::parse(value, size)
-            }
-            _ => Self::Whole,
+    pub fn select(&self, validators: &Validators, size: u64) -> RangeSelection {
+        match &self.range {
+            Some(value) if self.permits_range(validators) => RangeSelection::parse(value, size),
+            _ => RangeSelection::Whole,
         }
     }
+}
 
+impl RangeSelection {
     fn parse(value: &str, size: u64) -> Self {
         let Some((unit, set)) = value.split_once('=') else { return Self::Whole };
         if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -142,6 +141,13 @@ mod tests {
             ("bytes=0-1,20-30", Part(0..2)),
             ("bytes=20-30,-0", Unsatisfiable),
             ("bytes=10-", Unsatisfiable),
+            ("bytes=10-12", Unsatisfiable),
+            ("bytes=18446744073709551615-", Unsatisfiable),
+            ("bytes=10-, 11-12", Unsatisfiable),
+            ("bytes=99-, 0-1", Part(0..2)),
+            ("bytes=0-1,2-3", Part(0..4)),
+            ("bytes=4-5,0-1,2-3", Part(0..6)),
+            ("bytes=8-9,0-1,1-4", Parts(vec![8..10, 0..5])),
             ("bytes=-0", Unsatisfiable),
             ("", Whole),
             ("bytes", Whole),

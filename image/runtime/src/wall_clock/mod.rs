@@ -48,7 +48,7 @@ struct Clock {
 /// Reads the machine's real-time clock, and sets the wall clock by it; `false` if there is none. `switchboard-boot` calls
 /// it once.
 pub fn start() -> bool {
-    let Some(time) = hal::get().and_then(hal::Hal::real_time_clock).and_then(calendar::from_calendar) else {
+    let Some(time) = hal::get().and_then(hal::Hal::real_time_clock).and_then(UnixTime::from_calendar) else {
         return false;
     };
     set_clock(time, TimeSource::RealTimeClock);

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::calendar;
+use crate::hal::CalendarTime;
 
 /// A point in time: nanoseconds since 1970-01-01T00:00:00Z, without leap seconds, until 2554.
 ///
@@ -33,6 +34,22 @@ impl UnixTime {
     #[must_use]
     pub const fn from_nanoseconds(nanoseconds: u64) -> Self {
         Self { nanoseconds }
+    }
+
+    /// Makes a time of a date and a time of day in UTC. Returns `None` for a date that does not exist, or is before 1970. A leap
+    /// second counts as the one before it.
+    ///
+    /// ```
+    /// use switchboard_runtime::hal::CalendarTime;
+    /// use switchboard_runtime::wall_clock::UnixTime;
+    ///
+    /// let time = CalendarTime { year: 2026, month: 11, day: 18, hour: 11, minute: 6, second: 40 };
+    /// assert_eq!(UnixTime::from_calendar(time), Some(UnixTime::from_seconds(1_795_000_000)));
+    /// assert_eq!(UnixTime::from_calendar(CalendarTime { month: 2, day: 30, ..time }), None);
+    /// ```
+    #[must_use]
+    pub fn from_calendar(time: CalendarTime) -> Option<Self> {
+        calendar::from_calendar(time)
     }
 
     /// Returns the whole seconds since 1970.
