@@ -12,10 +12,12 @@ use switchboard::config::Address;
 use switchboard_runtime::command_line::AddressSource;
 use switchboard_runtime::mark::mark;
 
-use crate::config::{ConfigParts, ConfigSource, InterfaceConfig, LogLimit, log_changes};
+use crate::config::{ConfigParts, ConfigSource, InterfaceConfig, log_changes, log_limit};
 use crate::ipv6::Ipv6Settings;
 use crate::mac::Mac;
 use crate::marks::READY;
+use crate::rate_limit::RateLimit;
+use crate::stack;
 use crate::traffic::Traffic;
 
 /// The state of an interface, shared by its stack and those who show it.
@@ -47,7 +49,7 @@ pub struct InterfaceState {
     pub traffic: Traffic,
     is_up: Cell<bool>,
     config: RefCell<ConfigParts>,
-    log_limit: LogLimit,
+    log_limit: RefCell<RateLimit>,
     /// Counts the changes of the configuration.
     config_version: Cell<u64>,
     /// The name on the link by multicast DNS.
@@ -76,7 +78,7 @@ impl InterfaceState {
             traffic: Traffic::default(),
             is_up: Cell::new(false),
             config: RefCell::default(),
-            log_limit: LogLimit::default(),
+            log_limit: RefCell::new(log_limit()),
             config_version: Cell::new(0),
             local_name: RefCell::default(),
             config_wakers: RefCell::default(),
@@ -211,7 +213,7 @@ impl InterfaceState {
         if new.is_configured() && !old.is_configured() {
             mark::<READY>();
         }
-        if self.log_limit.take(embassy_time::Instant::now()) {
+        if self.log_limit.borrow_mut().take(stack::now()) {
             log_changes(self.function, &old, &new);
         }
         self.config_version.set(self.config_version.get() + 1);

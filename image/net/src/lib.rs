@@ -65,6 +65,7 @@ mod nic;
 mod outgoing;
 mod polling;
 mod random;
+mod rate_limit;
 mod segment;
 mod service;
 mod services;

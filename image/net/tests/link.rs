@@ -220,7 +220,7 @@ fn pings_of_any_size_are_answered() {
     let (mut lan, host) = (lan(), Host::new(9));
     host.introduce(&mut lan);
     for length in [0, 1, 1000, 1472, 1473, 3000, 65_507] {
-        let data: Vec<u8> = (0..length).map(|offset| (offset % 251) as u8).collect();
+        let data: Vec<u8> = (0..length).map(|offset: usize| (offset % 251).to_le_bytes()[0]).collect();
         let request = frames::ping(host.address, OURS, 1, &data);
         for part in frames::fragments(&request, 1500, 77) {
             host.send(&mut lan, &part);
@@ -376,8 +376,8 @@ fn the_routers_on_the_way_report_themselves_to_a_traceroute() {
 /// The Internet checksum.
 fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word.get(1).copied().unwrap_or(0)])));
-    let sum: u32 = words.sum();
-    !(((sum & 0xffff) + (sum >> 16)) as u16)
+    let add_carries = |sum: u32| (sum & 0xffff) + (sum >> 16);
+    !u16::try_from(add_carries(add_carries(words.sum()))).expect("16 bits")
 }
 
 #[test]

@@ -1,43 +1,20 @@
 //! The log lines of a configuration's changes.
 
-use core::cell::Cell;
 use core::fmt;
 
-use embassy_time::{Duration, Instant};
+use smoltcp::time::Duration;
 use switchboard::config::Address;
 
 use super::InterfaceConfig;
+use crate::rate_limit::RateLimit;
 
 /// Changes that are logged at once after a quiet time, and the time in which another is earned: peers can cause changes.
 const BURST: u32 = 16;
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The limit of changes that are logged.
-#[derive(Debug)]
-pub(crate) struct LogLimit {
-    left: Cell<u32>,
-    filled_at: Cell<Instant>,
-}
-
-impl Default for LogLimit {
-    fn default() -> Self {
-        Self { left: Cell::new(BURST), filled_at: Cell::new(Instant::MIN) }
-    }
-}
-
-impl LogLimit {
-    /// Takes one change. Returns whether to log it.
-    pub(crate) fn take(&self, now: Instant) -> bool {
-        let earned = (now - self.filled_at.get()).as_ticks() / INTERVAL.as_ticks();
-        if earned > 0 {
-            self.filled_at.set(now);
-            let earned = u32::try_from(earned).unwrap_or(BURST);
-            self.left.set(self.left.get().saturating_add(earned).min(BURST));
-        }
-        let is_logged = self.left.get() > 0;
-        self.left.set(self.left.get().saturating_sub(1));
-        is_logged
-    }
+/// Returns the limit of changes that are logged.
+pub(crate) const fn log_limit() -> RateLimit {
+    RateLimit::with_interval(INTERVAL, BURST)
 }
 
 /// Logs what `new` has and `old` had not, and the addresses that were lost.
@@ -87,12 +64,14 @@ impl<T: fmt::Display> fmt::Display for Commas<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use smoltcp::time::Instant;
+
     use super::*;
 
     #[test]
     fn changes_without_end_are_logged_at_a_bounded_rate() {
-        let limit = LogLimit::default();
-        let logged = |from, to| (from..to).filter(|ms| limit.take(Instant::from_millis(*ms))).count();
+        let mut limit = log_limit();
+        let mut logged = |from: i64, to| (from..to).filter(|ms| limit.take(Instant::from_millis(*ms))).count();
         assert_eq!(logged(0, 1000), 16);
         // Fifty seconds.
         assert!((9..=11).contains(&logged(1000, 51_000)));

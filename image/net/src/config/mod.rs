@@ -11,7 +11,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use switchboard_runtime::command_line::Options;
 
-pub(crate) use self::log_changes::{LogLimit, log_changes};
+pub(crate) use self::log_changes::{log_changes, log_limit};
 pub(crate) use self::parts::ConfigParts;
 
 /// Where a part of an interface's configuration comes from. In order of precedence.

@@ -2,14 +2,13 @@
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use smoltcp::time::Instant;
-
 use super::extension::{self, Walk};
 use super::frame::{
     ETHERNET_HEADER, Endpoints, ICMPV6, IPV6_HEADER, MIN_MTU, PAYLOAD, TCP, UDP, address_at, fill_checksum, u16_at,
     u32_at, write_headers,
 };
 use crate::link::ReplySender;
+use crate::rate_limit::RateLimit;
 
 pub(crate) const UNREACHABLE: u8 = 1;
 pub(crate) const PACKET_TOO_BIG: u8 = 2;
@@ -25,35 +24,13 @@ const HEADERS: usize = PAYLOAD + 8;
 /// [`IPV6_HEADER`], in the type of a packet's length.
 const IPV6_HEADER_BYTES: u16 = 40;
 
-/// Errors that are sent: so many at once, and then one for each interval (RFC 4443, 2.4, f).
-const BURST: u32 = 10;
-const INTERVAL_MICROS: i64 = 100_000;
+/// Errors that are sent a second, and at once (RFC 4443, 2.4, f).
+const ERRORS_PER_SECOND: u32 = 10;
+const ERROR_BURST: u32 = 10;
 
-/// A limit of a rate: a token bucket.
-#[derive(Debug)]
-pub(crate) struct RateLimit {
-    tokens: u32,
-    /// When the last token was added.
-    refilled_at: Instant,
-}
-
-impl RateLimit {
-    pub(crate) fn new() -> Self {
-        Self { tokens: BURST, refilled_at: Instant::ZERO }
-    }
-
-    /// Returns whether another may be sent at `now`.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let micros = now.total_micros().saturating_sub(self.refilled_at.total_micros());
-        let added = u32::try_from(micros / INTERVAL_MICROS).unwrap_or_default();
-        if added > 0 {
-            self.tokens = self.tokens.saturating_add(added).min(BURST);
-            self.refilled_at = now;
-        }
-        let has_token = self.tokens > 0;
-        self.tokens = self.tokens.saturating_sub(1);
-        has_token
-    }
+/// Returns the limit of the errors that are sent.
+pub(crate) const fn error_limit() -> RateLimit {
+    RateLimit::new(ERRORS_PER_SECOND, ERROR_BURST)
 }
 
 /// What an error reports about a packet that was sent.
@@ -197,6 +174,8 @@ pub(crate) fn answer_source(destination: Ipv6Addr, own: Option<Ipv6Addr>) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use smoltcp::time::Instant;
+
     use super::super::extension::Fragment;
     use super::super::reassembly::Reassembly;
     use super::*;
@@ -246,7 +225,7 @@ mod tests {
 
     #[test]
     fn errors_are_limited_to_ten_a_second() {
-        let mut limit = RateLimit::new();
+        let mut limit = error_limit();
         let sent = (0..100_000).filter(|micros| limit.take(Instant::from_micros(1_000_000 + micros * 100))).count();
         assert!((100..=112).contains(&sent), "{sent} in ten seconds");
     }

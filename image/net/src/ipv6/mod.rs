@@ -34,13 +34,13 @@ use switchboard_runtime::command_line::{Ipv6Word, Ipv6Words};
 
 use self::addresses::Addresses;
 use self::advertised::Advertised;
-use self::icmp::RateLimit;
 use self::mld::Listener;
 use self::neighbor::Neighbors;
 use self::reassembly::Reassembly;
 use self::routers::Routers;
 use self::waiting::Waiting;
 use crate::config::Route;
+use crate::rate_limit::RateLimit;
 
 pub(crate) use self::icmp::{ErrorKind, IcmpError};
 pub(crate) use self::output::with_datagram;
@@ -182,7 +182,7 @@ impl Ipv6 {
             pending: VecDeque::new(),
             joined: heapless::Vec::new(),
             route_cache: None,
-            error_limit: RateLimit::new(),
+            error_limit: icmp::error_limit(),
             random,
             identification,
             is_config_changed: false,

@@ -17,7 +17,6 @@ mod ingress;
 pub(crate) mod ipv4;
 mod local_errors;
 mod neighbours;
-mod rate_limit;
 mod reassembly;
 mod routes;
 mod sender;
@@ -42,7 +41,6 @@ use crate::mac::Mac;
 
 pub(crate) use self::conflicts::Conflict;
 pub use self::drops::{DropReason, Drops};
-pub(crate) use self::rate_limit::RateLimit;
 pub(crate) use self::sender::{FrameSender, ReplySender};
 
 /// The UDP port of DHCP clients (RFC 2131, 4.1), which receive before they have an address.

@@ -20,9 +20,10 @@ use super::udp::{SendError, UdpId, UdpTable, datagram};
 use crate::interface_state::InterfaceState;
 use crate::ipv6::Ipv6;
 use crate::link::ipv4::{self, IPV4_HEADER};
-use crate::link::{FrameSender, Link, RateLimit};
+use crate::link::{FrameSender, Link};
 use crate::mdns::Responder;
 use crate::nic::Nic;
+use crate::rate_limit::RateLimit;
 
 /// Sockets that are polled for packets in one poll of the stack. More would delay other tasks: a card that sends each
 /// frame at once always has room.
@@ -65,7 +66,7 @@ pub(super) struct Engine {
 }
 
 /// Returns the time in smoltcp's type, in microseconds.
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::from_micros(i64::try_from(embassy_time::Instant::now().as_micros()).unwrap_or(i64::MAX))
 }
 

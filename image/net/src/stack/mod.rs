@@ -29,6 +29,7 @@ use self::engine::Engine;
 use crate::interface_state::InterfaceState;
 use crate::nic::Nic;
 
+pub(crate) use self::engine::now;
 pub use self::handle::Stack;
 pub use self::raw::{EchoReply, IcmpSocket, PingError, RawSocket};
 pub use self::runner::Runner;

@@ -68,7 +68,7 @@ impl Engine {
     /// idle for longest; of the peers that have more than half of all, if there are such. It does not count any more, so that
     /// a peer that has vanished keeps no other waiting.
     fn make_room(&mut self, id: ListenerId) {
-        let now = crate::stack::engine::now();
+        let now = crate::stack::now();
         let Some(listener) = self.tcp.listeners.get(id) else { return };
         let share = (listener.config.max_connections / 2).max(1);
         let Some(first) = listener.queue.front().copied() else { return };
@@ -118,7 +118,7 @@ impl Engine {
 
     /// Closes an idle connection; its stream finds it closed.
     fn evict(&mut self, id: SocketId) {
-        let now = crate::stack::engine::now();
+        let now = crate::stack::now();
         if self.tcp.evicted.len() >= MAX_EVICTED
             && let Some(first) = self.tcp.evicted.pop_front()
             && self.sockets.connection(first).is_some_and(|(connection, _)| connection.is_evicted)

@@ -20,7 +20,6 @@ mod ingress;
 mod io;
 mod listener;
 mod path_mtu;
-mod rate_limit;
 mod secret;
 mod statistics;
 mod stream;
@@ -39,11 +38,11 @@ use switchboard_runtime::memory_budget::{self, MemoryBudget};
 
 use self::listener::Listeners;
 use self::path_mtu::PathMtu;
-use self::rate_limit::RateLimit;
 use self::secret::Secret;
 use self::syn_queue::SynQueue;
 use self::time_wait::TimeWait;
 use super::socket_table::{NEVER, SocketId};
+use crate::rate_limit::RateLimit;
 
 pub(super) use self::connection::Connection;
 pub(super) use self::egress::split;
@@ -102,8 +101,8 @@ impl Tcp {
             evicted: VecDeque::new(),
             outgoing: VecDeque::with_capacity(MAX_OUTGOING),
             scratch: Vec::with_capacity(mtu),
-            resets: RateLimit::new(RESETS_PER_SECOND),
-            challenges: RateLimit::new(CHALLENGES_PER_SECOND),
+            resets: RateLimit::new(RESETS_PER_SECOND, RESETS_PER_SECOND),
+            challenges: RateLimit::new(CHALLENGES_PER_SECOND, CHALLENGES_PER_SECOND),
             mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
             next_tick: NEVER,
             idle_count: 0,

@@ -1,8 +1,8 @@
-//! A limit of what is sent a second.
+//! A limit of what is sent or logged in answer to what any peer may send.
 
 use smoltcp::time::{Duration, Instant};
 
-/// A token bucket: a number of tokens a second, of which a few may be used at once.
+/// A token bucket: a token for each interval, of which a few are saved.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RateLimit {
     tokens: u32,
@@ -15,7 +15,11 @@ pub(crate) struct RateLimit {
 impl RateLimit {
     /// Creates a limit of `per_second` tokens, of which up to `burst` are saved.
     pub(crate) const fn new(per_second: u32, burst: u32) -> Self {
-        let interval = Duration::from_micros(1_000_000 / per_second as u64);
+        Self::with_interval(Duration::from_micros(1_000_000 / per_second as u64), burst)
+    }
+
+    /// Creates a limit of a token for each `interval`, of which up to `burst` are saved.
+    pub(crate) const fn with_interval(interval: Duration, burst: u32) -> Self {
         Self { tokens: burst, burst, interval, filled_at: Instant::ZERO }
     }
 
@@ -56,5 +60,16 @@ mod tests {
         assert!((99..=101).contains(&passed.count()));
         now += Duration::from_secs(1000);
         assert_eq!((0..10).filter(|_| limit.take(now)).count(), 3, "no more than a burst is saved");
+    }
+
+    #[test]
+    fn what_was_saved_passes_at_once_and_then_the_rate() {
+        let mut limit = RateLimit::new(100, 100);
+        let permitted =
+            |limit: &mut RateLimit, ms: i64| (0..1000).filter(|_| limit.take(Instant::from_millis(ms))).count();
+        assert_eq!(permitted(&mut limit, 0), 100);
+        assert_eq!(permitted(&mut limit, 5), 0);
+        assert_eq!(permitted(&mut limit, 100), 10);
+        assert_eq!(permitted(&mut limit, 100_000), 100);
     }
 }
