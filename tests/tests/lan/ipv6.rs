@@ -38,6 +38,7 @@ impl Network {
                 "--interface=tap0",
                 "--enable-ra",
                 "--domain=example.org",
+                "--dhcp-option=option6:domain-search,example.org",
                 "--dhcp-option=option6:dns-server,[fd00:7::53]",
                 "--dhcp-option=option6:ntp-server,[fd00:7::123]",
                 "--log-dhcp",
@@ -78,6 +79,7 @@ fn an_advertised_prefix_makes_an_address_that_serves_the_page() {
     network.guest.wait_for(&format!("address {GUEST}/64 by router advertisement"));
     network.guest.wait_for("gateway fe80::");
     network.guest.wait_for("dns fd00:7::53");
+    network.guest.wait_for("search example.org");
     network.guest.wait_for("ntp fd00:7::123");
     network.serves(GUEST);
 }
