@@ -21,13 +21,20 @@ pub struct Host {
     address: IpAddr,
     mac: Mac,
     guest: IpAddr,
+    guest_mac: Mac,
 }
 
 impl Host {
     /// Creates a host that answers nothing yet.
     #[must_use]
     pub fn new(link: &Arc<Link>, address: IpAddr, mac: Mac, guest: IpAddr) -> Self {
-        Self { link: link.clone(), address, mac, guest }
+        Self { link: link.clone(), address, mac, guest, guest_mac: GUEST_MAC }
+    }
+
+    /// Sends to the card of the guest with this Ethernet address, instead of its first one.
+    #[must_use]
+    pub fn to_card(self, guest_mac: Mac) -> Self {
+        Self { guest_mac, ..self }
     }
 
     /// Answers ARP requests, or neighbour solicitations, for its address from now on.
@@ -77,7 +84,7 @@ impl Host {
     /// Sends an IP packet to the guest.
     pub fn send(&self, packet: &[u8]) {
         let ether_type = if packet.first().is_some_and(|first| first >> 4 == 6) { IPV6 } else { IPV4 };
-        self.link.send(ethernet(GUEST_MAC, self.mac, ether_type, packet));
+        self.link.send(ethernet(self.guest_mac, self.mac, ether_type, packet));
     }
 
     /// Sends an IPv4 packet with this protocol and body to the guest.
@@ -136,7 +143,7 @@ impl Host {
     #[must_use]
     pub fn connect_from(&self, from_port: u16, port: u16, behaviour: Behaviour) -> Peer {
         let (local, remote) = (SocketAddr::new(self.address, from_port), SocketAddr::new(self.guest, port));
-        let (connection, syn) = Connection::new(local, remote, (self.mac, GUEST_MAC), behaviour);
+        let (connection, syn) = Connection::new(local, remote, (self.mac, self.guest_mac), behaviour);
         self.link.lock().connections.insert(local, connection);
         self.link.send(syn);
         Peer::new(self.link.clone(), local)

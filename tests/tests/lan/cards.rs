@@ -22,16 +22,15 @@ fn start(options: &str, second: &str) -> (Lan, Host) {
     let link = Link::new();
     let own = address("10.0.0.77");
     let IpAddr::V4(first) = own else { panic!("IPv4") };
-    let lan = Lan::boot_on(Link::new(), first, |qemu| qemu.nic_on(&link, "virtio-net-pci", SECOND_MAC).option(options));
+    let lan = Lan::boot_on(Link::new(), first, |qemu| qemu.nic_on(&link, "e1000", SECOND_MAC).option(options));
     lan.guest.wait_for("address 10.0.0.77/24 by command line");
     lan.guest.wait_for(&format!("address {second}/24 by command line"));
     let mut host = second.parse::<core::net::Ipv4Addr>().expect("an address").octets();
     host[3] = 253;
-    (lan, Host::new(&link, IpAddr::from(host), [2, 0, 0, 0, 0, 253], address(second)).answering())
+    (lan, Host::new(&link, IpAddr::from(host), [2, 0, 0, 0, 0, 253], address(second)).to_card(SECOND_MAC).answering())
 }
 
 #[test]
-#[ignore = "waits for: a host that answers on the second link of the harness"]
 fn two_networks_have_addresses_and_routes_of_their_own() {
     let options = "ip=10.0.0.77/24,10.0.0.254 ip1=10.1.0.77/24,192.0.2.0/24>10.1.0.253";
     let (lan, other) = start(options, "10.1.0.77");
@@ -49,7 +48,6 @@ fn two_networks_have_addresses_and_routes_of_their_own() {
 }
 
 #[test]
-#[ignore = "waits for: a host that answers on the second link of the harness"]
 fn answers_leave_on_the_card_of_the_request_when_both_are_on_one_network() {
     let (lan, other) = start("ip=10.0.0.77/24 ip1=10.0.0.78/24", "10.0.0.78");
     let host = lan.host(2);

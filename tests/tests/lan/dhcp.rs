@@ -26,7 +26,6 @@ fn good(request: &DhcpRequest, seconds: u32) -> Vec<DhcpReply> {
 }
 
 #[test]
-#[ignore = "waits for: an MTU of the network that is used"]
 fn a_lease_is_taken_with_all_its_options() {
     let (lan, server) = start(|request, _| {
         let reply = request.grant(GUEST, 3600).map(|reply| {
@@ -159,7 +158,6 @@ fn leases_of_seconds_are_kept() {
 }
 
 #[test]
-#[ignore = "waits for: conflict detection of RFC 5227"]
 fn an_address_that_another_host_has_is_declined() {
     let taken = Ipv4Addr::new(10, 0, 0, 66);
     let has_declined = Arc::new(AtomicUsize::new(0));
@@ -245,7 +243,6 @@ fn a_link_that_flaps_keeps_address_and_connections() {
 }
 
 #[test]
-#[ignore = "waits for: conflict detection of RFC 5227"]
 fn conflicts_are_probed_for_announced_and_defended() {
     let (lan, _server) = start(|request, _| good(request, 3600));
     lan.guest.wait_for("address 10.0.0.77/24 by dhcp");
