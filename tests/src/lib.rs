@@ -26,6 +26,7 @@ mod redzone;
 mod report;
 mod scratch;
 mod source_counts;
+mod stream;
 mod trace;
 
 pub use archive::archive;
@@ -51,4 +52,5 @@ pub use report::{
 };
 pub use scratch::ScratchPath;
 pub use source_counts::{SourceCounts, source_counts};
+pub use stream::{connect, read_until};
 pub use trace::Trace;

@@ -3,14 +3,14 @@
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::{env, fs, thread};
 
-use switchboard_tests::lan::{GUEST_MAC, Namespace, namespaces_refused};
-use switchboard_tests::{Machine, Nic, Qemu, Qmp, archive};
+use switchboard_tests::lan::{GUEST_MAC, Namespace, is_skipped_without_namespaces};
+use switchboard_tests::{Machine, Nic, Qemu, Qmp, archive, connect, read_until};
 
 /// Maximum length of an image's `main.rs`, in lines.
 const MAX_MAIN_LINES: usize = 30;
@@ -95,12 +95,12 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
         .unwrap();
     assert_eq!(client.response().expect("a refusal").status, 400);
 
-    let mut events = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into());
+    let mut events = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into(), TIMEOUT);
     events.write_all(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request is sent");
     read_until(&mut events, "data: 1\n\n");
     read_until(&mut events, "data: 3\n\n");
 
-    let mut socket = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into());
+    let mut socket = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into(), TIMEOUT);
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     write!(socket, "GET /socket HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n{key}\r\n\r\n").expect("a request is sent");
@@ -125,33 +125,22 @@ fn an_image_of_its_own_serves_and_outlives_its_card() {
 /// On a link with IPv4 and IPv6, whose DNS server is `dnsmasq`.
 #[test]
 fn an_image_of_its_own_connects_by_name_and_serves_ipv6_and_udp() {
-    if let Some(reason) = namespaces_refused() {
-        println!("skipped: an_image_of_its_own_connects_by_name_and_serves_ipv6_and_udp: {reason}");
+    if is_skipped_without_namespaces("an_image_of_its_own_connects_by_name_and_serves_ipv6_and_udp") {
         return;
     }
     let (_, image) = &*IMAGE;
     let mut host = Namespace::new();
-    host.ip("link set lo up");
-    host.ip("tuntap add tap0 mode tap");
-    host.ip("link set tap0 up");
+    host.add_tap("tap0");
     host.ip("addr add 10.9.0.1/24 dev tap0");
     host.ip("addr add fd00:9::1/64 dev tap0 nodad");
     let arguments = [
-        "--no-daemon",
-        "--user=root",
-        "--conf-file=/dev/null",
-        "--no-resolv",
-        "--no-hosts",
-        "--pid-file=",
-        "--leasefile-ro",
-        "--interface=tap0",
         "--dhcp-range=10.9.0.50,10.9.0.60",
         "--dhcp-host=52:54:00:12:34:56,10.9.0.50",
         "--address=/both.test/10.9.0.1",
         "--address=/both.test/fd00:9::1",
         "--address=/ipv4.test/10.9.0.1",
     ];
-    let log = host.start("dnsmasq", &arguments);
+    let log = host.start_dnsmasq("tap0", &arguments);
     assert!(log.wait_for_nth("started", 1, TIMEOUT).is_some(), "dnsmasq starts");
     let server = host.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 4001))).expect("a port");
     thread::spawn(move || {
@@ -176,7 +165,7 @@ fn an_image_of_its_own_connects_by_name_and_serves_ipv6_and_udp() {
     let get = |address: SocketAddr, path: &str| {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         host.enter(|| {
-            let mut stream = connect(address);
+            let mut stream = connect(address, TIMEOUT);
             stream.write_all(request.as_bytes()).expect("a request is sent");
             let mut response = String::new();
             stream.read_to_string(&mut response).expect("a response");
@@ -201,25 +190,6 @@ fn an_image_of_its_own_connects_by_name_and_serves_ipv6_and_udp() {
         let (length, from) = socket.recv_from(&mut buffer).expect("it comes back");
         assert_eq!((&buffer[..length], from), (&b"desserts"[..], peer));
     }
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT).expect("a connection");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
-    stream.set_write_timeout(Some(TIMEOUT)).expect("a time limit");
-    stream
-}
-
-/// Reads up to the end of what is awaited, byte by byte.
-fn read_until(stream: &mut TcpStream, end: &str) -> String {
-    let mut received = Vec::new();
-    while !received.ends_with(end.as_bytes()) {
-        let mut byte = [0];
-        let read = stream.read_exact(&mut byte);
-        read.unwrap_or_else(|error| panic!("`{end}` awaited: {error}, after `{}`", received.escape_ascii()));
-        received.push(byte[0]);
-    }
-    String::from_utf8_lossy(&received).into()
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub use dhcp::{DhcpReply, DhcpRequest, DhcpServer, MessageType};
 pub use frame::{ArpMessage, Content, Frame, IpFacts};
 pub use host::Host;
 pub use link::Link;
-pub use namespace::{Namespace, namespaces_refused};
+pub use namespace::{Namespace, is_skipped_without_namespaces};
 pub use packet::{Mac, Segment};
 pub use peer::Peer;
 pub use tcp::{Behaviour, Connection, Phase};

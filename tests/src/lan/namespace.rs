@@ -15,9 +15,29 @@ pub struct Namespace {
     programs: Vec<Child>,
 }
 
-/// Returns why tests with namespaces cannot run here; `None` if they can.
+/// The arguments that every `dnsmasq` of a test has: no configuration of the host.
+const DNSMASQ: [&str; 7] = [
+    "--no-daemon",
+    "--user=root",
+    "--conf-file=/dev/null",
+    "--no-resolv",
+    "--no-hosts",
+    "--pid-file=",
+    "--leasefile-ro",
+];
+
+/// Returns whether a test that needs namespaces cannot run here, and prints why.
 #[must_use]
-pub fn namespaces_refused() -> Option<String> {
+pub fn is_skipped_without_namespaces(test: &str) -> bool {
+    let refused = namespaces_refused();
+    if let Some(reason) = &refused {
+        println!("skipped: {test}: {reason}");
+    }
+    refused.is_some()
+}
+
+/// Returns why tests with namespaces cannot run here; `None` if they can.
+fn namespaces_refused() -> Option<String> {
     if !Path::new("/dev/net/tun").exists() {
         return Some("there is no /dev/net/tun".into());
     }
@@ -70,6 +90,23 @@ impl Namespace {
         let words = words.split_ascii_whitespace();
         let output = Command::new("ip").args(["-n", &self.name]).args(words).output().expect("ip can be started");
         assert!(output.status.success(), "ip: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Creates a tap, which is up, for the guest's card.
+    #[track_caller]
+    pub fn add_tap(&self, name: &str) {
+        self.ip(&format!("tuntap add {name} mode tap"));
+        self.ip(&format!("link set {name} up"));
+    }
+
+    /// Starts `dnsmasq` on a device with these arguments, and no configuration of the host; returns what it prints.
+    ///
+    /// # Panics
+    /// Panics when it cannot be started.
+    pub fn start_dnsmasq(&mut self, device: &str, arguments: &[&str]) -> crate::Console {
+        let device = format!("--interface={device}");
+        let arguments: Vec<&str> = DNSMASQ.iter().chain([&&*device]).chain(arguments).copied().collect();
+        self.start("dnsmasq", &arguments)
     }
 
     /// Joins it to another namespace: `here` is the device here, `there` that in the other; both are up.

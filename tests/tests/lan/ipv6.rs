@@ -2,7 +2,7 @@
 
 use core::net::{Ipv6Addr, SocketAddr};
 
-use switchboard_tests::lan::{GUEST_MAC, Namespace, namespaces_refused};
+use switchboard_tests::lan::{GUEST_MAC, Namespace, is_skipped_without_namespaces};
 use switchboard_tests::{Client, Console, Guest, Machine, Qemu, mebibyte_file, sha256};
 
 use crate::seconds;
@@ -22,20 +22,11 @@ impl Network {
     /// Boots the guest with these kernel options; with `mode`, `dnsmasq` advertises a prefix so.
     fn start(options: &str, mode: Option<&str>) -> Self {
         let mut router = Namespace::new();
-        router.ip("tuntap add tap0 mode tap");
-        router.ip("link set tap0 up");
+        router.add_tap("tap0");
         router.ip("addr add fd00:7::1/64 dev tap0 nodad");
         let log = mode.map(|mode| {
             let range = format!("--dhcp-range={mode}");
             let arguments = [
-                "--no-daemon",
-                "--user=root",
-                "--conf-file=/dev/null",
-                "--no-resolv",
-                "--no-hosts",
-                "--pid-file=",
-                "--leasefile-ro",
-                "--interface=tap0",
                 "--enable-ra",
                 "--domain=example.org",
                 "--dhcp-option=option6:domain-search,example.org",
@@ -44,7 +35,7 @@ impl Network {
                 "--log-dhcp",
                 &range,
             ];
-            router.start("dnsmasq", &arguments)
+            router.start_dnsmasq("tap0", &arguments)
         });
         let qemu = Qemu::new(Machine::Q35).nic_on_tap(&router, "tap0", "virtio-net-pci", GUEST_MAC).option(options);
         Self { guest: qemu.files().limit(seconds(120)).start(), router, log }
@@ -61,18 +52,9 @@ impl Network {
     }
 }
 
-/// Returns whether the test cannot run here, and prints why.
-fn is_skipped(test: &str) -> bool {
-    let refused = namespaces_refused();
-    if let Some(reason) = &refused {
-        eprintln!("skipped: {test}: {reason}");
-    }
-    refused.is_some()
-}
-
 #[test]
 fn an_advertised_prefix_makes_an_address_that_serves_the_page() {
-    if is_skipped("an_advertised_prefix_makes_an_address_that_serves_the_page") {
+    if is_skipped_without_namespaces("an_advertised_prefix_makes_an_address_that_serves_the_page") {
         return;
     }
     let network = Network::start("log=debug", Some("fd00:7::,ra-stateless"));
@@ -86,7 +68,7 @@ fn an_advertised_prefix_makes_an_address_that_serves_the_page() {
 
 #[test]
 fn an_address_by_dhcpv6_serves_the_page() {
-    if is_skipped("an_address_by_dhcpv6_serves_the_page") {
+    if is_skipped_without_namespaces("an_address_by_dhcpv6_serves_the_page") {
         return;
     }
     let network = Network::start("log=debug", Some("fd00:7::100,fd00:7::100"));
@@ -98,7 +80,7 @@ fn an_address_by_dhcpv6_serves_the_page() {
 
 #[test]
 fn a_static_address_needs_no_router() {
-    if is_skipped("a_static_address_needs_no_router") {
+    if is_skipped_without_namespaces("a_static_address_needs_no_router") {
         return;
     }
     let network = Network::start("ip=10.9.9.9/24,fd00:7::9/64,fd00:7::1", None);
@@ -111,7 +93,7 @@ fn a_static_address_needs_no_router() {
 
 #[test]
 fn an_interface_without_ipv6_sends_none() {
-    if is_skipped("an_interface_without_ipv6_sends_none") {
+    if is_skipped_without_namespaces("an_interface_without_ipv6_sends_none") {
         return;
     }
     let network = Network::start("ip=10.9.9.9/24,off6", Some("fd00:7::,ra-stateless"));

@@ -5,7 +5,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use switchboard_tests::lan::{GUEST_MAC, Namespace, namespaces_refused};
+use switchboard_tests::lan::{GUEST_MAC, Namespace, is_skipped_without_namespaces};
 use switchboard_tests::{Client, Guest, Machine, Qemu, Response, mebibyte_file, sha256};
 
 use crate::seconds;
@@ -28,9 +28,8 @@ impl Network {
         router.ip("link add br0 type bridge");
         router.ip("addr add 10.7.0.1/24 dev br0");
         router.ip("link set br0 up");
-        router.ip("tuntap add tap0 mode tap");
+        router.add_tap("tap0");
         router.ip("link set tap0 master br0");
-        router.ip("link set tap0 up");
         router.join("lan0", &client, "eth0");
         router.ip("link set lan0 master br0");
         client.ip("addr add 10.7.0.2/24 dev eth0");
@@ -55,33 +54,16 @@ fn fetch(from: &Namespace, path: &str) -> Response {
     })
 }
 
-/// Returns whether the test cannot run here, and prints why.
-fn is_skipped(test: &str) -> bool {
-    let refused = namespaces_refused();
-    if let Some(reason) = &refused {
-        eprintln!("skipped: {test}: {reason}");
-    }
-    refused.is_some()
-}
-
 #[test]
 fn dnsmasq_gives_a_lease_and_clients_get_the_page() {
-    if is_skipped("dnsmasq_gives_a_lease_and_clients_get_the_page") {
+    if is_skipped_without_namespaces("dnsmasq_gives_a_lease_and_clients_get_the_page") {
         return;
     }
     let mut log = None;
     let network = Network::start("hostname=switchboard", |router| {
-        log = Some(router.start(
-            "dnsmasq",
+        log = Some(router.start_dnsmasq(
+            "br0",
             &[
-                "--no-daemon",
-                "--user=root",
-                "--conf-file=/dev/null",
-                "--no-resolv",
-                "--no-hosts",
-                "--pid-file=",
-                "--leasefile-ro",
-                "--interface=br0",
                 "--bind-interfaces",
                 "--dhcp-authoritative",
                 "--domain=example.org",
@@ -103,7 +85,7 @@ fn dnsmasq_gives_a_lease_and_clients_get_the_page() {
 
 #[test]
 fn lossy_and_narrow_paths_carry_files() {
-    if is_skipped("lossy_and_narrow_paths_carry_files") {
+    if is_skipped_without_namespaces("lossy_and_narrow_paths_carry_files") {
         return;
     }
     let network = Network::start(&format!("ip={GUEST}/24,10.7.0.1"), |_| {});
@@ -118,7 +100,7 @@ fn lossy_and_narrow_paths_carry_files() {
 
 #[test]
 fn a_router_with_a_small_mtu_is_honoured() {
-    if is_skipped("a_router_with_a_small_mtu_is_honoured") {
+    if is_skipped_without_namespaces("a_router_with_a_small_mtu_is_honoured") {
         return;
     }
     let network = Network::start(&format!("ip={GUEST}/24,10.7.0.1"), |_| {});
@@ -135,7 +117,7 @@ fn a_router_with_a_small_mtu_is_honoured() {
 
 #[test]
 fn clients_behind_nat_are_served_side_by_side() {
-    if is_skipped("clients_behind_nat_are_served_side_by_side") {
+    if is_skipped_without_namespaces("clients_behind_nat_are_served_side_by_side") {
         return;
     }
     let network = Network::start(&format!("ip={GUEST}/24"), |_| {});

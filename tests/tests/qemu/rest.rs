@@ -3,9 +3,8 @@
 use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 
-use switchboard_tests::{Client, Guest, Machine, Nic, Qemu, Response};
+use switchboard_tests::{Client, Guest, Machine, Nic, Qemu, Response, connect, read_until};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -55,7 +54,7 @@ fn a_table_is_read_and_changed() {
 fn a_body_is_echoed_while_it_arrives() {
     let guest = boot();
     drop(guest.client());
-    let mut stream = connect(&guest);
+    let mut stream = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into(), TIMEOUT);
     let body: Vec<u8> = (0..1_000_000_u32).map(|index| index.wrapping_mul(0x9e37_79b9).to_be_bytes()[0]).collect();
     let (mut writer, sent) = (stream.try_clone().expect("a second handle"), body.clone());
     let sender = std::thread::spawn(move || {
@@ -91,12 +90,12 @@ fn a_body_is_echoed_while_it_arrives() {
 fn changes_are_sent_as_events_and_over_a_web_socket() {
     let guest = boot();
     let mut client = guest.client();
-    let mut events = connect(&guest);
+    let mut events = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into(), TIMEOUT);
     events
         .write_all(b"GET /events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
         .expect("a request is sent");
     read_until(&mut events, "data: {\"items\":0,\"quantity\":0}\n\n");
-    let mut socket = connect(&guest);
+    let mut socket = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into(), TIMEOUT);
     let upgrade = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     write!(socket, "GET /socket HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n{key}\r\n\r\n").expect("a request is sent");
@@ -114,23 +113,4 @@ fn changes_are_sent_as_events_and_over_a_web_socket() {
     let mut rest = Vec::new();
     socket.read_to_end(&mut rest).expect("the end");
     assert_eq!(rest, b"\x88\x02\x03\xe8");
-}
-
-fn connect(guest: &Guest) -> TcpStream {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, guest.http_port())).expect("a connection");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a time limit");
-    stream.set_write_timeout(Some(TIMEOUT)).expect("a time limit");
-    stream
-}
-
-/// Reads up to the end of what is awaited, byte by byte.
-fn read_until(stream: &mut TcpStream, end: &str) -> String {
-    let mut received = Vec::new();
-    while !received.ends_with(end.as_bytes()) {
-        let mut byte = [0];
-        let read = stream.read_exact(&mut byte);
-        read.unwrap_or_else(|error| panic!("`{end}` awaited: {error}, after `{}`", received.escape_ascii()));
-        received.push(byte[0]);
-    }
-    String::from_utf8_lossy(&received).into()
 }
