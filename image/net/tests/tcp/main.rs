@@ -30,9 +30,10 @@ fn serve_echo(lan: &Lan, max_connections: usize) {
     });
 }
 
-/// Accepts one connection, and keeps it.
-fn accept_one(lan: &Lan, config: TcpConfig) -> Rc<RefCell<Option<Rc<TcpStream>>>> {
-    let listener = TcpListener::bind(&lan.stack, PORT, config).expect("a free port");
+/// Returns a connection that the stack has accepted and keeps: the host's end, and the stack's.
+fn opened() -> (Lan, Conn, Rc<TcpStream>) {
+    let mut lan = Lan::new();
+    let listener = TcpListener::bind(&lan.stack, PORT, TcpConfig::default()).expect("a free port");
     let accepted = Rc::new(RefCell::default());
     let result = accepted.clone();
     lan.network.group().add(async move {
@@ -41,7 +42,10 @@ fn accept_one(lan: &Lan, config: TcpConfig) -> Rc<RefCell<Option<Rc<TcpStream>>>
         core::future::pending::<()>().await;
         drop(listener);
     });
-    accepted
+    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
+    conn.run(&mut lan, 10);
+    let stream: Option<Rc<TcpStream>> = accepted.borrow().clone();
+    (lan, conn, stream.expect("a connection"))
 }
 
 fn echo(lan: &mut Lan, conn: &mut Conn, data: &[u8]) {
@@ -190,11 +194,7 @@ fn without_memory_new_connections_are_left_unanswered_and_old_ones_go_on() {
 
 #[test]
 fn a_silent_peer_is_probed_and_given_up() {
-    let mut lan = Lan::new();
-    let accepted = accept_one(&lan, TcpConfig::default());
-    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
-    conn.run(&mut lan, 10);
-    let stream = accepted.borrow().clone().expect("a connection");
+    let (mut lan, mut conn, stream) = opened();
     let error = Rc::new(Cell::new(None));
     let (result, reader) = (error.clone(), stream.clone());
     lan.network.group().add(async move { result.set(Some(reader.read(&mut [0; 10]).await)) });
@@ -245,11 +245,7 @@ fn a_finished_connection_opens_anew_for_a_higher_sequence_number() {
 
 #[test]
 fn a_shorter_path_is_learnt_from_icmp() {
-    let mut lan = Lan::new();
-    let accepted = accept_one(&lan, TcpConfig::default());
-    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
-    conn.run(&mut lan, 10);
-    let stream = accepted.borrow().clone().expect("a connection");
+    let (mut lan, mut conn, stream) = opened();
     let writer = stream.clone();
     lan.network.group().add(async move {
         let _ = writer.write(&[7; 8000]).await;
@@ -294,11 +290,7 @@ fn a_shorter_path_is_learnt_from_icmp() {
 
 #[test]
 fn a_black_hole_is_found_without_icmp() {
-    let mut lan = Lan::new();
-    let accepted = accept_one(&lan, TcpConfig::default());
-    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
-    conn.run(&mut lan, 10);
-    let writer = accepted.borrow().clone().expect("a connection");
+    let (mut lan, mut conn, writer) = opened();
     lan.network.group().add(async move {
         let _ = writer.write(&[7; 4000]).await;
     });
@@ -317,11 +309,7 @@ fn a_black_hole_is_found_without_icmp() {
 
 #[test]
 fn a_closed_window_that_is_answered_keeps_the_connection() {
-    let mut lan = Lan::new();
-    let accepted = accept_one(&lan, TcpConfig::default());
-    let mut conn = Conn::open(&mut lan, HOST, 40_000, PORT);
-    conn.run(&mut lan, 10);
-    let stream = accepted.borrow().clone().expect("a connection");
+    let (mut lan, mut conn, stream) = opened();
     let writer = stream.clone();
     lan.network.group().add(async move {
         let mut rest = &[7; 20_000][..];
