@@ -1,11 +1,13 @@
 //! Names of hosts: a stub resolver (RFC 1034, 5.3.1) with a cache, and one-shot multicast queries (RFC 6762, 5.1).
 
+mod ask;
 mod cache;
 mod candidates;
 mod error;
 mod message;
 mod nal;
 mod resolver;
+mod reverse;
 mod tcp;
 mod transport;
 
