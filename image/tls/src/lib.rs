@@ -20,7 +20,7 @@
 //! # Features
 //!
 //! - `http`: `TlsAcceptor::accept_http`, the server of `switchboard-http` above TLS.
-//! - `webpki-roots`: [`Roots::mozilla`], the authorities that browsers trust (the data's licence is
+//! - `webpki-roots`: `Roots::mozilla`, the authorities that browsers trust (the data's licence is
 //!   CDLA-Permissive-2.0).
 //!
 //! # Dependencies in the public interface
