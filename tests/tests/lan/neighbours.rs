@@ -155,3 +155,19 @@ fn a_gateway_that_moves_to_another_card_is_followed() {
     lan.lose(move |frame| frame.tcp().is_some() && frame.destination != mac);
     client.fetch("/hello", seconds(50)).expect("a page by the new gateway");
 }
+
+#[test]
+fn an_address_from_a_damaged_request_is_corrected() {
+    let lan = Lan::start("10.0.0.1/24", |qemu| qemu);
+    let (host, other) = (lan.host(2), lan.host(4));
+    // The Ethernet address is right, the IP address is that of another host.
+    let request = arp(1, (host.mac(), other.v4()), ([0; 6], lan.address()));
+    lan.send(ethernet(BROADCAST, host.mac(), ARP, &request));
+    // As a switch has it: what goes to another station does not arrive.
+    let mac = other.mac();
+    lan.lose(move |frame| frame.ip.is_some() && frame.destination != mac);
+    let start = Instant::now();
+    other.fetch("/hello", seconds(15)).expect("a page");
+    // The answer to the SYN is repeated after a second, then the address is asked for.
+    assert!(start.elapsed() > seconds(1), "the forged address was not used");
+}

@@ -121,6 +121,13 @@ impl Ipv6 {
         }
     }
 
+    /// Notes that a peer has not answered a packet, which makes its next hop doubtful.
+    pub(crate) fn suspect(&mut self, peer: &Ipv6Addr, now: Instant) {
+        if let Some(next_hop) = self.route(peer) {
+            self.neighbors.suspect(&next_hop, now);
+        }
+    }
+
     /// Returns the length of the longest packet.
     pub(crate) fn mtu(&self) -> usize {
         self.advertised.mtu.map_or(self.card_mtu, usize::from).max(MIN_MTU)

@@ -90,6 +90,32 @@ impl Link {
         }
     }
 
+    /// Records that a peer has acknowledged something new: the neighbour through which it was sent is reachable
+    /// (RFC 1122, 2.3.2.1; RFC 4861, 7.3.1).
+    pub(crate) fn confirm(&mut self, peer: IpAddr, now: Instant) {
+        match peer {
+            IpAddr::V4(peer) => {
+                if let Some(next_hop) = self.routes.next_hop(peer.to_bits()) {
+                    self.neighbours.confirm(next_hop, now);
+                }
+            }
+            IpAddr::V6(peer) => self.ipv6.confirm(&peer, now),
+        }
+    }
+
+    /// Records that a peer has not acknowledged what was sent to it: the neighbour through which it was sent may be gone,
+    /// or have another Ethernet address.
+    pub(crate) fn suspect(&mut self, peer: IpAddr, now: Instant) {
+        match peer {
+            IpAddr::V4(peer) => {
+                if let Some(next_hop) = self.routes.next_hop(peer.to_bits()) {
+                    self.neighbours.suspect(next_hop, now);
+                }
+            }
+            IpAddr::V6(peer) => self.ipv6.suspect(&peer, now),
+        }
+    }
+
     #[cold]
     fn resolve_group(&self, destination: Ipv4Addr) -> Option<Mac> {
         if destination.is_multicast() {

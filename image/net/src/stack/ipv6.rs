@@ -91,10 +91,7 @@ impl Engine {
         }
         let mut socket = self.sockets.find(flow);
         if let Flow::Tcp6(key) = flow {
-            if socket.is_some() {
-                // What belongs to a connection was sent by a next hop that is there.
-                self.link.ipv6.confirm(&source, now);
-            } else if !key.local.is_multicast() {
+            if socket.is_none() && !key.local.is_multicast() {
                 socket = self.receive_unconnected(packet, now);
             }
             if !socket.is_some_and(|socket| self.prepare_segment(socket, packet, &segment, now)) {

@@ -1,10 +1,15 @@
-//! The neighbours of an interface and their Ethernet addresses, by ARP (RFC 826; RFC 1122, 2.3.2).
+//! The neighbours of an interface and their Ethernet addresses, by ARP (RFC 826; RFC 1122, 2.3.2), and whether they are
+//! reachable there (as RFC 4861, 7.3 has it for IPv6).
 //!
-//! An address that is known is confirmed once a minute while it is used, by a request to that address alone. A host that
-//! claims the address of another one by an unsolicited reply or announcement does not get its packets: the known owner
-//! is asked first, and only when it does not answer, the question goes to all.
+//! An address that is known is confirmed once a minute while it is used: by the progress of a TCP connection, or else by a
+//! request to that address alone. One that was learned from a request of its owner is used at once and confirmed in the
+//! same way, so that a forged or damaged request leads packets astray for seconds only. A host that claims the address of
+//! another one by an unsolicited reply or announcement does not get its packets: the known owner is asked first, and only
+//! when it does not answer, the question goes to all.
 
+mod learn;
 mod neighbour;
+mod poll;
 mod table;
 
 use alloc::vec::Vec;
@@ -13,7 +18,6 @@ use smoltcp::time::{Duration, Instant};
 
 use self::neighbour::{MAX_QUEUED, Neighbour, State};
 use self::table::Table;
-use super::arp::{ArpPacket, Operation};
 use super::drops::DropReason;
 use crate::mac::Mac;
 
@@ -25,10 +29,14 @@ const MAX_REQUESTS: u8 = 3;
 const MAX_PROBES: u8 = 2;
 /// How long an address is used before it is confirmed again.
 const CONFIRMED: Duration = Duration::from_secs(60);
+/// How long an address that was not confirmed is used before its owner is asked: the layers above may confirm it
+/// meanwhile (DELAY_FIRST_PROBE_TIME of RFC 4861, 10).
+const DELAY: Duration = Duration::from_secs(5);
 /// A neighbour that was sent to within this time is not evicted.
 const IN_USE: Duration = Duration::from_secs(1);
-/// Neighbours whose requests are under way.
+/// Neighbours whose requests are under way, and how many may be before known addresses are used without a request.
 const MAX_ACTIVE: usize = 512;
+const MAX_ACTIVE_TO_PROBE: usize = MAX_ACTIVE / 2;
 /// Packets that wait for neighbours, and their bytes.
 const MAX_QUEUED_PACKETS: usize = 512;
 const MAX_QUEUED_BYTES: usize = 256 * 1024;
@@ -93,7 +101,7 @@ impl NeighbourTable {
         let neighbour = self.table.get(slot);
         neighbour.used = now;
         match neighbour.state {
-            State::Reachable if now < neighbour.confirmed_until => Some(neighbour.mac),
+            State::Reachable if now < neighbour.until => Some(neighbour.mac),
             _ => self.lookup_unconfirmed(slot, now),
         }
     }
@@ -101,15 +109,21 @@ impl NeighbourTable {
     #[cold]
     fn lookup_unconfirmed(&mut self, slot: u16, now: Instant) -> Option<Mac> {
         let neighbour = self.table.get(slot);
+        let mac = neighbour.mac;
         match neighbour.state {
-            State::Reachable => {
-                let mac = neighbour.mac;
-                neighbour.enter(State::Probing);
-                self.activate(slot, now);
-                Some(mac)
-            }
-            State::Probing => Some(neighbour.mac),
-            State::Vacant | State::Incomplete | State::Failed => None,
+            State::Reachable | State::Stale => neighbour.enter_until(State::Delay, now + DELAY),
+            State::Delay if now >= neighbour.until => self.probe(slot, now),
+            State::Delay | State::Probing => {}
+            State::Vacant | State::Incomplete | State::Failed => return None,
+        }
+        Some(mac)
+    }
+
+    /// Asks the owner of a known address whether it still has it.
+    fn probe(&mut self, slot: u16, now: Instant) {
+        if self.active.len() < MAX_ACTIVE_TO_PROBE {
+            self.table.get(slot).enter(State::Probing);
+            self.activate(slot, now);
         }
     }
 
@@ -168,130 +182,6 @@ impl NeighbourTable {
             self.active.push(slot);
         }
         self.deadline = self.deadline.min(self.table.get(slot).deadline().max(now));
-    }
-
-    /// Marks a neighbour as a router: one that is learned only from answers to requests.
-    pub(super) fn set_router(&mut self, address: u32, now: Instant) {
-        if let Ok(slot) = self.find_or_insert(address, now) {
-            self.table.get(slot).is_router = true;
-            self.activate(slot, now);
-        }
-    }
-
-    /// Learns from an ARP packet that was sent to this host or to all. `is_for_us`: its target is an address of ours.
-    pub(super) fn learn(&mut self, packet: &ArpPacket, is_for_us: bool, now: Instant) {
-        let address = packet.sender.to_bits();
-        let Some(slot) = self.table.find(address) else {
-            // One that asks for this host will be answered soon (RFC 826): no request of ours is needed then.
-            if is_for_us && packet.operation == Operation::Request {
-                self.learn_stranger(packet, now);
-            }
-            return;
-        };
-        let neighbour = self.table.get(slot);
-        let is_answer = is_for_us && packet.operation == Operation::Reply;
-        match neighbour.state {
-            State::Incomplete if is_answer || (is_for_us && !neighbour.is_router) => {
-                neighbour.confirm(packet.sender_mac, now + CONFIRMED);
-            }
-            State::Failed if is_for_us && !neighbour.is_router => {
-                neighbour.confirm(packet.sender_mac, now + CONFIRMED);
-            }
-            State::Probing if is_answer && neighbour.mac == packet.sender_mac => {
-                neighbour.confirm(packet.sender_mac, now + CONFIRMED);
-            }
-            // Another host claims the address: its owner is asked.
-            State::Reachable if neighbour.mac != packet.sender_mac => neighbour.enter(State::Probing),
-            _ => return,
-        }
-        self.activate(slot, now);
-    }
-
-    fn learn_stranger(&mut self, packet: &ArpPacket, now: Instant) {
-        let mut neighbour = Neighbour::new(packet.sender.to_bits());
-        neighbour.confirm(packet.sender_mac, now + CONFIRMED);
-        // One that was never sent to replaces only others of its kind.
-        let rank = |other: &Neighbour| other.rank(now, IN_USE).filter(|_| other.used == Instant::ZERO);
-        self.table.insert(neighbour, rank);
-    }
-
-    /// Sends the requests that are due and the packets whose neighbours are known.
-    pub(super) fn poll(&mut self, now: Instant, output: &mut dyn Output) {
-        if now < self.deadline {
-            return;
-        }
-        self.deadline = NEVER;
-        let mut index = 0;
-        while let Some(slot) = self.active.get(index).copied() {
-            if !output.has_room() {
-                // The card wakes the task when there is room.
-                self.deadline = now;
-                return;
-            }
-            self.advance(slot, now, output);
-            let neighbour = self.table.get(slot);
-            let deadline = neighbour.deadline();
-            if deadline == NEVER {
-                neighbour.is_active = false;
-                self.active.swap_remove(index);
-            } else {
-                self.deadline = self.deadline.min(deadline);
-                index += 1;
-            }
-        }
-    }
-
-    fn advance(&mut self, slot: u16, now: Instant, output: &mut dyn Output) {
-        let neighbour = self.table.get(slot);
-        match neighbour.state {
-            State::Incomplete if neighbour.request_at <= now => {
-                if neighbour.requests >= MAX_REQUESTS {
-                    neighbour.enter(State::Failed);
-                    self.drop_queue(slot, output);
-                    return;
-                }
-                neighbour.requests += 1;
-                neighbour.request_at = now + REQUEST_INTERVAL;
-                output.request(Request { target: neighbour.address, destination: Mac::BROADCAST });
-            }
-            State::Probing if neighbour.request_at <= now => {
-                if neighbour.requests >= MAX_PROBES {
-                    neighbour.enter(State::Incomplete);
-                    neighbour.requests = 1;
-                    neighbour.request_at = now + REQUEST_INTERVAL;
-                    output.request(Request { target: neighbour.address, destination: Mac::BROADCAST });
-                    return;
-                }
-                neighbour.requests += 1;
-                neighbour.request_at = now + REQUEST_INTERVAL;
-                output.request(Request { target: neighbour.address, destination: neighbour.mac });
-            }
-            State::Reachable => self.send_queue(slot, output),
-            _ => {}
-        }
-    }
-
-    fn send_queue(&mut self, slot: u16, output: &mut dyn Output) {
-        while output.has_room() {
-            let neighbour = self.table.get(slot);
-            let Some(packet) = neighbour.queue.pop_front() else {
-                // The memory of a queue is needed only while something waits.
-                neighbour.queue = alloc::collections::VecDeque::new();
-                return;
-            };
-            let mac = neighbour.mac;
-            self.queued_packets -= 1;
-            self.queued_bytes -= packet.len();
-            output.packet(&packet, mac);
-        }
-    }
-
-    fn drop_queue(&mut self, slot: u16, output: &mut dyn Output) {
-        for packet in core::mem::take(&mut self.table.get(slot).queue) {
-            self.queued_packets -= 1;
-            self.queued_bytes -= packet.len();
-            output.unreachable(&packet);
-        }
     }
 }
 

@@ -20,10 +20,14 @@ pub(super) enum State {
     Vacant,
     /// Its Ethernet address is not known. Requests are broadcast, and packets wait.
     Incomplete,
-    /// Its Ethernet address is known.
+    /// Its Ethernet address is known and was confirmed a short time ago.
     Reachable,
-    /// Its Ethernet address is known and used, but was not confirmed for long, or another host claims the IPv4 address.
-    /// Requests go to the known address alone.
+    /// Its Ethernet address is known from a request of its own, and was not used yet.
+    Stale,
+    /// Its Ethernet address is used although it was not confirmed, or not for long: the layers above may confirm it.
+    Delay,
+    /// Its Ethernet address is used, but was not confirmed in time, or another host claims the IPv4 address. Requests go
+    /// to the known address alone.
     Probing,
     /// It did not answer. Packets start the next request, once its time has come.
     Failed,
@@ -34,8 +38,8 @@ pub(super) struct Neighbour {
     pub(super) address: u32,
     pub(super) mac: Mac,
     pub(super) state: State,
-    /// Until when a reachable neighbour is used without a probe.
-    pub(super) confirmed_until: Instant,
+    /// Until when a reachable neighbour is known to be so, and one in the delay is not asked.
+    pub(super) until: Instant,
     /// When the last packet was sent to it; [`Instant::ZERO`] for none.
     pub(super) used: Instant,
     /// Before this, no request for it is sent.
@@ -56,7 +60,7 @@ impl Neighbour {
             address,
             mac: Mac([0; 6]),
             state: State::Incomplete,
-            confirmed_until: Instant::ZERO,
+            until: Instant::ZERO,
             used: Instant::ZERO,
             request_at: Instant::ZERO,
             requests: 0,
@@ -77,18 +81,24 @@ impl Neighbour {
         (self.state, self.requests) = (state, 0);
     }
 
+    /// Sets a state that ends at `until`.
+    pub(super) fn enter_until(&mut self, state: State, until: Instant) {
+        self.until = until;
+        self.enter(state);
+    }
+
     /// Records that the neighbour has this Ethernet address, until it has to be confirmed again.
     pub(super) fn confirm(&mut self, mac: Mac, until: Instant) {
-        (self.mac, self.confirmed_until) = (mac, until);
-        self.enter(State::Reachable);
+        self.mac = mac;
+        self.enter_until(State::Reachable, until);
     }
 
     /// Returns when there is something to do for this neighbour: a request or its time-out.
     pub(super) fn deadline(&self) -> Instant {
         match self.state {
             State::Incomplete | State::Probing => self.request_at,
-            State::Reachable if !self.queue.is_empty() => Instant::ZERO,
-            State::Reachable | State::Failed | State::Vacant => NEVER,
+            State::Reachable | State::Delay if !self.queue.is_empty() => Instant::ZERO,
+            _ => NEVER,
         }
     }
 
@@ -100,7 +110,9 @@ impl Neighbour {
         let unused_since = u64::try_from(self.used.total_micros()).unwrap_or(0);
         match self.state {
             State::Failed | State::Incomplete if self.request_at <= now && !self.is_active => Some(0),
-            State::Reachable | State::Probing if !self.is_router && !self.is_active && self.queue.is_empty() => {
+            State::Reachable | State::Stale | State::Delay | State::Probing
+                if !self.is_router && !self.is_active && self.queue.is_empty() =>
+            {
                 (self.used == Instant::ZERO || self.used + in_use <= now).then_some(1 + unused_since)
             }
             _ => None,

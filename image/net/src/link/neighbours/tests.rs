@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use super::*;
+use crate::link::arp::ArpPacket;
 
 const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const THEIRS: Mac = Mac([2, 0, 0, 0, 0, 2]);
@@ -166,6 +167,76 @@ fn a_host_that_asks_for_us_needs_no_request() {
 }
 
 #[test]
+fn an_address_from_a_request_is_used_and_its_owner_is_asked() {
+    let mut bench = Bench::new();
+    // A damaged request: the address is that of another host.
+    bench.question(7, OTHERS);
+    assert_eq!(bench.pass(60_000).requests, [], "nothing was sent to it");
+    let mut requests = Vec::new();
+    for second in 0..10 {
+        let known = bench.send(7, b"waits");
+        assert_eq!(known, (second < 8).then_some(OTHERS), "after {second} s");
+        requests.extend(bench.pass(999).requests.into_iter().map(|request| (second, request.destination)));
+        bench.now += Duration::from_millis(1);
+    }
+    assert_eq!(requests, [(5, OTHERS), (6, OTHERS), (7, Mac::BROADCAST), (8, Mac::BROADCAST), (9, Mac::BROADCAST)]);
+    bench.answer(7, THEIRS);
+    assert_eq!(bench.poll().packets.last(), Some(&(b"waits".to_vec(), THEIRS)));
+    assert_eq!(bench.send(7, b""), Some(THEIRS));
+}
+
+#[test]
+fn a_connection_without_progress_has_the_owner_asked_at_once() {
+    let mut bench = Bench::new();
+    bench.question(7, OTHERS);
+    assert_eq!(bench.send(7, b"SYN"), Some(OTHERS));
+    bench.table.suspect(7, bench.now);
+    let destinations: Vec<_> = bench.pass(2500).requests.iter().map(|request| request.destination).collect();
+    assert_eq!(destinations, [OTHERS, OTHERS, Mac::BROADCAST]);
+    bench.answer(7, THEIRS);
+    assert_eq!(bench.send(7, b"SYN"), Some(THEIRS));
+    // It has answered a moment ago: what is lost is lost elsewhere.
+    bench.table.suspect(7, bench.now);
+    assert_eq!(bench.pass(4000).requests, []);
+    bench.now += Duration::from_secs(2);
+    for _ in 0..100 {
+        bench.table.suspect(7, bench.now);
+    }
+    assert_eq!(bench.pass(900).requests, [Request { target: 7, destination: THEIRS }]);
+}
+
+#[test]
+fn a_connection_with_progress_needs_no_requests() {
+    let mut bench = Bench::new();
+    bench.question(7, THEIRS);
+    for _ in 0..1000 {
+        assert_eq!(bench.send(7, b""), Some(THEIRS));
+        assert_eq!(bench.pass(1000).requests, []);
+        bench.table.confirm(7, bench.now);
+    }
+    // Progress confirms nothing about a host whose address is not known.
+    bench.send(8, b"");
+    bench.table.confirm(8, bench.now);
+    assert_eq!(bench.send(8, b""), None);
+}
+
+#[test]
+fn probes_of_many_known_hosts_leave_room_for_requests() {
+    let mut bench = Bench::new();
+    for address in 0..1000 {
+        bench.question(address, THEIRS);
+        assert_eq!(bench.send(address, b""), Some(THEIRS));
+    }
+    bench.now += DELAY;
+    for address in 0..1000 {
+        assert_eq!(bench.send(address, b""), Some(THEIRS));
+    }
+    assert_eq!(bench.poll().requests.len(), MAX_ACTIVE_TO_PROBE);
+    bench.send(5000, b"hello");
+    assert_eq!(bench.poll().requests, [Request { target: 5000, destination: Mac::BROADCAST }]);
+}
+
+#[test]
 fn an_address_that_is_used_is_confirmed_once_a_minute() {
     let mut bench = Bench::new();
     bench.question(7, THEIRS);
@@ -188,6 +259,8 @@ fn a_host_that_is_gone_is_noticed() {
     let mut bench = Bench::new();
     bench.question(7, THEIRS);
     bench.now += Duration::from_secs(61);
+    assert_eq!(bench.send(7, b"used"), Some(THEIRS));
+    bench.now += DELAY;
     assert_eq!(bench.send(7, b"probe"), Some(THEIRS));
     let recorder = bench.pass(2500);
     let destinations: Vec<_> = recorder.requests.iter().map(|request| request.destination).collect();
@@ -220,6 +293,7 @@ fn another_host_does_not_take_over_an_address_whose_owner_answers() {
 fn another_host_takes_over_an_address_whose_owner_is_gone() {
     let mut bench = Bench::new();
     bench.question(7, THEIRS);
+    assert_eq!(bench.send(7, b""), Some(THEIRS));
     bench.announcement(7, OTHERS);
     let recorder = bench.pass(2000);
     assert_eq!(recorder.requests.last(), Some(&Request { target: 7, destination: Mac::BROADCAST }));

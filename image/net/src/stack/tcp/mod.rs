@@ -14,6 +14,7 @@ mod connection;
 mod egress;
 mod error;
 mod evict;
+mod examine;
 mod halves;
 mod icmp;
 mod ingress;

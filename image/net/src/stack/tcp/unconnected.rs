@@ -107,6 +107,8 @@ impl Engine {
         });
         let socket = self.sockets.add_connection(connection)?;
         self.tcp.syn_queue.remove(&endpoints);
+        // The answer to its SYN has arrived.
+        self.link.confirm(endpoints.remote, now);
         self.tcp.schedule_tick(now);
         if let Some(listener) = self.tcp.listeners.get(id) {
             listener.queue.push_back(socket);

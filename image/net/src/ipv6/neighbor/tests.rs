@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 
 use super::*;
+use crate::ipv6::ndp::Advertisement;
 
 const OURS: [u8; 6] = [2; 6];
 const OTHER: [u8; 6] = [4; 6];
@@ -74,6 +75,25 @@ fn confirmations_keep_a_host_reachable_without_a_solicitation() {
         assert_eq!(neighbors.lookup(&host(1), seconds(second)), Some(OURS));
     }
     assert_eq!(neighbors.table.values().next().map(|neighbor| neighbor.state), Some(State::Reachable));
+}
+
+#[test]
+fn a_connection_without_progress_has_a_host_asked_at_once() {
+    let mut neighbors = Neighbors::new();
+    neighbors.seen(&host(1), OTHER, false, seconds(0));
+    assert_eq!(neighbors.lookup(&host(1), seconds(1)), Some(OTHER));
+    neighbors.suspect(&host(1), seconds(2));
+    for second in 2..5 {
+        assert_eq!(events(&mut neighbors, seconds(second)), [solicit(host(1), Some(OTHER))]);
+    }
+    assert_eq!(events(&mut neighbors, seconds(5)), [solicit(host(1), None)]);
+    let answer = advertisement(host(1), OURS, true, true);
+    assert_eq!(neighbors.advertised(&answer, seconds(5)), Learned::Resolved(OURS));
+    // It has answered a moment ago: what is lost is lost elsewhere.
+    neighbors.suspect(&host(1), seconds(9));
+    assert_eq!(events(&mut neighbors, seconds(9)), []);
+    neighbors.suspect(&host(1), seconds(11));
+    assert_eq!(events(&mut neighbors, seconds(11)), [solicit(host(1), Some(OURS))]);
 }
 
 #[test]

@@ -3,14 +3,17 @@
 //! A neighbour that answers keeps its Ethernet address although another claims to have it: the known one is asked first,
 //! and only when it does not answer, the claim counts. So a flood of forged advertisements ends no connection.
 
+mod entry;
+mod learn;
+
 use alloc::boxed::Box;
-use core::hash::{BuildHasherDefault, Hasher};
+use core::hash::BuildHasherDefault;
 use core::net::Ipv6Addr;
 
 use heapless::index_map::IndexMap;
 use smoltcp::time::{Duration, Instant};
 
-use super::ndp::Advertisement;
+use self::entry::{AddressHasher, Key, Neighbor, State};
 use crate::ipv6::NEVER;
 
 /// Neighbours that are known at most. The idle ones make room.
@@ -24,32 +27,6 @@ const DELAY: Duration = Duration::from_secs(5);
 /// Bounds of RetransTimer and ReachableTime, which any host of the link can advertise.
 const RETRANSMIT_MS: core::ops::RangeInclusive<u32> = 500..=10_000;
 const REACHABLE_MS: core::ops::RangeInclusive<u32> = 5_000..=3_600_000;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Without an Ethernet address: so many solicitations were sent to the group.
-    Incomplete(u8),
-    /// It has answered lately.
-    Reachable,
-    /// It may have gone, and has not been sent to since.
-    Stale,
-    /// It was sent to, and may confirm by answering.
-    Delay,
-    /// So many solicitations were sent to its Ethernet address.
-    Probe(u8),
-}
-
-#[derive(Debug)]
-struct Neighbor {
-    state: State,
-    mac: [u8; 6],
-    /// When the state ends; [`NEVER`] for a stale one.
-    deadline: Instant,
-    used_at: Instant,
-    /// It has answered since the state began.
-    is_confirmed: bool,
-    is_router: bool,
-}
 
 /// A neighbour solicitation that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,39 +52,6 @@ pub(crate) enum Learned {
     Resolved([u8; 6]),
     /// Another Ethernet address was claimed for a neighbour that answers.
     Conflict,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Key(u128);
-
-impl core::hash::Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(self.0);
-    }
-}
-
-/// A hash function for addresses: two multiplications.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-
-    fn write_u128(&mut self, value: u128) {
-        let half = |value: u128| u64::try_from(value & u128::from(u64::MAX)).unwrap_or_default();
-        self.write_u64(half(value >> 64));
-        self.write_u64(half(value));
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// The neighbours of an interface.
@@ -171,87 +115,6 @@ impl Neighbors {
     pub(crate) fn is_reachable(&self, address: &Ipv6Addr) -> bool {
         let neighbor = self.table.get(&Key(address.to_bits()));
         neighbor.is_some_and(|neighbor| !matches!(neighbor.state, State::Incomplete(_)))
-    }
-
-    /// Notes that a neighbour has answered a packet (RFC 4861, 7.3.1). Reads no clock, and most often writes one flag.
-    pub(crate) fn confirm(&mut self, address: &Ipv6Addr, now: Instant) {
-        let Some(neighbor) = self.table.get_mut(&Key(address.to_bits())) else { return };
-        neighbor.is_confirmed = true;
-        if matches!(neighbor.state, State::Stale | State::Delay | State::Probe(_)) {
-            let deadline = now + self.reachable_time;
-            (neighbor.state, neighbor.deadline) = (State::Reachable, deadline);
-            self.deadline = self.deadline.min(deadline);
-        }
-    }
-
-    /// Takes the Ethernet address of the sender of a solicitation or of a router's message (RFC 4861, 7.2.3).
-    pub(crate) fn seen(&mut self, address: &Ipv6Addr, mac: [u8; 6], is_router: bool, now: Instant) -> Learned {
-        let Some(neighbor) = self.table.get_mut(&Key(address.to_bits())) else {
-            self.insert(address, State::Stale, mac, NEVER, now);
-            if let Some(neighbor) = self.table.get_mut(&Key(address.to_bits())) {
-                neighbor.is_router = is_router;
-            }
-            return Learned::Nothing;
-        };
-        neighbor.is_router |= is_router;
-        match neighbor.state {
-            State::Incomplete(_) => {
-                (neighbor.state, neighbor.mac, neighbor.deadline) = (State::Stale, mac, NEVER);
-                Learned::Resolved(mac)
-            }
-            _ if neighbor.mac == mac => Learned::Nothing,
-            _ => self.contest(address, mac, now),
-        }
-    }
-
-    /// Handles a neighbour advertisement (RFC 4861, 7.2.5). One for an address that was not asked for is not entered.
-    pub(crate) fn advertised(&mut self, advertisement: &Advertisement, now: Instant) -> Learned {
-        let reachable_until = now + self.reachable_time;
-        let Some(neighbor) = self.table.get_mut(&Key(advertisement.target.to_bits())) else { return Learned::Nothing };
-        neighbor.is_router = advertisement.is_router;
-        let mac = match (neighbor.state, advertisement.mac) {
-            (State::Incomplete(_), None) => return Learned::Nothing,
-            (_, None) => neighbor.mac,
-            (_, Some(mac)) => mac,
-        };
-        if let State::Incomplete(_) = neighbor.state {
-            neighbor.mac = mac;
-            (neighbor.state, neighbor.deadline) =
-                if advertisement.is_solicited { (State::Reachable, reachable_until) } else { (State::Stale, NEVER) };
-            self.deadline = self.deadline.min(neighbor.deadline);
-            return Learned::Resolved(mac);
-        }
-        if neighbor.mac != mac {
-            return match advertisement.is_override {
-                true => self.contest(&advertisement.target, mac, now),
-                // Not meant to replace what is known: whether that still holds is asked when it is used again.
-                false if neighbor.state == State::Reachable => {
-                    (neighbor.state, neighbor.deadline) = (State::Stale, NEVER);
-                    Learned::Conflict
-                }
-                false => Learned::Conflict,
-            };
-        }
-        if advertisement.is_solicited {
-            (neighbor.state, neighbor.deadline, neighbor.is_confirmed) = (State::Reachable, reachable_until, false);
-            self.deadline = self.deadline.min(reachable_until);
-        }
-        Learned::Nothing
-    }
-
-    /// Handles the claim of another Ethernet address: a neighbour that is not in use has it at once, one in use is asked
-    /// by the address that is known.
-    fn contest(&mut self, address: &Ipv6Addr, mac: [u8; 6], now: Instant) -> Learned {
-        let Some(neighbor) = self.table.get_mut(&Key(address.to_bits())) else { return Learned::Nothing };
-        match neighbor.state {
-            State::Stale if now - neighbor.used_at > self.reachable_time => neighbor.mac = mac,
-            State::Stale | State::Delay | State::Reachable => {
-                (neighbor.state, neighbor.deadline, neighbor.is_confirmed) = (State::Probe(0), now, false);
-                self.deadline = now;
-            }
-            State::Probe(_) | State::Incomplete(_) => {}
-        }
-        Learned::Conflict
     }
 
     fn insert(&mut self, address: &Ipv6Addr, state: State, mac: [u8; 6], deadline: Instant, now: Instant) {
@@ -338,5 +201,4 @@ impl Neighbors {
 }
 
 #[cfg(test)]
-#[path = "neighbor_tests.rs"]
 mod tests;
