@@ -6,6 +6,7 @@ use atomic_waker::AtomicWaker;
 use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr};
 use switchboard::messages;
 
+use super::receive_waker::ReceiveWaker;
 use crate::virtio::{InterruptCause, InterruptStatus};
 
 messages! {
@@ -17,7 +18,7 @@ messages! {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) status: InterruptStatus,
-    pub(super) receive: AtomicWaker,
+    pub(super) receive: ReceiveWaker,
     pub(super) send: AtomicWaker,
     pub(super) link: AtomicWaker,
     pub(super) is_config_changed: AtomicBool,
@@ -27,7 +28,7 @@ impl Shared {
     pub(super) fn new(status: InterruptStatus) -> Self {
         Self {
             status,
-            receive: AtomicWaker::new(),
+            receive: ReceiveWaker::default(),
             send: AtomicWaker::new(),
             link: AtomicWaker::new(),
             // For a change between the first read of the configuration and the start, there is no interrupt.

@@ -7,6 +7,7 @@ mod config;
 mod counters;
 mod interrupt;
 mod receive;
+mod receive_waker;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -140,7 +141,12 @@ impl VirtioNet {
     }
 
     /// Returns whether a frame can be sent. If not, registers the waker.
+    #[inline]
     fn can_send(&mut self, context: &Context<'_>) -> bool {
+        self.sender.has_buffer() || self.poll_sender(context)
+    }
+
+    fn poll_sender(&mut self, context: &Context<'_>) -> bool {
         self.sender.poll(context).unwrap_or_else(|error| {
             self.quarantine(error);
             false
@@ -167,7 +173,7 @@ impl embassy_net_driver::Driver for VirtioNet {
     type TxToken<'a> = TxToken<'a>;
 
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        if self.is_unusable() || !self.can_send(context) {
+        if self.receiver.is_waiting(context) || self.is_unusable() || !self.can_send(context) {
             return None;
         }
         let Self { receiver, sender, is_quarantined, device, interrupts, .. } = self;

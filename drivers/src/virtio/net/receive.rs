@@ -3,14 +3,15 @@
 //! All buffers are in the queue. One that was used has a frame, and is submitted again after the stack has read it.
 
 use alloc::sync::Arc;
-use core::task::Context;
+use core::num::NonZeroU64;
+use core::task::{Context, Waker};
 
 use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::driver::ProbeError;
 use switchboard::interrupt::MessageMask;
 
 use super::{HEADER_BYTES, NetCounters, Shared};
-use crate::virtio::queue::{Queue, QueueError};
+use crate::virtio::queue::{Chain, Queue, QueueError, Segments};
 
 /// The number of buffers submitted again for which the device is kicked: a kick, or the check that none is needed, costs more than
 /// a frame.
@@ -20,15 +21,33 @@ const KICK_BATCH: u16 = 32;
 /// submitted.
 const EMPTY_BUFFER_RETRIES: u16 = 64;
 
+/// A buffer for a frame. It is written into the descriptor table once: the descriptor that is freed last is used next.
+#[derive(Debug)]
+pub(super) struct ReceiveBuffer(DmaBuffer);
+
+impl Chain for ReceiveBuffer {
+    fn describe(&self, segments: &mut Segments) {
+        segments.writable(&self.0, 0..self.0.len());
+    }
+
+    /// All buffers of the queue are of one length.
+    #[inline]
+    fn key(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.0.bus().get())
+    }
+}
+
 /// The receive queue.
 #[derive(Debug)]
 pub(super) struct Receiver {
-    queue: Queue<DmaBuffer>,
+    queue: Queue<ReceiveBuffer>,
     shared: Arc<Shared>,
     counters: Arc<NetCounters>,
     kicks: u64,
     /// Interrupts are disabled, since the caller polls.
     is_polled: bool,
+    /// The waker that was registered last.
+    waker: Option<Waker>,
     /// The mask of the receive message, if no other message shares its entry.
     mask: Option<MessageMask>,
 }
@@ -36,7 +55,7 @@ pub(super) struct Receiver {
 impl Receiver {
     /// Fills the queue with `count` buffers.
     pub(super) fn new(
-        mut queue: Queue<DmaBuffer>,
+        mut queue: Queue<ReceiveBuffer>,
         shared: Arc<Shared>,
         counters: Arc<NetCounters>,
         dma: &DmaPort,
@@ -45,12 +64,12 @@ impl Receiver {
     ) -> Result<Self, ProbeError> {
         let (count, length) = buffers;
         for buffer in dma.buffers(count, length)? {
-            if queue.submit(buffer).is_err() {
+            if queue.submit(ReceiveBuffer(buffer)).is_err() {
                 // The queue of the device is smaller than requested.
                 break;
             }
         }
-        Ok(Self { queue, shared, counters, kicks: 0, is_polled: false, mask })
+        Ok(Self { queue, shared, counters, kicks: 0, is_polled: false, waker: None, mask })
     }
 
     /// Turns interrupts off or on.
@@ -58,6 +77,8 @@ impl Receiver {
         self.is_polled = is_polled;
         if is_polled {
             self.queue.disable_notifications();
+            self.shared.receive.replace(None);
+            self.waker = None;
         }
         // To the device, the suppression is a hint that it may see late. Messages that it still sends stay pending behind the mask.
         match &self.mask {
@@ -68,10 +89,24 @@ impl Receiver {
     }
 
     /// Kicks the device, if needed, for the buffers submitted again.
+    #[inline]
     pub(super) fn kick(&mut self) {
+        if self.queue.unkicked() > 0 {
+            self.kick_queue();
+        }
+    }
+
+    fn kick_queue(&mut self) {
         self.queue.kick();
         self.counters.kicks.add(self.queue.kicks() - self.kicks);
         self.kicks = self.queue.kicks();
+    }
+
+    /// Returns whether there is no frame, and the next one wakes the task of `context`, as after an earlier poll.
+    #[inline]
+    pub(super) fn is_waiting(&self, context: &Context<'_>) -> bool {
+        let is_registered = self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+        is_registered && self.queue.is_next_notified() && !self.queue.has_used()
     }
 
     /// Returns the next frame. Without one, registers the waker, unless the caller polls.
@@ -85,7 +120,10 @@ impl Receiver {
             return Ok(None);
         }
         // Waker, request for an interrupt, last check, in this order: in any other, a frame in between would wake no task.
-        self.shared.receive.register(context.waker());
+        if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+            self.shared.receive.replace(Some(context.waker().clone()));
+            self.waker = Some(context.waker().clone());
+        }
         while retries > 0 && self.queue.enable_notifications() {
             if let Some((buffer, end)) = self.next(&mut retries)? {
                 return Ok(Some(self.frame(buffer, end)));
@@ -99,13 +137,13 @@ impl Receiver {
         Ok(None)
     }
 
-    fn frame(&mut self, buffer: DmaBuffer, end: usize) -> RxToken<'_> {
+    fn frame(&mut self, buffer: ReceiveBuffer, end: usize) -> RxToken<'_> {
         self.queue.disable_notifications();
         RxToken { receiver: self, buffer: Some(buffer), end }
     }
 
     /// Returns the next buffer with a frame, and the end of the frame in it. A buffer without a frame takes one of the retries.
-    fn next(&mut self, retries: &mut u16) -> Result<Option<(DmaBuffer, usize)>, QueueError> {
+    fn next(&mut self, retries: &mut u16) -> Result<Option<(ReceiveBuffer, usize)>, QueueError> {
         while *retries > 0
             && let Some((buffer, length)) = self.queue.complete()?
         {
@@ -123,7 +161,7 @@ impl Receiver {
     }
 
     /// Submits a buffer again.
-    fn resubmit(&mut self, buffer: DmaBuffer) {
+    fn resubmit(&mut self, buffer: ReceiveBuffer) {
         // The descriptor of this buffer is free, so that only a dead queue refuses it. The buffer is then freed.
         if self.queue.submit(buffer).is_ok() && self.queue.unkicked() >= KICK_BATCH {
             self.kick();
@@ -135,13 +173,13 @@ impl Receiver {
 #[derive(Debug)]
 pub struct RxToken<'a> {
     receiver: &'a mut Receiver,
-    buffer: Option<DmaBuffer>,
+    buffer: Option<ReceiveBuffer>,
     end: usize,
 }
 
 impl embassy_net_driver::RxToken for RxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, handle: F) -> R {
-        let frame = self.buffer.as_mut().map_or(&mut [][..], |buffer| &mut buffer[HEADER_BYTES..self.end]);
+        let frame = self.buffer.as_mut().map_or(&mut [][..], |buffer| &mut buffer.0[HEADER_BYTES..self.end]);
         let result = handle(frame);
         if let Some(buffer) = self.buffer.take() {
             self.receiver.resubmit(buffer);

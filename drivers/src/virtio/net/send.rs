@@ -57,10 +57,23 @@ impl Sender {
     }
 
     /// Kicks the device, if needed, for the frames submitted.
+    #[inline]
     pub(super) fn kick(&mut self) {
+        if self.queue.unkicked() > 0 {
+            self.kick_queue();
+        }
+    }
+
+    fn kick_queue(&mut self) {
         self.queue.kick();
         self.counters.kicks.add(self.queue.kicks() - self.kicks);
         self.kicks = self.queue.kicks();
+    }
+
+    /// Returns whether there is a free buffer; without one, [`poll`](Self::poll) may find some.
+    #[inline]
+    pub(super) fn has_buffer(&self) -> bool {
+        !self.free_buffers.is_empty()
     }
 
     /// Returns whether a frame can be sent. If not, registers the waker.

@@ -71,6 +71,7 @@ impl<C: Chain> Queue<C> {
     ///
     /// # Errors
     /// [`QueueError`] when the device violated the protocol.
+    #[inline]
     pub fn complete(&mut self) -> Result<Option<(C, u32)>, QueueError> {
         self.split.complete()
     }
@@ -80,6 +81,13 @@ impl<C: Chain> Queue<C> {
     #[must_use]
     pub fn has_used(&self) -> bool {
         self.split.has_used()
+    }
+
+    /// As [`SplitQueue::is_next_notified`].
+    #[inline]
+    #[must_use]
+    pub fn is_next_notified(&self) -> bool {
+        self.split.is_next_notified()
     }
 
     /// As [`SplitQueue::enable_notifications`].
@@ -121,6 +129,7 @@ impl<C: Chain> Queue<C> {
     }
 
     /// Returns the number of chains submitted since the last [`kick`](Self::kick).
+    #[inline]
     #[must_use]
     pub fn unkicked(&self) -> u16 {
         self.split.unkicked()

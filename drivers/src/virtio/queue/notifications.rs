@@ -39,6 +39,15 @@ impl Notifications {
         self.is_fenced = false;
     }
 
+    /// Returns whether an interrupt is requested for the used chain `event`.
+    #[inline]
+    pub(super) fn is_enabled_at(&self, event: u16) -> bool {
+        match self.enabled_at {
+            Some(at) => !self.has_event_index || at == event,
+            None => false,
+        }
+    }
+
     /// Requests an interrupt once `count` chains beyond `seen` were used. Returns whether they were used already.
     pub(super) fn enable(&mut self, available: &mut Available, used: &Used, seen: u16, count: u16) -> bool {
         // Without the event index a device interrupts for each chain.
@@ -48,8 +57,7 @@ impl Notifications {
             return true;
         }
         let event = seen.wrapping_add(count - 1);
-        let is_enabled = if self.has_event_index { self.enabled_at == Some(event) } else { self.enabled_at.is_some() };
-        if is_enabled {
+        if self.is_enabled_at(event) {
             // There was a fence when it was requested: for chains used since, the device has sent an interrupt.
             return false;
         }
@@ -98,6 +106,7 @@ impl Notifications {
     }
 
     /// Returns the number of chains offered since the last decision whether to kick.
+    #[inline]
     pub(super) fn unkicked(&self, available: &Available) -> u16 {
         available.index().wrapping_sub(self.decided_at)
     }

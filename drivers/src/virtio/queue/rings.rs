@@ -38,6 +38,7 @@ impl Available {
     }
 
     /// Returns the number of chains offered so far, modulo 65,536.
+    #[inline]
     pub(super) fn index(&self) -> u16 {
         self.index
     }
@@ -96,6 +97,7 @@ impl Used {
     }
 
     /// Returns the number of chains used so far, modulo 65,536, as reported by the device.
+    #[inline]
     pub(super) fn index(&self) -> u16 {
         let index = self.header.read(INDEX);
         // The elements and the buffers must be read after the index that covers them.

@@ -172,7 +172,12 @@ impl<C: Chain> SplitQueue<C> {
     /// # Errors
     /// [`QueueError`] when the device violated the protocol. The queue is dead from then on, and keeps its chains, since the device may
     /// still write to them.
+    #[inline]
     pub fn complete(&mut self) -> Result<Option<(C, u32)>, QueueError> {
+        if self.has_used() { self.complete_used() } else { Ok(None) }
+    }
+
+    fn complete_used(&mut self) -> Result<Option<(C, u32)>, QueueError> {
         self.check_alive()?;
         let advanced = self.used.index().wrapping_sub(self.seen);
         if advanced == 0 {
@@ -196,6 +201,13 @@ impl<C: Chain> SplitQueue<C> {
         self.in_flight -= 1;
         self.table.release(head, entry.descriptors);
         Ok(Some((entry.chain, element.length)))
+    }
+
+    /// Returns whether an interrupt is requested for the next used chain, and was before the last check for used ones.
+    #[inline]
+    #[must_use]
+    pub fn is_next_notified(&self) -> bool {
+        self.notifications.is_enabled_at(self.seen)
     }
 
     /// Requests an interrupt for the next used chain. Returns whether one was used meanwhile: there may be no interrupt for it, so
@@ -222,6 +234,7 @@ impl<C: Chain> SplitQueue<C> {
     }
 
     /// Returns the number of chains submitted since the last call of [`needs_kick`](Self::needs_kick).
+    #[inline]
     #[must_use]
     pub fn unkicked(&self) -> u16 {
         self.notifications.unkicked(&self.available)

@@ -15,12 +15,12 @@ use super::descriptor::Descriptor;
 const DESCRIPTOR_BYTES: u32 = 16;
 const _: () = assert!(size_of::<Descriptor>() == 16);
 
-/// The chain that an indirect table holds.
+/// The chain that a descriptor holds: one of a single segment, or in its indirect table.
 #[derive(Debug, Clone, Copy, Default)]
-struct IndirectChain {
+struct HeldChain {
     /// The key of the chain, if it has one.
     key: Option<NonZeroU64>,
-    /// The length in the descriptor of the table, in entries; 0 when the descriptor is not one of an indirect table.
+    /// The length in the descriptor of the indirect table, in entries; 0 when the descriptor is not one of such a table.
     length: u16,
     /// Bytes that the device may write.
     writable: u32,
@@ -33,8 +33,8 @@ pub(super) struct Table {
     /// `max_segments` descriptors for each descriptor of the table. `None` without `INDIRECT_DESC`, or when chains have one segment.
     indirect: Option<DmaShared<Descriptor>>,
     max_segments: u16,
-    /// The chain in each indirect table.
-    indirect_chains: Box<[IndirectChain]>,
+    /// The chain in each descriptor or its indirect table.
+    held: Box<[HeldChain]>,
     /// The next descriptor in the free list or in the chain.
     next: Box<[u16]>,
     first_free: u16,
@@ -57,8 +57,8 @@ impl Table {
         };
         // The successor of the last one is not used, since `free` is the length of the list.
         let next = (1..=size).collect();
-        let indirect_chains = (0..size).map(|_| IndirectChain::default()).collect();
-        Some(Self { descriptors, indirect, max_segments, indirect_chains, next, first_free: 0, free: size })
+        let held = (0..size).map(|_| HeldChain::default()).collect();
+        Some(Self { descriptors, indirect, max_segments, held, next, first_free: 0, free: size })
     }
 
     pub(super) fn bus(&self) -> BusAddress {
@@ -75,12 +75,12 @@ impl Table {
         u16::try_from(self.next.len()).unwrap_or(u16::MAX) / each
     }
 
-    /// Takes the first free indirect table if it still holds the chain of `key`. Returns its descriptor, and the number of bytes
-    /// that the device may write.
+    /// Takes the first free descriptor if it, or its indirect table, still holds the chain of `key`. Returns the descriptor, and
+    /// the number of bytes that the device may write.
     #[inline]
     pub(super) fn reuse(&mut self, key: NonZeroU64) -> Option<(u16, u32)> {
         let head = self.first_free;
-        let chain = self.indirect_chains.get(usize::from(head)).filter(|chain| chain.key == Some(key))?;
+        let chain = self.held.get(usize::from(head)).filter(|chain| chain.key == Some(key))?;
         if self.free == 0 {
             return None;
         }
@@ -114,12 +114,12 @@ impl Table {
                 }
                 tables.write(start + others.len(), last.leading_to(None));
                 // A descriptor always has the same indirect table, so it is written only when the length changes.
-                if self.indirect_chains[usize::from(head)].length != count {
+                if self.held[usize::from(head)].length != count {
                     let table = tables.bus_of(start);
                     let bytes = u32::from(count) * DESCRIPTOR_BYTES;
                     self.descriptors.write(head.into(), Descriptor::indirect(table, bytes));
                 }
-                self.indirect_chains[usize::from(head)] = IndirectChain { key, length: count, writable };
+                self.held[usize::from(head)] = HeldChain { key, length: count, writable };
                 self.first_free = self.next[usize::from(head)];
                 self.free -= 1;
                 Ok((head, 1))
@@ -131,11 +131,13 @@ impl Table {
                 for segment in others {
                     let next = self.next[usize::from(at)];
                     self.descriptors.write(at.into(), segment.leading_to(Some(next)));
-                    self.indirect_chains[usize::from(at)] = IndirectChain::default();
+                    self.held[usize::from(at)] = HeldChain::default();
                     at = next;
                 }
                 self.descriptors.write(at.into(), last.leading_to(None));
-                self.indirect_chains[usize::from(at)] = IndirectChain::default();
+                // A chain of several descriptors is not held: those behind the first may be used otherwise.
+                let key = key.filter(|_| count == 1);
+                self.held[usize::from(at)] = HeldChain { key, length: 0, writable };
                 self.first_free = self.next[usize::from(at)];
                 self.free -= count;
                 Ok((head, count))
