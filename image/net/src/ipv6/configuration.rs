@@ -74,6 +74,11 @@ impl Ipv6 {
         core::mem::take(&mut self.is_config_changed)
     }
 
+    /// Returns whether [`take_config_change`](Self::take_config_change) has one.
+    pub(crate) fn has_config_change(&self) -> bool {
+        self.is_config_changed
+    }
+
     /// Replaces what IPv6 contributes to a source's part of the configuration.
     pub(crate) fn contribute(&self, source: ConfigSource, part: &mut InterfaceConfig) {
         part.addresses.retain(|address| address.address.is_ipv4());

@@ -18,6 +18,12 @@ impl LocalErrors {
         }
     }
 
+    /// Returns whether there is none.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes an error.
     #[inline]
     pub(super) fn take(&mut self) -> Option<IcmpError> {

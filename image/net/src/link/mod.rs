@@ -161,7 +161,7 @@ impl Link {
     /// Returns a time before which [`poll`](Self::poll) has nothing to do.
     #[inline]
     pub(crate) fn deadline(&self) -> Instant {
-        match self.outbox.is_empty() {
+        match self.outbox.is_empty() && self.errors.is_empty() {
             true => self.neighbours.deadline().min(self.ipv6.deadline()).min(self.conflicts.deadline()),
             false => Instant::ZERO,
         }

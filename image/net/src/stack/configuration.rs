@@ -89,6 +89,7 @@ impl Engine {
 
     /// Handles a change of the link. A DHCP client keeps its address while the lease runs, and confirms it.
     pub(super) fn link_changed(&mut self, is_up: bool, state: &InterfaceState, now: Instant) {
+        self.idle_until = Instant::ZERO;
         state.link_changed(is_up);
         self.link.link_changed(is_up, now);
         self.link.ipv6.link_changed(is_up, now);

@@ -32,8 +32,12 @@ impl Engine {
                     _ => self.receive_fragment(packet, &header, reply, now),
                 }
             }
-            Ingress::Ipv6 => self.receive_ipv6(frame, reply, now),
-            Ingress::Consumed => {}
+            Ingress::Ipv6 => {
+                self.idle_until = Instant::ZERO;
+                self.receive_ipv6(frame, reply, now);
+            }
+            // It may have been of ARP.
+            Ingress::Consumed => self.idle_until = Instant::ZERO,
         }
     }
 
@@ -99,7 +103,7 @@ impl Engine {
         match self.datagrams.deliver(datagram.port, source, datagram.payload) {
             Delivery::Delivered => return,
             Delivery::Full => return reply.drop_packet(DropReason::ReceiveBufferFull),
-            Delivery::NoSocket => {}
+            Delivery::NoSocket => self.idle_until = Instant::ZERO,
         }
         match datagram.port {
             DHCP_CLIENT_PORT => {
@@ -117,6 +121,7 @@ impl Engine {
     }
 
     fn receive_icmp(&mut self, packet: &[u8], header: &Ipv4Header, reply: &mut ReplySender<'_>, now: Instant) {
+        self.idle_until = Instant::ZERO;
         let message = &packet[header.header_length..];
         if !icmp::is_valid(message) {
             return reply.drop_packet(DropReason::Malformed);
@@ -144,6 +149,7 @@ impl Engine {
     #[cold]
     fn refuse(&mut self, packet: &[u8], header: &Ipv4Header, code: u8, reply: &mut ReplySender<'_>, now: Instant) {
         reply.drop_packet(DropReason::NoSocket);
+        self.idle_until = Instant::ZERO;
         // A packet to several hosts is not reported (RFC 1122, 3.2.2).
         if header.destination != self.link.address() || !icmp::may_report(packet, header) {
             return;

@@ -66,10 +66,12 @@ impl Future for Runner {
         }
         let is_polled =
             polling.polled(&mut **nic, received, || u64::try_from(now.total_micros()).unwrap_or_default() * 1000);
-        engine.sockets.queue_due(now);
+        let is_due = now >= engine.deadline();
         let mut sender = FrameSender { nic: &mut **nic, context, traffic, is_full: false };
-        engine.update_address(&mut sender, state, now);
-        let has_more = engine.send(&mut sender, now);
+        if is_due {
+            engine.begin_due(&mut sender, state, now);
+        }
+        let has_more = engine.send(&mut sender, is_due, now);
         let is_full = sender.is_full;
         let is_up = nic.end_poll(context);
         let is_changed = is_up != state.is_up();

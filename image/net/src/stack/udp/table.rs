@@ -138,6 +138,12 @@ impl UdpTable {
         }
     }
 
+    /// Returns whether a socket may have a datagram to send.
+    #[inline]
+    pub(in crate::stack) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Takes the next socket that has a datagram to send.
     #[inline]
     pub(in crate::stack) fn next_queued(&mut self) -> Option<UdpId> {
