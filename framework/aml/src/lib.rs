@@ -77,10 +77,10 @@ pub struct Function {
 
 /// Where fields are read from.
 pub trait Hardware: fmt::Debug {
-    /// Reads 1, 2, 4 or 8 bytes of physical memory. Returns `None` where nothing is to be read.
+    /// Reads 1, 2, 4 or 8 bytes of physical memory, aligned or not. Returns `None` where nothing is to be read.
     fn read_memory(&self, address: u64, bytes: u8) -> Option<u64>;
 
-    /// Reads 1, 2, 4 or 8 bytes of a configuration space. Returns `None` where nothing is to be read.
+    /// Reads 1, 2, 4 or 8 bytes of a configuration space, aligned or not. Returns `None` where nothing is to be read.
     fn read_config(&self, function: Function, offset: u16, bytes: u8) -> Option<u64>;
 }
 

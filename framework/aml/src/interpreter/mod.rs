@@ -20,8 +20,8 @@ use crate::value::Value;
 
 /// Terms that are evaluated for a table or for a value. The tables of a large server have some ten thousands.
 const MAX_TERMS: u32 = 400_000;
-/// Terms within terms, calls within calls. Each takes some hundred bytes of the stack.
-const MAX_DEPTH: u32 = 48;
+/// Terms within terms, calls within calls. Each takes about a kilobyte of the stack.
+const MAX_DEPTH: u32 = 96;
 /// Bytes that all buffers, packages and names made take in one evaluation, whether in use or not.
 const MAX_BYTES: usize = 8 << 20;
 /// Packages within packages.
