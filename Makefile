@@ -45,9 +45,9 @@ run qemu-cmd debug: IMAGE = $(TARGET)/x86_64-unknown-linux-gnu/$(PROFILE)/switch
 # Tools that make the ISO.
 ISO_TOOLS := grub xorriso mtools xz objdump
 
-HOST_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-instruments -p switchboard-link -p switchboard-runtime -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
+HOST_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-instruments -p switchboard-link -p switchboard-runtime -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 # What others can depend on, in the order of their dependencies.
-LIBRARY_CRATES := -p switchboard -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
+LIBRARY_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 
 .PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts lint check-portable package clean
 

@@ -1,4 +1,4 @@
-//! Conversions of integers that lose nothing silently, or by what their name says.
+//! Conversions of integers: to the lowest bits, or to the largest value that the type has.
 
 /// Returns the lowest 8 bits.
 pub(crate) fn low_u8(value: u64) -> u8 {
