@@ -23,7 +23,7 @@ HOSTILE_TIME ?= 60#  seconds of `test-hostile`
 TEST      ?=#        run only QEMU tests whose name contains this; for `fuzz`: one target
 BENCH_ARGS ?=#       options of `bench`: --quick, --rounds N, --only PART-OF-A-ROW'S-NAME
 UPDATE    ?=#        1: `bench-instructions` replaces the baseline
-OP        ?= http16# operation of `profile`: http1, http16, udp, tcp, read, frame or boot
+OP        ?= http16# operation of `profile`: http1, http16, file, udp, tcp, read, frame or boot
 export MACHINE BOOT NIC IRQ PORT SMP MEM ACCEL PROFILE APP DISK FORWARD ARGS QEMU_ARGS FUZZ_TIME OP
 # The values that `run`, `debug` and `qemu-cmd` check before they install or build anything.
 RUN_VARIABLES := MACHINE BOOT NIC IRQ PORT SMP MEM ACCEL PROFILE DISK FORWARD
@@ -188,7 +188,7 @@ bench-tls:
 bench-instructions: bench-build ## Count guest instructions of each operation, and compare with the baseline; UPDATE=1 replaces it
 	@$(BENCH) instructions $(if $(UPDATE),--update)
 
-profile: ## Print the instructions of an operation by function: OP=http1, http16, udp, tcp, read, frame or boot
+profile: ## Print the instructions of an operation by function: OP=http1, http16, file, udp, tcp, read, frame or boot
 	@tools/check-variables OP
 	@tools/install addr2line
 	@$(MAKE) --no-print-directory bench-build

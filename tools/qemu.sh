@@ -32,7 +32,7 @@ check_variable() {
         IRQ) one_of "$1" "$value" auto msix msi intx ;;
         ACCEL) one_of "$1" "$value" tcg kvm ;;
         PROFILE) one_of "$1" "$value" quick release ;;
-        OP) one_of "$1" "$value" http1 http16 udp tcp read frame boot ;;
+        OP) one_of "$1" "$value" http1 http16 file udp tcp read frame boot ;;
         PORT)
             [[ $value == auto ]] || { [[ $value =~ ^[1-9][0-9]*$ ]] && ((value < 65536)); } ||
                 fail "PORT=$value is invalid; it is auto or 1 to 65535"

@@ -33,17 +33,7 @@ impl FileReader {
     /// Reads on into `buffer`, which has its wanted length. Returns the range of the buffer that holds content of the file
     /// now; an empty one at the end.
     pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> Result<Range<usize>, FileSystemError> {
-        if self.rest.is_empty() {
-            return Ok(0..0);
-        }
-        let run = match self.run {
-            Some(run) => run,
-            None => self.mounted.file_system.locate(self.file, self.rest.start).await?,
-        };
-        let available = run.length().min(self.rest());
-        if available == 0 {
-            return Err(FileSystemError::PastEnd { position: self.rest.start });
-        }
+        let Some((run, available)) = self.next_run().await? else { return Ok(0..0) };
         let content = match run {
             Run::Zeros { .. } => {
                 let length = usize::try_from(available).unwrap_or(usize::MAX).min(buffer.len());
@@ -52,7 +42,27 @@ impl FileReader {
             }
             Run::Stored { position, .. } => self.read_stored(position, available, buffer).await?,
         };
-        let length = content.len() as u64;
+        self.advance(run, content.len() as u64);
+        Ok(content)
+    }
+
+    /// Returns where the next bytes are, and how many of them are to be read; `None` at the end.
+    async fn next_run(&self) -> Result<Option<(Run, u64)>, FileSystemError> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let run = match self.run {
+            Some(run) => run,
+            None => self.mounted.file_system.locate(self.file, self.rest.start).await?,
+        };
+        match run.length().min(self.rest()) {
+            0 => Err(FileSystemError::PastEnd { position: self.rest.start }),
+            available => Ok(Some((run, available))),
+        }
+    }
+
+    /// Steps over bytes of a run that were read.
+    fn advance(&mut self, run: Run, length: u64) {
         self.rest.start += length;
         self.run = match run {
             _ if length >= run.length() => None,
@@ -61,7 +71,22 @@ impl FileReader {
                 Some(Run::Stored { position: position + length, length: all - length })
             }
         };
-        Ok(content)
+    }
+
+    /// Returns the blocks of the disk that have the `available` bytes at `position` of the volume, as far as they fit into
+    /// `max_bytes`, but at least one: the first sector, the bytes of the block before the position, and those of all blocks.
+    fn blocks(&self, position: u64, available: u64, max_bytes: usize) -> Result<(u64, usize, usize), FileSystemError> {
+        let volume = &self.mounted.volume;
+        let is_within = position.checked_add(available).is_some_and(|end| end <= volume.size_bytes());
+        if !is_within {
+            return Err(FileSystemError::PastEnd { position });
+        }
+        let block = volume.block_bytes()? as u64;
+        let at = volume.start() + position;
+        let skip = at % block;
+        let whole = (max_bytes as u64 / block * block).max(block);
+        let bytes = usize::try_from((skip + available).next_multiple_of(block).min(whole)).unwrap_or(0);
+        Ok(((at - skip) / SECTOR_SIZE as u64, usize::try_from(skip).unwrap_or(0), bytes))
     }
 
     /// Reads whole blocks of the disk, and returns the range of the buffer with the bytes at `position` of the volume.
@@ -71,21 +96,49 @@ impl FileReader {
         available: u64,
         buffer: &mut [u8],
     ) -> Result<Range<usize>, FileSystemError> {
-        let volume = &self.mounted.volume;
-        let is_within = position.checked_add(available).is_some_and(|end| end <= volume.size_bytes());
-        if !is_within {
-            return Err(FileSystemError::PastEnd { position });
+        let (sector, skip, length) = self.blocks(position, available, buffer.len())?;
+        let out = buffer.get_mut(..length).ok_or(FileSystemError::NoMemory)?;
+        self.mounted.volume.disk().read(sector, out).await?;
+        let end = usize::try_from(skip as u64 + available).unwrap_or(usize::MAX).min(length);
+        Ok(skip.min(end)..end)
+    }
+
+    /// Reads on, at most `max_bytes` of whole blocks, or one block, and passes the content to `take` where the device has put
+    /// it: in order, in one part or several. Returns the number of bytes; 0 at the end.
+    pub(crate) async fn read_in_place(
+        &mut self,
+        max_bytes: usize,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<u64, FileSystemError> {
+        let Some((run, available)) = self.next_run().await? else { return Ok(0) };
+        let mut rest = available.min(max_bytes as u64);
+        let length;
+        match run {
+            Run::Zeros { .. } => {
+                length = rest;
+                let zeros = [0; 512];
+                while rest > 0 {
+                    let part = rest.min(zeros.len() as u64);
+                    take(&zeros[..part as usize]);
+                    rest -= part;
+                }
+            }
+            Run::Stored { position, .. } => {
+                let (sector, mut skip, bytes) = self.blocks(position, available, max_bytes)?;
+                rest = available.min((bytes - skip) as u64);
+                length = rest;
+                let take = |data: &[u8]| {
+                    let begin = skip.min(data.len());
+                    skip -= begin;
+                    let end = usize::try_from(rest).unwrap_or(usize::MAX).saturating_add(begin).min(data.len());
+                    rest -= (end - begin) as u64;
+                    take(&data[begin..end]);
+                };
+                self.mounted.volume.disk().read_in_place(sector, bytes, take).await?;
+            }
         }
-        let block = volume.block_bytes()? as u64;
-        let at = volume.start() + position;
-        let (first, skip) = (at - at % block, at % block);
-        let wanted = (skip + available).next_multiple_of(block);
-        let whole = buffer.len() as u64 / block * block;
-        // At most the length of the buffer.
-        let length = usize::try_from(wanted.min(whole)).unwrap_or(0);
-        volume.disk().read(first / SECTOR_SIZE as u64, &mut buffer[..length]).await?;
-        let end = (skip + available).min(length as u64);
-        Ok(usize::try_from(skip).unwrap_or(0)..usize::try_from(end).unwrap_or(0))
+        self.advance(run, length);
+        Ok(length)
     }
 
     /// Reads all that is left, and passes it to `take`, part by part.

@@ -215,3 +215,23 @@ fn lists_are_whole_however_long() {
     assert_eq!(server.get("/files/none/", "").status(), 404);
     assert_eq!(server.get("/files/one.txt/", "").status(), 404);
 }
+
+#[test]
+fn long_files_arrive_whole_from_any_block_size() {
+    // Neither begins nor ends at a block of 4,096 bytes.
+    let content = pattern(300_007);
+    let image = tar(&[("first", b"x"), ("long.bin", &content), ("after", b"y")]);
+    for block_bytes in [512, 4096] {
+        let mut server = Server::new(core::slice::from_ref(&image), block_bytes);
+        let reply = server.get("/files/long.bin", "");
+        assert_eq!((reply.status(), reply.header("Content-Length")), (200, Some("300007")));
+        assert!(reply.body == content, "blocks of {block_bytes} bytes");
+        for range in [1..300_007, 4095..200_000, 65_535..150_001] {
+            let reply = server.get("/files/long.bin", &format!("Range: bytes={}-{}\r\n", range.start, range.end - 1));
+            assert!(reply.status() == 206 && reply.body == content[range.clone()], "{range:?} of {block_bytes}");
+        }
+        let reply = server.get("/files/long.bin", "Range: bytes=5-100004,200000-299999\r\n");
+        let find = |part: &[u8]| reply.body.windows(part.len()).any(|window| window == part);
+        assert!(reply.status() == 206 && find(&content[5..100_005]) && find(&content[200_000..300_000]));
+    }
+}

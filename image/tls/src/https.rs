@@ -211,6 +211,23 @@ impl<T: Transport> Transport for TlsTransport<T> {
         .await
     }
 
+    fn poll_room(&self, context: &mut Context<'_>, _bytes: usize) -> Poll<Result<usize, Disconnected>> {
+        let state = &mut *self.state.borrow_mut();
+        state.send(&self.transport, context);
+        if state.has_failed || state.session.is_closed {
+            return Poll::Ready(Err(Disconnected));
+        }
+        if !state.session.buffers.unsent().is_empty() {
+            state.writer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(MAX_TEXT_BYTES))
+    }
+
+    fn expect_to_send(&self, bytes: u64) {
+        self.transport.expect_to_send(bytes);
+    }
+
     fn queued_bytes(&self) -> usize {
         self.transport.queued_bytes() + self.state.borrow().session.buffers.unsent().len()
     }

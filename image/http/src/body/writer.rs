@@ -4,11 +4,15 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::task::{Context, Poll};
+use core::future::poll_fn;
+use core::task::{Context, Poll, Waker};
 
 use switchboard_net::Disconnected;
 
 use crate::connection::{ByteStream, write_all};
+
+/// The room that is waited for before much is written at once.
+const ROOM_BYTES: usize = 32 * 1024;
 
 /// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +70,77 @@ impl BodyWriter {
         }
         self.is_writing = false;
         Ok(())
+    }
+
+    /// Waits until there is room to send many bytes at once. Returns how many [`write_now`](Self::write_now) sends at least;
+    /// 0 if that is not known.
+    ///
+    /// ```
+    /// use switchboard_http::{Answer, BodyWriter, HttpCounters, Request, Response, Site, StatusCode, TEXT};
+    /// use switchboard_net_testing::TestNetwork;
+    ///
+    /// const LENGTH: usize = 100_000;
+    ///
+    /// struct Device;
+    ///
+    /// impl Site for Device {
+    ///     fn answer(&'static self, _request: &Request<'_>) -> Answer {
+    ///         let write = async |mut body: BodyWriter| {
+    ///             let mut rest = LENGTH;
+    ///             while rest > 0 {
+    ///                 let part = body.room().await?.min(rest);
+    ///                 // What a device lends for the moment is copied once.
+    ///                 let buffer = vec![b'.'; part];
+    ///                 assert_eq!(body.write_now(&buffer)?, part);
+    ///                 rest -= part;
+    ///             }
+    ///             Ok(body)
+    ///         };
+    ///         Answer::Now(Response::written_with_length(StatusCode::OK, TEXT, LENGTH as u64, write))
+    ///     }
+    /// }
+    ///
+    /// let mut network = TestNetwork::new();
+    /// switchboard_http::serve(network.group(), network.stack(), &Device, HttpCounters::leak());
+    /// let response = network.exchange(80, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    /// assert!(response.ends_with(&[b'.'; LENGTH]));
+    /// ```
+    ///
+    /// # Errors
+    /// [`Disconnected`] when the connection was reset or has timed out.
+    pub async fn room(&mut self) -> Result<usize, Disconnected> {
+        match self.framing {
+            WriterFraming::Length(_) => poll_fn(|context| self.stream.poll_room(context, ROOM_BYTES)).await,
+            WriterFraming::Chunked | WriterFraming::Close => Ok(0),
+        }
+    }
+
+    /// Writes as much of a part of the body as there is room for now, without waiting, and returns how many bytes that were:
+    /// for data that is at hand only for the moment, such as in a device's buffer. A body that is sent in chunks has no room.
+    ///
+    /// # Errors
+    /// [`Disconnected`] when the connection was reset or has timed out, or the body is longer than was stated.
+    pub fn write_now(&mut self, part: &[u8]) -> Result<usize, Disconnected> {
+        let WriterFraming::Length(rest) = &mut self.framing else { return Ok(0) };
+        if self.is_writing || part.len() as u64 > *rest {
+            return Err(Disconnected);
+        }
+        let mut written = 0;
+        let mut context = Context::from_waker(Waker::noop());
+        while written < part.len() {
+            let mut write = |room: &mut [u8]| {
+                let length = room.len().min(part.len() - written);
+                room[..length].copy_from_slice(&part[written..written + length]);
+                written += length;
+                length
+            };
+            match self.stream.poll_write(&mut context, &mut write) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => break,
+            }
+        }
+        *rest -= written as u64;
+        Ok(written)
     }
 
     /// Adds a trailer (RFC 9112, 7.1.2), which is sent after the body if it is sent in chunks.

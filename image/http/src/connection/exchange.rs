@@ -90,6 +90,9 @@ async fn send<T: Transport + 'static>(
     response: Response,
 ) -> Result<(), Disconnected> {
     let head = response.head_bytes(framing, &connection.common_headers()).ok_or(Disconnected)?;
+    if !framing.is_head {
+        connection.transport.expect_to_send(response.body().length().unwrap_or(0));
+    }
     write_all(&**connection, &head).await?;
     drop(head);
     write_all(&**connection, response.immediate_body(framing)).await?;

@@ -59,6 +59,8 @@ pub(crate) struct Connection<T: Transport> {
     deadline: Cell<u64>,
     reads: Activity,
     writes: Activity,
+    /// Bytes that were queued when the peer's progress was looked at, if that is by what it acknowledges.
+    queued_bytes: Cell<Option<usize>>,
     /// Bytes that were queued at the last deadline, and how many times they have hardly become fewer.
     flush: Cell<(usize, u8)>,
     handler_ticks: Cell<u32>,
@@ -86,6 +88,7 @@ impl<T: Transport + 'static> Connection<T> {
             deadline: Cell::new(deadlines.after(FIRST_REQUEST_SECONDS)),
             reads: Activity::default(),
             writes: Activity::default(),
+            queued_bytes: Cell::new(None),
             flush: Cell::new((usize::MAX, 0)),
             handler_ticks: Cell::new(0),
             is_handler_expired: Cell::new(false),
@@ -135,6 +138,7 @@ impl<T: Transport> Connection<T> {
     }
 
     pub(super) fn begin_responding(&self) {
+        self.queued_bytes.set(None);
         self.begin(Phase::Responding, 0);
     }
 

@@ -7,6 +7,11 @@ use core::task::{Context, Poll};
 
 use switchboard_net::{Disconnected, TcpStream};
 
+/// Responses from this length on are sent through a larger buffer.
+const LONG_BYTES: u64 = 32 * 1024;
+/// The size of that buffer: a window of 64 KiB, and as much that is ready to be sent.
+const LONG_TRANSMIT_BYTES: usize = 128 * 1024;
+
 /// A byte stream that carries requests and responses: TCP, or TLS above it.
 ///
 /// Both directions are buffers of the stream, which are read and written in place. Dropping a future that is not ready loses
@@ -60,6 +65,18 @@ pub trait Transport {
         Ok(result)
     }
 
+    /// Waits until there is room for `bytes`, or for half of what there is room for at most. Returns the room, which
+    /// [`write_with`](Self::write_with) passes on in one piece or several; 0 if the transport does not know it.
+    ///
+    /// # Errors
+    /// [`Disconnected`] when nothing more can be sent.
+    fn poll_room(&self, _context: &mut Context<'_>, _bytes: usize) -> Poll<Result<usize, Disconnected>> {
+        Poll::Ready(Ok(0))
+    }
+
+    /// Enlarges the buffers for a response of so many bytes, if that is of use and there is memory.
+    fn expect_to_send(&self, _bytes: u64) {}
+
     /// Sends what the transport itself still holds when the last response was written, such as the end of TLS. The
     /// connection is closed then.
     #[expect(async_fn_in_trait, reason = "tasks stay on their CPU, so the futures need not be `Send`")]
@@ -77,6 +94,16 @@ impl Transport for Rc<TcpStream> {
 
     async fn write_last_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
         Ok(TcpStream::write_last_with(self, write).await?)
+    }
+
+    fn poll_room(&self, context: &mut Context<'_>, bytes: usize) -> Poll<Result<usize, Disconnected>> {
+        TcpStream::poll_room(self, context, bytes).map_err(Disconnected::from)
+    }
+
+    fn expect_to_send(&self, bytes: u64) {
+        if bytes >= LONG_BYTES {
+            self.enlarge_transmit_buffer(LONG_TRANSMIT_BYTES);
+        }
     }
 
     fn queued_bytes(&self) -> usize {
@@ -123,6 +150,9 @@ pub(crate) trait ByteStream {
         context: &mut Context<'_>,
         write: &mut dyn FnMut(&mut [u8]) -> usize,
     ) -> Poll<Result<(), Disconnected>>;
+
+    /// As [`Transport::poll_room`].
+    fn poll_room(&self, context: &mut Context<'_>, bytes: usize) -> Poll<Result<usize, Disconnected>>;
 
     /// Waits until the peer has closed its side, or the connection was reset. Data that the peer sends is left unread.
     fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()>;

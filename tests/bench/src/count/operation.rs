@@ -9,6 +9,7 @@ use switchboard_net::marks::{FRAME, READY, TCP_ECHO, UDP_ECHO};
 use switchboard_runtime::mark::{BLOCK, SCAN, SCANNED};
 
 use super::trace::Trace;
+use crate::client::exchange::Exchange;
 use crate::client::{echo, frames, http};
 use crate::guest::Guest;
 use crate::ports::Ports;
@@ -17,6 +18,8 @@ use crate::systems::{Files, System, Work, command, ready};
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Seconds of load, enough for thousands of operations although counting slows the guest down.
 const SECONDS: f64 = 0.4;
+/// Requests of the file that are not counted, which meet cold code and small windows.
+const FILE_COLD: usize = 4;
 
 /// The load that executes an operation.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,8 @@ pub(super) enum Load {
     Scan,
     /// HTTP requests on this number of connections.
     Http(usize),
+    /// Requests of the file of 1 MiB on this number of connections.
+    File(usize),
     UdpEcho,
     TcpEcho,
     /// Reads of a disk, with this queue depth.
@@ -54,7 +59,7 @@ const fn by_intx(name: &'static str, load: Load) -> Operation {
 }
 
 /// All operations, in the order of the output.
-pub(super) const OPERATIONS: [Operation; 17] = [
+pub(super) const OPERATIONS: [Operation; 18] = [
     by_msix("message: vector to handler", Load::Interrupt("message", 0)),
     by_msix("message: whole overhead, to iretq", Load::Interrupt("message", 1)),
     by_msix("line: whole overhead, to iretq", Load::Interrupt("line with 1", 1)),
@@ -69,6 +74,7 @@ pub(super) const OPERATIONS: [Operation; 17] = [
     by_intx("HTTP request, 1 connection, INTx", Load::Http(1)),
     by_msix("HTTP request, 16 connections", Load::Http(16)),
     by_intx("HTTP request, 16 connections, INTx", Load::Http(16)),
+    by_msix("file of 1 MiB, 1 connection", Load::File(1)),
     by_msix("4K read, depth 1", Load::Read(1)),
     by_intx("4K read, depth 1, INTx", Load::Read(1)),
     by_msix("frame of 64 bytes, sent back", Load::Frame),
@@ -80,7 +86,7 @@ impl Operation {
         match self.load {
             Load::Boot | Load::Interrupt(..) => READY,
             Load::Scan => SCANNED,
-            Load::Http(_) => HTTP,
+            Load::Http(_) | Load::File(_) => HTTP,
             Load::UdpEcho => UDP_ECHO,
             Load::TcpEcho => TCP_ECHO,
             Load::Read(_) => BLOCK,
@@ -100,6 +106,7 @@ impl Operation {
             Load::Scan => trace.first(SCANNED).zip(trace.first(SCAN)).map(|(end, begin)| end - begin),
             Load::Http(1) => trace.median(HTTP),
             Load::Http(_) => trace.best_mean(HTTP),
+            Load::File(_) => trace.median_after(HTTP, FILE_COLD),
             _ => trace.median(self.mark()),
         };
         count.ok_or_else(missing)
@@ -111,6 +118,7 @@ impl Operation {
         let work = match self.load {
             Load::Read(depth) => Work::Blocks(depth),
             Load::Frame => Work::Frames("virtio-net-pci"),
+            Load::File(_) => Work::Web,
             _ => Work::Serve,
         };
         let mut words = command(self.system, work, files, &ports);
@@ -134,6 +142,7 @@ impl Operation {
         guest.wait_for(ready(self.system, work), TIMEOUT)?;
         match self.load {
             Load::Http(connections) => drop(http::run(ports.http, connections, seconds * 2.0)?),
+            Load::File(connections) => drop(Exchange::file().run(ports.http, connections, seconds * 10.0)?),
             Load::UdpEcho => drop(echo::udp(ports.echo, seconds)?),
             Load::TcpEcho => drop(echo::tcp(ports.echo, seconds)?),
             Load::Frame => drop(frames::run(ports.frames_back, ports.frames, 64, 1, seconds)?),

@@ -9,16 +9,18 @@ use super::trace::{Block, Trace};
 use crate::systems::Files;
 
 /// Occurrences of the mark between which is counted.
-const FROM: u64 = 1000;
-const TO: u64 = 3000;
+const BETWEEN: (u64, u64) = (1000, 3000);
+/// The same for files, which are large.
+const BETWEEN_FILES: (u64, u64) = (4, 20);
 
 /// The words of `make profile OP=`.
-const NAMES: [(&str, &str); 7] = [
+const NAMES: [(&str, &str); 8] = [
     ("http1", "HTTP request, 1 connection"),
     ("http16", "HTTP request, 16 connections"),
     ("udp", "UDP echo"),
     ("tcp", "TCP echo"),
     ("read", "4K read, depth 1"),
+    ("file", "file of 1 MiB, 1 connection"),
     ("frame", "frame of 64 bytes, sent back"),
     ("boot", "entry to ready"),
 ];
@@ -36,10 +38,7 @@ pub fn profile(files: &Files, word: &str, top: usize) -> io::Result<()> {
     let (trace, operations) = traced(files, operation)?;
     let total = sum(trace.blocks.iter());
     if total == 0 {
-        return Err(io::Error::other(format!(
-            "{name:?}: fewer than {TO} operations within the time",
-            name = operation.name
-        )));
+        return Err(io::Error::other(format!("{name:?}: too few operations within the time", name = operation.name)));
     }
     println!("{}: {} instructions", operation.name, total / operations);
     println!("\nby function:");
@@ -65,7 +64,8 @@ fn traced(files: &Files, operation: Operation) -> io::Result<(Trace, u64)> {
         trace.blocks.retain(|block| (begin..end).contains(&block.address));
         return Ok((trace, 1));
     }
-    Ok((operation.trace(files, Some((FROM, TO)))?, TO - FROM))
+    let (from, to) = if matches!(operation.load, Load::File(_)) { BETWEEN_FILES } else { BETWEEN };
+    Ok((operation.trace(files, Some((from, to)))?, to - from))
 }
 
 fn sum<'a>(blocks: impl Iterator<Item = &'a Block>) -> u64 {

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::{fs, io};
 
+/// Operations that are left out, unless they are large.
+const COLD: usize = 300;
+
 /// A block of code: where, how many instructions, how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block {
@@ -52,16 +55,20 @@ impl Trace {
         self.entry
     }
 
-    /// Instructions from each of a mark to the next, without the first ones, which meet cold code and small windows.
-    fn steps(&self, mark: u16) -> Vec<u64> {
-        const COLD: usize = 300;
+    /// Instructions from each of a mark to the next, without the first `cold` ones, which meet cold code and small windows.
+    fn steps(&self, mark: u16, cold: usize) -> Vec<u64> {
         let counts: Vec<u64> = self.marks.iter().filter(|(other, _)| *other == mark).map(|(_, count)| *count).collect();
-        counts.windows(2).map(|pair| pair[1] - pair[0]).skip(COLD).collect()
+        counts.windows(2).map(|pair| pair[1] - pair[0]).skip(cold).collect()
     }
 
     /// The median step: for operations that come one at a time.
     pub(super) fn median(&self, mark: u16) -> Option<u64> {
-        let mut steps = self.steps(mark);
+        self.median_after(mark, COLD)
+    }
+
+    /// As [`median`](Self::median), without the first `cold` steps.
+    pub(super) fn median_after(&self, mark: u16, cold: usize) -> Option<u64> {
+        let mut steps = self.steps(mark, cold);
         steps.sort_unstable();
         steps.get(steps.len() / 2).copied()
     }
@@ -70,7 +77,7 @@ impl Trace {
     /// batch is depends on the host, so the mean of all does; what is left of that is a hundredth or two.
     pub(super) fn best_mean(&self, mark: u16) -> Option<u64> {
         const MANY: usize = 256;
-        let steps = self.steps(mark);
+        let steps = self.steps(mark, COLD);
         steps.chunks_exact(MANY).map(|steps| steps.iter().sum::<u64>() / MANY as u64).min()
     }
 }

@@ -73,11 +73,28 @@ impl<T: Transport> ByteStream for Connection<T> {
                 Poll::Pending
             }
             Poll::Ready(Ok(bytes)) => {
-                self.writes.progress(bytes);
+                let queued = self.queued_bytes.get().map(|queued| queued + bytes);
+                self.queued_bytes.set(queued);
+                // If the queue is known, what leaves it counts.
+                self.writes.progress(if queued.is_some() { 0 } else { bytes });
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
         }
+    }
+
+    fn poll_room(&self, context: &mut Context<'_>, bytes: usize) -> Poll<Result<usize, Disconnected>> {
+        let outcome = self.transport.poll_room(context, bytes);
+        // Nothing is written until there is room for many bytes: what the peer has acknowledged counts.
+        let queued = self.transport.queued_bytes();
+        let before = self.queued_bytes.get();
+        self.writes.progress(before.unwrap_or(queued).saturating_sub(queued));
+        let is_known = !matches!(outcome, Poll::Ready(Ok(0)));
+        self.queued_bytes.set(is_known.then_some(queued));
+        if outcome.is_pending() {
+            self.writes.wait();
+        }
+        outcome
     }
 
     fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {

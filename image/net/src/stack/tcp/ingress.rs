@@ -165,7 +165,7 @@ impl Engine {
         self.adopt_with(id, CLOSING_BYTES, CLOSING_BYTES, now)
     }
 
-    fn adopt_with(&mut self, id: SocketId, receive: usize, transmit: usize, now: Instant) -> bool {
+    pub(super) fn adopt_with(&mut self, id: SocketId, receive: usize, transmit: usize, now: Instant) -> bool {
         let bytes = Connection::live_bytes(receive, transmit);
         if self.sockets.connection(id).is_some_and(|(connection, _)| connection.reservation.resize(bytes).is_err()) {
             // Idle connections have buffers that they do not use.

@@ -21,6 +21,7 @@ mod ingress;
 mod io;
 mod listener;
 mod path_mtu;
+mod room;
 mod secret;
 mod statistics;
 mod stream;

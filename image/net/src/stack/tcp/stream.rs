@@ -47,7 +47,7 @@ pub struct TcpStream {
 }
 
 /// A connection and its socket, or the result of a call when there is none.
-enum Access<'e, R> {
+pub(super) enum Access<'e, R> {
     Live(&'e mut Connection, &'e mut Socket<'static>),
     Done(Poll<Result<R, TcpError>>),
 }
@@ -304,7 +304,7 @@ impl Engine {
 
     /// Returns a connection that has room to write.
     #[inline]
-    fn writer<R>(&mut self, id: SocketId, context: &mut Context<'_>) -> Access<'_, R> {
+    pub(super) fn writer<R>(&mut self, id: SocketId, context: &mut Context<'_>) -> Access<'_, R> {
         if self.sockets.is_parked(id) && !self.adopt(id, now()) {
             let result = match self.sockets.connection(id).map(|(connection, _)| connection) {
                 Some(connection) if connection.error.is_none() => {
