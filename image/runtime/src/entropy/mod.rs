@@ -117,9 +117,10 @@ pub fn fill(bytes: &mut [u8]) {
 /// Returns 64 random bits.
 #[must_use]
 pub fn random_u64() -> u64 {
-    let mut bytes = [0; 8];
-    fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+    seed_once();
+    // A key is random itself, and this one is used for nothing else.
+    let [a, b, c, d, e, f, g, h, ..] = POOL.lock().generator.next_key();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Mixes new bits of the CPU into the generator: of its instructions, and of its timing.
@@ -128,9 +129,15 @@ pub fn reseed() {
     for instruction in hal::RandomInstruction::ALL {
         let words = [(); SEED_WORDS].map(|()| hal.cpu_random(instruction));
         let pool = &mut *POOL.lock();
-        for word in words.into_iter().flatten() {
+        let mut bytes = [0; 8 * SEED_WORDS];
+        let mut room = bytes.chunks_exact_mut(8);
+        for (word, place) in words.into_iter().flatten().zip(&mut room) {
             pool.sources.credit_word(instruction, word);
-            pool.generator.mix(&word.to_le_bytes());
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        // Once for all words: a mix takes as long as a block of the cipher for each.
+        if room.len() < SEED_WORDS {
+            pool.generator.mix(&bytes);
         }
     }
     let jitter = jitter::collect(|| hal.cycle_count());
