@@ -68,6 +68,8 @@ pub(super) fn frequency(
         if at.wrapping_sub(start) >= window || still > STOPPED_READINGS {
             break;
         }
+        // An emulator, and a CPU with two threads, do other work meanwhile.
+        core::hint::spin_loop();
     }
     let (counter_end, end) = pair(counter, reference);
     let (ticks, reference_ticks) = (counter_end.wrapping_sub(counter_start), end.wrapping_sub(start));
