@@ -1,5 +1,6 @@
 //! Tests of the image in QEMU: one boot for each relevant device, mode and machine, driven from outside.
 
+mod acpi;
 mod assignment;
 mod budgets;
 mod clients;
