@@ -13,7 +13,7 @@ use core::task::{Context, Poll, Waker};
 
 use embassy_futures::yield_now;
 
-use super::Tasks;
+use super::{Tasks, Work};
 
 /// A group of tasks that are ended together.
 ///
@@ -81,7 +81,7 @@ impl TaskGroup {
         }
         let member = Rc::new(Member { work: RefCell::new(Some(Box::pin(future))), waker: OnceCell::new() });
         self.members.borrow_mut().push(member.clone());
-        self.tasks.spawn(MemberTask { member, members: self.members.clone() });
+        self.tasks.start(Work::Member(MemberTask { member, members: self.members.clone() }));
     }
 
     /// Drops the futures of all members, and wakes their tasks, which end when they are polled.
@@ -113,16 +113,14 @@ impl Member {
 }
 
 /// The task of one member.
-struct MemberTask {
+pub(super) struct MemberTask {
     member: Rc<Member>,
     members: Members,
 }
 
-impl Future for MemberTask {
-    type Output = ();
-
+impl MemberTask {
     #[inline]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let member = &*self.member;
         if member.waker.get().is_none() {
             member.waker.get_or_init(|| context.waker().clone());
@@ -169,7 +167,7 @@ mod tests {
         let list = Members::new(RefCell::new(members.clone()));
         let mut poll = |index: usize| {
             let mut task = MemberTask { member: members[index].clone(), members: list.clone() };
-            Pin::new(&mut task).poll(context)
+            task.poll(context)
         };
         assert!(poll(0).is_pending() && poll(2).is_ready());
         assert_eq!(list.borrow().len(), 2, "a member that has finished is removed");

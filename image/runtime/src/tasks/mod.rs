@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::pin::Pin;
+use core::task::{Context, Poll};
 
 use embassy_executor::Spawner;
 use embassy_executor::raw::{AvailableTask, TaskStorage};
@@ -15,10 +16,36 @@ use embassy_executor::raw::{AvailableTask, TaskStorage};
 use crate::hal;
 
 pub use cancellation::Cancellation;
+use group::MemberTask;
 pub use group::TaskGroup;
 
-/// The future of a task.
-type Work = Pin<Box<dyn Future<Output = ()>>>;
+/// The future of a task, of whatever type, which counts as running.
+struct Task {
+    work: Work,
+    running: &'static Cell<usize>,
+}
+
+/// Members of groups are apart, as each layer of boxes costs a task some dozen instructions in each poll.
+enum Work {
+    Alone(Pin<Box<dyn Future<Output = ()>>>),
+    Member(MemberTask),
+}
+
+impl Future for Task {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let poll = match &mut self.work {
+            Work::Alone(work) => work.as_mut().poll(context),
+            Work::Member(member) => member.poll(context),
+        };
+        if poll.is_ready() {
+            self.running.set(self.running.get() - 1);
+        }
+        poll
+    }
+}
 
 /// Task storages beyond those of running tasks. The storage of a task that has ended stays in use for a moment when a late
 /// wake-up, by a timer for example, has queued it again.
@@ -57,7 +84,7 @@ pub struct Tasks {
 /// The task storages, which are reused and never freed.
 #[derive(Default)]
 struct TaskPool {
-    storages: RefCell<Vec<&'static TaskStorage<Work>>>,
+    storages: RefCell<Vec<&'static TaskStorage<Task>>>,
     running: Cell<usize>,
 }
 
@@ -70,12 +97,12 @@ impl Tasks {
 
     /// Starts a task.
     pub fn spawn(self, future: impl Future<Output = ()> + 'static) {
+        self.start(Work::Alone(Box::pin(future)));
+    }
+
+    fn start(self, work: Work) {
         let TaskPool { storages, running } = self.pool;
         running.set(running.get() + 1);
-        let work: Work = Box::pin(async {
-            future.await;
-            running.set(running.get() - 1);
-        });
         let mut storages = storages.borrow_mut();
         let mut idle = storages.iter().find_map(|storage| AvailableTask::claim(storage));
         while idle.is_none() || storages.len() < running.get() + SPARE_STORAGES {
@@ -85,7 +112,7 @@ impl Tasks {
         }
         // Always `Some`: a new storage is free.
         if let Some(task) = idle {
-            self.spawner.spawn(task.initialize(|| work));
+            self.spawner.spawn(task.initialize(|| Task { work, running }));
         }
     }
 }
