@@ -75,11 +75,11 @@ impl Sum {
     /// Returns the checksum, in the byte order of the packet. Zero for data that includes its own, right checksum.
     #[inline]
     pub(crate) fn checksum(self) -> [u8; 2] {
-        let half = |value: u64| (value >> 32) + (value & 0xffff_ffff);
-        let quarter = |value: u64| (value >> 16) + (value & 0xffff);
-        // Below 2^33, 2^32; then below 2^17, 2^16.
-        let sum = quarter(quarter(half(half(self.0))));
-        ((!quarter(sum) & 0xffff) as u16).to_ne_bytes()
+        let (sum, carry) = ((self.0 & 0xffff_ffff) as u32).overflowing_add((self.0 >> 32) as u32);
+        // With a carry, the sum is less than the most.
+        let sum = sum + u32::from(carry);
+        let (sum, carry) = ((sum & 0xffff) as u16).overflowing_add((sum >> 16) as u16);
+        (!(sum + u16::from(carry))).to_ne_bytes()
     }
 }
 

@@ -27,12 +27,29 @@ impl ConnectionKey {
         }
     }
 
+    /// Returns the key of a TCP segment in a packet from `source`; `None` if its ports are not within the packet.
+    #[inline]
+    pub(super) fn of_ipv4(packet: &[u8], source: Ipv4Addr, segment: &Segment) -> Option<Self> {
+        let [a, b, c, d] = *packet.get(segment.range.start..)?.first_chunk::<4>()?;
+        Some(Self::new(source.to_bits(), u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+    }
+
+    /// Returns its place in a table of `PLACES`, a power of two.
+    #[inline]
+    pub(super) const fn place<const PLACES: usize>(self) -> usize {
+        const { assert!(PLACES.is_power_of_two()) };
+        (self.0.wrapping_mul(MULTIPLIER) >> 32) as usize & (PLACES - 1)
+    }
+
     /// Returns the remote address.
     #[inline]
     pub(super) fn remote_address(self) -> Ipv4Addr {
         Ipv4Addr::from_bits((self.0 >> 32) as u32)
     }
 }
+
+/// Fibonacci hashing: 2^64 divided by the golden ratio. All bits of a key influence the upper half of the product.
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A hash function for [`ConnectionKey`]s: one multiplication. A peer that chooses ports whose hashes collide slows down the
 /// look-ups of its own connections, which are few.
@@ -45,8 +62,7 @@ impl Hasher for ConnectionHasher {
     }
 
     fn write_u64(&mut self, value: u64) {
-        // Fibonacci hashing: 2^64 divided by the golden ratio. All bits of the key influence the upper half.
-        self.0 = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        self.0 = (self.0 ^ value).wrapping_mul(MULTIPLIER).rotate_left(32);
     }
 
     fn finish(&self) -> u64 {
@@ -66,17 +82,6 @@ pub(super) enum Flow {
 }
 
 impl Flow {
-    /// Classifies a packet from `source` by its segment; `None` if that is not within the packet.
-    #[inline]
-    pub(super) fn of_ipv4(packet: &[u8], source: Ipv4Addr, segment: &Segment) -> Option<Self> {
-        let ports = packet.get(segment.range.start..segment.range.start + 4)?;
-        let (remote_port, local_port) = (be_u16(ports), be_u16(&ports[2..]));
-        Some(match segment.protocol {
-            PROTOCOL_UDP => Self::Udp(local_port),
-            _ => Self::Tcp(ConnectionKey::new(source.to_bits(), remote_port, local_port)),
-        })
-    }
-
     /// Classifies an IPv6 packet without extension headers by its segment.
     pub(super) fn of_ipv6(packet: &[u8], segment: &Segment) -> Option<Self> {
         let (source, rest) = packet.get(8..)?.split_first_chunk::<16>()?;
@@ -144,20 +149,19 @@ mod tests {
         packet
     }
 
-    fn flow(packet: &[u8]) -> Option<Flow> {
+    fn key(packet: &[u8]) -> Option<ConnectionKey> {
         let header = Ipv4Header::parse(packet)?;
-        Flow::of_ipv4(packet, header.source, &Segment::of_ipv4(&header)?)
+        ConnectionKey::of_ipv4(packet, header.source, &Segment::of_ipv4(&header)?)
     }
 
     #[test]
-    fn flows_are_classified_with_and_without_ip_options() {
+    fn keys_are_found_with_and_without_ip_options() {
         let remote = SocketAddr::from((Ipv4Addr::new(192, 168, 1, 2), 0x1234));
-        let key = ConnectionKey::of(remote, 80).expect("an IPv4 address");
-        assert_eq!(key.remote_address(), Ipv4Addr::new(192, 168, 1, 2));
+        let expected = ConnectionKey::of(remote, 80).expect("an IPv4 address");
+        assert_eq!(expected.remote_address(), Ipv4Addr::new(192, 168, 1, 2));
         for header_words in [5, 6, 15] {
-            assert_eq!(flow(&packet(header_words, 6)), Some(Flow::Tcp(key)));
-            assert_eq!(flow(&packet(header_words, 17)), Some(Flow::Udp(80)));
-            assert_eq!(flow(&packet(header_words, 1)), None);
+            assert_eq!(key(&packet(header_words, 6)), Some(expected));
+            assert_eq!(key(&packet(header_words, 1)), None);
         }
     }
 
@@ -165,8 +169,8 @@ mod tests {
     fn truncated_packets_belong_to_no_socket() {
         let whole = packet(5, 6);
         for length in 0..whole.len() {
-            assert_eq!(flow(&whole[..length]), None, "{length} bytes");
+            assert_eq!(key(&whole[..length]), None, "{length} bytes");
         }
-        assert_eq!(flow(&packet(15, 6)[..60]), None);
+        assert_eq!(key(&packet(15, 6)[..60]), None);
     }
 }

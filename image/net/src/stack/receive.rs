@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::socket_table::Entry;
 use super::tcp::ConnectionError;
 use super::udp::{Delivery, datagram};
-use crate::flow::Flow;
+use crate::flow::ConnectionKey;
 use crate::link::ethernet::ETHERNET_HEADER;
 use crate::link::icmp::{
     self, ECHO_REQUEST, IcmpError, PORT_UNREACHABLE, PROTOCOL_UNREACHABLE, error_length, write_unreachable,
@@ -72,7 +72,8 @@ impl Engine {
         if self.link.is_group(header.destination) {
             return reply.drop_packet(DropReason::NotForUs);
         }
-        let socket = Flow::of_ipv4(packet, header.source, &segment).and_then(|flow| self.sockets.find(flow));
+        let socket = ConnectionKey::of_ipv4(packet, header.source, &segment);
+        let socket = socket.and_then(|key| self.sockets.find_connected(key));
         let Some(socket) = socket.or_else(|| self.receive_unconnected(packet, now)) else { return };
         if !self.prepare_segment(socket, packet, &segment, now) {
             return;

@@ -64,15 +64,21 @@ impl TcpStream {
     ///
     /// # Errors
     /// [`TcpError::Closed`] when the peer has closed its side and all was read, or why the connection has ended.
-    pub async fn read_with<R>(&self, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, TcpError> {
+    pub fn read_with<R>(
+        &self,
+        read: impl FnOnce(&mut [u8]) -> (usize, R),
+    ) -> impl Future<Output = Result<R, TcpError>> {
         let mut read = Some(read);
-        poll_fn(|context| {
+        poll_fn(move |context| {
             let engine = &mut *self.stack.borrow_mut();
             let (connection, socket) = match engine.reader(self.id, context) {
                 Access::Live(connection, socket) => (connection, socket),
                 Access::Done(result) => return result,
             };
             let Some(read) = read.take() else { return Poll::Ready(Err(TcpError::Closed)) };
+            // The peer may be waiting for the window to open.
+            let is_window_low =
+                socket.recv_queue() > socket.recv_capacity() / 4 || socket.state() != State::Established;
             let result = socket.recv(|data| {
                 let (length, result) = read(data);
                 (length, (length, result))
@@ -80,11 +86,11 @@ impl TcpStream {
             let Ok((length, result)) = result else { return Poll::Ready(Err(TcpError::Closed)) };
             connection.read += length as u64;
             connection.idle_since = 0;
-            // The peer may be waiting for the window to open.
-            engine.queue_and_wake(self.id);
+            if is_window_low {
+                engine.queue_and_wake(self.id);
+            }
             Poll::Ready(Ok(result))
         })
-        .await
     }
 
     /// Waits for data and copies it into `buffer`. Returns the number of bytes; 0 when the peer has closed its side.
@@ -95,16 +101,14 @@ impl TcpStream {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let mut copied = 0;
         let copy = |data: &mut [u8]| {
-            copied = data.len().min(buffer.len());
-            buffer[..copied].copy_from_slice(&data[..copied]);
-            (copied, ())
+            let length = data.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&data[..length]);
+            (length, length)
         };
         match self.read_with(copy).await {
-            Ok(()) => Ok(copied),
             Err(TcpError::Closed) => Ok(0),
-            Err(error) => Err(error),
+            result => result,
         }
     }
 
@@ -115,8 +119,11 @@ impl TcpStream {
     ///
     /// # Errors
     /// Why the connection has ended; [`TcpError::Closed`] when [`close`](Self::close) was called.
-    pub async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, TcpError> {
-        self.write_and(write, false).await
+    pub fn write_with<R>(
+        &self,
+        write: impl FnOnce(&mut [u8]) -> (usize, R),
+    ) -> impl Future<Output = Result<R, TcpError>> {
+        self.write_and(write, false)
     }
 
     /// As [`write_with`](Self::write_with), and then [`idle`](Self::idle) if something was written: for a response that is
@@ -124,18 +131,21 @@ impl TcpStream {
     ///
     /// # Errors
     /// As [`write_with`](Self::write_with).
-    pub async fn write_last_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, TcpError> {
-        self.write_and(write, true).await
+    pub fn write_last_with<R>(
+        &self,
+        write: impl FnOnce(&mut [u8]) -> (usize, R),
+    ) -> impl Future<Output = Result<R, TcpError>> {
+        self.write_and(write, true)
     }
 
     #[inline]
-    async fn write_and<R>(
+    fn write_and<R>(
         &self,
         write: impl FnOnce(&mut [u8]) -> (usize, R),
         is_idle_then: bool,
-    ) -> Result<R, TcpError> {
+    ) -> impl Future<Output = Result<R, TcpError>> {
         let mut write = Some(write);
-        poll_fn(|context| {
+        poll_fn(move |context| {
             let engine = &mut *self.stack.borrow_mut();
             // Only the order counts, so that unused numbers do no harm.
             engine.tcp.idle_count += u64::from(is_idle_then);
@@ -157,7 +167,6 @@ impl TcpStream {
             engine.queue_and_wake(self.id);
             Poll::Ready(Ok(result))
         })
-        .await
     }
 
     /// Waits for room and copies as much of `data` as fits into the transmit buffer. Returns the number of bytes.
