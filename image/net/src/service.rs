@@ -109,8 +109,12 @@ async fn close(stream: &TcpStream) {
         stream.idle();
         // What the peer still sends is dropped: left unread, it would close the window, and the peer's FIN would never
         // arrive.
-        if let Ok(Err(_)) = with_timeout(LINGER_TIMEOUT, stream.read_with(|data| (data.len(), ()))).await {
-            return stream.flush().await;
+        let is_closed = with_timeout(LINGER_TIMEOUT, stream.read_with(|data| (data.len(), ())))
+            .await
+            .is_ok_and(|read| read.is_err());
+        // The acknowledgement of the FIN needs no task: the connection closes by itself.
+        if is_closed && (stream.queued_bytes() == 0 || with_timeout(LINGER_TIMEOUT, stream.flush()).await.is_ok()) {
+            return;
         }
         let left = stream.queued_bytes();
         if left < queued {

@@ -1,6 +1,7 @@
 //! TCP against a host that sends what no stack would, and leaves out what each would send.
 
 mod congestion;
+mod orphans;
 mod peer;
 
 use core::cell::{Cell, RefCell};

@@ -25,6 +25,9 @@ impl KeyedHash {
     }
 }
 
+/// The entries for which an empty map keeps its memory.
+const KEPT_ENTRIES: usize = 32;
+
 /// A map with a maximum number of entries. It takes memory as it grows, and takes no entry without.
 #[derive(Debug)]
 pub(super) struct BoundedMap<K, V> {
@@ -103,6 +106,9 @@ impl<K: Copy + Eq + Hash, V> BoundedMap<K, V> {
         self.entries.retain(|key, (_, value)| keep(key, value));
         if self.entries.is_empty() {
             self.order.clear();
+            // After a burst.
+            self.entries.shrink_to(KEPT_ENTRIES);
+            self.order.shrink_to(KEPT_ENTRIES);
         }
     }
 
@@ -133,5 +139,10 @@ mod tests {
         }
         map.retain(|_, _| false);
         assert!(map.is_empty() && map.oldest().is_none());
+
+        let mut map = BoundedMap::new(1000, KeyedHash(1, 2));
+        assert!((0..2000).all(|key| map.insert(key, key)));
+        map.retain(|_, _| false);
+        assert!(map.entries.capacity() <= KEPT_ENTRIES * 2 && map.order.capacity() <= KEPT_ENTRIES * 2);
     }
 }

@@ -9,6 +9,8 @@ use crate::stack::socket_table::NEVER;
 
 /// Ticks after which a closed connection without a stream is forgotten, if the peer does not close its side.
 const FIN_WAIT_TICKS: u32 = 20;
+/// Ticks after which one whose FIN the peer does not acknowledge is forgotten, as on Linux.
+const FIN_TICKS: u32 = 60;
 /// The interval of keep-alive probes that are not answered, and how many are sent.
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 const MAX_PROBES: u8 = 6;
@@ -37,6 +39,8 @@ pub(super) enum Finding {
     Unread,
     /// The stream is gone, and the peer does not close its side.
     Abandoned,
+    /// The stream is gone, and only FINs and their acknowledgements are left to exchange.
+    Closing,
     /// The window was closed with data in flight: smoltcp starts no timer for probes then.
     Stuck,
     /// Segments of this length may not arrive.
@@ -82,8 +86,16 @@ impl Connection {
             };
         }
         self.stalled_ticks += 1;
+        // Again if there was no memory.
+        if self.stalled_ticks % 8 == 1 && self.is_shrinkable(socket) {
+            return Finding::Closing;
+        }
         if state == State::FinWait2 {
             return if self.stalled_ticks >= FIN_WAIT_TICKS { Finding::Abandoned } else { Finding::Nothing };
+        }
+        let is_fin_left = self.is_orphan && socket.send_queue() == 0;
+        if is_fin_left && self.stalled_ticks >= FIN_TICKS {
+            return Finding::Abandoned;
         }
         let limit = if self.window == 0 { self.config.zero_window_timeout } else { self.config.peer_timeout * 2 };
         if u64::from(self.stalled_ticks) >= limit.as_secs() {

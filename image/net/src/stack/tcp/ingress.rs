@@ -16,7 +16,7 @@ use crate::stack::engine::Engine;
 use crate::stack::socket_table::SocketId;
 
 /// The buffers of a socket that only has to close its connection.
-const CLOSING_BYTES: usize = 64;
+pub(super) const CLOSING_BYTES: usize = 64;
 
 /// Returns zeroed memory for a buffer, if there is enough.
 fn buffer(bytes: usize) -> Option<SocketBuffer<'static>> {
@@ -168,8 +168,10 @@ impl Engine {
     pub(super) fn adopt_with(&mut self, id: SocketId, receive: usize, transmit: usize, now: Instant) -> bool {
         let bytes = Connection::live_bytes(receive, transmit);
         if self.sockets.connection(id).is_some_and(|(connection, _)| connection.reservation.resize(bytes).is_err()) {
-            // Idle connections have buffers that they do not use.
-            self.park_oldest(now);
+            // Idle connections have buffers that they do not use, and closed ones are needed least.
+            if !self.end_oldest_orphan() {
+                self.park_oldest(now);
+            }
         }
         let Some((connection, None)) = self.sockets.connection(id) else { return false };
         if connection.error.is_some() || connection.reservation.resize(bytes).is_err() {

@@ -20,6 +20,7 @@ mod icmp;
 mod ingress;
 mod io;
 mod listener;
+mod orphan;
 mod path_mtu;
 mod room;
 mod secret;
@@ -74,6 +75,8 @@ pub(super) struct Tcp {
     listeners: Listeners,
     /// Connections that were closed to make room, the first first; some may have ended since.
     evicted: VecDeque<SocketId>,
+    /// Connections without a stream that close by themselves, the first first; some may have ended since.
+    orphans: VecDeque<SocketId>,
     /// Segments of the wrapper that are to be sent.
     outgoing: VecDeque<Control>,
     /// Memory for a packet that is split.
@@ -101,6 +104,7 @@ impl Tcp {
             path_mtu: PathMtu::new(secret.table),
             listeners: Listeners::default(),
             evicted: VecDeque::new(),
+            orphans: VecDeque::new(),
             outgoing: VecDeque::with_capacity(MAX_OUTGOING),
             scratch: Vec::with_capacity(mtu),
             resets: RateLimit::new(RESETS_PER_SECOND, RESETS_PER_SECOND),

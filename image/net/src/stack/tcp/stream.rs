@@ -276,7 +276,7 @@ impl TcpStream {
 }
 
 /// Returns whether a socket still has to send data, a FIN or a reset, or waits for their acknowledgement.
-fn has_unsent(socket: &Socket<'_>) -> bool {
+pub(super) fn has_unsent(socket: &Socket<'_>) -> bool {
     let state = socket.state();
     let has_data = socket.send_queue() > 0 && state != State::Closed;
     let has_fin = matches!(state, State::FinWait1 | State::Closing | State::LastAck);
@@ -336,38 +336,6 @@ impl Engine {
         }
         socket.register_send_waker(context.waker());
         Access::Done(Poll::Pending)
-    }
-
-    /// Handles that a stream was dropped: the connection closes by itself.
-    pub(super) fn drop_stream(&mut self, id: SocketId) {
-        let now = now();
-        let Some((connection, socket)) = self.sockets.connection(id) else { return };
-        connection.is_orphan = true;
-        let listener = connection.listener.take().filter(|_| connection.is_accepted);
-        let is_open = connection.error.is_none();
-        let state = socket.as_ref().map(|socket| socket.state());
-        let has_unread = socket.as_ref().is_some_and(|socket| socket.recv_queue() > 0);
-        let has_reset = socket.is_some_and(|socket| state == Some(State::Closed) && has_unsent(socket));
-        if let Some(listener) = listener.and_then(|listener| self.tcp.listeners.get(listener)) {
-            listener.open = listener.open.saturating_sub(1);
-            listener.wake();
-        }
-        match state {
-            None if is_open && self.adopt_to_close(id, now) => self.close(id),
-            None if is_open && self.sockets.connection(id).is_some() => {
-                self.send_reset(id);
-                self.finish(id, TcpError::Closed);
-            }
-            // The reset is sent first.
-            Some(State::Closed) if has_reset => {}
-            None | Some(State::Closed | State::TimeWait | State::SynSent | State::SynReceived | State::Listen) => {
-                self.sockets.remove(id);
-            }
-            // The peer must not believe that it was read (RFC 2525, 2.17).
-            Some(_) if has_unread => self.abort(id),
-            Some(_) => self.close(id),
-        }
-        self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
     }
 }
 

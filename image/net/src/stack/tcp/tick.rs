@@ -74,6 +74,7 @@ impl Engine {
                 self.finish(id, TcpError::Closed);
             }
             Finding::Abandoned => self.finish(id, TcpError::Closed),
+            Finding::Closing => self.shrink(id, now),
             Finding::Stuck => self.retransmit_soon(id, now),
             Finding::BlackHole(bytes) => {
                 if let Some((connection, _)) = self.sockets.connection(id) {

@@ -89,7 +89,7 @@ impl Engine {
             return None;
         }
         // Half of the budget is for buffers, so that those that are open can be served.
-        if self.sockets.len() * RECORD_BYTES > self.tcp.budget.usage().limit_bytes / 2 {
+        if self.sockets.len() * RECORD_BYTES > self.tcp.budget.usage().limit_bytes / 2 && !self.end_oldest_orphan() {
             return None;
         }
         let reservation = self.tcp.budget.reserve(RECORD_BYTES).ok()?;
