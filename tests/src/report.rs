@@ -65,7 +65,7 @@ pub struct Offers {
 pub struct RouteReport {
     /// Global system interrupt (GSI) of the line.
     pub gsi: u32,
-    /// Where the route was read: `chipset` or `firmware`.
+    /// Where the route was read: `chipset`, `acpi` or `firmware`.
     pub source: String,
 }
 

@@ -74,26 +74,31 @@ pub enum RouteSource {
     InterruptLine,
     /// The chipset's routing registers.
     Chipset,
+    /// The `_PRT` of the root bridge, in ACPI tables.
+    Acpi,
     /// The table of a fake machine.
     Fake,
 }
 
-/// Writes one word: `firmware`, `chipset` or `fake`.
+/// Writes one word: `firmware`, `chipset`, `acpi` or `fake`.
 impl fmt::Display for RouteSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::InterruptLine => "firmware",
             Self::Chipset => "chipset",
+            Self::Acpi => "acpi",
             Self::Fake => "fake",
         })
     }
 }
 
-/// The route of a wire by the chipset's registers.
+/// The route of a wire by the chipset's registers, or by ACPI tables where the chipset is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChipsetAnswer {
     /// The wire ends at this line.
     Line(Gsi),
+    /// The wire ends at this line by the `_PRT` of its root bridge.
+    Acpi(Gsi),
     /// The wire ends at this input of the 8259 pair; the MADT maps it to a line.
     Isa(u8),
     /// There is no routing code for the chipset of this host bridge.
@@ -126,6 +131,7 @@ impl fmt::Display for ChipsetAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(gsi) => write!(f, "the chipset leads to GSI {gsi}"),
+            Self::Acpi(gsi) => write!(f, "ACPI's _PRT leads to GSI {gsi}"),
             Self::Isa(input) => write!(f, "the chipset leads to ISA interrupt {input}"),
             Self::Unknown { vendor, device } => {
                 write!(f, "no chipset of a host bridge {vendor:04x}:{device:04x} is known")
@@ -180,7 +186,7 @@ pub enum RouteError {
     NotRouted {
         /// The wire.
         wire: Wire,
-        /// The route by the chipset's registers.
+        /// The route by the chipset's registers or by ACPI tables.
         chipset: ChipsetAnswer,
         /// The function's Interrupt Line register; 0 and 255 mean none.
         interrupt_line: u8,

@@ -17,8 +17,11 @@ use super::madt::Madt;
 use super::physical::PhysicalMemory;
 use switchboard::platform::EcamRegion;
 
-/// The largest table that is read, in bytes.
+/// The largest table that is read, in bytes; of those with code, which describe the whole board, another.
 const TABLE_LIMIT_BYTES: u32 = 64 << 10;
+const AML_LIMIT_BYTES: u32 = 1 << 20;
+/// Tables with code, at most.
+const MAX_AML_TABLES: usize = 64;
 /// The area in which a BIOS keeps the root pointer, at a multiple of 16 (ACPI 6.5, 5.2.5.1).
 const BIOS_AREA: core::ops::Range<u64> = 0xe0000..0x100000;
 /// Bytes of an MCFG before its first allocation structure, and of such a structure (PCI firmware 3.2, 4.1.2).
@@ -57,6 +60,8 @@ pub(super) struct Tables {
     pub(super) pm_timer: Option<u16>,
     /// The register of the real-time clock that has the century.
     pub(super) century_register: Option<u8>,
+    /// The physical addresses of the tables with code: of the DSDT, and then of SSDTs.
+    pub(super) aml: Vec<u64>,
 }
 
 /// Reads the tables, from the loader's root pointer or, when it is missing or invalid, from the BIOS area.
@@ -87,8 +92,14 @@ pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) ->
                 tables.century_register = fadt.get(FADT_CENTURY).copied().filter(|register| *register != 0);
                 dsdt = dsdt_address(&fadt);
             }
+            Signature::SSDT if tables.aml.len() < MAX_AML_TABLES => tables.aml.push(address),
             _ => {}
         }
+    }
+    // Without a DSDT, there is nothing that an SSDT could add to.
+    match dsdt {
+        Some(at) => tables.aml.insert(0, at),
+        None => tables.aml.clear(),
     }
     if let Some(at) = dsdt.filter(|_| tables.ecam.is_empty()) {
         let bytes = read_header(at, memory).and_then(|header| table(at, header, Signature::DSDT, memory));
@@ -98,6 +109,13 @@ pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) ->
         log::warn!("no MADT with an I/O APIC: lines have no route");
     }
     tables
+}
+
+/// Copies a table with code: a DSDT or an SSDT.
+pub(super) fn aml_table(address: u64, memory: &dyn PhysicalMemory) -> Option<Vec<u8>> {
+    let header = read_header(address, memory)?;
+    let signature = if header.signature == Signature::DSDT { Signature::DSDT } else { Signature::SSDT };
+    table_within(AML_LIMIT_BYTES, address, header, signature, memory)
 }
 
 /// Searches the BIOS area for a root pointer with a valid table.
@@ -141,8 +159,18 @@ fn read_header(address: u64, memory: &dyn PhysicalMemory) -> Option<SdtHeader> {
 
 /// Copies a whole table whose header was read before. Returns `None` when signature, length or checksum is wrong.
 fn table(address: u64, header: SdtHeader, signature: Signature, memory: &dyn PhysicalMemory) -> Option<Vec<u8>> {
+    table_within(TABLE_LIMIT_BYTES, address, header, signature, memory)
+}
+
+fn table_within(
+    limit_bytes: u32,
+    address: u64,
+    header: SdtHeader,
+    signature: Signature,
+    memory: &dyn PhysicalMemory,
+) -> Option<Vec<u8>> {
     let length = header.length;
-    if !(size_of::<SdtHeader>() as u64..=u64::from(TABLE_LIMIT_BYTES)).contains(&u64::from(length)) {
+    if !(size_of::<SdtHeader>() as u64..=u64::from(limit_bytes)).contains(&u64::from(length)) {
         log::warn!("ACPI {signature} at {address:#x}: {length} bytes long");
         return None;
     }

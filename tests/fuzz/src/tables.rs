@@ -1,6 +1,7 @@
 //! Firmware tables: the MCFG, the MADT and the DSDT alone, and all of them from the root pointer.
 
 use switchboard::platform::EcamRegion;
+use switchboard_aml::{Function, Hardware, PciRouting, pci_routing};
 use switchboard_x86_64::firmware_tables::{self, FirmwareTables, PhysicalMemory};
 
 /// The physical address of the bytes: the area in which a BIOS keeps the root pointer.
@@ -12,7 +13,10 @@ pub(crate) fn run(data: &[u8]) {
     match kind % 4 {
         0 => check_ecam(&firmware_tables::mcfg(table)),
         1 => check_lines(&firmware_tables::madt(table)),
-        2 => check_ecam(firmware_tables::dsdt(table).as_slice()),
+        2 => {
+            check_ecam(firmware_tables::dsdt(table).as_slice());
+            check_routes(&pci_routing(&[table], &Zeros));
+        }
         _ => {
             let found = firmware_tables::find(None, &Firmware { bytes: table });
             check_ecam(&found.ecam);
@@ -27,6 +31,25 @@ fn check_ecam(regions: &[EcamRegion]) {
     for region in regions {
         assert!(region.base.is_multiple_of(1 << 20) && region.base != 0, "{region:x?}");
         assert!(region.first_bus <= region.last_bus, "{region:x?}");
+    }
+}
+
+/// Asserts that routes are of devices and pins that there are.
+fn check_routes(routing: &PciRouting) {
+    assert!(routing.routes.iter().all(|route| route.device < 32 && route.pin < 4), "{routing:?}");
+}
+
+/// Fields that are zero.
+#[derive(Debug)]
+struct Zeros;
+
+impl Hardware for Zeros {
+    fn read_memory(&self, _: u64, _: u8) -> Option<u64> {
+        Some(0)
+    }
+
+    fn read_config(&self, _: Function, _: u16, _: u8) -> Option<u64> {
+        Some(0)
     }
 }
 

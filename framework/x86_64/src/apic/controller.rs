@@ -68,10 +68,11 @@ impl InterruptController for Controller {
 
 /// Chooses the route of a wire. The chipset takes precedence: its registers determine the input that the wire reaches.
 /// Interrupt Line is written by firmware for the 8259 pair, and 0 where firmware wrote nothing. It is used where the
-/// chipset is unknown.
+/// chipset is unknown, and ACPI tables have no route either.
 fn choose(chipset: ChipsetAnswer, interrupt_line: u8, madt: &Madt) -> Option<Route> {
     let (gsi, source) = match chipset {
         ChipsetAnswer::Line(gsi) => (Some(gsi), RouteSource::Chipset),
+        ChipsetAnswer::Acpi(gsi) => (Some(gsi), RouteSource::Acpi),
         ChipsetAnswer::Isa(input) => (madt.gsi_of(input), RouteSource::Chipset),
         ChipsetAnswer::Unknown { .. } | ChipsetAnswer::UnknownWiring { .. } => {
             (madt.gsi_of(interrupt_line), RouteSource::InterruptLine)
@@ -101,6 +102,7 @@ mod tests {
     #[test]
     fn a_known_chipset_takes_precedence() {
         assert_eq!(chosen(ChipsetAnswer::Line(Gsi(21)), 10), Some((21, RouteSource::Chipset)));
+        assert_eq!(chosen(ChipsetAnswer::Acpi(Gsi(19)), 10), Some((19, RouteSource::Acpi)));
         assert_eq!(chosen(ChipsetAnswer::Isa(11), 10), Some((30, RouteSource::Chipset)));
         assert_eq!(chosen(ChipsetAnswer::Disconnected { register: 0x60, value: 0x80 }, 10), None);
         assert_eq!(chosen(ChipsetAnswer::Ambiguous { expanders: 2 }, 10), None);

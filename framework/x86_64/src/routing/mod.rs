@@ -4,9 +4,10 @@
 //! boards: it is known for QEMU's boards only, which have a subsystem id of their own. The registers of a chipset hold
 //! on any board.
 //!
-//! `_PRT` describes every board, but is AML, and its interpreter needs nightly features. Unknown boards use firmware's
-//! Interrupt Line registers.
+//! For other boards, the `_PRT` of ACPI tables is evaluated. Where it has no route either, firmware's Interrupt Line
+//! registers are used.
 
+mod acpi;
 mod board;
 mod expander;
 mod gpex;
@@ -14,11 +15,13 @@ mod ich9;
 mod piix;
 mod rcba;
 
+use acpi::AcpiRoutes;
 pub(super) use board::is_qemu;
 use expander::Expanders;
 use ich9::Ich9;
 use piix::Piix;
 
+use super::physical::PhysicalMemory;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::interrupt::{ChipsetAnswer, Wire};
 
@@ -27,6 +30,8 @@ use switchboard::interrupt::{ChipsetAnswer, Wire};
 pub(super) struct Chipset {
     family: Family,
     host_bridge: u32,
+    /// By ACPI tables, for a board that is unknown.
+    acpi: AcpiRoutes,
     expanders: Expanders,
 }
 
@@ -39,8 +44,8 @@ enum Family {
 }
 
 impl Chipset {
-    /// Detects the chipset by the functions of bus 0.
-    pub(super) fn find(config: &dyn ConfigAccess) -> Self {
+    /// Detects the chipset by the functions of bus 0. `tables` are the physical addresses of DSDT and SSDTs.
+    pub(super) fn find(config: &'static dyn ConfigAccess, tables: &[u64], memory: &'static dyn PhysicalMemory) -> Self {
         let first = Address::new(0, 0, 0, 0);
         let host_bridge = config.read(first, 0, Width::Dword);
         let is_qemu = is_qemu(config);
@@ -53,12 +58,14 @@ impl Chipset {
             gpex::HOST_BRIDGE => Family::Gpex,
             _ => Family::Unknown,
         };
-        Self { family, host_bridge, expanders: Expanders::find(config) }
+        let is_unknown = matches!(family, Family::Unknown) || matches!(family, Family::Ich9(_)) && !is_qemu;
+        let acpi = if is_unknown { AcpiRoutes::evaluate(tables, config, memory) } else { AcpiRoutes::default() };
+        Self { family, host_bridge, acpi, expanders: Expanders::find(config) }
     }
 
     /// Returns the line of a wire. `inputs` is the number of inputs of all I/O APICs.
     pub(super) fn answer(&self, config: &dyn ConfigAccess, wire: Wire, inputs: usize) -> ChipsetAnswer {
-        match &self.family {
+        let answer = match &self.family {
             Family::Ich9(ich9) => ich9.answer(wire, &self.expanders),
             Family::Piix(piix) => piix.answer(config, wire, &self.expanders),
             Family::Gpex => gpex::answer(wire, inputs),
@@ -66,6 +73,12 @@ impl Chipset {
                 let [v0, v1, d0, d1] = self.host_bridge.to_le_bytes();
                 ChipsetAnswer::Unknown { vendor: u16::from_le_bytes([v0, v1]), device: u16::from_le_bytes([d0, d1]) }
             }
+        };
+        match answer {
+            ChipsetAnswer::Unknown { .. } | ChipsetAnswer::UnknownWiring { .. } => {
+                self.acpi.gsi(wire).map_or(answer, ChipsetAnswer::Acpi)
+            }
+            answer => answer,
         }
     }
 }
