@@ -228,6 +228,10 @@ impl<T: Transport> Transport for TlsTransport<T> {
         self.transport.expect_to_send(bytes);
     }
 
+    fn expect_to_receive(&self, bytes: u64) {
+        self.transport.expect_to_receive(bytes);
+    }
+
     fn queued_bytes(&self) -> usize {
         self.transport.queued_bytes() + self.state.borrow().session.buffers.unsent().len()
     }

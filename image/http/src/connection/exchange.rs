@@ -9,7 +9,7 @@ use super::state::Connection;
 use super::transport::{Transport, write_all};
 use super::upgraded::UpgradedStream;
 use crate::body::{Body, BodyShared, BodySource, BodyWriter, WriterFraming};
-use crate::request::Framing;
+use crate::request::{BodyLength, Framing};
 use crate::response::{Response, StatusCode};
 use crate::site::Answer;
 
@@ -51,6 +51,9 @@ impl Exchange {
     ) -> Result<Next, Disconnected> {
         let Self { mut framing, answer, body } = self;
         connection.begin_handling();
+        if let BodyLength::Known(bytes) = framing.body {
+            connection.transport.expect_to_receive(bytes);
+        }
         let response = match answer {
             Answer::Now(response) => response,
             Answer::Later(mut handler) => {

@@ -7,9 +7,11 @@ use core::task::{Context, Poll};
 
 use switchboard_net::{Disconnected, TcpStream};
 
-/// Responses from this length on are sent through a larger buffer.
+/// Bodies from this length on have larger buffers.
 const LONG_BYTES: u64 = 32 * 1024;
-/// The size of that buffer: a window of 64 KiB, and as much that is ready to be sent.
+/// The receive buffer of requests with such a body.
+const LONG_RECEIVE_BYTES: usize = 64 * 1024;
+/// The transmit buffer of such a response: a window of 64 KiB, and as much that is ready to be sent.
 const LONG_TRANSMIT_BYTES: usize = 128 * 1024;
 
 /// A byte stream that carries requests and responses: TCP, or TLS above it.
@@ -77,6 +79,9 @@ pub trait Transport {
     /// Enlarges the buffers for a response of so many bytes, if that is of use and there is memory.
     fn expect_to_send(&self, _bytes: u64) {}
 
+    /// Enlarges the buffers for a request with a body of so many bytes, and a response that may be as long.
+    fn expect_to_receive(&self, _bytes: u64) {}
+
     /// Sends what the transport itself still holds when the last response was written, such as the end of TLS. The
     /// connection is closed then.
     #[expect(async_fn_in_trait, reason = "tasks stay on their CPU, so the futures need not be `Send`")]
@@ -102,7 +107,13 @@ impl Transport for Rc<TcpStream> {
 
     fn expect_to_send(&self, bytes: u64) {
         if bytes >= LONG_BYTES {
-            self.enlarge_transmit_buffer(LONG_TRANSMIT_BYTES);
+            self.enlarge_buffers(0, LONG_TRANSMIT_BYTES);
+        }
+    }
+
+    fn expect_to_receive(&self, bytes: u64) {
+        if bytes >= LONG_BYTES {
+            self.enlarge_buffers(LONG_RECEIVE_BYTES, LONG_RECEIVE_BYTES);
         }
     }
 

@@ -187,6 +187,13 @@ impl SocketTable {
         }
     }
 
+    /// Takes the socket of a connection, in its set, which is parked then.
+    pub(super) fn take_socket(&mut self, id: SocketId) -> Option<(SocketSet<'static>, SocketHandle)> {
+        let entry = self.entry(id)?;
+        let handle = entry.handle.take()?;
+        Some((core::mem::replace(&mut entry.set, SocketSet::new(Vec::new())), handle))
+    }
+
     /// Drops the socket of a connection.
     pub(super) fn set_parked(&mut self, id: SocketId) {
         if let Some(entry) = self.entry(id) {

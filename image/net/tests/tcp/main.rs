@@ -1,5 +1,6 @@
 //! TCP against a host that sends what no stack would, and leaves out what each would send.
 
+mod buffers;
 mod congestion;
 mod orphans;
 mod peer;
@@ -47,6 +48,20 @@ fn opened() -> (Lan, Conn, Rc<TcpStream>) {
     conn.run(&mut lan, 10);
     let stream: Option<Rc<TcpStream>> = accepted.borrow().clone();
     (lan, conn, stream.expect("a connection"))
+}
+
+/// Has a stream send back what arrives.
+fn echo_all(lan: &Lan, stream: &Rc<TcpStream>) {
+    let stream = stream.clone();
+    lan.network.group().add(async move {
+        let mut buffer = [0; 1000];
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            let mut rest = &buffer[..length];
+            while let Ok(written @ 1..) = stream.write(rest).await {
+                rest = &rest[written..];
+            }
+        }
+    });
 }
 
 fn echo(lan: &mut Lan, conn: &mut Conn, data: &[u8]) {

@@ -13,6 +13,9 @@ use super::wire::{ACK, Control, Endpoints, MAX_CONTROL_BYTES, SYN, SynOptions};
 /// Bytes of the longest packet that is captured: a SYN of smoltcp, with all its options.
 const CAPTURE_BYTES: usize = 128;
 
+/// The data of a made-up segment.
+const DATA_BYTES: usize = 512;
+
 /// A connection as the wire knows it, with nothing in flight.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Template {
@@ -59,6 +62,26 @@ pub(super) fn inject(control: &Control, interface: &mut Interface, set: &mut Soc
     control.write_as_received(packet);
     let mut device = PacketDevice { incoming: Some(packet), ..PacketDevice::default() };
     interface.poll_ingress_single(now, &mut device, set);
+}
+
+/// Has a socket receive data in made-up segments, which begin as `control` does.
+pub(super) fn inject_data(
+    control: &Control,
+    data: &[u8],
+    interface: &mut Interface,
+    set: &mut SocketSet<'static>,
+    now: Instant,
+) {
+    let mut packet = [0; MAX_CONTROL_BYTES + DATA_BYTES];
+    let (mut control, headers) = (*control, control.packet_bytes());
+    for part in data.chunks(DATA_BYTES) {
+        let packet = &mut packet[..headers + part.len()];
+        packet[headers..].copy_from_slice(part);
+        control.write_as_received(packet);
+        let mut device = PacketDevice { incoming: Some(packet), ..PacketDevice::default() };
+        interface.poll_ingress_single(now, &mut device, set);
+        control.sequence = control.sequence.wrapping_add((part.len() as u64 & 0xffff) as u32);
+    }
 }
 
 /// Returns the packet that a socket sends now.

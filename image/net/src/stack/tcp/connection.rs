@@ -74,6 +74,8 @@ pub(in crate::stack) struct Connection {
     /// Whether a stream has it: then it counts as one of its listener's.
     pub(super) is_accepted: bool,
     pub(super) config: Rc<TcpConfig>,
+    /// The size of the receive buffer, which may have been enlarged: a window that was offered is not taken back.
+    pub(super) receive_bytes: usize,
     pub(super) reservation: Reservation,
 }
 
@@ -107,6 +109,7 @@ impl Connection {
             writer: None,
             listener: None,
             is_accepted: false,
+            receive_bytes: config.receive_bytes,
             config,
             reservation,
         }
@@ -135,7 +138,7 @@ impl Connection {
 
     /// Returns the acknowledgement that answers what is not acceptable (RFC 5961).
     pub(super) fn challenge(&self, socket: Option<&Socket<'_>>) -> Control {
-        let free = socket.map_or(self.config.receive_bytes, |socket| socket.recv_capacity() - socket.recv_queue());
+        let free = socket.map_or(self.receive_bytes, |socket| socket.recv_capacity() - socket.recv_queue());
         let window = u16::try_from(free >> self.own_scale()).unwrap_or(u16::MAX);
         Control {
             endpoints: self.endpoints,

@@ -52,10 +52,7 @@ pub(super) enum Finding {
 impl Connection {
     /// Returns whether nothing is queued in either direction.
     pub(super) fn is_idle(&self, socket: &Socket<'_>) -> bool {
-        socket.state() == State::Established
-            && socket.send_queue() == 0
-            && socket.recv_queue() == 0
-            && self.unacknowledged(socket) == self.sent_end
+        socket.recv_queue() == 0 && self.has_sent_all(socket)
     }
 
     /// Looks at a connection with a socket.

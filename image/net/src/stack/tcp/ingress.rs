@@ -155,8 +155,11 @@ impl Engine {
     /// Gives a parked connection a socket. Returns whether there was memory for it.
     pub(in crate::stack) fn adopt(&mut self, id: SocketId, now: Instant) -> bool {
         let Some((connection, None)) = self.sockets.connection(id) else { return true };
-        let config = connection.config.clone();
-        self.adopt_with(id, config.receive_bytes, config.transmit_bytes, now)
+        let (receive_bytes, config) = (connection.receive_bytes, connection.config.clone());
+        let is_adopted = self.adopt_with(id, receive_bytes, config.transmit_bytes, now);
+        is_adopted
+            || receive_bytes > config.receive_bytes
+                && self.adopt_with(id, config.receive_bytes, config.transmit_bytes, now)
     }
 
     /// Gives a parked connection a socket that is only to close it.

@@ -189,7 +189,7 @@ impl Control {
         );
     }
 
-    /// Writes the packet as one that the remote side sends.
+    /// Writes the packet as one that the remote side sends. What the packet has behind the headers is its data.
     pub(super) fn write_as_received(&self, packet: &mut [u8]) {
         self.write_from_to(
             packet,
@@ -200,9 +200,10 @@ impl Control {
     }
 
     fn write_from_to(&self, packet: &mut [u8], source: IpAddr, destination: IpAddr, ports: [u16; 2]) {
-        packet.fill(0);
+        let headers = self.packet_bytes();
+        packet[..headers].fill(0);
         let segment_bytes = TCP_HEADER + self.option_bytes();
-        let length = u16::try_from(segment_bytes).unwrap_or_default();
+        let length = u16::try_from(segment_bytes + packet.len() - headers).unwrap_or_default();
         let pseudo = Sum::default().add_u16(PROTOCOL_TCP.into()).add_u16(length);
         let (sum, segment) = match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
