@@ -8,6 +8,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
 
+use embassy_time::{Duration, with_timeout};
 use switchboard::config::Address;
 use switchboard_runtime::command_line::AddressSource;
 use switchboard_runtime::mark::mark;
@@ -19,6 +20,9 @@ use crate::marks::READY;
 use crate::rate_limit::RateLimit;
 use crate::stack;
 use crate::traffic::Traffic;
+
+/// How long [`InterfaceState::configured`] waits for an IPv4 address after an IPv6 address.
+pub const IPV4_WAIT: Duration = Duration::from_secs(5);
 
 /// The state of an interface, shared by its stack and those who show it.
 ///
@@ -110,11 +114,13 @@ impl InterfaceState {
         self.config.borrow().whole().clone()
     }
 
-    /// Waits until the interface can reach peers: it has an IPv4 address, also a link-local one (RFC 3927), or an IPv6
-    /// address beyond the link-local one, which it always has. Returns the configuration.
+    /// Waits until the interface is configured, and returns the configuration: when it has an IPv4 address, also a
+    /// link-local one (RFC 3927), or an IPv6 address beyond the link-local one, which it always has.
     ///
-    /// An interface whose DHCP server does not answer has a link-local address after about twelve seconds, and reaches
-    /// the hosts of its link. [`routable`](Self::routable) waits for more.
+    /// With such an IPv6 address alone it waits [`IPV4_WAIT`] longer for an IPv4 address, unless IPv4 is off: an
+    /// advertisement of a router often comes before the lease, and many peers have IPv4 alone. An interface whose DHCP
+    /// server does not answer has a link-local address after about twelve seconds, and reaches the hosts of its link.
+    /// [`routable`](Self::routable) waits for more.
     ///
     /// ```
     /// use switchboard_net_testing::TestNetwork;
@@ -126,11 +132,16 @@ impl InterfaceState {
     /// assert_eq!(config.addresses[0].to_string(), "10.0.0.1/24");
     /// ```
     pub async fn configured(&self) -> Rc<InterfaceConfig> {
-        self.config_when(InterfaceConfig::is_configured).await
+        let config = self.config_when(InterfaceConfig::is_reachable).await;
+        if self.source == AddressSource::Off || config.ipv4_address().is_some() {
+            return config;
+        }
+        let ipv4 = self.config_when(|config| config.ipv4_address().is_some());
+        with_timeout(IPV4_WAIT, ipv4).await.unwrap_or_else(|_| self.config())
     }
 
     /// Waits until the interface has an address that is valid beyond its link, of either protocol: one that is not
-    /// link-local. Returns the configuration.
+    /// link-local. Returns the configuration. It does not wait for the other protocol.
     ///
     /// ```
     /// use switchboard_net_testing::TestNetwork;
@@ -210,7 +221,7 @@ impl InterfaceState {
     pub(crate) fn set_config(&self, source: ConfigSource, part: InterfaceConfig) -> bool {
         let Some(old) = self.config.borrow_mut().set(source, part) else { return false };
         let new = self.config();
-        if new.is_configured() && !old.is_configured() {
+        if new.is_reachable() && !old.is_reachable() {
             mark::<READY>();
         }
         if self.log_limit.borrow_mut().take(stack::now()) {

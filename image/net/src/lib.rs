@@ -77,7 +77,7 @@ pub use config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
 pub use dns::{ResolveError, Resolver};
 pub use embassy_net_driver::Capabilities;
 pub use interface::{Interface, Services};
-pub use interface_state::InterfaceState;
+pub use interface_state::{IPV4_WAIT, InterfaceState};
 pub use ipv6::Ipv6Settings;
 pub use link::icmp::{IcmpError, IcmpErrorKind};
 pub use link::{DropReason, Drops};

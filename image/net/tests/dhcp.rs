@@ -1,6 +1,6 @@
 //! DHCP through a whole stack: the frames on the wire, and what the interface makes of the answers.
 
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::future::poll_fn;
 use core::net::Ipv4Addr;
 use core::pin::pin;
@@ -13,7 +13,7 @@ use smoltcp::wire::{
     UdpPacket, UdpRepr,
 };
 use switchboard::config::Address;
-use switchboard_net::{AddressSource, InterfaceState, Mac, Stack};
+use switchboard_net::{AddressSource, InterfaceConfig, InterfaceState, Ipv6Settings, Mac, Stack};
 use switchboard_net_testing::{TestCard, TestNetwork};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -40,10 +40,14 @@ struct Request {
 
 impl Host {
     fn new() -> Self {
+        Self::create(AddressSource::Dhcp, Ipv6Settings::default())
+    }
+
+    fn create(source: AddressSource, ipv6: Ipv6Settings) -> Self {
         let clock = TestNetwork::new();
         let (card, peer) = TestCard::pair();
         let link = card.link();
-        let state = InterfaceState::new(Address::new(0, 0, 2, 0), "test", Mac(MAC), AddressSource::Dhcp, 0);
+        let state = InterfaceState::new(Address::new(0, 0, 2, 0), "test", Mac(MAC), source, 0).with_ipv6(ipv6);
         let (stack, runner) = Stack::new(Box::new(card), Rc::new(state), 1);
         clock.group().add(async move {
             let mut runner = pin!(runner);
@@ -221,7 +225,7 @@ fn without_a_server_a_link_local_address_is_used_until_one_answers() {
     assert_eq!(addresses.len(), 1);
     assert!(addresses[0].starts_with("169.254.") && addresses[0].ends_with("/16"), "{addresses:?}");
     let config = host.stack.state().config();
-    assert!(config.is_configured() && !config.is_routable());
+    assert!(config.is_reachable() && !config.is_routable());
     // Discovery goes on, and the lease replaces the address.
     for answer in [DhcpMessageType::Offer, DhcpMessageType::Ack] {
         let request = host.next_request(80_000).expect("a message");
@@ -236,4 +240,65 @@ fn without_a_server_a_link_local_address_is_used_until_one_answers() {
         let _ = host.next_request(1000);
     }
     assert_eq!(host.addresses(), addresses);
+}
+
+/// Waits for the configuration in a task; the cell has it afterwards.
+fn configured(host: &Host) -> Rc<OnceCell<Rc<InterfaceConfig>>> {
+    let found = Rc::new(OnceCell::new());
+    let (place, stack) = (found.clone(), host.stack.clone());
+    host.clock.group().add(async move {
+        drop(place.set(stack.state().configured().await));
+    });
+    found
+}
+
+#[test]
+fn an_interface_with_an_ipv6_address_is_configured_when_the_lease_has_come() {
+    let mut host = Host::create(AddressSource::Dhcp, ipv6_address());
+    let found = configured(&host);
+    let request = host.next_request(2000).expect("a discovery");
+    assert_eq!(host.next_request(1000), None);
+    assert!(host.stack.state().config().is_routable() && found.get().is_none(), "the lease is to be waited for");
+    host.answer(&request, DhcpMessageType::Offer, 600);
+    let request = host.next_request(2000).expect("a request");
+    host.answer(&request, DhcpMessageType::Ack, 600);
+    assert_eq!(host.next_request(5), None);
+    let config = found.get().expect("the lease has come");
+    assert_eq!(config.ipv4_address().map(|address| address.to_string()).as_deref(), Some("192.168.5.77/24"));
+}
+
+#[test]
+fn an_interface_with_an_ipv6_address_alone_is_configured_after_a_limited_wait() {
+    let mut host = Host::create(AddressSource::Dhcp, ipv6_address());
+    let found = configured(&host);
+    for _ in 0..4900 {
+        host.clock.step();
+    }
+    assert!(found.get().is_none());
+    for _ in 0..200 {
+        host.clock.step();
+    }
+    let config = found.get().expect("IPV4_WAIT is over");
+    assert!(config.ipv4_address().is_none() && config.is_routable());
+
+    let mut host = Host::create(AddressSource::Off, ipv6_address());
+    let found = configured(&host);
+    for _ in 0..20 {
+        host.clock.step();
+    }
+    assert!(found.get().is_some(), "there is no IPv4 to wait for");
+}
+
+#[test]
+fn an_interface_with_its_own_ipv6_address_alone_is_not_configured() {
+    let mut host = Host::create(AddressSource::Off, Ipv6Settings::default());
+    let found = configured(&host);
+    for _ in 0..20_000 {
+        host.clock.step();
+    }
+    assert!(!host.stack.state().config().addresses.is_empty() && found.get().is_none());
+}
+
+fn ipv6_address() -> Ipv6Settings {
+    Ipv6Settings::default().with_address("fd00::1".parse().expect("an address"), 64)
 }

@@ -222,9 +222,10 @@ impl InterfaceConfig {
         self.addresses.iter().any(|address| !address.is_link_local())
     }
 
-    /// Returns whether peers can be reached: there is an IPv4 address, or an IPv6 address beyond the link-local one.
+    /// Returns whether peers reach this host: it has an IPv4 address, also a link-local one, or an IPv6 address beyond the
+    /// link-local one.
     #[must_use]
-    pub fn is_configured(&self) -> bool {
+    pub fn is_reachable(&self) -> bool {
         self.addresses.iter().any(|address| address.address.is_ipv4() || !address.is_link_local())
     }
 }

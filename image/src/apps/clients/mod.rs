@@ -13,13 +13,8 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::net::SocketAddr;
 
-use embassy_time::{Duration, Timer, with_timeout};
 use switchboard_net::{Network, ResolveError, Resolver, Stack, TcpConfig, TcpError, TcpStream};
 use switchboard_runtime::system::System;
-
-/// How long to wait for an IPv4 address, after another one.
-const IPV4_TIMEOUT: Duration = Duration::from_secs(5);
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -45,14 +40,6 @@ async fn first_stack(system: &mut System) -> Result<(Rc<Network>, Stack), Failur
     network.start(system, Rc::new(move |_group, stack| drop(place.set(stack.clone())))).await;
     let stack = first.get().ok_or(Failure::NoCard)?.clone();
     stack.state().configured().await;
-    // An IPv6 address may be there first, where servers are reached by IPv4 alone.
-    let has_ipv4 = || stack.state().config().addresses.iter().any(|own| own.address.is_ipv4());
-    let ipv4 = async {
-        while !has_ipv4() {
-            Timer::after(POLL_INTERVAL).await;
-        }
-    };
-    with_timeout(IPV4_TIMEOUT, ipv4).await.ok();
     Ok((network, stack))
 }
 
