@@ -3,6 +3,7 @@
 mod definitions;
 mod expressions;
 mod fields;
+mod operators;
 mod packages;
 mod statements;
 mod targets;
