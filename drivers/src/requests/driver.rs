@@ -63,8 +63,10 @@ pub(crate) fn poll_request<D: RequestDriver>(
         request.ticket.number = pending.suspend();
         return Poll::Pending;
     };
-    let (mut held, report) = done.map_err(|error| driver.quarantine(error, sector))?;
-    Poll::Ready(driver.finish(held.request(), report, request))
+    let (mut finished, report) = done.map_err(|error| driver.quarantine(error, sector))?;
+    let result = driver.finish(&mut finished, report, request);
+    driver.requests().put_back(finished);
+    Poll::Ready(result)
 }
 
 /// Takes an idle request and prepares it. It is submitted when it is first polled.
@@ -75,9 +77,9 @@ fn begin<'a, D: RequestDriver>(
     context: &mut Context<'_>,
 ) -> Poll<Result<Pending<'a, D::Queue>, BlockError>> {
     let (requests, collector) = (driver.requests(), driver.collector());
-    let idle = if request.ticket.waker.is_none() { requests.take_idle(collector) } else { None };
-    let mut held = match idle {
-        Some(held) => held,
+    let idle = if request.ticket.waker.is_none() { requests.take_idle() } else { None };
+    let mut prepared = match idle {
+        Some(idle) => idle,
         None => {
             let mut waiter = IdleWaiter::resume(requests, collector, request.ticket.waker.take());
             let Poll::Ready(idle) = poll(driver, || waiter.poll(context)) else {
@@ -87,8 +89,11 @@ fn begin<'a, D: RequestDriver>(
             idle.map_err(|error| driver.quarantine(error, request.sector))?
         }
     };
-    driver.prepare(held.request(), request)?;
-    Poll::Ready(Ok(held.submit()))
+    if let Err(error) = driver.prepare(&mut prepared, request) {
+        requests.put_back(prepared);
+        return Poll::Ready(Err(error));
+    }
+    Poll::Ready(Ok(Pending::new(requests, collector, prepared)))
 }
 
 /// Polls a request. While it is pending, handles changes that the device has reported, one of which may be that it finishes no

@@ -1,4 +1,4 @@
-//! The handles of tasks on requests: one that is held, one that is in flight, and the wait for an idle one.
+//! The handles of tasks on requests: one that is in flight, and the wait for an idle one.
 
 use alloc::boxed::Box;
 use core::mem;
@@ -8,38 +8,6 @@ use atomic_waker::AtomicWaker;
 
 use super::queue::{Indexed, RequestQueue};
 use super::{RequestState, Requests};
-
-/// A request that a task holds. Dropping this makes it idle.
-pub(crate) struct HeldRequest<'a, Q: RequestQueue> {
-    requests: &'a Requests<Q>,
-    collector: &'a AtomicWaker,
-    request: Option<Box<Q::Request>>,
-}
-
-impl<'a, Q: RequestQueue> HeldRequest<'a, Q> {
-    pub(super) fn new(requests: &'a Requests<Q>, collector: &'a AtomicWaker, request: Box<Q::Request>) -> Self {
-        Self { requests, collector, request: Some(request) }
-    }
-
-    /// Returns the request.
-    pub(crate) fn request(&mut self) -> &mut Q::Request {
-        self.request.as_mut().unwrap_or_else(|| unreachable!("taken only by submitting and dropping"))
-    }
-
-    /// Returns a handle which submits the request when it is first polled.
-    pub(crate) fn submit(mut self) -> Pending<'a, Q> {
-        let Some(request) = self.request.take() else { unreachable!("taken only here and by dropping") };
-        Pending { requests: self.requests, collector: self.collector, stage: Stage::Prepared(request) }
-    }
-}
-
-impl<Q: RequestQueue> Drop for HeldRequest<'_, Q> {
-    fn drop(&mut self) {
-        if let Some(request) = self.request.take() {
-            self.requests.inner.lock().put_back(request);
-        }
-    }
-}
 
 /// The stage of a pending request.
 enum Stage<R> {
@@ -52,7 +20,8 @@ enum Stage<R> {
 }
 
 /// A finished request with what the device reports of it, or the error of the queue.
-type PollOutcome<'a, Q> = Result<(HeldRequest<'a, Q>, <Q as RequestQueue>::Report), <Q as RequestQueue>::Error>;
+type PollOutcome<Q> =
+    Result<(Box<<Q as RequestQueue>::Request>, <Q as RequestQueue>::Report), <Q as RequestQueue>::Error>;
 
 /// A request that a task waits for. Dropped before it is done, it is left to the device.
 pub(crate) struct Pending<'a, Q: RequestQueue> {
@@ -62,6 +31,12 @@ pub(crate) struct Pending<'a, Q: RequestQueue> {
 }
 
 impl<'a, Q: RequestQueue> Pending<'a, Q> {
+    /// Returns a handle which submits the request when it is first polled.
+    #[inline]
+    pub(crate) fn new(requests: &'a Requests<Q>, collector: &'a AtomicWaker, request: Box<Q::Request>) -> Self {
+        Self { requests, collector, stage: Stage::Prepared(request) }
+    }
+
     /// Returns a handle on the request of an index which was [suspended](Self::suspend).
     #[inline]
     pub(crate) fn resume(requests: &'a Requests<Q>, collector: &'a AtomicWaker, index: usize) -> Self {
@@ -81,7 +56,7 @@ impl<'a, Q: RequestQueue> Pending<'a, Q> {
     }
 
     /// Polls the device. Returns the request, and what the device reported.
-    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<PollOutcome<'a, Q>> {
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<PollOutcome<Q>> {
         let inner = &mut *self.requests.inner.lock();
         let index = match mem::replace(&mut self.stage, Stage::Finished) {
             Stage::Prepared(request) => {
@@ -104,7 +79,7 @@ impl<'a, Q: RequestQueue> Pending<'a, Q> {
                 inner.flusher = inner.flusher.filter(|other| *other != index);
                 inner.collecting = inner.collecting.filter(|other| *other != index);
                 inner.pass_on(self.collector);
-                return Poll::Ready(Ok((HeldRequest::new(self.requests, self.collector, request), report)));
+                return Poll::Ready(Ok((request, report)));
             }
             match &mut inner.entries[index].waker {
                 Some(waker) if waker.will_wake(context.waker()) => {}
@@ -186,7 +161,7 @@ impl<'a, Q: RequestQueue> IdleWaiter<'a, Q> {
     }
 
     /// Polls for an idle request.
-    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<HeldRequest<'a, Q>, Q::Error>> {
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Result<Box<Q::Request>, Q::Error>> {
         let inner = &mut *self.requests.inner.lock();
         loop {
             if inner.idle.is_empty() {
@@ -196,7 +171,7 @@ impl<'a, Q: RequestQueue> IdleWaiter<'a, Q> {
                 if self.waker.take().is_some() {
                     inner.pass_on(self.collector);
                 }
-                return Poll::Ready(Ok(HeldRequest::new(self.requests, self.collector, request)));
+                return Poll::Ready(Ok(request));
             }
             if !inner.idle_waiters.iter().any(|known| known.will_wake(context.waker())) {
                 inner.idle_waiters.push(context.waker().clone());

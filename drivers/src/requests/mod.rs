@@ -25,7 +25,6 @@ use spin::Mutex;
 use switchboard::platform::Clock;
 
 pub(crate) use self::driver::{RequestDriver, abandon, poll_request};
-use self::handles::HeldRequest;
 use self::handles::{IdleWaiter, Pending};
 pub(crate) use self::queue::{Indexed, RequestQueue};
 use crate::adaptive_polling::AdaptivePolling;
@@ -33,7 +32,7 @@ use crate::adaptive_polling::AdaptivePolling;
 /// The state of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestState {
-    /// In the list of idle requests, or held by a task.
+    /// In the list of idle requests, or about to be submitted.
     Idle,
     /// In the queue; a task waits for it.
     Awaited,
@@ -97,9 +96,14 @@ impl<Q: RequestQueue> Requests<Q> {
 
     /// Takes an idle request, if there is one.
     #[inline]
-    pub(crate) fn take_idle<'a>(&'a self, collector: &'a AtomicWaker) -> Option<HeldRequest<'a, Q>> {
-        let request = self.inner.lock().idle.pop()?;
-        Some(HeldRequest::new(self, collector, request))
+    pub(crate) fn take_idle(&self) -> Option<Box<Q::Request>> {
+        self.inner.lock().idle.pop()
+    }
+
+    /// Makes a request idle.
+    #[inline]
+    pub(crate) fn put_back(&self, request: Box<Q::Request>) {
+        self.inner.lock().put_back(request);
     }
 
     /// Sets how long after a request tasks may poll for the next one; 0 for never.
@@ -125,7 +129,7 @@ impl<Q: RequestQueue> Inner<Q> {
     /// Takes all finished requests from the queue and wakes their tasks, except the task of `own`, which is the caller.
     fn collect(&mut self, own: Option<usize>) -> Result<(), Q::Error> {
         let mut count = 0;
-        while self.queue.has_used() {
+        loop {
             match self.queue.complete() {
                 Ok(None) => break,
                 Ok(Some((request, report))) => {

@@ -112,7 +112,9 @@ impl Receiver {
     /// Returns the next frame. Without one, registers the waker, unless the caller polls.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Result<Option<RxToken<'_>>, QueueError> {
         let mut retries = EMPTY_BUFFER_RETRIES;
-        if let Some((buffer, end)) = self.next(&mut retries)? {
+        if self.queue.has_used()
+            && let Some((buffer, end)) = self.next(&mut retries)?
+        {
             return Ok(Some(self.frame(buffer, end)));
         }
         if self.is_polled {
