@@ -147,7 +147,7 @@ impl<T: Transport + 'static> OpenBody for Opener<'_, T> {
 }
 
 /// Has a request answered.
-#[inline]
+#[inline(always)]
 fn answer<T: Transport + 'static>(
     parts: &RequestParts<'_>,
     mut framing: Framing,

@@ -2,13 +2,14 @@
 
 use core::mem::MaybeUninit;
 
+use arrayvec::ArrayVec;
 use httparse::{Error, Status as Parsed};
 
 use super::framing::{self, BodyLength, Framing};
 use super::method::Method;
 use super::request_error::{RequestError, bad_request};
 use super::target::{self, Target};
-use super::usual::{self, UsualHead};
+use super::usual::UsualHead;
 use super::{Header, NO_HEADER, Request, RequestParts};
 
 /// The maximum number of headers of a request.
@@ -22,7 +23,7 @@ const MAX_TARGET_BYTES: usize = 8000;
 /// incomplete one.
 #[inline]
 pub(crate) fn parse(data: &[u8], act: impl FnOnce(&RequestParts<'_>, Framing)) -> Result<Option<usize>, RequestError> {
-    let mut headers = [NO_HEADER; usual::MAX_HEADERS];
+    let mut headers = ArrayVec::new();
     match UsualHead::parse(data, &mut headers) {
         Some(head) => {
             check(Method::Get, "GET", &head.target, false, head.headers, act)?;
@@ -61,7 +62,7 @@ fn parse_any(data: &[u8], act: impl FnOnce(&RequestParts<'_>, Framing)) -> Resul
 }
 
 /// Checks the parts of a head, and calls `act` with the request.
-#[inline]
+#[inline(always)]
 fn check(
     method: Method,
     method_name: &str,

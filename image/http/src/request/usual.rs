@@ -3,6 +3,8 @@
 //! Nearly all requests are a GET of a path by HTTP/1.1 with a few headers, each written as `Name: value`. This parser takes
 //! those only, and never refuses: whatever else it meets, valid or not, is left to `httparse`, from which it may not differ.
 
+use arrayvec::ArrayVec;
+
 use super::Header;
 use super::target::Target;
 
@@ -22,17 +24,16 @@ impl<'a, 'h> UsualHead<'a, 'h> {
     /// Parses the head at the beginning of `data`, whose headers are put into `headers`; returns `None` if it is incomplete
     /// or not of the usual form.
     #[inline]
-    pub(super) fn parse(data: &'a [u8], headers: &'h mut [Header<'a>; MAX_HEADERS]) -> Option<Self> {
+    pub(super) fn parse(data: &'a [u8], headers: &'h mut ArrayVec<Header<'a>, MAX_HEADERS>) -> Option<Self> {
         let (target, mut rest) = request_line(data)?;
-        let mut count = 0;
         loop {
             if let Some(after) = rest.strip_prefix(b"\r\n") {
-                return Some(Self { target, headers: headers.get(..count)?, length: data.len() - after.len() });
+                return Some(Self { target, headers, length: data.len() - after.len() });
             }
             let (name, after) = name(rest)?;
             let (value, after) = value(after)?;
-            *headers.get_mut(count)? = Header { name, value };
-            (count, rest) = (count + 1, after);
+            headers.try_push(Header { name, value }).ok()?;
+            rest = after;
         }
     }
 }
@@ -150,12 +151,11 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    use super::super::NO_HEADER;
     use super::*;
 
     /// Checks that `httparse` takes what this parser takes, and finds the same. Returns whether it was taken.
     fn is_same(data: &[u8]) -> bool {
-        let mut headers = [NO_HEADER; MAX_HEADERS];
+        let mut headers = ArrayVec::new();
         let Some(head) = UsualHead::parse(data, &mut headers) else { return false };
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut request = httparse::Request::new(&mut headers);
