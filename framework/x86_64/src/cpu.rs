@@ -5,6 +5,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use raw_cpuid::{CpuId, CpuIdReaderNative, Hypervisor};
+use x86_64::registers::model_specific::{Efer, EferFlags};
 
 use super::clock;
 
@@ -27,6 +28,11 @@ pub(super) fn has_tsc_deadline() -> bool {
     cpuid().get_feature_info().is_some_and(|features| features.has_tsc_deadline())
 }
 
+/// Returns whether page tables can forbid execution: the entry code has enabled the NX bit, which the CPU has.
+pub(super) fn has_no_execute() -> bool {
+    Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE)
+}
+
 /// Returns whether the CPU has RDSEED.
 pub(super) fn has_rdseed() -> bool {
     cpuid().get_extended_feature_info().is_some_and(|features| features.has_rdseed())
@@ -43,11 +49,26 @@ pub(super) fn is_tcg() -> bool {
     cpuid().get_hypervisor_info().is_some_and(|info| info.identify() == Hypervisor::QEMU)
 }
 
-/// Returns the frequency of the TSC in Hz, where the CPU or the hypervisor reports it.
+/// Returns whether the local APIC timer runs at 1 GHz, as that of QEMU and that of KVM.
+pub(super) fn has_known_apic_timer() -> bool {
+    let hypervisor = cpuid().get_hypervisor_info().map(|info| info.identify());
+    matches!(hypervisor, Some(Hypervisor::QEMU | Hypervisor::KVM))
+}
+
+/// Returns the frequency of the TSC in Hz, where the CPU or the hypervisor reports it: by the crystal's frequency (leaf
+/// 0x15), by the hypervisor, or by the base frequency of a CPU with that leaf which does not report its crystal's (leaf
+/// 0x16; SDM vol. 3, 18.7.3).
 pub(super) fn tsc_frequency() -> Option<u64> {
-    let by_crystal = cpuid().get_tsc_info().and_then(|info| info.tsc_frequency());
+    let known = |hertz: &u64| *hertz > 0;
+    let tsc = cpuid().get_tsc_info();
+    let by_crystal = tsc.as_ref().and_then(raw_cpuid::TscInfo::tsc_frequency).filter(known);
     let by_hypervisor = || cpuid().get_hypervisor_info()?.tsc_frequency().map(|khz| u64::from(khz) * 1_000);
-    by_crystal.filter(|hertz| *hertz > 0).or_else(by_hypervisor).filter(|hertz| *hertz > 0)
+    let by_base = || {
+        tsc.as_ref().filter(|info| info.numerator() > 0 && info.denominator() > 0)?;
+        let megahertz = cpuid().get_processor_frequency_info()?.processor_base_frequency();
+        Some(u64::from(megahertz) * 1_000_000)
+    };
+    by_crystal.or_else(|| by_hypervisor().filter(known)).or_else(|| by_base().filter(known))
 }
 
 /// Calls `print` with the brand string of the CPU.

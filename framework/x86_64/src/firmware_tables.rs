@@ -31,7 +31,7 @@ pub struct FirmwareTables {
 #[must_use]
 pub fn find(copy: Option<&[u8]>, memory: &dyn PhysicalMemory) -> FirmwareTables {
     let tables = acpi::read(copy.map(RootPointer::copy), memory);
-    FirmwareTables { ecam: tables.ecam, pm_timer: tables.pm_timer, ..of_madt(&tables.madt) }
+    FirmwareTables { ecam: tables.ecam, pm_timer: tables.timers.pm_timer, ..of_madt(&tables.madt) }
 }
 
 /// Parses an MCFG.

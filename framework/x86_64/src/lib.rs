@@ -171,7 +171,7 @@ fn init_interrupts() -> Result<u32, InitError> {
 
 /// Starts the clock and the timer.
 fn init_time(tables: &Tables) {
-    let (tsc, source) = calibrate::tsc(tables.pm_timer);
+    let (tsc, source) = calibrate::tsc(tables.timers);
     clock::init(tsc);
     let (kind, timer) = timer::init(tsc);
     log::info!("time: TSC at {} MHz (by {source}), {kind} timer at {} MHz", tsc / 1_000_000, timer / 1_000_000);

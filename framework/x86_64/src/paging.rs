@@ -25,6 +25,7 @@ use x86_64::structures::paging::{
 use x86_64::{PhysAddr, VirtAddr};
 
 use super::boot_info::BootInfo;
+use super::cpu;
 use super::memory_map::CEILING;
 use super::pages;
 use switchboard::platform::MemoryError;
@@ -39,6 +40,8 @@ const TEXT: PageTableFlags = PageTableFlags::PRESENT;
 /// Uncached: PCD and PWT together choose UC in the PAT as the CPU resets it (SDM vol. 3, 12.12.4).
 const DEVICE: PageTableFlags = DATA.union(PageTableFlags::NO_CACHE).union(PageTableFlags::WRITE_THROUGH);
 
+/// The flags that the CPU has: all but `NO_EXECUTE` on one without the NX bit, where that bit is reserved and faults.
+static SUPPORTED: Once<PageTableFlags> = Once::new();
 static TABLES: Once<IrqLock<OffsetPageTable<'static>>> = Once::new();
 
 /// The allocator of page-table frames: zeroed pages of the pool.
@@ -57,6 +60,12 @@ unsafe impl FrameAllocator<Size4KiB> for Frames {
 /// # Errors
 /// [`MemoryError::OutOfMemory`] when the pool is too small for the tables.
 pub(super) fn init(boot: &BootInfo) -> Result<(), MemoryError> {
+    let has_no_execute = cpu::has_no_execute();
+    if !has_no_execute {
+        log::warn!("the CPU has no NX bit: data is not protected from execution");
+    }
+    let unsupported = if has_no_execute { PageTableFlags::empty() } else { PageTableFlags::NO_EXECUTE };
+    SUPPORTED.call_once(|| PageTableFlags::all() - unsupported);
     let root = pages::allocate(1)?;
     // SAFETY: a zeroed page is an empty table, has no other user, and is never freed.
     let root = unsafe { root.cast::<PageTable>().as_mut() };
@@ -121,6 +130,7 @@ unsafe fn map_range(
     offset: u64,
     flags: PageTableFlags,
 ) -> Result<(), MemoryError> {
+    let flags = flags & SUPPORTED.get().copied().unwrap_or(flags);
     let mut at = range.start;
     while at < range.end {
         if let TranslateResult::Mapped { frame, .. } = tables.translate(VirtAddr::new(offset + at)) {

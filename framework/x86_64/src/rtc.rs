@@ -21,6 +21,13 @@ const MONTH: u8 = 0x08;
 const YEAR: u8 = 0x09;
 const STATUS_A: u8 = 0x0a;
 const STATUS_B: u8 = 0x0b;
+const STATUS_C: u8 = 0x0c;
+
+/// Status A: the rate of the periodic flag; 9 is 128 Hz.
+const RATE: u8 = 0xf;
+const RATE_128_HZ: u8 = 9;
+/// Status B: the periodic interrupt is enabled. Status C: its flag, which is cleared by reading.
+const PERIODIC: u8 = 1 << 6;
 
 /// Status A: the registers are about to change, or changing.
 const UPDATE_IN_PROGRESS: u8 = 1 << 7;
@@ -85,6 +92,54 @@ fn read_register(register: u8) -> u8 {
     unsafe { Port::<u8>::new(INDEX).write(register) };
     // SAFETY: the registers that are read here have no side effects.
     unsafe { Port::<u8>::new(DATA).read() }
+}
+
+fn write_register(register: u8, value: u8) {
+    let _ports = PORTS.lock();
+    // SAFETY: as above.
+    unsafe { Port::<u8>::new(INDEX).write(register) };
+    // SAFETY: only status A and B are written, with the periodic flag's rate and enable: the clock's interrupt is masked.
+    unsafe { Port::<u8>::new(DATA).write(value) };
+}
+
+/// The periodic flag of the clock while it is raised 128 times a second, for calibration: an emulator that is delayed by less than a period raises it as often as it should. Dropping this restores the clock.
+#[derive(Debug)]
+pub(super) struct Periodic {
+    status_a: u8,
+    status_b: u8,
+}
+
+impl Periodic {
+    /// How often the flag is raised, in Hz.
+    pub(super) const HZ: u64 = 128;
+    /// Reads of status C before the flag is taken to be stuck. A read takes a microsecond, and a period 7,800.
+    const RETRIES: u32 = 100_000;
+
+    /// Starts the flag; `None` without a clock, where every register reads as ones.
+    pub(super) fn start() -> Option<Self> {
+        let (status_a, status_b) = (read_register(STATUS_A), read_register(STATUS_B));
+        if status_b & SET != 0 {
+            return None;
+        }
+        write_register(STATUS_A, status_a & !RATE | RATE_128_HZ);
+        // Some clocks raise the flag only while its interrupt is enabled. That interrupt is masked.
+        write_register(STATUS_B, status_b | PERIODIC);
+        Some(Self { status_a, status_b })
+    }
+
+    /// Waits for the flag, and clears it.
+    pub(super) fn wait() -> Option<()> {
+        (0..Self::RETRIES).find(|_| read_register(STATUS_C) & PERIODIC != 0).map(|_| ())
+    }
+}
+
+impl Drop for Periodic {
+    fn drop(&mut self) {
+        write_register(STATUS_B, self.status_b);
+        write_register(STATUS_A, self.status_a);
+        // Reading status C clears a flag that was raised meanwhile.
+        read_register(STATUS_C);
+    }
 }
 
 /// The registers as they were read.

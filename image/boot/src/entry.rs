@@ -55,6 +55,32 @@ boot_start:
     xorl %eax, %eax
     rep stosl
 
+    /* The features of the CPU. One without long mode has no code to run but this; it may not even have CPUID, which
+       is there if bit 21 of EFLAGS can be changed (SDM vol. 1, 3.4.3.3). */
+    movl $image_stack_top, %esp
+    pushfl
+    popl %eax
+    movl %eax, %ecx
+    xorl $0x200000, %eax
+    pushl %eax
+    popfl
+    pushfl
+    popl %eax
+    cmpl %ecx, %eax
+    je boot_without_long_mode
+    movl $0x80000000, %eax
+    cpuid
+    cmpl $0x80000001, %eax
+    jb boot_without_long_mode
+    movl $0x80000001, %eax
+    cpuid
+    btl $29, %edx
+    jnc boot_without_long_mode
+    /* NX, bit 20 of EDX, becomes NXE, bit 11 of EFER, which a CPU without NX must not set. */
+    movl %edx, %ebx
+    shrl $9, %ebx
+    andl $0x800, %ebx
+
     /* Page tables: one PML4 entry, four PDPT entries, 2,048 pages of 2 MiB. Present and writable is 3, and
        0x80 makes a page of a directory entry (SDM vol. 3, 4.5). */
     movl $boot_pdpt + 3, boot_pml4
@@ -79,10 +105,11 @@ boot_start:
        entry saves registers with fxsave, which does not save AVX state. */
     movl $0x620, %eax
     movl %eax, %cr4
-    /* EFER: long mode and no-execute. */
+    /* EFER: long mode, and no-execute where the CPU has it. */
     movl $0xc0000080, %ecx
     rdmsr
-    orl $0x900, %eax
+    orl $0x100, %eax
+    orl %ebx, %eax
     wrmsr
     /* CR0: paging, write protection for ring 0 too, native FPU errors, no FPU emulation. */
     movl $0x80010033, %eax
@@ -90,6 +117,39 @@ boot_start:
 
     lgdt boot_gdt_pointer
     ljmp $8, $3f
+
+    /* Prints a line, on the serial port and on port 0xe9, and ends QEMU's run with failure. The rest of the image has
+       no 32-bit code. */
+boot_without_long_mode:
+    movl $boot_uart, %esi
+    movl $(boot_uart_end - boot_uart) / 2, %ecx
+4:  movzbl (%esi), %edx
+    addl $0x3f8, %edx
+    movb 1(%esi), %al
+    outb %al, %dx
+    addl $2, %esi
+    loop 4b
+    movl $boot_no_long_mode, %esi
+5:  movb (%esi), %bl
+    testb %bl, %bl
+    jz 8f
+    /* The transmitter is free when bit 5 of the line status is set; a stuck one costs output, and does not hang. */
+    movl $0x3fd, %edx
+    movl $100000, %ecx
+6:  inb %dx, %al
+    testb $0x20, %al
+    jnz 7f
+    loop 6b
+7:  movb %bl, %al
+    movl $0x3f8, %edx
+    outb %al, %dx
+    outb %al, $0xe9
+    incl %esi
+    jmp 5b
+8:  movl $0x11, %eax
+    outl %eax, $0xf4
+9:  hlt
+    jmp 9b
 
     .code64
 3:  movl $16, %eax
@@ -115,6 +175,13 @@ boot_gdt:
 boot_gdt_pointer:
     .word . - boot_gdt - 1
     .long boot_gdt
+
+    /* Registers of the serial port and their values: no interrupts, 115,200 baud (divisor 1), eight bits, FIFO, DTR. */
+boot_uart:
+    .byte 1, 0, 3, 0x80, 0, 1, 1, 0, 3, 3, 2, 7, 4, 3
+boot_uart_end:
+boot_no_long_mode:
+    .asciz "cannot run on this machine: the CPU has no 64-bit mode (long mode)\r\n"
 
     .section .bss.boot, "aw", @nobits
     .balign 4096

@@ -2,6 +2,7 @@
 
 mod acpi;
 mod assignment;
+mod boards;
 mod budgets;
 mod clients;
 mod date;

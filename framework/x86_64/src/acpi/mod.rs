@@ -1,29 +1,30 @@
 //! ACPI tables: found, copied, and parsed without trust in firmware.
 //!
-//! The `acpi` crate has the layout and the checksums of the root pointer and of table headers. Its walk and its
+//! The `acpi` crate has the layout and the checksums of table headers. Its walk and its
 //! iterators are not used: they follow lengths that are not bounded. A missing or invalid table never fails the boot;
 //! the machine does without what it describes.
 
 #![expect(unsafe_code, reason = "tables are at physical addresses")]
 
+mod root_pointer;
+
 use alloc::vec::Vec;
 
-use acpi::rsdp::Rsdp;
 use acpi::sdt::{SdtHeader, Signature};
 
+use super::calibrate::AcpiTimers;
 use super::dsdt;
-use super::integer::to_usize;
 use super::madt::Madt;
 use super::physical::PhysicalMemory;
 use switchboard::platform::EcamRegion;
+
+pub(super) use root_pointer::RootPointer;
 
 /// The largest table that is read, in bytes; of those with code, which describe the whole board, another.
 const TABLE_LIMIT_BYTES: u32 = 64 << 10;
 const AML_LIMIT_BYTES: u32 = 1 << 20;
 /// Tables with code, at most.
 const MAX_AML_TABLES: usize = 64;
-/// The area in which a BIOS keeps the root pointer, at a multiple of 16 (ACPI 6.5, 5.2.5.1).
-const BIOS_AREA: core::ops::Range<u64> = 0xe0000..0x100000;
 /// Bytes of an MCFG before its first allocation structure, and of such a structure (PCI firmware 3.2, 4.1.2).
 const MCFG_HEADER: usize = 44;
 const MCFG_ENTRY: usize = 16;
@@ -32,32 +33,15 @@ const FADT_DSDT: usize = 40;
 const FADT_PM_TIMER: usize = 76;
 const FADT_CENTURY: usize = 108;
 const FADT_X_DSDT: usize = 140;
-
-/// The root pointer (RSDP), or its address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RootPointer {
-    /// At a physical address.
-    At(u64),
-    /// A copy made by the loader. The shorter structure of ACPI 1.0 is padded with zeros.
-    Copy([u8; size_of::<Rsdp>()]),
-}
-
-impl RootPointer {
-    /// Takes the loader's copy, as far as a root pointer is long.
-    pub(super) fn copy(bytes: &[u8]) -> Self {
-        let mut copy = [0; size_of::<Rsdp>()];
-        copy.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        Self::Copy(copy)
-    }
-}
+/// Offset in the HPET's table of the structure with its address.
+const HPET_SPACE: usize = 40;
 
 /// The facts that are taken from the tables.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) madt: Madt,
     pub(super) ecam: Vec<EcamRegion>,
-    /// I/O port of the power management timer.
-    pub(super) pm_timer: Option<u16>,
+    pub(super) timers: AcpiTimers,
     /// The register of the real-time clock that has the century.
     pub(super) century_register: Option<u8>,
     /// The physical addresses of the tables with code: of the DSDT, and then of SSDTs.
@@ -67,11 +51,7 @@ pub(super) struct Tables {
 /// Reads the tables, from the loader's root pointer or, when it is missing or invalid, from the BIOS area.
 pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) -> Tables {
     let mut tables = Tables::default();
-    let given = pointer.and_then(|pointer| match pointer {
-        RootPointer::At(address) => root_table(address, memory),
-        RootPointer::Copy(bytes) => listed(&bytes, memory),
-    });
-    let Some(root) = given.or_else(|| search(memory)) else {
+    let Some(root) = root_pointer::tables(pointer, memory) else {
         log::warn!("no ACPI tables: lines have no route");
         return tables;
     };
@@ -88,9 +68,12 @@ pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) ->
             }
             Signature::FADT => {
                 let fadt = table(Signature::FADT).unwrap_or_default();
-                tables.pm_timer = pm_timer(&fadt);
+                tables.timers.pm_timer = pm_timer(&fadt);
                 tables.century_register = fadt.get(FADT_CENTURY).copied().filter(|register| *register != 0);
                 dsdt = dsdt_address(&fadt);
+            }
+            Signature::HPET => {
+                tables.timers.hpet = table(Signature::HPET).as_deref().and_then(hpet);
             }
             Signature::SSDT if tables.aml.len() < MAX_AML_TABLES => tables.aml.push(address),
             _ => {}
@@ -116,39 +99,6 @@ pub(super) fn aml_table(address: u64, memory: &dyn PhysicalMemory) -> Option<Vec
     let header = read_header(address, memory)?;
     let signature = if header.signature == Signature::DSDT { Signature::DSDT } else { Signature::SSDT };
     table_within(AML_LIMIT_BYTES, address, header, signature, memory)
-}
-
-/// Searches the BIOS area for a root pointer with a valid table.
-fn search(memory: &dyn PhysicalMemory) -> Option<Vec<u64>> {
-    BIOS_AREA.step_by(16).find_map(|at| {
-        let is_signed = memory.copy(at, 8)? == *b"RSD PTR ";
-        if is_signed { root_table(at, memory) } else { None }
-    })
-}
-
-/// Returns the addresses in the RSDT or XSDT of the root pointer at `at`.
-fn root_table(at: u64, memory: &dyn PhysicalMemory) -> Option<Vec<u64>> {
-    let bytes = memory.copy(at, size_of::<Rsdp>() as u64)?;
-    listed(bytes.first_chunk()?, memory)
-}
-
-/// Returns the addresses in the RSDT or XSDT of the root pointer with these bytes.
-fn listed(bytes: &[u8; size_of::<Rsdp>()], memory: &dyn PhysicalMemory) -> Option<Vec<u64>> {
-    // SAFETY: the bytes of an `Rsdp`, which is packed, and for which any bytes are valid.
-    let rsdp = unsafe { bytes.as_ptr().cast::<Rsdp>().read() };
-    // The checksum covers the length in the pointer, which must not exceed what was copied.
-    if rsdp.revision() > 0 && to_usize(u64::from(rsdp.length())) > bytes.len() {
-        log::warn!("ACPI root pointer: {} bytes long", rsdp.length());
-        return None;
-    }
-    rsdp.validate().inspect_err(|error| log::warn!("ACPI root pointer: {error:?}")).ok()?;
-    let (address, signature, width) = match rsdp.revision() {
-        0 => (u64::from(rsdp.rsdt_address()), Signature::RSDT, 4),
-        _ => (rsdp.xsdt_address(), Signature::XSDT, 8),
-    };
-    let table = table(address, read_header(address, memory)?, signature, memory)?;
-    let entries = table[size_of::<SdtHeader>()..].chunks_exact(width);
-    Some(entries.map(|entry| entry.iter().rev().fold(0, |address, byte| address << 8 | u64::from(*byte))).collect())
 }
 
 fn read_header(address: u64, memory: &dyn PhysicalMemory) -> Option<SdtHeader> {
@@ -222,6 +172,14 @@ fn pm_timer(fadt: &[u8]) -> Option<u16> {
     Some(u16::from_le_bytes([port[0], port[1]])).filter(|port| *port != 0)
 }
 
+/// Returns the physical address of the HPET's registers, which a generic address structure has: address space 0 is
+/// memory (IA-PC HPET 1.0a, 3.2.4).
+fn hpet(table: &[u8]) -> Option<u64> {
+    let is_memory = *table.get(HPET_SPACE)? == 0;
+    let address = u64::from_le_bytes(table.get(HPET_SPACE + 4..)?.first_chunk().copied()?);
+    Some(address).filter(|address| is_memory && *address != 0)
+}
+
 /// Returns the address of the DSDT: of the 64-bit field where it is set, since the other is then obsolete.
 fn dsdt_address(fadt: &[u8]) -> Option<u64> {
     let field = |at: usize, width: usize| {
@@ -266,6 +224,15 @@ mod tests {
         assert_eq!(dsdt_address(&fadt[..FADT_X_DSDT + 4]), Some(0x8000));
         fadt[FADT_X_DSDT + 4] = 1;
         assert_eq!(dsdt_address(&fadt), Some(1 << 32));
+    }
+
+    #[test]
+    fn the_address_of_an_hpet_in_memory() {
+        let table = |space, address: u64| [&[0; HPET_SPACE][..], &[space, 64, 0, 0], &address.to_le_bytes()].concat();
+        assert_eq!(hpet(&table(0, 0xfed0_0000)), Some(0xfed0_0000));
+        assert_eq!(hpet(&table(1, 0xfed0_0000)), None, "ports");
+        assert_eq!(hpet(&table(0, 0)), None);
+        assert_eq!(hpet(&table(0, 0xfed0_0000)[..50]), None);
     }
 
     #[test]

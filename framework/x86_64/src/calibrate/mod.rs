@@ -1,11 +1,13 @@
 //! Calibration: the frequency of the TSC and of the local APIC timer, measured against a timer of known frequency.
+//!
+//! A frequency that CPUID reports is used when a timer confirms it, or when there is none: emulators are known to report
+//! that of the CPU which they imitate.
 
-#![expect(unsafe_code, reason = "the ports of the PIT and of the ACPI timer")]
-
-use x86_64::instructions::port::{Port, PortReadOnly};
+mod references;
 
 use super::clock::{self, SECOND_NS};
 use super::cpu;
+use references::{ACPI_TIMER_HZ, APIC_TIMER_HZ, Hpet, PIT_HZ, acpi_timer, apic_timer, pit, rtc};
 
 /// The duration of a measurement, in nanoseconds. Boot waits for two of them. The error of a pair of readings, a
 /// fraction of a microsecond, makes an error of some hundredths of a percent.
@@ -16,25 +18,82 @@ const STOPPED_READINGS: u32 = 2_000;
 const MAX_READINGS: u32 = 1_000_000;
 /// Attempts at a pair of readings: the host may interrupt an emulator between the two.
 const ATTEMPTS: u32 = 8;
-/// The frequencies of the PIT and of the ACPI power management timer, in Hz (ACPI 6.5, 4.8.3.3).
-const PIT_HZ: u64 = 1_193_182;
-const PM_TIMER_HZ: u64 = 3_579_545;
 /// The frequency that is assumed when none can be measured: time then runs at a wrong speed, but timeouts still end.
 const FALLBACK_HZ: u64 = SECOND_NS;
 
+/// The timers that the ACPI tables describe.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct AcpiTimers {
+    /// I/O port of the power management timer.
+    pub(super) pm_timer: Option<u16>,
+    /// Physical address of the HPET's registers.
+    pub(super) hpet: Option<u64>,
+}
+
 /// Returns the frequency of the TSC in Hz, and its source.
-pub(super) fn tsc(pm_timer: Option<u16>) -> (u64, &'static str) {
+pub(super) fn tsc(timers: AcpiTimers) -> (u64, &'static str) {
+    let measure = || measured(timers);
+    if let Some(reported) = cpu::tsc_frequency() {
+        return checked(reported, measure);
+    }
+    if let Some((frequency, source)) = measure() {
+        return (frequency, source);
+    }
+    if let Some(frequency) = agreed(rtc) {
+        return (frequency, "RTC");
+    }
+    log::warn!(
+        "time: no timer of a known frequency: the TSC is taken to run at {} MHz, and the clock may be five times too \
+         fast",
+        FALLBACK_HZ / 1_000_000
+    );
+    (FALLBACK_HZ, "guess")
+}
+
+/// Measures the frequency of the TSC against the best of the timers that can be read at any time. Returns `None` when
+/// none of them runs.
+fn measured(timers: AcpiTimers) -> Option<(u64, &'static str)> {
     let tsc = &mut clock::read_tsc;
-    if let Some(frequency) = cpu::tsc_frequency() {
-        return (frequency, "CPUID");
+    if let Some(frequency) = timers.pm_timer.and_then(|port| frequency(tsc, &mut acpi_timer(port), ACPI_TIMER_HZ)) {
+        return Some((frequency, "ACPI timer"));
     }
-    if let Some(frequency) = pm_timer.and_then(|port| frequency(tsc, &mut acpi_timer(port), PM_TIMER_HZ)) {
-        return (frequency, "ACPI timer");
+    let by_hpet = |hpet: Hpet| frequency(&mut clock::read_tsc, &mut hpet.counter(), hpet.frequency());
+    if let Some(frequency) = timers.hpet.and_then(Hpet::start).and_then(by_hpet) {
+        return Some((frequency, "HPET"));
     }
-    match agreed(|| frequency(tsc, &mut pit(), PIT_HZ)) {
-        Some(frequency) => (frequency, "PIT"),
-        None => (FALLBACK_HZ, "guess"),
+    if let Some(frequency) = agreed(|| frequency(tsc, &mut pit(), PIT_HZ)) {
+        return Some((frequency, "PIT"));
     }
+    // The timer's frequency is that of a bus, and QEMU and KVM have given theirs a fixed one.
+    let by_apic = || frequency(&mut clock::read_tsc, &mut apic_timer(), APIC_TIMER_HZ);
+    cpu::has_known_apic_timer().then(by_apic).flatten().map(|frequency| (frequency, "APIC timer"))
+}
+
+/// Returns the frequency that the CPU reports, unless measurements agree on another one.
+fn checked(reported: u64, mut measure: impl FnMut() -> Option<(u64, &'static str)>) -> (u64, &'static str) {
+    let mut source = "CPUID";
+    let confirmed = agreed(|| {
+        let (frequency, by) = measure()?;
+        source = by;
+        // One measurement that confirms the report is enough.
+        Some(if is_close(frequency, reported) { reported } else { frequency })
+    });
+    match confirmed {
+        Some(frequency) if frequency != reported => {
+            log::warn!(
+                "time: CPUID reports a TSC of {} MHz, and by the {source} it runs at {} MHz, which is used",
+                reported / 1_000_000,
+                frequency / 1_000_000
+            );
+            (frequency, source)
+        }
+        _ => (reported, "CPUID"),
+    }
+}
+
+/// Returns whether two frequencies agree to one percent.
+fn is_close(a: u64, b: u64) -> bool {
+    a.abs_diff(b) <= b / 100
 }
 
 /// Measures until two results in a row agree to one percent, or returns the last one. The PIT wraps 18 times a second:
@@ -43,7 +102,7 @@ fn agreed(mut measure: impl FnMut() -> Option<u64>) -> Option<u64> {
     let mut last = measure()?;
     for _ in 0..ATTEMPTS {
         let next = measure()?;
-        if next.abs_diff(last) <= last / 100 {
+        if is_close(next, last) {
             return Some(next);
         }
         last = next;
@@ -89,47 +148,6 @@ fn pair(counter: &mut dyn FnMut() -> u64, reference: &mut dyn FnMut() -> u64) ->
     tries.min_by_key(|(duration, _)| *duration).map_or((0, 0), |(_, readings)| readings)
 }
 
-/// Starts channel 2 of the PIT, which is otherwise used by the speaker alone, and returns a reader of its ticks.
-fn pit() -> impl FnMut() -> u64 {
-    let (mut command, mut data, mut gate) = (Port::<u8>::new(0x43), Port::<u8>::new(0x42), Port::<u8>::new(0x61));
-    // SAFETY: port 0x61 has the gate of channel 2 (bit 0) and the speaker (bit 1), and its parity bits stay.
-    let control = unsafe { gate.read() };
-    // SAFETY: as above.
-    unsafe { gate.write(control & !2 | 1) };
-    // SAFETY: channel 2 has no other user: counting down from 65,536 over and over (mode 2), low byte first.
-    unsafe { command.write(0b1011_0100) };
-    for _ in 0..2 {
-        // SAFETY: as above.
-        unsafe { data.write(0) };
-    }
-    let (mut last, mut total) = (0u16, 0);
-    move || {
-        // SAFETY: latches channel 2.
-        unsafe { command.write(0b1000_0000) };
-        // SAFETY: reads what was latched.
-        let low = unsafe { data.read() };
-        // SAFETY: as above.
-        let high = unsafe { data.read() };
-        let count = u16::from_le_bytes([low, high]);
-        total += u64::from(last.wrapping_sub(count));
-        last = count;
-        total
-    }
-}
-
-/// Returns a reader of the ACPI timer's ticks: 24 bits that count up.
-fn acpi_timer(port: u16) -> impl FnMut() -> u64 {
-    let mut port = PortReadOnly::<u32>::new(port);
-    let (mut last, mut total) = (None, 0);
-    move || {
-        // SAFETY: firmware reports the timer; reading it has no side effect.
-        let count = unsafe { port.read() } & 0xff_ffff;
-        total += u64::from(count.wrapping_sub(last.unwrap_or(count)) & 0xff_ffff);
-        last = Some(count);
-        total
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use core::cell::Cell;
@@ -154,6 +172,20 @@ mod tests {
         assert_eq!(of(&[9000, 1000, 1010]), Some(1010));
         assert_eq!(of(&[1000, 9000, 1000, 6000, 6001]), Some(6001));
         assert_eq!(of(&[1000]), None);
+    }
+
+    #[test]
+    fn a_reported_frequency_counts_unless_measurements_agree_on_another() {
+        let of = |reported, values: &[u64]| {
+            let mut values = values.iter().copied();
+            checked(reported, || values.next().map(|value| (value, "PIT")))
+        };
+        assert_eq!(of(2_000_000, &[2_001_000, 2_002_000]), (2_000_000, "CPUID"));
+        // Bochs: CPUID reports the imitated CPU's.
+        assert_eq!(of(2_000_000, &[50_000, 50_100]), (50_100, "PIT"));
+        // The host has interrupted the first measurement.
+        assert_eq!(of(2_000_000, &[9_000_000, 2_001_000, 2_001_000]), (2_000_000, "CPUID"));
+        assert_eq!(of(2_000_000, &[]), (2_000_000, "CPUID"), "there is no timer");
     }
 
     #[test]
