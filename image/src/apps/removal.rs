@@ -14,7 +14,7 @@ use embassy_futures::yield_now;
 use embassy_time::{Duration, Timer};
 use switchboard::config::Address;
 
-use super::web::Site;
+use super::web::{Limits, Site};
 use switchboard_runtime::free_resources::FreeResources;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
@@ -39,7 +39,7 @@ enum Failure {
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    let site = Site::open(&mut system).await;
+    let site = Site::open(&mut system, Limits::default()).await;
     let (rounds, functions) = parse(&system).ok_or_else(|| Failure::Usage(system.arguments.into()))?;
     for _ in 0..WARM_UP {
         round(&mut system, site, &functions).await?;

@@ -207,7 +207,8 @@ fn switchboard(system: System, work: Work) -> String {
     mode.to_owned()
         + &match (work, system) {
             (Work::Serve | Work::Hello, _) => "ip=10.0.2.15/24,10.0.2.2 services=all".to_owned(),
-            (Work::Web | Work::Https, _) => "ip=10.0.2.15/24,10.0.2.2".into(),
+            (Work::Web, _) => "ip=10.0.2.15/24,10.0.2.2 -- connections 2048".into(),
+            (Work::Https, _) => "ip=10.0.2.15/24,10.0.2.2".into(),
             (Work::Rest, _) => "ip=10.0.2.15/24,10.0.2.2 app=rest".into(),
             (Work::Frames(_), System::Polling) => "app=reflect".into(),
             (Work::Frames(_), _) => "poll=0 app=reflect".into(),

@@ -100,3 +100,36 @@ fn many_concurrent_files_arrive_whole() {
         }
     });
 }
+
+/// Returns the bytes of the heap that are used.
+fn heap_bytes(client: &mut Client) -> usize {
+    let metrics = client.get("/metrics").expect("the metrics");
+    let text = String::from_utf8(metrics.body).expect("the metrics are UTF-8");
+    let line = text.lines().find_map(|line| line.strip_prefix("switchboard_heap_bytes{state=\"used\"} "));
+    line.and_then(|value| value.parse().ok()).expect("a number of bytes")
+}
+
+#[test]
+fn an_idle_connection_takes_little_memory() {
+    const COUNT: usize = 400;
+    const MAX_BYTES: usize = 6 * 1024;
+    let guest = Qemu::new(Machine::Q35).nic(Nic::Virtio).option("-- connections 1000").start();
+    // Buffers are freed by a check once a second, of connections without a segment since the last.
+    let idle = || thread::sleep(core::time::Duration::from_secs(4));
+    let mut first = guest.client();
+    assert_eq!(first.get("/hello").expect("a greeting").status, 200);
+    idle();
+    let before = heap_bytes(&mut first);
+    let mut clients: Vec<_> = (0..COUNT).map(|_| guest.client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let response = client.get("/hello").unwrap_or_else(|error| panic!("connection {number}: {error}"));
+        assert_eq!(response.status, 200);
+    }
+    idle();
+    let each = heap_bytes(&mut first).saturating_sub(before) / COUNT;
+    assert!(each <= MAX_BYTES, "{each} bytes for each idle connection");
+    println!("{each} bytes for each idle connection");
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.get("/hello").unwrap_or_else(|error| panic!("idle connection {number}: {error}"));
+    }
+}

@@ -1,9 +1,12 @@
 //! The default app: a web page with the live state of the machine, and the files of its disks.
+//!
+//! Its arguments are `connections N`: the most connections of each server at a time, by default 384; see [`http::Server`].
 
 mod functions;
 #[cfg(feature = "tls")]
 mod https;
 mod interrupts;
+mod limits;
 mod metrics;
 mod status;
 
@@ -19,6 +22,8 @@ use switchboard_net::{Network, Stack};
 use switchboard_runtime::system::{Outcome, System};
 use switchboard_runtime::tasks::TaskGroup;
 
+pub(super) use self::limits::Limits;
+
 /// The state that the request handlers read.
 pub(super) struct Site {
     machine: &'static Machine,
@@ -28,7 +33,8 @@ pub(super) struct Site {
 }
 
 pub(super) async fn run(mut system: System) -> Outcome {
-    let site = Site::open(&mut system).await;
+    let limits = Limits::parse(system.arguments)?;
+    let site = Site::open(&mut system, limits).await;
     // Requests are served by other tasks.
     loop {
         site.follow(&system).await;
@@ -59,7 +65,7 @@ impl http::Site for Site {
 
 impl Site {
     /// Starts the site on every network interface, present and future.
-    pub(super) async fn open(system: &mut System) -> &'static Self {
+    pub(super) async fn open(system: &mut System, limits: Limits) -> &'static Self {
         let (network, counters) = (Network::new(system), HttpCounters::leak());
         let site: &'static Self = Box::leak(Box::new(Self {
             machine: system.machine,
@@ -74,10 +80,10 @@ impl Site {
             https::acceptor()
         };
         let serve = move |group: &Rc<TaskGroup>, stack: &Stack| {
-            http::serve(group, stack, site, counters);
+            limits.server(80, site).counters(counters).serve(group, stack);
             #[cfg(feature = "tls")]
             if let Some(acceptor) = acceptor.clone() {
-                let server = http::Server::new(443, site).counters(counters);
+                let server = limits.server(443, site).counters(counters);
                 server.serve_with(group, stack, async move |socket: &Rc<TcpStream>| {
                     acceptor.accept_http(socket.clone()).await
                 });
