@@ -125,14 +125,21 @@ impl MemberTask {
         if member.waker.get().is_none() {
             member.waker.get_or_init(|| context.waker().clone());
         }
-        let mut work = member.work.borrow_mut();
-        let Some(future) = &mut *work else { return Poll::Ready(()) };
-        let poll = future.as_mut().poll(context);
+        let poll = match &mut *member.work.borrow_mut() {
+            Some(future) => future.as_mut().poll(context),
+            None => return Poll::Ready(()),
+        };
         if poll.is_ready() {
-            *work = None;
-            self.members.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.member));
+            self.finish();
         }
         poll
+    }
+
+    /// Drops the future, and removes the member from its group.
+    #[cold]
+    fn finish(&self) {
+        self.member.work.replace(None);
+        self.members.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.member));
     }
 }
 
