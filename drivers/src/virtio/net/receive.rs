@@ -2,6 +2,7 @@
 //!
 //! All buffers are in the queue. One that was used has a frame, and is submitted again after the stack has read it.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::num::NonZeroU64;
 use core::task::{Context, Waker};
@@ -21,9 +22,10 @@ const KICK_BATCH: u16 = 32;
 /// submitted.
 const EMPTY_BUFFER_RETRIES: u16 = 64;
 
-/// A buffer for a frame. It is written into the descriptor table once: the descriptor that is freed last is used next.
+/// A buffer for a frame, in a box, as it changes hands often. It is written into the descriptor table once: the descriptor that is
+/// freed last is used next.
 #[derive(Debug)]
-pub(super) struct ReceiveBuffer(DmaBuffer);
+pub(super) struct ReceiveBuffer(Box<DmaBuffer>);
 
 impl Chain for ReceiveBuffer {
     fn describe(&self, segments: &mut Segments) {
@@ -64,7 +66,7 @@ impl Receiver {
     ) -> Result<Self, ProbeError> {
         let (count, length) = buffers;
         for buffer in dma.buffers(count, length)? {
-            if queue.submit(ReceiveBuffer(buffer)).is_err() {
+            if queue.submit(ReceiveBuffer(Box::new(buffer))).is_err() {
                 // The queue of the device is smaller than requested.
                 break;
             }

@@ -2,6 +2,7 @@
 //!
 //! A frame is built in a free buffer. Buffers of sent frames are reclaimed when no buffer is free.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::task::Context;
@@ -18,7 +19,8 @@ const KICK_BATCH: u16 = 32;
 /// A frame for the device to send, behind a header of zeros, which requests no offload.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    buffer: DmaBuffer,
+    /// In a box, as it changes hands often.
+    buffer: Box<DmaBuffer>,
     end: usize,
 }
 
@@ -33,7 +35,8 @@ impl Chain for Outgoing {
 pub(super) struct Sender {
     queue: Queue<Outgoing>,
     /// The free buffers. Their headers are zero, and stay so.
-    free_buffers: Vec<DmaBuffer>,
+    #[expect(clippy::vec_box, reason = "buffers move between this and the queue")]
+    free_buffers: Vec<Box<DmaBuffer>>,
     shared: Arc<Shared>,
     counters: Arc<NetCounters>,
     kicks: u64,
@@ -48,7 +51,7 @@ impl Sender {
         buffers: (usize, usize),
     ) -> Result<Self, ProbeError> {
         let (count, length) = buffers;
-        let mut free_buffers = dma.buffers(count, length)?;
+        let mut free_buffers: Vec<_> = dma.buffers(count, length)?.into_iter().map(Box::new).collect();
         // No more buffers than descriptors, so that a free buffer can always be submitted.
         free_buffers.truncate(queue.free().into());
         // No task waits for sent frames: they are reclaimed when no buffer is free.
