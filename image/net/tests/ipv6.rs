@@ -1,8 +1,9 @@
 //! TCP and UDP over IPv6, with a client on the host.
 
+use core::net::SocketAddr;
 use std::rc::Rc;
 
-use switchboard_net::{ConfigSource, Service, TcpStream, UdpSocket};
+use switchboard_net::{ConfigSource, Service, TcpConfig, TcpError, TcpStream, UdpSocket};
 use switchboard_net_testing::TestNetwork;
 
 /// Echoes what each connection sends.
@@ -80,4 +81,21 @@ fn a_connection_to_a_port_without_a_listener_is_refused() {
         network.step();
     }
     assert!(network.has_ended(connection));
+}
+
+#[test]
+fn an_address_without_a_route_does_not_hide_why_the_others_failed() {
+    let remotes: Vec<SocketAddr> = ["10.0.0.2:9", "[2001:db8::2]:9"].map(|text| text.parse().expect("one")).into();
+    let reversed: Vec<SocketAddr> = remotes.iter().rev().copied().collect();
+    for remotes in [remotes, reversed] {
+        let mut network = TestNetwork::new();
+        let stack = network.stack().clone();
+        let attempt = async move { TcpStream::connect_any(&stack, &remotes, TcpConfig::default()).await.err() };
+        assert_eq!(network.wait(attempt), Some(TcpError::Refused));
+    }
+    let mut network = TestNetwork::new();
+    let stack = network.stack().clone();
+    let remote = "[2001:db8::2]:9".parse().expect("an address");
+    let attempt = async move { TcpStream::connect_any(&stack, &[remote], TcpConfig::default()).await.err() };
+    assert_eq!(network.wait(attempt), Some(TcpError::Unreachable));
 }

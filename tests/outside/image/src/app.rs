@@ -12,7 +12,7 @@ use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
 use crate::card::Calculator;
-use crate::services;
+use crate::{machine, services, sockets};
 
 /// What the handlers share.
 pub(crate) struct Shared {
@@ -29,11 +29,18 @@ pub(crate) async fn run(mut system: System) -> Outcome {
     let router: &'static Router<Shared> = Box::leak(Box::new(router(shared)));
     let shared = router.state();
     let network = Network::new(&system);
+    // Random numbers of devices, before keys are made of them.
+    system.random().await;
+    let acceptor = machine::acceptor();
     let start = move |group: &Rc<_>, stack: &Stack| {
         // Of several cards, outgoing connections are on the first.
         let _ = shared.stack.set(stack.clone());
         Server::new(80, router).serve(group, stack);
+        if let Some(acceptor) = &acceptor {
+            machine::serve(acceptor, router, group, stack);
+        }
         services::start(group, stack);
+        sockets::start(group, stack);
     };
     network.start(&mut system, Rc::new(start)).await;
     loop {
@@ -51,6 +58,14 @@ fn router(shared: Shared) -> Router<Shared> {
         .get("/events", services::events)
         .get("/socket", services::socket)
         .get("/greeting", services::greeting)
+        .get("/double/{number}", services::double)
+        .post("/form", services::form)
+        .put("/upper", services::upper)
+        .get("/raw", services::raw)
+        .get("/ping", sockets::ping)
+        .get("/line", sockets::line)
+        .get("/random", machine::random)
+        .get("/time", machine::time)
         .fallback(|shared, request| shared.files.answer(request))
 }
 

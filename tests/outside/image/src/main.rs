@@ -6,7 +6,9 @@ extern crate alloc;
 
 mod app;
 mod card;
+mod machine;
 mod services;
+mod sockets;
 
 use switchboard_drivers::hotplug::HotplugPort;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};

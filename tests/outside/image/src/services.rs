@@ -1,4 +1,4 @@
-//! The services: JSON, server-sent events, a WebSocket, an outgoing connection, and UDP.
+//! The services: JSON, forms, bodies, server-sent events, a WebSocket, an outgoing connection, and UDP.
 
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -7,8 +7,11 @@ use core::net::SocketAddr;
 
 use embedded_io_async::{Read, Write};
 use serde::{Deserialize, Serialize};
-use switchboard_http::{Event, EventWriter, Json, Query, Response, State, StatusCode, WebSocket, WebSocketUpgrade};
-use switchboard_net::{Resolver, Stack, TcpConfig, TcpError, TcpStream, UdpSocket};
+use switchboard_http::{
+    Event, EventWriter, Form, Json, Path, Query, RequestBody, Response, State, StatusCode, TEXT, UpgradedStream,
+    WebSocket, WebSocketUpgrade,
+};
+use switchboard_net::{Disconnected, Resolver, Stack, TcpConfig, TcpError, TcpStream, UdpSocket};
 use switchboard_runtime::tasks::TaskGroup;
 
 use crate::app::Shared;
@@ -25,6 +28,49 @@ struct Sum {
 /// Adds the numbers of a list.
 pub(crate) async fn sum(Json(numbers): Json<Vec<u32>>) -> Response {
     Response::json(&Sum { sum: numbers.into_iter().map(u64::from).sum() })
+}
+
+/// Doubles a number of the path.
+pub(crate) fn double(Path(number): Path<u32>) -> String {
+    alloc::format!("{}", u64::from(number) * 2)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Order {
+    name: String,
+    count: u32,
+}
+
+/// Confirms a form.
+pub(crate) async fn form(Form(order): Form<Order>) -> String {
+    alloc::format!("{} x {}", order.count, order.name)
+}
+
+/// Sends a body back in capitals while it arrives, and its length as a trailer.
+pub(crate) async fn upper(mut body: RequestBody) -> Response {
+    Response::written(StatusCode::OK, TEXT, async move |mut writer| {
+        let (mut buffer, mut total) = ([0; 1024], 0);
+        while let length @ 1.. = body.read(&mut buffer).await.map_err(|_| Disconnected)? {
+            buffer[..length].make_ascii_uppercase();
+            writer.write(&buffer[..length]).await?;
+            total += length;
+        }
+        writer.add_trailer("X-Length", &alloc::format!("{total}"));
+        Ok(writer)
+    })
+}
+
+/// Hands the connection over to a protocol that sends bytes back.
+pub(crate) fn raw() -> Response {
+    Response::upgrade("echo", async |stream: UpgradedStream| {
+        loop {
+            let read = stream.read_with(|data| (data.len(), data.to_vec())).await;
+            let Ok(data) = read else { return };
+            if stream.write_all(&data).await.is_err() {
+                return;
+            }
+        }
+    })
 }
 
 /// Counts to three.
@@ -51,8 +97,8 @@ pub(crate) fn socket(upgrade: WebSocketUpgrade) -> Response {
 /// A host by name or address, and a port.
 #[derive(Deserialize)]
 pub(crate) struct Peer {
-    host: String,
-    port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 /// Fetches the line that a server sends to whom connects.

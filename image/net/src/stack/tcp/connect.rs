@@ -83,7 +83,9 @@ impl TcpStream {
     /// or when that has failed (RFC 8305, "happy eyeballs").
     ///
     /// # Errors
-    /// The error of the last attempt; [`TcpError::Unreachable`] without an address.
+    /// The error of the last attempt that has failed by another one than [`TcpError::Unreachable`]: a host without IPv6
+    /// cannot reach the IPv6 address of a peer that refuses the connection. Without such an attempt, or without an
+    /// address, [`TcpError::Unreachable`].
     pub async fn connect_any(stack: &Stack, remotes: &[SocketAddr], config: TcpConfig) -> Result<Self, TcpError> {
         let remotes: Vec<_> = remotes.iter().map(|remote| (stack.clone(), *remote)).collect();
         Self::connect_first(&remotes, config).await
@@ -116,8 +118,8 @@ impl TcpStream {
             });
             match result.await {
                 Some(Ok(stream)) => return Ok(stream),
+                Some(Err(TcpError::Unreachable)) | None => {}
                 Some(Err(found)) => error = found,
-                None => {}
             }
         }
     }
