@@ -92,7 +92,7 @@ impl QmpSession {
     /// Panics when QEMU refuses.
     pub fn add(&mut self, driver: &str, id: &str, options: &[(&str, &str)]) {
         let mut arguments = json!({ "driver": driver, "id": id });
-        options.iter().for_each(|(name, value)| arguments[*name] = Value::from(*value));
+        options.iter().for_each(|(name, value)| arguments[*name] = option(value));
         self.command("device_add", &arguments).unwrap_or_else(|error| panic!("{driver} {id}: {error}"));
     }
 
@@ -129,4 +129,10 @@ impl QmpSession {
         }
         message
     }
+}
+
+/// Returns the value of an option. A size as `8G` is a number for newer QEMUs, and older ones take both.
+fn option(value: &str) -> Value {
+    let gibibytes = value.strip_suffix('G').and_then(|number| number.parse::<u64>().ok());
+    gibibytes.map_or_else(|| Value::from(value), |number| Value::from(number << 30))
 }

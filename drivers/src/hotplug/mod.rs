@@ -135,7 +135,7 @@ impl Driver for HotplugPort {
         // Where firmware does the hot-plugging by ACPI, as by default on QEMU's q35, ports report empty slots. Such a port would be
         // powered off with the functions behind it.
         if !slot.is_occupied() && !bus.functions().is_empty() {
-            return Err(ProbeError::Device(
+            return Err(ProbeError::LeftAlone(
                 "the slot is reported as empty, but is not: firmware does the hot-plugging",
             ));
         }

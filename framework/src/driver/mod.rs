@@ -89,7 +89,11 @@ pub fn attach<D: Driver>(function: Function) -> Result<D, ProbeError> {
         let error = presence.confirm().map_or_else(ProbeError::Gone, |()| error);
         record.update(|status| {
             status.driver = None;
-            status.state = FunctionState::Failed(alloc::format!("{}: {error}", D::NAME));
+            let text = alloc::format!("{}: {error}", D::NAME);
+            status.state = match error {
+                ProbeError::LeftAlone(_) => FunctionState::LeftAlone(text),
+                _ => FunctionState::Failed(text),
+            };
         });
         error
     })
@@ -114,6 +118,10 @@ pub enum ProbeError {
     /// No DMA memory was allocated.
     #[error(transparent)]
     Dma(#[from] DmaError),
+    /// Nothing is wrong with the device, and the driver leaves it alone: firmware or another guest uses it, or it is
+    /// configured for another purpose. The text describes why.
+    #[error("{0}")]
+    LeftAlone(&'static str),
     /// The device does not behave as its driver expects; the text describes what was expected and what was found.
     #[error("{0}")]
     Device(&'static str),

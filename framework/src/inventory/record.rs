@@ -44,6 +44,8 @@ pub enum FunctionState {
     Live,
     /// A driver's probe failed, with the error.
     Failed(String),
+    /// Its driver leaves it alone, with the reason: nothing is wrong.
+    LeftAlone(String),
     /// It was removed from the bus, and its driver has not released it yet.
     Gone,
 }

@@ -55,6 +55,11 @@ pub(super) fn has_known_apic_timer() -> bool {
     matches!(hypervisor, Some(Hypervisor::QEMU | Hypervisor::KVM))
 }
 
+/// Returns whether the machine is a guest of Xen's.
+pub(super) fn is_xen() -> bool {
+    cpuid().get_hypervisor_info().is_some_and(|info| info.identify() == Hypervisor::Xen)
+}
+
 /// Returns the frequency of the TSC in Hz, where the CPU or the hypervisor reports it: by the crystal's frequency (leaf
 /// 0x15), by the hypervisor, or by the base frequency of a CPU with that leaf which does not report its crystal's (leaf
 /// 0x16; SDM vol. 3, 18.7.3).

@@ -39,6 +39,7 @@ pub fn row(function: &FunctionReport, interrupts: &[InterruptReport]) -> String 
         FunctionState::Live => granted(function, interrupts),
         FunctionState::Unclaimed => String::from("-"),
         FunctionState::Failed(reason) => format!("failed: {reason}"),
+        FunctionState::LeftAlone(reason) => format!("left alone: {reason}"),
         FunctionState::Gone => String::from("gone"),
     };
     format!(

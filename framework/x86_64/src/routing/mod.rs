@@ -14,6 +14,7 @@ mod gpex;
 mod ich9;
 mod piix;
 mod rcba;
+mod xen;
 
 use acpi::AcpiRoutes;
 pub(super) use board::is_qemu;
@@ -21,6 +22,7 @@ use expander::Expanders;
 use ich9::Ich9;
 use piix::Piix;
 
+use super::cpu;
 use super::physical::PhysicalMemory;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::interrupt::{ChipsetAnswer, Wire};
@@ -40,6 +42,8 @@ enum Family {
     Ich9(Ich9),
     Piix(Piix),
     Gpex,
+    /// Emulated by QEMU for Xen, which has its own wiring.
+    Xen,
     Unknown,
 }
 
@@ -50,6 +54,7 @@ impl Chipset {
         let host_bridge = config.read(first, 0, Width::Dword);
         let is_qemu = is_qemu(config);
         let family = match host_bridge {
+            _ if cpu::is_xen() => Family::Xen,
             // By its LPC bridge: the ICH9 was combined with several memory controllers, which have the host bridge.
             _ if has_id(config, ich9::ID, ich9::lpc_bridge()) => Family::Ich9(Ich9::read(config, is_qemu)),
             piix::HOST_BRIDGE if is_qemu => {
@@ -69,6 +74,7 @@ impl Chipset {
             Family::Ich9(ich9) => ich9.answer(wire, &self.expanders),
             Family::Piix(piix) => piix.answer(config, wire, &self.expanders),
             Family::Gpex => gpex::answer(wire, inputs),
+            Family::Xen => xen::answer(wire),
             Family::Unknown => {
                 let [v0, v1, d0, d1] = self.host_bridge.to_le_bytes();
                 ChipsetAnswer::Unknown { vendor: u16::from_le_bytes([v0, v1]), device: u16::from_le_bytes([d0, d1]) }

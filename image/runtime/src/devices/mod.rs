@@ -1,6 +1,7 @@
 //! The registry of devices: apps and subsystems find a device by its type or class, whichever driver it has.
 
 mod class;
+mod near_misses;
 mod random;
 
 use alloc::boxed::Box;
@@ -9,7 +10,7 @@ use core::any::Any;
 use core::fmt;
 
 use switchboard::config::Address;
-use switchboard::driver::best_match;
+use switchboard::driver::{ProbeError, best_match};
 use switchboard::function::Function;
 use switchboard::machine::Machine;
 
@@ -71,6 +72,8 @@ pub struct Devices {
     drivers: &'static [DriverEntry],
     options: DeviceOptions,
     list: Vec<Registered>,
+    /// The drivers that leave functions alone, and why, as they were logged.
+    reasons: Vec<(&'static str, &'static str)>,
 }
 
 /// A device of any type.
@@ -87,7 +90,7 @@ impl Devices {
     /// A function goes to the entry with the most specific match, whatever the order of the list.
     #[must_use]
     pub const fn new(drivers: &'static [DriverEntry], options: DeviceOptions) -> Self {
-        Self { drivers, options, list: Vec::new() }
+        Self { drivers, options, list: Vec::new(), reasons: Vec::new() }
     }
 
     /// Scans configuration space and attaches each function that has a driver.
@@ -107,16 +110,31 @@ impl Devices {
     pub fn attach(&mut self, function: Function) -> bool {
         let address = function.address();
         let candidates = self.drivers.iter().map(|entry| (entry, entry.matches));
-        let Some(entry) = best_match(&function, candidates) else { return false };
+        let Some(entry) = best_match(&function, candidates) else {
+            if let Some(what) = near_misses::family(&function) {
+                let (vendor, device) = function.id();
+                log::info!("{address}: left without a driver: {vendor:04x}:{device:04x} is {what}");
+            }
+            return false;
+        };
         match (entry.probe)(function, self.options) {
             Ok(device) => {
                 let place = self.list.partition_point(|other| other.function < address);
                 let registered = Registered { function: address, driver: entry.name, device, close: entry.close };
                 self.list.insert(place, registered);
             }
+            Err(ProbeError::LeftAlone(reason)) => self.note_left_alone(address, entry.name, reason),
             Err(error) => log::error!("{address}: {}: {error}", entry.name),
         }
         true
+    }
+
+    /// Logs why a driver leaves a function alone: once for all functions with the same reason, since there may be many.
+    fn note_left_alone(&mut self, address: Address, driver: &'static str, reason: &'static str) {
+        if !self.reasons.contains(&(driver, reason)) {
+            self.reasons.push((driver, reason));
+            log::info!("{address} (and any others like it): {driver}: left alone: {reason}");
+        }
     }
 
     /// Closes the device of a function, and drops its driver; returns `false` if the registry has no such device.

@@ -87,6 +87,7 @@ impl Function {
                 function::FunctionState::Live => "live".into(),
                 function::FunctionState::Unclaimed => "unclaimed".into(),
                 function::FunctionState::Failed(reason) => format!("failed: {reason}"),
+                function::FunctionState::LeftAlone(reason) => format!("left alone: {reason}"),
                 function::FunctionState::Gone => "gone".into(),
             },
             offers: Offers {

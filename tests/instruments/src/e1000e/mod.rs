@@ -69,14 +69,17 @@ struct Shared {
 }
 
 impl Shared {
-    /// Clears the pending causes in `mask`, and returns them.
-    fn take(&self, mask: u32) -> u32 {
+    /// Clears the pending causes, and returns them.
+    ///
+    /// Reading may clear all of them, with MSI-X too (QEMU from 8.0 on, and cards with a cause that is asserted: 10.2.4.1).
+    /// So a handler answers every cause that was read, and not only its own: the others would be lost.
+    fn take(&self) -> u32 {
         let found = self.registers.read(&ICR);
         if found == u32::MAX {
             let _ = self.presence.confirm();
             return 0;
         }
-        let found = found & mask;
+        let found = found & ALL;
         if found != 0 && self.is_msix {
             self.registers.write(&ICR, found);
         }
@@ -95,15 +98,15 @@ impl Shared {
 impl MessageIsr<CAUSES> for Shared {
     type Message = E1000eMessage;
 
-    fn on_message(&self, message: E1000eMessage, _isr: &InIsr<'_>) {
-        // With MSI all five messages fold into one vector: the first call finds all causes, and the others none.
-        self.serve(self.take(if self.is_msix { bit(message.index()) } else { ALL }));
+    fn on_message(&self, _message: E1000eMessage, _isr: &InIsr<'_>) {
+        // The first call finds all causes, and those of the other messages none.
+        self.serve(self.take());
     }
 }
 
 impl LineIsr for Shared {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
-        match self.take(ALL) {
+        match self.take() {
             0 => Claim::NotMine,
             causes => {
                 self.serve(causes);

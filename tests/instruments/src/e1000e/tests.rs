@@ -42,7 +42,7 @@ fn each_cause_has_the_entry_of_its_message() {
 }
 
 #[test]
-fn by_msix_each_message_serves_its_cause() {
+fn by_msix_a_message_serves_every_cause_that_was_read() {
     let (fake, mut card) = card(ModePolicy::all());
     assert_eq!(card.mode(), Mode::Msix);
     card.raise(3).expect("raised");
@@ -50,8 +50,15 @@ fn by_msix_each_message_serves_its_cause() {
     fake.send(address(), 3).expect("sent");
     assert_eq!(handled(&card), [0, 0, 0, 1, 0]);
     assert_eq!(fake.read_register(address(), 0, ICR.offset()), bit(3), "written, which clears it");
+    // Reading has cleared both on newer QEMUs: the message of the other cause finds none.
+    card.raise(0).expect("raised");
+    card.raise(2).expect("raised");
+    fake.write_register(address(), 0, ICR.offset(), bit(0) | bit(2));
     fake.send(address(), 2).expect("sent");
-    assert_eq!(handled(&card), [0, 0, 0, 1, 0], "not its cause");
+    assert_eq!(handled(&card), [1, 0, 1, 1, 0]);
+    fake.write_register(address(), 0, ICR.offset(), 0);
+    fake.send(address(), 0).expect("sent");
+    assert_eq!(handled(&card), [1, 0, 1, 1, 0]);
 }
 
 #[test]

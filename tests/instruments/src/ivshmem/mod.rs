@@ -138,6 +138,10 @@ impl Driver for Ivshmem {
     const MATCHES: &'static [Id] = &[Id::new(0x1af4, 0x1110)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
+        // ivshmem-plain is shared memory alone, which this driver has no use for.
+        if function.offers().msix == 0 {
+            return Err(ProbeError::LeftAlone("shared memory without interrupts"));
+        }
         let Resources { bar0, bar2, irq, presence, .. } = function.claim()?;
         let registers: Bar<Registers> = bar0.map()?;
         let shared = Arc::new(Shared { memory: bar2.map()?, presence });
