@@ -1,20 +1,24 @@
 //! The table of a stack's sockets: finds the socket of a flow, and the sockets that may have something to send.
 
 mod deadlines;
+mod entry;
+mod keys;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::hash::BuildHasherDefault;
-use core::net::IpAddr;
 
 use hashbrown::HashMap;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 
+use self::entry::Key;
 use super::tcp::{Connection, Endpoints};
 use crate::flow::{ConnectionHasher, ConnectionKey, ConnectionKey6, Flow};
+
+pub(super) use self::entry::Entry;
 
 /// The sockets for which there is room from the start.
 const INITIAL_CAPACITY: usize = 64;
@@ -24,66 +28,6 @@ const RECENT: usize = 64;
 /// The index of a socket in the table, valid until the socket is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SocketId(u32);
-
-/// A socket in a smoltcp set of its own, and its place in the table.
-pub(super) struct Entry {
-    /// Without a socket while a connection is parked.
-    pub(super) set: SocketSet<'static>,
-    handle: Option<SocketHandle>,
-    key: Key,
-    /// Whether it is in the queue of sockets that may have something to send.
-    is_queued: bool,
-    /// When to poll it though no frame arrives for it: a retransmission or another timer.
-    deadline: Instant,
-    /// When to acknowledge what has arrived since it was polled for packets, if it was passed on without another poll.
-    acknowledge_at: Instant,
-    /// Of a TCP socket.
-    pub(super) connection: Option<Connection>,
-}
-
-impl Entry {
-    /// Returns the address of the peer of a connection.
-    #[inline]
-    pub(super) fn remote_address(&self) -> Option<IpAddr> {
-        match self.key {
-            Key::Connected(connection) => Some(connection.remote_address().into()),
-            Key::Connected6(connection) => Some(connection.remote.into()),
-            Key::Unconnected => None,
-        }
-    }
-
-    /// Returns the connection of a TCP socket, and the socket if it is not parked.
-    #[inline]
-    fn connection(&mut self) -> Option<(&mut Connection, Option<&mut tcp::Socket<'static>>)> {
-        let Self { set, handle, connection, .. } = self;
-        Some((connection.as_mut()?, handle.map(|handle| set.get_mut(handle))))
-    }
-
-    /// Returns the socket of a connection that is not parked.
-    #[inline]
-    fn socket(&mut self) -> Option<&mut tcp::Socket<'static>> {
-        Some(self.set.get_mut(self.handle?))
-    }
-
-    /// Returns whether a socket has reached its end: TIME-WAIT, or CLOSED with nothing left to send.
-    #[inline]
-    pub(super) fn has_ended(&mut self) -> bool {
-        self.socket().is_some_and(|socket| match socket.state() {
-            tcp::State::TimeWait => true,
-            tcp::State::Closed => socket.remote_endpoint().is_none(),
-            _ => false,
-        })
-    }
-}
-
-/// By what a received frame finds a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    /// Not at all: a TCP connection that has ended. It is not polled any more.
-    Unconnected,
-    Connected(ConnectionKey),
-    Connected6(ConnectionKey6),
-}
 
 /// All sockets of a stack: any number, while there is memory.
 ///
@@ -238,51 +182,6 @@ impl SocketTable {
     /// Returns the number of sockets.
     pub(super) fn len(&self) -> usize {
         self.entries.len() - self.free.len()
-    }
-
-    /// Returns the socket that a flow is for.
-    #[inline]
-    pub(super) fn find(&self, flow: Flow) -> Option<SocketId> {
-        match flow {
-            Flow::Tcp(connection) => self.connected.get(&connection).copied(),
-            Flow::Tcp6(connection) => self.connected6.get(&connection).copied(),
-            Flow::Udp(_) => None,
-        }
-    }
-
-    /// As [`find`](Self::find), for a segment over IPv4.
-    #[inline]
-    pub(super) fn find_connected(&mut self, key: ConnectionKey) -> Option<SocketId> {
-        match self.recent[key.place::<RECENT>()] {
-            Some((recent, id)) if recent == key => Some(id),
-            _ => self.find_in_map(key),
-        }
-    }
-
-    fn find_in_map(&mut self, key: ConnectionKey) -> Option<SocketId> {
-        let id = *self.connected.get(&key)?;
-        self.recent[key.place::<RECENT>()] = Some((key, id));
-        Some(id)
-    }
-
-    /// Changes the key of a socket.
-    fn set_key(&mut self, id: SocketId, key: Key) {
-        let Some(entry) = self.entries.get_mut(index(id)).and_then(Option::as_mut) else { return };
-        match entry.key {
-            Key::Unconnected => {}
-            Key::Connected(connection) => {
-                self.connected.remove(&connection);
-                self.recent[connection.place::<RECENT>()] = None;
-            }
-            Key::Connected6(connection) => drop(self.connected6.remove(&connection)),
-        }
-        entry.key = key;
-        match key {
-            Key::Unconnected => {}
-            // There is room, by `reserve`.
-            Key::Connected(connection) => drop(self.connected.insert(connection, id)),
-            Key::Connected6(connection) => drop(self.connected6.insert(connection, id)),
-        }
     }
 
     /// Queues a socket that may have something to send: it is polled in this poll of the stack or the next. Returns whether it

@@ -6,6 +6,7 @@
 //! ([`time_wait`]). It verifies resets, SYNs and acknowledgements (RFC 5961) and splits segments for paths that are
 //! shorter than the link ([`path_mtu`]).
 
+mod access;
 mod adopt;
 mod bounded_map;
 mod config;
@@ -25,6 +26,7 @@ mod path_mtu;
 mod room;
 mod secret;
 mod statistics;
+mod status;
 mod stream;
 mod syn_queue;
 mod tick;

@@ -6,10 +6,11 @@ use core::task::{Context, Poll};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Instant;
 
+use super::access::Access;
 use super::adopt::inject_data;
 use super::connection::Connection;
 use super::error::TcpError;
-use super::stream::{Access, TcpStream};
+use super::stream::TcpStream;
 use super::wire::{ACK, Control, SynOptions};
 use crate::stack::engine::{Engine, now};
 use crate::stack::socket_table::SocketId;

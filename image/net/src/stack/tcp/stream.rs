@@ -2,15 +2,13 @@
 
 use core::fmt;
 use core::future::poll_fn;
-use core::net::SocketAddr;
-use core::task::{Context, Poll};
+use core::task::Poll;
 
 use smoltcp::socket::tcp::{Socket, State};
 
-use super::connection::Connection;
+use super::access::Access;
 use super::error::TcpError;
-use super::statistics::{TcpState, TcpStatistics};
-use crate::stack::engine::{Engine, now};
+use crate::stack::engine::now;
 use crate::stack::handle::Stack;
 use crate::stack::socket_table::SocketId;
 
@@ -44,12 +42,6 @@ use crate::stack::socket_table::SocketId;
 pub struct TcpStream {
     pub(super) stack: Stack,
     pub(super) id: SocketId,
-}
-
-/// A connection and its socket, or the result of a call when there is none.
-pub(super) enum Access<'e, R> {
-    Live(&'e mut Connection, &'e mut Socket<'static>),
-    Done(Poll<Result<R, TcpError>>),
 }
 
 impl TcpStream {
@@ -219,60 +211,6 @@ impl TcpStream {
         let Some((connection, _)) = engine.sockets.connection(self.id) else { return };
         connection.idle_since = idle_count;
     }
-
-    /// Returns the address and port of the peer.
-    #[must_use]
-    pub fn remote_endpoint(&self) -> Option<SocketAddr> {
-        let engine = &mut *self.stack.borrow_mut();
-        let (connection, _) = engine.sockets.connection(self.id)?;
-        Some((connection.endpoints.remote, connection.endpoints.remote_port).into())
-    }
-
-    /// Returns the address and port of this side.
-    #[must_use]
-    pub fn local_endpoint(&self) -> Option<SocketAddr> {
-        let engine = &mut *self.stack.borrow_mut();
-        let (connection, _) = engine.sockets.connection(self.id)?;
-        Some((connection.endpoints.local, connection.endpoints.local_port).into())
-    }
-
-    /// Returns the state and the counters of the connection.
-    #[must_use]
-    pub fn statistics(&self) -> TcpStatistics {
-        let engine = &mut *self.stack.borrow_mut();
-        let found = engine.sockets.connection(self.id);
-        found.map_or_else(TcpStatistics::default, |(connection, socket)| TcpStatistics {
-            state: TcpState::of(connection, socket.as_deref()),
-            received_bytes: connection.read + socket.as_ref().map_or(0, |socket| socket.recv_queue() as u64),
-            sent_bytes: connection.written,
-            unacknowledged_bytes: socket.as_ref().map_or(0, |socket| socket.send_queue()),
-            retransmissions: connection.retransmissions.into(),
-            handshake: (connection.handshake_us > 0)
-                .then(|| core::time::Duration::from_micros(connection.handshake_us.into())),
-        })
-    }
-
-    /// Returns how many bytes were written and are not acknowledged yet.
-    #[must_use]
-    pub fn queued_bytes(&self) -> usize {
-        let engine = &mut *self.stack.borrow_mut();
-        engine.sockets.connection(self.id).and_then(|(_, socket)| Some(socket?.send_queue())).unwrap_or_default()
-    }
-
-    /// Returns whether data or the end of it can be read at once.
-    pub(super) fn is_readable(&self) -> bool {
-        let engine = &mut *self.stack.borrow_mut();
-        let Some((connection, socket)) = engine.sockets.connection(self.id) else { return true };
-        let is_open = connection.error.is_none() && !connection.is_evicted;
-        socket.map_or(!is_open, |socket| socket.can_recv() || !socket.may_recv() || !is_open)
-    }
-
-    /// Returns whether something can be written, or an error found, at once.
-    pub(super) fn is_writable(&self) -> bool {
-        let engine = &mut *self.stack.borrow_mut();
-        let Some((_, Some(socket))) = engine.sockets.connection(self.id) else { return true };
-        socket.can_send() || !socket.may_send()
-    }
 }
 
 /// Returns whether a socket still has to send data, a FIN or a reset, or waits for their acknowledgement.
@@ -282,61 +220,6 @@ pub(super) fn has_unsent(socket: &Socket<'_>) -> bool {
     let has_fin = matches!(state, State::FinWait1 | State::Closing | State::LastAck);
     let has_reset = state == State::Closed && socket.remote_endpoint().is_some();
     has_data || has_fin || has_reset
-}
-
-impl Engine {
-    /// Returns a connection that has data to read.
-    #[inline]
-    fn reader<R>(&mut self, id: SocketId, context: &mut Context<'_>) -> Access<'_, R> {
-        let Some((connection, socket)) = self.sockets.connection(id) else {
-            return Access::Done(Poll::Ready(Err(TcpError::Closed)));
-        };
-        let Some(socket) = socket.filter(|_| !connection.is_evicted) else {
-            let end = connection.error.or(connection.is_evicted.then_some(TcpError::Closed));
-            return Access::Done(end.map_or_else(
-                || {
-                    connection.reader = Some(context.waker().clone());
-                    Poll::Pending
-                },
-                |error| Poll::Ready(Err(error)),
-            ));
-        };
-        if socket.can_recv() {
-            return Access::Live(connection, socket);
-        }
-        if !socket.may_recv() {
-            return Access::Done(Poll::Ready(Err(connection.error.unwrap_or(TcpError::Closed))));
-        }
-        socket.register_recv_waker(context.waker());
-        Access::Done(Poll::Pending)
-    }
-
-    /// Returns a connection that has room to write.
-    #[inline]
-    pub(super) fn writer<R>(&mut self, id: SocketId, context: &mut Context<'_>) -> Access<'_, R> {
-        if self.sockets.is_parked(id) && !self.adopt(id, now()) {
-            let result = match self.sockets.connection(id).map(|(connection, _)| connection) {
-                Some(connection) if connection.error.is_none() => {
-                    // Woken by the next tick, when there may be memory.
-                    connection.writer = Some(context.waker().clone());
-                    Poll::Pending
-                }
-                found => Poll::Ready(Err(found.and_then(|connection| connection.error).unwrap_or(TcpError::Closed))),
-            };
-            return Access::Done(result);
-        }
-        let Some((connection, Some(socket))) = self.sockets.connection(id) else {
-            return Access::Done(Poll::Ready(Err(TcpError::Closed)));
-        };
-        if socket.can_send() {
-            return Access::Live(connection, socket);
-        }
-        if !socket.may_send() {
-            return Access::Done(Poll::Ready(Err(connection.error.unwrap_or(TcpError::Closed))));
-        }
-        socket.register_send_waker(context.waker());
-        Access::Done(Poll::Pending)
-    }
 }
 
 impl Drop for TcpStream {

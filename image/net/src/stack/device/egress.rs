@@ -1,0 +1,92 @@
+//! The send side of a card.
+
+use alloc::vec::Vec;
+
+use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
+use smoltcp::time::Instant;
+
+use super::{PacketToken, write_frame, write_packet};
+use crate::link::{FrameSender, Link};
+use crate::mac::Mac;
+use crate::stack::tcp::{self, Connection};
+
+/// The send side of a card, for the packets of one socket.
+pub(in crate::stack) struct EgressDevice<'e, 'a, 'c> {
+    pub(in crate::stack) sender: &'e mut FrameSender<'a, 'c>,
+    pub(in crate::stack) link: &'e mut Link,
+    /// The Ethernet address of the next hop, if it is known before the packet is written.
+    pub(in crate::stack) next_hop: Option<Mac>,
+    /// Of a TCP socket.
+    pub(in crate::stack) connection: Option<&'e mut Connection>,
+    /// The maximum length of a packet on this path; longer TCP packets are split.
+    pub(in crate::stack) max_bytes: usize,
+    /// Memory for a packet that is split.
+    pub(in crate::stack) scratch: &'e mut Vec<u8>,
+    /// Checksums of TCP and UDP are computed [in software](checksum).
+    pub(in crate::stack) software_checksums: bool,
+    pub(in crate::stack) now: Instant,
+}
+
+/// Room for one packet.
+pub(in crate::stack) struct EgressToken<'t, 'e, 'a, 'c>(&'t mut EgressDevice<'e, 'a, 'c>);
+
+impl TxToken for EgressToken<'_, '_, '_, '_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
+        if length > self.0.max_bytes {
+            return self.0.split(length, write);
+        }
+        let EgressDevice { sender, link, next_hop, connection, software_checksums, now, .. } = self.0;
+        let write = |packet: &mut [u8]| write_packet(packet, connection.as_deref_mut(), *software_checksums, write);
+        match *next_hop {
+            Some(next_hop) => write_frame(link, next_hop, length, write, |length, fill| sender.send(length, fill)),
+            None => link.with_scratch(length, write, |link, packet| link.egress(packet, sender, *now)),
+        }
+    }
+}
+
+impl EgressDevice<'_, '_, '_> {
+    /// Sends the packet that `write` writes in pieces.
+    #[cold]
+    fn split<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
+        let mut packet = core::mem::take(self.scratch);
+        packet.clear();
+        packet.resize(length, 0);
+        let result = write(&mut packet);
+        if let Some(connection) = self.connection.as_deref_mut() {
+            connection.translate(&mut packet);
+        }
+        let Self { sender, link, max_bytes, software_checksums, now, .. } = self;
+        tcp::split(&mut packet, *max_bytes, *software_checksums, |part| {
+            // The first piece has room; without room for a further one, TCP repeats it.
+            if sender.has_room() {
+                link.egress(part, sender, *now);
+            }
+        });
+        *self.scratch = packet;
+        result
+    }
+}
+
+impl<'e, 'a, 'c> Device for EgressDevice<'e, 'a, 'c> {
+    type RxToken<'t>
+        = PacketToken<'t>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = EgressToken<'t, 'e, 'a, 'c>
+    where
+        Self: 't;
+
+    fn receive(&mut self, _now: Instant) -> Option<(PacketToken<'_>, EgressToken<'_, 'e, 'a, 'c>)> {
+        None
+    }
+
+    fn transmit(&mut self, _now: Instant) -> Option<EgressToken<'_, 'e, 'a, 'c>> {
+        self.sender.has_room().then_some(EgressToken(self))
+    }
+
+    /// Unused: an interface has those of [`CapabilitiesDevice`].
+    fn capabilities(&self) -> DeviceCapabilities {
+        DeviceCapabilities::default()
+    }
+}
