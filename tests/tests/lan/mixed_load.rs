@@ -39,6 +39,13 @@ impl Figures {
     }
 }
 
+/// Returns the segments of the guest on a connection, and when they came.
+fn history(connection: &Peer, start: Instant) -> String {
+    let segments = connection.segments_since(0);
+    let lines = segments.iter().map(|(at, segment)| format!("{:?}: {segment:?}", at.duration_since(start)));
+    format!("{:?}: {:?}", start.elapsed(), lines.collect::<Vec<_>>())
+}
+
 /// Fetches pages by new and by kept connections until `is_done`.
 fn honest(lan: &Lan, last: u8, is_done: &AtomicBool, figures: &Figures) {
     let host = lan.host(last);
@@ -49,7 +56,13 @@ fn honest(lan: &Lan, last: u8, is_done: &AtomicBool, figures: &Figures) {
         }
         let start = Instant::now();
         let result = match round % 4 {
-            0 => host.fetch("/hello", seconds(30)).map(|response| response.body == b"Hello, world!"),
+            0 => {
+                let connection = host.connect(80);
+                let response = connection.last_request("/hello", seconds(30));
+                response
+                    .map(|response| response.body == b"Hello, world!")
+                    .map_err(|error| format!("{error}: {}", history(&connection, start)))
+            }
             // A file is checked, and not measured: its time is that of many segments.
             3 if round % 64 == 3 => {
                 let file = host.fetch("/files/1mib.bin", seconds(60));

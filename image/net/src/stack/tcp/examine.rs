@@ -9,8 +9,9 @@ use crate::stack::socket_table::NEVER;
 
 /// Ticks after which a closed connection without a stream is forgotten, if the peer does not close its side.
 const FIN_WAIT_TICKS: u32 = 20;
-/// Ticks after which one whose FIN the peer does not acknowledge is forgotten, as on Linux.
-const FIN_TICKS: u32 = 60;
+/// Ticks after which one without a stream is forgotten whose peer acknowledges nothing: data, which may not fit into its
+/// window, or the FIN. On Linux, this is a number of retransmissions.
+const ORPHAN_TICKS: u32 = 60;
 /// The interval of keep-alive probes that are not answered, and how many are sent.
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 const MAX_PROBES: u8 = 6;
@@ -90,9 +91,9 @@ impl Connection {
         if state == State::FinWait2 {
             return if self.stalled_ticks >= FIN_WAIT_TICKS { Finding::Abandoned } else { Finding::Nothing };
         }
-        let is_fin_left = self.is_orphan && socket.send_queue() == 0;
-        if is_fin_left && self.stalled_ticks >= FIN_TICKS {
-            return Finding::Abandoned;
+        if self.is_orphan && self.stalled_ticks >= ORPHAN_TICKS {
+            // What the peer has received is not taken back by a reset.
+            return if socket.send_queue() == 0 { Finding::Abandoned } else { Finding::TimedOut };
         }
         let limit = if self.window == 0 { self.config.zero_window_timeout } else { self.config.peer_timeout * 2 };
         if u64::from(self.stalled_ticks) >= limit.as_secs() {
