@@ -2,6 +2,7 @@
 
 mod buffers;
 mod congestion;
+mod eviction;
 mod orphans;
 mod peer;
 
@@ -367,35 +368,6 @@ fn a_closed_window_that_is_answered_keeps_the_connection() {
     }
     assert!(is_reset);
     assert_eq!(stream.statistics().state, TcpState::Closed);
-}
-
-#[test]
-fn an_idle_connection_makes_room_for_a_new_one() {
-    let mut lan = Lan::new();
-    serve_echo(&lan, 4);
-    let mut conns: Vec<Conn> = (0..4).map(|index| Conn::open(&mut lan, HOST, 20_000 + index, PORT)).collect();
-    for conn in &mut conns {
-        echo(&mut lan, conn, b"first");
-    }
-    let mut other = Conn::open(&mut lan, spoofed(1), 30_000, PORT);
-    conns[0].received.clear();
-    other.send(&mut lan, b"new");
-    let mut fins = Vec::new();
-    for _ in 0..3000 {
-        for segment in lan.step() {
-            assert!(!segment.is_reset());
-            if segment.control == TcpControl::Fin {
-                fins.push(segment.host_port);
-                let conn = &mut conns[0];
-                conn.next.acknowledgement = conn.next.acknowledgement.map(|number| number.wrapping_add(1));
-                conn.send_control(&mut lan, TcpControl::Fin, 0);
-            }
-            if segment.host == other.next.host {
-                other.take(&mut lan, &segment);
-            }
-        }
-    }
-    assert_eq!((fins, other.received), (vec![20_000], b"new".to_vec()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use switchboard::machine::Machine;
 use super::Site;
 use switchboard_http::{Response, StatusCode};
 use switchboard_net::{DropReason, Interface};
-use switchboard_runtime::{hal, tasks};
+use switchboard_runtime::{hal, memory_budget, tasks};
 
 pub(super) fn serve(site: &Site) -> Response {
     let mut text = Text(String::with_capacity(8 * 1024));
@@ -167,6 +167,11 @@ fn memory(text: &mut Text) {
     text.family("switchboard_heap_bytes", "gauge", "Bytes of the heap.");
     for (state, value) in [("used", usage.heap_bytes_used), ("free", usage.heap_bytes_free)] {
         text.sample(format_args!("switchboard_heap_bytes{{state=\"{state}\"}} {value}"));
+    }
+    let budget = memory_budget::usage();
+    text.family("switchboard_memory_budget_bytes", "gauge", "Bytes of the heap for what peers make grow.");
+    for (state, value) in [("used", budget.used_bytes), ("limit", budget.limit_bytes)] {
+        text.sample(format_args!("switchboard_memory_budget_bytes{{state=\"{state}\"}} {value}"));
     }
     text.family("switchboard_dma_pages", "gauge", "Pages of the DMA pool, of 4,096 bytes each.");
     let free = usage.dma_pages.saturating_sub(usage.dma_pages_used);

@@ -48,7 +48,7 @@ impl Engine {
         Some(socket)
     }
 
-    /// Returns whether a peer has half of a backlog that is more than half full: the rest is for others.
+    /// Returns whether a peer has its share of a backlog that is more than half full: the rest is for others.
     pub(super) fn has_backlog_share(&mut self, id: ListenerId, remote: IpAddr) -> bool {
         let Some(listener) = self.tcp.listeners.get(id) else { return true };
         let half = listener.config.backlog.div_ceil(2);
@@ -59,9 +59,10 @@ impl Engine {
         let is_of_peer = |id: &&SocketId| {
             sockets.connection(**id).is_some_and(|(connection, _)| connection.endpoints.remote == remote)
         };
-        let others = listener.queue.len() - listener.queue.iter().filter(is_of_peer).count();
-        // One peer alone may have all of it.
-        others > 0 && listener.queue.len() - others >= half
+        let own = listener.queue.iter().filter(is_of_peer).count();
+        let has_others = listener.queue.len() > own;
+        // One peer alone may have most of it.
+        own >= if has_others { half } else { listener.config.backlog - listener.config.backlog / 8 }
     }
 
     /// Closes a connection of a listener, for one that waits: one whose peer has never sent anything, or else the one that is
@@ -71,10 +72,6 @@ impl Engine {
         let now = crate::stack::now();
         let Some(listener) = self.tcp.listeners.get(id) else { return };
         let share = (listener.config.max_connections / 2).max(1);
-        let Some(first) = listener.queue.front().copied() else { return };
-        let Some(newcomer) = self.sockets.connection(first).map(|(connection, _)| connection.endpoints.remote) else {
-            return;
-        };
         let mut candidates: Vec<Candidate> = Vec::new();
         if candidates.try_reserve_exact(self.sockets.len()).is_err() {
             return;
@@ -92,17 +89,29 @@ impl Engine {
             candidates.push(Candidate { id: socket, remote: connection.endpoints.remote, has_sent, idle_since });
         }
         candidates.sort_unstable_by_key(|candidate| candidate.remote);
-        let of_newcomer = candidates.iter().filter(|other| other.remote == newcomer).count();
+        let Some(first) = self.remote_of_waiting(id, 0) else { return };
+        let count_of = |remote| {
+            let begin = candidates.partition_point(|other| other.remote < remote);
+            candidates[begin..].partition_point(|other| other.remote == remote)
+        };
         let oldest_idle = |may_be: &dyn Fn(IpAddr) -> bool| {
             let idle = candidates.iter().filter(|other| other.idle_since > 0 && may_be(other.remote));
             idle.min_by_key(|other| (other.has_sent, other.idle_since)).map(|other| other.id)
         };
-        if of_newcomer >= share {
+        if count_of(first) >= share {
             // It has its share, and may only replace its own.
-            if let Some(id) = oldest_idle(&|remote| remote == newcomer) {
-                self.evict(id);
+            if let Some(id) = oldest_idle(&|remote| remote == first) {
+                return self.evict(id);
             }
-            return;
+            // It delays no other peer.
+            let mut others = (1..).map_while(|place| Some((place, self.remote_of_waiting(id, place)?)));
+            let Some((place, _)) = others.find(|(_, remote)| count_of(*remote) < share) else { return };
+            drop(others);
+            if let Some(listener) = self.tcp.listeners.get(id)
+                && let Some(socket) = listener.queue.remove(place)
+            {
+                listener.queue.push_front(socket);
+            }
         }
         let mut peers = candidates.chunk_by(|first, second| first.remote == second.remote);
         let greedy = peers.find(|connections| connections.len() > share).map(|connections| connections[0].remote);
@@ -114,6 +123,12 @@ impl Engine {
             self.abort(id);
             self.uncount(id);
         }
+    }
+
+    /// Returns the peer of a connection that waits at this place of a listener's queue.
+    fn remote_of_waiting(&mut self, id: ListenerId, place: usize) -> Option<IpAddr> {
+        let socket = *self.tcp.listeners.get(id)?.queue.get(place)?;
+        Some(self.sockets.connection(socket)?.0.endpoints.remote)
     }
 
     /// Closes an idle connection; its stream finds it closed.

@@ -1,0 +1,75 @@
+//! Which connections make room for others.
+
+use core::net::Ipv4Addr;
+use std::rc::Rc;
+
+use smoltcp::wire::TcpControl;
+use switchboard_net::{Service, TcpStream};
+
+use crate::peer::{Conn, HOST, Lan, Segment};
+use crate::{PORT, echo, serve_echo, spoofed};
+
+#[test]
+fn an_idle_connection_makes_room_for_a_new_one() {
+    let mut lan = Lan::new();
+    serve_echo(&lan, 4);
+    let mut conns: Vec<Conn> = (0..4).map(|index| Conn::open(&mut lan, HOST, 20_000 + index, PORT)).collect();
+    for conn in &mut conns {
+        echo(&mut lan, conn, b"first");
+    }
+    let mut other = Conn::open(&mut lan, spoofed(1), 30_000, PORT);
+    conns[0].received.clear();
+    other.send(&mut lan, b"new");
+    let mut fins = Vec::new();
+    for _ in 0..3000 {
+        for segment in lan.step() {
+            assert!(!segment.is_reset());
+            if segment.control == TcpControl::Fin {
+                fins.push(segment.host_port);
+                let conn = &mut conns[0];
+                conn.next.acknowledgement = conn.next.acknowledgement.map(|number| number.wrapping_add(1));
+                conn.send_control(&mut lan, TcpControl::Fin, 0);
+            }
+            if segment.host == other.next.host {
+                other.take(&mut lan, &segment);
+            }
+        }
+    }
+    assert_eq!((fins, other.received), (vec![20_000], b"new".to_vec()));
+}
+
+/// Serves echo to all peers but one, whose connections stay busy.
+fn serve_but(lan: &Lan, busy: Ipv4Addr, max_connections: usize, backlog: usize) {
+    let service = Service { port: PORT, receive_bytes: 500, transmit_bytes: 500, backlog, max_connections };
+    service.start(lan.network.group(), &lan.stack, async move |stream: &Rc<TcpStream>| {
+        let mut buffer = [0; 100];
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            if stream.remote_endpoint().is_some_and(|remote| remote.ip() == busy) {
+                core::future::pending::<()>().await;
+            }
+            let _ = stream.write(&buffer[..length]).await;
+        }
+    });
+}
+
+#[test]
+fn a_peer_with_its_share_delays_no_other_in_the_backlog() {
+    let mut lan = Lan::new();
+    serve_but(&lan, HOST, 8, 16);
+    for index in 0..40 {
+        // Those that are not accepted fill the backlog.
+        lan.send(&Segment::syn(HOST, 20_000 + index, PORT, 1000));
+        let answers = lan.run(5);
+        let Some(answer) = answers.iter().find(|segment| segment.control == TcpControl::Syn) else { continue };
+        let acknowledgement = Some(answer.sequence.wrapping_add(1));
+        let ack =
+            Segment { control: TcpControl::None, acknowledgement, ..Segment::syn(HOST, 20_000 + index, PORT, 1001) };
+        lan.send(&Segment { mss: None, data: b"busy".to_vec(), ..ack });
+    }
+    lan.run(100);
+    for index in 1..20 {
+        let mut other = Conn::open(&mut lan, spoofed(index), 30_000 + index, PORT);
+        echo(&mut lan, &mut other, b"served");
+        other.send_control(&mut lan, TcpControl::Rst, 0);
+    }
+}
