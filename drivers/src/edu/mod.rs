@@ -200,7 +200,11 @@ impl Edu {
         self.until_computed().await?;
         self.shared.registers.write(&FACTORIAL, n);
         self.until_computed().await?;
-        Ok(self.shared.registers.read(&FACTORIAL))
+        match self.shared.registers.read(&FACTORIAL) {
+            // The device was removed after its status was read. No factorial has this value.
+            u32::MAX => Err(self.shared.gone()),
+            result => Ok(result),
+        }
     }
 
     /// Waits until no factorial is being computed. The event has several causes, so the register is read again after each.

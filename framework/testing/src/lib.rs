@@ -105,6 +105,7 @@
 //! | permit only some interrupt modes | [`FakeMachine::with_policy`] |
 //! | remove the device by surprise | [`FakeMachine::remove`], [`RemovalTest`] |
 //! | replace the clock, configuration space or all registers | [`Builder`] |
+//! | test on QEMU's model of the device | the module `qemu`, behind the feature of that name |
 //!
 //! # Limits
 //!
@@ -117,6 +118,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "qemu")]
+extern crate std;
 
 mod assignment;
 mod builder;
@@ -130,6 +133,8 @@ mod dma;
 mod function;
 mod machine;
 mod memory;
+#[cfg(feature = "qemu")]
+pub mod qemu;
 mod registers;
 mod removal_test;
 mod signals;

@@ -1,0 +1,161 @@
+//! Network cards: virtio and e1000, with the test as their peer on QEMU's `dgram` network.
+
+use core::future::poll_fn;
+use core::task::Poll;
+use core::time::Duration;
+use std::env;
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process;
+
+use embassy_net_driver::{Driver as NetDriver, HardwareAddress, LinkState, RxToken, TxToken};
+use switchboard::driver::Driver;
+use switchboard_drivers::e1000::E1000;
+use switchboard_drivers::virtio::VirtioNet;
+use switchboard_testing::qemu::{Bench, BenchBuilder};
+
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+
+/// The other end of the card's wire: one datagram a frame.
+struct Peer {
+    socket: UnixDatagram,
+    folder: PathBuf,
+}
+
+impl Peer {
+    fn new(name: &str) -> Self {
+        let folder = env::temp_dir().join(format!("switchboard-{}-{name}", process::id()));
+        fs::create_dir(&folder).expect("a folder");
+        let socket = UnixDatagram::bind(folder.join("peer")).expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        Self { socket, folder }
+    }
+
+    fn bench(&self, device: &str) -> BenchBuilder {
+        let (here, there) = (self.folder.join("peer"), self.folder.join("card"));
+        let netdev = format!(
+            "dgram,id=net0,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+            there.display(),
+            here.display()
+        );
+        Bench::qemu().arguments(&["-netdev", &netdev]).device(device)
+    }
+
+    fn send(&self, frame: &[u8]) {
+        self.socket.send_to(frame, self.folder.join("card")).expect("a frame sent");
+    }
+
+    fn receive(&self) -> Vec<u8> {
+        let mut frame = [0; 2048];
+        let length = self.socket.recv(&mut frame).expect("a frame of the card");
+        frame[..length].to_vec()
+    }
+
+    /// Drops frames of an earlier run.
+    fn drain(&self) {
+        self.socket.set_nonblocking(true).expect("a mode");
+        while self.socket.recv(&mut [0; 2048]).is_ok() {}
+        self.socket.set_nonblocking(false).expect("a mode");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// Returns frame `number`, for `to`.
+fn frame(to: [u8; 6], number: usize) -> Vec<u8> {
+    let mut frame = vec![number.to_le_bytes()[0]; 60 + number * 97 % 1400];
+    frame[..6].copy_from_slice(&to);
+    frame[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
+    frame[12..14].copy_from_slice(&[0x88, 0xb5]);
+    frame
+}
+
+async fn link_up(card: &mut impl NetDriver) {
+    poll_fn(|context| {
+        let _ = card.receive(context).map(drop);
+        if card.link_state(context) == LinkState::Up { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+async fn send(card: &mut impl NetDriver, bytes: &[u8]) {
+    poll_fn(|context| match card.transmit(context) {
+        Some(token) => {
+            token.consume(bytes.len(), |room| room.copy_from_slice(bytes));
+            Poll::Ready(())
+        }
+        None => Poll::Pending,
+    })
+    .await;
+    // A stack reads the link state at the end of each poll, which submits what is left of a batch.
+    poll_fn(|context| Poll::Ready(card.link_state(context))).await;
+}
+
+async fn receive(card: &mut impl NetDriver) -> Vec<u8> {
+    poll_fn(|context| match card.receive(context) {
+        Some((token, _)) => Poll::Ready(token.consume(|bytes| bytes.to_vec())),
+        None => Poll::Pending,
+    })
+    .await
+}
+
+fn check<D: Driver + NetDriver>(peer: &Peer, bench: &Bench) {
+    peer.drain();
+    let mut card: D = bench.attach();
+    assert!(card.hardware_address() == HardwareAddress::Ethernet(MAC));
+    bench.run(link_up(&mut card));
+    // More frames than a ring has descriptors.
+    for number in 0..300 {
+        let sent = frame([2, 0, 0, 0, 0, 1], number);
+        bench.run(send(&mut card, &sent));
+        assert_eq!(peer.receive(), sent, "frame {number}");
+        let sent = frame(MAC, number);
+        peer.send(&sent);
+        assert_eq!(bench.run(receive(&mut card)), sent, "frame {number}");
+    }
+    // A burst of them.
+    (0..20).for_each(|number| peer.send(&frame(MAC, number)));
+    for number in 0..20 {
+        assert_eq!(bench.run(receive(&mut card)), frame(MAC, number), "frame {number} of a burst");
+    }
+}
+
+#[test]
+fn virtio_net_sends_and_receives() {
+    let peer = Peer::new("virtio");
+    peer.bench("virtio-net-pci,netdev=net0,romfile=").in_each_mode(|bench| check::<VirtioNet>(&peer, bench));
+}
+
+#[test]
+fn e1000_sends_and_receives() {
+    let peer = Peer::new("e1000");
+    peer.bench("e1000,netdev=net0,romfile=").in_each_mode(|bench| check::<E1000>(&peer, bench));
+}
+
+fn inject<D: Driver + NetDriver>(peer: &Peer, device: &str) {
+    let report = peer.bench(device).inject::<D, &str>(40, |bench, card| {
+        peer.drain();
+        bench.try_run(async {
+            link_up(card).await;
+            send(card, &frame([2, 0, 0, 0, 0, 1], 3)).await;
+            peer.send(&frame(MAC, 4));
+            if receive(card).await == frame(MAC, 4) { Ok(()) } else { Err("another frame") }
+        })
+    });
+    assert!(report.is_none_or(|report| report.faults > 50 && report.errors > 10), "{report:?}");
+}
+
+#[test]
+fn virtio_net_with_faults() {
+    inject::<VirtioNet>(&Peer::new("virtio-faults"), "virtio-net-pci,netdev=net0,romfile=");
+}
+
+#[test]
+fn e1000_with_faults() {
+    inject::<E1000>(&Peer::new("e1000-faults"), "e1000,netdev=net0,romfile=");
+}

@@ -1,0 +1,268 @@
+//! A bench: a machine of QEMU's devices, and what a test does with it.
+
+#![expect(unsafe_code, reason = "vouches for the parts of a machine that reaches no hardware")]
+
+use core::fmt;
+use core::ops::Range;
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::borrow::ToOwned;
+use std::boxed::Box;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+use std::vec::Vec;
+
+use switchboard::assign::Apertures;
+use switchboard::config::{Address, ConfigAccess, Width};
+use switchboard::driver::{Driver, ProbeError, attach, best_match};
+use switchboard::function::Function;
+use switchboard::function::FunctionReport;
+use switchboard::machine::{DeviceFence, Machine, MachineParts, RootBuses};
+use switchboard::platform::ModePolicy;
+
+use super::builder::BenchBuilder;
+use super::cpu;
+use super::memory::BenchMemory;
+use super::process::Process;
+use super::ram::{RAM_BYTES, Ram};
+use super::session::{ECAM, Session, lock};
+use super::tasks;
+
+/// The time for a future of a driver.
+const RUN_LIMIT: Duration = Duration::from_secs(10);
+/// The time after which a future that is not ready is taken for one that waits for ever, where faults are injected.
+const STUCK_LIMIT: Duration = Duration::from_millis(25);
+/// The ports for BARs.
+const PORTS: Range<u64> = 0xc000..0x1_0000;
+/// The built-in devices of a q35 begin here.
+const FIRST_BUILT_IN: u8 = 0x1f;
+
+/// A machine of QEMU's device models, for tests of drivers; see the [module](crate::qemu).
+pub struct Bench {
+    // Ended in this order: the CPU's thread, then QEMU.
+    cpu: Option<JoinHandle<()>>,
+    pub(super) session: &'static Session,
+    machine: &'static Machine,
+    process: Option<Process>,
+    pub(super) builder: BenchBuilder,
+}
+
+impl Bench {
+    /// Returns a builder.
+    #[must_use]
+    pub fn qemu() -> BenchBuilder {
+        BenchBuilder::default()
+    }
+
+    pub(super) fn start(builder: BenchBuilder) -> Self {
+        let ram: &Ram = Box::leak(Box::new(Ram::new().expect("memory for QEMU's RAM")));
+        let started = Process::start(&builder.arguments, ram);
+        let (process, connection) = started.unwrap_or_else(|error| panic!("{error}"));
+        let session = Box::leak(Box::new(Session::new(ram, connection)));
+        Self::on(session, process, builder)
+    }
+
+    /// Builds and scans a machine on a session whose devices are in their reset state.
+    fn on(session: &'static Session, process: Process, builder: BenchBuilder) -> Self {
+        // ECAM for 256 buses, by a register of the host bridge that is reached by ports.
+        session.command(format_args!("outl 0xcf8 0x80000060"));
+        session.command(format_args!("outl 0xcfc {:#x}", ECAM | 1));
+        let apertures = Apertures {
+            io: Vec::from([PORTS]),
+            memory: Vec::from([0xc000_0000..0xfe00_0000, 0x10_0000_0000..0x20_0000_0000]),
+            taken: Vec::from([0..RAM_BYTES as u64, ECAM..ECAM + (256 << 20), 0xfec0_0000..0x1_0000_0000]),
+        };
+        let parts = MachineParts {
+            config: session,
+            root_buses: RootBuses::ShownOnFirst,
+            apertures,
+            controller: &session.controller,
+            memory: Box::leak(Box::new(BenchMemory(session))),
+            clock: session,
+            vectors: &session.vectors,
+            policy: builder.policy,
+            fence: DeviceFence::Cpu,
+        };
+        // SAFETY: no part reaches hardware. The parts belong to this session, whose machine is made here once; the machine
+        // of an earlier session on the same QEMU has lost its connection. The vectors are delivered by the CPU's thread of
+        // this session only. A device of QEMU reaches no memory of this process but its RAM, of which each block is
+        // handed out once.
+        let machine: &Machine = Box::leak(Box::new(unsafe { Machine::new(parts) }));
+        let name = thread::current().name().unwrap_or("a test").to_owned();
+        let cpu = Some(cpu::start(session, name, builder.limit));
+        machine.scan();
+        let bench = Self { cpu, session, machine, process: Some(process), builder };
+        *lock(&session.subject) = bench.first_added().map(|report| report.address);
+        bench
+    }
+
+    /// Resets QEMU's machine and all of its devices, and starts anew on it, with these interrupt modes permitted.
+    #[must_use]
+    pub(super) fn restart(mut self, policy: ModePolicy) -> Self {
+        self.session.faults.set(None);
+        // The reset control register: QEMU resets the machine a moment later, and ECAM is off then.
+        self.session.command(format_args!("outb 0xcf9 0x6"));
+        let start = Instant::now();
+        loop {
+            self.session.command(format_args!("outl 0xcf8 0x80000060"));
+            match self.session.command(format_args!("inl 0xcfc")) {
+                Some(value) if value & 1 == 0 => break,
+                Some(_) if start.elapsed() < RUN_LIMIT => thread::yield_now(),
+                _ => panic!("QEMU's machine does not reset: {:?}", lock(&self.session.failure)),
+            }
+        }
+        self.stop_cpu();
+        let connection = self.session.disconnect().expect("a connection");
+        let process = self.process.take().expect("a process");
+        let mut builder = self.builder.clone();
+        builder.policy = policy;
+        let session = Box::leak(Box::new(Session::new(self.session.ram, connection)));
+        Self::on(session, process, builder)
+    }
+
+    fn stop_cpu(&mut self) {
+        self.session.is_ended.store(true, Ordering::SeqCst);
+        if let Some(cpu) = self.cpu.take() {
+            cpu.thread().unpark();
+            drop(cpu.join());
+        }
+    }
+
+    /// Returns the machine as the framework and its drivers use it.
+    #[must_use]
+    pub fn machine(&self) -> &'static Machine {
+        self.machine
+    }
+
+    /// Returns the interrupt modes that are permitted.
+    #[must_use]
+    pub fn policy(&self) -> ModePolicy {
+        self.builder.policy
+    }
+
+    /// Returns the process id of QEMU.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    fn first_added(&self) -> Option<FunctionReport> {
+        let is_added = |report: &FunctionReport| (1..FIRST_BUILT_IN).contains(&report.address.device());
+        self.machine.functions().into_iter().find(is_added)
+    }
+
+    /// Returns a report of the first function that is not built into the machine.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn function_under_test(&self) -> FunctionReport {
+        self.first_added().unwrap_or_else(|| panic!("no device was added: {:?}", self.machine.refusals()))
+    }
+
+    /// Takes the first function with these IDs.
+    ///
+    /// # Panics
+    /// When there is none without an owner.
+    #[must_use]
+    pub fn take_id(&self, vendor: u16, device: u16) -> Function {
+        let mut functions = self.machine.take_all().into_iter();
+        functions.find(|function| function.id() == (vendor, device)).expect("a function with these IDs")
+    }
+
+    /// Probes the first function that the driver matches.
+    ///
+    /// # Errors
+    /// As the driver's probe.
+    ///
+    /// # Panics
+    /// When it matches none.
+    pub fn try_attach<D: Driver>(&self) -> Result<D, ProbeError> {
+        let mut functions = self.machine.take_all().into_iter();
+        let function = functions.find(|function| best_match(function, [((), D::MATCHES)]).is_some());
+        attach(function.unwrap_or_else(|| panic!("{}: no function matches", D::NAME)))
+    }
+
+    /// Probes the first function that the driver matches.
+    ///
+    /// # Panics
+    /// When it matches none, or the probe fails.
+    #[must_use]
+    pub fn attach<D: Driver>(&self) -> D {
+        self.try_attach().unwrap_or_else(|error| panic!("{}: {error}", D::NAME))
+    }
+
+    /// Runs a future of a driver. It is polled when it is woken, as by an executor.
+    ///
+    /// # Panics
+    /// When it is not ready after ten seconds, or a handler has panicked.
+    pub fn run<R>(&self, future: impl Future<Output = R>) -> R {
+        let result = tasks::run(self.session, RUN_LIMIT, future);
+        self.check_failure();
+        result.unwrap_or_else(|| panic!("the task waits for ever; interrupts: {:?}", self.machine.interrupt_report()))
+    }
+
+    /// Runs a future that may wait for ever, since a fault is injected. Returns `None` when it is not ready 25 ms later.
+    pub fn try_run<R>(&self, future: impl Future<Output = R>) -> Option<R> {
+        tasks::run(self.session, STUCK_LIMIT, future)
+    }
+
+    /// Reads a byte of an I/O port.
+    #[must_use]
+    pub fn read_port(&self, port: u16) -> u8 {
+        self.session.command(format_args!("inb {port:#x}")).map_or(0xff, |value| value.to_le_bytes()[0])
+    }
+
+    /// Writes a byte to an I/O port.
+    pub fn write_port(&self, port: u16, value: u8) {
+        self.session.command(format_args!("outb {port:#x} {value:#x}"));
+    }
+
+    /// Reads a word of configuration space.
+    #[must_use]
+    pub fn read_config(&self, address: Address, offset: u16) -> u16 {
+        (self.session.read(address, offset, Width::Word) & 0xffff) as u16
+    }
+
+    /// Returns the pages of DMA memory in use.
+    #[must_use]
+    pub fn dma_pages(&self) -> usize {
+        self.session.dma_blocks().iter().map(|(_, pages)| pages).sum()
+    }
+
+    /// Checks that no driver has left anything: DMA memory, handlers, an interrupt after its handler was removed, a panic.
+    ///
+    /// # Panics
+    /// When one has.
+    pub fn check_nothing_left(&self) {
+        self.check_failure();
+        assert_eq!(self.session.dma_blocks(), [], "DMA memory that was not freed");
+        let handlers = self.machine.interrupt_report();
+        assert!(handlers.is_empty(), "handlers that were not removed: {handlers:?}");
+        assert_eq!(self.machine.unexpected_interrupts(), 0, "interrupts without a handler");
+        assert_eq!(self.machine.storms(), 0, "a line was masked, since no handler claimed its interrupts");
+    }
+
+    fn check_failure(&self) {
+        if let Some(failure) = &*lock(&self.session.failure) {
+            panic!("{failure}");
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.stop_cpu();
+        drop(self.session.disconnect());
+        // QEMU of a bench that was restarted lives on in the next one.
+        if self.process.take().is_some() && self.session.dma_blocks().is_empty() {
+            self.session.ram.discard();
+        }
+    }
+}
+
+impl fmt::Debug for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bench").field("builder", &self.builder).finish_non_exhaustive()
+    }
+}
