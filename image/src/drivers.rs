@@ -1,23 +1,27 @@
 //! The drivers of this image: **the list that a fork edits** to drive other devices.
 
-use switchboard_drivers::e1000::E1000;
-use switchboard_drivers::edu::Edu;
-use switchboard_drivers::hotplug::HotplugPort;
-use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
+#[cfg(feature = "drivers")]
+use switchboard_drivers::{e1000::E1000, edu::Edu, hotplug::HotplugPort, nvme::Nvme};
 
 use switchboard_net::nic;
-use switchboard_runtime::devices::{DriverEntry, RandomSource, class, device};
+#[cfg(feature = "drivers")]
+use switchboard_runtime::devices::device;
+use switchboard_runtime::devices::{DriverEntry, RandomSource, class};
 use switchboard_runtime::disk::Disk;
 
 /// The drivers. A function goes to the one with the most specific match, whatever the order.
 pub const DRIVERS: &[DriverEntry] = &[
     nic::<VirtioNet>(),
+    #[cfg(feature = "drivers")]
     nic::<E1000>(),
     class::<VirtioBlk, Disk>(),
+    #[cfg(feature = "drivers")]
     class::<Nvme, Disk>(),
     class::<VirtioRng, RandomSource>(),
+    #[cfg(feature = "drivers")]
     device::<Edu>(),
+    #[cfg(feature = "drivers")]
     device::<HotplugPort>(),
     #[cfg(feature = "instruments")]
     device::<switchboard_instruments::ivshmem::Ivshmem>(),

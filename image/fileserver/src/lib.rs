@@ -49,7 +49,9 @@ mod body;
 mod bytes;
 mod content_type;
 mod escape;
+#[cfg(feature = "ext4")]
 mod ext4;
+#[cfg(feature = "fat")]
 mod fat;
 mod filesystem;
 mod list;
@@ -65,7 +67,9 @@ mod volume;
 mod volumes;
 
 pub use content_type::content_type;
+#[cfg(feature = "ext4")]
 pub use ext4::Ext4;
+#[cfg(feature = "fat")]
 pub use fat::{Fat, FatType};
 pub use filesystem::{File, FileSystem, FileSystemError, ListEntry, ListPage, Node, Run};
 pub use mounted::Opened;

@@ -12,7 +12,9 @@ use switchboard::config::Address;
 use switchboard_runtime::say;
 use switchboard_runtime::system::LocalBoxFuture;
 
+#[cfg(feature = "ext4")]
 use crate::ext4::Ext4;
+#[cfg(feature = "fat")]
 use crate::fat::Fat;
 use crate::filesystem::{FileSystem, FileSystemError};
 use crate::partitions::partitions;
@@ -125,10 +127,12 @@ async fn open(volume: &Volume, openers: &Openers, place: fmt::Arguments<'_>) -> 
     if let Some(crate::tar::ScanError::Disk(error @ FileSystemError::Disk(_))) = error {
         return Err(error);
     }
+    #[cfg(feature = "ext4")]
     if let Some(ext4) = Ext4::open_volume(volume).await? {
         log::info!("files: {place}: ext4 {}", ext4.label());
         return Ok(Some(Box::new(ext4)));
     }
+    #[cfg(feature = "fat")]
     if let Some(fat) = Fat::open_volume(volume).await? {
         log::info!("files: {place}: {} {}", fat.kind(), fat.label());
         return Ok(Some(Box::new(fat)));

@@ -118,9 +118,9 @@ impl FileReader {
                 length = rest;
                 let zeros = [0; 512];
                 while rest > 0 {
-                    let part = rest.min(zeros.len() as u64);
-                    take(&zeros[..part as usize]);
-                    rest -= part;
+                    let part = usize::try_from(rest).map_or(zeros.len(), |rest| rest.min(zeros.len()));
+                    take(&zeros[..part]);
+                    rest -= part as u64;
                 }
             }
             Run::Stored { position, .. } => {

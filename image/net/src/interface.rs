@@ -12,6 +12,7 @@ use switchboard_runtime::tasks::{TaskGroup, Tasks};
 
 use crate::interface_state::InterfaceState;
 use crate::nic::Nic;
+#[cfg(feature = "sntp")]
 use crate::sntp::keep_time;
 use crate::stack::Stack;
 
@@ -54,6 +55,7 @@ impl Interface {
         let (stack, runner) = Stack::new(device, state.clone(), seed);
         let group = Rc::new(TaskGroup::new(tasks));
         group.add(runner);
+        #[cfg(feature = "sntp")]
         group.add(keep_time(stack.clone()));
         services(&group, &stack);
         Self { state, stack, group }

@@ -69,6 +69,7 @@ mod rate_limit;
 mod segment;
 mod service;
 mod services;
+#[cfg(feature = "sntp")]
 mod sntp;
 mod stack;
 mod traffic;
@@ -89,6 +90,7 @@ pub use outgoing::ConnectError;
 pub use polling::Polling;
 pub use service::Service;
 pub use services::start_simple_services;
+#[cfg(feature = "sntp")]
 pub use sntp::keep_time;
 pub use stack::{
     ConnectedUdpSocket, Disconnected, EchoReply, IcmpSocket, PingError, RawSocket, ReceiveError, Runner, SendError,

@@ -3,13 +3,20 @@
 //! [`Responder`] probes for `hostname.local`, announces it, answers questions for its addresses, and takes another name
 //! (`hostname-2`) when another host has it.
 
+#[cfg(not(feature = "mdns"))]
+mod absent;
+#[cfg(feature = "mdns")]
 mod message;
+#[cfg(feature = "mdns")]
 mod responder;
-#[cfg(test)]
+#[cfg(all(test, feature = "mdns"))]
 mod tests;
 
 use core::net::Ipv4Addr;
 
+#[cfg(not(feature = "mdns"))]
+pub(crate) use self::absent::{Destination, Responder};
+#[cfg(feature = "mdns")]
 pub(crate) use self::responder::{Destination, Responder};
 
 /// The port that all multicast DNS is sent from and to.
