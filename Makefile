@@ -111,6 +111,7 @@ test-host: ## Run unit tests, property tests and concurrency models on the host
 	@tools/install python3 lspci || echo 'skipped: comparison of dumps with lspci'
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom
+	cargo test -p switchboard-planted
 	cargo test -p switchboard-fuzz
 	cargo test -p switchboard-bench --lib --bins --test faulty_servers
 

@@ -64,6 +64,7 @@ pub mod edu;
 pub mod hotplug;
 pub mod interfaces;
 pub mod nvme;
+mod planted;
 mod requests;
 pub mod virtio;
 

@@ -13,6 +13,7 @@ use super::registers::{RDT, TDT};
 use super::rx_ring::RxRing;
 use super::tx_ring::TxRing;
 use crate::interfaces::network::NetworkCard;
+use crate::planted::planted;
 
 /// The largest Ethernet frame, without its CRC, which the card appends.
 const FRAME_BYTES: usize = 1514;
@@ -150,6 +151,7 @@ impl embassy_net_driver::TxToken for TxToken<'_> {
     /// # Panics
     /// Panics when `length` exceeds the 2,048 bytes of a buffer. A stack uses at most the 1,514 of [`Driver::capabilities`].
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, build: F) -> R {
+        planted!("e1000-doorbell-first" => self.shared.registers.write(&TDT, self.ring.following().into()));
         let result = build(&mut self.ring.buffer()[..length]);
         self.ring.push(length);
         if self.ring.unsubmitted() >= SUBMIT_AT {

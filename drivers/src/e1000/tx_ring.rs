@@ -15,6 +15,8 @@ use super::BUFFER_BYTES;
 use super::counters::E1000Counters;
 use super::descriptors::descriptors;
 
+use crate::planted::planted;
+
 /// A legacy transmit descriptor (3.3.3), as the driver writes it.
 #[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -83,7 +85,12 @@ impl TxRing {
 
     /// Returns whether there is no room for a frame. One descriptor stays unused, so that a full ring differs from an empty one.
     pub(super) fn is_full(&self) -> bool {
-        (self.next + 1) % FRAMES == self.oldest
+        self.following() == self.oldest
+    }
+
+    /// Returns the tail after one more frame.
+    pub(super) fn following(&self) -> u16 {
+        (self.next + 1) % FRAMES
     }
 
     /// Returns the number of frames that are not submitted yet.
@@ -109,7 +116,7 @@ impl TxRing {
             special: 0,
         };
         self.descriptors.write(self.next.into(), descriptor);
-        self.next = (self.next + 1) % FRAMES;
+        self.next = self.following();
         self.counters.count_sent();
     }
 
@@ -117,7 +124,8 @@ impl TxRing {
     pub(super) fn tail_update(&mut self) -> Option<u16> {
         let has_new = self.submitted != self.next;
         self.submitted = self.next;
-        has_new.then_some(self.submitted)
+        let tail = planted!(self.submitted, "e1000-tail-one-short" => (self.submitted + FRAMES - 1) % FRAMES);
+        has_new.then_some(tail)
     }
 
     /// Reclaims the descriptors that the device reports as done, among those that were submitted.

@@ -56,6 +56,8 @@ use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr
 use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
+use crate::planted::planted;
+
 pub use transfer::BUFFER_SIZE;
 
 /// One edu device. A verb may be dropped at any `.await`: the next one first waits until the device has finished.
@@ -121,7 +123,7 @@ impl MessageIsr<1> for Shared {
 
     fn on_message(&self, EduMessage::Done: EduMessage, isr: &InIsr<'_>) {
         // Acknowledged before the registers are read: a cause that is set later sends a message of its own.
-        self.registers.write(&ACKNOWLEDGE, u32::MAX);
+        planted!(self.registers.write(&ACKNOWLEDGE, u32::MAX), "edu-not-acknowledged" => ());
         self.done.notify(isr);
     }
 }

@@ -11,6 +11,8 @@ use switchboard::mmio::{Bar, BarWindows};
 use super::command::{COMMAND_BYTES, CommandStatus, Completion, DataPointer, Operation};
 use super::registers::{DOORBELLS, Doorbell, INDEX};
 
+use crate::planted::planted;
+
 /// What a controller did that its specification excludes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum QueueError {
@@ -108,7 +110,8 @@ impl<R> QueuePair<R> {
             _ => return Err((QueueError::Full { entries }, request)),
         }
         self.commands.write_as(self.tail.into(), data.entry(id, operation));
-        self.tail = if self.tail + 1 == entries { 0 } else { self.tail + 1 };
+        let last = planted!(entries, "nvme-ring-one-short" => entries - 1);
+        self.tail = if self.tail + 1 == last { 0 } else { self.tail + 1 };
         self.count += 1;
         Ok(())
     }

@@ -7,6 +7,8 @@ use core::sync::atomic::{Ordering, fence};
 use switchboard::dma::{BusAddress, DmaRegion, DmaShared};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::planted::planted;
+
 /// In `flags` of either ring: no notifications (`VIRTQ_AVAIL_F_NO_INTERRUPT`, `VIRTQ_USED_F_NO_NOTIFY`). Only without
 /// `EVENT_IDX`.
 const NO_NOTIFICATION: u16 = 1;
@@ -45,7 +47,8 @@ impl Available {
 
     /// Offers the chain whose first descriptor is `head`.
     pub(super) fn publish(&mut self, head: u16) {
-        self.words.write(ENTRIES + usize::from(self.index & (self.size - 1)), head);
+        let place = planted!(self.index, "virtio-entry-one-late" => self.index.wrapping_add(1));
+        self.words.write(ENTRIES + usize::from(place & (self.size - 1)), head);
         self.index = self.index.wrapping_add(1);
         // The device must not see the index before the entry, the descriptors and the buffers.
         fence(Ordering::Release);

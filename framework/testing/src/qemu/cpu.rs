@@ -22,6 +22,9 @@ use super::session::{IS_CPU, Session, lock};
 const IDLE: Duration = Duration::from_micros(100);
 /// The delay of an interrupt that is late.
 const LATE: Duration = Duration::from_millis(2);
+/// The calls of a line's handlers in a row after which it is taken for one that they do not acknowledge. The framework masks one
+/// whose handlers claim nothing much earlier.
+const ENDLESS: u32 = 500;
 /// The time from cutting off a bench to the end of the process.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -37,7 +40,7 @@ pub(super) fn start(session: &'static Session, name: String, limit: Duration) ->
 
 fn run(session: &Session, name: &str, limit: Duration) {
     let start = Instant::now();
-    let mut late: Vec<(Instant, u8)> = Vec::new();
+    let (mut late, mut asserted_for) = (Vec::new(), 0);
     while !session.is_ended.load(Ordering::SeqCst) {
         if start.elapsed() > limit && session.disconnect().is_some() {
             *lock(&session.failure) = Some(format!("the time limit of {limit:?} is over"));
@@ -47,7 +50,7 @@ fn run(session: &Session, name: &str, limit: Duration) {
             process::abort();
         }
         session.is_delivering.store(true, Ordering::SeqCst);
-        let has_delivered = deliver_all(session, &mut late);
+        let has_delivered = deliver_all(session, &mut late, &mut asserted_for);
         session.is_delivering.store(false, Ordering::SeqCst);
         if !has_delivered {
             thread::park_timeout(IDLE);
@@ -56,7 +59,7 @@ fn run(session: &Session, name: &str, limit: Duration) {
 }
 
 /// Delivers what has arrived. Returns whether that was anything.
-fn deliver_all(session: &Session, late: &mut Vec<(Instant, u8)>) -> bool {
+fn deliver_all(session: &Session, late: &mut Vec<(Instant, u8)>, asserted_for: &mut u32) -> bool {
     let mut has_delivered = false;
     let mut arrived = Vec::new();
     for vector in session.controller.message_vectors() {
@@ -64,7 +67,12 @@ fn deliver_all(session: &Session, late: &mut Vec<(Instant, u8)>) -> bool {
         let data = session.ram.take(message_address(vector));
         arrived.extend((data != 0).then(|| data.to_le_bytes()[0]));
     }
-    arrived.extend(session.controller.asserted(session.levels()));
+    let asserted = session.controller.asserted(session.levels());
+    *asserted_for = if asserted.is_empty() { 0 } else { *asserted_for + 1 };
+    if *asserted_for == ENDLESS {
+        *lock(&session.failure) = Some(format!("a line stays asserted after {ENDLESS} calls of its handlers"));
+    }
+    arrived.extend(asserted);
     for vector in arrived {
         has_delivered = true;
         match session.faults.fate() {

@@ -1,0 +1,19 @@
+//! The drivers' own source, with [bugs planted](planted) in it one at a time, which the tests on QEMU's device models must catch.
+
+extern crate alloc;
+
+#[path = "../../../drivers/src/adaptive_polling/mod.rs"]
+pub mod adaptive_polling;
+#[path = "../../../drivers/src/e1000/mod.rs"]
+pub mod e1000;
+#[path = "../../../drivers/src/edu/mod.rs"]
+pub mod edu;
+#[path = "../../../drivers/src/interfaces/mod.rs"]
+pub mod interfaces;
+#[path = "../../../drivers/src/nvme/mod.rs"]
+pub mod nvme;
+pub mod planted;
+#[path = "../../../drivers/src/requests/mod.rs"]
+mod requests;
+#[path = "../../../drivers/src/virtio/mod.rs"]
+pub mod virtio;
