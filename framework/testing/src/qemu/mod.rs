@@ -41,7 +41,7 @@
 //!   CPU's thread get time. So a time limit of a driver expires after some hundred turns, however loaded the host is.
 //! - **The end:** QEMU is the child of a shell that ends it by process id as soon as the test's process closes a pipe,
 //!   by whatever death. A bench that exceeds its time limit is cut off; if the test does not end then, the process is.
-//! - **Faults** are injected where all accesses, messages and allocations pass: see [`Bench::inject`].
+//! - **Faults** are injected where all accesses, messages and allocations pass: see [`BenchBuilder::inject`].
 //!
 //! # Limits
 //!
