@@ -1,6 +1,9 @@
 //! The drivers' own source, with [bugs planted](planted) in it one at a time, which the tests on QEMU's device models must catch.
 
+#![no_std]
+
 extern crate alloc;
+extern crate std;
 
 #[path = "../../../drivers/src/adaptive_polling/mod.rs"]
 pub mod adaptive_polling;

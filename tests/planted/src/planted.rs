@@ -1,6 +1,7 @@
 //! Bugs planted in the source: `planted!` in the drivers' files names the places.
 
 use std::env;
+use std::string::String;
 use std::sync::LazyLock;
 
 /// The environment variable with the name of the bug to plant.
