@@ -49,7 +49,7 @@ HOST_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switc
 # What others can depend on, in the order of their dependencies.
 LIBRARY_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 
-.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts size lint check-portable package clean
+.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts size lint check-portable package clean
 
 help: ## Print this list
 	@echo 'Targets:'
@@ -100,7 +100,7 @@ debug: ## Boot halted, with gdb attached; the console goes to a file under targe
 	@$(MAKE) --no-print-directory run-build
 	@tools/debug
 
-test: test-host test-ui test-qemu test-outside test-counts ## Run all tests of CI
+test: test-host test-ui test-qemu test-clients test-outside test-counts ## Run all tests of CI
 
 test-host: ## Run unit tests, property tests and concurrency models on the host
 	@tools/install cargo cc
@@ -140,6 +140,14 @@ test-hostile: ## Run honest clients beside hostile ones for HOSTILE_TIME seconds
 	@tools/install cargo cc qemu
 	@$(MAKE) --no-print-directory instruments-build
 	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test lan -- --ignored --nocapture mixed_load::
+
+test-clients: ## Run curl, wget, ab, wrk, nmap, sslscan, chrony, browsers and Python libraries against the image, where installed
+	@tools/install cargo cc qemu
+	cargo build --profile quick -p switchboard-image --features clients
+	@mkdir -p "$(INSTRUMENTS)"
+	@cp "$(TARGET)/x86_64-unknown-linux-gnu/quick/switchboard-image" "$(INSTRUMENTS)/switchboard-tls-image"
+	@$(MAKE) --no-print-directory run-build
+	SWITCHBOARD_IMAGE="$(INSTRUMENTS)/switchboard-tls-image" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test clients -- --nocapture --test-threads=2 $(TEST)
 
 test-outside: ## Test crates outside the workspace: boot an image, and run a driver's test on the host
 	@tools/install cargo cc qemu

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::{process, thread};
 
 use nix::sched::{CloneFlags, setns};
@@ -29,8 +30,10 @@ const DNSMASQ: [&str; 7] = [
 /// Returns whether a test that needs namespaces cannot run here, and prints why.
 #[must_use]
 pub fn is_skipped_without_namespaces(test: &str) -> bool {
-    let refused = namespaces_refused();
-    if let Some(reason) = &refused {
+    // Once: tests run at the same time, and the probe has one name.
+    static REFUSED: LazyLock<Option<String>> = LazyLock::new(namespaces_refused);
+    let refused = &*REFUSED;
+    if let Some(reason) = refused {
         println!("skipped: {test}: {reason}");
     }
     refused.is_some()
