@@ -73,3 +73,40 @@ fn a_peer_with_its_share_delays_no_other_in_the_backlog() {
         other.send_control(&mut lan, TcpControl::Rst, 0);
     }
 }
+
+#[test]
+fn a_response_that_is_on_its_way_is_delivered_when_others_wait() {
+    let mut lan = Lan::new();
+    let service = Service { port: PORT, receive_bytes: 500, transmit_bytes: 500, backlog: 16, max_connections: 1 };
+    service.start(lan.network.group(), &lan.stack, async |stream: &Rc<TcpStream>| {
+        let mut buffer = [0; 100];
+        if let Ok(length) = stream.read(&mut buffer).await {
+            let _ = stream
+                .write_last_with(|room| {
+                    room[..length].copy_from_slice(&buffer[..length]);
+                    (length, ())
+                })
+                .await;
+        }
+    });
+    let mut first = Conn::open(&mut lan, HOST, 20_000, PORT);
+    first.acknowledges = false;
+    first.send(&mut lan, b"first");
+    first.run(&mut lan, 20);
+    let mut others: Vec<Conn> = (1..10).map(|index| Conn::open(&mut lan, spoofed(index), 30_000, PORT)).collect();
+    others.iter_mut().for_each(|other| other.send(&mut lan, b"other"));
+    first.run(&mut lan, 500);
+    first.acknowledges = true;
+    // The response is sent again.
+    for _ in 0..3000 {
+        for segment in lan.step() {
+            assert!(!segment.is_reset(), "{segment:?}");
+            match others.iter_mut().find(|other| other.next.host == segment.host) {
+                Some(other) => other.take(&mut lan, &segment),
+                None => first.take(&mut lan, &segment),
+            }
+        }
+    }
+    assert_eq!((first.received.as_slice(), first.has_fin), (&b"first"[..], true));
+    assert!(others.iter().all(|other| other.received == b"other"));
+}

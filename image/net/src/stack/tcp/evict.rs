@@ -12,8 +12,9 @@ use crate::stack::engine::Engine;
 use crate::stack::socket_table::SocketId;
 
 /// Connections that were closed to make room, and whose peers have not answered yet. When there are more, the first of them is
-/// reset.
-const MAX_EVICTED: usize = 32;
+/// reset,
+/// of those that have received all, or acknowledge nothing, if there are such.
+const MAX_EVICTED: usize = 64;
 /// How long after its handshake a connection without a byte of its peer is not closed; then it goes ahead of those that have sent
 /// some.
 const SILENT: Duration = Duration::from_secs(1);
@@ -46,23 +47,6 @@ impl Engine {
             connection.is_accepted = true;
         }
         Some(socket)
-    }
-
-    /// Returns whether a peer has its share of a backlog that is more than half full: the rest is for others.
-    pub(super) fn has_backlog_share(&mut self, id: ListenerId, remote: IpAddr) -> bool {
-        let Some(listener) = self.tcp.listeners.get(id) else { return true };
-        let half = listener.config.backlog.div_ceil(2);
-        if listener.queue.len() < half {
-            return false;
-        }
-        let sockets = &mut self.sockets;
-        let is_of_peer = |id: &&SocketId| {
-            sockets.connection(**id).is_some_and(|(connection, _)| connection.endpoints.remote == remote)
-        };
-        let own = listener.queue.iter().filter(is_of_peer).count();
-        let has_others = listener.queue.len() > own;
-        // One peer alone may have most of it.
-        own >= if has_others { half } else { listener.config.backlog - listener.config.backlog / 8 }
     }
 
     /// Closes a connection of a listener, for one that waits: one whose peer has never sent anything, or else the one that is
@@ -125,34 +109,43 @@ impl Engine {
         }
     }
 
-    /// Returns the peer of a connection that waits at this place of a listener's queue.
-    fn remote_of_waiting(&mut self, id: ListenerId, place: usize) -> Option<IpAddr> {
-        let socket = *self.tcp.listeners.get(id)?.queue.get(place)?;
-        Some(self.sockets.connection(socket)?.0.endpoints.remote)
-    }
-
     /// Closes an idle connection; its stream finds it closed.
     fn evict(&mut self, id: SocketId) {
         let now = crate::stack::now();
-        if self.tcp.evicted.len() >= MAX_EVICTED
-            && let Some(first) = self.tcp.evicted.pop_front()
-            && self.sockets.connection(first).is_some_and(|(connection, _)| connection.is_evicted)
-        {
-            self.abort(first);
+        if self.tcp.evicted.len() >= MAX_EVICTED {
+            self.end_evicted();
         }
         self.uncount(id);
         let Some((connection, socket)) = self.sockets.connection(id) else { return };
         connection.wake();
         if is_closing(socket.as_deref()) {
-            // It only waits for its peer.
-            return self.abort(id);
-        }
-        if self.adopt_to_close(id, now) {
+            // It only waits for its peer, which may not have received all yet.
+            self.tcp.evicted.push_back(id);
+        } else if self.adopt_to_close(id, now) {
             self.close(id);
             self.tcp.evicted.push_back(id);
         } else {
             self.send_reset(id);
             self.finish(id, TcpError::Closed);
+        }
+    }
+
+    /// Makes room for another connection that is closed.
+    fn end_evicted(&mut self) {
+        let sockets = &mut self.sockets;
+        self.tcp.evicted.retain(|id| {
+            sockets.connection(*id).is_some_and(|(connection, _)| connection.is_evicted && connection.error.is_none())
+        });
+        if self.tcp.evicted.len() < MAX_EVICTED {
+            return;
+        }
+        let is_spent = |id: &SocketId| {
+            let Some((connection, socket)) = sockets.connection(*id) else { return true };
+            connection.stalled_ticks > 1 || socket.is_none_or(|socket| socket.send_queue() == 0)
+        };
+        let place = self.tcp.evicted.iter().position(is_spent).unwrap_or_default();
+        if let Some(id) = self.tcp.evicted.remove(place) {
+            self.abort(id);
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod access;
 mod adopt;
+mod backlog;
 mod bounded_map;
 mod config;
 mod connect;

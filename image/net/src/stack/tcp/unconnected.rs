@@ -52,10 +52,12 @@ impl Engine {
         let Some(listener) = self.tcp.listeners.with_port(endpoints.local_port) else {
             return self.reset(segment, now);
         };
-        // The peer repeats it.
-        if listener.is_full() {
+        let (id, is_full) = (listener.id, listener.is_full());
+        // The peer repeats it, unless another one has most of the backlog.
+        if is_full && self.greedy_waiting(id).is_none_or(|(_, greedy)| greedy == endpoints.remote) {
             return;
         }
+        let Some(listener) = self.tcp.listeners.get(id) else { return };
         let config = &listener.config;
         let (window, window_scale) = (config.syn_window(), config.window_scale());
         let offer = Offer { max_segment_bytes, window, window_scale };
@@ -84,8 +86,11 @@ impl Engine {
             return None;
         };
         let (id, config) = (listener.id, listener.config.clone());
-        if listener.is_full() || listener.queue.try_reserve(1).is_err() || self.has_backlog_share(id, endpoints.remote)
-        {
+        let (is_full, has_memory) = (listener.is_full(), listener.queue.try_reserve(1).is_ok());
+        if !has_memory || self.has_backlog_share(id, endpoints.remote) {
+            return None;
+        }
+        if is_full && !self.displace(id, endpoints.remote) {
             return None;
         }
         // Half of the budget is for buffers, so that those that are open can be served.
