@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use super::{BarFacts, BarKind};
 use crate::assign::Unassigned;
 use crate::config::{
-    BarDefect, BarEncoding, BarRegister, Command, Defect, Facts, MemoryType, RefusalReason, RomRegister, Space,
-    read_command, write_command,
+    BarDefect, BarEncoding, BarRegister, Command, Defect, Facts, HeaderKind, MemoryType, RefusalReason, RomRegister,
+    Space, read_command, write_command,
 };
 
 /// The size of the physical address space in bytes (SDM vol. 3, 4.1.4).
@@ -19,6 +19,8 @@ const MAX_MEMORY_BYTES: u64 = 1 << 52;
 const MAX_PORTS: u64 = 1 << 15;
 /// The address bits of a ROM's register.
 const ROM_ADDRESS: u32 = !0x7ff;
+/// The bit of a ROM's register that decodes it while the function decodes memory (PCI 3.0, 6.2.5.2).
+const ROM_ENABLE: u32 = 1;
 
 /// The result of sizing.
 #[derive(Debug, Default)]
@@ -31,14 +33,14 @@ pub(crate) struct Sizes {
     pub(crate) defects: Vec<Defect>,
 }
 
-/// Sizes every BAR and the expansion ROM of a function.
+/// Sizes every BAR and the expansion ROM of a function, whose decoding is switched off for good.
 ///
 /// # Errors
 /// [`RefusalReason`] for a function that does not stop decoding, or whose BARs read as if it were gone.
 pub(crate) fn size_bars(space: Space, facts: &Facts) -> Result<Sizes, RefusalReason> {
     let mut sizes = Sizes::default();
-    // The host bridge may decode memory itself through its BARs.
-    if facts.header.class.is_host_bridge() {
+    // The host bridge may decode memory itself through its BARs. Root ports with its class have the header of a bridge.
+    if facts.header.class.is_host_bridge() && facts.header.kind == HeaderKind::Endpoint {
         return Ok(sizes);
     }
     if let Some(console) = facts.bars.iter().find(|bar| is_console(bar)) {
@@ -183,7 +185,7 @@ fn widen(mask: u32) -> u64 {
     if mask == 0 { 0 } else { 0xffff_ffff << 32 | u64::from(mask) }
 }
 
-/// Returns the size of the ROM in bytes, or `Err` with the register's value when that is not a ROM's.
+/// Switches the ROM off, and returns its size in bytes, or `Err` with the register's value when that is not a ROM's.
 fn size_rom(space: Space, offset: u16) -> Result<Option<u64>, u32> {
     let before = space.read_u32(offset);
     if before == u32::MAX {
@@ -192,7 +194,8 @@ fn size_rom(space: Space, offset: u16) -> Result<Option<u64>, u32> {
     // All address bits, and not the lowest, which would enable the ROM.
     space.write_u32(offset, ROM_ADDRESS);
     let mask = space.read_u32(offset) & ROM_ADDRESS;
-    space.write_u32(offset, before);
+    // A ROM that is decoded may lie over a BAR, now or once addresses are assigned, and ROMs are given none.
+    space.write_u32(offset, if mask == 0 { before } else { before & !ROM_ENABLE });
     size_of_mask(widen(mask)).map_err(|_| mask)
 }
 

@@ -150,5 +150,6 @@ fn subsystem(space: Space, kind: HeaderKind, capabilities: &CapabilityList) -> O
         HeaderKind::Bridge(_) => capabilities.find(Capability::SUBSYSTEM)? + SUBSYSTEM_BRIDGE,
         HeaderKind::Unknown(_) => return None,
     };
-    space.reaches(register, 4).then(|| (space.read_u16(register), space.read_u16(register + 2)))
+    // Of a capability at the end of the first 256 bytes, the rest is missing.
+    (register <= 252 && space.reaches(register, 4)).then(|| (space.read_u16(register), space.read_u16(register + 2)))
 }

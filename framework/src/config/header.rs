@@ -96,7 +96,7 @@ pub enum HeaderKind {
     Endpoint,
     /// Type 1: a bridge to more PCI buses.
     Bridge(BridgeHeader),
-    /// Type 2: a CardBus bridge, which is not supported, with its bus numbers.
+    /// Type 2: a CardBus bridge, with its bus numbers. What is behind it is not supported.
     CardBus(BusNumbers),
     /// A reserved type.
     Unknown(u8),

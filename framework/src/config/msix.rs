@@ -40,11 +40,12 @@ impl MsixCapability {
     /// Bytes of the capability.
     pub(crate) const LENGTH: u16 = 12;
 
-    /// Decodes the capability at `offset` without checking it.
+    /// Decodes the capability at `offset` without checking it. Registers past the end are not read, and count as ones.
     pub(crate) fn read(space: Space, offset: u16) -> Self {
         let control = space.read_u16(offset + Self::CONTROL);
         let place = |register: u16| {
-            let value = space.read_u32(offset + register);
+            let at = offset + register;
+            let value = if space.reaches(at, 4) { space.read_u32(at) } else { u32::MAX };
             BarOffset { bar: (value & 7) as u8, offset: value & !7 }
         };
         Self {

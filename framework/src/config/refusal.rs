@@ -55,9 +55,6 @@ pub enum RefusalReason {
         /// The header type, without the multi-function bit.
         layout: u8,
     },
-    /// A CardBus bridge, which is not supported.
-    #[error("a CardBus bridge, whose bus is not supported")]
-    CardBus,
     /// The header of a bridge with the class code of something else.
     #[error("the header of a bridge, for a function of class {class}")]
     BridgeOfClass {

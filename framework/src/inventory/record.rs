@@ -79,6 +79,9 @@ impl Record {
     pub(crate) fn read(space: Space, header: Header) -> Result<Self, RefusalReason> {
         let facts = Facts::read(space, header);
         let sizes = size_bars(space, &facts)?;
+        if let Some(rom) = facts.rom.filter(|rom| rom.is_enabled && sizes.rom.is_some()) {
+            log::info!("{}: the expansion ROM at {:#x} is switched off", space.address(), rom.address);
+        }
         // The function may have been removed meanwhile, or may not return constant values.
         same_ids(header.ids(), space.read_u32(0))?;
         let mut defects = facts.defects.clone();

@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 use super::numbering::takes_hotplug;
@@ -168,11 +169,24 @@ fn write_windows(space: Space, was: &Bridge, is: &Bridge) -> usize {
             }
         };
         if found.range != wanted {
-            log::warn!("{}: its window for {} does not take {wanted:x?}", space.address(), kind.name());
+            let (name, wanted, found) = (kind.name(), ShownWindow(wanted), ShownWindow(found.range));
+            log::warn!("{}: the window for {name} takes no writes: {wanted} written, {found} read", space.address());
         }
         opened += usize::from(wanted.is_some());
     }
     opened
+}
+
+/// Displays the addresses of a window.
+struct ShownWindow(Option<WindowRange>);
+
+impl fmt::Display for ShownWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(WindowRange { first, last }) => write!(f, "{first:#x} to {last:#x}"),
+            None => f.write_str("closed"),
+        }
+    }
 }
 
 fn ends(range: &Range<u64>) -> WindowRange {

@@ -7,7 +7,7 @@ mod walk;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::config::{HeaderKind, Refusal, RefusalReason};
+use crate::config::{Header, HeaderKind, Refusal, RefusalReason, Space};
 use crate::inventory::Record;
 use crate::machine::Machine;
 use crate::sort;
@@ -22,6 +22,8 @@ fn roots(found: &Found) -> Vec<(u16, u8)> {
         .iter()
         .filter_map(|(space, header)| match header.kind {
             HeaderKind::Bridge(bridge) => Some((space.address().segment(), bridge.buses.secondary)),
+            // A CardBus bridge may have no bus yet.
+            HeaderKind::CardBus(buses) if buses.secondary != 0 => Some((space.address().segment(), buses.secondary)),
             _ => None,
         })
         .collect();
@@ -62,7 +64,11 @@ impl Machine {
     /// bridges got new numbers.
     fn walk_numbered(&self) -> (Found, usize) {
         let found = walk(self.config, self.root_buses, self.clock);
-        if !found.refusals.iter().any(|refusal| refusal.reason.is_for_bus_numbers()) {
+        // A CardBus bridge without a bus is not refused, and gets numbers too.
+        let is_unnumbered =
+            |(_, header): &(Space, Header)| matches!(header.kind, HeaderKind::CardBus(buses) if buses.secondary == 0);
+        let is_refused = found.refusals.iter().any(|refusal| refusal.reason.is_for_bus_numbers());
+        if !is_refused && !found.functions.iter().any(is_unnumbered) {
             return (found, 0);
         }
         let roots = roots(&found);

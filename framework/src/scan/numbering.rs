@@ -37,6 +37,7 @@ pub(super) fn number(access: &'static dyn ConfigAccess, segment: u16, root: u8, 
 const HEADER_TYPE: u16 = 0x0e;
 const MULTIFUNCTION: u8 = 0x80;
 const BRIDGE: u8 = 1;
+const CARDBUS: u8 = 2;
 const CLOSED: BusNumbers = BusNumbers { primary: 0, secondary: 0, subordinate: 0 };
 
 struct Numbering {
@@ -158,8 +159,9 @@ impl Numbering {
                 if function == 1 && layout & MULTIFUNCTION != 0 {
                     functions = 8;
                 }
-                if layout & !MULTIFUNCTION == BRIDGE && !matches!(space.read_u16(0), 0 | u16::MAX) {
-                    let is_bridge = Header::decode(space).class.is_bridge();
+                if matches!(layout & !MULTIFUNCTION, BRIDGE | CARDBUS) && !matches!(space.read_u16(0), 0 | u16::MAX) {
+                    let header = Header::decode(space);
+                    let is_bridge = header.class.is_bridge() || matches!(header.kind, HeaderKind::CardBus(_));
                     found.extend(is_bridge.then_some(space));
                 }
             }
@@ -240,6 +242,10 @@ pub(super) fn takes_hotplug(space: Space) -> bool {
 
 fn express(bridge: Space) -> Option<ExpressCapability> {
     let kind = HeaderKind::Bridge(BridgeHeader::read(bridge));
+    // The registers of a CardBus bridge, which is none of PCI Express, are elsewhere.
+    if bridge.read_u8(HEADER_TYPE) & !MULTIFUNCTION != BRIDGE {
+        return None;
+    }
     let offset = CapabilityList::read(bridge, kind).find(Capability::EXPRESS)?;
     (offset <= 256 - ExpressCapability::MIN_BYTES).then(|| ExpressCapability::read(bridge, offset))
 }

@@ -193,7 +193,8 @@ fn check(space: Space, header: &Header, bus: Bus, neighbours: &[Bus]) -> Result<
     match header.kind {
         HeaderKind::Endpoint => Ok(None),
         HeaderKind::Unknown(layout) => Err(RefusalReason::Layout { layout }),
-        HeaderKind::CardBus(_) => Err(RefusalReason::CardBus),
+        // Its bus is numbered, and what is behind is left alone: sockets and their cards are not supported.
+        HeaderKind::CardBus(_) => Ok(None),
         HeaderKind::Bridge(_) if !header.class.is_bridge() => Err(RefusalReason::BridgeOfClass { class: header.class }),
         HeaderKind::Bridge(bridge) => {
             check_buses(space, bridge.buses, bus, neighbours)?;
@@ -225,5 +226,6 @@ fn check_buses(space: Space, buses: BusNumbers, bus: Bus, neighbours: &[Bus]) ->
 
 fn leads_to_link(space: Space, kind: HeaderKind) -> bool {
     let express = CapabilityList::read(space, kind).find(Capability::EXPRESS);
+    let express = express.filter(|offset| *offset <= 256 - ExpressCapability::MIN_BYTES);
     express.is_some_and(|offset| ExpressCapability::read(space, offset).port.leads_to_link())
 }

@@ -72,6 +72,8 @@ impl Function {
         match self.layout() {
             0 => matches!(offset, 0x10..0x28 | 0x30),
             1 => matches!(offset, 0x10..0x18 | 0x38),
+            // The socket registers of a CardBus bridge.
+            2 => offset == 0x10,
             _ => false,
         }
     }
@@ -236,9 +238,10 @@ impl ConfigAccess for Space {
         let is_whole = offset.is_multiple_of(width.bytes()) && usize::from(offset) + length <= function.bytes.len();
         let is_bridge = function.layout() == 1;
         let is_fine = match offset {
-            COMMAND => width == Width::Word && function.layout() <= 1,
+            COMMAND => width == Width::Word && function.layout() <= 2,
             _ if function.is_address(offset) => width == Width::Dword && function.bytes[4] & DECODE == 0,
             BUS_NUMBERS..0x34 | 0x3e if is_bridge => true,
+            BUS_NUMBERS if function.layout() == 2 => true,
             // Restored by a claim after D3hot: cache line size, latency, Interrupt Line.
             0x0c | 0x3c | CAPABILITIES.. => is_driven,
             _ => false,

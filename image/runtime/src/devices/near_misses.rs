@@ -101,6 +101,7 @@ const FAMILIES: &[Family] = &[
     class(0x01, 0x08, "an NVMe controller, whose driver this image does not have"),
     class(0x01, 0x09, "a UFS controller, without a driver here"),
     class(0x02, 0x00, "a network card, without a driver here"),
+    class(0x06, 0x07, "a CardBus bridge, which is left alone with the cards behind it"),
 ];
 
 /// Returns what is known about a function that no driver matches.
