@@ -7,9 +7,9 @@ mod browsers;
 mod libraries;
 mod tools;
 
+use core::time::Duration;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 use std::{env, fs, process};
 
 use switchboard_tests::lan::{GUEST_MAC, Namespace, is_skipped_without_namespaces};
