@@ -159,7 +159,7 @@ pub(super) fn interrupt_bench(files: &Files) -> Vec<String> {
     if let Some(append) = words.iter().position(|word| word == "-append") {
         words[append + 1] = "app=bench-interrupts spin=0".into();
     }
-    // With an x2APIC, newer QEMUs end with an error under `-icount`.
+    // With an x2APIC, QEMU 10 and 11 do not work under `-icount`.
     if let Some(cpu) = words.iter_mut().find(|word| *word == "max") {
         cpu.push_str(",-x2apic");
     }

@@ -71,7 +71,7 @@ struct Shared {
 impl Shared {
     /// Clears the pending causes, and returns them.
     ///
-    /// Reading may clear all of them, with MSI-X too (QEMU from 8.0 on, and cards with a cause that is asserted: 10.2.4.1).
+    /// Reading may clear all of them, with MSI-X too (QEMU 10 and 11, and cards with a cause that is asserted: 10.2.4.1).
     /// So a handler answers every cause that was read, and not only its own: the others would be lost.
     fn take(&self) -> u32 {
         let found = self.registers.read(&ICR);
