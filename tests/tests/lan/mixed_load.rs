@@ -166,7 +166,7 @@ fn run(lan: &Lan, time: Duration, is_hostile: bool) -> (Figures, u64) {
 #[ignore = "make test-hostile"]
 fn honest_clients_beside_hostile_ones() {
     let time = env::var("HOSTILE_TIME").ok().and_then(|time| time.parse().ok()).map_or(seconds(60), seconds);
-    let limit = time + seconds(300);
+    let limit = time + seconds(700);
     let lan = Lan::start("10.0.0.1/24,10.0.0.254", |qemu| qemu.limit(limit).option("services=all"));
     drop(run(&lan, seconds(5), false));
     let (quiet, _) = run(&lan, seconds(10), false);
@@ -197,9 +197,16 @@ fn honest_clients_beside_hostile_ones() {
     let most = |heaps: &[f64]| heaps.iter().copied().fold(0.0, f64::max);
     eprintln!("heap before {before:.0}, then at most {:.0} and {:.0}", most(first), most(second));
     assert!(second.is_empty() || most(second) < most(first) * 1.25 + 1_000_000.0, "the heap grows: {heaps:?}");
-    // And all of it comes back.
-    lan.sleep(seconds(60));
-    let after = lan.heap_bytes();
-    assert!(after < before + 1_500_000.0, "the heap was {before} bytes before and is {after} a minute after");
+    // And all of it comes back, at the latest when the connections of hosts that have vanished end: downloads that such a host
+    // does not read may take 300 seconds.
+    let mut after = lan.heap_bytes();
+    for _ in 0..36 {
+        if after < before + 1_500_000.0 {
+            break;
+        }
+        lan.sleep(seconds(10));
+        after = lan.heap_bytes();
+    }
+    assert!(after < before + 1_500_000.0, "the heap was {before} bytes before and is {after} six minutes after");
     lan.assert_few_warnings(100 + usize::try_from(time.as_secs()).expect("64 bits"));
 }
