@@ -60,6 +60,8 @@ pub const APPS: &[App] = &[
     #[cfg(feature = "clients")]
     App::new("mqtt", &clients::mqtt::run),
     #[cfg(feature = "clients")]
+    App::new("embedded-tls", &clients::embedded_tls::run),
+    #[cfg(feature = "clients")]
     App::new("tls-get", &clients::tls_get::run),
     #[cfg(feature = "clients")]
     App::new("picoserve", &clients::picoserve::run),

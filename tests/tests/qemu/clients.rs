@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs, thread};
 
-use switchboard_tests::{Client, Guest, Machine, Nic, Protocol, Qemu};
+use switchboard_tests::{Client, Guest, Machine, Nic, Protocol, Qemu, ScratchPath};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The folder of the test certificates.
@@ -110,6 +110,31 @@ fn tls_verifies_the_certificate_of_openssl() {
         let Some(_server) = start(TEST, &mut openssl, port) else { return };
         let roots = format!("name=opt/switchboard/tls/roots,file={DATA}/{root}.pem");
         let guest = qemu.argument("-fw_cfg", &roots).option(&format!("-- 10.0.2.2:{port} {name}")).start();
+        guest.wait_for(line);
+    }
+}
+
+#[test]
+fn embedded_tls_verifies_the_certificate_of_openssl() {
+    const TEST: &str = "embedded_tls_verifies_the_certificate_of_openssl";
+    let root = ScratchPath::new("der");
+    let mut convert = Command::new("openssl");
+    convert.args(["x509", "-outform", "DER", "-in", &format!("{DATA}/p256.pem"), "-out"]).arg(root.path());
+    if !convert.status().is_ok_and(|status| status.success()) {
+        return println!("skipped: {TEST}: openssl is not installed");
+    }
+    for (name, line) in [
+        ("switchboard.test", "embedded-tls switchboard.test: HTTP/1.0 200 ok"),
+        ("other.test", "embedded-tls other.test: InvalidCertificate"),
+    ] {
+        let Some(qemu) = qemu(TEST, "app=embedded-tls") else { return };
+        let port = free_port();
+        let mut openssl = Command::new("openssl");
+        openssl.args(["s_server", "-quiet", "-www", "-accept", &format!("127.0.0.1:{port}")]);
+        openssl.args(["-cert", &format!("{DATA}/p256.pem"), "-key", &format!("{DATA}/p256.key")]);
+        let Some(_server) = start(TEST, &mut openssl, port) else { return };
+        let file = format!("name=opt/switchboard/tls/root.der,file={}", root.path().display());
+        let guest = qemu.argument("-fw_cfg", &file).option(&format!("-- 10.0.2.2:{port} {name}")).start();
         guest.wait_for(line);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! They are part of the feature `clients`, as the crates take space.
 
+pub(super) mod embedded_tls;
 pub(super) mod http_get;
 pub(super) mod mqtt;
 pub(super) mod picoserve;
