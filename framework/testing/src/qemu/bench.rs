@@ -202,9 +202,11 @@ impl Bench {
         result.unwrap_or_else(|| panic!("the task waits for ever; interrupts: {:?}", self.machine.interrupt_report()))
     }
 
-    /// Runs a future that may wait for ever, since a fault is injected. Returns `None` when it is not ready 25 ms later.
+    /// Runs a future that may wait for ever, since a fault is injected. Returns `None` when it is not ready 25 ms later, or
+    /// after ten seconds where the fault is none or one that must not stop it.
     pub fn try_run<R>(&self, future: impl Future<Output = R>) -> Option<R> {
-        tasks::run(self.session, STUCK_LIMIT, future)
+        let limit = if self.session.faults.may_stop_the_device() { STUCK_LIMIT } else { RUN_LIMIT };
+        tasks::run(self.session, limit, future)
     }
 
     /// Reads a byte of an I/O port.

@@ -34,6 +34,11 @@ impl Faults {
         *self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Returns whether a use of the device may wait for ever.
+    pub(super) fn may_stop_the_device(&self) -> bool {
+        self.get().is_some_and(|fault| !fault.must_work())
+    }
+
     /// Sets the fault, and counts from zero.
     pub(super) fn set(&self, fault: Option<Injected>) {
         let Counts { reads, interrupts, allocations } = &self.counts;

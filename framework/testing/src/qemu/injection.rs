@@ -48,6 +48,13 @@ pub enum Injected {
     },
 }
 
+impl Injected {
+    /// Returns whether probe and use succeed in spite of it.
+    pub(super) fn must_work(self) -> bool {
+        matches!(self, Self::InterruptTwice { .. } | Self::InterruptLate { .. })
+    }
+}
+
 /// What [`BenchBuilder::inject`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -142,7 +149,7 @@ impl Bench {
     ) {
         self.session.faults.set(Some(fault));
         report.faults += 1;
-        let must_work = matches!(fault, Injected::InterruptTwice { .. } | Injected::InterruptLate { .. });
+        let must_work = fault.must_work();
         match self.try_attach::<D>() {
             Ok(mut driver) => {
                 let outcome = use_device(self, &mut driver);
