@@ -80,7 +80,11 @@ pub async fn run(mut system: System, beside: &dyn RunApp) -> Outcome {
             Ok(raise(&mut raisers, count).await?)
         }
         Some("listen") => Ok(listen(system).await?),
-        Some("storm") => storm(system, beside).await,
+        Some("storm") => {
+            // The word is this app's, and no argument of the other one.
+            system.arguments = "";
+            storm(system, beside).await
+        }
         Some("teardown") => {
             let rounds = arguments.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
             let driver = arguments.next().ok_or_else(usage)?;
