@@ -198,6 +198,8 @@ impl Bench {
     /// When it is not ready after ten seconds, or a handler has panicked.
     pub fn run<R>(&self, future: impl Future<Output = R>) -> R {
         let result = tasks::run(self.session, RUN_LIMIT, future);
+        // A line that is not acknowledged stays asserted, however soon the future was ready.
+        self.session.wait_until_quiet(RUN_LIMIT);
         self.check_failure();
         result.unwrap_or_else(|| panic!("the task waits for ever; interrupts: {:?}", self.machine.interrupt_report()))
     }

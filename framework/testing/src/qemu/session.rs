@@ -144,6 +144,14 @@ impl Session {
         self.settle();
     }
 
+    /// Waits until every interrupt is delivered and no line is asserted, or until that has failed.
+    pub(super) fn wait_until_quiet(&self, limit: Duration) {
+        let start = Instant::now();
+        while self.is_pending() && lock(&self.failure).is_none() && start.elapsed() < limit {
+            self.round_trip();
+        }
+    }
+
     /// Returns whether an interrupt waits for its delivery.
     fn is_pending(&self) -> bool {
         self.is_delivering.load(Ordering::SeqCst)

@@ -34,7 +34,7 @@ const fn class(base: u8, sub: u8, what: &'static str) -> Family {
 }
 
 const FAMILIES: &[Family] = &[
-    // 82542 to 82547, as Linux' e1000 lists them.
+    // 82542 to 82547 (pci.ids).
     intel(0x1000, E1000),
     intel(0x1001, E1000),
     intel(0x1004, E1000),
@@ -48,6 +48,7 @@ const FAMILIES: &[Family] = &[
     intel(0x1011, E1000),
     intel(0x1012, E1000),
     intel(0x1013, E1000),
+    intel(0x1014, E1000),
     intel(0x1015, E1000),
     intel(0x1016, E1000),
     intel(0x1017, E1000),
