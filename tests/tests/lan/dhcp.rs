@@ -247,15 +247,10 @@ fn conflicts_are_probed_for_announced_and_defended() {
     let (lan, _server) = start(|request, _| good(request, 3600));
     lan.guest.wait_for("address 10.0.0.77/24 by dhcp");
     lan.probe(&lan.host(2)).expect("a page");
-    let messages: Vec<_> = lan
-        .frames_since(0)
-        .iter()
-        .filter_map(switchboard_tests::lan::Frame::arp)
-        .filter(|arp| arp.target == GUEST)
-        .collect();
-    // RFC 5227, 2.1.1 and 2.3.
-    assert!(messages.iter().any(|message| message.sender.is_unspecified()), "no probe: {messages:?}");
-    assert!(messages.iter().any(|message| message.sender == GUEST), "no announcement: {messages:?}");
+    // RFC 5227, 2.1.1 and 2.3. The address is used before the last of these is sent.
+    let about_it = |frame: &switchboard_tests::lan::Frame| frame.arp().filter(|message| message.target == GUEST);
+    lan.wait_for(0, LIMIT, |frame| about_it(frame).filter(|message| message.sender.is_unspecified())).expect("a probe");
+    lan.wait_for(0, LIMIT, |frame| about_it(frame).filter(|message| message.sender == GUEST)).expect("an announcement");
     // Another host announces the address: it is defended, once in 10 s (RFC 5227, 2.4), and a line states it.
     let other: Mac = [2, 0, 0, 0, 0, 0x99];
     let mark = lan.mark();
