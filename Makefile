@@ -100,7 +100,7 @@ debug: ## Boot halted, with gdb attached; the console goes to a file under targe
 	@$(MAKE) --no-print-directory run-build
 	@tools/debug
 
-test: test-host test-ui test-qemu test-clients test-outside test-counts ## Run all tests of CI
+test: test-host test-ui test-qemu test-outside test-counts ## Run all tests of CI
 
 test-host: ## Run unit tests, property tests and concurrency models on the host
 	@tools/install cargo cc
