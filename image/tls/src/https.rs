@@ -7,7 +7,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::pin::pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 
 use embassy_time::with_timeout;
 use rustls::server::UnbufferedServerConnection;
@@ -187,15 +187,8 @@ impl<T: Transport> Transport for TlsTransport<T> {
     async fn write_with<R>(&self, write: impl FnOnce(&mut [u8]) -> (usize, R)) -> Result<R, Disconnected> {
         let mut write = Some(write);
         poll_fn(|context| {
+            ready!(self.poll_room(context, MAX_TEXT_BYTES))?;
             let state = &mut *self.state.borrow_mut();
-            state.send(&self.transport, context);
-            if state.has_failed || state.session.is_closed {
-                return Poll::Ready(Err(Disconnected));
-            }
-            if !state.session.buffers.unsent().is_empty() {
-                state.writer = Some(context.waker().clone());
-                return Poll::Pending;
-            }
             let Some(write) = write.take() else { return Poll::Ready(Err(Disconnected)) };
             let scratch = state.scratch.clone();
             let scratch = &mut *scratch.borrow_mut();
