@@ -5,15 +5,8 @@ use core::net::SocketAddr;
 
 use smoltcp::time::Instant;
 
+use super::Destination;
 use crate::config::InterfaceConfig;
-
-/// Where a message is sent to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(dead_code, reason = "no message is made")]
-pub(crate) enum Destination {
-    Group,
-    Host(SocketAddr),
-}
 
 /// A message, of which there are none.
 #[derive(Debug, Clone)]

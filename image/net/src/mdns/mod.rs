@@ -12,12 +12,12 @@ mod responder;
 #[cfg(all(test, feature = "mdns"))]
 mod tests;
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddr};
 
 #[cfg(not(feature = "mdns"))]
-pub(crate) use self::absent::{Destination, Responder};
+pub(crate) use self::absent::Responder;
 #[cfg(feature = "mdns")]
-pub(crate) use self::responder::{Destination, Responder};
+pub(crate) use self::responder::Responder;
 
 /// The port that all multicast DNS is sent from and to.
 pub(crate) const PORT: u16 = 5353;
@@ -25,3 +25,13 @@ pub(crate) const PORT: u16 = 5353;
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 /// Messages never pass a router; receivers may check that (RFC 6762, 11).
 pub(crate) const TIME_TO_LIVE: u8 = 255;
+
+/// Where a message is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "mdns"), expect(dead_code, reason = "no message is made"))]
+pub(crate) enum Destination {
+    /// All responders of the link.
+    Group,
+    /// One host.
+    Host(SocketAddr),
+}

@@ -4,11 +4,12 @@ mod receive;
 
 use alloc::format;
 use alloc::string::String;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 use domain::dep::octseq::array::Array;
 use smoltcp::time::{Duration, Instant};
 
+use super::Destination;
 use super::message::{HostRecords, MAX_ADDRESSES, MAX_BYTES, OwnName, Types, local_name};
 use crate::config::InterfaceConfig;
 use crate::random::Random;
@@ -23,15 +24,6 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_LABEL_BYTES: usize = 63;
 /// Responses that wait to be sent.
 const MAX_QUEUED: usize = 4;
-
-/// Where a message is sent to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Destination {
-    /// All responders of the link.
-    Group,
-    /// One host.
-    Host(SocketAddr),
-}
 
 /// A message, to be sent from port 5353.
 #[derive(Debug, Clone)]
