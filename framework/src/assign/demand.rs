@@ -7,7 +7,7 @@ use core::cmp::Reverse;
 
 use super::free_ranges::FreeRanges;
 use super::keep::BusRanges;
-use super::{AddressSpace, Tree};
+use super::{AddressSpace, AddressState, Tree};
 
 /// Windows begin and end at multiples of these (PCI-to-PCI bridge architecture 1.2, 3.2.5).
 const IO_GRANULE: u64 = 0x1000;
@@ -47,13 +47,23 @@ pub(super) struct Demands {
     has_spare_memory: bool,
 }
 
+/// How much space empty windows may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WindowPolicy {
+    /// New windows in front of hot-plug slots get spare memory.
+    pub(super) has_spare_memory: bool,
+    /// Windows that firmware opened stay as large as they are though they are empty.
+    pub(super) keeps_empty_windows: bool,
+}
+
 impl Demands {
     /// Adds up the demands of all BARs and windows without a range. A window that is too small and empty is closed, so that a new
     /// one is opened elsewhere.
-    pub(super) fn new(tree: &mut Tree, free: &mut [BusRanges], has_spare_memory: bool) -> Self {
+    pub(super) fn new(tree: &mut Tree, free: &mut [BusRanges], policy: WindowPolicy) -> Self {
+        let WindowPolicy { has_spare_memory, keeps_empty_windows } = policy;
         let mut this = Self { members: tree.members(), windows: vec![[None; 3]; tree.len()], has_spare_memory };
         for node in (0..tree.len()).rev() {
-            this.close_small_windows(tree, free, node);
+            this.close_empty_windows(tree, free, node, keeps_empty_windows);
             this.update(tree, node);
         }
         this
@@ -67,7 +77,9 @@ impl Demands {
         self.windows[node][kind as usize]
     }
 
-    fn close_small_windows(&self, tree: &mut Tree, free: &mut [BusRanges], node: usize) {
+    /// Closes the windows of a bridge in which no address is kept: the ones that are too small, or all that firmware opened.
+    fn close_empty_windows(&self, tree: &mut Tree, free: &mut [BusRanges], node: usize, only_small: bool) {
+        let is_kept = only_small || tree.at(node).state == AddressState::InUse;
         for kind in AddressSpace::ALL {
             let Some(range) = tree.at(node).bridge.as_ref().and_then(|bridge| bridge.window(kind).range.clone()) else {
                 continue;
@@ -75,7 +87,8 @@ impl Demands {
             let ranges = free[node + 1].ranges(kind);
             let mut trial = ranges.clone();
             let items = self.items(tree, node + 1).into_iter().filter(|item| item.window == kind);
-            if !ranges.is_untouched() || items.map(|item| item.shape).all(|shape| put(&mut trial, shape)) {
+            let suffices = || items.map(|item| item.shape).all(|shape| put(&mut trial, shape));
+            if !ranges.is_untouched() || is_kept && suffices() {
                 continue;
             }
             *ranges = FreeRanges::default();

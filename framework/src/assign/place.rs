@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::ops::Range;
 
-use super::demand::{Demands, Item, Owner, put};
+use super::demand::{Demands, Item, Owner, WindowPolicy, put};
 use super::free_ranges::FreeRanges;
 use super::keep::BusRanges;
 use super::{AddressSpace, Tree, Unassigned};
 
 /// Assigns a range to every BAR and window that has none, from the free ranges of each bus.
-pub(super) fn place(tree: &mut Tree, mut free: Vec<BusRanges>, has_spare_memory: bool) {
-    let mut demands = Demands::new(tree, &mut free, has_spare_memory);
+pub(super) fn place(tree: &mut Tree, mut free: Vec<BusRanges>, policy: WindowPolicy) {
+    let mut demands = Demands::new(tree, &mut free, policy);
     for bus in 0..=tree.len() {
         mark_not_forwarded(tree, &demands.members()[bus], bus);
         for item in demands.items(tree, bus) {

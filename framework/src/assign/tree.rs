@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::demand::WindowPolicy;
 use super::{AddressSpace, Apertures, BarRequest, Bridge, Unassigned, keep, place};
 
 /// How firmly a function holds the addresses in its registers. Of two functions with the same address, the one with the lower value keeps it.
@@ -106,13 +107,22 @@ impl Tree {
     /// Assigns an address to every BAR and window, and returns the BARs that got none. Valid addresses are kept.
     pub fn assign(&mut self, apertures: &Apertures) -> Vec<Failure> {
         let free = keep::keep(self, apertures);
-        // Spare memory for slots must not cost any BAR its address.
-        let mut with_spare = self.clone();
-        place::place(&mut with_spare, free.clone(), true);
-        if with_spare.failures().is_empty() {
-            *self = with_spare;
-        } else {
-            place::place(self, free, false);
+        // Spare memory for slots and firmware's empty windows must not cost any BAR its address.
+        let attempts = [(true, true), (false, true), (true, false), (false, false)]
+            .map(|(spare, empty)| WindowPolicy { has_spare_memory: spare, keeps_empty_windows: empty });
+        let mut fewest = usize::MAX;
+        let before = core::mem::take(self);
+        for policy in attempts {
+            let mut attempt = before.clone();
+            place::place(&mut attempt, free.clone(), policy);
+            let failures = attempt.failures().len();
+            if failures < fewest {
+                fewest = failures;
+                *self = attempt;
+            }
+            if failures == 0 {
+                break;
+            }
         }
         self.nodes.iter_mut().for_each(|node| node.state = AddressState::InUse);
         self.failures()

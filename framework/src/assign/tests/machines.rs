@@ -153,3 +153,32 @@ fn invalid_sizes_get_no_address() {
     assert!(tree.node(id).unwrap().bars.iter().all(|bar| bar.address.is_err()));
     assert_eq!(tree.add(Some(id), function(&[])), None);
 }
+
+/// Firmware opened a window over all memory below 4 GiB on a bridge with nothing behind it, whatever the bridge decodes.
+#[test]
+fn an_empty_window_over_everything_gives_way() {
+    for state in [AddressState::Inactive, AddressState::Decoding] {
+        let mut tree = Tree::new();
+        let mut greedy = port(false);
+        greedy.state = state;
+        greedy.bridge.as_mut().unwrap().prefetchable.range = Some(LOW);
+        let empty = tree.add(None, greedy).unwrap();
+        let card = tree.add(None, function(&[bar(AddressSpace::Memory, false, 0x1000)])).unwrap();
+        assert_eq!(tree.assign(&apertures()), []);
+        check(&tree, &apertures());
+        assert_eq!(tree.node(card).unwrap().bars[0].address, Ok(LOW.start));
+        assert_eq!(tree.node(empty).unwrap().bridge.as_ref().unwrap().prefetchable.range, None);
+    }
+}
+
+#[test]
+fn an_empty_window_stays_where_there_is_room() {
+    let mut tree = Tree::new();
+    let mut spare = port(true);
+    let window = LOW.start..LOW.start + 16 * MIB;
+    spare.bridge.as_mut().unwrap().memory.range = Some(window.clone());
+    let slot = tree.add(None, spare).unwrap();
+    tree.add(None, function(&virtio())).unwrap();
+    assert_eq!(tree.assign(&apertures()), []);
+    assert_eq!(tree.node(slot).unwrap().bridge.as_ref().unwrap().memory.range, Some(window));
+}
