@@ -19,6 +19,7 @@ FORWARD   ?=#        more forwarded ports, as tcp:HOST:GUEST or udp:HOST:GUEST, 
 ARGS      ?=#        more options of the kernel command line; those after -- go to the app
 QEMU_ARGS ?=#        more arguments of QEMU, quoted as in a shell
 FUZZ_TIME ?= 60#     seconds per fuzz target
+SEED      ?= 1#        seed of the property tests, so that a run can be repeated; random: a new one each time
 HOSTILE_TIME ?= 60#  seconds of `test-hostile`
 TEST      ?=#        run only QEMU tests whose name contains this; for `fuzz`: one target
 BENCH_ARGS ?=#       options of `bench`: --quick, --rounds N, --only PART-OF-A-ROW'S-NAME
@@ -44,6 +45,11 @@ run qemu-cmd debug: IMAGE = $(TARGET)/x86_64-unknown-linux-gnu/$(PROFILE)/switch
 
 # Tools that make the ISO.
 ISO_TOOLS := grub xorriso mtools xz objdump
+
+# The property tests read it from the environment.
+ifneq ($(strip $(SEED)),random)
+export PROPTEST_RNG_SEED := $(strip $(SEED))
+endif
 
 HOST_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-instruments -p switchboard-link -p switchboard-runtime -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 # What others can depend on, in the order of their dependencies.
