@@ -55,7 +55,7 @@ HOST_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switc
 # What others can depend on, in the order of their dependencies.
 LIBRARY_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 
-.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts size lint check-portable package clean
+.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts devices size lint check-portable package clean
 
 help: ## Print this list
 	@echo 'Targets:'
@@ -214,6 +214,10 @@ bench-interrupts: ## Print the cost of an interrupt in instructions, and its par
 	@$(MAKE) --no-print-directory bench-build
 	@$(BENCH) interrupts
 
+devices: ## Write the README's table of devices from the match tables of the image's drivers
+	@tools/install cargo cc
+	UPDATE=1 cargo test --quiet -p switchboard-image --lib drivers::readme
+
 size: ## Print the size of the stripped image with several sets of features
 	@tools/install cargo cc
 	@tools/size
@@ -226,6 +230,7 @@ lint: ## Check with rustfmt, clippy and rustdoc; warnings are errors
 	cargo clippy --release -p switchboard-image --features instruments -- -D warnings
 	cargo clippy --release -p switchboard-image --no-default-features -- -D warnings
 	cargo clippy -p switchboard-net -p switchboard-fileserver --no-default-features -- -D warnings
+	for feature in e1000 edu hotplug nvme; do cargo check --quiet -p switchboard-image --lib --no-default-features --features $$feature || exit; done
 	for feature in mdns sntp; do cargo check --quiet -p switchboard-net --no-default-features --features $$feature || exit; done
 	for feature in ext4 fat; do cargo check --quiet -p switchboard-fileserver --no-default-features --features $$feature || exit; done
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(HOST_CRATES) -p switchboard-tests -p switchboard-fuzz -p switchboard-bench -p switchboard-count

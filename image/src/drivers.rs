@@ -1,11 +1,17 @@
 //! The drivers of this image: **the list that a fork edits** to drive other devices.
 
+#[cfg(feature = "e1000")]
+use switchboard_drivers::e1000::E1000;
+#[cfg(feature = "edu")]
+use switchboard_drivers::edu::Edu;
+#[cfg(feature = "hotplug")]
+use switchboard_drivers::hotplug::HotplugPort;
+#[cfg(feature = "nvme")]
+use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
-#[cfg(feature = "drivers")]
-use switchboard_drivers::{e1000::E1000, edu::Edu, hotplug::HotplugPort, nvme::Nvme};
 
 use switchboard_net::nic;
-#[cfg(feature = "drivers")]
+#[cfg(any(feature = "edu", feature = "hotplug"))]
 use switchboard_runtime::devices::device;
 use switchboard_runtime::devices::{DriverEntry, RandomSource, class};
 use switchboard_runtime::disk::Disk;
@@ -13,15 +19,15 @@ use switchboard_runtime::disk::Disk;
 /// The drivers. A function goes to the one with the most specific match, whatever the order.
 pub const DRIVERS: &[DriverEntry] = &[
     nic::<VirtioNet>(),
-    #[cfg(feature = "drivers")]
+    #[cfg(feature = "e1000")]
     nic::<E1000>(),
     class::<VirtioBlk, Disk>(),
-    #[cfg(feature = "drivers")]
+    #[cfg(feature = "nvme")]
     class::<Nvme, Disk>(),
     class::<VirtioRng, RandomSource>(),
-    #[cfg(feature = "drivers")]
+    #[cfg(feature = "edu")]
     device::<Edu>(),
-    #[cfg(feature = "drivers")]
+    #[cfg(feature = "hotplug")]
     device::<HotplugPort>(),
     #[cfg(feature = "instruments")]
     device::<switchboard_instruments::ivshmem::Ivshmem>(),
@@ -31,3 +37,7 @@ pub const DRIVERS: &[DriverEntry] = &[
     class::<switchboard_instruments::xhci::Xhci, switchboard_instruments::interrupts::Raiser>(),
     // Add yours: `nic` for a network card, `class` for another device class, `device` for a driver without a class.
 ];
+
+#[cfg(all(test, feature = "drivers", not(feature = "instruments")))]
+#[path = "drivers/readme.rs"]
+mod readme;

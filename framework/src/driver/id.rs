@@ -1,5 +1,7 @@
 //! Match tables: the functions that a driver matches, and the choice among several drivers that match one.
 
+use core::fmt;
+
 use crate::config::{Class, SlotCapabilities};
 use crate::function::Function;
 
@@ -100,6 +102,45 @@ impl Id {
             | (self.is_hot_plug_port as u8) << 2
             | (self.device.is_some() as u8) << 3
             | (self.subsystem.is_some() as u8) << 4
+    }
+}
+
+impl fmt::Display for Id {
+    /// Writes the ids as in `lspci -n`, each that is required: `8086:100e`, `subsystem 15ad:0750`, `class 0108.02`.
+    ///
+    /// ```
+    /// use switchboard::driver::Id;
+    ///
+    /// assert_eq!(Id::new(0x8086, 0x100f).subsystem(0x15ad, 0x0750).to_string(), "8086:100f subsystem 15ad:0750");
+    /// assert_eq!(Id::class(0x01, 0x08).interface(0x02).to_string(), "class 0108.02");
+    /// assert_eq!(Id::base_class(0x02).to_string(), "class 02");
+    /// assert_eq!(Id::hot_plug_port().to_string(), "port with a hot-plug slot");
+    /// ```
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        let mut part = |arguments: fmt::Arguments<'_>| {
+            f.write_str(separator)?;
+            separator = " ";
+            f.write_fmt(arguments)
+        };
+        if let Some((vendor, device)) = self.device {
+            part(format_args!("{vendor:04x}:{device:04x}"))?;
+        }
+        if let Some((vendor, device)) = self.subsystem {
+            part(format_args!("subsystem {vendor:04x}:{device:04x}"))?;
+        }
+        match self.class {
+            None => {}
+            Some((base, None, _)) => part(format_args!("class {base:02x}"))?,
+            Some((base, Some(sub), None)) => part(format_args!("class {base:02x}{sub:02x}"))?,
+            Some((base, Some(sub), Some(interface))) => {
+                part(format_args!("class {base:02x}{sub:02x}.{interface:02x}"))?
+            }
+        }
+        if self.is_hot_plug_port {
+            part(format_args!("port with a hot-plug slot"))?;
+        }
+        Ok(())
     }
 }
 

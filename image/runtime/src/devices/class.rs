@@ -93,6 +93,28 @@ pub struct DriverEntry {
     pub(super) close: Close,
 }
 
+impl DriverEntry {
+    /// Returns the name of the driver.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the match table of the driver: the functions that it is for.
+    ///
+    /// ```
+    /// use switchboard_drivers::virtio::VirtioRng;
+    /// use switchboard_runtime::devices::{RandomSource, class};
+    ///
+    /// let entry = class::<VirtioRng, RandomSource>();
+    /// assert_eq!((entry.name(), entry.matches()[0].to_string()), ("virtio-rng", "1af4:1044".to_owned()));
+    /// ```
+    #[must_use]
+    pub const fn matches(&self) -> &'static [Id] {
+        self.matches
+    }
+}
+
 /// The function that closes the devices of an entry.
 pub(super) type Close = fn(Box<dyn Any>) -> Pin<Box<dyn Future<Output = ()>>>;
 
