@@ -153,6 +153,7 @@ impl RequestDriver for Nvme {
             Transfer::Read(_) => READ,
             Transfer::Write(_) => WRITE,
             Transfer::Flush => FLUSH,
+            Transfer::Discard | Transfer::WriteZeroes => return Err(BlockError::Unsupported { sector }),
         };
         let operation = self.namespace.operation(opcode, sector, length);
         prepared.prepare(operation, length, &self.dma).map_err(|_| BlockError::NoMemory { sector })?;

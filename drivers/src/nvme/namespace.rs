@@ -53,6 +53,8 @@ impl Namespace {
             block_bytes: 1 << self.identity.block_bits,
             is_read_only: self.identity.is_read_only,
             max_transfer_bytes,
+            max_discard_bytes: 0,
+            max_write_zeroes_bytes: 0,
         }
     }
 

@@ -11,6 +11,10 @@ use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, BlockReque
 use crate::devices::{DeviceClass, DeviceOptions, FromDriver};
 
 pub use crate::memory_disk::MemoryDisk;
+pub use crate::timeout_watch::TimeoutWatch;
+
+/// The driver of a disk, as long as there is any.
+pub(crate) type SharedDriver = RefCell<Option<Box<dyn BlockDevice>>>;
 
 /// A handle to a disk with any driver: the device class of block drivers.
 ///
@@ -34,12 +38,17 @@ pub use crate::memory_disk::MemoryDisk;
 /// # Ok::<_, BlockError>(())
 /// ```
 #[derive(Clone)]
-pub struct Disk(Rc<RefCell<Option<Box<dyn BlockDevice>>>>);
+pub struct Disk(Rc<SharedDriver>);
 
 impl<D: BlockDevice + 'static> FromDriver<D> for Disk {
     fn from_driver(driver: D, options: DeviceOptions) -> Self {
         driver.set_poll_budget_ns(options.poll_budget_ns);
-        Self(Rc::new(RefCell::new(Some(Box::new(driver)))))
+        let interval_ns = driver.check_timeouts();
+        let this = Self(Rc::new(RefCell::new(Some(Box::new(driver)))));
+        if let (Some(watch), Some(interval_ns)) = (options.timeouts, interval_ns) {
+            watch.start(Rc::downgrade(&this.0), interval_ns);
+        }
+        this
     }
 }
 
@@ -79,6 +88,10 @@ impl BlockDevice for Disk {
         if let Some(driver) = &*self.0.borrow() {
             driver.close();
         }
+    }
+
+    fn check_timeouts(&self) -> Option<u64> {
+        self.0.borrow().as_ref()?.check_timeouts()
     }
 
     fn set_poll_budget_ns(&self, poll_budget_ns: u64) {

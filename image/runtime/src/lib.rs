@@ -64,6 +64,7 @@ pub mod memory_budget;
 mod memory_disk;
 pub mod system;
 pub mod tasks;
+mod timeout_watch;
 pub mod wall_clock;
 
 pub use embassy_executor;

@@ -60,6 +60,8 @@ impl BlockDevice for MemoryDisk {
             block_bytes: self.block_bytes,
             is_read_only: false,
             max_transfer_bytes: 2 * self.block_bytes,
+            max_discard_bytes: 4 * self.block_bytes,
+            max_write_zeroes_bytes: 4 * self.block_bytes,
         })
     }
 
@@ -69,7 +71,8 @@ impl BlockDevice for MemoryDisk {
         match &mut request.transfer {
             Transfer::Read(take) => take(&self.sectors.borrow()[place]),
             Transfer::Write(data) => self.sectors.borrow_mut()[place].copy_from_slice(data),
-            Transfer::Flush => {}
+            Transfer::Flush | Transfer::Discard => {}
+            Transfer::WriteZeroes => self.sectors.borrow_mut()[place].fill(0),
         }
         Poll::Ready(Ok(()))
     }

@@ -1,11 +1,13 @@
 //! The interface of block devices, for drivers to implement and for users of a disk to call.
 
+mod controller;
 mod error;
 mod request;
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+pub use controller::DiskController;
 pub use error::BlockError;
 pub use request::{BlockRequest, Geometry, Ticket, Transfer};
 
@@ -27,7 +29,7 @@ pub const SECTOR_SIZE: usize = 512;
 ///
 /// impl BlockDevice for Zeros {
 ///     fn geometry(&self) -> Option<Geometry> {
-///         Some(Geometry { capacity: 2048, block_bytes: 512, is_read_only: true, max_transfer_bytes: 512 })
+///         Some(Geometry { capacity: 2048, block_bytes: 512, is_read_only: true, max_transfer_bytes: 512, max_discard_bytes: 0, max_write_zeroes_bytes: 0 })
 ///     }
 ///
 ///     fn poll_request(&self, request: &mut BlockRequest<'_>, _: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
@@ -52,7 +54,7 @@ pub trait BlockDevice {
     fn geometry(&self) -> Option<Geometry>;
 
     /// Starts a request, or polls one that is pending. The caller has checked that it is within the
-    /// [`geometry`](Self::geometry) and at most `max_transfer_bytes` long. The task is woken when the request should be polled
+    /// [`geometry`](Self::geometry) and not longer than that allows for its kind. The task is woken when the request should be polled
     /// again.
     ///
     /// # Errors
@@ -69,6 +71,14 @@ pub trait BlockDevice {
     /// `poll_budget_ns` for the next one, while that is faster than interrupts. With 0, the default, the device is never polled.
     fn set_poll_budget_ns(&self, poll_budget_ns: u64) {
         let _ = poll_budget_ns;
+    }
+
+    /// Ends requests for which the device has taken too long, and returns the nanoseconds until this should be called again. `None`,
+    /// the default, is for drivers without time limits.
+    ///
+    /// The image calls this; a driver has no timer of its own.
+    fn check_timeouts(&self) -> Option<u64> {
+        None
     }
 
     /// Returns the number of sectors, or 0 after the disk was removed.
@@ -111,7 +121,7 @@ pub trait BlockDevice {
     /// # struct Zeros;
     /// # impl BlockDevice for Zeros {
     /// #     fn geometry(&self) -> Option<Geometry> {
-    /// #         Some(Geometry { capacity: 2048, block_bytes: 512, is_read_only: true, max_transfer_bytes: 512 })
+    /// #         Some(Geometry { capacity: 2048, block_bytes: 512, is_read_only: true, max_transfer_bytes: 512, max_discard_bytes: 0, max_write_zeroes_bytes: 0 })
     /// #     }
     /// #     fn poll_request(&self, request: &mut BlockRequest<'_>, _: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
     /// #         if let Transfer::Read(take) = &mut request.transfer {
@@ -173,6 +183,54 @@ pub trait BlockDevice {
         }
     }
 
+    /// Declares that the content of `sectors` sectors from `sector` on is not needed any more (TRIM, deallocate, UNMAP). A disk may
+    /// free the room; what is read from there afterwards is not defined.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and [`BlockError::Unsupported`] where the disk cannot discard.
+    fn discard(&self, sector: u64, sectors: u64) -> impl Future<Output = Result<(), BlockError>>
+    where
+        Self: Sized,
+    {
+        async move { without_data(self, sector, sectors, |it| it.max_discard_bytes, || Transfer::Discard).await }
+    }
+
+    /// Writes zeroes to `sectors` sectors from `sector` on, without a transfer of zeroes.
+    ///
+    /// ```
+    /// use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
+    /// # use core::task::{Context, Poll};
+    /// # use switchboard_drivers::interfaces::block::{BlockRequest, Geometry, Ticket};
+    /// # struct Zeros;
+    /// # impl BlockDevice for Zeros {
+    /// #     fn geometry(&self) -> Option<Geometry> {
+    /// #         let (capacity, block_bytes, limit) = (2048, 512, 512 * 1000);
+    /// #         Some(Geometry { capacity, block_bytes, is_read_only: false, max_transfer_bytes: 512, max_discard_bytes: 0, max_write_zeroes_bytes: limit })
+    /// #     }
+    /// #     fn poll_request(&self, _: &mut BlockRequest<'_>, _: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
+    /// #         Poll::Ready(Ok(()))
+    /// #     }
+    /// #     fn abandon(&self, _ticket: &mut Ticket) {}
+    /// #     fn close(&self) {}
+    /// # }
+    /// # let disk = Zeros;
+    /// # embassy_futures::block_on(async {
+    /// disk.write_zeroes(0, 2048).await?;
+    /// assert_eq!(disk.discard(0, 8).await, Err(BlockError::Unsupported { sector: 0 }), "this disk only writes zeroes");
+    /// # Ok::<(), BlockError>(())
+    /// # })?;
+    /// # Ok::<(), BlockError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and [`BlockError::Unsupported`] where the disk has no such request.
+    fn write_zeroes(&self, sector: u64, sectors: u64) -> impl Future<Output = Result<(), BlockError>>
+    where
+        Self: Sized,
+    {
+        async move { without_data(self, sector, sectors, |it| it.max_write_zeroes_bytes, || Transfer::WriteZeroes).await }
+    }
+
     /// Makes completed writes durable.
     ///
     /// # Errors
@@ -204,6 +262,33 @@ fn within(geometry: Option<Geometry>, sector: u64, length: usize) -> Result<Geom
         return Err(BlockError::NotBlocks { sector, length, block_bytes });
     }
     Ok(geometry)
+}
+
+/// Carries out a request that changes sectors without a transfer of data, in parts as long as the disk allows.
+async fn without_data<'a, D: BlockDevice>(
+    device: &'a D,
+    sector: u64,
+    sectors: u64,
+    limit: impl Fn(&Geometry) -> usize,
+    transfer: impl Fn() -> Transfer<'a>,
+) -> Result<(), BlockError> {
+    // Beyond the range of `usize` it is past the end of any disk, too.
+    let length = usize::try_from(sectors).unwrap_or(usize::MAX).saturating_mul(SECTOR_SIZE);
+    let geometry = within(device.geometry(), sector, length - length % SECTOR_SIZE)?;
+    if geometry.is_read_only {
+        return Err(BlockError::ReadOnly { sector });
+    }
+    let max_bytes = limit(&geometry);
+    if max_bytes == 0 {
+        return Err(BlockError::Unsupported { sector });
+    }
+    let (mut at, mut rest) = (sector, length);
+    while rest > 0 {
+        let part = max_bytes.min(rest);
+        carry_out(device, at, part, transfer()).await?;
+        (at, rest) = (at + (part / SECTOR_SIZE) as u64, rest - part);
+    }
+    Ok(())
 }
 
 /// Returns the first sector of each part of a request that is split into parts of `part_bytes`.

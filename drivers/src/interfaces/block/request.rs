@@ -13,8 +13,12 @@ pub struct Geometry {
     pub block_bytes: usize,
     /// Whether the disk refuses writes.
     pub is_read_only: bool,
-    /// The most bytes of one request: whole logical blocks, and at least one.
+    /// The most bytes of one read or write: whole logical blocks, and at least one.
     pub max_transfer_bytes: usize,
+    /// The most bytes of one discard: whole logical blocks; 0 for a disk that cannot discard.
+    pub max_discard_bytes: usize,
+    /// The most bytes of one request that writes zeroes without their transfer: whole logical blocks; 0 for a disk that cannot.
+    pub max_write_zeroes_bytes: usize,
 }
 
 /// One request to a disk, owned by the task that waits for it.
@@ -37,6 +41,10 @@ pub enum Transfer<'a> {
     Write(&'a [u8]),
     /// Makes completed writes durable.
     Flush,
+    /// Declares that the content is not needed any more. What is read from there afterwards is not defined.
+    Discard,
+    /// Writes zeroes.
+    WriteZeroes,
 }
 
 /// State that a driver keeps in a pending request between two polls. Users of a disk leave it alone; the driver finds in it what
@@ -51,7 +59,7 @@ pub enum Transfer<'a> {
 ///
 /// impl BlockDevice for Slow {
 ///     fn geometry(&self) -> Option<Geometry> {
-///         Some(Geometry { capacity: 8, block_bytes: 512, is_read_only: false, max_transfer_bytes: 4096 })
+///         Some(Geometry { capacity: 8, block_bytes: 512, is_read_only: false, max_transfer_bytes: 4096, max_discard_bytes: 0, max_write_zeroes_bytes: 0 })
 ///     }
 ///
 ///     fn poll_request(&self, request: &mut BlockRequest<'_>, context: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
@@ -103,6 +111,8 @@ impl fmt::Debug for Transfer<'_> {
             Self::Read(_) => "Read",
             Self::Write(_) => "Write",
             Self::Flush => "Flush",
+            Self::Discard => "Discard",
+            Self::WriteZeroes => "WriteZeroes",
         })
     }
 }

@@ -123,6 +123,7 @@ impl RequestDriver for VirtioBlk {
             Transfer::Read(_) => RequestKind::Read,
             Transfer::Write(_) => RequestKind::Write,
             Transfer::Flush => RequestKind::Flush,
+            Transfer::Discard | Transfer::WriteZeroes => return Err(BlockError::Unsupported { sector }),
         };
         let result = prepared.prepare(kind, sector, length, &self.dma, self.limits.request_bytes);
         result.map_err(|_| BlockError::NoMemory { sector })?;
@@ -194,6 +195,8 @@ impl BlockDevice for VirtioBlk {
             block_bytes: self.limits.block_bytes,
             is_read_only: self.features.contains(BlkFeatures::RO),
             max_transfer_bytes: self.limits.request_bytes,
+            max_discard_bytes: 0,
+            max_write_zeroes_bytes: 0,
         })
     }
 

@@ -7,6 +7,9 @@ use core::pin::Pin;
 use switchboard::driver::{Driver, Id, ProbeError, attach};
 use switchboard::function::Function;
 
+use super::disks::Controller;
+use crate::disk::TimeoutWatch;
+
 /// A class of devices: the type by which apps find devices of any driver.
 ///
 /// A class is a type that holds any driver of its kind, as a newtype around a trait object does. A driver that is the
@@ -77,20 +80,23 @@ pub trait FromDriver<D> {
     fn from_driver(driver: D, options: DeviceOptions) -> Self;
 }
 
-/// The options of the command line that concern devices.
+/// The options of the command line that concern devices, and the watch over time limits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeviceOptions {
     /// Nanoseconds for which a device may be polled after an event, while that is faster than interrupts; 0 for never.
     pub poll_budget_ns: u64,
+    /// Watches the time limits of requests. Without it, as in tests, there are none.
+    pub timeouts: Option<TimeoutWatch>,
 }
 
-/// An entry of an image's list of drivers. Made by [`class`] and [`device`].
+/// An entry of an image's list of drivers. Made by [`class`], [`disks`](super::disks()) and [`device`].
 #[derive(Debug, Clone, Copy)]
 pub struct DriverEntry {
     pub(super) name: &'static str,
     pub(super) matches: &'static [Id],
     pub(super) probe: fn(Function, DeviceOptions) -> Result<Box<dyn Any>, ProbeError>,
     pub(super) close: Close,
+    pub(super) controller: Option<Controller>,
 }
 
 impl DriverEntry {
@@ -141,6 +147,7 @@ pub const fn class<D: Driver + 'static, C: DeviceClass + FromDriver<D>>() -> Dri
                 }
             })
         },
+        controller: None,
     }
 }
 
@@ -155,5 +162,6 @@ pub const fn device<D: Driver + 'static>() -> DriverEntry {
             drop(device);
             Box::pin(core::future::ready(()))
         },
+        controller: None,
     }
 }

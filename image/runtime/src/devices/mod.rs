@@ -1,6 +1,7 @@
 //! The registry of devices: apps and subsystems find a device by its type or class, whichever driver it has.
 
 mod class;
+mod disks;
 mod near_misses;
 mod random;
 
@@ -18,6 +19,7 @@ use self::class::Close;
 use crate::mark::{SCAN, SCANNED, mark};
 
 pub use self::class::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class, device};
+pub use self::disks::disks;
 pub use self::random::RandomSource;
 
 /// A device from the registry, with its function and the name of its driver.
@@ -82,6 +84,8 @@ struct Registered {
     driver: &'static str,
     device: Box<dyn Any>,
     close: Close,
+    /// For controllers of disks, which are devices themselves.
+    controller: Option<disks::Controller>,
 }
 
 impl Devices {
@@ -120,8 +124,11 @@ impl Devices {
         match (entry.probe)(function, self.options) {
             Ok(device) => {
                 let place = self.list.partition_point(|other| other.function < address);
-                let registered = Registered { function: address, driver: entry.name, device, close: entry.close };
-                self.list.insert(place, registered);
+                let (driver, close, controller) = (entry.name, entry.close, entry.controller);
+                self.list.insert(place, Registered { function: address, driver, device, close, controller });
+                if controller.is_some() {
+                    self.add_disks(place);
+                }
             }
             Err(ProbeError::LeftAlone(reason)) => self.note_left_alone(address, entry.name, reason),
             Err(error) => log::error!("{address}: {}: {error}", entry.name),
@@ -137,14 +144,18 @@ impl Devices {
         }
     }
 
-    /// Closes the device of a function, and drops its driver; returns `false` if the registry has no such device.
+    /// Closes the device of a function, or all disks of a controller, and drops the driver; returns `false` if the registry has no such device.
     ///
     /// A device that was taken out of the registry is not closed.
     pub async fn detach(&mut self, function: Address) -> bool {
-        let Some(place) = self.list.iter().position(|registered| registered.function == function) else { return false };
-        let Registered { device, close, .. } = self.list.remove(place);
-        close(device).await;
-        true
+        let mut is_detached = false;
+        // From the end: a controller is before its disks.
+        while let Some(place) = self.list.iter().rposition(|registered| registered.function == function) {
+            let Registered { device, close, .. } = self.list.remove(place);
+            close(device).await;
+            is_detached = true;
+        }
+        is_detached
     }
 
     /// Drops all devices in the registry, with their drivers.

@@ -8,7 +8,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use embassy_time::{Duration, TimeoutError, with_timeout};
+use embassy_futures::select::{Either, select};
+use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use switchboard::config::Address;
 use switchboard::machine::Machine;
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
@@ -83,11 +84,16 @@ impl System {
     pub async fn attach(&mut self, function: Address) -> bool {
         let Some(function) = self.machine.take(function) else { return false };
         let is_attached = self.devices.attach(function);
+        self.offer_devices().await;
+        is_attached
+    }
+
+    /// Offers devices that were added to the subsystems.
+    async fn offer_devices(&mut self) {
         for index in 0..self.subsystems.len() {
             let subsystem = self.subsystems[index].clone();
             subsystem.attached(self).await;
         }
-        is_attached
     }
 
     /// Ends all use of a function's device and drops its driver; returns `false` if it has none.
@@ -102,15 +108,28 @@ impl System {
         self.ports.remove(function).await || self.devices.detach(function).await
     }
 
-    /// Waits for a change at a hot-plug slot, and attaches or detaches the devices of its functions.
+    /// Waits for a change at a hot-plug slot, and attaches or detaches the devices of its functions; or for a change of the disks of
+    /// a controller.
     pub async fn change(&mut self) {
         for port in self.devices.take_all::<HotplugPort>() {
             self.ports.start(self.tasks, port, self.options.grace_ms);
         }
         // An app waits here most of the time: the entropy source is reseeded meanwhile.
         let (port, change) = loop {
-            match with_timeout(entropy::RESEED_INTERVAL, self.ports.next()).await {
-                Ok(next) => break next,
+            let disk_change = async {
+                match self.devices.disk_change().await {
+                    0 => {}
+                    delay_ns => Timer::after_nanos(delay_ns).await,
+                }
+            };
+            let change = select(self.ports.next(), disk_change);
+            match with_timeout(entropy::RESEED_INTERVAL, change).await {
+                Ok(Either::First(next)) => break next,
+                Ok(Either::Second(())) => {
+                    if self.devices.update_disks().await {
+                        return self.offer_devices().await;
+                    }
+                }
                 Err(TimeoutError) => self.reseed().await,
             }
         };

@@ -7,6 +7,7 @@ use super::System;
 use super::app::App;
 use crate::command_line::Options;
 use crate::devices::{DeviceOptions, Devices, DriverEntry};
+use crate::disk::TimeoutWatch;
 use crate::tasks::Tasks;
 use crate::{boot_table, hal, say};
 
@@ -25,7 +26,9 @@ pub async fn run(
 ) {
     tasks.spawn(retry_stormed_lines(machine));
     tasks.spawn(clear_stuck_remote_irr(machine));
-    let mut devices = Devices::new(drivers, DeviceOptions { poll_budget_ns: options.poll_budget_ns() });
+    let device_options =
+        DeviceOptions { poll_budget_ns: options.poll_budget_ns(), timeouts: Some(TimeoutWatch::new(tasks)) };
+    let mut devices = Devices::new(drivers, device_options);
     devices.probe(machine);
     boot_table::print(machine);
     let Some(app) = App::find(apps, options.app) else {
