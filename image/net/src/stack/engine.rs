@@ -15,7 +15,7 @@ use super::device;
 use super::mtu;
 use super::raw::RawTable;
 use super::socket_table::{SocketId, SocketTable};
-use super::tcp::Tcp;
+use super::tcp::{Held, Tcp};
 use super::udp::{SendError, UdpId, UdpTable};
 use crate::interface_state::InterfaceState;
 use crate::ipv6::Ipv6;
@@ -42,6 +42,8 @@ pub(super) struct Engine {
     /// An empty set, for packets that are for no socket.
     pub(super) no_sockets: SocketSet<'static>,
     pub(super) tcp: Tcp,
+    /// Of a run, while a poll receives.
+    pub(super) held: Option<Held>,
     pub(super) link: Link,
     /// Of multicast DNS.
     pub(super) responder: Box<Responder>,
@@ -82,6 +84,7 @@ impl Engine {
             raw: RawTable::default(),
             no_sockets: SocketSet::new(Vec::new()),
             tcp: Tcp::new(device::mtu(nic), seed),
+            held: None,
             link: Link::new(nic.mac(), device::mtu(nic), seed, ipv6),
             responder: Box::new(Responder::new(seed)),
             config_version: 0,

@@ -64,6 +64,7 @@ impl Future for Runner {
         {
             received += 1;
         }
+        engine.release_acknowledgement(now);
         let is_polled =
             polling.polled(&mut **nic, received, || u64::try_from(now.total_micros()).unwrap_or_default() * 1000);
         let is_due = now >= engine.deadline();

@@ -1,5 +1,6 @@
 //! TCP against a host that sends what no stack would, and leaves out what each would send.
 
+mod acknowledgements;
 mod buffers;
 mod congestion;
 mod eviction;

@@ -60,6 +60,11 @@ pub(super) fn inject(control: &Control, interface: &mut Interface, set: &mut Soc
     let mut packet = [0; MAX_CONTROL_BYTES];
     let packet = &mut packet[..control.packet_bytes()];
     control.write_as_received(packet);
+    inject_packet(packet, interface, set, now);
+}
+
+/// Has a socket receive a packet that it does not answer.
+pub(super) fn inject_packet(packet: &[u8], interface: &mut Interface, set: &mut SocketSet<'static>, now: Instant) {
     let mut device = PacketDevice { incoming: Some(packet), ..PacketDevice::default() };
     interface.poll_ingress_single(now, &mut device, set);
 }
@@ -78,8 +83,7 @@ pub(super) fn inject_data(
         let packet = &mut packet[..headers + part.len()];
         packet[headers..].copy_from_slice(part);
         control.write_as_received(packet);
-        let mut device = PacketDevice { incoming: Some(packet), ..PacketDevice::default() };
-        interface.poll_ingress_single(now, &mut device, set);
+        inject_packet(packet, interface, set, now);
         control.sequence = control.sequence.wrapping_add((part.len() as u64 & 0xffff) as u32);
     }
 }

@@ -17,7 +17,7 @@ use super::adopt::{Template, capture};
 use super::config::TcpConfig;
 use super::connection::Connection;
 use super::error::TcpError;
-use super::ingress::{socket, socket_set};
+use super::new_socket::{socket, socket_set};
 use super::stream::TcpStream;
 use super::wire::{Control, Endpoints, SYN, SynOptions};
 use crate::stack::engine::{Engine, now};

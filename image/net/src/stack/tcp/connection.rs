@@ -7,6 +7,7 @@ use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Instant;
 use switchboard_runtime::memory_budget::Reservation;
 
+use super::acknowledgement_run::WindowGrowth;
 use super::adopt::Template;
 use super::config::TcpConfig;
 use super::error::TcpError;
@@ -50,6 +51,8 @@ pub(in crate::stack) struct Connection {
     pub(super) receive_base: u32,
     /// Segments that were sent again.
     pub(in crate::stack) retransmissions: u32,
+    /// Of the socket.
+    pub(super) growth: WindowGrowth,
     pub(in crate::stack) endpoints: Endpoints,
     /// The options of the peer's SYN.
     pub(super) options: SynOptions,
@@ -96,6 +99,7 @@ impl Connection {
             send_base: template.send_next,
             receive_base: template.receive_next,
             retransmissions: 0,
+            growth: WindowGrowth::new(0),
             endpoints: template.endpoints,
             options: template.options,
             stalled_ticks: 0,

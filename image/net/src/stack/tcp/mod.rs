@@ -7,6 +7,7 @@
 //! shorter than the link ([`path_mtu`]).
 
 mod access;
+mod acknowledgement_run;
 mod adopt;
 mod backlog;
 mod bounded_map;
@@ -22,6 +23,7 @@ mod icmp;
 mod ingress;
 mod io;
 mod listener;
+mod new_socket;
 mod orphan;
 mod path_mtu;
 mod room;
@@ -50,6 +52,7 @@ use self::time_wait::TimeWait;
 use super::socket_table::{NEVER, SocketId};
 use crate::rate_limit::RateLimit;
 
+pub(super) use self::acknowledgement_run::Held;
 pub(super) use self::connection::Connection;
 pub(super) use self::egress::split;
 pub(super) use self::icmp::{ConnectionError, ConnectionErrorKind};

@@ -6,7 +6,7 @@ use smoltcp::time::Instant;
 use super::adopt::{Template, capture, inject};
 use super::connection::Connection;
 use super::error::TcpError;
-use super::ingress::{CLOSING_BYTES, socket, socket_set};
+use super::new_socket::{CLOSING_BYTES, socket, socket_set};
 use super::stream::has_unsent;
 use super::wire::{ACK, Control, FIN};
 use crate::stack::engine::{Engine, now};
