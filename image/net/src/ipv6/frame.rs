@@ -29,6 +29,18 @@ pub(crate) struct Endpoints {
     pub(crate) destination: Ipv6Addr,
 }
 
+impl Endpoints {
+    /// Returns those of a frame.
+    #[inline]
+    pub(crate) fn of(frame: &[u8]) -> Option<Self> {
+        let headers = frame.first_chunk::<PAYLOAD>()?;
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, ..] = *headers;
+        let (destination_mac, source_mac) = ([d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]);
+        let (source, destination) = (address_at(headers, 22)?, address_at(headers, 38)?);
+        Some(Self { source_mac, destination_mac, source, destination })
+    }
+}
+
 /// A frame of a control message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ControlFrame(heapless::Vec<u8, CONTROL_BYTES>);

@@ -1,13 +1,13 @@
 //! ICMPv6 messages about packets: errors that are received and sent, and echo (RFC 4443).
 
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use super::extension::{self, Walk};
 use super::frame::{
-    ETHERNET_HEADER, Endpoints, ICMPV6, IPV6_HEADER, MIN_MTU, PAYLOAD, TCP, UDP, address_at, fill_checksum, u16_at,
-    u32_at, write_headers,
+    ETHERNET_HEADER, Endpoints, ICMPV6, IPV6_HEADER, MIN_MTU, PAYLOAD, address_at, fill_checksum, u16_at, u32_at,
+    write_headers,
 };
-use crate::link::ReplySender;
+use crate::link::icmp::{Flow, IcmpError, IcmpErrorKind};
 use crate::rate_limit::RateLimit;
 
 pub(crate) const UNREACHABLE: u8 = 1;
@@ -23,6 +23,8 @@ pub(crate) const PORT_UNREACHABLE: u8 = 4;
 const HEADERS: usize = PAYLOAD + 8;
 /// [`IPV6_HEADER`], in the type of a packet's length.
 const IPV6_HEADER_BYTES: u16 = 40;
+/// [`MIN_MTU`] likewise.
+const MIN_MTU_BYTES: u16 = 1280;
 
 /// Errors that are sent a second, and at once (RFC 4443, 2.4, f).
 const ERRORS_PER_SECOND: u32 = 10;
@@ -33,48 +35,28 @@ pub(crate) const fn error_limit() -> RateLimit {
     RateLimit::new(ERRORS_PER_SECOND, ERROR_BURST)
 }
 
-/// What an error reports about a packet that was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ErrorKind {
-    /// No route, no such host, or administratively prohibited.
-    Unreachable,
-    PortUnreachable,
-    /// The path carries packets of at most this length.
-    TooBig(u32),
-    TimeExceeded,
-    /// The peer does not handle the protocol or a header.
-    Problem,
-}
-
-/// An error about a packet of a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct IcmpError {
-    pub(crate) kind: ErrorKind,
-    pub(crate) protocol: u8,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
-    /// Of a TCP segment; a forged error does not know it (RFC 5927, 4.1).
-    pub(crate) sequence_number: u32,
-    /// The length of the packet that could not be delivered.
-    pub(crate) packet_bytes: u16,
-}
-
-/// Parses an error message, from its type on; `None` if it is no error, or not about a segment or a datagram.
-pub(crate) fn parse_error(message: &[u8]) -> Option<IcmpError> {
-    let (kind, code) = (*message.first()?, *message.get(1)?);
-    let kind = match (kind, code) {
-        (UNREACHABLE, PORT_UNREACHABLE) => ErrorKind::PortUnreachable,
-        (UNREACHABLE, _) => ErrorKind::Unreachable,
-        (PACKET_TOO_BIG, _) => ErrorKind::TooBig(u32_at(message, 4)?),
-        (TIME_EXCEEDED, _) => ErrorKind::TimeExceeded,
-        (PARAMETER_PROBLEM, _) => ErrorKind::Problem,
+/// Parses an error message, from its type on, that `reporter` has sent; `None` if it is no error, or does not quote enough.
+pub(crate) fn parse_error(message: &[u8], reporter: Ipv6Addr) -> Option<IcmpError> {
+    let kind = match (*message.first()?, *message.get(1)?) {
+        (UNREACHABLE, 0) => IcmpErrorKind::NetworkUnreachable,
+        (UNREACHABLE, 1 | 5 | 6) => IcmpErrorKind::Prohibited,
+        (UNREACHABLE, PORT_UNREACHABLE) => IcmpErrorKind::PortUnreachable,
+        (UNREACHABLE, _) => IcmpErrorKind::HostUnreachable,
+        (PACKET_TOO_BIG, _) => {
+            // No path of IPv6 is shorter than the minimum (RFC 8201, 4).
+            let mtu = u16::try_from(u32_at(message, 4)?).unwrap_or(u16::MAX);
+            IcmpErrorKind::TooBig { mtu: mtu.max(MIN_MTU_BYTES) }
+        }
+        (TIME_EXCEEDED, _) => IcmpErrorKind::TimeExceeded,
+        (PARAMETER_PROBLEM, extension::UNKNOWN_NEXT_HEADER) => IcmpErrorKind::ProtocolUnreachable,
+        (PARAMETER_PROBLEM, _) => IcmpErrorKind::ParameterProblem,
         _ => return None,
     };
-    flow_of(message.get(8..)?).map(|flow| IcmpError { kind, ..flow })
+    error_about(message.get(8..)?, kind, reporter)
 }
 
-/// Returns the flow of a packet that this host has sent, as an unreachable error about it.
-pub(crate) fn flow_of(packet: &[u8]) -> Option<IcmpError> {
+/// Creates an error about a packet that this host has sent, of which at least the first eight bytes of the payload are there.
+pub(crate) fn error_about(packet: &[u8], kind: IcmpErrorKind, reporter: Ipv6Addr) -> Option<IcmpError> {
     if packet.len() < IPV6_HEADER || packet[0] >> 4 != 6 {
         return None;
     }
@@ -84,15 +66,11 @@ pub(crate) fn flow_of(packet: &[u8]) -> Option<IcmpError> {
         Walk::Fragment { fragment, offset } if fragment.offset == 0 => (fragment.next_header, offset),
         _ => return None,
     };
-    if !matches!(protocol, TCP | UDP) {
-        return None;
-    }
-    let end = |at, port| Some(SocketAddr::new(IpAddr::V6(address_at(packet, at)?), u16_at(payload, port)?));
-    let (local, remote) = (end(8, offset)?, end(24, offset + 2)?);
-    let sequence_number = u32_at(payload, offset + 4)?;
+    let flow = Flow::parse(protocol, payload.get(offset..)?)?;
+    let addresses = [address_at(packet, 8)?, address_at(packet, 24)?].map(IpAddr::from);
     // What is quoted may be cut: the header has the length.
     let packet_bytes = u16_at(packet, 4)?.saturating_add(IPV6_HEADER_BYTES);
-    Some(IcmpError { kind: ErrorKind::Unreachable, protocol, local, remote, sequence_number, packet_bytes })
+    Some(flow.error(kind, reporter.into(), addresses, packet_bytes))
 }
 
 /// An error to send.
@@ -117,19 +95,19 @@ pub(crate) fn may_answer(packet: &[u8], is_problem: bool) -> bool {
     super::address::is_host(&source) && (is_problem || !destination.is_multicast()) && !is_error
 }
 
-/// Sends an error about a packet in reply to it, with as much of the packet as the minimum MTU allows.
-pub(crate) fn send_error(reply: &mut ReplySender<'_>, ends: &Endpoints, error: OutgoingError, packet: &[u8]) {
-    let about = &packet[..packet.len().min(MIN_MTU - IPV6_HEADER - 8)];
-    reply.send(HEADERS + about.len(), &mut |frame| {
-        if frame.len() != HEADERS + about.len() {
-            return;
-        }
-        write_headers(frame, ends, ICMPV6, 64, 8 + about.len());
-        frame[PAYLOAD..PAYLOAD + 4].copy_from_slice(&[error.kind, error.code, 0, 0]);
-        frame[PAYLOAD + 4..HEADERS].copy_from_slice(&error.parameter.to_be_bytes());
-        frame[HEADERS..].copy_from_slice(about);
-        fill_checksum(frame, ICMPV6, PAYLOAD, PAYLOAD + 2);
-    });
+/// Returns the length of a frame with an error about a packet: as much of the packet as the minimum MTU allows.
+pub(crate) fn error_length(packet: &[u8]) -> usize {
+    HEADERS + packet.len().min(MIN_MTU - IPV6_HEADER - 8)
+}
+
+/// Writes an error about a packet into a frame, which has the length of [`error_length`].
+pub(crate) fn write_error(frame: &mut [u8], ends: &Endpoints, error: OutgoingError, packet: &[u8]) {
+    let Some(about) = frame.len().checked_sub(HEADERS).and_then(|length| packet.get(..length)) else { return };
+    write_headers(frame, ends, ICMPV6, 64, 8 + about.len());
+    frame[PAYLOAD..PAYLOAD + 4].copy_from_slice(&[error.kind, error.code, 0, 0]);
+    frame[PAYLOAD + 4..HEADERS].copy_from_slice(&error.parameter.to_be_bytes());
+    frame[HEADERS..].copy_from_slice(about);
+    fill_checksum(frame, ICMPV6, PAYLOAD, PAYLOAD + 2);
 }
 
 /// Makes an echo request the reply to it: `frame` is without extension headers.
@@ -177,18 +155,9 @@ mod tests {
     use smoltcp::time::Instant;
 
     use super::super::extension::Fragment;
+    use super::super::frame::UDP;
     use super::super::reassembly::Reassembly;
     use super::*;
-    use crate::nic::Reply;
-
-    struct Sent(alloc::vec::Vec<u8>);
-
-    impl Reply for Sent {
-        fn send(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
-            self.0 = alloc::vec![0; length];
-            fill(&mut self.0);
-        }
-    }
 
     fn ends() -> Endpoints {
         let address = |number| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number);
@@ -208,17 +177,18 @@ mod tests {
         for length in [0, 100, 1400] {
             let packet = &datagram(length)[ETHERNET_HEADER..];
             assert!(may_answer(packet, false));
-            let (mut sent, traffic) = (Sent(alloc::vec::Vec::new()), crate::traffic::Traffic::default());
             let error = OutgoingError { kind: PACKET_TOO_BIG, code: 0, parameter: 1300 };
-            send_error(&mut ReplySender { reply: &mut sent, traffic: &traffic }, &ends(), error, packet);
-            assert!(sent.0.len() <= ETHERNET_HEADER + MIN_MTU);
-            assert!(super::super::frame::is_checksum_valid(&sent.0, ICMPV6, PAYLOAD));
-            let parsed = parse_error(&sent.0[PAYLOAD..]).expect("an error");
-            assert_eq!((parsed.kind, parsed.protocol), (ErrorKind::TooBig(1300), UDP));
-            assert_eq!((parsed.local.port(), parsed.remote.port()), (1000, 2000));
-            assert!(!may_answer(&sent.0[ETHERNET_HEADER..], false), "no error about an error");
+            let mut sent = alloc::vec![0; error_length(packet)];
+            write_error(&mut sent, &ends(), error, packet);
+            assert!(sent.len() <= ETHERNET_HEADER + MIN_MTU);
+            assert!(super::super::frame::is_checksum_valid(&sent, ICMPV6, PAYLOAD));
+            let parsed = parse_error(&sent[PAYLOAD..], ends().source).expect("an error");
+            assert_eq!((parsed.kind, parsed.protocol), (IcmpErrorKind::TooBig { mtu: 1300 }, UDP));
+            assert_eq!((parsed.local_port, parsed.remote.port()), (1000, 2000));
+            assert_eq!((parsed.local_address, parsed.reporter), (ends().source.into(), ends().source.into()));
+            assert!(!may_answer(&sent[ETHERNET_HEADER..], false), "no error about an error");
             for length in 0..PAYLOAD - ETHERNET_HEADER {
-                assert_eq!(parse_error(&sent.0[PAYLOAD..][..length]), None);
+                assert_eq!(parse_error(&sent[PAYLOAD..][..length], ends().source), None);
             }
         }
     }

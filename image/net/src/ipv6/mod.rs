@@ -42,7 +42,8 @@ use self::waiting::Waiting;
 use crate::config::Route;
 use crate::rate_limit::RateLimit;
 
-pub(crate) use self::icmp::{ErrorKind, IcmpError};
+pub(crate) use self::frame::{Endpoints, ICMPV6, PAYLOAD, fill_checksum, is_checksum_valid, write_headers};
+pub(crate) use self::icmp::{ECHO_REPLY, ECHO_REQUEST, error_about};
 pub(crate) use self::output::with_datagram;
 pub(crate) use self::receive::Received;
 
@@ -226,5 +227,4 @@ fn next_random(state: &mut u64) -> u32 {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -11,7 +11,8 @@ use super::address::{ALL_DHCP_SERVERS, ALL_ROUTERS, multicast_mac, solicited_nod
 use super::addresses::AddressEvent;
 use super::dhcpv6::{CLIENT_PORT, SERVER_PORT};
 use super::frame::{
-    ControlFrame, ETHERNET_HEADER, Endpoints, MIN_MTU, PAYLOAD, UDP, address_at, fill_checksum, write_headers,
+    ControlFrame, ETHERNET_HEADER, ETHERTYPE_IPV6, Endpoints, MIN_MTU, PAYLOAD, UDP, address_at, fill_checksum,
+    write_headers,
 };
 use super::icmp;
 use super::mld::Report;
@@ -102,16 +103,11 @@ impl Ipv6 {
     }
 
     /// Keeps a packet until its next hop has answered.
-    pub(crate) fn queue(&mut self, packet: &[u8], drops: &Drops, now: Instant) {
-        let Some(destination) = address_at(packet, 24) else { return };
-        match self.next_hop(&destination, now) {
-            NextHop::Wait(next_hop) => {
-                if !self.waiting.push_packet(next_hop, packet, self.mac) {
-                    drops.count(DropReason::NeighbourQueueFull);
-                }
-            }
-            NextHop::Mac(_) | NextHop::Unreachable => drops.count(DropReason::NoRoute),
-        }
+    pub(crate) fn queue(&mut self, packet: &[u8], now: Instant) -> Result<(), DropReason> {
+        let destination = address_at(packet, 24).ok_or(DropReason::Malformed)?;
+        let NextHop::Wait(next_hop) = self.next_hop(&destination, now) else { return Err(DropReason::NoRoute) };
+        let is_queued = self.waiting.push_packet(next_hop, packet, self.mac);
+        if is_queued { Ok(()) } else { Err(DropReason::NeighbourQueueFull) }
     }
 
     /// Notes that a peer has answered a packet, which confirms its next hop.
@@ -146,9 +142,21 @@ impl Ipv6 {
         icmp::fragment(frame, mtu, identification, &mut |part| push_bounded(pending, part));
     }
 
-    /// Takes the error about a packet that was dropped since its next hop does not answer.
-    pub(crate) fn take_failed(&mut self) -> Option<icmp::IcmpError> {
-        core::iter::from_fn(|| self.failed.pop_front()).find_map(|frame| icmp::flow_of(frame.get(ETHERNET_HEADER..)?))
+    /// Sends a packet that is longer than the link allows to a neighbour, in fragments.
+    pub(crate) fn send_long(&mut self, packet: &[u8], destination: Mac) {
+        let mut frame = Vec::new();
+        if frame.try_reserve_exact(ETHERNET_HEADER + packet.len()).is_ok() {
+            frame.extend_from_slice(&destination.0);
+            frame.extend_from_slice(&self.mac);
+            frame.extend_from_slice(&ETHERTYPE_IPV6);
+            frame.extend_from_slice(packet);
+            self.send_fragments(&frame);
+        }
+    }
+
+    /// Takes a frame that was dropped since its next hop does not answer.
+    pub(crate) fn take_failed(&mut self) -> Option<Vec<u8>> {
+        self.failed.pop_front()
     }
 
     /// Returns a time before which [`poll`](Self::poll) has nothing to do.

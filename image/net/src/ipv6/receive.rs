@@ -1,6 +1,7 @@
 //! Received frames: checked, reassembled, answered, or handed to the sockets.
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::ops::Range;
 
 use smoltcp::time::Instant;
@@ -11,9 +12,10 @@ use super::extension::{self, Walk};
 use super::frame::{
     ETHERNET_HEADER, Endpoints, ICMPV6, IPV6_HEADER, PAYLOAD, TCP, UDP, address_at, is_checksum_valid, u16_at,
 };
-use super::icmp::{self, IcmpError, OutgoingError};
+use super::icmp::{self, OutgoingError};
 use super::output::NextHop;
 use super::{Ipv6, ndp};
+use crate::link::icmp::IcmpError;
 use crate::link::{DropReason, ReplySender};
 
 /// What the stack has to do with a received frame.
@@ -21,37 +23,34 @@ use crate::link::{DropReason, ReplySender};
 pub(crate) enum Received {
     /// Nothing: it was handled or dropped.
     Done,
-    /// A TCP segment or UDP datagram directly behind the IPv6 header: a packet in the frame.
+    /// An upper-layer packet directly behind the IPv6 header: a part of the frame, which is a frame itself.
     Packet(Range<usize>),
-    /// A frame that was reassembled, with such a packet from [`ETHERNET_HEADER`] to its end.
+    /// Such a frame, which was reassembled.
     Reassembled(Vec<u8>),
-    /// An error about a packet of a socket.
-    Error(IcmpError),
 }
 
 impl Ipv6 {
-    /// Handles a received frame of the type IPv6. Answers in `reply` at most once.
+    /// Handles the headers of a received frame of the type IPv6. Answers in `reply` at most once.
     pub(crate) fn receive(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) -> Received {
         let Some((ends, next_header, length)) = self.header(frame, reply) else { return Received::Done };
         let frame = &mut frame[..PAYLOAD + length];
-        if matches!(next_header, TCP | UDP) {
-            let received = self.upper(frame, &ends, next_header, reply, now).into_received(0);
-            if !matches!(received, Received::Packet(_)) {
-                self.idle_until = Instant::ZERO;
-            }
-            return received;
+        if !matches!(next_header, TCP | UDP) {
+            self.idle_until = Instant::ZERO;
+            return self.with_extensions(frame, &ends, next_header, reply, now);
         }
-        self.idle_until = Instant::ZERO;
-        self.with_extensions(frame, &ends, next_header, reply, now)
+        if self.takes(frame, &ends, next_header, now) {
+            self.idle_until = Instant::ZERO;
+            return Received::Done;
+        }
+        Received::Packet(0..frame.len())
     }
 
     /// Returns the addresses of a frame that is for this host, the type of its first header, and its payload's length.
     fn header(&self, frame: &[u8], reply: &ReplySender<'_>) -> Option<(Endpoints, u8, usize)> {
         let headers = frame.first_chunk::<PAYLOAD>()?;
         let length = usize::from(u16::from_be_bytes([headers[18], headers[19]]));
-        let (source, destination) = (address_at(headers, 22)?, address_at(headers, 38)?);
-        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, ..] = *headers;
-        let (destination_mac, source_mac) = ([d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]);
+        let ends = Endpoints::of(headers)?;
+        let Endpoints { source_mac, destination_mac, source, destination } = ends;
         let is_valid =
             headers[14] >> 4 == 6 && PAYLOAD + length <= frame.len() && (is_host(&source) || source.is_unspecified());
         if !is_valid {
@@ -66,7 +65,7 @@ impl Ipv6 {
         if !is_ours || self.addresses.has(&source) && source_mac != self.mac && headers[20] != ICMPV6 {
             return None;
         }
-        Some((Endpoints { source_mac, destination_mac, source, destination }, headers[20], length))
+        Some((ends, headers[20], length))
     }
 
     fn with_extensions(
@@ -88,12 +87,18 @@ impl Ipv6 {
                         .copy_from_slice(&u16::try_from(length).unwrap_or_default().to_be_bytes());
                     inner[ETHERNET_HEADER + 6] = protocol;
                 }
-                self.upper(inner, ends, protocol, reply, now).into_received(offset)
+                match self.takes(inner, ends, protocol, now) {
+                    true => Received::Done,
+                    false => Received::Packet(offset..frame.len()),
+                }
             }
             Walk::Fragment { fragment, offset } => {
                 let data = &frame[PAYLOAD + offset..];
                 let Some(mut whole) = self.reassembly.add(ends, &fragment, data, now) else { return Received::Done };
-                self.reassembled(&mut whole, ends, reply, now).into_whole(whole)
+                match self.reassembled(&mut whole, ends, now) {
+                    true => Received::Reassembled(whole),
+                    false => Received::Done,
+                }
             }
             Walk::Problem { code, offset } => {
                 let parameter = u32::try_from(IPV6_HEADER + offset).unwrap_or_default();
@@ -108,79 +113,64 @@ impl Ipv6 {
         }
     }
 
-    /// Handles a packet that was reassembled; its headers behind the fragment header may go on.
-    fn reassembled(
-        &mut self,
-        whole: &mut Vec<u8>,
-        ends: &Endpoints,
-        reply: &mut ReplySender<'_>,
-        now: Instant,
-    ) -> Upper {
+    /// Removes the headers behind the fragment header of a packet that was reassembled. Returns whether it is for the stack.
+    fn reassembled(&mut self, whole: &mut Vec<u8>, ends: &Endpoints, now: Instant) -> bool {
         let walk = extension::walk(whole[20], &whole[PAYLOAD..], ends.destination.is_multicast());
-        let Walk::Upper { protocol, offset } = walk else { return Upper::Done };
+        let Walk::Upper { protocol, offset } = walk else { return false };
         whole.drain(PAYLOAD..PAYLOAD + offset);
         let length = u16::try_from(whole.len() - PAYLOAD).unwrap_or_default();
         whole[ETHERNET_HEADER + 4..ETHERNET_HEADER + 6].copy_from_slice(&length.to_be_bytes());
         whole[ETHERNET_HEADER + 6] = protocol;
-        self.upper(whole, ends, protocol, reply, now)
+        !self.takes(whole, ends, protocol, now)
     }
 
-    /// Handles an upper-layer packet, directly behind the IPv6 header.
-    fn upper(
-        &mut self,
-        frame: &mut [u8],
-        ends: &Endpoints,
-        protocol: u8,
-        reply: &mut ReplySender<'_>,
-        now: Instant,
-    ) -> Upper {
+    /// Takes an upper-layer packet, directly behind the IPv6 header, that is for no socket: one of DHCPv6, or one that cannot be
+    /// of a connection. Returns whether it was.
+    fn takes(&mut self, frame: &[u8], ends: &Endpoints, protocol: u8, now: Instant) -> bool {
         match protocol {
-            TCP if ends.source.is_unspecified() || ends.destination.is_multicast() => Upper::Done,
-            TCP => Upper::Packet(frame.len()),
-            UDP if ends.source.is_unspecified() => Upper::Done,
+            TCP => ends.source.is_unspecified() || ends.destination.is_multicast(),
+            UDP if ends.source.is_unspecified() => true,
             UDP => {
                 let ports = (u16_at(frame, PAYLOAD), u16_at(frame, PAYLOAD + 2));
-                if ports != (Some(SERVER_PORT), Some(CLIENT_PORT)) {
-                    return Upper::Packet(frame.len());
-                }
-                if is_checksum_valid(frame, UDP, PAYLOAD) {
+                let is_dhcp = ports == (Some(SERVER_PORT), Some(CLIENT_PORT));
+                if is_dhcp && is_checksum_valid(frame, UDP, PAYLOAD) {
                     let random = self.random();
                     let datagram = frame.get(PAYLOAD + 8..).unwrap_or_default();
                     if let Some(learnt) = self.dhcp.receive(datagram, random, now) {
                         self.learnt(learnt, now);
                     }
                 }
-                Upper::Done
+                is_dhcp
             }
-            ICMPV6 => self.control(frame, ends, reply, now),
-            _ => {
-                let parameter = 6;
-                let error =
-                    OutgoingError { kind: icmp::PARAMETER_PROBLEM, code: extension::UNKNOWN_NEXT_HEADER, parameter };
-                self.answer_with_error(&frame[ETHERNET_HEADER..], error, false, reply, now);
-                Upper::Done
-            }
+            _ => false,
         }
     }
 
-    /// Handles an ICMPv6 message.
-    fn control(&mut self, frame: &mut [u8], ends: &Endpoints, reply: &mut ReplySender<'_>, now: Instant) -> Upper {
+    /// Handles an ICMPv6 message. Returns what it reports about a packet of this host.
+    pub(crate) fn control(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) -> Option<IcmpError> {
+        self.idle_until = Instant::ZERO;
+        let ends = Endpoints::of(frame)?;
         if !is_checksum_valid(frame, ICMPV6, PAYLOAD) {
             reply.drop_packet(DropReason::Malformed);
-            return Upper::Done;
+            return None;
         }
         let (hop_limit, message) = (frame[21], &frame[PAYLOAD..]);
         match message.first().copied() {
-            Some(ndp::ROUTER_SOLICITATION..=ndp::REDIRECT) => self.discovery(ends, hop_limit, message, reply, now),
+            Some(ndp::ROUTER_SOLICITATION..=ndp::REDIRECT) => self.discovery(&ends, hop_limit, message, reply, now),
             Some(icmp::LISTENER_QUERY) if hop_limit == 1 && super::address::is_link_local(&ends.source) => {
                 let random = self.random();
                 self.listener.query(message, random, now);
             }
-            Some(icmp::ECHO_REQUEST) if is_host(&ends.source) => self.echo(frame, ends, reply, now),
-            Some(0..128) => return icmp::parse_error(message).map_or(Upper::Done, Upper::Error),
+            Some(icmp::ECHO_REQUEST) if is_host(&ends.source) => self.echo(frame, &ends, reply, now),
+            Some(0..128) => {
+                let error = icmp::parse_error(message, ends.source)?;
+                // The packet was sent from here, if the report is true.
+                let IpAddr::V6(local) = error.local_address else { return None };
+                return self.addresses.has(&local).then_some(error);
+            }
             _ => {}
         }
-        Upper::Done
+        None
     }
 
     /// Answers an echo request.
@@ -212,6 +202,13 @@ impl Ipv6 {
         self.answer_with_error(packet, error, false, reply, now);
     }
 
+    /// Answers a packet of a protocol that has no socket: `packet` begins with its IPv6 header (RFC 4443, 3.4).
+    pub(crate) fn protocol_unreachable(&mut self, packet: &[u8], reply: &mut ReplySender<'_>, now: Instant) {
+        self.idle_until = Instant::ZERO;
+        let (kind, code) = (icmp::PARAMETER_PROBLEM, extension::UNKNOWN_NEXT_HEADER);
+        self.answer_with_error(packet, OutgoingError { kind, code, parameter: 6 }, false, reply, now);
+    }
+
     fn answer_with_error(
         &mut self,
         packet: &[u8],
@@ -225,37 +222,21 @@ impl Ipv6 {
         }
         let (Some(from), Some(to)) = (address_at(packet, 8), address_at(packet, 24)) else { return };
         let own = self.addresses.source_for(&from, now);
-        let (Some(source), NextHop::Mac(destination_mac)) = (icmp::answer_source(to, own), self.next_hop(&from, now))
-        else {
-            return;
-        };
+        let Some(source) = icmp::answer_source(to, own) else { return };
+        let (next_hop, length) = (self.next_hop(&from, now), icmp::error_length(packet));
+        let destination_mac = if let NextHop::Mac(mac) = next_hop { mac } else { [0; 6] };
         let ends = Endpoints { source_mac: self.mac, destination_mac, source, destination: from };
-        icmp::send_error(reply, &ends, error, packet);
-    }
-}
-
-/// What an upper-layer packet is.
-enum Upper {
-    Done,
-    /// For a socket: the frame's length.
-    Packet(usize),
-    Error(IcmpError),
-}
-
-impl Upper {
-    /// `offset` bytes were removed in front of the frame.
-    fn into_received(self, offset: usize) -> Received {
-        match self {
-            Self::Done => Received::Done,
-            Self::Packet(length) => Received::Packet(offset + ETHERNET_HEADER..offset + length),
-            Self::Error(error) => Received::Error(error),
-        }
-    }
-
-    fn into_whole(self, whole: Vec<u8>) -> Received {
-        match self {
-            Self::Packet(_) => Received::Reassembled(whole),
-            other => other.into_received(0),
+        match next_hop {
+            NextHop::Mac(_) => reply.send(length, &mut |frame| icmp::write_error(frame, &ends, error, packet)),
+            NextHop::Wait(next_hop) => {
+                let mut frame = Vec::new();
+                if frame.try_reserve_exact(length).is_ok() {
+                    frame.extend(core::iter::repeat_n(0, length));
+                    icmp::write_error(&mut frame, &ends, error, packet);
+                    self.waiting.push(next_hop, &frame);
+                }
+            }
+            NextHop::Unreachable => {}
         }
     }
 }

@@ -143,11 +143,13 @@ impl Link {
 
     /// Queues a packet until the Ethernet address of its next hop is known.
     pub(crate) fn queue(&mut self, packet: &[u8], traffic: &Traffic, now: Instant) {
-        if ethernet::ethertype_of(packet) == ethernet::IPV6 {
-            return self.ipv6.queue(packet, &traffic.drops, now);
-        }
-        let next_hop = self.routes.next_hop(ipv4::destination_of(packet).to_bits());
-        let result = next_hop.ok_or(DropReason::NoRoute).and_then(|hop| self.neighbours.queue(hop, packet, now));
+        let result = match ethernet::ethertype_of(packet) {
+            ethernet::IPV6 => self.ipv6.queue(packet, now),
+            _ => {
+                let next_hop = self.routes.next_hop(ipv4::destination_of(packet).to_bits());
+                next_hop.ok_or(DropReason::NoRoute).and_then(|hop| self.neighbours.queue(hop, packet, now))
+            }
+        };
         if let Err(reason) = result {
             traffic.drops.count(reason);
             if reason == DropReason::NoRoute {
@@ -158,6 +160,10 @@ impl Link {
 
     /// Sends a packet to a neighbour, in fragments if it is longer than a frame.
     fn send_frame(&mut self, packet: &[u8], destination: Mac, sender: &mut FrameSender<'_, '_>) {
+        let is_ipv6 = ethernet::ethertype_of(packet) == ethernet::IPV6;
+        if is_ipv6 && packet.len() > self.ipv6.mtu().min(self.mtu) {
+            return self.ipv6.send_long(packet, destination);
+        }
         if packet.len() > self.mtu {
             self.identification = self.identification.wrapping_add(1);
         }

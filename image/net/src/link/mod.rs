@@ -30,6 +30,7 @@ use smoltcp::time::Instant;
 use self::arp::{ARP_FRAME, ArpPacket};
 use self::conflicts::{Conflicts, Message};
 use self::egress::{FrameParameters, send_packet};
+use self::ethernet::ETHERNET_HEADER;
 use self::icmp::{IcmpError, IcmpErrorKind};
 use self::ipv4::Ipv4Header;
 use self::local_errors::LocalErrors;
@@ -143,6 +144,9 @@ impl Link {
             sender.send(ARP_FRAME, &mut |frame| packet.write_frame(frame, Mac::BROADCAST));
         }
         self.ipv6.poll(sender, now);
+        while let Some(frame) = self.ipv6.take_failed() {
+            self.errors.report(frame.get(ETHERNET_HEADER..).unwrap_or_default(), IcmpErrorKind::HostUnreachable);
+        }
     }
 
     /// Takes a conflict over the IPv4 address that was found.

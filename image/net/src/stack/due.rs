@@ -40,7 +40,6 @@ impl Engine {
     #[inline(never)]
     fn end_due_and_update(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
         self.link.poll(sender, now);
-        self.ipv6_failures(now);
         while let Some(error) = self.link.take_error() {
             self.report(&error, now);
         }

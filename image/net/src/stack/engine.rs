@@ -13,14 +13,13 @@ use super::address::AddressAssignment;
 use super::checksum;
 use super::device;
 use super::mtu;
-use super::raw::RawTable;
+use super::raw::{self, RawTable};
 use super::socket_table::{SocketId, SocketTable};
 use super::tcp::{Held, Tcp};
 use super::udp::{SendError, UdpId, UdpTable};
 use crate::interface_state::InterfaceState;
 use crate::ipv6::Ipv6;
 use crate::link::Link;
-use crate::link::ipv4::{self, IPV4_HEADER};
 use crate::mdns::Responder;
 use crate::nic::Nic;
 use crate::rate_limit::RateLimit;
@@ -121,19 +120,16 @@ impl Engine {
         time_to_live: u8,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        let IpAddr::V4(destination) = destination else { return Err(SendError::InvalidAddress) };
         if destination.is_unspecified() {
             return Err(SendError::InvalidAddress);
         }
-        if payload.len() > usize::from(u16::MAX) - IPV4_HEADER {
-            return Err(SendError::TooLong);
-        }
-        let mut packet = Vec::new();
-        packet.try_reserve_exact(IPV4_HEADER + payload.len()).map_err(|_| SendError::NoRoom)?;
-        packet.resize(IPV4_HEADER, 0);
-        packet.extend_from_slice(payload);
-        ipv4::write_header(&mut packet, payload.len(), protocol, self.link.address(), destination);
-        ipv4::set_time_to_live(&mut packet, time_to_live);
+        let packet = match destination {
+            IpAddr::V4(destination) => raw::packet(self.link.address(), destination, protocol, time_to_live, payload)?,
+            IpAddr::V6(destination) => {
+                let source = self.ipv6_source_for(&destination).ok_or(SendError::InvalidAddress)?;
+                raw::packet6(source, destination, protocol, time_to_live, payload)?
+            }
+        };
         self.link.enqueue(packet).map_err(|_| SendError::NoRoom)?;
         self.idle_until = Instant::ZERO;
         self.waker.as_ref().inspect(|waker| waker.wake_by_ref());

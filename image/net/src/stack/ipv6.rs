@@ -8,56 +8,39 @@ use super::checksum;
 use super::device::IngressDevice;
 use super::engine::{Engine, now};
 use super::socket_table::Entry;
-use super::tcp::{ConnectionError, ConnectionErrorKind, Endpoints};
 use super::udp::Delivery;
 use crate::config::ConfigSource;
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
-use crate::ipv6::{ErrorKind, Received};
+use crate::ipv6::{ICMPV6, Received};
 use crate::link::ethernet::ETHERNET_HEADER;
 use crate::link::ipv4::{PROTOCOL_TCP, PROTOCOL_UDP};
 use crate::link::{DropReason, ReplySender};
 use crate::mdns;
 use crate::segment::Segment;
 
-/// The minimum of what each link carries (RFC 8200, 5).
-const MIN_MTU: u16 = 1280;
-
 impl Engine {
     /// Handles a received frame with an IPv6 packet.
     pub(super) fn receive_ipv6(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) {
         match self.link.ipv6.receive(frame, reply, now) {
             Received::Done => {}
-            Received::Packet(range) => self.receive_ipv6_packet(&mut frame[range], reply, now),
-            Received::Reassembled(mut frame) => self.receive_ipv6_packet(&mut frame[ETHERNET_HEADER..], reply, now),
-            Received::Error(error) => self.ipv6_error(&error, now),
+            Received::Packet(range) => self.receive_ipv6_frame(&mut frame[range], reply, now),
+            Received::Reassembled(mut frame) => self.receive_ipv6_frame(&mut frame, reply, now),
         }
     }
 
-    /// Handles an error about a packet that this host has sent. Those about datagrams have no receiver.
-    fn ipv6_error(&mut self, error: &crate::ipv6::IcmpError, now: Instant) {
-        if error.protocol != PROTOCOL_TCP {
-            return;
-        }
-        let (local, remote) = (error.local, error.remote);
-        let endpoints =
-            Endpoints { local: local.ip(), remote: remote.ip(), local_port: local.port(), remote_port: remote.port() };
-        let kind = match error.kind {
-            ErrorKind::Unreachable | ErrorKind::TimeExceeded => ConnectionErrorKind::Unreachable,
-            ErrorKind::PortUnreachable | ErrorKind::Problem => ConnectionErrorKind::Refused,
-            // No path of IPv6 is shorter than the minimum (RFC 8201, 4).
-            ErrorKind::TooBig(bytes) => {
-                ConnectionErrorKind::TooLong { max_bytes: u16::try_from(bytes).unwrap_or(u16::MAX).max(MIN_MTU) }
+    /// Handles a frame with an upper-layer packet directly behind the IPv6 header, and nothing behind that.
+    fn receive_ipv6_frame(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) {
+        let is_delivered = !self.raw.is_empty() && self.raw.deliver_ipv6(frame);
+        match frame.get(ETHERNET_HEADER + 6).copied() {
+            Some(PROTOCOL_TCP | PROTOCOL_UDP) => self.receive_ipv6_packet(&mut frame[ETHERNET_HEADER..], reply, now),
+            Some(ICMPV6) => {
+                if let Some(error) = self.link.ipv6.control(frame, reply, now) {
+                    self.report(&error, now);
+                }
             }
-        };
-        let (sequence, packet_bytes) = (error.sequence_number, error.packet_bytes);
-        self.tcp_icmp_error(&ConnectionError { endpoints, sequence, packet_bytes, kind }, now);
-    }
-
-    /// Handles the packets whose next hop does not answer.
-    pub(super) fn ipv6_failures(&mut self, now: Instant) {
-        while let Some(error) = self.link.ipv6.take_failed() {
-            self.ipv6_error(&error, now);
+            _ if is_delivered => {}
+            _ => self.link.ipv6.protocol_unreachable(&frame[ETHERNET_HEADER..], reply, now),
         }
     }
 

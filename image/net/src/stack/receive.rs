@@ -9,7 +9,6 @@ use super::checksum;
 use super::device::IngressDevice;
 use super::engine::Engine;
 use super::socket_table::Entry;
-use super::tcp::ConnectionError;
 use super::udp::{Delivery, datagram};
 use crate::flow::ConnectionKey;
 use crate::link::ethernet::ETHERNET_HEADER;
@@ -52,7 +51,7 @@ impl Engine {
 
     #[inline]
     fn receive_ipv4(&mut self, packet: &mut [u8], header: &Ipv4Header, reply: &mut ReplySender<'_>, now: Instant) {
-        let is_delivered = !self.raw.is_empty() && self.raw.deliver(packet, header);
+        let is_delivered = !self.raw.is_empty() && self.raw.deliver_ipv4(packet, header);
         match header.protocol {
             PROTOCOL_TCP => self.receive_tcp(packet, header, reply, now),
             PROTOCOL_UDP => self.receive_datagram(packet, header, reply, now),
@@ -169,11 +168,7 @@ impl Engine {
         self.raw.report(error);
         match error.protocol {
             PROTOCOL_UDP => self.datagrams.report(error),
-            PROTOCOL_TCP => {
-                if let Some(error) = ConnectionError::new(error, self.link.address()) {
-                    self.tcp_icmp_error(&error, now);
-                }
-            }
+            PROTOCOL_TCP => self.tcp_icmp_error(error, now),
             _ => {}
         }
     }

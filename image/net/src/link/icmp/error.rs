@@ -1,6 +1,6 @@
 //! Errors that routers and hosts report about packets of this host.
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{ICMP_HEADER, PARAMETER_PROBLEM, TIME_EXCEEDED, UNREACHABLE};
 use crate::link::ipv4::{IPV4_HEADER, PROTOCOL_TCP, PROTOCOL_UDP};
@@ -45,9 +45,11 @@ pub struct IcmpError {
     /// What is reported.
     pub kind: IcmpErrorKind,
     /// The router or host that reports it; for a neighbour that does not answer, this host.
-    pub reporter: core::net::IpAddr,
+    pub reporter: IpAddr,
     /// The IP protocol of the packet.
     pub protocol: u8,
+    /// The address that the packet was sent from.
+    pub local_address: IpAddr,
     /// The local port of the packet; the identifier of an echo request.
     pub local_port: u16,
     /// Where the packet was sent to. The port is 0 where the protocol has none.
@@ -74,10 +76,8 @@ impl IcmpError {
             (PARAMETER_PROBLEM, _) => IcmpErrorKind::ParameterProblem,
             _ => return None,
         };
-        let error = Self::about(quoted, kind, reporter)?;
         // The packet was sent from here, if the report is true.
-        let source = quoted.get(12..16)?;
-        (source == local.octets()).then_some(error)
+        Self::about(quoted, kind, reporter).filter(|error| error.local_address == local)
     }
 
     /// Creates an error about a packet, of which at least the first eight bytes of the payload are there.
@@ -88,23 +88,53 @@ impl IcmpError {
         if ip[0] >> 4 != 4 || header_length < IPV4_HEADER || u16::from_be_bytes([ip[6], ip[7]]) & 0x1fff != 0 {
             return None;
         }
-        let transport = packet.get(header_length..)?.first_chunk::<8>()?;
-        let [a, b, c, d, e, f, g, h] = *transport;
-        let (local_port, remote_port, sequence) = match ip[9] {
-            PROTOCOL_TCP => (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]), u32::from_be_bytes([e, f, g, h])),
-            PROTOCOL_UDP => (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]), 0),
-            _ => (u16::from_be_bytes([e, f]), 0, u16::from_be_bytes([g, h]).into()),
-        };
-        let remote = Ipv4Addr::new(ip[16], ip[17], ip[18], ip[19]);
-        let (reporter, remote) = (reporter.into(), SocketAddr::from((remote, remote_port)));
+        let addresses = [Ipv4Addr::new(ip[12], ip[13], ip[14], ip[15]), Ipv4Addr::new(ip[16], ip[17], ip[18], ip[19])];
+        let flow = Flow::parse(ip[9], packet.get(header_length..)?)?;
         let packet_bytes = u16::from_be_bytes([ip[2], ip[3]]);
-        Some(Self { kind, reporter, protocol: ip[9], local_port, remote, sequence, packet_bytes })
+        Some(flow.error(kind, reporter.into(), addresses.map(IpAddr::from), packet_bytes))
     }
 
     /// Returns what a packet that this host could not send reports: its next hop does not answer, or there is no route.
     pub(crate) fn local(packet: &[u8], kind: IcmpErrorKind) -> Option<Self> {
-        let source = packet.get(12..16)?.first_chunk::<4>()?;
-        Self::about(packet, kind, Ipv4Addr::from(*source))
+        let error = match packet.first()? >> 4 {
+            6 => crate::ipv6::error_about(packet, kind, Ipv6Addr::UNSPECIFIED),
+            _ => Self::about(packet, kind, Ipv4Addr::UNSPECIFIED),
+        };
+        error.map(|error| Self { reporter: error.local_address, ..error })
+    }
+}
+
+/// What the first bytes behind the IP headers have of a packet that an error is about.
+pub(crate) struct Flow {
+    protocol: u8,
+    local_port: u16,
+    remote_port: u16,
+    sequence: u32,
+}
+
+impl Flow {
+    /// Parses the first eight bytes, which each error quotes.
+    pub(crate) fn parse(protocol: u8, payload: &[u8]) -> Option<Self> {
+        let [a, b, c, d, e, f, g, h] = *payload.first_chunk::<8>()?;
+        let (local_port, remote_port, sequence) = match protocol {
+            PROTOCOL_TCP => (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]), u32::from_be_bytes([e, f, g, h])),
+            PROTOCOL_UDP => (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]), 0),
+            _ => (u16::from_be_bytes([e, f]), 0, u16::from_be_bytes([g, h]).into()),
+        };
+        Some(Self { protocol, local_port, remote_port, sequence })
+    }
+
+    /// Returns an error about a packet of this flow from the first address to the second.
+    pub(crate) fn error(
+        self,
+        kind: IcmpErrorKind,
+        reporter: IpAddr,
+        [local_address, remote]: [IpAddr; 2],
+        packet_bytes: u16,
+    ) -> IcmpError {
+        let Self { protocol, local_port, remote_port, sequence } = self;
+        let remote = SocketAddr::new(remote, remote_port);
+        IcmpError { kind, reporter, protocol, local_address, local_port, remote, sequence, packet_bytes }
     }
 }
 

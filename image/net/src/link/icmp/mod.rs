@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::ipv4::{self, IPV4_HEADER, Ipv4Header, PROTOCOL_ICMP};
 use crate::checksum::{Sum, checksum};
 
+pub(crate) use self::error::Flow;
 pub use self::error::{IcmpError, IcmpErrorKind};
 
 /// Bytes of the header of a message.
@@ -78,11 +79,11 @@ pub(crate) fn write_unreachable(packet: &mut [u8], source: Ipv4Addr, destination
     ipv4::write_header(header, message.len(), PROTOCOL_ICMP, source, destination);
 }
 
-/// Returns the echo request of this identifier and number.
-pub(crate) fn echo_request(identifier: u16, sequence: u16, payload: &[u8]) -> Option<Vec<u8>> {
+/// Returns the echo request of this identifier and number, whose type is `kind`.
+pub(crate) fn echo_request(kind: u8, identifier: u16, sequence: u16, payload: &[u8]) -> Option<Vec<u8>> {
     let mut message = Vec::new();
     message.try_reserve_exact(ICMP_HEADER + payload.len()).ok()?;
-    message.extend([ECHO_REQUEST, 0, 0, 0]);
+    message.extend([kind, 0, 0, 0]);
     message.extend(identifier.to_be_bytes());
     message.extend(sequence.to_be_bytes());
     message.extend_from_slice(payload);

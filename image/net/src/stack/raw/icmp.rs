@@ -9,6 +9,7 @@ use core::task::Poll;
 use embassy_time::{Duration, Instant, with_timeout};
 
 use super::table::{Filter, RawId};
+use crate::ipv6;
 use crate::link::icmp::{self, ICMP_HEADER, IcmpError};
 use crate::link::ipv4::PROTOCOL_ICMP;
 use crate::stack::udp::register;
@@ -50,7 +51,7 @@ pub enum PingError {
     Unsent(#[from] SendError),
 }
 
-/// A socket that sends echo requests (RFC 792), with an identifier of its own.
+/// A socket that sends echo requests over IPv4 and IPv6 (RFC 792; RFC 4443, 4.1), with an identifier of its own.
 ///
 /// ```
 /// use embassy_time::Duration;
@@ -107,8 +108,12 @@ impl IcmpSocket {
     ) -> Result<EchoReply, PingError> {
         let sequence = self.sequence.get();
         self.sequence.set(sequence.wrapping_add(1));
-        let request = icmp::echo_request(self.identifier, sequence, payload).ok_or(SendError::NoRoom)?;
-        self.stack.borrow_mut().send_raw(address, PROTOCOL_ICMP, max_hops, &request)?;
+        let (protocol, kind) = match address {
+            IpAddr::V4(_) => (PROTOCOL_ICMP, icmp::ECHO_REQUEST),
+            IpAddr::V6(_) => (ipv6::ICMPV6, ipv6::ECHO_REQUEST),
+        };
+        let request = icmp::echo_request(kind, self.identifier, sequence, payload).ok_or(SendError::NoRoom)?;
+        self.stack.borrow_mut().send_raw(address, protocol, max_hops, &request)?;
         let sent_at = Instant::now();
         let answer = poll_fn(|context| {
             let engine = &mut *self.stack.borrow_mut();

@@ -1,6 +1,7 @@
 //! Raw sockets: IP packets of any protocol.
 
 mod icmp;
+mod packet;
 mod table;
 
 use core::fmt;
@@ -14,10 +15,14 @@ use super::udp::{ReceiveError, SendError, register};
 use crate::link::icmp::IcmpError;
 
 pub use self::icmp::{EchoReply, IcmpSocket, PingError};
+pub(super) use self::packet::{packet, packet6};
 pub(super) use self::table::RawTable;
 use self::table::{Filter, RawId};
 
-/// A socket for IPv4 packets of one protocol, which it sends and receives beside the stack's own use of them.
+/// A socket for IP packets of one protocol, which it sends and receives beside the stack's own use of them.
+///
+/// It receives packets of IPv4 and IPv6, with their header: the upper half of the first byte is the version. Extension headers
+/// of IPv6 are removed, and the checksum of ICMPv6 (protocol 58) is verified and filled in (RFC 3542, 3.1).
 ///
 /// ```
 /// use switchboard_net::RawSocket;
@@ -68,7 +73,7 @@ impl RawSocket {
     /// Sends a packet with this payload, which passes at most `time_to_live` routers.
     ///
     /// # Errors
-    /// [`SendError`] for an address that is not IPv4, or when too many packets wait to be sent.
+    /// [`SendError`] for an address that cannot be sent to, or when too many packets wait to be sent.
     pub fn send(&self, destination: IpAddr, time_to_live: u8, payload: &[u8]) -> Result<(), SendError> {
         self.stack.borrow_mut().send_raw(destination, self.protocol, time_to_live, payload)
     }

@@ -6,7 +6,9 @@ use core::task::Waker;
 
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
 
-use crate::link::icmp::{ECHO_REPLY, ICMP_HEADER, IcmpError};
+use crate::ipv6;
+use crate::link::ethernet::ETHERNET_HEADER;
+use crate::link::icmp::{self, ICMP_HEADER, IcmpError};
 use crate::link::ipv4::{Ipv4Header, PROTOCOL_ICMP};
 use crate::stack::SocketError;
 
@@ -90,23 +92,43 @@ impl RawTable {
         (0..=u16::MAX).map(|step| start.wrapping_add(step)).find(|identifier| !is_used(*identifier)).unwrap_or(start)
     }
 
-    /// Passes a received packet to the sockets that it is for. Returns whether there was one.
+    /// Passes a received IPv4 packet to the sockets that it is for. Returns whether there was one.
     #[cold]
-    pub(in crate::stack) fn deliver(&mut self, packet: &[u8], header: &Ipv4Header) -> bool {
+    pub(in crate::stack) fn deliver_ipv4(&mut self, packet: &[u8], header: &Ipv4Header) -> bool {
         let payload = packet.get(header.header_length..).unwrap_or_default();
-        let echo = payload.first_chunk::<ICMP_HEADER>();
-        let echo = echo.filter(|message| header.protocol == PROTOCOL_ICMP && message[0] == ECHO_REPLY);
-        let identifier = echo.map(|message| u16::from_be_bytes([message[4], message[5]]));
+        let is_reply = header.protocol == PROTOCOL_ICMP && payload.first() == Some(&icmp::ECHO_REPLY);
+        let echo = Some(payload).filter(|payload| is_reply && icmp::is_valid(payload));
+        self.deliver(packet, header.protocol, header.source.into(), echo)
+    }
+
+    /// As [`deliver_ipv4`](Self::deliver_ipv4), with a frame whose packet has an IPv6 header alone. The checksum of ICMPv6 is
+    /// verified (RFC 3542, 3.1).
+    #[cold]
+    pub(in crate::stack) fn deliver_ipv6(&mut self, frame: &[u8]) -> bool {
+        let Some((headers, payload)) = frame.split_at_checked(ipv6::PAYLOAD) else { return false };
+        let protocol = headers[ETHERNET_HEADER + 6];
+        let is_icmp = protocol == ipv6::ICMPV6;
+        let Some(ends) = ipv6::Endpoints::of(headers) else { return false };
+        if is_icmp && !ipv6::is_checksum_valid(frame, protocol, ipv6::PAYLOAD) {
+            return false;
+        }
+        let echo = Some(payload).filter(|payload| is_icmp && payload.first() == Some(&ipv6::ECHO_REPLY));
+        self.deliver(&frame[ETHERNET_HEADER..], protocol, ends.source.into(), echo)
+    }
+
+    /// Passes a packet on; `echo` is the message of one with an answer to an echo request.
+    fn deliver(&mut self, packet: &[u8], protocol: u8, source: IpAddr, echo: Option<&[u8]>) -> bool {
+        let echo = echo.and_then(|message| Some((message, message.first_chunk::<ICMP_HEADER>()?)));
         let mut is_delivered = false;
         for entry in self.0.iter_mut().flatten() {
-            let bytes = match entry.filter {
-                Filter::Protocol(protocol) if protocol == header.protocol => packet,
-                Filter::Echo(own) if Some(own) == identifier => payload,
+            let bytes = match (entry.filter, echo) {
+                (Filter::Protocol(own), _) if own == protocol => packet,
+                (Filter::Echo(own), Some((message, header))) if own.to_be_bytes() == header[4..6] => message,
                 _ => continue,
             };
             is_delivered = true;
             // A full buffer drops it.
-            if let Ok(room) = entry.received.enqueue(bytes.len(), header.source.into()) {
+            if let Ok(room) = entry.received.enqueue(bytes.len(), source) {
                 room.copy_from_slice(bytes);
                 if let Some(waker) = entry.waker.take() {
                     waker.wake();
@@ -121,7 +143,9 @@ impl RawTable {
         for entry in self.0.iter_mut().flatten() {
             let is_about = match entry.filter {
                 Filter::Protocol(protocol) => protocol == error.protocol,
-                Filter::Echo(identifier) => error.protocol == PROTOCOL_ICMP && identifier == error.local_port,
+                Filter::Echo(identifier) => {
+                    matches!(error.protocol, PROTOCOL_ICMP | ipv6::ICMPV6) && identifier == error.local_port
+                }
             };
             if is_about {
                 entry.error = Some(*error);

@@ -1,19 +1,17 @@
 //! ICMP errors about connections: RFC 5461 for which of them end one, RFC 1191 for the maximum packet length of a path, and
 //! RFC 5927 for which are believed.
 
-use core::net::Ipv4Addr;
-
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
 use super::error::TcpError;
 use super::wire::{Endpoints, is_before};
-use crate::link::{self, icmp::IcmpError};
+use crate::link::icmp::{IcmpError, IcmpErrorKind};
 use crate::stack::engine::Engine;
 
 /// What an ICMP error reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::stack) enum ConnectionErrorKind {
+enum ConnectionErrorKind {
     /// The packet was too long: this is the most that passes, or 0 for not reported.
     TooLong { max_bytes: u16 },
     /// The protocol or the port is not reachable.
@@ -24,30 +22,28 @@ pub(in crate::stack) enum ConnectionErrorKind {
 
 /// An ICMP error about a TCP segment that this stack has sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::stack) struct ConnectionError {
-    pub(in crate::stack) endpoints: Endpoints,
+struct ConnectionError {
+    endpoints: Endpoints,
     /// The sequence number of the segment.
-    pub(in crate::stack) sequence: u32,
+    sequence: u32,
     /// The length of the packet that could not be delivered.
-    pub(in crate::stack) packet_bytes: u16,
-    pub(in crate::stack) kind: ConnectionErrorKind,
+    packet_bytes: u16,
+    kind: ConnectionErrorKind,
 }
 
 impl ConnectionError {
-    /// Returns what an error reports about a segment from `local`; `None` for one that ends no attempt to connect.
-    pub(in crate::stack) fn new(error: &IcmpError, local: Ipv4Addr) -> Option<Self> {
+    /// Returns what an error reports about a segment; `None` for one that ends no attempt to connect.
+    fn new(error: &IcmpError) -> Option<Self> {
         let kind = match error.kind {
-            link::icmp::IcmpErrorKind::TooBig { mtu } => ConnectionErrorKind::TooLong { max_bytes: mtu },
-            link::icmp::IcmpErrorKind::ProtocolUnreachable | link::icmp::IcmpErrorKind::PortUnreachable => {
-                ConnectionErrorKind::Refused
+            IcmpErrorKind::TooBig { mtu } => ConnectionErrorKind::TooLong { max_bytes: mtu },
+            IcmpErrorKind::ProtocolUnreachable | IcmpErrorKind::PortUnreachable => ConnectionErrorKind::Refused,
+            IcmpErrorKind::NetworkUnreachable | IcmpErrorKind::HostUnreachable | IcmpErrorKind::Prohibited => {
+                ConnectionErrorKind::Unreachable
             }
-            link::icmp::IcmpErrorKind::NetworkUnreachable
-            | link::icmp::IcmpErrorKind::HostUnreachable
-            | link::icmp::IcmpErrorKind::Prohibited => ConnectionErrorKind::Unreachable,
-            link::icmp::IcmpErrorKind::TimeExceeded | link::icmp::IcmpErrorKind::ParameterProblem => return None,
+            IcmpErrorKind::TimeExceeded | IcmpErrorKind::ParameterProblem => return None,
         };
         let endpoints = Endpoints {
-            local: local.into(),
+            local: error.local_address,
             remote: error.remote.ip(),
             local_port: error.local_port,
             remote_port: error.remote.port(),
@@ -58,7 +54,8 @@ impl ConnectionError {
 
 impl Engine {
     /// Handles an ICMP error about a connection.
-    pub(in crate::stack) fn tcp_icmp_error(&mut self, error: &ConnectionError, now: Instant) {
+    pub(in crate::stack) fn tcp_icmp_error(&mut self, error: &IcmpError, now: Instant) {
+        let Some(error) = ConnectionError::new(error) else { return };
         let Some(id) = self.sockets.find_connection(&error.endpoints) else { return };
         let Some((connection, socket)) = self.sockets.connection(id) else { return };
         let Some(socket) = socket.filter(|_| connection.endpoints == error.endpoints) else { return };
