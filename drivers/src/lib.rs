@@ -5,6 +5,7 @@
 //! | [`virtio`] | network cards, disks and entropy sources of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
 //! | [`nvme`] | NVM Express disks | [`BlockDevice`](interfaces::block::BlockDevice) |
 //! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |
+//! | [`e1000e`] | Intel's 82574L network card | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`hotplug`] | PCI Express ports with a slot | its own |
 //! | [`edu`] | QEMU's edu device, the model of a driver | its own |
 //!
@@ -60,8 +61,10 @@ extern crate alloc;
 
 pub mod adaptive_polling;
 pub mod e1000;
+pub mod e1000e;
 pub mod edu;
 pub mod hotplug;
+mod intel;
 pub mod interfaces;
 pub mod nvme;
 mod planted;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "e1000")]
 use switchboard_drivers::e1000::E1000;
+#[cfg(feature = "e1000e")]
+use switchboard_drivers::e1000e::E1000e;
 #[cfg(feature = "edu")]
 use switchboard_drivers::edu::Edu;
 #[cfg(feature = "hotplug")]
@@ -21,6 +23,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     nic::<VirtioNet>(),
     #[cfg(feature = "e1000")]
     nic::<E1000>(),
+    #[cfg(feature = "e1000e")]
+    nic::<E1000e>(),
     class::<VirtioBlk, Disk>(),
     #[cfg(feature = "nvme")]
     class::<Nvme, Disk>(),

@@ -20,6 +20,8 @@ pub enum Nic {
     Virtio,
     /// `e1000`: INTx only.
     E1000,
+    /// `e1000e`: INTx, MSI and MSI-X.
+    E1000e,
 }
 
 /// Interrupt mode that the kernel command line requests (`irq=`).
@@ -106,6 +108,7 @@ impl Qemu {
         self.nic_device(match nic {
             Nic::Virtio => "virtio-net-pci",
             Nic::E1000 => "e1000",
+            Nic::E1000e => "e1000e",
         })
     }
 

@@ -1,19 +1,18 @@
-//! Reset, rings, start and stop of the card.
+//! Reset, start, and the differences between the models.
 
-use switchboard::dma::DmaPort;
 use switchboard::driver::ProbeError;
+use switchboard::function::Function;
 use switchboard::mmio::Bar;
 use switchboard::platform::Clock;
 
-use super::descriptors::DESCRIPTOR_BYTES;
-use super::interrupt::Shared;
-use super::mac;
-use super::registers::{
-    CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, MTA, RAH_VALID, RAH0, RAL0, RCTL, RDBA, RDH, RDLEN, RDT,
-    RDTR, Receive, Registers, TCTL, TDBA, TDH, TDLEN, TDT, TIPG, TIPG_COPPER, Transmit,
+use crate::intel::descriptors::Legacy;
+use crate::intel::mac;
+use crate::intel::queues::Queues;
+use crate::intel::registers::{
+    CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, RCTL, RDTR, Receive, Registers, STATUS, STATUS_PCIX, TCTL,
+    TIPG, TIPG_COPPER, Transmit,
 };
-use super::rx_ring::{self, RxRing};
-use super::tx_ring::{self, TxRing};
+use crate::intel::shared::{Shared, quiesce};
 
 /// The shortest time between two interrupts, in units of 256 ns: 50 us. Without this coalescing, each of the small frames of a
 /// gigabit stream would interrupt. QEMU uses at least 128 us, which limits loads of one frame at a time.
@@ -24,13 +23,31 @@ const RESET_TIMEOUT_NS: u64 = 10_000_000;
 /// The limit for one word of the EEPROM. It takes about 100 us; the first one may wait until the card has read the EEPROM itself.
 const EEPROM_TIMEOUT_NS: u64 = 10_000_000;
 
-/// Stops interrupts and DMA. The engines are stopped one by one before the reset, since QEMU 7.2 ignores the reset bit.
-pub(super) fn quiesce(registers: &Bar<Registers>) {
-    registers.write(&IMC, u32::MAX);
-    registers.write(&RCTL, 0);
-    registers.write(&TCTL, 0);
-    let control = registers.read(&CTRL);
-    registers.write(&CTRL, control | Control::RESET.bits());
+/// In what the models differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Model {
+    /// 82544: no `EERD` (13.4.4), no `ITR` (13.4.18).
+    I82544,
+    /// 82540, 82545, 82546.
+    I82540,
+}
+
+impl Model {
+    pub(super) fn of(function: &Function) -> Self {
+        if function.id().1 == 0x100c { Self::I82544 } else { Self::I82540 }
+    }
+
+    /// Checks that the driver can drive the model where it is.
+    ///
+    /// An 82544 in PCI-X mode stops when the last bytes of a buffer are at some addresses, which nothing here avoids.
+    pub(super) fn check(self, registers: &Bar<Registers>) -> Result<(), ProbeError> {
+        if self == Self::I82544 && registers.read(&STATUS) & STATUS_PCIX != 0 {
+            return Err(ProbeError::LeftAlone(
+                "an 82544 in PCI-X mode has errata that this driver does not work around",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Resets the card and waits until it is done.
@@ -52,8 +69,11 @@ pub(super) fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(),
     Ok(())
 }
 
-/// Reads the Ethernet address from the EEPROM, or else from the receive filter, where firmware may have put it.
-pub(super) fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<[u8; 6], ProbeError> {
+/// Reads the Ethernet address from the EEPROM, or else from the receive filter, where the reset or firmware has put it.
+pub(super) fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock, model: Model) -> Result<[u8; 6], ProbeError> {
+    if model == Model::I82544 {
+        return mac::from_filter(registers);
+    }
     let read_word = |word: u8| {
         registers.write(&EERD, EERD_START | u32::from(word) << 8);
         let is_done = clock.wait_until(EEPROM_TIMEOUT_NS, || registers.read(&EERD) & EERD_DONE != 0);
@@ -62,42 +82,14 @@ pub(super) fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<
     };
     mac::from_eeprom(read_word).or_else(|error| {
         log::warn!("e1000: {error}; taking the address that the receive filter holds");
-        match registers.read(&RAH0) {
-            high if high & RAH_VALID != 0 => mac::from_registers(registers.read(&RAL0), high).ok(),
-            _ => None,
-        }
-        .ok_or(ProbeError::Device("neither the EEPROM nor the receive filter holds an address"))
+        mac::from_filter(registers)
     })
 }
 
-/// Allocates the rings and writes their addresses to the card. To the card they are empty until it is started.
-pub(super) fn set_up_rings(shared: &Shared, dma: &DmaPort) -> Result<(RxRing, TxRing), ProbeError> {
-    let rx = RxRing::new(dma, shared.counters.clone())?;
-    let tx = TxRing::new(dma, shared.counters.clone())?;
-    let registers = &shared.registers;
-
-    registers.write_address_pair(&RDBA, rx.bus());
-    registers.write(&RDLEN, (rx_ring::FRAMES * DESCRIPTOR_BYTES).into());
-    registers.write(&RDH, 0);
-    registers.write(&RDT, 0);
-
-    registers.write_address_pair(&TDBA, tx.bus());
-    registers.write(&TDLEN, (tx_ring::FRAMES * DESCRIPTOR_BYTES).into());
-    registers.write(&TDH, 0);
-    registers.write(&TDT, 0);
-    Ok((rx, tx))
-}
-
 /// Starts the card: address filter, link, transmitter, receiver, and last the interrupts.
-pub(super) fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
+pub(super) fn start(shared: &Shared, model: Model, mac: [u8; 6], queues: &Queues<Legacy>) {
     let registers = &shared.registers;
-    let (low, high) = mac::to_registers(mac);
-    registers.write(&RAL0, low);
-    registers.write(&RAH0, high | RAH_VALID);
-    for offset in MTA.step_by(4) {
-        let written = registers.try_write(offset, 0_u32);
-        debug_assert!(written.is_some(), "the table is within the block");
-    }
+    mac::set_filter(registers, mac);
 
     let control = Control::from_bits_retain(registers.read(&CTRL));
     let control = control - (Control::LINK_RESET | Control::INVERT_LOSS_OF_SIGNAL | Control::PHY_RESET);
@@ -105,12 +97,14 @@ pub(super) fn start(shared: &Shared, mac: [u8; 6], rx: &RxRing) {
 
     registers.write(&TIPG, TIPG_COPPER);
     registers.write(&TCTL, Transmit::all().bits());
-    registers.write(&ITR, INTERRUPT_INTERVAL_256NS);
+    if model != Model::I82544 {
+        registers.write(&ITR, INTERRUPT_INTERVAL_256NS);
+    }
     registers.write(&RDTR, 0);
     // All multicast frames: the interface of the stack has no multicast filter, and the stack filters by itself.
     registers.write(&RCTL, Receive::all().bits());
     // The descriptors were written before the receiver was enabled; this write passes them to it. (QEMU receives nothing for a second
     // after a write to `RCTL`, which is why DHCP takes that long on this card.)
-    registers.write(&RDT, rx.tail().into());
+    queues.start(shared);
     shared.unmask();
 }

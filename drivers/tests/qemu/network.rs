@@ -1,4 +1,4 @@
-//! Network cards: virtio and e1000, with the test as their peer on QEMU's `dgram` network.
+//! Network cards, with the test as their peer on QEMU's `dgram` network.
 
 use core::future::poll_fn;
 use core::task::Poll;
@@ -12,6 +12,7 @@ use std::process;
 use embassy_net_driver::{Driver as NetDriver, HardwareAddress, LinkState, RxToken, TxToken};
 use switchboard::driver::Driver;
 use switchboard_drivers::e1000::E1000;
+use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::virtio::VirtioNet;
 use switchboard_testing::qemu::{Bench, BenchBuilder};
 
@@ -133,8 +134,16 @@ fn virtio_net_sends_and_receives() {
 
 #[test]
 fn e1000_sends_and_receives() {
-    let peer = Peer::new("e1000");
-    peer.bench("e1000,netdev=net0,romfile=").in_each_mode(|bench| check::<E1000>(&peer, bench));
+    for model in ["e1000", "e1000-82544gc", "e1000-82545em"] {
+        let peer = Peer::new(model);
+        peer.bench(&format!("{model},netdev=net0,romfile=")).in_each_mode(|bench| check::<E1000>(&peer, bench));
+    }
+}
+
+#[test]
+fn e1000e_sends_and_receives() {
+    let peer = Peer::new("e1000e");
+    peer.bench("e1000e,netdev=net0,romfile=").in_each_mode(|bench| check::<E1000e>(&peer, bench));
 }
 
 fn inject<D: Driver + NetDriver>(peer: &Peer, device: &str) {
@@ -158,4 +167,9 @@ fn virtio_net_with_faults() {
 #[test]
 fn e1000_with_faults() {
     inject::<E1000>(&Peer::new("e1000-faults"), "e1000,netdev=net0,romfile=");
+}
+
+#[test]
+fn e1000e_with_faults() {
+    inject::<E1000e>(&Peer::new("e1000e-faults"), "e1000e,netdev=net0,romfile=");
 }

@@ -76,6 +76,17 @@ pub(crate) fn e1000(policy: ModePolicy) -> &'static FakeMachine {
     fake
 }
 
+/// Returns an 82574 that completes resets and has its address.
+pub(crate) fn e1000e(policy: ModePolicy) -> &'static FakeMachine {
+    let function = FakeFunction::new(0x8086, 0x10d3).bar(0, 0x2_0000).bar(3, 0x4000);
+    let fake = machine(policy, function.pin(1, 10).msi(1).msix(5, 3, 0, 0x2000));
+    fake.on_access(device_address(), move || {
+        let control = fake.read_register(device_address(), 0, 0);
+        set(fake, &[(0, control & !(1 << 26)), (8, 2), (0x5400, 0x1200_5452), (0x5404, 0x8000_5634)]);
+    });
+    fake
+}
+
 /// Returns an edu that inverts its liveness register.
 pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
     let fake = machine(policy, FakeFunction::new(0x1234, 0x11e8).bar(0, 0x10_0000).pin(1, 10).msi(1));

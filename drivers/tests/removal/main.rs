@@ -17,6 +17,7 @@ use switchboard::driver::Driver;
 use switchboard::function::FunctionState;
 use switchboard::interrupt::{Mode, ModePolicy};
 use switchboard_drivers::e1000::E1000;
+use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::edu::{Edu, EduError};
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
@@ -40,6 +41,7 @@ fn virtio_at_every_access() {
 #[test]
 fn other_drivers_at_every_access() {
     remove_at_every_access::<E1000>(removable(devices::e1000));
+    remove_at_every_access::<E1000e>(removable(devices::e1000e));
     remove_at_every_access::<Edu>(removable(devices::edu));
     remove_at_every_access::<Nvme>(removable(devices::nvme));
     remove_at_every_access::<HotplugPort>(removable(devices::port));
@@ -89,6 +91,8 @@ fn links_go_down() {
     device.remove_in_use(|fake, card: VirtioNet, notice| link_goes_down(device, fake, card, notice));
     let device = removable(devices::e1000);
     device.remove_in_use(|fake, card: E1000, notice| link_goes_down(device, fake, card, notice));
+    let device = removable(devices::e1000e);
+    device.remove_in_use(|fake, card: E1000e, notice| link_goes_down(device, fake, card, notice));
 }
 
 #[test]

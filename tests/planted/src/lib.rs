@@ -9,8 +9,12 @@ extern crate std;
 pub mod adaptive_polling;
 #[path = "../../../drivers/src/e1000/mod.rs"]
 pub mod e1000;
+#[path = "../../../drivers/src/e1000e/mod.rs"]
+pub mod e1000e;
 #[path = "../../../drivers/src/edu/mod.rs"]
 pub mod edu;
+#[path = "../../../drivers/src/intel/mod.rs"]
+mod intel;
 #[path = "../../../drivers/src/interfaces/mod.rs"]
 pub mod interfaces;
 #[path = "../../../drivers/src/nvme/mod.rs"]

@@ -11,6 +11,7 @@ fn driver(nic: Nic) -> &'static str {
     match nic {
         Nic::Virtio => "virtio-net",
         Nic::E1000 => "e1000",
+        Nic::E1000e => "e1000e",
     }
 }
 
@@ -20,6 +21,7 @@ fn id(driver: &str) -> (&'static str, &'static str) {
         "virtio-net" => ("1af4", "1000"),
         "virtio-blk" => ("1af4", "1001"),
         "e1000" => ("8086", "100e"),
+        "e1000e" => ("8086", "10d3"),
         "edu" => ("1234", "11e8"),
         other => panic!("no id of {other} is known here"),
     }
@@ -90,11 +92,13 @@ serves! {
     q35_virtio_intx: Q35 Virtio Intx is "intx";
     q35_e1000_auto: Q35 E1000 Auto is "intx";
     q35_e1000_intx: Q35 E1000 Intx is "intx";
+    q35_e1000e_auto: Q35 E1000e Auto is "msix";
     pc_virtio_auto: Pc Virtio Auto is "msix";
     pc_virtio_msix: Pc Virtio Msix is "msix";
     pc_virtio_intx: Pc Virtio Intx is "intx";
     pc_e1000_auto: Pc E1000 Auto is "intx";
     pc_e1000_intx: Pc E1000 Intx is "intx";
+    pc_e1000e_intx: Pc E1000e Intx is "intx";
 }
 
 #[test]

@@ -35,8 +35,13 @@ fn virtio_link_comes_back() {
 
 #[test]
 fn e1000_link_comes_back() {
-    // By deferred work, with statistics that belong to the handler exclusively.
     link(Nic::E1000, "e1000: link down; 0 frames missed, 0 CRC errors");
+}
+
+#[test]
+fn e1000e_link_comes_back() {
+    // By the message of causes that are not those of rings.
+    link(Nic::E1000e, "e1000e: link down; 0 frames missed, 0 CRC errors");
 }
 
 /// Downloads files while the link is down for 20 ms, three times. The address is by DHCP, and stays.

@@ -87,3 +87,9 @@ fn frames_come_back_from_e1000() {
     frames_come_back("e1000", Irq::Intx, "poll=0");
     frames_come_back("e1000", Irq::Intx, "poll=300");
 }
+
+#[test]
+fn frames_come_back_from_e1000e() {
+    frames_come_back("e1000e", Irq::Msi, "poll=0");
+    frames_come_back("e1000e", Irq::Auto, "poll=300");
+}

@@ -16,7 +16,7 @@ const INTEL: u16 = 0x8086;
 const VIRTIO: u16 = 0x1af4;
 
 const E1000: &str = "an Intel PRO/1000 card (e1000), whose id the driver `e1000` does not list";
-const E1000E: &str = "an Intel PRO/1000 card for PCI Express (e1000e), which the driver `e1000` does not serve";
+const E1000E: &str = "an Intel PRO/1000 card for PCI Express (e1000e), whose id the driver `e1000e` does not list";
 const IGB: &str = "an Intel gigabit card of the igb family, without a driver here";
 
 /// A network card of Intel's.
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn relatives_of_known_cards_have_a_reason() {
-        // e1000-82544gc of QEMU, with the class of a network card.
+        // An 82544EI, with the class of a network card.
         let card = FakeFunction::new(INTEL, 0x1008).byte(11, 0x02);
         assert_eq!(family_of(card), Some(E1000));
         assert_eq!(family_of(FakeFunction::new(INTEL, 0x10c9).byte(11, 0x02)), Some(IGB));

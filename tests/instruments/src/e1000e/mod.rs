@@ -125,8 +125,8 @@ pub struct E1000e {
 
 impl Driver for E1000e {
     const NAME: &'static str = "e1000e";
-    /// 82574L.
-    const MATCHES: &'static [Id] = &[Id::new(0x8086, 0x10d3)];
+    /// 82574L on a board of its own, by which the network driver leaves it to this one: QEMU's `-device e1000e,subsys=0x5357`.
+    const MATCHES: &'static [Id] = &[Id::new(0x8086, 0x10d3).subsystem(0x8086, 0x5357)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let clock = function.clock();

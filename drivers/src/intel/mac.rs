@@ -1,5 +1,10 @@
 //! The Ethernet address of the card: in the EEPROM, and in the registers of the receive filter.
 
+use switchboard::driver::ProbeError;
+use switchboard::mmio::Bar;
+
+use super::registers::{MTA, RAH_VALID, RAH0, RAL0, Registers};
+
 /// The number of words that the checksum covers (5.6.35).
 const CHECKED_WORDS: u8 = 0x40;
 /// The sum of those words.
@@ -7,7 +12,7 @@ const CHECKSUM: u16 = 0xbaba;
 
 /// The reason why the EEPROM or the receive filter has no valid address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum MacError {
+pub(crate) enum MacError {
     #[error("word {word:#04x} of the EEPROM was not read in time")]
     Timeout { word: u8 },
     #[error("the checksum of the EEPROM is {found:#06x}, expected {CHECKSUM:#06x}")]
@@ -17,7 +22,7 @@ pub(super) enum MacError {
 }
 
 /// Returns the address in the EEPROM, whose words `read` reads.
-pub(super) fn from_eeprom(mut read: impl FnMut(u8) -> Option<u16>) -> Result<[u8; 6], MacError> {
+pub(crate) fn from_eeprom(mut read: impl FnMut(u8) -> Option<u16>) -> Result<[u8; 6], MacError> {
     let mut mac = [0; 6];
     let mut sum = 0_u16;
     for word in 0..CHECKED_WORDS {
@@ -33,14 +38,32 @@ pub(super) fn from_eeprom(mut read: impl FnMut(u8) -> Option<u16>) -> Result<[u8
     unicast(mac)
 }
 
-/// Returns the address in a pair of receive address registers.
-pub(super) fn from_registers(low: u32, high: u32) -> Result<[u8; 6], MacError> {
+/// Returns the address in the first pair of receive address registers.
+pub(crate) fn from_filter(registers: &Bar<Registers>) -> Result<[u8; 6], ProbeError> {
+    match registers.read(&RAH0) {
+        high if high & RAH_VALID != 0 => from_registers(registers.read(&RAL0), high).ok(),
+        _ => None,
+    }
+    .ok_or(ProbeError::Device("the receive filter holds no address"))
+}
+
+/// Sets the receive filter to one unicast address, and to no multicast address.
+pub(crate) fn set_filter(registers: &Bar<Registers>, mac: [u8; 6]) {
+    let (low, high) = to_registers(mac);
+    registers.write(&RAL0, low);
+    registers.write(&RAH0, high | RAH_VALID);
+    for offset in MTA.step_by(4) {
+        let written = registers.try_write(offset, 0_u32);
+        debug_assert!(written.is_some(), "the table is within the block");
+    }
+}
+
+fn from_registers(low: u32, high: u32) -> Result<[u8; 6], MacError> {
     let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
     unicast([a, b, c, d, e, f])
 }
 
-/// Returns the values of a pair of receive address registers for an address.
-pub(super) fn to_registers([a, b, c, d, e, f]: [u8; 6]) -> (u32, u32) {
+fn to_registers([a, b, c, d, e, f]: [u8; 6]) -> (u32, u32) {
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, 0, 0]))
 }
 

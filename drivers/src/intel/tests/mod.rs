@@ -1,6 +1,5 @@
-//! Tests of the driver on a card made of memory.
+//! Tests of the rings, and the device's side of them.
 
-mod card;
 mod rings;
 
 use alloc::vec::Vec;
@@ -13,17 +12,17 @@ use super::BUFFER_BYTES;
 use super::descriptors::DESCRIPTOR_BYTES;
 
 /// The GSI of the card's line.
-const GSI: u32 = 10;
+pub(crate) const GSI: u32 = 10;
 
-fn function(address: &str) -> FakeFunction {
+pub(crate) fn function(address: &str) -> FakeFunction {
     FakeFunction::new(0x8086, 0x100e).at(address).bar(0, 0x20000).pin(1, 10)
 }
 
-fn machine() -> FakeMachine {
+pub(crate) fn machine() -> FakeMachine {
     FakeMachine::new([function("00:03.0")])
 }
 
-fn address() -> Address {
+pub(crate) fn address() -> Address {
     Address::new(0, 0, 3, 0)
 }
 
@@ -32,9 +31,9 @@ fn dma(fake: &FakeMachine) -> DmaPort {
 }
 
 /// The device's side of a ring of descriptors.
-struct DeviceRing<'a> {
-    fake: &'a FakeMachine,
-    bus: u64,
+pub(crate) struct DeviceRing<'a> {
+    pub(crate) fake: &'a FakeMachine,
+    pub(crate) bus: u64,
 }
 
 impl DeviceRing<'_> {
@@ -42,27 +41,27 @@ impl DeviceRing<'_> {
         self.bus + u64::from(index * DESCRIPTOR_BYTES)
     }
 
-    fn read(&self, index: u16) -> [u8; 16] {
+    pub(crate) fn read(&self, index: u16) -> [u8; 16] {
         let bytes = self.fake.dma_read(self.descriptor_address(index), DESCRIPTOR_BYTES.into());
         bytes.and_then(|bytes| bytes.try_into().ok()).expect("a descriptor in DMA memory")
     }
 
-    fn write(&self, index: u16, descriptor: [u8; 16]) {
+    pub(crate) fn write(&self, index: u16, descriptor: [u8; 16]) {
         self.fake.dma_write(self.descriptor_address(index), &descriptor).expect("a descriptor in DMA memory");
     }
 
-    fn buffer(&self, index: u16) -> u64 {
+    pub(crate) fn buffer(&self, index: u16) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.read(index);
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// Writes a frame to the buffer of a receive descriptor, and the descriptor back.
-    fn receive(&self, index: u16, frame: &[u8], status: u8, errors: u8) {
+    pub(crate) fn receive(&self, index: u16, frame: &[u8], status: u8, errors: u8) {
         self.fake.dma_write(self.buffer(index), frame).expect("a buffer in DMA memory");
         self.write_back(index, u16::try_from(frame.len()).expect("a frame"), status, errors);
     }
 
-    fn write_back(&self, index: u16, length: u16, status: u8, errors: u8) {
+    pub(crate) fn write_back(&self, index: u16, length: u16, status: u8, errors: u8) {
         let mut descriptor = self.read(index);
         descriptor[8..10].copy_from_slice(&length.to_le_bytes());
         descriptor[12] = status;
@@ -70,8 +69,21 @@ impl DeviceRing<'_> {
         self.write(index, descriptor);
     }
 
+    /// Does the same with an extended descriptor, whose status has the errors in its upper bits.
+    pub(crate) fn receive_extended(&self, index: u16, frame: &[u8], status: u32) {
+        self.fake.dma_write(self.buffer(index), frame).expect("a buffer in DMA memory");
+        self.write_back_extended(index, u16::try_from(frame.len()).expect("a frame"), status);
+    }
+
+    pub(crate) fn write_back_extended(&self, index: u16, length: u16, status: u32) {
+        let mut descriptor = [0; 16];
+        descriptor[8..12].copy_from_slice(&status.to_le_bytes());
+        descriptor[12..14].copy_from_slice(&length.to_le_bytes());
+        self.write(index, descriptor);
+    }
+
     /// Returns the frame of a transmit descriptor, and its command byte.
-    fn sent(&self, index: u16) -> (Vec<u8>, u8) {
+    pub(crate) fn sent(&self, index: u16) -> (Vec<u8>, u8) {
         let descriptor = self.read(index);
         let length = usize::from(u16::from_le_bytes([descriptor[8], descriptor[9]]));
         assert!(length <= BUFFER_BYTES);
@@ -80,7 +92,7 @@ impl DeviceRing<'_> {
     }
 
     /// Writes the status of a transmit descriptor.
-    fn report(&self, index: u16, status: u8) {
+    pub(crate) fn report(&self, index: u16, status: u8) {
         let mut descriptor = self.read(index);
         descriptor[12] = status;
         self.write(index, descriptor);

@@ -1,10 +1,14 @@
 //! The interface of network cards: that of embassy, and control over polling.
 
+mod counters;
+
 /// The crate whose [`Driver`] is part of [`NetworkCard`]. While its version is below 1, a new minor
 /// version of it is a new minor version of this crate.
 pub use embassy_net_driver;
 
 use embassy_net_driver::Driver;
+
+pub use self::counters::CardCounters;
 
 /// A network card whose receive interrupt can be turned off, for [adaptive polling](crate::adaptive_polling).
 ///

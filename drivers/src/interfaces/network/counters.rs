@@ -1,17 +1,17 @@
-//! Counters of the driver of a card.
+//! Counters of the driver of a network card.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The counters of the driver of one card. They only grow, and can be read while the card is in use.
 ///
 /// ```
-/// use switchboard_drivers::e1000::E1000Counters;
+/// use switchboard_drivers::interfaces::network::CardCounters;
 ///
-/// let counters = E1000Counters::default();
+/// let counters = CardCounters::default();
 /// assert_eq!((counters.received(), counters.dropped(), counters.overruns()), (0, 0, 0));
 /// ```
 #[derive(Debug, Default)]
-pub struct E1000Counters {
+pub struct CardCounters {
     received: EventCount,
     sent: EventCount,
     dropped: EventCount,
@@ -19,7 +19,7 @@ pub struct E1000Counters {
     send_errors: EventCount,
 }
 
-impl E1000Counters {
+impl CardCounters {
     /// Returns the number of frames passed to the stack.
     #[must_use]
     pub fn received(&self) -> u64 {
@@ -50,23 +50,23 @@ impl E1000Counters {
         self.send_errors.get()
     }
 
-    pub(super) fn count_received(&self) {
+    pub(crate) fn count_received(&self) {
         self.received.add();
     }
 
-    pub(super) fn count_sent(&self) {
+    pub(crate) fn count_sent(&self) {
         self.sent.add();
     }
 
-    pub(super) fn count_dropped(&self) {
+    pub(crate) fn count_dropped(&self) {
         self.dropped.add();
     }
 
-    pub(super) fn count_overrun(&self) {
+    pub(crate) fn count_overrun(&self) {
         self.overruns.add();
     }
 
-    pub(super) fn count_send_error(&self) {
+    pub(crate) fn count_send_error(&self) {
         self.send_errors.add();
     }
 }

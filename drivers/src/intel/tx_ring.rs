@@ -6,114 +6,76 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 
 use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::BUFFER_BYTES;
-use super::counters::E1000Counters;
-use super::descriptors::descriptors;
-
+use super::descriptors::{COMMAND_END, DONE, Descriptor, INSERT_CRC, Layout, NOT_SENT, REPORT, WriteBack, descriptors};
+use crate::interfaces::network::CardCounters;
 use crate::planted::planted;
-
-/// A legacy transmit descriptor (3.3.3), as the driver writes it.
-#[derive(Debug, Clone, Copy, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct TxDescriptor {
-    address: BusAddress,
-    length: u16,
-    checksum_offset: u8,
-    command: u8,
-    status: u8,
-    checksum_start: u8,
-    special: u16,
-}
-
-/// The same descriptor, as the device writes it back.
-#[derive(Debug, Clone, Copy, FromBytes, KnownLayout)]
-#[repr(C)]
-struct TxReport {
-    _address: u64,
-    _length_and_command: u32,
-    status: u8,
-    _checksum_start: u8,
-    _special: u16,
-}
-
-/// `command`: the frame ends here.
-const END: u8 = 1 << 0;
-/// `command`: the device appends the CRC.
-const INSERT_CRC: u8 = 1 << 1;
-/// `command`: the device reports when the frame was sent.
-const REPORT: u8 = 1 << 3;
-/// `status`: done.
-const DONE: u8 = 1 << 0;
-/// `status`: not sent, because of too many collisions or of a late one.
-const NOT_SENT: u8 = 1 << 1 | 1 << 2;
 
 /// Descriptors in the ring: a multiple of [`REPORT_EVERY`], and at least two of it, so that a full ring always has a report
 /// outstanding.
-pub(super) const FRAMES: u16 = 64;
+pub(crate) const FRAMES: u16 = 64;
 
 /// Descriptors for each report. A report is a write to memory and, when the ring is full, an interrupt.
 const REPORT_EVERY: u16 = 16;
 
 /// The transmit ring.
 #[derive(Debug)]
-pub(super) struct TxRing {
-    descriptors: DmaShared<TxDescriptor>,
+pub(crate) struct TxRing<L> {
+    descriptors: DmaShared<Descriptor>,
     buffers: Vec<DmaBuffer>,
     oldest: u16,
     submitted: u16,
     next: u16,
-    counters: Arc<E1000Counters>,
+    counters: Arc<CardCounters>,
+    _layout: PhantomData<fn() -> L>,
 }
 
-impl TxRing {
+impl<L: Layout> TxRing<L> {
     /// Allocates an empty ring.
-    pub(super) fn new(dma: &DmaPort, counters: Arc<E1000Counters>) -> Result<Self, ProbeError> {
+    pub(crate) fn new(dma: &DmaPort, counters: Arc<CardCounters>) -> Result<Self, ProbeError> {
         let descriptors = descriptors(dma, FRAMES)?;
         let buffers = dma.buffers(FRAMES.into(), BUFFER_BYTES)?;
-        Ok(Self { descriptors, buffers, oldest: 0, submitted: 0, next: 0, counters })
+        Ok(Self { descriptors, buffers, oldest: 0, submitted: 0, next: 0, counters, _layout: PhantomData })
     }
 
     /// Returns the address of the descriptors.
-    pub(super) fn bus(&self) -> BusAddress {
+    pub(crate) fn bus(&self) -> BusAddress {
         self.descriptors.bus()
     }
 
     /// Returns whether there is no room for a frame. One descriptor stays unused, so that a full ring differs from an empty one.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.following() == self.oldest
     }
 
     /// Returns the tail after one more frame.
-    pub(super) fn following(&self) -> u16 {
+    pub(crate) fn following(&self) -> u16 {
         (self.next + 1) % FRAMES
     }
 
     /// Returns the number of frames that are not submitted yet.
-    pub(super) fn unsubmitted(&self) -> u16 {
+    pub(crate) fn unsubmitted(&self) -> u16 {
         (self.next + FRAMES - self.submitted) % FRAMES
     }
 
     /// Returns the buffer for the next frame. Only for a ring that is not full.
-    pub(super) fn buffer(&mut self) -> &mut [u8] {
+    pub(crate) fn buffer(&mut self) -> &mut [u8] {
         &mut self.buffers[usize::from(self.next)]
     }
 
     /// Adds the first `length` bytes of that buffer as a frame. The caller has sliced the buffer, so `length` fits.
-    pub(super) fn push(&mut self, length: usize) {
+    pub(crate) fn push(&mut self, length: usize) {
         let is_report = self.next % REPORT_EVERY == REPORT_EVERY - 1;
-        let descriptor = TxDescriptor {
+        let report = if is_report { REPORT } else { 0 };
+        let descriptor = Descriptor {
             address: self.buffers[usize::from(self.next)].bus(),
-            length: u16::try_from(length).unwrap_or(0),
-            checksum_offset: 0,
-            command: END | INSERT_CRC | if is_report { REPORT } else { 0 },
-            status: 0,
-            checksum_start: 0,
-            special: 0,
+            command: u32::from(u16::try_from(length).unwrap_or(0)) | L::KIND | COMMAND_END | INSERT_CRC | report,
+            options: 0,
         };
         self.descriptors.write(self.next.into(), descriptor);
         self.next = self.following();
@@ -121,7 +83,7 @@ impl TxRing {
     }
 
     /// Submits all frames: returns the new value of the tail register, or `None` when there are none.
-    pub(super) fn tail_update(&mut self) -> Option<u16> {
+    pub(crate) fn tail_update(&mut self) -> Option<u16> {
         let has_new = self.submitted != self.next;
         self.submitted = self.next;
         let tail = planted!(self.submitted, "e1000-tail-one-short" => (self.submitted + FRAMES - 1) % FRAMES);
@@ -129,10 +91,11 @@ impl TxRing {
     }
 
     /// Reclaims the descriptors that the device reports as done, among those that were submitted.
-    pub(super) fn reclaim(&mut self) {
+    pub(crate) fn reclaim(&mut self) {
         while (self.submitted + FRAMES - self.oldest) % FRAMES >= REPORT_EVERY {
             // A reclaimed group ends with a report, so `oldest` is always the first of sixteen.
-            let TxReport { status, .. } = self.descriptors.read_as((self.oldest + REPORT_EVERY - 1).into());
+            let report: WriteBack = self.descriptors.read_as((self.oldest + REPORT_EVERY - 1).into());
+            let status = report.transmit_status();
             if status & DONE == 0 {
                 break;
             }

@@ -7,29 +7,30 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 use switchboard_testing::FakeMachine;
 
-use super::super::counters::E1000Counters;
+use super::super::descriptors::{Extended, Layout, Legacy};
 use super::super::rx_ring::{self, RxFault, RxRing};
 use super::super::tx_ring::{self, TxRing};
 use super::{DeviceRing, dma, machine};
+use crate::interfaces::network::CardCounters;
 
 const DONE: u8 = 1;
 const END: u8 = 2;
 
-fn rx(fake: &FakeMachine) -> (RxRing, DeviceRing<'_>, Arc<E1000Counters>) {
-    let counters = Arc::new(E1000Counters::default());
+fn rx(fake: &FakeMachine) -> (RxRing<Legacy>, DeviceRing<'_>, Arc<CardCounters>) {
+    let counters = Arc::new(CardCounters::default());
     let ring = RxRing::new(&dma(fake), counters.clone()).expect("memory");
     let bus = ring.bus().get();
     (ring, DeviceRing { fake, bus }, counters)
 }
 
-fn tx(fake: &FakeMachine) -> (TxRing, DeviceRing<'_>, Arc<E1000Counters>) {
-    let counters = Arc::new(E1000Counters::default());
+fn tx(fake: &FakeMachine) -> (TxRing<Legacy>, DeviceRing<'_>, Arc<CardCounters>) {
+    let counters = Arc::new(CardCounters::default());
     let ring = TxRing::new(&dma(fake), counters.clone()).expect("memory");
     let bus = ring.bus().get();
     (ring, DeviceRing { fake, bus }, counters)
 }
 
-fn push(ring: &mut TxRing, frame: &[u8]) {
+fn push(ring: &mut TxRing<Legacy>, frame: &[u8]) {
     ring.buffer()[..frame.len()].copy_from_slice(frame);
     ring.push(frame.len());
 }
@@ -220,8 +221,11 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     // The "done" bit is set often, since the rest is ignored without it.
     let scribble = (0..rx_ring::FRAMES, any::<[u8; 16]>(), any::<bool>()).prop_map(|(index, mut bytes, done)| {
+        // In the place of the status of either layout.
         bytes[12] |= u8::from(done);
+        bytes[8] |= u8::from(done);
         bytes[9] &= 0x0f;
+        bytes[13] &= 0x0f;
         Step::Scribble(index, bytes)
     });
     prop_oneof![4 => scribble, 2 => Just(Step::Poll), 2 => (0..1515_usize).prop_map(Step::Push), 1 => Just(Step::Submit)]
@@ -232,37 +236,44 @@ proptest! {
     /// descriptors that the device owned are reclaimed.
     #[test]
     fn arbitrary_descriptors_do_no_harm(steps in proptest::collection::vec(step(), 0..400)) {
-        let fake = machine();
-        let dma = dma(&fake);
-        let counters = Arc::new(E1000Counters::default());
-        let mut rx = RxRing::new(&dma, counters.clone()).expect("memory");
-        let mut tx = TxRing::new(&dma, counters).expect("memory");
-        let (rx_device, tx_device) = (DeviceRing { fake: &fake, bus: rx.bus().get() }, DeviceRing { fake: &fake, bus: tx.bus().get() });
-        for step in steps {
-            match step {
-                Step::Scribble(index, bytes) => {
-                    rx_device.write(index, bytes);
-                    tx_device.write(index % tx_ring::FRAMES, bytes);
-                }
-                Step::Poll => match rx.poll() {
-                    Ok(Some(length)) => {
-                        prop_assert!(length <= rx.frame(length).len());
-                        rx.release();
-                        prop_assert!(rx.tail_update().is_none_or(|tail| tail < rx_ring::FRAMES));
-                    }
-                    Ok(None) => {}
-                    Err(RxFault::TooLong { length }) => prop_assert!(length > 2048),
-                },
-                Step::Push(length) => {
-                    tx.reclaim();
-                    if !tx.is_full() {
-                        tx.buffer()[..length].fill(0xaa);
-                        tx.push(length);
-                    }
-                    prop_assert!(tx.unsubmitted() < tx_ring::FRAMES);
-                }
-                Step::Submit => prop_assert!(tx.tail_update().is_none_or(|tail| tail < tx_ring::FRAMES)),
+        scribbled::<Legacy>(&steps)?;
+        scribbled::<Extended>(&steps)?;
+    }
+}
+
+fn scribbled<L: Layout>(steps: &[Step]) -> Result<(), TestCaseError> {
+    let fake = machine();
+    let dma = dma(&fake);
+    let counters = Arc::new(CardCounters::default());
+    let mut rx = RxRing::<L>::new(&dma, counters.clone()).expect("memory");
+    let mut tx = TxRing::<L>::new(&dma, counters).expect("memory");
+    let (rx_device, tx_device) =
+        (DeviceRing { fake: &fake, bus: rx.bus().get() }, DeviceRing { fake: &fake, bus: tx.bus().get() });
+    for step in steps.iter().cloned() {
+        match step {
+            Step::Scribble(index, bytes) => {
+                rx_device.write(index, bytes);
+                tx_device.write(index % tx_ring::FRAMES, bytes);
             }
+            Step::Poll => match rx.poll() {
+                Ok(Some(length)) => {
+                    prop_assert!(length <= rx.frame(length).len());
+                    rx.release();
+                    prop_assert!(rx.tail_update().is_none_or(|tail| tail < rx_ring::FRAMES));
+                }
+                Ok(None) => {}
+                Err(RxFault::TooLong { length }) => prop_assert!(length > 2048),
+            },
+            Step::Push(length) => {
+                tx.reclaim();
+                if !tx.is_full() {
+                    tx.buffer()[..length].fill(0xaa);
+                    tx.push(length);
+                }
+                prop_assert!(tx.unsubmitted() < tx_ring::FRAMES);
+            }
+            Step::Submit => prop_assert!(tx.tail_update().is_none_or(|tail| tail < tx_ring::FRAMES)),
         }
     }
+    Ok(())
 }

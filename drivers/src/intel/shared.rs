@@ -1,0 +1,186 @@
+//! The state that the interrupt handlers of a card share with tasks, and the handler of its line.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::Waker;
+
+use atomic_waker::AtomicWaker;
+use switchboard::event::{Notifier, Waiter, event};
+use switchboard::function::Presence;
+use switchboard::interrupt::{Claim, InIsr, LineIsr};
+use switchboard::mmio::{Bar, Reg, WriteOnly};
+
+use super::registers::{CTRL, Causes, Control, ICR, IMC, IMS, RCTL, Registers, STATUS, STATUS_LINK_UP, TCTL};
+use crate::interfaces::network::CardCounters;
+
+/// The interrupt sources of a card in one interrupt mode: their bits, and the registers that unmask and mask them.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) unmask: Reg<Registers, u32, WriteOnly>,
+    pub(crate) mask: Reg<Registers, u32, WriteOnly>,
+    /// Received frames, of any queue.
+    pub(crate) received: u32,
+    /// Sent frames. They are unmasked once for each time that the ring is full.
+    pub(crate) transmitted: u32,
+    /// Whether the rings have messages of their own, which the card may mask when it sends one.
+    pub(crate) has_ring_messages: bool,
+}
+
+/// The sources of a card with one interrupt for all causes.
+pub(crate) static ONE_INTERRUPT: Sources = Sources {
+    unmask: IMS,
+    mask: IMC,
+    received: Causes::RECEIVED.union(Causes::OVERRUN).bits(),
+    transmitted: Causes::TRANSMITTED.bits(),
+    has_ring_messages: false,
+};
+
+/// The state that the handlers share with tasks.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) registers: Bar<Registers>,
+    pub(crate) presence: Presence,
+    pub(crate) counters: Arc<CardCounters>,
+    pub(crate) sources: &'static Sources,
+    is_link_up: AtomicBool,
+    link_change: Notifier,
+    received: AtomicWaker,
+    transmitted: AtomicWaker,
+    /// The card may have masked the message of received frames.
+    is_receive_masked: AtomicBool,
+}
+
+impl Shared {
+    /// Makes the state, and the waiter for changes of the link.
+    pub(crate) fn new(registers: Bar<Registers>, presence: Presence, sources: &'static Sources) -> (Arc<Self>, Waiter) {
+        let (link_change, link_changed) = event();
+        let shared = Self {
+            registers,
+            presence,
+            counters: Arc::default(),
+            sources,
+            is_link_up: AtomicBool::new(false),
+            link_change,
+            received: AtomicWaker::new(),
+            transmitted: AtomicWaker::new(),
+            is_receive_masked: AtomicBool::new(false),
+        };
+        (Arc::new(shared), link_changed)
+    }
+
+    /// Unmasks the interrupts of frames and of the link. The link state is read afterwards, so that no change is missed.
+    pub(crate) fn unmask(&self) {
+        self.registers.write(&self.sources.unmask, self.sources.received);
+        self.registers.write(&IMS, Causes::LINK.bits());
+        self.read_link();
+    }
+
+    pub(crate) fn is_link_up(&self) -> bool {
+        self.is_link_up.load(Ordering::Relaxed)
+    }
+
+    /// Reads the link state: after the start, and after the handler has reported a change.
+    pub(crate) fn read_link(&self) {
+        self.is_link_up.store(self.registers.read(&STATUS) & STATUS_LINK_UP != 0, Ordering::Relaxed);
+    }
+
+    /// Registers the waker for received frames, and unmasks them if the card has masked them. The caller then checks the rings
+    /// again.
+    pub(crate) fn wake_on_receive(&self, waker: &Waker) {
+        self.received.register(waker);
+        if self.is_receive_masked.swap(false, Ordering::AcqRel) {
+            self.registers.write(&self.sources.unmask, self.sources.received);
+        }
+    }
+
+    /// Masks or unmasks the receive interrupts.
+    pub(crate) fn mask_received(&self, is_masked: bool) {
+        let register = if is_masked { &self.sources.mask } else { &self.sources.unmask };
+        self.registers.write(register, self.sources.received);
+    }
+
+    /// Registers the waker and unmasks the interrupt of sent frames, in this order: the handler masks the interrupt when it
+    /// takes the waker, or the card does when it sends its message. The caller then checks the ring again.
+    pub(crate) fn wake_on_transmit(&self, waker: &Waker) {
+        self.transmitted.register(waker);
+        self.registers.write(&self.sources.unmask, self.sources.transmitted);
+    }
+
+    /// Wakes all tasks that wait for the card, so that they detect its removal.
+    pub(crate) fn wake_all(&self, isr: &InIsr<'_>) {
+        self.received.wake();
+        self.transmitted.wake();
+        self.link_change.notify(isr);
+    }
+
+    /// Serves the message of received frames.
+    pub(crate) fn frames_received(&self) {
+        self.is_receive_masked.store(true, Ordering::Release);
+        self.received.wake();
+    }
+
+    /// Serves the message of sent frames.
+    pub(crate) fn frames_sent(&self) {
+        self.transmitted.wake();
+    }
+
+    /// Reads the causes and clears them, unless rings have messages of their own. Returns 0 for a card that was removed.
+    ///
+    /// Nothing is lost by clearing masked causes, since a task checks its ring again after it has registered its waker. The read
+    /// also flushes the writes of the card to memory.
+    pub(crate) fn take_causes(&self, isr: &InIsr<'_>) -> u32 {
+        let found = self.registers.read(&ICR);
+        // All ones: the card was removed, and another function asserts the line.
+        if found != u32::MAX {
+            return found;
+        }
+        if self.presence.confirm().is_err() {
+            self.wake_all(isr);
+        }
+        0
+    }
+
+    /// Serves the causes that are not those of rings with messages of their own.
+    pub(crate) fn serve(&self, causes: Causes, isr: &InIsr<'_>) {
+        if causes.intersects(Causes::RECEIVED | Causes::OVERRUN) {
+            self.received.wake();
+        }
+        if causes.contains(Causes::TRANSMITTED)
+            && let Some(waker) = self.transmitted.take()
+        {
+            self.registers.write(&IMC, Causes::TRANSMITTED.bits());
+            waker.wake();
+        }
+        if causes.contains(Causes::LINK) {
+            self.link_change.notify(isr);
+        }
+        if causes.contains(Causes::OVERRUN) {
+            self.counters.count_overrun();
+        }
+    }
+
+    /// Stops interrupts and DMA. The engines are stopped one by one before the reset, since QEMU 7.2 ignores the reset bit.
+    pub(crate) fn quiesce(&self) {
+        quiesce(&self.registers);
+    }
+}
+
+/// Stops interrupts and DMA, and begins a reset.
+pub(crate) fn quiesce(registers: &Bar<Registers>) {
+    registers.write(&IMC, u32::MAX);
+    registers.write(&RCTL, 0);
+    registers.write(&TCTL, 0);
+    let control = registers.read(&CTRL);
+    registers.write(&CTRL, control | Control::RESET.bits());
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, isr: &InIsr<'_>) -> Claim {
+        let causes = Causes::from_bits_truncate(self.take_causes(isr));
+        if causes.is_empty() {
+            return Claim::NotMine;
+        }
+        self.serve(causes, isr);
+        Claim::Mine
+    }
+}
