@@ -97,13 +97,17 @@ pub enum RootBuses {
 }
 
 /// What orders a CPU's writes before its reads, as devices see them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum DeviceFence {
     /// The CPU's fence.
     Cpu,
     /// The CPU's fence and a read of a harmless I/O port, which this code is allowed. QEMU's code generator before 8.1 omits fences while
     /// the machine has one CPU, although devices run on threads of their own; a port access takes QEMU's global lock and orders, too.
     CpuAndIo,
+    /// The CPU's fence and a call, from every thread that passes a fence in this process: for devices outside the process that do not
+    /// share the driver's memory directly.
+    CpuAndCall(fn()),
 }
 
 impl Machine {
@@ -123,8 +127,10 @@ impl Machine {
     #[must_use]
     pub unsafe fn new(parts: MachineParts) -> Self {
         let MachineParts { config, root_buses, apertures, controller, memory, clock, vectors, policy, fence } = parts;
-        if fence == DeviceFence::CpuAndIo {
-            sync::enable_io_fence();
+        match fence {
+            DeviceFence::Cpu => {}
+            DeviceFence::CpuAndIo => sync::enable_io_fence(),
+            DeviceFence::CpuAndCall(function) => sync::set_fence_call(function),
         }
         let (inventory, lines) = (Inventory::new(), LineTable::new());
         Self { config, root_buses, apertures, controller, memory, clock, vectors, policy, inventory, lines }

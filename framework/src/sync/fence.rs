@@ -1,11 +1,19 @@
 //! The fence between this CPU's writes for a device and its later reads.
 
-use core::sync::atomic::{AtomicBool, Ordering, fence};
+use core::sync::atomic::{AtomicU8, Ordering, fence};
 
 use super::cpu;
+use super::lock::IrqLock;
 
-/// Whether [`device_fence`] accesses an I/O port as well.
-static NEEDS_IO: AtomicBool = AtomicBool::new(false);
+/// What [`device_fence`] does besides: one of the next three.
+static EXTRA: AtomicU8 = AtomicU8::new(NOTHING);
+const NOTHING: u8 = 0;
+/// Accesses an I/O port.
+const PORT: u8 = 1;
+/// Calls `CALL`.
+const FUNCTION: u8 = 2;
+
+static CALL: IrqLock<Option<fn()>> = IrqLock::new(None);
 
 /// Orders all earlier writes before all later reads, as a device sees them.
 ///
@@ -30,12 +38,28 @@ static NEEDS_IO: AtomicBool = AtomicBool::new(false);
 #[inline]
 pub fn device_fence() {
     fence(Ordering::SeqCst);
-    if NEEDS_IO.load(Ordering::Relaxed) {
-        cpu::io_fence();
+    match EXTRA.load(Ordering::Relaxed) {
+        NOTHING => {}
+        PORT => cpu::io_fence(),
+        _ => call(),
+    }
+}
+
+#[cold]
+fn call() {
+    let function = *CALL.lock();
+    if let Some(function) = function {
+        function();
     }
 }
 
 /// Makes [`device_fence`] access an I/O port as well. For a machine where this code may do that.
 pub(crate) fn enable_io_fence() {
-    NEEDS_IO.store(true, Ordering::Relaxed);
+    EXTRA.store(PORT, Ordering::Relaxed);
+}
+
+/// Makes [`device_fence`] call a function as well.
+pub(crate) fn set_fence_call(function: fn()) {
+    *CALL.lock() = Some(function);
+    EXTRA.store(FUNCTION, Ordering::Relaxed);
 }

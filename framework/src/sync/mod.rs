@@ -9,4 +9,4 @@ pub use fence::device_fence;
 pub use lock::{IrqLock, IrqLockGuard};
 
 pub(crate) use cpu::{stack_pointer, ticks};
-pub(crate) use fence::enable_io_fence;
+pub(crate) use fence::{enable_io_fence, set_fence_call};
