@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::borrow::ToOwned;
 use std::boxed::Box;
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 use std::vec::Vec;
@@ -21,11 +22,14 @@ use switchboard::machine::{DeviceFence, Machine, MachineParts, RootBuses};
 use switchboard::platform::ModePolicy;
 
 use super::builder::BenchBuilder;
+use super::connection::Connection;
 use super::cpu;
+use super::fence;
 use super::memory::BenchMemory;
 use super::process::Process;
 use super::ram::{RAM_BYTES, Ram};
-use super::session::{ECAM, Session, lock};
+use super::recording::{Exchange, Player, Recorder};
+use super::session::{Conduct, ECAM, Session, lock};
 use super::tasks;
 
 /// The time for a future of a driver.
@@ -58,12 +62,49 @@ impl Bench {
         let ram: &Ram = Box::leak(Box::new(Ram::new().expect("memory for QEMU's RAM")));
         let started = Process::start(&builder.arguments, ram);
         let (process, connection) = started.unwrap_or_else(|error| panic!("{error}"));
-        let session = Box::leak(Box::new(Session::new(ram, connection)));
-        Self::on(session, process, builder)
+        Self::on(Self::session(ram, &process, connection, &builder), Some(process), builder)
+    }
+
+    fn session(
+        ram: &'static Ram,
+        process: &Process,
+        connection: Connection,
+        builder: &BenchBuilder,
+    ) -> &'static Session {
+        let session = match &builder.recording {
+            None => Session::new(ram, ram, Some(connection), Conduct::Live),
+            Some(path) => {
+                let view: &Ram = Box::leak(Box::new(Ram::new().expect("memory for a driver")));
+                let exchange = Exchange::new(ram, view, process.pid());
+                let name = thread::current().name().unwrap_or("a test").to_owned();
+                let recorder = Recorder::new(path, builder.policy, &builder.arguments, &name, exchange);
+                Session::new(ram, view, Some(connection), Conduct::Recorded(recorder))
+            }
+        };
+        Box::leak(Box::new(session))
+    }
+
+    /// Plays a [recording](BenchBuilder::record) in the place of QEMU, which is not needed. The test does what it did when it was
+    /// recorded; registers, interrupts and DMA are the recorded ones, and every access is compared. At the first access that
+    /// differs it panics, with what was recorded, what was done, and what was before. After that, registers read ones.
+    /// [`check_nothing_left`](Self::check_nothing_left) also checks that nothing of the recording is left.
+    ///
+    /// Reads of configuration space may be left out or repeated, and the clock may be read more or less often. What a test
+    /// does with QEMU beside the driver is not part of a recording: the other end of a network, files of a disk.
+    ///
+    /// # Panics
+    /// When the file cannot be read, or is of another version.
+    #[must_use]
+    pub fn replay(path: impl AsRef<Path>) -> Self {
+        let ram: &Ram = Box::leak(Box::new(Ram::new().expect("memory for a driver")));
+        let player = Player::new(path.as_ref(), ram);
+        let builder = BenchBuilder { policy: player.policy(), ..BenchBuilder::default() };
+        let session = Box::leak(Box::new(Session::new(ram, ram, None, Conduct::Replayed(player))));
+        Self::on(session, None, builder)
     }
 
     /// Builds and scans a machine on a session whose devices are in their reset state.
-    fn on(session: &'static Session, process: Process, builder: BenchBuilder) -> Self {
+    fn on(session: &'static Session, process: Option<Process>, builder: BenchBuilder) -> Self {
         // ECAM for 256 buses, by a register of the host bridge that is reached by ports.
         session.command(format_args!("outl 0xcf8 0x80000060"));
         session.command(format_args!("outl 0xcfc {:#x}", ECAM | 1));
@@ -81,7 +122,10 @@ impl Bench {
             clock: session,
             vectors: &session.vectors,
             policy: builder.policy,
-            fence: DeviceFence::Cpu,
+            fence: match session.conduct {
+                Conduct::Live => DeviceFence::Cpu,
+                Conduct::Recorded(_) | Conduct::Replayed(_) => DeviceFence::CpuAndCall(fence::pass),
+            },
         };
         // SAFETY: no part reaches hardware. The parts belong to this session, whose machine is made here once; the machine
         // of an earlier session on the same QEMU has lost its connection. The vectors are delivered by the CPU's thread of
@@ -90,8 +134,9 @@ impl Bench {
         let machine: &Machine = Box::leak(Box::new(unsafe { Machine::new(parts) }));
         let name = thread::current().name().unwrap_or("a test").to_owned();
         let cpu = Some(cpu::start(session, name, builder.limit));
+        fence::enter(session);
         machine.scan();
-        let bench = Self { cpu, session, machine, process: Some(process), builder };
+        let bench = Self { cpu, session, machine, process, builder };
         *lock(&session.subject) = bench.first_added().map(|report| report.address);
         bench
     }
@@ -116,8 +161,8 @@ impl Bench {
         let process = self.process.take().expect("a process");
         let mut builder = self.builder.clone();
         builder.policy = policy;
-        let session = Box::leak(Box::new(Session::new(self.session.ram, connection)));
-        Self::on(session, process, builder)
+        self.session.flush();
+        Self::on(Self::session(self.session.ram, &process, connection, &builder), Some(process), builder)
     }
 
     fn stop_cpu(&mut self) {
@@ -214,12 +259,12 @@ impl Bench {
     /// Reads a byte of an I/O port.
     #[must_use]
     pub fn read_port(&self, port: u16) -> u8 {
-        self.session.command(format_args!("inb {port:#x}")).map_or(0xff, |value| value.to_le_bytes()[0])
+        self.session.read_port(port)
     }
 
     /// Writes a byte to an I/O port.
     pub fn write_port(&self, port: u16, value: u8) {
-        self.session.command(format_args!("outb {port:#x} {value:#x}"));
+        self.session.write_port(port, value);
     }
 
     /// Reads a word of configuration space.
@@ -245,10 +290,13 @@ impl Bench {
         assert!(handlers.is_empty(), "handlers that were not removed: {handlers:?}");
         assert_eq!(self.machine.unexpected_interrupts(), 0, "interrupts without a handler");
         assert_eq!(self.machine.storms(), 0, "a line was masked, since no handler claimed its interrupts");
+        if let Conduct::Replayed(player) = &self.session.conduct {
+            player.check_end();
+        }
     }
 
     fn check_failure(&self) {
-        if let Some(failure) = &*lock(&self.session.failure) {
+        if let Some(failure) = self.session.failed() {
             panic!("{failure}");
         }
     }
@@ -257,6 +305,8 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         self.stop_cpu();
+        fence::leave(self.session);
+        self.session.flush();
         drop(self.session.disconnect());
         // QEMU of a bench that was restarted lives on in the next one.
         if self.process.take().is_some() && self.session.dma_blocks().is_empty() {

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use switchboard::platform::Clock;
 
+use super::recording::Point;
 use super::session::Session;
 
 /// The nanoseconds of the first readings of a wait loop.
@@ -35,7 +36,7 @@ impl Time {
 impl Clock for Session {
     /// Lets QEMU's main loop and the CPU's thread run, and returns the advanced time.
     fn now_ns(&self) -> u64 {
-        self.round_trip();
+        self.pass(Point::Time);
         self.time.advance()
     }
 }

@@ -43,13 +43,26 @@ impl Controller {
         act(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// Returns the vectors of the unmasked lines among `levels`.
-    pub(super) fn asserted(&self, levels: u32) -> Vec<u8> {
+    /// Returns the unmasked lines among `levels`, with their vectors.
+    pub(super) fn asserted(&self, levels: u32) -> Vec<(u32, u8)> {
         if levels == 0 {
             return Vec::new();
         }
         let is_asserted = |(gsi, input): &(&u32, &Input)| levels >> **gsi & 1 != 0 && !input.is_masked;
-        self.state(|state| state.lines.iter().filter(is_asserted).map(|(_, input)| input.vector).collect())
+        self.state(|state| state.lines.iter().filter(is_asserted).map(|(gsi, input)| (*gsi, input.vector)).collect())
+    }
+
+    /// Returns the vector of a line that is unmasked.
+    pub(super) fn unmasked(&self, gsi: u32) -> Option<u8> {
+        self.state(|state| state.lines.get(&gsi).filter(|input| !input.is_masked).map(|input| input.vector))
+    }
+
+    /// Takes a vector that software has raised. Returns whether it had.
+    pub(super) fn take_one_raised(&self, vector: u8) -> bool {
+        self.state(|state| {
+            let place = state.raised.iter().position(|raised| *raised == vector);
+            place.map(|place| state.raised.remove(place)).is_some()
+        })
     }
 
     /// Takes the vectors that software has raised.

@@ -16,7 +16,9 @@ use std::vec::Vec;
 
 use super::controller::message_address;
 use super::fault::Fate;
-use super::session::{IS_CPU, Session, lock};
+use super::fence;
+use super::recording::{Player, Source};
+use super::session::{Conduct, IS_CPU, Session, lock};
 
 /// The time between two looks when nothing happens.
 const IDLE: Duration = Duration::from_micros(100);
@@ -28,17 +30,25 @@ const ENDLESS: u32 = 500;
 /// The time from cutting off a bench to the end of the process.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The time between two looks at the test's thread, where this one runs in turns with it.
+const TURN: Duration = Duration::from_millis(1);
+
+/// An interrupt with its vector.
+type Interrupt = (Source, u8);
+
 /// Starts the thread.
 pub(super) fn start(session: &'static Session, name: String, limit: Duration) -> JoinHandle<()> {
     let thread = thread::spawn(move || {
         IS_CPU.set(true);
+        fence::enter(session);
+        session.turns.enter();
         run(session, &name, limit);
     });
     *lock(&session.cpu) = Some(thread.thread().clone());
     thread
 }
 
-fn run(session: &Session, name: &str, limit: Duration) {
+fn run(session: &'static Session, name: &str, limit: Duration) {
     let start = Instant::now();
     let (mut late, mut asserted_for) = (Vec::new(), 0);
     while !session.is_ended.load(Ordering::SeqCst) {
@@ -48,6 +58,22 @@ fn run(session: &Session, name: &str, limit: Duration) {
         if start.elapsed() > limit + GRACE {
             eprintln!("{name}: does not end after its time limit of {limit:?}; the process is ended");
             process::abort();
+        }
+        match &session.conduct {
+            Conduct::Live => {}
+            Conduct::Recorded(_) => {
+                if session.turns.wait(TURN) {
+                    session.is_delivering.store(true, Ordering::SeqCst);
+                    deliver_all(session, &mut late, &mut asserted_for);
+                    session.is_delivering.store(false, Ordering::SeqCst);
+                    session.turns.finish();
+                }
+                continue;
+            }
+            Conduct::Replayed(player) => {
+                replay(session, player);
+                continue;
+            }
         }
         session.is_delivering.store(true, Ordering::SeqCst);
         let has_delivered = deliver_all(session, &mut late, &mut asserted_for);
@@ -59,44 +85,77 @@ fn run(session: &Session, name: &str, limit: Duration) {
 }
 
 /// Delivers what has arrived. Returns whether that was anything.
-fn deliver_all(session: &Session, late: &mut Vec<(Instant, u8)>, asserted_for: &mut u32) -> bool {
+fn deliver_all(session: &Session, late: &mut Vec<(Instant, Interrupt)>, asserted_for: &mut u32) -> bool {
     let mut has_delivered = false;
     let mut arrived = Vec::new();
     for vector in session.controller.message_vectors() {
         // The low byte of the data is the vector: of a block of MSI messages, the device has added the message's number.
         let data = session.ram.take(message_address(vector));
-        arrived.extend((data != 0).then(|| data.to_le_bytes()[0]));
+        let vector = data.to_le_bytes()[0];
+        arrived.extend((data != 0).then_some((Source::Message(vector), vector)));
     }
     let asserted = session.controller.asserted(session.levels());
     *asserted_for = if asserted.is_empty() { 0 } else { *asserted_for + 1 };
     if *asserted_for == ENDLESS {
         *lock(&session.failure) = Some(format!("a line stays asserted after {ENDLESS} calls of its handlers"));
     }
-    arrived.extend(asserted);
-    for vector in arrived {
+    arrived.extend(asserted.into_iter().map(|(gsi, vector)| (Source::Line(gsi), vector)));
+    for interrupt in arrived {
         has_delivered = true;
         match session.faults.fate() {
-            Fate::Delivered => deliver(session, vector),
+            Fate::Delivered => deliver(session, interrupt),
             Fate::Lost => {}
             Fate::Twice => {
-                deliver(session, vector);
-                deliver(session, vector);
+                deliver(session, interrupt);
+                deliver(session, interrupt);
             }
-            Fate::Late => late.push((Instant::now() + LATE, vector)),
+            Fate::Late => late.push((Instant::now() + LATE, interrupt)),
         }
     }
     for vector in session.controller.take_raised() {
         has_delivered = true;
-        deliver(session, vector);
+        deliver(session, (Source::Raised(vector), vector));
     }
     let now = Instant::now();
-    let due: Vec<u8> = late.iter().filter(|(at, _)| *at <= now).map(|(_, vector)| *vector).collect();
+    let due: Vec<Interrupt> = late.iter().filter(|(at, _)| *at <= now).map(|(_, interrupt)| *interrupt).collect();
     late.retain(|(at, _)| *at > now);
-    due.into_iter().for_each(|vector| deliver(session, vector));
+    due.into_iter().for_each(|interrupt| deliver(session, interrupt));
     has_delivered
 }
 
-fn deliver(session: &Session, vector: u8) {
+/// Delivers the next interrupt of a recording, if one is due.
+fn replay(session: &Session, player: &Player) {
+    let Some(source) = player.take_interrupt(TURN) else { return };
+    let vector = match source {
+        Source::Line(gsi) => session.controller.unmasked(gsi).ok_or("the line is masked"),
+        Source::Message(vector) => Ok(vector),
+        Source::Raised(vector) if session.controller.take_one_raised(vector) => Ok(vector),
+        Source::Raised(_) => Err("the vector is not raised"),
+    };
+    match vector {
+        Ok(vector) => {
+            player.begin();
+            dispatch(session, vector);
+            player.end();
+        }
+        Err(why) => player.cannot_deliver(why),
+    }
+}
+
+fn deliver(session: &Session, (source, vector): Interrupt) {
+    match &session.conduct {
+        Conduct::Recorded(recorder) => {
+            recorder.interrupt(&session.dma_blocks(), source);
+            session.turns.note_handler();
+            dispatch(session, vector);
+            session.turns.note_return();
+            recorder.end(&session.dma_blocks());
+        }
+        _ => dispatch(session, vector),
+    }
+}
+
+fn dispatch(session: &Session, vector: u8) {
     session.time.note_progress();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: only this thread delivers vectors of this session's table, one at a time.

@@ -100,11 +100,13 @@ impl BenchBuilder {
         limit: u64,
         use_device: impl Fn(&Bench, &mut D) -> Option<Result<(), E>>,
     ) -> Option<InjectionReport> {
-        let mut bench = self.start()?;
+        let this = self.record_if_asked();
+        let mut bench = (Self { recording: None, ..this.clone() }).launch()?;
         let mut report = InjectionReport::default();
         let offers = bench.function_under_test().offers;
         let modes = [(Mode::Intx, ModePolicy::INTX), (Mode::Msi, ModePolicy::MSI), (Mode::Msix, ModePolicy::MSIX)];
-        for (_, policy) in modes.into_iter().filter(|(mode, _)| offers.has(*mode)) {
+        for (mode, policy) in modes.into_iter().filter(|(mode, _)| offers.has(*mode)) {
+            bench.builder.recording = this.recording_in_mode(mode);
             bench = bench.restart(policy);
             bench.session.faults.set(None);
             let mut driver = match bench.try_attach::<D>() {

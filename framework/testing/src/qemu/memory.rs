@@ -4,9 +4,11 @@
 
 use std::boxed::Box;
 
+use switchboard::config::Address;
 use switchboard::platform::{DmaBlock, Mapping, Memory, MemoryError, RegisterAccess};
 
 use super::ram::RAM_BYTES;
+use super::recording::Place;
 use super::session::{Session, lock};
 
 /// The bus address of the first page of DMA memory.
@@ -16,15 +18,27 @@ const FIRST: usize = 0x20_0000;
 struct Window {
     session: &'static Session,
     physical: u64,
+    /// The BAR that has them, with its address.
+    bar: Option<(Address, u8, u64)>,
+}
+
+impl Window {
+    fn place(&self, offset: u64) -> Place {
+        let physical = self.physical + offset;
+        match self.bar {
+            Some((function, bar, start)) => Place::Bar(function, bar, physical - start),
+            None => Place::Memory(physical),
+        }
+    }
 }
 
 impl RegisterAccess for Window {
     fn read(&self, offset: u64, bytes: u8) -> u64 {
-        self.session.read_register(self.physical + offset, bytes)
+        self.session.read_register(self.place(offset), self.physical + offset, bytes)
     }
 
     fn write(&self, offset: u64, bytes: u8, value: u64) {
-        self.session.write_register(self.physical + offset, bytes, value);
+        self.session.write_register(self.place(offset), self.physical + offset, bytes, value);
     }
 }
 
@@ -42,12 +56,12 @@ unsafe impl Memory for BenchMemory {
             return Err(MemoryError::Ram { physical, length });
         }
         // Leaked, as mappings are permanent.
-        Ok(Mapping::Emulated(Box::leak(Box::new(Window { session: self.0, physical }))))
+        Ok(Mapping::Emulated(Box::leak(Box::new(Window { session: self.0, physical, bar: self.0.find_bar(physical) }))))
     }
 
     fn allocate(&self, pages: usize) -> Result<DmaBlock, MemoryError> {
         let out_of_memory = MemoryError::OutOfMemory { wanted: pages.saturating_mul(DmaBlock::PAGE) };
-        if pages == 0 || self.0.faults.refuses_memory() {
+        if pages == 0 || self.0.refuses_memory(pages) {
             return Err(out_of_memory);
         }
         let bytes = pages.checked_mul(DmaBlock::PAGE).ok_or(out_of_memory)?;
@@ -60,11 +74,12 @@ unsafe impl Memory for BenchMemory {
             }
             bus = start + (pages + 1) * DmaBlock::PAGE;
         }
-        let pointer = self.0.ram.at(bus, bytes).ok_or(out_of_memory)?;
+        let pointer = self.0.view.at(bus, bytes).ok_or(out_of_memory)?;
         blocks.insert(bus, pages);
         // SAFETY: a page-aligned range of the mapping that is in no other block.
         let mut block = unsafe { DmaBlock::new(pointer, bus as u64, pages) };
         block.clear();
+        self.0.clear(bus, bytes);
         Ok(block)
     }
 

@@ -42,6 +42,8 @@
 //! - **The end:** QEMU is the child of a shell that ends it by process id as soon as the test's process closes a pipe,
 //!   by whatever death. A bench that exceeds its time limit is cut off; if the test does not end then, the process is.
 //! - **Faults** are injected where all accesses, messages and allocations pass: see [`BenchBuilder::inject`].
+//! - **Recordings:** a run can be written to a file and played without QEMU, with every access compared: see
+//!   [`BenchBuilder::record`] and [`Bench::replay`].
 //!
 //! # Limits
 //!
@@ -55,12 +57,15 @@ mod connection;
 mod controller;
 mod cpu;
 mod fault;
+mod fence;
 mod injection;
 mod memory;
 mod process;
 mod ram;
+mod recording;
 mod session;
 mod tasks;
+mod turns;
 
 pub use bench::Bench;
 pub use builder::BenchBuilder;

@@ -6,10 +6,14 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::format;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::process;
 use std::string::String;
+use std::vec;
+use std::vec::Vec;
 
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -26,7 +30,7 @@ pub(super) const RAM_BYTES: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Ram {
     start: NonNull<u8>,
-    file: OwnedFd,
+    file: File,
 }
 
 // SAFETY: the mapping is not tied to a thread.
@@ -42,7 +46,7 @@ impl Ram {
         let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address that the kernel chooses. The file is this value's own, and never shrinks.
         let start = unsafe { mmap(None, length, rights, MapFlags::MAP_SHARED, &file, 0) }?;
-        Ok(Self { start: start.cast(), file })
+        Ok(Self { start: start.cast(), file: file.into() })
     }
 
     /// Returns a path by which QEMU can open the memory while this process lives.
@@ -75,6 +79,25 @@ impl Ram {
     /// Returns whether the dword at a bus address is not 0.
     pub(super) fn is_set(&self, bus: usize) -> bool {
         self.word(bus).is_some_and(|word| word.load(Ordering::Acquire) != 0)
+    }
+
+    /// Copies bytes from a bus address on, by a system call: a device may write there.
+    ///
+    /// # Panics
+    /// When the range is not all RAM.
+    pub(super) fn read(&self, bus: usize, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, bus as u64).expect("a range of RAM");
+        bytes
+    }
+
+    /// Writes bytes from a bus address on, in the same way.
+    ///
+    /// # Panics
+    /// When the range is not all RAM.
+    pub(super) fn write(&self, bus: usize, bytes: &[u8]) {
+        assert!(bus + bytes.len() <= RAM_BYTES, "a range of RAM");
+        self.file.write_all_at(bytes, bus as u64).expect("a range of RAM");
     }
 
     /// Returns the host's memory behind all of it; the contents read as zeros afterwards. For a bench that has ended

@@ -19,9 +19,13 @@ use super::connection::Connection;
 use super::controller::{Controller, message_address};
 use super::fault::Faults;
 use super::ram::Ram;
+use super::recording::{Access, Action, Event, Place, Player, Point, Recorder};
+use super::turns::Turns;
 
 /// The physical address of ECAM.
 pub(super) const ECAM: u64 = 0xb000_0000;
+/// The time between two looks of a recorded run at what a task waits for.
+const IDLE: Duration = Duration::from_micros(100);
 /// The longest time for which an access waits for the interrupts that it has caused.
 const SETTLE_LIMIT: Duration = Duration::from_micros(500);
 
@@ -30,9 +34,27 @@ std::thread_local! {
     pub(super) static IS_CPU: Cell<bool> = const { Cell::new(false) };
 }
 
+/// What becomes of accesses.
+#[derive(Debug)]
+pub(super) enum Conduct {
+    /// QEMU does them, and the CPU's thread runs beside the test's.
+    Live,
+    /// QEMU does them one after the other, and each is recorded.
+    Recorded(Recorder),
+    /// They are compared with a recording.
+    Replayed(Player),
+}
+
 /// A machine on QEMU. It is leaked, as a [`Machine`](switchboard::machine::Machine) lives for ever; its connection is not.
 pub(super) struct Session {
     pub(super) ram: &'static Ram,
+    /// The memory that drivers access: `ram`, unless the run is recorded or replayed.
+    pub(super) view: &'static Ram,
+    pub(super) conduct: Conduct,
+    /// The order of the two threads in a recorded run.
+    pub(super) turns: Turns,
+    /// The BARs of each function as they were last written.
+    bars: Mutex<BTreeMap<Address, [u32; 6]>>,
     pub(super) controller: Controller,
     pub(super) vectors: VectorTable,
     pub(super) time: Time,
@@ -70,9 +92,13 @@ fn ones(bytes: u8) -> u64 {
 }
 
 impl Session {
-    pub(super) fn new(ram: &'static Ram, connection: Connection) -> Self {
+    pub(super) fn new(ram: &'static Ram, view: &'static Ram, link: Option<Connection>, conduct: Conduct) -> Self {
         Self {
             ram,
+            view,
+            conduct,
+            turns: Turns::default(),
+            bars: Mutex::default(),
             controller: Controller::default(),
             vectors: VectorTable::new(0),
             time: Time::default(),
@@ -83,7 +109,7 @@ impl Session {
             is_ended: AtomicBool::new(false),
             is_delivering: AtomicBool::new(false),
             failure: Mutex::default(),
-            link: Mutex::new(Some(connection)),
+            link: Mutex::new(link),
         }
     }
 
@@ -114,41 +140,193 @@ impl Session {
         })
     }
 
-    fn read_physical(&self, physical: u64, bytes: u8) -> u64 {
-        let value = self.command(format_args!("read{} {physical:#x}", letter(bytes)));
-        self.settle();
-        value.map_or(ones(bytes), |value| value & ones(bytes))
-    }
-
-    fn write_physical(&self, physical: u64, bytes: u8, value: u64) {
-        self.time.note_progress();
-        self.command(format_args!("write{} {physical:#x} {:#x}", letter(bytes), value & ones(bytes)));
-        self.settle();
-    }
-
-    /// Reads a register of a BAR.
-    pub(super) fn read_register(&self, physical: u64, bytes: u8) -> u64 {
-        if self.faults.reads_ones() { ones(bytes) } else { self.read_physical(physical, bytes) }
-    }
-
-    /// Writes a register of a BAR.
-    pub(super) fn write_register(&self, physical: u64, bytes: u8, value: u64) {
-        if !self.faults.is_removed() {
-            self.write_physical(physical, bytes, value);
+    /// Does an access as the conduct of this session wants it: `act` reaches QEMU.
+    fn access(&self, access: Access, act: impl FnOnce() -> Option<u64>) -> u64 {
+        let ones = ones(access.bytes);
+        if access.action != Action::Read {
+            self.time.note_progress();
+        }
+        let act = || act().map_or(ones, |value| value & ones);
+        match &self.conduct {
+            Conduct::Live => {
+                let value = act();
+                self.settle();
+                value
+            }
+            Conduct::Recorded(recorder) => {
+                let value = recorder.access(&self.dma_blocks(), access, act);
+                if IS_CPU.get() {
+                    self.turns.note_handler();
+                }
+                self.step();
+                value
+            }
+            Conduct::Replayed(player) => player.access(&self.dma_blocks(), access) & ones,
         }
     }
 
+    /// Returns the BAR that has a physical address, with its own address.
+    pub(super) fn find_bar(&self, physical: u64) -> Option<(Address, u8, u64)> {
+        let bars = lock(&self.bars);
+        let mut found: Option<(Address, u8, u64)> = None;
+        for (function, values) in &*bars {
+            for (index, value) in (0..).zip(values) {
+                let (low, high) = (u64::from(value & !0xf), values.get(usize::from(index) + 1).copied().unwrap_or(0));
+                for start in [low, u64::from(high) << 32 | low] {
+                    if start != 0 && start <= physical && found.is_none_or(|(_, _, nearest)| start > nearest) {
+                        found = Some((*function, index, start));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// Reads a register of a BAR.
+    pub(super) fn read_register(&self, place: Place, physical: u64, bytes: u8) -> u64 {
+        self.access(Access { place, bytes, action: Action::Read }, || {
+            if self.faults.reads_ones() {
+                None
+            } else {
+                self.command(format_args!("read{} {physical:#x}", letter(bytes)))
+            }
+        })
+    }
+
+    /// Writes a register of a BAR.
+    pub(super) fn write_register(&self, place: Place, physical: u64, bytes: u8, value: u64) {
+        let value = value & ones(bytes);
+        self.access(Access { place, bytes, action: Action::Write(value) }, || {
+            if self.faults.is_removed() {
+                return None;
+            }
+            self.command(format_args!("write{} {physical:#x} {value:#x}", letter(bytes)))
+        });
+    }
+
+    /// Reads an I/O port.
+    pub(super) fn read_port(&self, port: u16) -> u8 {
+        let access = Access { place: Place::Port(port), bytes: 1, action: Action::Read };
+        self.access(access, || self.command(format_args!("inb {port:#x}"))).to_le_bytes()[0]
+    }
+
+    /// Writes an I/O port.
+    pub(super) fn write_port(&self, port: u16, value: u8) {
+        let access = Access { place: Place::Port(port), bytes: 1, action: Action::Write(value.into()) };
+        self.access(access, || self.command(format_args!("outb {port:#x} {value:#x}")));
+    }
+
+    /// Lets QEMU's main loop and the CPU's thread run, at a point of a driver.
+    pub(super) fn pass(&self, point: Point) {
+        match &self.conduct {
+            Conduct::Live if point == Point::Fence => {}
+            Conduct::Live => self.round_trip(),
+            Conduct::Recorded(recorder) => {
+                if point != Point::Fence {
+                    self.command(format_args!("readb {:#x}", message_address(0)));
+                }
+                recorder.point(&self.dma_blocks(), point);
+                if point == Point::Time {
+                    // Also interrupts that are late arrive.
+                    self.turn();
+                }
+                self.step();
+            }
+            Conduct::Replayed(player) => player.point(point),
+        }
+    }
+
+    /// Waits for the next thing that happens to a task that was not woken. Returns whether it goes on.
+    pub(super) fn wait(&self) -> bool {
+        match &self.conduct {
+            Conduct::Live => {}
+            Conduct::Recorded(_) => {
+                self.pass(Point::Wait);
+                self.turn();
+                thread::sleep(IDLE);
+            }
+            Conduct::Replayed(player) => return player.wait(),
+        }
+        true
+    }
+
+    /// Records something that was no access.
+    pub(super) fn note(&self, event: Event) {
+        if let Conduct::Recorded(recorder) = &self.conduct {
+            recorder.note(event);
+        }
+    }
+
+    /// Lets the CPU's thread deliver what has arrived, in a recorded run.
+    fn step(&self) {
+        while self.is_pending() && lock(&self.failure).is_none() {
+            if !self.turn() {
+                break;
+            }
+        }
+    }
+
+    /// Lets the CPU's thread look once. Returns whether its handlers have returned.
+    fn turn(&self) -> bool {
+        if IS_CPU.get() {
+            return false;
+        }
+        let is_done = self.turns.request();
+        if !is_done {
+            // A handler waits for a lock of this thread.
+            self.note(Event::Resumed);
+        }
+        is_done
+    }
+
+    /// Returns whether the allocation of so many pages fails.
+    pub(super) fn refuses_memory(&self, pages: usize) -> bool {
+        if let Conduct::Replayed(player) = &self.conduct {
+            return player.refuses_memory();
+        }
+        let is_refused = self.faults.refuses_memory();
+        if is_refused {
+            self.note(Event::Refused(pages));
+        }
+        is_refused
+    }
+
+    /// Notes a block of DMA memory that is about to be used, and has been cleared for the driver.
+    pub(super) fn clear(&self, bus: usize, bytes: usize) {
+        match &self.conduct {
+            Conduct::Live => {}
+            Conduct::Recorded(recorder) => recorder.clear(bus, bytes),
+            Conduct::Replayed(player) => player.clear(bus, bytes),
+        }
+    }
+
+    /// Writes a recording to its file.
+    pub(super) fn flush(&self) {
+        if let Conduct::Recorded(recorder) = &self.conduct {
+            recorder.flush();
+        }
+    }
+
+    /// Returns what went wrong, if anything.
+    pub(super) fn failed(&self) -> Option<String> {
+        let difference = if let Conduct::Replayed(player) = &self.conduct { player.difference() } else { None };
+        difference.or_else(|| lock(&self.failure).clone())
+    }
+
     /// Lets QEMU's main loop and the CPU's thread run.
-    pub(super) fn round_trip(&self) {
+    fn round_trip(&self) {
         self.command(format_args!("readb {:#x}", message_address(0)));
         self.settle();
     }
 
     /// Waits until every interrupt is delivered and no line is asserted, or until that has failed.
     pub(super) fn wait_until_quiet(&self, limit: Duration) {
+        if matches!(self.conduct, Conduct::Replayed(_)) {
+            return self.pass(Point::Wait);
+        }
         let start = Instant::now();
         while self.is_pending() && lock(&self.failure).is_none() && start.elapsed() < limit {
-            self.round_trip();
+            self.pass(Point::Wait);
         }
     }
 
@@ -192,14 +370,28 @@ impl Session {
 impl ConfigAccess for Session {
     fn read(&self, address: Address, offset: u16, width: Width) -> u32 {
         let bytes = width.bytes().to_le_bytes()[0];
-        let value = self.config(address, offset).map(|place| self.read_physical(place, bytes));
-        value.and_then(|value| u32::try_from(value).ok()).unwrap_or(width.ones())
+        let access = Access { place: Place::Config(address, offset), bytes, action: Action::Read };
+        let value = self.access(access, || {
+            self.config(address, offset)
+                .and_then(|place| self.command(format_args!("read{} {place:#x}", letter(bytes))))
+        });
+        u32::try_from(value).unwrap_or(width.ones())
     }
 
     fn write(&self, address: Address, offset: u16, width: Width, value: u32) {
-        if let Some(place) = self.config(address, offset) {
-            self.write_physical(place, width.bytes().to_le_bytes()[0], value.into());
+        if let 0x10..0x28 = offset
+            && width == Width::Dword
+            && value != u32::MAX
+        {
+            lock(&self.bars).entry(address).or_default()[usize::from(offset - 0x10) / 4] = value;
         }
+        let bytes = width.bytes().to_le_bytes()[0];
+        let value = u64::from(value) & ones(bytes);
+        let access = Access { place: Place::Config(address, offset), bytes, action: Action::Write(value) };
+        self.access(access, || {
+            let place = self.config(address, offset)?;
+            self.command(format_args!("write{} {place:#x} {value:#x}", letter(bytes)))
+        });
     }
 
     fn size(&self, _: Address) -> u16 {
