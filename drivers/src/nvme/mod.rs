@@ -206,6 +206,9 @@ impl RequestDriver for Nvme {
         if !self.shared.has_event.swap(false, Ordering::AcqRel) {
             return;
         }
+        // The handler of the line has masked it, perhaps for completions that were taken before: the controller withdraws the line a
+        // while after it was reported that they were.
+        self.requests.note_masked();
         if self.controller.has_failed() {
             if self.controller.presence.confirm().is_ok() {
                 self.controller.quarantine(&"it reports a fatal error");

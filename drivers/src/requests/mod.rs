@@ -94,6 +94,12 @@ impl<Q: RequestQueue> Requests<Q> {
         Self { inner: Mutex::new(inner) }
     }
 
+    /// Notes that the device does not interrupt for the next finished request, since a handler has masked it: the task that is polled
+    /// next requests it again.
+    pub(crate) fn note_masked(&self) {
+        self.inner.lock().is_interrupt_requested = false;
+    }
+
     /// Takes an idle request, if there is one.
     #[inline]
     pub(crate) fn take_idle(&self) -> Option<Box<Q::Request>> {

@@ -59,6 +59,31 @@ fn transfers_of_one_two_and_many_pages_arrive() {
     }
 }
 
+/// A controller withdraws its line a while after it was reported that completions were taken. An interrupt in that time masks the
+/// line, with nothing to take. (Seen on QEMU's model in a recorded run, where the next completion was never noticed.)
+#[test]
+fn a_line_that_was_asserted_for_nothing_is_unmasked_again() {
+    const INTMS: u64 = 0x0c;
+    const INTMC: u64 = 0x10;
+    let model = Model::new(ModePolicy::INTX, Behaviour { is_stalled: true, ..Behaviour::default() });
+    let disk = probe(&model).expect("a good controller");
+    let mut buffer = [0; 512];
+    let mut read = Box::pin(disk.read(5, &mut buffer));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(read.as_mut().poll(&mut context).is_pending());
+    for register in [INTMS, INTMC] {
+        model.fake.write_register(model.address, 0, register, 0);
+    }
+    model.interrupt(0);
+    assert_eq!(model.fake.read_register(model.address, 0, INTMS), 1, "masked by the handler");
+    assert!(read.as_mut().poll(&mut context).is_pending());
+    assert_eq!(model.fake.read_register(model.address, 0, INTMC), 1, "unmasked before the task sleeps");
+    model.change(|behaviour| behaviour.is_stalled = false);
+    assert_eq!(run(&model, read.as_mut()), Ok(()));
+    drop(read);
+    assert_eq!(buffer, [5; 512]);
+}
+
 #[test]
 fn each_queue_has_a_message_of_its_own_with_a_counter() {
     let (model, mut disk) = disk(Behaviour::default());

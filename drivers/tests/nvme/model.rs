@@ -152,7 +152,8 @@ impl Model {
         }
     }
 
-    fn interrupt(&self, vector: u16) {
+    /// Interrupts, for whatever reason.
+    pub(crate) fn interrupt(&self, vector: u16) {
         if self.fake.send(self.address, vector).is_some() {
             return;
         }
