@@ -1,8 +1,10 @@
-//! What routers advertise beside routes and prefixes: DNS servers, search domains and the MTU (RFC 8106; RFC 4861, 4.6.4).
+//! What routers advertise beside routes and prefixes: DNS servers, search domains, the MTU and the hop limit (RFC 8106;
+//! RFC 4861, 4.2 and 4.6.4).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
+use core::num::NonZero;
 
 use smoltcp::time::Instant;
 
@@ -10,6 +12,7 @@ use super::frame::{address_at, u32_at};
 use super::names::names;
 use super::routers::lifetime_end;
 use crate::ipv6::NEVER;
+use crate::link::ipv4::TIME_TO_LIVE;
 
 /// Servers and domains that are kept of each (RFC 8106, 5.3.1: at least three).
 const MAX: usize = 6;
@@ -20,6 +23,8 @@ pub(crate) struct Advertised {
     servers: Vec<(Ipv6Addr, Instant)>,
     domains: Vec<(String, Instant)>,
     pub(crate) mtu: Option<u16>,
+    /// The hop limit of packets to send.
+    hop_limit: Option<NonZero<u8>>,
 }
 
 impl Advertised {
@@ -46,6 +51,22 @@ impl Advertised {
         if let Some(mtu) = mtu.filter(|mtu| (super::frame::MIN_MTU..=card_mtu).contains(&usize::from(*mtu))) {
             self.mtu = Some(mtu).filter(|mtu| usize::from(*mtu) < card_mtu);
         }
+    }
+
+    /// Takes the hop limit of an advertisement; 0 leaves it as it is (RFC 4861, 6.3.4).
+    pub(crate) fn set_hop_limit(&mut self, hop_limit: u8) {
+        self.hop_limit = NonZero::new(hop_limit).or(self.hop_limit);
+    }
+
+    /// Returns the hop limit of packets to send.
+    #[inline]
+    pub(crate) fn hop_limit(&self) -> u8 {
+        self.hop_limit.map_or(TIME_TO_LIVE, NonZero::get)
+    }
+
+    /// Forgets the hop limit: the next link may have another router.
+    pub(crate) fn link_changed(&mut self) {
+        self.hop_limit = None;
     }
 
     pub(crate) fn servers(&self) -> impl Iterator<Item = Ipv6Addr> + '_ {

@@ -16,6 +16,7 @@ impl Ipv6 {
         self.idle_until = Instant::ZERO;
         self.is_up = is_up && !self.settings.is_off;
         self.neighbors.clear();
+        self.advertised.link_changed();
         self.listener.clear();
         self.reassembly.clear();
         self.waiting.clear();

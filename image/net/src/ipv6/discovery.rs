@@ -130,6 +130,7 @@ impl Ipv6 {
             self.note(&router, learned, mac, now);
         }
         self.neighbors.set_timers(advertisement.reachable_ms, advertisement.retransmit_ms);
+        self.advertised.set_hop_limit(advertisement.hop_limit);
         self.routers.set_router(router, advertisement.preference, advertisement.lifetime_s, now);
         for (kind, option) in advertisement.options.take(MAX_OPTIONS) {
             match kind {

@@ -76,6 +76,7 @@ pub(crate) fn error_about(packet: &[u8], kind: IcmpErrorKind, reporter: Ipv6Addr
 /// An error to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OutgoingError {
+    pub(crate) hop_limit: u8,
     pub(crate) kind: u8,
     pub(crate) code: u8,
     /// The MTU or the pointer; 0 in other messages.
@@ -103,7 +104,7 @@ pub(crate) fn error_length(packet: &[u8]) -> usize {
 /// Writes an error about a packet into a frame, which has the length of [`error_length`].
 pub(crate) fn write_error(frame: &mut [u8], ends: &Endpoints, error: OutgoingError, packet: &[u8]) {
     let Some(about) = frame.len().checked_sub(HEADERS).and_then(|length| packet.get(..length)) else { return };
-    write_headers(frame, ends, ICMPV6, 64, 8 + about.len());
+    write_headers(frame, ends, ICMPV6, error.hop_limit, 8 + about.len());
     frame[PAYLOAD..PAYLOAD + 4].copy_from_slice(&[error.kind, error.code, 0, 0]);
     frame[PAYLOAD + 4..HEADERS].copy_from_slice(&error.parameter.to_be_bytes());
     frame[HEADERS..].copy_from_slice(about);
@@ -111,9 +112,9 @@ pub(crate) fn write_error(frame: &mut [u8], ends: &Endpoints, error: OutgoingErr
 }
 
 /// Makes an echo request the reply to it: `frame` is without extension headers.
-pub(crate) fn make_echo_reply(frame: &mut [u8], ends: &Endpoints) {
+pub(crate) fn make_echo_reply(frame: &mut [u8], ends: &Endpoints, hop_limit: u8) {
     let length = frame.len().saturating_sub(PAYLOAD);
-    write_headers(frame, ends, ICMPV6, 64, length);
+    write_headers(frame, ends, ICMPV6, hop_limit, length);
     if let Some(kind) = frame.get_mut(PAYLOAD) {
         *kind = ECHO_REPLY;
     }
@@ -177,7 +178,7 @@ mod tests {
         for length in [0, 100, 1400] {
             let packet = &datagram(length)[ETHERNET_HEADER..];
             assert!(may_answer(packet, false));
-            let error = OutgoingError { kind: PACKET_TOO_BIG, code: 0, parameter: 1300 };
+            let error = OutgoingError { hop_limit: 64, kind: PACKET_TOO_BIG, code: 0, parameter: 1300 };
             let mut sent = alloc::vec![0; error_length(packet)];
             write_error(&mut sent, &ends(), error, packet);
             assert!(sent.len() <= ETHERNET_HEADER + MIN_MTU);

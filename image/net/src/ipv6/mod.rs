@@ -207,6 +207,12 @@ impl Ipv6 {
         may
     }
 
+    /// Returns the hop limit of packets that have none of their own.
+    #[inline]
+    pub(crate) fn hop_limit(&self) -> u8 {
+        self.advertised.hop_limit()
+    }
+
     /// Returns the link-local address.
     pub(crate) fn link_local(&self) -> Option<Ipv6Addr> {
         self.addresses.link_local().map(|own| own.address)

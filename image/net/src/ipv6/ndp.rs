@@ -36,6 +36,8 @@ pub(crate) struct Advertisement {
 /// A router advertisement; its options are read one by one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RouterAdvertisement<'a> {
+    /// Of packets to send; 0 for any.
+    pub(crate) hop_limit: u8,
     /// Addresses are from DHCPv6.
     pub(crate) is_managed: bool,
     /// Other configuration is from DHCPv6.
@@ -128,6 +130,7 @@ impl<'a> Message<'a> {
                 let options = Options::of(message.get(16..)?)?;
                 let flags = message[5];
                 Some(Self::RouterAdvertisement(RouterAdvertisement {
+                    hop_limit: *message.get(4)?,
                     is_managed: flags & 0x80 != 0,
                     has_other: flags & 0x40 != 0,
                     preference: preference(flags),

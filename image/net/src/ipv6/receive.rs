@@ -102,7 +102,8 @@ impl Ipv6 {
             }
             Walk::Problem { code, offset } => {
                 let parameter = u32::try_from(IPV6_HEADER + offset).unwrap_or_default();
-                let error = OutgoingError { kind: icmp::PARAMETER_PROBLEM, code, parameter };
+                let error =
+                    OutgoingError { hop_limit: self.hop_limit(), kind: icmp::PARAMETER_PROBLEM, code, parameter };
                 self.answer_with_error(&frame[ETHERNET_HEADER..], error, code == 2, reply, now);
                 Received::Done
             }
@@ -180,7 +181,7 @@ impl Ipv6 {
         let next_hop = self.next_hop(&ends.source, now);
         let destination_mac = if let NextHop::Mac(mac) = next_hop { mac } else { [0; 6] };
         let answer = Endpoints { source_mac: self.mac, destination_mac, source, destination: ends.source };
-        icmp::make_echo_reply(frame, &answer);
+        icmp::make_echo_reply(frame, &answer, self.hop_limit());
         match next_hop {
             NextHop::Mac(_) if frame.len() <= ETHERNET_HEADER + self.mtu() => {
                 reply.send(frame.len(), &mut |buffer| buffer.copy_from_slice(frame));
@@ -198,7 +199,12 @@ impl Ipv6 {
     /// Answers a datagram to a port that no socket has, or a segment: `packet` begins with its IPv6 header.
     pub(crate) fn port_unreachable(&mut self, packet: &[u8], reply: &mut ReplySender<'_>, now: Instant) {
         self.idle_until = Instant::ZERO;
-        let error = OutgoingError { kind: icmp::UNREACHABLE, code: icmp::PORT_UNREACHABLE, parameter: 0 };
+        let error = OutgoingError {
+            hop_limit: self.hop_limit(),
+            kind: icmp::UNREACHABLE,
+            code: icmp::PORT_UNREACHABLE,
+            parameter: 0,
+        };
         self.answer_with_error(packet, error, false, reply, now);
     }
 
@@ -206,7 +212,8 @@ impl Ipv6 {
     pub(crate) fn protocol_unreachable(&mut self, packet: &[u8], reply: &mut ReplySender<'_>, now: Instant) {
         self.idle_until = Instant::ZERO;
         let (kind, code) = (icmp::PARAMETER_PROBLEM, extension::UNKNOWN_NEXT_HEADER);
-        self.answer_with_error(packet, OutgoingError { kind, code, parameter: 6 }, false, reply, now);
+        let error = OutgoingError { hop_limit: self.hop_limit(), kind, code, parameter: 6 };
+        self.answer_with_error(packet, error, false, reply, now);
     }
 
     fn answer_with_error(

@@ -75,12 +75,13 @@ impl RxToken for PacketToken<'_> {
 fn write_packet<R>(
     packet: &mut [u8],
     connection: Option<&mut Connection>,
+    hop_limit: u8,
     software_checksums: bool,
     write: impl FnOnce(&mut [u8]) -> R,
 ) -> R {
     let result = write(packet);
     if let Some(connection) = connection {
-        connection.translate(packet);
+        connection.translate(packet, hop_limit);
     }
     checksum::fill(packet, software_checksums);
     result

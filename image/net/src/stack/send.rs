@@ -6,7 +6,7 @@ use smoltcp::time::Instant;
 use super::device::EgressDevice;
 use super::engine::Engine;
 use super::socket_table::{Entry, SocketId};
-use super::tcp::MAX_CONTROL_BYTES;
+use super::tcp::{self, MAX_CONTROL_BYTES};
 use super::udp::datagram;
 use crate::link::FrameSender;
 
@@ -55,6 +55,9 @@ impl Engine {
             let mut packet = [0; MAX_CONTROL_BYTES];
             let packet = &mut packet[..control.packet_bytes()];
             control.write(packet);
+            if control.endpoints.remote.is_ipv6() {
+                tcp::set_hop_limit(packet, self.link.ipv6.hop_limit());
+            }
             self.link.egress(packet, sender, now);
         }
     }

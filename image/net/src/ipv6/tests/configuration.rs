@@ -3,6 +3,23 @@
 use super::*;
 
 #[test]
+fn the_hop_limit_is_that_of_the_router() {
+    let mut link = configured();
+    let hop_limit = |link: &mut Link| {
+        let ping = ControlFrame::icmpv6(&from_router(GLOBAL), 64, &[128, 0, 0, 0, 0, 1, 0, 2]).expect("it fits");
+        link.receive(ping.as_bytes()).1[0][21]
+    };
+    for (advertised, expected) in [(0, 64), (33, 33), (0, 33), (255, 255)] {
+        let mut message = advertisement(0, 1800, "2001:db8::");
+        message[4] = advertised;
+        link.receive_router("ff02::1", &message);
+        assert_eq!((hop_limit(&mut link), link.ipv6.hop_limit()), (expected, expected), "{advertised}");
+    }
+    link.ipv6.link_changed(true, link.now);
+    assert_eq!(link.ipv6.hop_limit(), 64);
+}
+
+#[test]
 fn a_start_detects_duplicates_reports_its_group_and_solicits_routers_at_once() {
     let mut link = Link::new(Ipv6Settings::default());
     assert!(link.ipv6.addresses.has(&address(MINE)), "optimistic");

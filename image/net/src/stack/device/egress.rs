@@ -36,7 +36,9 @@ impl TxToken for EgressToken<'_, '_, '_, '_> {
             return self.0.split(length, write);
         }
         let EgressDevice { sender, link, next_hop, connection, software_checksums, now, .. } = self.0;
-        let write = |packet: &mut [u8]| write_packet(packet, connection.as_deref_mut(), *software_checksums, write);
+        let hop_limit = link.ipv6.hop_limit();
+        let write =
+            |packet: &mut [u8]| write_packet(packet, connection.as_deref_mut(), hop_limit, *software_checksums, write);
         match *next_hop {
             Some(next_hop) => write_frame(link, next_hop, length, write, |length, fill| sender.send(length, fill)),
             None => link.with_scratch(length, write, |link, packet| link.egress(packet, sender, *now)),
@@ -53,7 +55,7 @@ impl EgressDevice<'_, '_, '_> {
         packet.resize(length, 0);
         let result = write(&mut packet);
         if let Some(connection) = self.connection.as_deref_mut() {
-            connection.translate(&mut packet);
+            connection.translate(&mut packet, self.link.ipv6.hop_limit());
         }
         let Self { sender, link, max_bytes, software_checksums, now, .. } = self;
         tcp::split(&mut packet, *max_bytes, *software_checksums, |part| {

@@ -36,7 +36,8 @@ pub(in crate::stack) struct ReplyToken<'t, 'r> {
 impl TxToken for ReplyToken<'_, '_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         let Self { source, connection, link, reply, software_checksums, now } = self;
-        let write = |packet: &mut [u8]| write_packet(packet, connection, software_checksums, write);
+        let hop_limit = link.ipv6.hop_limit();
+        let write = |packet: &mut [u8]| write_packet(packet, connection, hop_limit, software_checksums, write);
         match link.resolve_ip(source, now) {
             Some(next_hop) => write_frame(link, next_hop, length, write, |length, fill| reply.send(length, fill)),
             None => link.with_scratch(length, write, |link, packet| link.queue(packet, reply.traffic, now)),

@@ -11,7 +11,7 @@ use embassy_time::{Duration, Instant, with_timeout};
 use super::table::{Filter, RawId};
 use crate::ipv6;
 use crate::link::icmp::{self, ICMP_HEADER, IcmpError};
-use crate::link::ipv4::PROTOCOL_ICMP;
+use crate::link::ipv4::{PROTOCOL_ICMP, TIME_TO_LIVE};
 use crate::stack::udp::register;
 use crate::stack::{SendError, SocketError, Stack};
 
@@ -91,7 +91,11 @@ impl IcmpSocket {
     /// # Errors
     /// [`PingError`] when none arrives within `timeout`, or an error is reported instead.
     pub async fn ping(&self, address: IpAddr, payload: &[u8], timeout: Duration) -> Result<EchoReply, PingError> {
-        self.ping_with_hops(address, payload, timeout, crate::link::ipv4::TIME_TO_LIVE).await
+        let max_hops = match address {
+            IpAddr::V4(_) => TIME_TO_LIVE,
+            IpAddr::V6(_) => self.stack.borrow_mut().link.ipv6.hop_limit(),
+        };
+        self.ping_with_hops(address, payload, timeout, max_hops).await
     }
 
     /// As [`ping`](Self::ping), with a request that passes at most so many routers: with 1, 2 and so on, the routers on

@@ -10,12 +10,22 @@ fn ip_header_bytes(packet: &[u8]) -> usize {
     if packet.first().is_some_and(|byte| byte >> 4 == 6) { 40 } else { 20 }
 }
 
+/// Sets the hop limit of an IPv6 packet.
+pub(in crate::stack) fn set_hop_limit(packet: &mut [u8], hop_limit: u8) {
+    if let Some(byte) = packet.get_mut(7) {
+        *byte = hop_limit;
+    }
+}
+
 impl Connection {
-    /// Translates the sequence number of a segment of the socket, whose checksum is not computed yet, and keeps account of
-    /// what was sent.
+    /// Translates the sequence number of a segment of the socket, whose checksum is not computed yet, sets the hop limit of an
+    /// IPv6 packet, and keeps account of what was sent.
     #[inline]
-    pub(in crate::stack) fn translate(&mut self, packet: &mut [u8]) {
+    pub(in crate::stack) fn translate(&mut self, packet: &mut [u8], hop_limit: u8) {
         let start = ip_header_bytes(packet);
+        if start == 40 {
+            set_hop_limit(packet, hop_limit);
+        }
         let total = packet.len();
         let Some(header) = packet.get_mut(start..).and_then(|bytes| bytes.first_chunk_mut::<20>()) else { return };
         let sequence = u32::from_be_bytes([header[4], header[5], header[6], header[7]]).wrapping_add(self.delta);

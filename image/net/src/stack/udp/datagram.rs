@@ -93,7 +93,7 @@ fn send_v6(
     let datagram_length = u16::try_from(UDP_HEADER + payload.len()).unwrap_or(u16::MAX);
     packet.extend([0x60, 0, 0, 0]);
     packet.extend(datagram_length.to_be_bytes());
-    packet.extend([PROTOCOL_UDP, if destination.ip().is_multicast() { 255 } else { ipv4::TIME_TO_LIVE }]);
+    packet.extend([PROTOCOL_UDP, if destination.ip().is_multicast() { 255 } else { link.ipv6.hop_limit() }]);
     packet.extend(source.octets());
     packet.extend(destination.ip().octets());
     packet.extend(port.to_be_bytes());
