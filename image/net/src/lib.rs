@@ -59,6 +59,7 @@ mod link_local;
 mod mac;
 pub mod marks;
 mod mdns;
+mod membership;
 mod network;
 mod network_device;
 mod nic;

@@ -20,6 +20,8 @@ impl Link {
             self.neighbours.clear();
         }
         if address != self.address {
+            self.groups.report_again(now);
+            self.idle_until = Instant::ZERO;
             match address.is_unspecified() {
                 true => self.conflicts.stop(),
                 false => self.conflicts.start(now),

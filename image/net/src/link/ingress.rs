@@ -69,6 +69,7 @@ impl Link {
             return reply.drop_packet(DropReason::InvalidSource);
         }
         self.conflicts.check(&packet, self.address, now);
+        self.idle_until = Instant::ZERO;
         let is_for_us = packet.target == self.address && !packet.target.is_unspecified();
         if self.is_valid_source(packet.sender) {
             self.neighbours.learn(&packet, is_for_us && self.is_on_link(packet.sender), now);

@@ -13,6 +13,7 @@ mod egress;
 pub(crate) mod ethernet;
 mod fragments;
 pub(crate) mod icmp;
+pub(crate) mod igmp;
 mod ingress;
 pub(crate) mod ipv4;
 mod local_errors;
@@ -39,6 +40,8 @@ use self::reassembly::Reassembly;
 use self::routes::Routes;
 use crate::ipv6::Ipv6;
 use crate::mac::Mac;
+use crate::membership::Membership;
+use crate::random::Random;
 
 pub(crate) use self::conflicts::Conflict;
 pub use self::drops::{DropReason, Drops};
@@ -73,6 +76,11 @@ pub(crate) struct Link {
     neighbours: NeighbourTable,
     pub(crate) ipv6: Ipv6,
     conflicts: Conflicts,
+    /// The IPv4 groups that are reported.
+    groups: Membership<Ipv4Addr>,
+    /// The time before which neither of both has something to do; zero after what may have changed it.
+    idle_until: Instant,
+    random: Random,
     reassembly: Reassembly,
     /// The longest packet of a frame, in bytes.
     mtu: usize,
@@ -97,6 +105,9 @@ impl Link {
             neighbours: NeighbourTable::new(seed),
             ipv6,
             conflicts: Conflicts::new(),
+            groups: Membership::new(),
+            idle_until: Instant::ZERO,
+            random: Random::new(seed),
             reassembly: Reassembly::default(),
             mtu,
             identification: (seed >> 48) as u16,
@@ -132,6 +143,18 @@ impl Link {
             self.neighbours.poll(now, &mut output);
             self.identification = output.parameters.identification;
         }
+        if now >= self.idle_until {
+            self.poll_address(sender, now);
+        }
+        self.ipv6.poll(sender, now);
+        while let Some(frame) = self.ipv6.take_failed() {
+            self.errors.report(frame.get(ETHERNET_HEADER..).unwrap_or_default(), IcmpErrorKind::HostUnreachable);
+        }
+    }
+
+    /// Sends what is due for the address: probes and announcements, and reports of groups.
+    #[cold]
+    fn poll_address(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
         while now >= self.conflicts.deadline()
             && sender.has_room()
             && let Some(message) = self.conflicts.next_message(now)
@@ -143,9 +166,31 @@ impl Link {
             let packet = ArpPacket::request(self.mac, own, self.address);
             sender.send(ARP_FRAME, &mut |frame| packet.write_frame(frame, Mac::BROADCAST));
         }
-        self.ipv6.poll(sender, now);
-        while let Some(frame) = self.ipv6.take_failed() {
-            self.errors.report(frame.get(ETHERNET_HEADER..).unwrap_or_default(), IcmpErrorKind::HostUnreachable);
+        self.idle_until = self.conflicts.deadline();
+        if self.address.is_unspecified() {
+            return;
+        }
+        while sender.has_room()
+            && let Some(packet) = igmp::poll(&mut self.groups, self.address, now)
+        {
+            self.egress(&packet, sender, now);
+        }
+        self.idle_until = self.idle_until.min(self.groups.deadline());
+    }
+
+    /// Joins an IPv4 group, which is reported then. Datagrams to any group are received.
+    pub(crate) fn join(&mut self, group: Ipv4Addr, now: Instant) {
+        self.groups.set(core::iter::once(group), now);
+        self.idle_until = Instant::ZERO;
+    }
+
+    /// Handles a message of IGMP that was sent to `destination`.
+    #[cold]
+    pub(crate) fn receive_igmp(&mut self, message: &[u8], destination: Ipv4Addr, now: Instant) {
+        // A query that was sent to this host alone would tell a host beyond the link its groups (RFC 3376, 9.1).
+        if let Some(query) = igmp::parse_query(message).filter(|_| destination.is_multicast()) {
+            self.groups.query(&query, self.random.next_u32(), now);
+            self.idle_until = Instant::ZERO;
         }
     }
 
@@ -160,13 +205,16 @@ impl Link {
         if is_up && !self.address.is_unspecified() {
             self.conflicts.start(now);
         }
+        // The next switch does not know its groups.
+        self.groups.report_again(now);
+        self.idle_until = Instant::ZERO;
     }
 
     /// Returns a time before which [`poll`](Self::poll) has nothing to do.
     #[inline]
     pub(crate) fn deadline(&self) -> Instant {
         match self.outbox.is_empty() && self.errors.is_empty() {
-            true => self.neighbours.deadline().min(self.ipv6.deadline()).min(self.conflicts.deadline()),
+            true => self.neighbours.deadline().min(self.ipv6.deadline()).min(self.idle_until),
             false => Instant::ZERO,
         }
     }

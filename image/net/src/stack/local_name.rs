@@ -52,6 +52,7 @@ impl Engine {
             if config.hostname.is_some() {
                 // There is room: nothing else joins a group.
                 self.link.ipv6.join(MDNS, now);
+                self.link.join(mdns::GROUP, now);
             }
         }
         if self.responder.deadline().is_none_or(|at| now < at) {

@@ -15,6 +15,7 @@ use crate::link::ethernet::ETHERNET_HEADER;
 use crate::link::icmp::{
     self, ECHO_REQUEST, IcmpError, PORT_UNREACHABLE, PROTOCOL_UNREACHABLE, error_length, write_unreachable,
 };
+use crate::link::igmp::PROTOCOL_IGMP;
 use crate::link::ipv4::{Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP};
 use crate::link::{DHCP_CLIENT_PORT, DropReason, Ingress, ReplySender};
 use crate::mdns;
@@ -56,6 +57,10 @@ impl Engine {
             PROTOCOL_TCP => self.receive_tcp(packet, header, reply, now),
             PROTOCOL_UDP => self.receive_datagram(packet, header, reply, now),
             PROTOCOL_ICMP => self.receive_icmp(packet, header, reply, now),
+            PROTOCOL_IGMP => {
+                self.idle_until = Instant::ZERO;
+                self.link.receive_igmp(&packet[header.header_length..], header.destination, now);
+            }
             _ if is_delivered => {}
             _ => self.refuse(packet, header, PROTOCOL_UNREACHABLE, reply, now),
         }

@@ -99,3 +99,27 @@ fn fragments_that_overlap_are_dropped_with_their_datagram() {
     assert!(lan.pass(5).is_empty());
     assert!(drops(&lan, DropReason::Fragment) >= 1);
 }
+
+#[test]
+fn the_group_of_multicast_dns_is_reported_and_queries_are_answered() {
+    let mut config = InterfaceConfig::default();
+    config.hostname = Some("host".into());
+    let source = AddressSource::Static { address: OURS.into(), prefix: 24, gateway: None };
+    let mut lan = TestLan::with_config(source, config);
+    let reports = |frames: Vec<Vec<u8>>| -> Vec<Vec<u8>> {
+        let is_igmp = |frame: &&Vec<u8>| frame.get(12..14) == Some(&[8, 0]) && frame[23] == 2;
+        frames.iter().filter(is_igmp).cloned().collect()
+    };
+    let joined = reports(lan.pass(3000));
+    assert_eq!(joined.len(), 2, "{joined:?}");
+    for frame in &joined {
+        assert_eq!((&frame[..6], &frame[30..34]), (&[1, 0, 0x5e, 0, 0, 22][..], &[224, 0, 0, 22][..]));
+        assert_eq!((frame[22], frame[38], frame[46], &frame[50..]), (1, 0x22, 4, &[224, 0, 0, 251][..]));
+    }
+    // A general query of version 3, to be answered within a second.
+    let query = [0x11, 10, 0xee, 0xf5, 0, 0, 0, 0, 0, 0, 0, 0];
+    let packet = frames::ipv4([10, 0, 0, 254], [224, 0, 0, 1], 2, &query);
+    lan.send(&frames::ipv4_frame(ROUTER_MAC, [1, 0, 0x5e, 0, 0, 1], &packet));
+    let answers = reports(lan.pass(1100));
+    assert_eq!((answers.len(), answers[0][38], answers[0][46]), (1, 0x22, 2));
+}
