@@ -30,6 +30,9 @@ pub struct FunctionReport {
     /// Its extended capabilities; the field is absent when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extended: Vec<ExtendedReport>,
+    /// What is wrong at present; the field is absent when nothing is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }
 
 /// One extended capability of PCI Express.
@@ -139,6 +142,8 @@ pub struct VectorReport {
     pub masked_while_pending: u64,
     /// Longest call in ticks of the time stamp counter.
     pub longest_ticks: u32,
+    /// Calls in place of an interrupt that did not arrive.
+    pub polled: u64,
 }
 
 impl InterruptsReport {

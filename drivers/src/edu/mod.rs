@@ -52,7 +52,7 @@ use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::{Function, Presence, Resources};
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
+use switchboard::interrupt::{Activity, Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
 use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
@@ -126,6 +126,14 @@ impl MessageIsr<1> for Shared {
         planted!(self.registers.write(&ACKNOWLEDGE, u32::MAX), "edu-not-acknowledged" => ());
         self.done.notify(isr);
     }
+
+    /// A cause that the handler has not acknowledged is pending; a computation or a copy is a request.
+    fn activity(&self, EduMessage::Done: EduMessage) -> Activity {
+        let causes = self.registers.read(&CAUSES);
+        let is_busy = self.registers.read(&STATUS) & COMPUTING != 0 || transfer::is_copying(&self.registers);
+        let is_pending = causes != 0 && causes != u32::MAX;
+        Activity::pending_if(is_pending.then_some(0)).with_requests(is_busy.into(), 0)
+    }
 }
 
 impl LineIsr for Shared {
@@ -142,6 +150,10 @@ impl LineIsr for Shared {
             _ => self.on_message(EduMessage::Done, isr),
         }
         Claim::Mine
+    }
+
+    fn activity(&self) -> Activity {
+        MessageIsr::activity(self, EduMessage::Done)
     }
 }
 

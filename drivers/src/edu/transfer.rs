@@ -1,7 +1,7 @@
 //! The DMA engine of edu: copies between memory and a buffer inside the device.
 
 use switchboard::dma::BusAddress;
-use switchboard::mmio::{AddressReg, Reg, WriteOnly};
+use switchboard::mmio::{AddressReg, Bar, Reg, WriteOnly};
 
 use super::{Edu, EduError, Registers};
 
@@ -87,6 +87,11 @@ impl Edu {
             }
         }
     }
+}
+
+/// Returns whether a copy is being made.
+pub(super) fn is_copying(registers: &Bar<Registers>) -> bool {
+    registers.read(&COMMAND) & START != 0
 }
 
 /// Returns the device address of `length` bytes at `offset` in the device's buffer.

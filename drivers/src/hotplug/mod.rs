@@ -58,7 +58,7 @@ use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{
     Function, HotPlugSlot, PortResources, Presence, SecondaryBus, SlotEventSource, SlotEvents,
 };
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineAsMessage, LineIsr, Live, Mode};
+use switchboard::interrupt::{Activity, Claim, InIsr, Interrupts, LineAsMessage, LineIsr, Live, Mode};
 use switchboard::platform::Clock;
 use switchboard::sync::IrqLock;
 
@@ -108,6 +108,10 @@ struct Service(Arc<Shared>);
 impl LineIsr for Service {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
         if self.0.collect().is_empty() { Claim::NotMine } else { Claim::Mine }
+    }
+
+    fn activity(&self) -> Activity {
+        Activity::pending_if(self.0.source.lock().is_pending().then_some(0))
     }
 }
 

@@ -43,6 +43,7 @@ impl<L: Layout> Queues<L> {
             registers.write(&ring.rdt, 0);
             rings.push(rx);
         }
+        shared.watch(rings.iter().map(RxRing::watch).collect());
         let tx = TxRing::new(dma, shared.counters.clone())?;
         registers.write_address_pair(&TDBA, tx.bus());
         registers.write(&TDLEN, (tx_ring::FRAMES * DESCRIPTOR_BYTES).into());

@@ -19,6 +19,8 @@ pub(crate) const EERD: Reg<Registers, u32> = Reg::at(0x0014);
 pub(crate) const ICR: Reg<Registers, u32, ReadOnly> = Reg::at(0x00c0);
 pub(crate) const ITR: Reg<Registers, u32> = Reg::at(0x00c4);
 pub(crate) const IMS: Reg<Registers, u32, WriteOnly> = Reg::at(0x00d0);
+/// The same register: the sources that are unmasked.
+pub(crate) const UNMASKED: Reg<Registers, u32, ReadOnly> = Reg::at(0x00d0);
 pub(crate) const IMC: Reg<Registers, u32, WriteOnly> = Reg::at(0x00d8);
 pub(crate) const RCTL: Reg<Registers, u32> = Reg::at(0x0100);
 pub(crate) const TCTL: Reg<Registers, u32> = Reg::at(0x0400);

@@ -7,11 +7,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
-use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaShared};
+use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaReader, DmaShared};
 use switchboard::driver::ProbeError;
 
 use super::BUFFER_BYTES;
-use super::descriptors::{DONE, Descriptor, END, Layout, Received, descriptors};
+use super::descriptors::{DONE, Descriptor, END, Layout, Received, WriteBack, descriptors};
 use crate::interfaces::network::CardCounters;
 
 /// Descriptors in the ring. Its size in bytes must be a multiple of 128.
@@ -65,6 +65,11 @@ impl<L: Layout> RxRing<L> {
     /// Returns the address of the descriptors.
     pub(crate) fn bus(&self) -> BusAddress {
         self.descriptors.bus()
+    }
+
+    /// Returns a view of the descriptors, for the context of the interrupt handler.
+    pub(crate) fn watch(&self) -> RxWatch {
+        RxWatch { descriptors: self.descriptors.reader(), decode: L::received }
     }
 
     /// Returns the first value of the tail register.
@@ -124,5 +129,20 @@ impl<L: Layout> RxRing<L> {
 
     fn head(&self) -> Received {
         L::received(self.descriptors.read_as(self.next.into()))
+    }
+}
+
+/// A view of the descriptors.
+#[derive(Debug)]
+pub(crate) struct RxWatch {
+    descriptors: DmaReader<Descriptor>,
+    decode: fn(WriteBack) -> Received,
+}
+
+impl RxWatch {
+    /// Returns the index of a descriptor that the device has written back and the driver has not released.
+    pub(crate) fn written_back(&self) -> Option<u32> {
+        let is_done = |index: &u16| (self.decode)(self.descriptors.read_as((*index).into())).status & DONE != 0;
+        (0..FRAMES).find(is_done).map(u32::from)
     }
 }

@@ -1,16 +1,21 @@
 //! The state that the interrupt handlers of a card share with tasks, and the handler of its line.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Waker;
 
 use atomic_waker::AtomicWaker;
+use spin::Once;
 use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::Presence;
-use switchboard::interrupt::{Claim, InIsr, LineIsr};
+use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr};
 use switchboard::mmio::{Bar, Reg, WriteOnly};
 
-use super::registers::{CTRL, Causes, Control, ICR, IMC, IMS, RCTL, Registers, STATUS, STATUS_LINK_UP, TCTL};
+use super::registers::{
+    CTRL, Causes, Control, ICR, IMC, IMS, RCTL, Registers, STATUS, STATUS_LINK_UP, TCTL, TDH, TDT, UNMASKED,
+};
+use super::rx_ring::RxWatch;
 use crate::interfaces::network::CardCounters;
 
 /// The interrupt sources of a card in one interrupt mode: their bits, and the registers that unmask and mask them.
@@ -48,6 +53,8 @@ pub(crate) struct Shared {
     transmitted: AtomicWaker,
     /// The card may have masked the message of received frames.
     is_receive_masked: AtomicBool,
+    /// Views of the receive rings, once there are any.
+    rings: Once<Vec<RxWatch>>,
 }
 
 impl Shared {
@@ -64,8 +71,14 @@ impl Shared {
             received: AtomicWaker::new(),
             transmitted: AtomicWaker::new(),
             is_receive_masked: AtomicBool::new(false),
+            rings: Once::new(),
         };
         (Arc::new(shared), link_changed)
+    }
+
+    /// Sets the views of the receive rings, which the activity of the card is read from.
+    pub(crate) fn watch(&self, rings: Vec<RxWatch>) {
+        self.rings.call_once(|| rings);
     }
 
     /// Unmasks the interrupts of frames and of the link. The link state is read afterwards, so that no change is missed.
@@ -182,5 +195,20 @@ impl LineIsr for Shared {
         }
         self.serve(causes, isr);
         Claim::Mine
+    }
+
+    /// The causes cannot be read without clearing them: frames in a ring show that an interrupt was due, and so does a transmit ring
+    /// that has drained while its interrupt is unmasked.
+    fn activity(&self) -> Activity {
+        let unmasked = self.registers.read(&UNMASKED);
+        if unmasked == u32::MAX {
+            return Activity::IDLE;
+        }
+        let (head, tail) = (self.registers.read(&TDH), self.registers.read(&TDT));
+        let rings = self.rings.get().into_iter().flatten();
+        let is_receiving = unmasked & self.sources.received != 0;
+        let received = rings.filter(|_| is_receiving).find_map(RxWatch::written_back);
+        let drained = (unmasked & self.sources.transmitted != 0 && head == tail).then_some(head);
+        Activity::pending_if(received.or(drained)).with_requests((head != tail).into(), head)
     }
 }

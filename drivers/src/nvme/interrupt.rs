@@ -5,15 +5,17 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use atomic_waker::AtomicWaker;
+use spin::Once;
 use switchboard::driver::ProbeError;
 use switchboard::function::{Config, Presence};
 use switchboard::interrupt::{
-    Claim, Each, Exclusive, InIsr, InterruptPort, Line, LineRoutine, Live, MessageRoutine, Messages, Mode,
+    Activity, Claim, Each, Exclusive, InIsr, InterruptPort, Line, LineRoutine, Live, MessageRoutine, Messages, Mode,
 };
 use switchboard::messages;
 use switchboard::mmio::Bar;
 
 use super::registers::{INTMS, Registers};
+use super::watch::QueueWatch;
 
 messages! {
     /// The messages of the controller: one for each completion queue. The first entry is always that of the admin queue (3.1.10).
@@ -31,12 +33,18 @@ pub(super) struct Shared {
     pub(super) collector: AtomicWaker,
     /// The admin queue may have reported an event.
     pub(super) has_event: AtomicBool,
+    /// The view of the I/O queue, once there is one.
+    pub(super) io: Once<QueueWatch>,
 }
 
 impl Shared {
     fn report_event(&self) {
         self.has_event.store(true, Ordering::Release);
         self.collector.wake();
+    }
+
+    fn activity(&self) -> Activity {
+        self.io.get().map_or(Activity::IDLE, QueueWatch::activity)
     }
 }
 
@@ -50,6 +58,10 @@ impl MessageRoutine for IoRoutine {
     fn on_message(&mut self, _isr: &InIsr<'_>) {
         self.count += 1;
         self.shared.collector.wake();
+    }
+
+    fn activity(&self) -> Activity {
+        self.shared.activity()
     }
 }
 
@@ -92,6 +104,10 @@ impl LineRoutine for LineHandler {
         self.registers.write(&INTMS, 1);
         self.shared.report_event();
         Claim::Mine
+    }
+
+    fn activity(&self) -> Activity {
+        self.shared.activity()
     }
 }
 

@@ -27,6 +27,7 @@ mod namespace;
 mod queue;
 mod registers;
 mod request;
+mod watch;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -102,6 +103,7 @@ impl Driver for Nvme {
         let entries = u16::try_from(controller.capabilities.max_entries).unwrap_or(u16::MAX).min(MAX_REQUESTS + 1);
         let pair = QueuePair::new(&windows, &dma, IO_QUEUE, entries, stride)?;
         create_queues(&mut admin, &pair, entries, interrupts.io_vector())?;
+        shared.io.call_once(|| pair.watch());
         let line_mask = (interrupts.mode() == Mode::Intx).then_some(registers);
         let requests = Request::allocate(usize::from(entries) - 1, &dma)?;
         admin.watch_events();

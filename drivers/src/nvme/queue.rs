@@ -1,6 +1,7 @@
 //! A pair of queues: commands to the controller, completions from it (NVM Express Base Specification 1.4, 4.1).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -10,6 +11,7 @@ use switchboard::mmio::{Bar, BarWindows};
 
 use super::command::{COMMAND_BYTES, CommandStatus, Completion, DataPointer, Operation};
 use super::registers::{DOORBELLS, Doorbell, INDEX};
+use super::watch::{Positions, QueueWatch};
 
 use crate::planted::planted;
 
@@ -49,6 +51,7 @@ pub(super) struct QueuePair<R> {
     submission_doorbell: Bar<Doorbell>,
     completion_doorbell: Bar<Doorbell>,
     kicks: u64,
+    positions: Arc<Positions>,
 }
 
 impl<R> QueuePair<R> {
@@ -83,12 +86,19 @@ impl<R> QueuePair<R> {
             submission_doorbell,
             completion_doorbell,
             kicks: 0,
+            positions: Arc::default(),
         })
     }
 
     /// Returns the addresses of the submission and of the completion queue.
     pub(super) fn addresses(&self) -> (BusAddress, BusAddress) {
         (self.commands.bus(), self.completions.bus())
+    }
+
+    /// Returns a view of the queues, for the context of the interrupt handler.
+    pub(super) fn watch(&self) -> QueueWatch {
+        self.positions.publish(self.head, self.phase, self.count);
+        QueueWatch::new(self.completions.reader(), self.positions.clone())
     }
 
     /// Adds a command with an id that is not in use, below the number of entries.
@@ -164,6 +174,10 @@ impl<R> QueuePair<R> {
         if self.unreported() >= entries / 4 {
             self.report_head();
         }
+        if self.count == 0 {
+            // The driver may ring no doorbell for long.
+            self.positions.publish(self.head, self.phase, 0);
+        }
         Ok(Some((request, completion)))
     }
 
@@ -177,6 +191,7 @@ impl<R> QueuePair<R> {
         if self.head != self.rung_head {
             self.completion_doorbell.write(&INDEX, self.head.into());
             self.rung_head = self.head;
+            self.positions.publish(self.head, self.phase, self.count);
         }
     }
 
@@ -186,6 +201,7 @@ impl<R> QueuePair<R> {
             self.submission_doorbell.write(&INDEX, self.tail.into());
             self.rung_tail = self.tail;
             self.kicks += 1;
+            self.positions.publish(self.head, self.phase, self.count);
         }
     }
 

@@ -162,6 +162,9 @@ impl<Q: RequestQueue> Inner<Q> {
                 }
             }
         }
+        if count > 0 && self.queue.in_flight() == 0 {
+            self.queue.mark_taken();
+        }
         if count > 0 && self.polling.is_enabled() {
             self.polling.found(count, self.clock.now_ns());
         }

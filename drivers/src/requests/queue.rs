@@ -47,6 +47,9 @@ pub(crate) trait RequestQueue {
     /// Allows the device to send no interrupts.
     fn disable_notifications(&mut self);
 
+    /// Shows the watch of interrupts that all finished requests were taken. Called when the device has none left.
+    fn mark_taken(&mut self) {}
+
     /// Declares the queue dead: all later calls fail.
     fn abandon(&mut self);
 }

@@ -8,10 +8,10 @@ use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::{Function, Gone};
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
+use switchboard::interrupt::{Activity, Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
 use switchboard::messages;
 
-use super::queue::{Queue, QueueError, QueueParameters};
+use super::queue::{Queue, QueueError, QueueParameters, QueueWatch};
 use super::{InterruptCause, InterruptStatus, NoFeatures, Running, Transport, VENDOR};
 use crate::interfaces::random::RandomDevice;
 
@@ -42,6 +42,7 @@ messages! {
 struct Shared {
     status: InterruptStatus,
     done: Notifier,
+    watch: QueueWatch,
 }
 
 impl MessageIsr<1> for Shared {
@@ -51,6 +52,10 @@ impl MessageIsr<1> for Shared {
         if self.status.is_live() {
             self.done.notify(isr);
         }
+    }
+
+    fn activity(&self, RngMessage::Done: RngMessage) -> Activity {
+        if self.status.is_live() { self.watch.requests() } else { Activity::IDLE }
     }
 }
 
@@ -67,6 +72,10 @@ impl LineIsr for Shared {
         }
         Claim::Mine
     }
+
+    fn activity(&self) -> Activity {
+        MessageIsr::activity(self, RngMessage::Done)
+    }
 }
 
 impl Driver for VirtioRng {
@@ -77,11 +86,11 @@ impl Driver for VirtioRng {
         let (transport, irq, dma) = Transport::open(function)?;
         let (setup, _) = transport.negotiate(NoFeatures::empty())?;
         let (notifier, done) = event();
-        let shared = Arc::new(Shared { status: setup.interrupt_status(), done: notifier });
         let interrupts = irq.grant()?;
         let queue =
             setup.queue(0, &dma, QueueParameters { size: 4, max_segments: 1 }, interrupts.entry(RngMessage::Done))?;
         let idle = Some(dma.buffer(CHUNK)?);
+        let shared = Arc::new(Shared { status: setup.interrupt_status(), done: notifier, watch: queue.watch() });
         let interrupts = interrupts.register(shared).unmask();
         Ok(Self { device: setup.start(), interrupts, queue, done, idle, fresh: 0 })
     }
@@ -128,6 +137,7 @@ impl VirtioRng {
                     // Not longer than the buffer: the queue has checked it.
                     self.fresh = length as usize;
                     self.idle = Some(buffer);
+                    self.queue.mark_taken();
                     return Poll::Ready(Ok(()));
                 }
                 Ok(None) => {}

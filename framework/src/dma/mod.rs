@@ -24,10 +24,12 @@ mod address;
 mod buffer;
 mod pages;
 mod port;
+mod reader;
 mod shared;
 mod span;
 
 pub use address::BusAddress;
 pub use buffer::DmaBuffer;
 pub use port::{DmaError, DmaPort};
+pub use reader::DmaReader;
 pub use shared::{DmaRegion, DmaShared};

@@ -11,6 +11,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::address::BusAddress;
 use super::pages::Pages;
+use super::reader::DmaReader;
 use super::span::Span;
 use crate::sync::primitives::{Ordering, fence};
 
@@ -106,7 +107,7 @@ impl DmaRegion {
 /// ```
 ///
 /// # Invariants
-/// The span is aligned and has room for `count` values, and no other `DmaShared` overlaps it.
+/// The span is aligned and has room for `count` values, and no other `DmaShared` overlaps it, except that of a [`DmaReader`].
 pub struct DmaShared<T> {
     span: Span,
     count: usize,
@@ -118,6 +119,12 @@ impl<T: Copy> DmaShared<T> {
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Returns a read-only handle on the same array.
+    #[must_use]
+    pub fn reader(&self) -> DmaReader<T> {
+        DmaReader::new(Self { span: self.span.share(), count: self.count, _marker: PhantomData })
     }
 
     /// Returns the bus address of the array.

@@ -16,7 +16,7 @@ pub(super) struct Span {
     pointer: NonNull<u8>,
     bus: BusAddress,
     length: usize,
-    _pages: Arc<Pages>,
+    pages: Arc<Pages>,
 }
 
 // SAFETY: a span only holds the location of memory that it keeps alive, and that memory belongs to no CPU.
@@ -36,7 +36,12 @@ impl Span {
         // SAFETY: `start` is at most the block's length (assertion above).
         let pointer = unsafe { block.pointer().add(start) };
         let bus = BusAddress::new(block.bus()).plus(start);
-        Self { pointer, bus, length, _pages: pages }
+        Self { pointer, bus, length, pages }
+    }
+
+    /// Returns the same range again.
+    pub(super) fn share(&self) -> Self {
+        Self { pages: self.pages.clone(), ..*self }
     }
 
     #[inline]

@@ -22,3 +22,4 @@ pub use power::{
 pub use crate::config::{Refusal, RefusalReason};
 pub use crate::inventory::{FunctionReport, FunctionState};
 pub use crate::ownership::{Gone, Presence};
+pub use crate::vector::Fault;

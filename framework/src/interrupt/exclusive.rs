@@ -14,12 +14,17 @@ use super::line::Line;
 use super::messages::Messages;
 use super::state::{Granted, Live, Masked};
 use crate::sync::primitives::SpinMutex;
-use crate::vector::Claim;
+use crate::vector::{Activity, Claim};
 
 /// A line handler with state of its own; see [`Line::register_exclusive`].
 pub trait LineRoutine: Send + 'static {
     /// Serves the line; see [`LineIsr::on_line`].
     fn on_line(&mut self, isr: &InIsr<'_>) -> Claim;
+
+    /// Shows the activity of the device; see [`LineIsr::activity`].
+    fn activity(&self) -> Activity {
+        Activity::IDLE
+    }
 }
 
 /// A handler for one message, with state of its own; see [`Messages::register_each`].
@@ -30,6 +35,11 @@ pub trait LineRoutine: Send + 'static {
 pub trait MessageRoutine: Send + 'static {
     /// Serves the message; see [`MessageIsr::on_message`].
     fn on_message(&mut self, isr: &InIsr<'_>);
+
+    /// Shows the activity of the device that concerns the message; see [`MessageIsr::activity`].
+    fn activity(&self) -> Activity {
+        Activity::IDLE
+    }
 }
 
 /// The context of a line whose handler has state of its own, made by [`Line::register_exclusive`].
@@ -40,6 +50,11 @@ pub struct Exclusive<T> {
 impl<T: LineRoutine> LineIsr for Exclusive<T> {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
         self.state.try_lock().map_or(Claim::NotMine, |mut state| state.on_line(isr))
+    }
+
+    fn activity(&self) -> Activity {
+        // Called with interrupts disabled, so that no handler finds it locked.
+        self.state.try_lock().map_or(Activity::IDLE, |state| state.activity())
     }
 }
 
@@ -99,6 +114,8 @@ pub trait RoutineTuple: Send + 'static {
     #[doc(hidden)]
     fn call(cells: &Self::Cells, index: usize, isr: &InIsr<'_>);
     #[doc(hidden)]
+    fn activity(cells: &Self::Cells, index: usize) -> Activity;
+    #[doc(hidden)]
     fn with<T>(cells: &Self::Cells, work: impl FnOnce(Self::Borrowed<'_>) -> T) -> T;
 }
 
@@ -131,6 +148,13 @@ macro_rules! routines {
                 }
             }
 
+            fn activity(cells: &Self::Cells, index: usize) -> Activity {
+                match index {
+                    $($index => cells.$index.try_lock().map_or(Activity::IDLE, |routine| routine.activity()),)+
+                    _ => Activity::IDLE,
+                }
+            }
+
             fn with<T>(cells: &Self::Cells, work: impl FnOnce(Self::Borrowed<'_>) -> T) -> T {
                 let mut guards = ($(cells.$index.lock(),)+);
                 work(($(&mut *guards.$index,)+))
@@ -154,6 +178,10 @@ impl<const N: usize, M: MessageSet<N>, R: Routines<N>> MessageIsr<N> for Each<M,
     #[inline]
     fn on_message(&self, message: M, isr: &InIsr<'_>) {
         R::call(&self.cells, message.index(), isr);
+    }
+
+    fn activity(&self, message: M) -> Activity {
+        R::activity(&self.cells, message.index())
     }
 }
 

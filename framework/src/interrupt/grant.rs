@@ -10,7 +10,7 @@ use super::msix::Msix;
 use crate::ownership::Claimed;
 use crate::platform::Mode;
 use crate::sync::primitives::planted;
-use crate::vector::{HandlerBox, InterruptCounters, VectorBlock};
+use crate::vector::{Activity, HandlerBox, InterruptCounters, VectorBlock};
 
 /// The resources of granted messages. Dropping masks the source, removes the handlers, and frees the vectors, in this order.
 pub(super) struct MessageGrant {
@@ -96,11 +96,17 @@ impl MessageGrant {
         u16::try_from(self.first + self.entry(index)).unwrap_or_else(|_| unreachable!("a table has 2,048 entries"))
     }
 
-    pub(super) fn add_counters(&mut self, entry: usize, names: Vec<&'static str>) -> Arc<InterruptCounters> {
+    pub(super) fn add_counters(
+        &mut self,
+        entry: usize,
+        names: Vec<&'static str>,
+        activity: impl Fn() -> Activity + Send + Sync + 'static,
+    ) -> Arc<InterruptCounters> {
         let record = self.claimed.record();
         let (function, driver) = (record.address(), record.driver());
         let vector = self.vectors.vector(entry);
-        let counters = Arc::new(InterruptCounters::new(function, driver, vector, self.mode(), None, names));
+        let activity = Claimed::while_in_use(&self.claimed, activity);
+        let counters = Arc::new(InterruptCounters::new(function, driver, vector, self.mode(), None, names, activity));
         self.claimed.machine().vectors.add_counters(counters.clone());
         self.counters.push(counters.clone());
         counters

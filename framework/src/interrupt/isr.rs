@@ -3,7 +3,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::vector::{Claim, InterruptCounters};
+use crate::vector::{Activity, Claim, InterruptCounters};
 
 /// The handler of a shared, level-triggered line.
 ///
@@ -61,6 +61,15 @@ use crate::vector::{Claim, InterruptCounters};
 pub trait LineIsr: Send + Sync + 'static {
     /// Serves the line: acknowledges the interrupt at the device if that raised it, notifies tasks, and returns the claim.
     fn on_line(&self, isr: &InIsr<'_>) -> Claim;
+
+    /// Shows the activity of the device, for the [watch](crate::machine::Machine::check_interrupts) of interrupts that do not
+    /// arrive and requests that do not finish. The default shows nothing, so nothing is watched.
+    ///
+    /// Called from a task, about once a second, with interrupts disabled: it reads memory or a few registers, without side
+    /// effects at the device.
+    fn activity(&self) -> Activity {
+        Activity::IDLE
+    }
 }
 
 /// The handler of `N` messages (MSI or MSI-X), called with the driver's own name of each.
@@ -115,6 +124,12 @@ pub trait MessageIsr<const N: usize>: Send + Sync + 'static {
 
     /// Serves one message.
     fn on_message(&self, message: Self::Message, isr: &InIsr<'_>);
+
+    /// Shows the activity of the device that concerns this message; see [`LineIsr::activity`].
+    fn activity(&self, message: Self::Message) -> Activity {
+        let _ = message;
+        Activity::IDLE
+    }
 }
 
 /// The names of `N` messages, made by [`messages!`](crate::messages).

@@ -7,7 +7,7 @@ use super::error::GrantError;
 use super::isr::{InIsr, LineIsr};
 use super::lines::LineHold;
 use crate::ownership::Claimed;
-use crate::platform::{Gsi, Mode, RouteError, RouteSource, Wire};
+use crate::platform::{Gsi, Mode, Route, RouteError, RouteSource, Wire};
 use crate::vector::{Claim, InterruptCounters, ServeInterrupt, Sharer};
 
 /// The resources of a granted line. Dropping disables the pin, then removes the handler, then releases the line.
@@ -21,9 +21,14 @@ pub(super) struct LineGrant {
 impl LineGrant {
     pub(super) fn new(claimed: &Arc<Claimed>) -> Result<Self, GrantError> {
         let (machine, header) = (claimed.machine(), claimed.record().header());
-        let pin = header.pin.ok_or(RouteError::NoPin)?;
-        let wire = Wire::follow(claimed.record().address(), pin, |function| machine.inventory.bridge_above(function))?;
-        let route = machine.controller.route(wire, header.interrupt_line)?;
+        let (address, pin) = (claimed.record().address(), header.pin.ok_or(RouteError::NoPin)?);
+        let route = match machine.lines.route_of(address) {
+            Some(gsi) => Route { gsi, source: RouteSource::Option },
+            None => {
+                let wire = Wire::follow(address, pin, |function| machine.inventory.bridge_above(function))?;
+                machine.controller.route(wire, header.interrupt_line)?
+            }
+        };
         let hold = LineHold::new(machine, route.gsi)?;
         claimed.record().update(|status| (status.mode, status.route) = (Some(Mode::Intx), Some(route)));
         Ok(Self { claimed: claimed.clone(), source: route.source, joined: None, hold })
@@ -41,7 +46,10 @@ impl LineGrant {
         let record = self.claimed.record();
         let (function, driver) = (record.address(), record.driver());
         let (vector, gsi) = (self.hold.vector(), Some(self.hold.gsi()));
-        let counters = Arc::new(InterruptCounters::new(function, driver, vector, Mode::Intx, gsi, vec!["line"]));
+        let context = isr.clone();
+        let activity = Claimed::while_in_use(&self.claimed, move || context.activity());
+        let names = vec!["line"];
+        let counters = Arc::new(InterruptCounters::new(function, driver, vector, Mode::Intx, gsi, names, activity));
         let sharer = Sharer::new(Handler { isr, counters: counters.clone() }, counters.clone());
         self.claimed.machine().vectors.add_counters(counters);
         self.joined = Some(sharer);

@@ -12,7 +12,7 @@ use super::mask::MessageMask;
 use super::state::{Granted, Live, Masked};
 use crate::platform::Mode;
 use crate::sync::ticks;
-use crate::vector::{Claim, HandlerBox, InterruptCounters, ServeInterrupt};
+use crate::vector::{Activity, Claim, HandlerBox, InterruptCounters, ServeInterrupt};
 
 /// `N` messages for the handler `I`, in the state `S`: [`Granted`], then [`Masked`], then [`Live`].
 ///
@@ -104,7 +104,12 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Granted> {
         for entry in 0..self.grant.entries() {
             let messages = self.folded(entry);
             let names = messages.iter().filter_map(|message| I::Message::NAMES.get(message.index()).copied());
-            let counters = self.grant.add_counters(entry, names.collect());
+            let (context, shown) = (isr.clone(), messages.clone());
+            let activity = move || {
+                let each = shown.iter().map(|message| context.activity(*message));
+                each.fold(Activity::IDLE, Activity::and)
+            };
+            let counters = self.grant.add_counters(entry, names.collect(), activity);
             let isr = isr.clone();
             let bound = match messages[..] {
                 [message] => HandlerBox::new(One { isr, message, counters }),

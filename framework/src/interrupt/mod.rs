@@ -35,4 +35,4 @@ pub use crate::config::Pin;
 pub use crate::platform::{
     ChipsetAnswer, Gsi, Mode, ModePolicy, Offers, PermittedModes, Route, RouteError, RouteSource, Vector, Wire,
 };
-pub use crate::vector::{Claim, InterruptReport, VectorsExhausted};
+pub use crate::vector::{Activity, Claim, InterruptReport, VectorsExhausted};

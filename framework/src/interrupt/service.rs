@@ -1,7 +1,7 @@
 //! One handler for a line and for a single message, as the InterruptService routine of Windows.
 
 use super::isr::{InIsr, LineIsr, MessageIsr, MessageSet};
-use crate::vector::Claim;
+use crate::vector::{Activity, Claim};
 
 /// A context that serves a line as the line handler `I` does, and a single message the same way.
 ///
@@ -49,6 +49,10 @@ impl<I: LineIsr> LineIsr for LineAsMessage<I> {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
         self.0.on_line(isr)
     }
+
+    fn activity(&self) -> Activity {
+        self.0.activity()
+    }
 }
 
 impl<I: LineIsr> MessageIsr<1> for LineAsMessage<I> {
@@ -58,5 +62,9 @@ impl<I: LineIsr> MessageIsr<1> for LineAsMessage<I> {
         if self.0.on_line(isr) == Claim::NotMine {
             isr.count_unclaimed();
         }
+    }
+
+    fn activity(&self, ServiceMessage: ServiceMessage) -> Activity {
+        self.0.activity()
     }
 }

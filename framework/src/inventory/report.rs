@@ -6,6 +6,7 @@ use super::record::{FunctionState, Record};
 use crate::bar::BarFacts;
 use crate::config::{Address, Class, Defect, ExtendedCapability};
 use crate::platform::{Mode, Offers, Route};
+use crate::vector::Fault;
 
 /// A report of one function: identity, driver, interrupts, BARs and defects.
 ///
@@ -50,6 +51,8 @@ pub struct FunctionReport {
     pub rom: Option<u64>,
     /// The invalid parts of its configuration space, which are not used.
     pub defects: Vec<Defect>,
+    /// The lasting faults that [`Machine::check_interrupts`](crate::machine::Machine::check_interrupts) has found.
+    pub faults: Vec<Fault>,
 }
 
 impl FunctionReport {
@@ -69,6 +72,7 @@ impl FunctionReport {
             extended_capabilities: record.facts.extended_capabilities(),
             rom: record.rom,
             defects: record.defects.clone(),
+            faults: Vec::new(),
         }
     }
 }

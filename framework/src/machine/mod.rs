@@ -3,16 +3,18 @@
 #![expect(unsafe_code, reason = "the constructor whose caller guarantees exclusive use of the hardware")]
 
 mod quiesce;
+mod watch;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::assign::Apertures;
-use crate::config::{ConfigAccess, Refusal};
-use crate::inventory::{FunctionReport, Inventory};
-use crate::platform::{Clock, InterruptController, Memory, ModePolicy};
+use crate::config::{Address, ConfigAccess, Refusal};
+use crate::inventory::{FunctionReport, Inventory, Record};
+use crate::platform::{Clock, Gsi, InterruptController, Memory, ModePolicy};
 use crate::sync;
-use crate::vector::{InterruptReport, LineTable, VectorTable};
+use crate::vector::{Fault, InterruptReport, LineTable, VectorTable};
 
 /// A machine: its configuration space, interrupts, memory and functions.
 ///
@@ -145,7 +147,14 @@ impl Machine {
     /// Returns a report of every function that was found, in order of address.
     #[must_use]
     pub fn functions(&self) -> Vec<FunctionReport> {
-        self.inventory.records().iter().map(|record| FunctionReport::new(record)).collect()
+        let interrupts = self.vectors.report();
+        let report = |record: &Arc<Record>| {
+            let mut report = FunctionReport::new(record);
+            let own = interrupts.iter().filter(|row| row.function == report.address);
+            report.faults = own.flat_map(Fault::of).collect();
+            report
+        };
+        self.inventory.records().iter().map(report).collect()
     }
 
     /// Returns the functions that were left out at the last scan, and why.
@@ -190,6 +199,30 @@ impl Machine {
     /// Limits the vectors that functions can be granted to `count` in total, to test with few vectors.
     pub fn limit_vectors(&self, count: usize) {
         self.vectors.limit(count);
+    }
+
+    /// Routes the line of the function at `address` to `gsi`, instead of where chipset and firmware route it. Concerns lines that are
+    /// granted from now on.
+    ///
+    /// ```
+    /// use switchboard::config::Address;
+    /// use switchboard::interrupt::{Gsi, RouteSource};
+    /// # use switchboard::interrupt::{Claim, InIsr, LineIsr};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    /// # struct Shared;
+    /// # impl LineIsr for Shared {
+    /// #     fn on_line(&self, _: &InIsr<'_>) -> Claim { Claim::Mine }
+    /// # }
+    /// # let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").pin(1, 11)]);
+    /// # let machine = fake.machine();
+    /// machine.route_line(Address::new(0, 0, 3, 0), Gsi(19));
+    /// # let irq = machine.take_all().remove(0).claim()?.irq;
+    /// let line = irq.grant_line::<Shared>()?;
+    /// assert_eq!((line.gsi(), line.route_source()), (Gsi(19), RouteSource::Option));
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
+    pub fn route_line(&self, address: Address, gsi: Gsi) {
+        self.lines.set_route(address, gsi);
     }
 
     /// Returns the number of interrupts on vectors without a handler: forged, stray or late messages.

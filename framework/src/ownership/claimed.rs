@@ -1,5 +1,8 @@
 //! The state that all resources of a claimed function share: its ownership, its Command register, and its DMA memory.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
 use super::pool::DmaPool;
 use super::presence::{Gone, Presence};
 use super::taken::Taken;
@@ -7,6 +10,7 @@ use crate::config::{Command, HeaderKind, MsiCapability, MsixCapability, Space, u
 use crate::inventory::Record;
 use crate::machine::Machine;
 use crate::sync::primitives::{AtomicBool, Ordering};
+use crate::vector::{Activity, ShowActivity};
 
 /// A claimed function. When its last resource is dropped, it is quiesced, its DMA memory is released to the machine, and it can
 /// be taken again; in this order (the fields drop in their order).
@@ -87,6 +91,19 @@ impl Claimed {
 
     pub(crate) fn is_isolated(&self) -> bool {
         self.is_isolated.load(Ordering::SeqCst)
+    }
+
+    /// Returns a function that shows what `activity` does while the function is present, claimed and not isolated. It does not
+    /// keep the function claimed.
+    pub(crate) fn while_in_use(
+        claimed: &Arc<Self>,
+        activity: impl Fn() -> Activity + Send + Sync + 'static,
+    ) -> ShowActivity {
+        let claimed = Arc::downgrade(claimed);
+        Box::new(move || match claimed.upgrade() {
+            Some(claimed) if !claimed.is_gone() && !claimed.is_isolated() => activity(),
+            _ => Activity::IDLE,
+        })
     }
 
     /// Quiesces the function. Afterwards, all writes that it sent have arrived in memory.

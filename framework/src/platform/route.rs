@@ -76,17 +76,20 @@ pub enum RouteSource {
     Chipset,
     /// The `_PRT` of the root bridge, in ACPI tables.
     Acpi,
+    /// An option of the command line, for a board whose routing is not known or wrong.
+    Option,
     /// The table of a fake machine.
     Fake,
 }
 
-/// Writes one word: `firmware`, `chipset`, `acpi` or `fake`.
+/// Writes one word: `firmware`, `chipset`, `acpi`, `option` or `fake`.
 impl fmt::Display for RouteSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::InterruptLine => "firmware",
             Self::Chipset => "chipset",
             Self::Acpi => "acpi",
+            Self::Option => "option",
             Self::Fake => "fake",
         })
     }

@@ -1,10 +1,17 @@
 //! Counters of one registered handler, and their report.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
+use super::activity::Activity;
+use super::watch::WatchReport;
 use crate::config::Address;
 use crate::platform::{Gsi, Mode, Vector};
 use crate::sync::primitives::{AtomicU32, AtomicU64, Ordering};
+
+/// Returns the activity that a handler's context shows. Called from a task, with interrupts disabled.
+pub(crate) type ShowActivity = Box<dyn Fn() -> Activity + Send + Sync>;
 
 /// The counters of one registered handler, and what identifies it in the report.
 pub(crate) struct InterruptCounters {
@@ -18,6 +25,7 @@ pub(crate) struct InterruptCounters {
     unclaimed: AtomicU64,
     masked_while_pending: AtomicU64,
     longest_ticks: AtomicU32,
+    activity: ShowActivity,
 }
 
 impl InterruptCounters {
@@ -29,6 +37,7 @@ impl InterruptCounters {
         mode: Mode,
         gsi: Option<Gsi>,
         names: Vec<&'static str>,
+        activity: ShowActivity,
     ) -> Self {
         Self {
             vector: vector.unwrap_or(Vector::new(0, 0)),
@@ -41,6 +50,7 @@ impl InterruptCounters {
             unclaimed: AtomicU64::new(0),
             masked_while_pending: AtomicU64::new(0),
             longest_ticks: AtomicU32::new(0),
+            activity,
         }
     }
 
@@ -69,7 +79,17 @@ impl InterruptCounters {
         self.masked_while_pending.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn report(&self) -> InterruptReport {
+    /// Returns the number of calls that the handler claimed.
+    pub(super) fn claimed(&self) -> u64 {
+        self.count.load(Ordering::Relaxed).saturating_sub(self.unclaimed.load(Ordering::Relaxed))
+    }
+
+    /// Returns the activity that the handler's context shows.
+    pub(super) fn activity(&self) -> Activity {
+        (self.activity)()
+    }
+
+    pub(super) fn report(&self, watch: WatchReport) -> InterruptReport {
         InterruptReport {
             vector: self.vector,
             mode: self.mode,
@@ -81,7 +101,21 @@ impl InterruptCounters {
             unclaimed: self.unclaimed.load(Ordering::Relaxed),
             masked_while_pending: self.masked_while_pending.load(Ordering::Relaxed),
             longest_ticks: self.longest_ticks.load(Ordering::Relaxed),
+            is_polled: watch.is_polled,
+            polled: watch.polled,
+            stalled: watch.stalled,
         }
+    }
+}
+
+impl fmt::Debug for InterruptCounters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { function, driver, names, .. } = self;
+        f.debug_struct("InterruptCounters")
+            .field("function", function)
+            .field("driver", driver)
+            .field("names", names)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,6 +143,12 @@ pub struct InterruptReport {
     pub masked_while_pending: u64,
     /// The duration of the longest call, in ticks of the time stamp counter. For a line: of all its handlers together.
     pub longest_ticks: u32,
+    /// Interrupts do not arrive: the handler is called at short intervals while the device has something to report.
+    pub is_polled: bool,
+    /// The number of calls that were made in place of an interrupt.
+    pub polled: u64,
+    /// The number of requests in flight, if none was finished for at least five seconds.
+    pub stalled: Option<u32>,
 }
 
 impl InterruptReport {

@@ -7,6 +7,7 @@ use super::counters::InterruptCounters;
 use super::slot::{HandlerBox, ServeInterrupt};
 use super::storm::StormDetector;
 use super::table::VectorBlock;
+use crate::config::Address;
 use crate::platform::Gsi;
 use crate::sync::primitives::{AtomicU64, AtomicWaker, Ordering};
 use crate::sync::{IrqLock, IrqLockGuard};
@@ -49,17 +50,34 @@ pub(crate) struct LineState {
 /// All lines in use, and the number of storms.
 pub(crate) struct LineTable {
     lines: IrqLock<Vec<LineState>>,
+    /// The lines of functions that are routed by an option.
+    routes: IrqLock<Vec<(Address, Gsi)>>,
     storms: AtomicU64,
     waker: AtomicWaker,
 }
 
 impl LineTable {
     pub(crate) const fn new() -> Self {
-        Self { lines: IrqLock::new(Vec::new()), storms: AtomicU64::new(0), waker: AtomicWaker::new() }
+        Self {
+            lines: IrqLock::new(Vec::new()),
+            routes: IrqLock::new(Vec::new()),
+            storms: AtomicU64::new(0),
+            waker: AtomicWaker::new(),
+        }
     }
 
     pub(crate) fn lock(&self) -> IrqLockGuard<'_, Vec<LineState>> {
         self.lines.lock()
+    }
+
+    /// Routes the line of a function by an option.
+    pub(crate) fn set_route(&self, function: Address, gsi: Gsi) {
+        self.routes.lock().push((function, gsi));
+    }
+
+    /// Returns the line of a function that is routed by an option. The last option counts.
+    pub(crate) fn route_of(&self, function: Address) -> Option<Gsi> {
+        self.routes.lock().iter().rev().find(|(other, _)| *other == function).map(|(_, gsi)| *gsi)
     }
 
     /// Returns how often a line was masked because no handler claimed its interrupts.

@@ -6,8 +6,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::activity::Activity;
 use super::counters::{InterruptCounters, InterruptReport};
 use super::slot::{HandlerBox, VectorSlot};
+use super::watch::{HandlerWatch, Look};
 use crate::config::Address;
 use crate::platform::Vector;
 use crate::sync::IrqLock;
@@ -28,7 +30,9 @@ const RESERVE: usize = 8;
 pub struct VectorTable {
     slots: [VectorSlot; 256],
     used: IrqLock<[bool; 256]>,
-    counters: IrqLock<Vec<Arc<InterruptCounters>>>,
+    handlers: IrqLock<Vec<RegisteredHandler>>,
+    /// Held while the context of a handler shows its activity. It disables interrupts, so that the handler does not run.
+    looking: IrqLock<()>,
     limit: AtomicUsize,
     spurious: AtomicU64,
     cpu: u32,
@@ -41,7 +45,8 @@ impl VectorTable {
         Self {
             slots: [const { VectorSlot::new() }; 256],
             used: IrqLock::new([false; 256]),
-            counters: IrqLock::new(Vec::new()),
+            handlers: IrqLock::new(Vec::new()),
+            looking: IrqLock::new(()),
             limit: AtomicUsize::new(END - FIRST),
             spurious: AtomicU64::new(0),
             cpu,
@@ -116,29 +121,79 @@ impl VectorTable {
     /// Returns the counters of every registered handler, in order of vector.
     #[must_use]
     pub(crate) fn report(&self) -> Vec<InterruptReport> {
-        let counters = self.counters.lock().clone();
-        counters.iter().map(|counters| counters.report()).collect()
+        let report = |handler: &RegisteredHandler| (handler.counters.clone(), handler.watch.report());
+        let handlers: Vec<_> = self.handlers.lock().iter().map(report).collect();
+        handlers.iter().map(|(counters, watch)| counters.report(*watch)).collect()
     }
 
     /// Calls `act` with every vector that serves the function at `address`.
     pub(crate) fn for_each_vector_of(&self, address: Address, mut act: impl FnMut(Vector)) {
-        let counters = self.counters.lock();
+        let handlers = self.handlers.lock();
         // Counters without a vector have vector 0.
-        let served = counters
-            .iter()
-            .filter(|counters| counters.function == address && usize::from(counters.vector.number()) >= FIRST);
+        let vectors = handlers.iter().map(|handler| &handler.counters);
+        let served = vectors.filter(|counters| counters.function == address && has_vector(counters));
         served.for_each(|counters| act(counters.vector));
     }
 
-    pub(crate) fn add_counters(&self, counters: Arc<InterruptCounters>) {
-        let mut all = self.counters.lock();
-        let place = all.partition_point(|other| other.vector <= counters.vector);
-        all.insert(place, counters);
+    /// Looks at each registered handler that is due at `now_ns`, and calls `act` with what was found. Returns when the next look
+    /// is due, or `None` without a handler.
+    pub(crate) fn look(&self, now_ns: u64, mut act: impl FnMut(&InterruptCounters, Look)) -> Option<u64> {
+        let mut next_ns = None;
+        let mut index = 0;
+        loop {
+            // Held for one handler at a time. One that is added or removed meanwhile may be left out, or be looked at twice.
+            let looking = self.looking.lock();
+            let Some((counters, mut due_ns)) = self.handler(index) else { break };
+            let look = (due_ns <= now_ns && has_vector(&counters)).then(|| {
+                // Not within the lock of the list: it may find that its function was removed.
+                let activity = counters.activity();
+                self.look_at(&counters, now_ns, activity, &mut due_ns)
+            });
+            drop(looking);
+            if let Some(look) = look {
+                act(&counters, look);
+            }
+            next_ns = Some(next_ns.map_or(due_ns, |next_ns: u64| next_ns.min(due_ns)));
+            index += 1;
+        }
+        next_ns
     }
 
-    pub(crate) fn remove_counters(&self, counters: &Arc<InterruptCounters>) {
-        self.counters.lock().retain(|other| !Arc::ptr_eq(other, counters));
+    fn handler(&self, index: usize) -> Option<(Arc<InterruptCounters>, u64)> {
+        self.handlers.lock().get(index).map(|handler| (handler.counters.clone(), handler.watch.due_ns()))
     }
+
+    fn look_at(&self, counters: &Arc<InterruptCounters>, now_ns: u64, activity: Activity, due_ns: &mut u64) -> Look {
+        let mut handlers = self.handlers.lock();
+        let Some(handler) = handlers.iter_mut().find(|handler| Arc::ptr_eq(&handler.counters, counters)) else {
+            return Look::default();
+        };
+        let look = handler.watch.look(now_ns, activity, counters.claimed());
+        *due_ns = handler.watch.due_ns();
+        look
+    }
+
+    pub(crate) fn add_counters(&self, counters: Arc<InterruptCounters>) {
+        let mut all = self.handlers.lock();
+        let place = all.partition_point(|other| other.counters.vector <= counters.vector);
+        all.insert(place, RegisteredHandler { counters, watch: HandlerWatch::new() });
+    }
+
+    /// Removes a handler, whose context is not being looked at afterwards.
+    pub(crate) fn remove_counters(&self, counters: &Arc<InterruptCounters>) {
+        self.handlers.lock().retain(|other| !Arc::ptr_eq(&other.counters, counters));
+        drop(self.looking.lock());
+    }
+}
+
+/// A registered handler, and the watch of it.
+struct RegisteredHandler {
+    counters: Arc<InterruptCounters>,
+    watch: HandlerWatch,
+}
+
+fn has_vector(counters: &InterruptCounters) -> bool {
+    usize::from(counters.vector.number()) >= FIRST
 }
 
 impl fmt::Debug for VectorTable {

@@ -4,6 +4,7 @@ mod lines;
 mod messages;
 mod selection;
 mod teardown;
+mod watch;
 mod widths;
 
 use core::sync::atomic::{AtomicUsize, Ordering};

@@ -57,6 +57,7 @@ pub(crate) fn main(boot: BootInfo) -> ! {
     let usage = arch::memory_usage();
     let (heap_mib, pool_mib) = (usage.heap.total >> 20, usage.dma_pages >> 8);
     log::info!("memory: {heap_mib} MiB heap, {pool_mib} MiB for DMA; {} vectors free", machine.free_vectors());
+    options.line_routes.iter().for_each(|(function, gsi)| machine.route_line(function, gsi));
     if let Some(count) = options.max_vectors {
         machine.limit_vectors(count);
     }

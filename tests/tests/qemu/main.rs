@@ -34,4 +34,5 @@ mod services;
 mod storm;
 mod teardown;
 mod virtio;
+mod watch;
 mod web;

@@ -3,9 +3,10 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use atomic_waker::AtomicWaker;
-use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr};
+use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr, MessageIsr};
 use switchboard::messages;
 
+use crate::virtio::queue::QueueWatch;
 use crate::virtio::{InterruptCause, InterruptStatus};
 
 messages! {
@@ -20,12 +21,13 @@ pub(super) struct Shared {
     /// The task that collects finished requests.
     pub(super) collector: AtomicWaker,
     pub(super) is_config_changed: AtomicBool,
+    watch: QueueWatch,
 }
 
 impl Shared {
-    pub(super) fn new(status: InterruptStatus) -> Self {
+    pub(super) fn new(status: InterruptStatus, watch: QueueWatch) -> Self {
         // For a change between the first read of the configuration and the start, there is no interrupt.
-        Self { status, collector: AtomicWaker::new(), is_config_changed: AtomicBool::new(true) }
+        Self { status, collector: AtomicWaker::new(), is_config_changed: AtomicBool::new(true), watch }
     }
 }
 
@@ -41,6 +43,11 @@ impl MessageIsr<2> for Shared {
             self.is_config_changed.store(true, Ordering::Release);
         }
         self.collector.wake();
+    }
+
+    fn activity(&self, message: BlkMessage) -> Activity {
+        let is_watched = message == BlkMessage::Done && self.status.is_live();
+        if is_watched { self.watch.requests() } else { Activity::IDLE }
     }
 }
 
@@ -59,5 +66,9 @@ impl LineIsr for Shared {
             self.on_message(BlkMessage::Config, isr);
         }
         Claim::Mine
+    }
+
+    fn activity(&self) -> Activity {
+        MessageIsr::activity(self, BlkMessage::Done)
     }
 }

@@ -60,11 +60,11 @@ impl Driver for VirtioBlk {
         let config = setup.config()?;
         let (capacity, limits) = setup.read_config(|| (read_capacity(&config), Limits::read(&config, features)))?;
         let limits = limits?;
-        let shared = Arc::new(Shared::new(setup.interrupt_status()));
         let interrupts = irq.grant()?;
         setup.set_config_entry(interrupts.entry(BlkMessage::Config))?;
         let shape = QueueParameters { size: DESCRIPTORS, max_segments: limits.max_segments() };
         let queue = setup.queue(0, &dma, shape, interrupts.entry(BlkMessage::Done))?;
+        let shared = Arc::new(Shared::new(setup.interrupt_status(), queue.watch()));
         // No more requests than fit into the queue, so that one that is idle can always be submitted.
         let count = MAX_REQUESTS.min(queue.max_chains().into());
         if count == 0 {

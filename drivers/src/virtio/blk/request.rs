@@ -193,6 +193,11 @@ impl RequestQueue for Queue<Box<Request>> {
         self.disable_notifications();
     }
 
+    #[inline]
+    fn mark_taken(&mut self) {
+        self.mark_taken();
+    }
+
     fn abandon(&mut self) {
         self.abandon();
     }

@@ -3,10 +3,11 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use atomic_waker::AtomicWaker;
-use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr};
+use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr, MessageIsr};
 use switchboard::messages;
 
 use super::receive_waker::ReceiveWaker;
+use crate::virtio::queue::QueueWatch;
 use crate::virtio::{InterruptCause, InterruptStatus};
 
 messages! {
@@ -22,10 +23,12 @@ pub(super) struct Shared {
     pub(super) send: AtomicWaker,
     pub(super) link: AtomicWaker,
     pub(super) is_config_changed: AtomicBool,
+    receive_watch: QueueWatch,
+    send_watch: QueueWatch,
 }
 
 impl Shared {
-    pub(super) fn new(status: InterruptStatus) -> Self {
+    pub(super) fn new(status: InterruptStatus, receive_watch: QueueWatch, send_watch: QueueWatch) -> Self {
         Self {
             status,
             receive: ReceiveWaker::default(),
@@ -33,6 +36,8 @@ impl Shared {
             link: AtomicWaker::new(),
             // For a change between the first read of the configuration and the start, there is no interrupt.
             is_config_changed: AtomicBool::new(true),
+            receive_watch,
+            send_watch,
         }
     }
 
@@ -65,6 +70,14 @@ impl MessageIsr<3> for Shared {
             self.link.wake();
         }
     }
+
+    fn activity(&self, message: NetMessage) -> Activity {
+        match message {
+            NetMessage::Rx if self.status.is_live() => self.receive_watch.events(),
+            NetMessage::Tx if self.status.is_live() => self.send_watch.requests(),
+            _ => Activity::IDLE,
+        }
+    }
 }
 
 impl LineIsr for Shared {
@@ -84,5 +97,9 @@ impl LineIsr for Shared {
             self.config_changed();
         }
         Claim::Mine
+    }
+
+    fn activity(&self) -> Activity {
+        MessageIsr::activity(self, NetMessage::Rx).and(MessageIsr::activity(self, NetMessage::Tx))
     }
 }

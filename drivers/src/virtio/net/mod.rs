@@ -77,11 +77,11 @@ impl Driver for VirtioNet {
             (mac, config::read_max_frame_bytes(&config, features), config::read_link(&config, features))
         })?;
         let (mac, max_frame_bytes) = (mac?, max_frame_bytes?);
-        let shared = Arc::new(Shared::new(setup.interrupt_status()));
         let interrupts: Interrupts<3, Shared> = irq.grant()?;
         setup.set_config_entry(interrupts.entry(NetMessage::Config))?;
         let receive = setup.queue(RECEIVE_QUEUE, &dma, QUEUE, interrupts.entry(NetMessage::Rx))?;
         let send = setup.queue(TRANSMIT_QUEUE, &dma, QUEUE, interrupts.entry(NetMessage::Tx))?;
+        let shared = Arc::new(Shared::new(setup.interrupt_status(), receive.watch(), send.watch()));
         let counters = Arc::new(NetCounters::default());
         let buffers = (BUFFERS, HEADER_BYTES + MAX_FRAME_BYTES);
         let entry = |message| interrupts.entry(message);

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use embassy_net_driver::{RxToken as _, TxToken as _};
 
+use super::receive::ReceiveBuffer;
 use super::*;
 use crate::virtio::queue::{QueueError, RingFeatures};
 use crate::virtio::testing::{self, DeviceQueue, OFFERED, machine, waker};
@@ -18,7 +19,8 @@ fn shared() -> Arc<Shared> {
     let (_machine, function) = machine(testing::function(0x1041), OFFERED, 2);
     let (transport, ..) = Transport::open(function).expect("a good device");
     let (setup, _) = transport.negotiate(NetFeatures::all()).expect("a good device");
-    Arc::new(Shared::new(setup.interrupt_status()))
+    let (queue, ..) = testing::queue::<ReceiveBuffer>(FEATURES, SMALL_QUEUE);
+    Arc::new(Shared::new(setup.interrupt_status(), queue.watch(), queue.watch()))
 }
 
 fn receiver() -> (Receiver, DeviceQueue, Arc<Shared>, Arc<NetCounters>) {

@@ -10,6 +10,7 @@ mod split;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use core::fmt;
 
@@ -18,6 +19,7 @@ use bitflags::bitflags;
 pub use descriptor::{Chain, MAX_SEGMENTS, Segments};
 pub use parameters::{QueueAddresses, QueueParameters};
 pub use split::SplitQueue;
+pub use watch::QueueWatch;
 
 use super::doorbell::Doorbell;
 
@@ -105,9 +107,20 @@ impl<C: Chain> Queue<C> {
         self.split.disable_notifications();
     }
 
+    /// As [`SplitQueue::mark_taken`].
+    pub fn mark_taken(&mut self) {
+        self.split.mark_taken();
+    }
+
     /// As [`SplitQueue::abandon`].
     pub fn abandon(&mut self) {
         self.split.abandon();
+    }
+
+    /// As [`SplitQueue::watch`].
+    #[must_use]
+    pub fn watch(&self) -> QueueWatch {
+        self.split.watch()
     }
 
     /// Returns the number of chains that the device owns.

@@ -15,6 +15,10 @@ use switchboard::sync::device_fence;
 
 use super::rings::{Available, Used, passes_event};
 
+/// An event index that is not reached while interrupts are disabled for a short time, and that `QueueWatch` can tell from one that
+/// was passed: chains that the device has are fewer.
+const FAR_AHEAD: u16 = 0x8000;
+
 /// What each side last requested of the other.
 #[derive(Debug)]
 pub(super) struct Notifications {
@@ -59,17 +63,28 @@ impl Notifications {
         let event = seen.wrapping_add(count - 1);
         if self.is_enabled_at(event) {
             // There was a fence when it was requested: for chains used since, the device has sent an interrupt.
+            if !self.has_event_index {
+                available.set_event(event);
+            }
             return false;
         }
-        if self.has_event_index {
-            available.set_event(event);
-        } else {
+        if !self.has_event_index {
             available.set_no_interrupt(false);
         }
+        // Without the event index, the device does not read it; `QueueWatch` does.
+        available.set_event(event);
         self.enabled_at = Some(event);
         device_fence();
         self.is_fenced = true;
         are_used()
+    }
+
+    /// Shows `QueueWatch` that all used chains were taken. Not a request for an interrupt: the next one is made in full.
+    pub(super) fn mark_taken(&self, available: &mut Available, seen: u16) {
+        // Where interrupts are disabled, the event is far ahead and has to stay there.
+        if self.enabled_at.is_some() {
+            available.set_event(seen);
+        }
     }
 
     /// Disables interrupts. One that is in flight may still arrive.
@@ -77,12 +92,10 @@ impl Notifications {
         if self.enabled_at.take().is_none() {
             return;
         }
-        if self.has_event_index {
-            // The index that is reached last.
-            available.set_event(seen.wrapping_sub(1));
-        } else {
+        if !self.has_event_index {
             available.set_no_interrupt(true);
         }
+        available.set_event(seen.wrapping_add(FAR_AHEAD));
     }
 
     /// Returns whether the device must be kicked for the chains offered since the last call.

@@ -4,7 +4,7 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use switchboard::dma::{BusAddress, DmaRegion, DmaShared};
+use switchboard::dma::{BusAddress, DmaReader, DmaRegion, DmaShared};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::planted::planted;
@@ -14,9 +14,9 @@ use crate::planted::planted;
 const NO_NOTIFICATION: u16 = 1;
 
 const FLAGS: usize = 0;
-const INDEX: usize = 1;
+pub(super) const INDEX: usize = 1;
 /// The offset of the entries, in 16-bit words.
-const ENTRIES: usize = 2;
+pub(super) const ENTRIES: usize = 2;
 
 /// The available ring: flags, index, an entry for each descriptor, and the used index at which the driver requests an interrupt.
 #[derive(Debug)]
@@ -37,6 +37,15 @@ impl Available {
 
     pub(super) fn bus(&self) -> BusAddress {
         self.words.bus()
+    }
+
+    /// Returns the number of descriptors.
+    pub(super) fn size(&self) -> u16 {
+        self.size
+    }
+
+    pub(super) fn reader(&self) -> DmaReader<u16> {
+        self.words.reader()
     }
 
     /// Returns the number of chains offered so far, modulo 65,536.
@@ -97,6 +106,11 @@ impl Used {
 
     pub(super) fn bus(&self) -> BusAddress {
         self.header.bus()
+    }
+
+    /// Returns a view of flags and index.
+    pub(super) fn reader(&self) -> DmaReader<u16> {
+        self.header.reader()
     }
 
     /// Returns the number of chains used so far, modulo 65,536, as reported by the device.

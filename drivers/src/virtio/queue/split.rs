@@ -12,6 +12,7 @@ use super::notifications::Notifications;
 use super::parameters::{QueueAddresses, QueueParameters};
 use super::rings::{Available, Used};
 use super::table::Table;
+use super::watch::QueueWatch;
 use super::{QueueError, RingFeatures};
 
 /// A chain that the device owns.
@@ -109,6 +110,12 @@ impl<C: Chain> SplitQueue<C> {
     #[must_use]
     pub fn addresses(&self) -> QueueAddresses {
         QueueAddresses { descriptors: self.table.bus(), available: self.available.bus(), used: self.used.bus() }
+    }
+
+    /// Returns a view of the rings, for the context of the interrupt handler.
+    #[must_use]
+    pub fn watch(&self) -> QueueWatch {
+        QueueWatch::new(self.available.reader(), self.used.reader(), self.available.size())
     }
 
     /// Returns the number of chains that the device owns.
@@ -226,6 +233,12 @@ impl<C: Chain> SplitQueue<C> {
     /// Disables interrupts. One that is in flight may still arrive.
     pub fn disable_notifications(&mut self) {
         self.notifications.disable(&mut self.available, self.seen);
+    }
+
+    /// Shows the [`watch`](Self::watch) that all used chains were taken, where the driver requests no further interrupt for now: it
+    /// has no more chains to submit.
+    pub fn mark_taken(&mut self) {
+        self.notifications.mark_taken(&mut self.available, self.seen);
     }
 
     /// Returns whether the device must be kicked for the chains submitted since the last call. To be called before sleeping.

@@ -209,6 +209,17 @@ impl SlotEventSource {
         taken
     }
 
+    /// Returns whether an event for which the port interrupts has not been [taken](Self::take). Changes nothing.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        let read = |register| self.claimed.space().read_u16(self.offset + register);
+        let (control, status) = (read(SLOT_CONTROL), read(SLOT_STATUS));
+        let found = SlotEvents::from_bits_truncate(status);
+        let link = control & LINK_CHANGED_ENABLE != 0 && found.contains(SlotEvents::LINK);
+        let others = (found - SlotEvents::LINK).bits() & control != 0;
+        control & INTERRUPT_ENABLE != 0 && status != u16::MAX && (link || others)
+    }
+
     /// Reads a register of the port. Returns `None` when the port was removed: none of the registers can hold all ones.
     fn read(&self, register: u16) -> Option<u16> {
         if self.claimed.is_gone() {

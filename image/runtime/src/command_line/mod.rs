@@ -5,13 +5,14 @@
 //! ip=dhcp|linklocal|off4|A.B.C.D/N[,GATEWAY][,NET/N>GATEWAY][,X:X::X/N][,GATEWAY][,auto6|off6]
 //! ip1=.. to ip7=.. as ip=, for the second interface and so on, in order of their PCI addresses
 //! dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
-//! vectors=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
+//! gsi=FUNCTION>GSI[,..]  vectors=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
 //! ```
 //!
 //! An invalid option never stops the machine: it keeps its default, and a [`Warning`] names what is allowed.
 
 mod interface;
 mod ipv6;
+mod lines;
 mod lists;
 mod options;
 mod services;
@@ -25,6 +26,7 @@ use self::warning::OPTIONS;
 
 pub use self::interface::{AddressSource, InterfaceOptions, MAX_INTERFACE_OPTIONS, StaticRoute};
 pub use self::ipv6::{Ipv6Word, Ipv6Words};
+pub use self::lines::LineRoutes;
 pub use self::lists::{AddressList, NameList};
 pub use self::options::{LogTime, Options};
 pub use self::services::SimpleServices;
@@ -105,6 +107,7 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "ntp" => options.ntp_servers = AddressList::parse(value)?,
         "spin" => options.spin_us = value.parse().ok().filter(|spin| *spin <= MAX_SPIN_US)?,
         "poll" => options.poll_us = value.parse().ok().filter(|poll| *poll <= MAX_POLL_US)?,
+        "gsi" => options.line_routes = LineRoutes::parse(value)?,
         "vectors" => options.max_vectors = Some(value.parse().ok()?),
         "grace" => options.grace_ms = value.parse().ok()?,
         "services" => options.services = SimpleServices::parse(value)?,

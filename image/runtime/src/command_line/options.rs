@@ -5,6 +5,7 @@ use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::hotplug::GRACE_MS;
 
 use super::interface::{InterfaceOptions, MAX_INTERFACE_OPTIONS};
+use super::lines::LineRoutes;
 use super::lists::{AddressList, NameList};
 use super::services::SimpleServices;
 
@@ -48,6 +49,8 @@ pub struct Options<'a> {
     pub hostname: &'a str,
     /// The NTP servers, instead of those that the network offers.
     pub ntp_servers: AddressList<'a>,
+    /// The lines of functions, instead of those where chipset and firmware route them.
+    pub line_routes: LineRoutes<'a>,
     /// The limit of interrupt vectors for drivers, if any.
     pub max_vectors: Option<usize>,
     /// Milliseconds within which a removal that was requested at a slot's attention button can be cancelled there.
@@ -82,6 +85,7 @@ impl Default for Options<'_> {
             search_domains: NameList::default(),
             hostname: "",
             ntp_servers: AddressList::default(),
+            line_routes: LineRoutes::default(),
             max_vectors: None,
             grace_ms: GRACE_MS,
             spin_us: DEFAULT_SPIN_US,

@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// The options with their allowed values, for warnings.
-pub(super) const OPTIONS: [(&str, &str); 14] = [
+pub(super) const OPTIONS: [(&str, &str); 15] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("log-time", "boot or utc: the time of log lines"),
@@ -17,6 +17,7 @@ pub(super) const OPTIONS: [(&str, &str); 14] = [
     ("search", "domains, with commas between them, that names without a dot are looked up in"),
     ("hostname", "a name of letters, digits and hyphens, up to 63, which is also announced as NAME.local"),
     ("ntp", "addresses of NTP servers, with commas between them"),
+    ("gsi", "BUS:DEVICE.FUNCTION>GSI, with commas between: interrupt lines instead of those that were found"),
     ("vectors", "a number of interrupt vectors"),
     ("grace", "milliseconds within which a second press of a slot's attention button cancels the first"),
     ("spin", "microseconds that an idle CPU may poll before it halts, up to 1000"),

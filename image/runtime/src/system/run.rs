@@ -26,6 +26,7 @@ pub async fn run(
 ) {
     tasks.spawn(retry_stormed_lines(machine));
     tasks.spawn(clear_stuck_remote_irr(machine));
+    tasks.spawn(watch_interrupts(machine));
     let device_options =
         DeviceOptions { poll_budget_ns: options.poll_budget_ns(), timeouts: Some(TimeoutWatch::new(tasks)) };
     let mut devices = Devices::new(drivers, device_options);
@@ -60,5 +61,13 @@ async fn clear_stuck_remote_irr(machine: &'static Machine) {
     loop {
         Timer::after(REMOTE_IRR_CHECK).await;
         machine.clear_stuck_remote_irr();
+    }
+}
+
+/// Watches for interrupts that do not arrive and requests that do not finish; calls the handlers of devices whose interrupts do not
+/// arrive.
+async fn watch_interrupts(machine: &'static Machine) {
+    loop {
+        Timer::after(Duration::from_nanos(machine.check_interrupts())).await;
     }
 }

@@ -25,6 +25,9 @@ struct Function {
     bars: Vec<Bar>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extended: Vec<Extended>,
+    /// What is wrong at present: interrupts that do not arrive, requests that do not finish.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<String>,
 }
 
 /// An extended capability.
@@ -99,6 +102,7 @@ impl Function {
             route: report.route.map(|route| Route { gsi: route.gsi.0, source: route.source.to_string() }),
             bars: report.bars.into_iter().map(bar).collect(),
             extended: report.extended_capabilities.into_iter().map(extended).collect(),
+            faults: report.faults.iter().map(ToString::to_string).collect(),
         }
     }
 }

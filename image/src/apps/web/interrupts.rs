@@ -30,6 +30,7 @@ struct Row {
     folded: u64,
     masked_while_pending: u64,
     longest_ticks: u32,
+    polled: u64,
 }
 
 impl Row {
@@ -49,6 +50,7 @@ impl Row {
             folded,
             masked_while_pending: row.masked_while_pending,
             longest_ticks: row.longest_ticks,
+            polled: row.polled,
         }
     }
 }

@@ -62,7 +62,7 @@ fn interrupts(text: &mut Text, machine: &Machine) {
             "cpu=\"{cpu}\",vector=\"{vector}\",mode=\"{mode}\",function=\"{function}\",driver=\"{driver}\",names=\"{names}\""
         )
     };
-    let families: [Family; 6] = [
+    let families: [Family; 9] = [
         ("interrupts_total", "counter", "Calls of an interrupt handler.", |row| row.count),
         ("interrupts_unclaimed_total", "counter", "Calls of a handler that did not claim the interrupt.", |row| {
             row.unclaimed
@@ -90,6 +90,16 @@ fn interrupts(text: &mut Text, machine: &Machine) {
             "gauge",
             "The longest call of a handler, in ticks of the time stamp counter.",
             |row| row.longest_ticks.into(),
+        ),
+        ("interrupts_polled_total", "counter", "Calls of a handler in place of an interrupt.", |row| row.polled),
+        ("interrupts_lost", "gauge", "1 while interrupts do not arrive and the device is polled.", |row| {
+            row.is_polled.into()
+        }),
+        (
+            "requests_stalled",
+            "gauge",
+            "Requests in flight, if the device has not finished any for five seconds.",
+            |row| row.stalled.unwrap_or(0).into(),
         ),
     ];
     for (name, kind, help, value) in families {

@@ -54,3 +54,47 @@ fn a_new_capacity_is_reported() {
     disk.machine.send(disk.address, 1).expect("messages are on");
     assert_eq!(driver.capacity(), SECTORS as u64 | 1 << 32);
 }
+
+#[test]
+fn a_disk_whose_messages_are_lost_is_served_by_the_watch() {
+    let (driver, mut disk) = disk(0);
+    let machine = disk.machine.clone();
+    let look = || {
+        machine.advance_ns(machine.machine().check_interrupts());
+        machine.deliver_raised();
+    };
+    for sector in 0..5 {
+        let (waker, wakes) = waker();
+        let mut context = Context::from_waker(&waker);
+        let mut buffer = [0; SECTOR_SIZE];
+        let mut read = pin!(driver.read(sector, &mut buffer));
+        assert!(Future::poll(read.as_mut(), &mut context).is_pending());
+        assert_eq!(disk.work_on(usize::MAX), 1);
+        assert!(core::mem::take(&mut disk.is_interrupting), "a message was requested");
+        let mut looks = 0;
+        while wakes.count() == 0 {
+            looks += 1;
+            assert!(looks <= 3, "no call in place of the message");
+            look();
+        }
+        assert_eq!(Future::poll(read.as_mut(), &mut context), Poll::Ready(Ok(())));
+        look();
+    }
+    let report = machine.machine().interrupt_report();
+    let done = report.iter().find(|row| row.names.contains(&"Done")).expect("a message");
+    assert!(done.is_polled && done.polled == 5 && done.stalled.is_none(), "{done:?}");
+}
+
+#[test]
+fn a_disk_that_finishes_no_request_is_reported() {
+    let (driver, disk) = disk(0);
+    let (waker, _) = waker();
+    let mut buffer = [0; SECTOR_SIZE];
+    let mut read = pin!(driver.read(1, &mut buffer));
+    assert!(Future::poll(read.as_mut(), &mut Context::from_waker(&waker)).is_pending());
+    for _ in 0..7 {
+        disk.machine.advance_ns(disk.machine.machine().check_interrupts());
+    }
+    let functions = disk.machine.machine().functions();
+    assert_eq!(functions[0].faults[0].to_string(), "1 request does not finish (Done)");
+}

@@ -3,6 +3,7 @@
 mod faults;
 mod tasks;
 
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
