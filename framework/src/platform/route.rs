@@ -78,11 +78,13 @@ pub enum RouteSource {
     Acpi,
     /// An option of the command line, for a board whose routing is not known or wrong.
     Option,
+    /// The MP table of a machine without ACPI.
+    MpTable,
     /// The table of a fake machine.
     Fake,
 }
 
-/// Writes one word: `firmware`, `chipset`, `acpi`, `option` or `fake`.
+/// Writes one word: `firmware`, `chipset`, `acpi`, `option`, `mptable` or `fake`.
 impl fmt::Display for RouteSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -90,18 +92,21 @@ impl fmt::Display for RouteSource {
             Self::Chipset => "chipset",
             Self::Acpi => "acpi",
             Self::Option => "option",
+            Self::MpTable => "mptable",
             Self::Fake => "fake",
         })
     }
 }
 
-/// The route of a wire by the chipset's registers, or by ACPI tables where the chipset is unknown.
+/// The route of a wire by the chipset's registers, or by firmware's tables where the chipset is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChipsetAnswer {
     /// The wire ends at this line.
     Line(Gsi),
     /// The wire ends at this line by the `_PRT` of its root bridge.
     Acpi(Gsi),
+    /// The wire ends at this line by the MP table.
+    MpTable(Gsi),
     /// The wire ends at this input of the 8259 pair; the MADT maps it to a line.
     Isa(u8),
     /// There is no routing code for the chipset of this host bridge.
@@ -135,6 +140,7 @@ impl fmt::Display for ChipsetAnswer {
         match self {
             Self::Line(gsi) => write!(f, "the chipset leads to GSI {gsi}"),
             Self::Acpi(gsi) => write!(f, "ACPI's _PRT leads to GSI {gsi}"),
+            Self::MpTable(gsi) => write!(f, "the MP table leads to GSI {gsi}"),
             Self::Isa(input) => write!(f, "the chipset leads to ISA interrupt {input}"),
             Self::Unknown { vendor, device } => {
                 write!(f, "no chipset of a host bridge {vendor:04x}:{device:04x} is known")
@@ -189,7 +195,7 @@ pub enum RouteError {
     NotRouted {
         /// The wire.
         wire: Wire,
-        /// The route by the chipset's registers or by ACPI tables.
+        /// The route by the chipset's registers or by firmware's tables.
         chipset: ChipsetAnswer,
         /// The function's Interrupt Line register; 0 and 255 mean none.
         interrupt_line: u8,

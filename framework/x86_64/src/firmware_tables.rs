@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::acpi::{self, RootPointer};
 use super::madt::{Madt, Polarity};
 pub use super::physical::PhysicalMemory;
-use super::{config_space, dsdt};
+use super::{config_space, dsdt, mp_table};
 use switchboard::config::ConfigAccess;
 use switchboard::interrupt::Gsi;
 use switchboard::platform::EcamRegion;
@@ -57,6 +57,28 @@ pub fn usable_regions(
 #[must_use]
 pub fn dsdt(table: &[u8]) -> Option<EcamRegion> {
     dsdt::ecam(table)
+}
+
+/// The route of a PCI device's pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PinRoute {
+    /// The bus.
+    pub bus: u8,
+    /// The device.
+    pub device: u8,
+    /// The pin, 0 for INTA.
+    pub pin: u8,
+    /// The line.
+    pub gsi: Gsi,
+}
+
+/// Finds and parses the MP table, with its routes of PCI.
+#[must_use]
+pub fn mp_table(memory: &dyn PhysicalMemory) -> Option<(FirmwareTables, Vec<PinRoute>)> {
+    let table = mp_table::read(memory)?;
+    let routes = table.pci.iter();
+    let routes = routes.map(|line| PinRoute { bus: line.bus, device: line.device, pin: line.pin, gsi: line.gsi });
+    Some((of_madt(&table.madt), routes.collect()))
 }
 
 /// Parses a MADT.

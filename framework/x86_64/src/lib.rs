@@ -76,6 +76,7 @@ mod madt;
 pub mod mark;
 mod memory;
 mod memory_map;
+mod mp_table;
 mod pages;
 mod paging;
 mod physical;
@@ -140,14 +141,14 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     init_time(&tables);
     rtc::init(tables.century_register);
 
-    let Tables { madt, ecam, aml, .. } = tables;
+    let Tables { madt, ecam, aml, pci_lines, .. } = tables;
     let io_apics = IoApics::new(&madt);
     log::info!("interrupts: {} CPUs, {} lines", madt.cpus.max(1), io_apics.inputs());
     let ecam = config_space::outside_ram(ecam, &boot.usable);
     let config = config_space::access(&ecam);
     let host_bridge = apertures::host_bridge(config);
     let apertures = apertures::apertures(&boot.address_map, &ecam, &madt, cpu::address_bits(), host_bridge);
-    let chipset = Chipset::find(config, &aml, &MachineMemory);
+    let chipset = Chipset::find(config, &aml, pci_lines, &MachineMemory);
     let controller: &'static Controller = Box::leak(Box::new(Controller::new(madt, io_apics, chipset, config)));
     #[cfg(feature = "instruments")]
     instruments::init(controller);

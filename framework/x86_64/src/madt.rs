@@ -1,4 +1,4 @@
-//! The MADT: the I/O APICs, and the overrides of ISA interrupts (ACPI 6.5, 5.2.12).
+//! The MADT: the I/O APICs, and the overrides of ISA interrupts (ACPI 6.5, 5.2.12). An MP table has the same facts.
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,7 @@ const ISA_LINES: u8 = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Madt {
     pub(super) io_apics: Vec<IoApicEntry>,
-    overrides: Vec<Override>,
+    pub(super) overrides: Vec<Override>,
     /// The number of enabled CPUs.
     pub(super) cpus: usize,
 }
@@ -27,11 +27,13 @@ pub(super) struct IoApicEntry {
     pub(super) first_gsi: u32,
 }
 
+/// What firmware states of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Override {
-    line: u8,
-    gsi: Gsi,
-    polarity: Option<Polarity>,
+pub(super) struct Override {
+    /// The ISA interrupt that it has, if any.
+    pub(super) line: Option<u8>,
+    pub(super) gsi: Gsi,
+    pub(super) polarity: Option<Polarity>,
 }
 
 /// The level at which a line is asserted.
@@ -76,7 +78,11 @@ impl Madt {
                     // "Conforms to the bus", or reserved.
                     _ => None,
                 };
-                self.overrides.push(Override { line, gsi: Gsi(u32::from_le_bytes([g0, g1, g2, g3])), polarity });
+                self.overrides.push(Override {
+                    line: Some(line),
+                    gsi: Gsi(u32::from_le_bytes([g0, g1, g2, g3])),
+                    polarity,
+                });
             }
             // A local x2APIC: reserved, id, flags.
             [_, _, _, _, _, _, _, _, flags, ..] if kind == 9 => self.cpus += usize::from(flags & 1),
@@ -90,14 +96,15 @@ impl Madt {
         if matches!(interrupt_line, 0 | 255) || self.io_apics.is_empty() {
             return None;
         }
-        let moved = self.overrides.iter().find(|entry| entry.line == interrupt_line && interrupt_line < ISA_LINES);
+        let moved =
+            self.overrides.iter().find(|entry| entry.line == Some(interrupt_line) && interrupt_line < ISA_LINES);
         Some(moved.map_or(Gsi(u32::from(interrupt_line)), |entry| entry.gsi))
     }
 
     /// Returns the polarity of a line that a function drives: low, unless an override changes it.
     pub(super) fn polarity_of(&self, gsi: Gsi) -> Polarity {
-        let overridden = self.overrides.iter().find(|entry| entry.gsi == gsi).and_then(|entry| entry.polarity);
-        overridden.unwrap_or(Polarity::Low)
+        let stated = self.overrides.iter().filter(|entry| entry.gsi == gsi).find_map(|entry| entry.polarity);
+        stated.unwrap_or(Polarity::Low)
     }
 }
 

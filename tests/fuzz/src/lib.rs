@@ -8,6 +8,7 @@ mod assign;
 mod blk;
 mod e1000;
 mod input;
+mod mp_table;
 mod net;
 mod queue;
 mod tables;
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("walk", walk::run),
     ("assign", assign::run),
     ("tables", tables::run),
+    ("mp_table", mp_table::run),
     ("queue", queue::run),
     ("net", net::run),
     ("blk", blk::run),

@@ -15,6 +15,7 @@ use acpi::sdt::{SdtHeader, Signature};
 use super::calibrate::AcpiTimers;
 use super::dsdt;
 use super::madt::Madt;
+use super::mp_table::{self, PciLine};
 use super::physical::PhysicalMemory;
 use switchboard::platform::EcamRegion;
 
@@ -46,15 +47,31 @@ pub(super) struct Tables {
     pub(super) century_register: Option<u8>,
     /// The physical addresses of the tables with code: of the DSDT, and then of SSDTs.
     pub(super) aml: Vec<u64>,
+    /// The lines of PCI devices by the MP table, which is read where ACPI has no I/O APIC.
+    pub(super) pci_lines: Vec<PciLine>,
 }
 
-/// Reads the tables, from the loader's root pointer or, when it is missing or invalid, from the BIOS area.
+/// Reads the tables, from the loader's root pointer or, when it is missing or invalid, from the BIOS area. Where they have
+/// no I/O APIC, the MP table may have.
 pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) -> Tables {
+    let root = root_pointer::tables(pointer, memory);
+    let what = if root.is_some() { "MADT with an I/O APIC" } else { "ACPI tables" };
+    let mut tables = root.map(|root| read_listed(root, memory)).unwrap_or_default();
+    if tables.madt.io_apics.is_empty() {
+        match mp_table::read(memory) {
+            Some(table) => {
+                log::info!("no {what}: lines by the MP table, which has {} PCI routes", table.pci.len());
+                (tables.madt, tables.pci_lines) = (table.madt, table.pci);
+            }
+            None => log::warn!("no {what}, and no MP table: lines have no route"),
+        }
+    }
+    tables
+}
+
+/// Reads the tables at these addresses.
+fn read_listed(root: Vec<u64>, memory: &dyn PhysicalMemory) -> Tables {
     let mut tables = Tables::default();
-    let Some(root) = root_pointer::tables(pointer, memory) else {
-        log::warn!("no ACPI tables: lines have no route");
-        return tables;
-    };
     let mut dsdt = None;
     for address in root {
         let Some(header) = read_header(address, memory) else { continue };
@@ -87,9 +104,6 @@ pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) ->
     if let Some(at) = dsdt.filter(|_| tables.ecam.is_empty()) {
         let bytes = read_header(at, memory).and_then(|header| table(at, header, Signature::DSDT, memory));
         tables.ecam.extend(bytes.and_then(|bytes| dsdt::ecam(&bytes)));
-    }
-    if tables.madt.io_apics.is_empty() {
-        log::warn!("no MADT with an I/O APIC: lines have no route");
     }
     tables
 }

@@ -73,6 +73,7 @@ fn choose(chipset: ChipsetAnswer, interrupt_line: u8, madt: &Madt) -> Option<Rou
     let (gsi, source) = match chipset {
         ChipsetAnswer::Line(gsi) => (Some(gsi), RouteSource::Chipset),
         ChipsetAnswer::Acpi(gsi) => (Some(gsi), RouteSource::Acpi),
+        ChipsetAnswer::MpTable(gsi) => (Some(gsi), RouteSource::MpTable),
         ChipsetAnswer::Isa(input) => (madt.gsi_of(input), RouteSource::Chipset),
         ChipsetAnswer::Unknown { .. } | ChipsetAnswer::UnknownWiring { .. } => {
             (madt.gsi_of(interrupt_line), RouteSource::InterruptLine)
@@ -103,6 +104,7 @@ mod tests {
     fn a_known_chipset_takes_precedence() {
         assert_eq!(chosen(ChipsetAnswer::Line(Gsi(21)), 10), Some((21, RouteSource::Chipset)));
         assert_eq!(chosen(ChipsetAnswer::Acpi(Gsi(19)), 10), Some((19, RouteSource::Acpi)));
+        assert_eq!(chosen(ChipsetAnswer::MpTable(Gsi(18)), 10), Some((18, RouteSource::MpTable)));
         assert_eq!(chosen(ChipsetAnswer::Isa(11), 10), Some((30, RouteSource::Chipset)));
         assert_eq!(chosen(ChipsetAnswer::Disconnected { register: 0x60, value: 0x80 }, 10), None);
         assert_eq!(chosen(ChipsetAnswer::Ambiguous { expanders: 2 }, 10), None);

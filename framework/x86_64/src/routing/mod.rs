@@ -4,8 +4,8 @@
 //! boards: it is known for QEMU's boards only, which have a subsystem id of their own. The registers of a chipset hold
 //! on any board.
 //!
-//! For other boards, the `_PRT` of ACPI tables is evaluated. Where it has no route either, firmware's Interrupt Line
-//! registers are used.
+//! For other boards, the `_PRT` of ACPI tables is evaluated, or the MP table read where there is no ACPI. Where it has no
+//! route either, firmware's Interrupt Line registers are used.
 
 mod acpi;
 mod board;
@@ -16,6 +16,8 @@ mod piix;
 mod rcba;
 mod xen;
 
+use alloc::vec::Vec;
+
 use acpi::AcpiRoutes;
 pub(super) use board::is_qemu;
 use expander::Expanders;
@@ -23,9 +25,10 @@ use ich9::Ich9;
 use piix::Piix;
 
 use super::cpu;
+use super::mp_table::PciLine;
 use super::physical::PhysicalMemory;
 use switchboard::config::{Address, ConfigAccess, Width};
-use switchboard::interrupt::{ChipsetAnswer, Wire};
+use switchboard::interrupt::{ChipsetAnswer, Gsi, Wire};
 
 /// The interrupt routing of this machine.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(super) struct Chipset {
     host_bridge: u32,
     /// By ACPI tables, for a board that is unknown.
     acpi: AcpiRoutes,
+    /// By the MP table, where ACPI has no I/O APIC.
+    mp_table: Vec<PciLine>,
     expanders: Expanders,
 }
 
@@ -49,7 +54,12 @@ enum Family {
 
 impl Chipset {
     /// Detects the chipset by the functions of bus 0. `tables` are the physical addresses of DSDT and SSDTs.
-    pub(super) fn find(config: &'static dyn ConfigAccess, tables: &[u64], memory: &'static dyn PhysicalMemory) -> Self {
+    pub(super) fn find(
+        config: &'static dyn ConfigAccess,
+        tables: &[u64],
+        mp_table: Vec<PciLine>,
+        memory: &'static dyn PhysicalMemory,
+    ) -> Self {
         let first = Address::new(0, 0, 0, 0);
         let host_bridge = config.read(first, 0, Width::Dword);
         let is_qemu = is_qemu(config);
@@ -65,7 +75,7 @@ impl Chipset {
         };
         let is_unknown = matches!(family, Family::Unknown) || matches!(family, Family::Ich9(_)) && !is_qemu;
         let acpi = if is_unknown { AcpiRoutes::evaluate(tables, config, memory) } else { AcpiRoutes::default() };
-        Self { family, host_bridge, acpi, expanders: Expanders::find(config) }
+        Self { family, host_bridge, acpi, mp_table, expanders: Expanders::find(config) }
     }
 
     /// Returns the line of a wire. `inputs` is the number of inputs of all I/O APICs.
@@ -82,10 +92,21 @@ impl Chipset {
         };
         match answer {
             ChipsetAnswer::Unknown { .. } | ChipsetAnswer::UnknownWiring { .. } => {
-                self.acpi.gsi(wire).map_or(answer, ChipsetAnswer::Acpi)
+                let by_acpi = self.acpi.gsi(wire).map(ChipsetAnswer::Acpi);
+                by_acpi.or_else(|| self.by_mp_table(wire).map(ChipsetAnswer::MpTable)).unwrap_or(answer)
             }
             answer => answer,
         }
+    }
+}
+
+impl Chipset {
+    fn by_mp_table(&self, wire: Wire) -> Option<Gsi> {
+        let (device, pin) = (wire.device, wire.pin.index());
+        let is_of_wire = |line: &&PciLine| {
+            device.segment() == 0 && (line.bus, line.device, line.pin) == (device.bus(), device.device(), pin)
+        };
+        self.mp_table.iter().find(is_of_wire).map(|line| line.gsi)
     }
 }
 

@@ -1,42 +1,36 @@
-//! The console on the serial port COM1, and the logger that writes to it.
+//! The console on the serial port COM1 and on the debug console at port 0xe9, and the logger that writes to it.
 
-#![expect(unsafe_code, reason = "the serial port's I/O ports")]
+#![expect(unsafe_code, reason = "the I/O ports of consoles")]
+
+mod debugcon;
+mod serial;
 
 use core::fmt::{self, Write};
 
 use log::{LevelFilter, Log, Metadata, Record};
 use spin::Once;
-use uart_16550::backend::PioBackend;
-use uart_16550::{Config, Uart16550};
 
 use super::clock;
+use debugcon::DebugConsole;
+use serial::Serial;
 use switchboard::sync::IrqLock;
 
-/// The first port of COM1.
-const COM1: u16 = 0x3f8;
-/// Polls of the transmitter before a byte is dropped: about a second. A host that stops reading costs output, and does
-/// not stop the machine.
-const SEND_RETRIES: u32 = 1_000_000;
-
-static CONSOLE: IrqLock<Option<Console>> = IrqLock::new(None);
+static CONSOLE: IrqLock<Console> = IrqLock::new(Console { serial: None, debug: None });
 static LOGGER: Logger = Logger;
 static TIME_STAMP: Once<TimeStamp> = Once::new();
 
 /// Writes the time of a log line; `false` if it has none, and the line gets the seconds since boot.
 pub type TimeStamp = fn(&mut dyn Write) -> bool;
 
-/// Initialises the serial port and installs a logger that writes to it. Without a serial port, output is dropped.
+/// Finds the consoles, initialises the serial port, and installs a logger that writes to all of them. Without one, output
+/// is dropped.
 ///
 /// ```no_run
 /// switchboard_x86_64::console::init(log::LevelFilter::Info);
 /// log::info!("booted");
 /// ```
 pub fn init(level: LevelFilter) {
-    let mut uart = com1();
-    // 115,200 baud, eight bits, no parity, and the FIFO on: the crate's defaults.
-    if uart.init(Config::default()).is_ok() {
-        *CONSOLE.lock() = Some(Console { uart, is_stuck: false });
-    }
+    *CONSOLE.lock() = Console { serial: Serial::init(), debug: DebugConsole::find() };
     // It fails when there is a logger already, which stays.
     let _ = log::set_logger(&LOGGER);
     log::set_max_level(level);
@@ -51,39 +45,28 @@ pub fn set_time_stamp(time_stamp: TimeStamp) {
 
 /// Writes to the console. ISRs may call it.
 pub fn print(arguments: fmt::Arguments<'_>) {
-    if let Some(console) = CONSOLE.lock().as_mut() {
-        // A console does not fail: bytes that cannot be sent are dropped.
-        let _ = console.write_fmt(arguments);
-    }
+    // A console does not fail: bytes that cannot be sent are dropped.
+    let _ = CONSOLE.lock().write_fmt(arguments);
 }
 
 /// Writes to the console without its lock, for panics: the code that panicked may hold it.
 pub fn print_emergency(arguments: fmt::Arguments<'_>) {
-    let mut console = Console { uart: com1(), is_stuck: false };
-    if console.uart.check_present() {
-        let _ = console.write_fmt(arguments);
-    }
+    let _ = Console { serial: Serial::find(), debug: DebugConsole::find() }.write_fmt(arguments);
 }
 
-fn com1() -> Uart16550<PioBackend> {
-    // SAFETY: no other module uses the ports of COM1, and accesses have no effect when there is no UART.
-    unsafe { Uart16550::new_port(COM1) }.expect("eight ports follow 0x3f8")
-}
-
+/// The consoles of the machine, which all get the same.
 struct Console {
-    uart: Uart16550<PioBackend>,
-    // Set once the other end has stopped reading: then each byte gets one attempt.
-    is_stuck: bool,
+    serial: Option<Serial>,
+    debug: Option<DebugConsole>,
 }
 
 impl Console {
-    fn send(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let polls = if self.is_stuck { 1 } else { SEND_RETRIES };
-            let sent = (0..polls).map(|_| self.uart.send_bytes(bytes)).find(|sent| *sent > 0);
-            self.is_stuck = sent.is_none();
-            // A byte that cannot be sent is dropped.
-            bytes = &bytes[sent.unwrap_or(1)..];
+    fn send(&mut self, bytes: &[u8]) {
+        if let Some(serial) = &mut self.serial {
+            serial.send(bytes);
+        }
+        if let Some(debug) = &mut self.debug {
+            debug.send(bytes);
         }
     }
 }
