@@ -55,7 +55,7 @@ HOST_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switc
 # What others can depend on, in the order of their dependencies.
 LIBRARY_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 
-.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts devices size lint check-portable package clean
+.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-machines test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts devices size lint check-portable package clean
 
 help: ## Print this list
 	@echo 'Targets:'
@@ -146,6 +146,15 @@ test-hostile: ## Run honest clients beside hostile ones for HOSTILE_TIME seconds
 	@tools/install cargo cc qemu
 	@$(MAKE) --no-print-directory instruments-build
 	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test lan -- --ignored --nocapture mixed_load::
+
+# Emulators that are unpacked, not installed.
+MACHINES := qemu-10 qemu-11 bochs
+
+test-machines: ## Boot the image on QEMU as installed, 10 and 11 and on Bochs, and print a table; TEST='words' selects rows
+	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
+	@tools/machines $(MACHINES)
+	@$(MAKE) --no-print-directory run-build
+	SWITCHBOARD_IMAGE="$(TARGET)/x86_64-unknown-linux-gnu/$(PROFILE)/switchboard-image" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test machines -- $(TEST)
 
 test-clients: ## Run curl, wget, ab, wrk, nmap, sslscan, chrony, browsers and Python libraries against the image, where installed
 	@tools/install cargo cc qemu

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Returns the path of the built image.
 ///
@@ -19,6 +20,22 @@ pub fn built_image() -> PathBuf {
 #[must_use]
 pub fn built_disk() -> PathBuf {
     built("SWITCHBOARD_DISK")
+}
+
+/// Returns the QEMU of the tests: `SWITCHBOARD_QEMU`, or the installed one.
+#[must_use]
+pub fn qemu_program() -> String {
+    env::var("SWITCHBOARD_QEMU").unwrap_or_else(|_| "qemu-system-x86_64".to_owned())
+}
+
+/// Returns the major version of that QEMU, or 0 where it cannot be started.
+#[must_use]
+pub fn qemu_major_version() -> u32 {
+    let output = Command::new(qemu_program()).arg("--version").output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    // As "QEMU emulator version 7.2.22 (Debian ..)".
+    let version = text.split_whitespace().nth(3).unwrap_or_default();
+    version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
 }
 
 fn built(variable: &str) -> PathBuf {

@@ -75,6 +75,17 @@ impl Guest {
         Self { child, console, command, ports, _iso: iso, _watched: watched }
     }
 
+    /// Starts an emulator by a command of the caller's, whose output is the console, with the host ports that it forwards
+    /// to the guest's. `limit` is that of the watchdog.
+    ///
+    /// # Panics
+    /// Panics when it cannot be started.
+    #[must_use]
+    pub fn of_command(command: &[String], ports: &[(Protocol, u16, u16)], limit: Duration) -> Self {
+        let ports = ports.iter().map(|&(protocol, guest, host)| ((protocol, guest), host)).collect();
+        Self::start(command, &[], vec![ports], limit, None)
+    }
+
     /// Returns its serial output.
     #[must_use]
     pub fn console(&self) -> &Console {

@@ -1,6 +1,6 @@
 //! Loads the image into a guest's memory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::ScratchPath;
@@ -14,6 +14,30 @@ pub enum Boot {
     Iso,
     /// GRUB on UEFI loads it from the ISO.
     Uefi,
+    /// GRUB on UEFI loads it from the ISO as a disk.
+    UefiDisk,
+    /// GRUB on SeaBIOS loads it from the ISO as a virtio disk without PCI, as on a microvm.
+    IsoDisk,
+}
+
+/// UEFI firmware, and its initial variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UefiFirmware {
+    /// The firmware.
+    pub code: PathBuf,
+    /// Its variables, which stay unchanged.
+    pub variables: PathBuf,
+}
+
+impl UefiFirmware {
+    /// Returns the firmware that is installed.
+    fn installed() -> Self {
+        let part = |part| {
+            let file = run(Command::new("bash").args(["-c", &format!("source tools/lib.sh; ovmf {part}")]));
+            PathBuf::from(String::from_utf8_lossy(&file.stdout).trim())
+        };
+        Self { code: part("CODE"), variables: part("VARS") }
+    }
 }
 
 /// QEMU's arguments for a boot loader, and the ISO that must exist as long as the guest runs.
@@ -25,7 +49,7 @@ pub(crate) struct Loaded {
 
 impl Boot {
     /// Prepares a boot of the image with a kernel command line.
-    pub(crate) fn load(self, image: &Path, command_line: &str) -> Loaded {
+    pub(crate) fn load(self, image: &Path, command_line: &str, firmware: Option<&UefiFirmware>) -> Loaded {
         if self == Self::Pvh {
             let mut arguments = vec!["-kernel".to_owned(), image.display().to_string()];
             if !command_line.is_empty() {
@@ -35,13 +59,20 @@ impl Boot {
         }
         let iso = ScratchPath::new("iso");
         run(Command::new("tools/iso").arg(iso.path()).arg(command_line).env("IMAGE", image));
-        let cd = format!("if=none,id=cd0,format=raw,media=cdrom,readonly=on,file={}", iso.path().display());
-        let mut arguments = ["-drive", &cd, "-device", "ide-cd,drive=cd0,bootindex=0"].map(str::to_owned).to_vec();
-        if self == Self::Uefi {
-            for (unit, part, access) in [(0, "CODE", "readonly=on"), (1, "VARS", "snapshot=on")] {
-                let file = run(Command::new("bash").args(["-c", &format!("source tools/lib.sh; ovmf {part}")]));
-                let file = String::from_utf8_lossy(&file.stdout).trim().to_owned();
-                let flash = format!("if=pflash,unit={unit},format=raw,{access},file={file}");
+        let (media, device) = match self {
+            Self::UefiDisk => ("disk", "ide-hd"),
+            Self::IsoDisk => ("disk", "virtio-blk-device"),
+            _ => ("cdrom", "ide-cd"),
+        };
+        let drive = format!("if=none,id=boot0,format=raw,media={media},readonly=on,file={}", iso.path().display());
+        // A disk of the IDE is not read-only.
+        let drive = if device == "ide-hd" { drive.replace("readonly=on", "snapshot=on") } else { drive };
+        let device = format!("{device},drive=boot0,bootindex=0");
+        let mut arguments = ["-drive", &drive, "-device", &device].map(str::to_owned).to_vec();
+        if matches!(self, Self::Uefi | Self::UefiDisk) {
+            let firmware = firmware.cloned().unwrap_or_else(UefiFirmware::installed);
+            for (unit, file, access) in [(0, firmware.code, "readonly=on"), (1, firmware.variables, "snapshot=on")] {
+                let flash = format!("if=pflash,unit={unit},format=raw,{access},file={}", file.display());
                 arguments.extend(["-drive".to_owned(), flash]);
             }
         }

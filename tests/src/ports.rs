@@ -13,7 +13,11 @@ pub enum Protocol {
 }
 
 /// Returns a port that is unused now, chosen by the kernel.
-pub(crate) fn free_port(protocol: Protocol) -> u16 {
+///
+/// # Panics
+/// Panics when the loopback address has none.
+#[must_use]
+pub fn free_port(protocol: Protocol) -> u16 {
     let any = (Ipv4Addr::LOCALHOST, 0);
     let address = match protocol {
         Protocol::Tcp => TcpListener::bind(any).and_then(|socket| socket.local_addr()),

@@ -5,10 +5,10 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::built::{built_disk, built_image};
+use crate::built::{built_disk, built_image, qemu_program};
 use crate::guest::{Guest, Ports};
 use crate::lan::{Link, Mac, Namespace};
-use crate::loader::Boot;
+use crate::loader::{Boot, UefiFirmware};
 use crate::machine::Machine;
 use crate::ports::{Protocol, free_port};
 use crate::proxy::GuestMemory;
@@ -48,8 +48,10 @@ struct NicDevice {
 #[derive(Debug, Clone)]
 pub struct Qemu {
     machine: Machine,
+    program: Option<String>,
     image: Option<PathBuf>,
     boot: Boot,
+    uefi: Option<UefiFirmware>,
     cpu: String,
     memory: String,
     bridges: Vec<String>,
@@ -60,6 +62,7 @@ pub struct Qemu {
     limit: Duration,
     disks: usize,
     has_exit: bool,
+    has_debug_console: bool,
     namespace: Option<String>,
     /// File descriptors that QEMU inherits.
     inherited: Vec<Arc<OwnedFd>>,
@@ -71,8 +74,10 @@ impl Qemu {
     pub fn new(machine: Machine) -> Self {
         Self {
             machine,
+            program: None,
             image: None,
             boot: Boot::Pvh,
+            uefi: None,
             cpu: "max".to_owned(),
             memory: "128M".to_owned(),
             bridges: Vec::new(),
@@ -83,9 +88,17 @@ impl Qemu {
             limit: Duration::from_secs(60),
             disks: 0,
             has_exit: true,
+            has_debug_console: false,
             namespace: None,
             inherited: Vec::new(),
         }
+    }
+
+    /// Starts this QEMU instead of the one of the tests.
+    #[must_use]
+    pub fn program(mut self, path: &Path) -> Self {
+        self.program = Some(path.display().to_string());
+        self
     }
 
     /// Boots this image instead of the one that was built for the tests.
@@ -206,6 +219,13 @@ impl Qemu {
         self
     }
 
+    /// Sets the UEFI firmware; the default is the one that is installed.
+    #[must_use]
+    pub fn uefi(mut self, firmware: UefiFirmware) -> Self {
+        self.uefi = Some(firmware);
+        self
+    }
+
     /// Sets the CPU model, as QEMU's `-cpu` takes it.
     #[must_use]
     pub fn cpu(mut self, cpu: &str) -> Self {
@@ -259,6 +279,13 @@ impl Qemu {
         self
     }
 
+    /// Writes the console to the debug console at port 0xe9, as the only one.
+    #[must_use]
+    pub fn debug_console(mut self) -> Self {
+        self.has_debug_console = true;
+        self
+    }
+
     /// Omits the exit device, so that a guest which ends halts instead and can be inspected.
     #[must_use]
     pub fn without_exit(mut self) -> Self {
@@ -273,7 +300,7 @@ impl Qemu {
     #[must_use]
     pub fn start(&self) -> Guest {
         let image = self.image.clone().unwrap_or_else(built_image);
-        let loaded = self.boot.load(&image, &self.command_line.join(" "));
+        let loaded = self.boot.load(&image, &self.command_line.join(" "), self.uefi.as_ref());
         let (mut arguments, ports) = self.arguments(&loaded.arguments);
         if let Some(namespace) = &self.namespace {
             arguments.splice(..0, ["ip", "netns", "exec", namespace].map(str::to_owned));
@@ -283,11 +310,16 @@ impl Qemu {
 
     /// Returns the command, the program first, with the ports that it forwards, which are unused now.
     fn arguments(&self, loader: &[String]) -> (Vec<String>, Vec<Ports>) {
-        let mut arguments: Vec<String> = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config"]
+        let program = self.program.clone().unwrap_or_else(qemu_program);
+        let mut arguments: Vec<String> = [program.as_str(), "-accel", "tcg", "-nodefaults", "-no-user-config"]
             .into_iter()
             .chain(["-display", "none", "-no-reboot"])
             .chain(["-chardev", "stdio,id=console,mux=on,signal=off"])
-            .chain(["-serial", "chardev:console", "-mon", "chardev=console"])
+            .chain(if self.has_debug_console {
+                ["-device", "isa-debugcon,iobase=0xe9,chardev=console", "-mon", "chardev=console"]
+            } else {
+                ["-serial", "chardev:console", "-mon", "chardev=console"]
+            })
             .chain(self.machine.arguments().iter().copied())
             .chain(["-cpu", &self.cpu, "-m", &self.memory])
             .chain(loader.iter().map(String::as_str))

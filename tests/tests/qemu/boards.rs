@@ -25,6 +25,13 @@ fn a_cpu_without_long_mode_ends_with_a_reason() {
     }
 }
 
+#[test]
+fn without_a_serial_port_the_console_is_the_debug_console() {
+    let (exit, console) = run(Qemu::new(Machine::Q35).debug_console());
+    assert_eq!(exit, Exit::Success, "{console}");
+    assert!(console.contains("INFO  boot: by PVH") && console.contains("hello from Switchboard"), "{console}");
+}
+
 /// Returns the megahertz of the TSC in the line that reports the clock, and the line.
 fn tsc_mhz(machine: Machine, cpu: &str, options: &str) -> (u64, String) {
     let (exit, console) = run(Qemu::new(machine).cpu(cpu).argument("-machine", options));

@@ -174,17 +174,17 @@ fn q35_two_expanders() {
     );
 }
 
-/// Without ACPI no I/O APIC is found.
+/// Without ACPI, the I/O APIC is that of the MP table: of qboot in base memory, of SeaBIOS in the BIOS area.
 #[test]
-fn without_an_io_apic() {
-    let qemu = Qemu::new(Machine::Q35Qboot).argument("-machine", "acpi=off").nic(Nic::Virtio).files();
-    let guest = qemu.device("e1000,addr=9,romfile=").start();
-    serves_the_file(&guest);
-    has_no_driver(
-        &guest,
-        "no route for INTA of 0000:00:09.0: the chipset leads to GSI 21; firmware's Interrupt Line is 11; the I/O APICs \
-         have 0 inputs",
-    );
+fn without_acpi_lines_are_those_of_the_mp_table() {
+    for (machine, nic, disk) in [(Machine::Q35Qboot, 21, 23), (Machine::Pc, 10, 11)] {
+        let mut topology = Topology::new(machine, &[], "e1000,addr=9", "virtio-blk-pci,addr=3");
+        topology.qemu = topology.qemu.argument("-machine", "acpi=off");
+        let guest = topology.qemu.irq(Irq::Intx).start();
+        serves_the_file(&guest);
+        guest.wait_for("no ACPI tables: lines by the MP table");
+        assert_eq!((line(&guest, "e1000"), line(&guest, "virtio-blk")), (nic, disk));
+    }
 }
 
 #[test]

@@ -93,8 +93,14 @@ const FAMILIES: &[Family] = &[
     virtio(16, "a virtio graphics adapter, without a driver here"),
     virtio(18, "a virtio input device, without a driver here"),
     virtio(19, "a virtio socket device, without a driver here"),
+    virtio(20, "a virtio cryptography device, without a driver here"),
     virtio(23, "a virtio IOMMU, without a driver here: with boot-bypass=off no device reaches memory"),
+    virtio(24, "a virtio memory device, without a driver here"),
+    virtio(25, "a virtio sound device, without a driver here"),
     virtio(26, "a virtio file system, without a driver here"),
+    virtio(27, "a virtio persistent memory device, without a driver here"),
+    virtio(34, "a virtio I2C adapter, without a driver here"),
+    virtio(41, "a virtio GPIO device, without a driver here"),
     // Kinds of devices that hold what an image may need.
     class(0x01, 0x00, "a SCSI adapter, without a driver here"),
     class(0x01, 0x04, "a RAID adapter, without a driver here"),
@@ -131,6 +137,7 @@ mod tests {
             family_of(FakeFunction::new(0x10ec, 0x8139).byte(11, 0x02)),
             Some("a network card, without a driver here")
         );
+        assert_eq!(family_of(FakeFunction::new(VIRTIO, 0x1059)), Some("a virtio sound device, without a driver here"));
         assert_eq!(family_of(FakeFunction::new(INTEL, 0x29c0).byte(11, 0x06)), None, "a host bridge");
     }
 }

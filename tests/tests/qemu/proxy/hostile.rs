@@ -194,6 +194,9 @@ fn all_booted(cases: &[HostileCase], at_once: usize) {
 
 #[test]
 fn hostile_functions_affect_neither_the_machine_nor_others() {
+    if !Proxy::is_supported() {
+        return;
+    }
     let Some(cases) = cases() else { return };
     println!("{} cases", cases.len());
     // One slot is the bystander's, and some cases take two.
@@ -203,6 +206,9 @@ fn hostile_functions_affect_neither_the_machine_nor_others() {
 #[test]
 #[ignore = "long: run by `make test-load`"]
 fn each_hostile_function_alone() {
+    if !Proxy::is_supported() {
+        return;
+    }
     let Some(cases) = cases() else { return };
     println!("{} cases", cases.len());
     all_booted(&cases, 1);
