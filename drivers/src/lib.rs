@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`virtio`] | network cards, disks and entropy sources of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
 //! | [`nvme`] | NVM Express disks | [`BlockDevice`](interfaces::block::BlockDevice) |
+//! | [`ahci`] | AHCI controllers with SATA disks and CD drives | [`DiskController`](interfaces::block::DiskController) |
 //! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`e1000e`] | Intel's 82574L network card | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`hotplug`] | PCI Express ports with a slot | its own |
@@ -60,6 +61,7 @@
 extern crate alloc;
 
 pub mod adaptive_polling;
+pub mod ahci;
 pub mod e1000;
 pub mod e1000e;
 pub mod edu;

@@ -1,10 +1,11 @@
-//! Disks: virtio block and NVMe, on a raw file.
+//! Disks: virtio block, NVMe and AHCI, on a raw file.
 
 use std::fs;
 use std::path::PathBuf;
 
 use switchboard::driver::Driver;
-use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
+use switchboard_drivers::ahci::{Ahci, AhciDisk};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
 use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::virtio::VirtioBlk;
 use switchboard_testing::qemu::{Bench, BenchBuilder};
@@ -106,4 +107,142 @@ fn virtio_blk_with_faults() {
 fn nvme_with_faults() {
     let image = Image::new("nvme-faults");
     inject::<Nvme>(image.bench("nvme,drive=disk0,serial=1"));
+}
+
+const AHCI: &str = "ich9-ahci,id=ahci0";
+
+/// Returns a bench with disks at the ports of an AHCI controller.
+fn ahci(image: &Image, disk: &str) -> BenchBuilder {
+    image.bench(AHCI).device(&format!("{disk},drive=disk0,bus=ahci0.0"))
+}
+
+/// Returns the only disk of the controller.
+fn only_disk(controller: &mut Ahci) -> AhciDisk {
+    let disk = controller.next_disk().expect("a disk");
+    assert!(controller.next_disk().is_none(), "no other one");
+    disk
+}
+
+#[test]
+fn ahci_reads_and_writes() {
+    let image = Image::new("ahci");
+    ahci(&image, "ide-hd").in_each_mode(|bench| {
+        let mut controller: Ahci = bench.attach();
+        let disk = only_disk(&mut controller);
+        assert!(bench.policy().permits(controller.mode()) && disk.has_command_queue());
+        assert_eq!(disk.capacity(), SECTORS);
+        assert_eq!(bench.run(exercise(&disk)), Ok(()));
+        let reads = (0..64).map(|at| {
+            let disk = &disk;
+            async move {
+                let mut sector = [0; 512];
+                disk.read(at, &mut sector).await.map(|()| assert_eq!(sector, content(at)))
+            }
+        });
+        // More than the device queues, with writes, flushes and TRIM between them, which are not queued.
+        let others = async {
+            for at in 1500..1520 {
+                disk.write(at, &[1; 512]).await?;
+                disk.flush().await?;
+                disk.discard(at, 1).await?;
+            }
+            Ok::<(), BlockError>(())
+        };
+        let reads = async { futures(reads).await };
+        let (left, right) = bench.run(embassy_futures::join::join(reads, others));
+        assert_eq!((left, right), (Ok(()), Ok(())));
+        drop(controller);
+        // A disk outlives the value of its controller.
+        assert_eq!(bench.run(disk.read(0, &mut [0; 512])), Ok(()));
+    });
+}
+
+/// Awaits all futures, side by side.
+async fn futures(all: impl Iterator<Item = impl Future<Output = Result<(), BlockError>>>) -> Result<(), BlockError> {
+    let mut all: Vec<_> = all.map(Box::pin).map(Some).collect();
+    std::future::poll_fn(|context| {
+        let mut outcome = Ok(());
+        for slot in &mut all {
+            if let Some(future) = slot
+                && let std::task::Poll::Ready(result) = future.as_mut().poll(context)
+            {
+                outcome = outcome.and(result);
+                *slot = None;
+            }
+        }
+        let is_done = outcome.is_err() || all.iter().all(Option::is_none);
+        if is_done { std::task::Poll::Ready(outcome) } else { std::task::Poll::Pending }
+    })
+    .await
+}
+
+#[test]
+fn ahci_serves_two_disks_and_a_cd() {
+    let (image, other) = (Image::new("ahci-two"), Image::new("ahci-other"));
+    let cd = format!("if=none,id=cd0,format=raw,media=cdrom,readonly=on,file={}", other.0.display());
+    let bench = ahci(&image, "ide-hd").device("ide-cd,drive=cd0,bus=ahci0.3").device("ide-cd,bus=ahci0.5");
+    let more = format!("if=none,id=disk1,format=raw,file={},file.locking=off", other.0.display());
+    let arguments = ["-drive", &cd, "-drive", &more, "-device", "ide-hd,drive=disk1,bus=ahci0.1"];
+    bench.arguments(&arguments).in_each_mode(|bench| {
+        let mut controller: Ahci = bench.attach();
+        let disks: Vec<_> = std::iter::from_fn(|| controller.next_disk()).collect();
+        let sizes: Vec<_> = disks.iter().map(|disk| disk.geometry().expect("present")).collect();
+        let facts: Vec<_> = sizes.iter().map(|it| (it.capacity, it.block_bytes, it.is_read_only)).collect();
+        // The drive without a medium is left out.
+        assert_eq!(facts, [(SECTORS, 512, false), (SECTORS, 512, false), (SECTORS, 2048, true)]);
+        assert_eq!(bench.run(exercise(&disks[0])), Ok(()));
+        let mut blocks = vec![0; 128 * 1024];
+        assert_eq!(bench.run(disks[2].read(400, &mut blocks)), Ok(()));
+        assert!(blocks.chunks(512).zip(400..).all(|(part, at)| part == content(at)));
+        assert_eq!(bench.run(disks[2].write(0, &[0; 2048])), Err(BlockError::ReadOnly { sector: 0 }));
+    });
+}
+
+#[test]
+fn ahci_errors_of_the_medium_end_the_right_request() {
+    let image = Image::new("ahci-errors");
+    let rule = |key: &str, value: &str| format!(",file.inject-error.0.{key}={value}");
+    let drive = [
+        format!(
+            "if=none,id=disk0,format=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename={}",
+            image.0.display()
+        ),
+        rule("event", "none") + &rule("iotype", "read") + &rule("errno", "5") + &rule("sector", "40"),
+    ];
+    let bench = Bench::qemu().arguments(&["-drive", &drive.concat()]).device(AHCI);
+    bench.device("ide-hd,drive=disk0,bus=ahci0.0").in_each_mode(|bench| {
+        let mut controller: Ahci = bench.attach();
+        let disk = only_disk(&mut controller);
+        for _ in 0..3 {
+            let reads = (30..50).map(|at| {
+                let disk = &disk;
+                async move {
+                    let mut sector = [0; 512];
+                    let outcome = disk.read(at, &mut sector).await;
+                    match at {
+                        40 => assert_eq!(outcome, Err(BlockError::Io { sector: 40 })),
+                        _ => assert_eq!((outcome, sector), (Ok(()), content(at)), "sector {at}"),
+                    }
+                    Ok(())
+                }
+            });
+            assert_eq!(bench.run(futures(reads)), Ok(()));
+        }
+    });
+}
+
+#[test]
+fn ahci_with_faults() {
+    let image = Image::new("ahci-faults");
+    let report = ahci(&image, "ide-hd").inject::<Ahci, BlockError>(40, |bench, controller| {
+        let Some(disk) = controller.next_disk() else { return Some(Err(BlockError::Gone { sector: 0 })) };
+        bench.try_run(async {
+            let mut sector = [0; 512];
+            disk.read(7, &mut sector).await?;
+            assert_eq!(sector, [7; 512]);
+            disk.write(7, &sector).await?;
+            disk.flush().await
+        })
+    });
+    assert!(report.is_none_or(|report| report.faults > 50 && report.errors > 10), "{report:?}");
 }

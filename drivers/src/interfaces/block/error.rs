@@ -51,6 +51,12 @@ pub enum BlockError {
         /// First sector of the request.
         sector: u64,
     },
+    /// The device has not finished the request within the driver's time limit.
+    #[error("the device does not finish a request at sector {sector} in time")]
+    TimedOut {
+        /// First sector of the request.
+        sector: u64,
+    },
     /// The device does not implement the request.
     #[error("the device does not support the request at sector {sector}")]
     Unsupported {
