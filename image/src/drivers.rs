@@ -1,5 +1,7 @@
 //! The drivers of this image: **the list that a fork edits** to drive other devices.
 
+#[cfg(feature = "ahci")]
+use switchboard_drivers::ahci::Ahci;
 #[cfg(feature = "e1000")]
 use switchboard_drivers::e1000::E1000;
 #[cfg(feature = "e1000e")]
@@ -15,6 +17,8 @@ use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 use switchboard_net::nic;
 #[cfg(any(feature = "edu", feature = "hotplug"))]
 use switchboard_runtime::devices::device;
+#[cfg(feature = "ahci")]
+use switchboard_runtime::devices::disks;
 use switchboard_runtime::devices::{DriverEntry, RandomSource, class};
 use switchboard_runtime::disk::Disk;
 
@@ -28,6 +32,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     class::<VirtioBlk, Disk>(),
     #[cfg(feature = "nvme")]
     class::<Nvme, Disk>(),
+    #[cfg(feature = "ahci")]
+    disks::<Ahci>(),
     class::<VirtioRng, RandomSource>(),
     #[cfg(feature = "edu")]
     device::<Edu>(),

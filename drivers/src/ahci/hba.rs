@@ -52,7 +52,7 @@ impl Hba {
         let connected = connected(&ports);
         let may_change = capabilities.intersects(Capabilities::EXTERNAL_SATA | Capabilities::STAGGERED_SPIN_UP);
         if connected == 0 && !may_change && !ports.iter().any(|port| is_hot_plug(port)) {
-            return Err(ProbeError::LeftAlone("no disk is connected, and its ports have no hot-plug"));
+            return Err(ProbeError::LeftAlone("no disk is connected"));
         }
         reset(&hba, clock)?;
         let dma = if capabilities.contains(Capabilities::ADDRESSES_64BIT) { dma } else { dma.limit_address_bits(32) };

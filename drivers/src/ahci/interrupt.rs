@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use atomic_waker::AtomicWaker;
 use switchboard::function::Presence;
-use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr};
+use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr, MessageIsr};
 use switchboard::messages;
 use switchboard::mmio::Bar;
 
@@ -118,16 +118,32 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Interrupts that the handler has not acknowledged are pending. Requests have time limits of their own.
+    fn pending(&self) -> Activity {
+        let pending = if self.presence.is_gone() { 0 } else { self.hba.read(&IS) };
+        Activity::pending_if((pending != 0 && pending != u32::MAX).then_some(pending))
+    }
+}
+
 impl MessageIsr<1> for Shared {
     type Message = AhciMessage;
 
     fn on_message(&self, AhciMessage::Ports: AhciMessage, _isr: &InIsr<'_>) {
         let _ = self.serve();
     }
+
+    fn activity(&self, AhciMessage::Ports: AhciMessage) -> Activity {
+        self.pending()
+    }
 }
 
 impl LineIsr for Shared {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
         self.serve()
+    }
+
+    fn activity(&self) -> Activity {
+        self.pending()
     }
 }

@@ -23,6 +23,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("e1000", "Intel 82540EM, 82544GC, 82545EM", "e1000"),
     ("e1000e", "Intel 82574L", "e1000e"),
     ("nvme", "NVM Express disk", "nvme"),
+    ("ahci", "SATA disks and CD drives at an AHCI controller", "ahci"),
     ("edu", "QEMU's edu", "edu"),
     ("hotplug", "PCI Express port with a slot", "hotplug"),
 ];
