@@ -76,6 +76,7 @@ mod stack;
 mod traffic;
 
 pub use config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
+pub use dhcp::{DhcpLease, DhcpState, DhcpStatus};
 pub use dns::{ResolveError, Resolver};
 pub use embassy_net_driver::Capabilities;
 pub use interface::{Interface, Services};

@@ -35,6 +35,9 @@ fn the_metrics_are_prometheus_text() {
     assert!(metrics.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")), "{:?}", metrics.headers);
     let text = String::from_utf8(metrics.body).expect("the metrics are UTF-8");
     assert!(text.ends_with('\n') && text.contains("virtio-net"), "{text}");
+    // QEMU's user network has a DHCP server.
+    assert!(text.contains(",address=\"10.0.2.15\",server=\"10.0.2.2\"} "), "{text}");
+    assert!(text.contains("switchboard_network_dhcp_state{") && text.contains("state=\"bound\"} 1"), "{text}");
     let mut typed = Vec::new();
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split(' ').next()) {

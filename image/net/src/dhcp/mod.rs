@@ -10,7 +10,9 @@ mod lease;
 mod message;
 mod options;
 mod pacer;
+mod status;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::client::{Action, Client, Datagram};
+pub use self::status::{DhcpLease, DhcpState, DhcpStatus};

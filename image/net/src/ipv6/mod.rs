@@ -213,6 +213,11 @@ impl Ipv6 {
         self.advertised.hop_limit()
     }
 
+    /// Returns the number of neighbours.
+    pub(crate) fn neighbor_count(&self) -> usize {
+        self.neighbors.len()
+    }
+
     /// Returns the link-local address.
     pub(crate) fn link_local(&self) -> Option<Ipv6Addr> {
         self.addresses.link_local().map(|own| own.address)

@@ -122,6 +122,11 @@ impl Link {
         self.address
     }
 
+    /// Returns the numbers of IPv4 and IPv6 neighbours.
+    pub(crate) fn neighbour_counts(&self) -> (usize, usize) {
+        (self.neighbours.len(), self.ipv6.neighbor_count())
+    }
+
     /// Sets the length of the longest packet of a frame in bytes, which is at most that of the card.
     pub(crate) fn set_mtu(&mut self, mtu: usize) {
         self.mtu = mtu;

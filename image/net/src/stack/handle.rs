@@ -6,8 +6,9 @@ use core::fmt;
 
 use switchboard_runtime::memory_budget::MemoryBudget;
 
-use super::engine::Engine;
+use super::engine::{Engine, now};
 use super::tcp::TcpError;
+use crate::dhcp::DhcpStatus;
 use crate::dns::DnsState;
 use crate::interface_state::InterfaceState;
 
@@ -48,6 +49,24 @@ impl Stack {
     #[must_use]
     pub fn state(&self) -> &Rc<InterfaceState> {
         &self.0.state
+    }
+
+    /// Returns the state of the DHCP client, and its lease; `None` for an interface without a client.
+    #[must_use]
+    pub fn dhcp_status(&self) -> Option<DhcpStatus> {
+        self.borrow_mut().address.dhcp_client().map(|client| client.status(now()))
+    }
+
+    /// Returns the numbers of IPv4 and IPv6 neighbours that are stored, whatever their state.
+    ///
+    /// ```
+    /// use switchboard_net_testing::TestNetwork;
+    ///
+    /// assert_eq!(TestNetwork::new().stack().neighbours(), (0, 0));
+    /// ```
+    #[must_use]
+    pub fn neighbours(&self) -> (usize, usize) {
+        self.borrow_mut().link.neighbour_counts()
     }
 
     /// Returns what all resolvers of the stack share.

@@ -1,7 +1,7 @@
 //! `GET /metrics`: all counters, in the text format of Prometheus.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::fmt::{Arguments, Write};
 
 use embassy_time::Instant;
@@ -10,7 +10,7 @@ use switchboard::machine::Machine;
 
 use super::Site;
 use switchboard_http::{Response, StatusCode};
-use switchboard_net::{DropReason, Interface};
+use switchboard_net::{DhcpLease, DropReason, Interface};
 use switchboard_runtime::{hal, memory_budget, tasks};
 
 pub(super) fn serve(site: &Site) -> Response {
@@ -24,6 +24,7 @@ pub(super) fn serve(site: &Site) -> Response {
     interrupts(&mut text, site.machine);
     network(&mut text, site);
     drops(&mut text, site);
+    addresses(&mut text, site);
     http(&mut text, site);
     memory(&mut text);
     Response::new(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.0)
@@ -143,6 +144,38 @@ fn network(text: &mut Text, site: &Site) {
         {
             let labels = labels(interface);
             text.sample(format_args!("switchboard_network_bytes_total{{{labels},direction=\"{direction}\"}} {value}"));
+        }
+    }
+}
+
+/// Adds the leases of the interfaces, and the numbers of their neighbours.
+fn addresses(text: &mut Text, site: &Site) {
+    let interfaces = site.network.interfaces();
+    let clients = || interfaces.iter().filter_map(|interface| Some((interface, interface.stack().dhcp_status()?)));
+    text.family("switchboard_network_dhcp_state", "gauge", "1 for the state of the DHCP client.");
+    for (interface, status) in clients() {
+        let (function, state) = (interface.function, status.state);
+        text.sample(format_args!("switchboard_network_dhcp_state{{function=\"{function}\",state=\"{state}\"}} 1"));
+    }
+    text.family("switchboard_network_lease_seconds", "gauge", "Time until the lease of the address ends.");
+    for (interface, lease) in clients().filter_map(|(interface, status)| Some((interface, status.lease?))) {
+        let (function, DhcpLease { address, server, .. }) = (interface.function, lease);
+        let seconds = lease.remaining.map_or_else(|| "+Inf".into(), |remaining| remaining.as_secs().to_string());
+        text.sample(format_args!(
+            "switchboard_network_lease_seconds{{function=\"{function}\",address=\"{address}\",server=\"{server}\"}} {seconds}"
+        ));
+    }
+    text.family(
+        "switchboard_network_neighbours",
+        "gauge",
+        "Neighbours whose Ethernet addresses are known or looked for.",
+    );
+    for interface in interfaces.iter() {
+        let (function, (ipv4, ipv6)) = (interface.function, interface.stack().neighbours());
+        for (protocol, value) in [("ipv4", ipv4), ("ipv6", ipv6)] {
+            text.sample(format_args!(
+                "switchboard_network_neighbours{{function=\"{function}\",protocol=\"{protocol}\"}} {value}"
+            ));
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) enum Action {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum State {
+pub(super) enum State {
     /// The link is down, or the client was stopped.
     Stopped,
     Init,
@@ -64,9 +64,9 @@ pub(crate) struct Client {
     mac: Mac,
     /// Sent to servers, some of which enter it in the DNS.
     hostname: Option<String>,
-    state: State,
+    pub(super) state: State,
     /// The address in use. It stays while its lease runs, whatever happens to the link and to servers.
-    lease: Option<Lease>,
+    pub(super) lease: Option<Lease>,
     transaction_id: u32,
     /// When the present exchange began, for `secs`.
     began_at: Instant,

@@ -32,6 +32,21 @@ fn a_lease_is_renewed_by_its_server_then_by_any_then_ends_exactly() {
 }
 
 #[test]
+fn the_status_shows_the_server_and_the_rest_of_the_lease() {
+    let mut test = Test::bound();
+    for (seconds, state, remaining) in [(600, DhcpState::Bound, 3000), (1300, DhcpState::Renewing, 1700)] {
+        test.pass(seconds);
+        let status = test.client.status(test.now);
+        let lease = status.lease.expect("a lease");
+        assert_eq!((status.state, lease.address, lease.server), (state, ADDRESS, SERVER));
+        assert_eq!(lease.remaining.map(|rest| rest.as_secs().abs_diff(remaining) < 2), Some(true), "{lease:?}");
+    }
+    test.pass(1800);
+    let status = test.client.status(test.now);
+    assert_eq!((status.state, status.lease), (DhcpState::Selecting, None));
+}
+
+#[test]
 fn a_renewal_keeps_what_it_leaves_out() {
     let mut test = Test::bound();
     let before = test.config.clone();

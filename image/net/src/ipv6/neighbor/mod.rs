@@ -75,6 +75,11 @@ impl Neighbors {
         self.deadline = NEVER;
     }
 
+    /// Returns the number of neighbours.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Takes the timers of a router advertisement, within bounds; 0 is unspecified.
     pub(crate) fn set_timers(&mut self, reachable_ms: u32, retransmit_ms: u32) {
         let within = |value: u32, bounds: &core::ops::RangeInclusive<u32>| {

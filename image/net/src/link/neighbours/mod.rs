@@ -79,6 +79,11 @@ impl NeighbourTable {
         Self { table: Table::new(seed), active: Vec::new(), queued_packets: 0, queued_bytes: 0, deadline: NEVER }
     }
 
+    /// Returns the number of neighbours.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Forgets all neighbours, and drops the packets that wait for them.
     pub(super) fn clear(&mut self) {
         let mut slots = Vec::new();

@@ -156,6 +156,11 @@ impl Table {
         self.unlink(slot).then_some(slot)
     }
 
+    /// Returns the number of neighbours.
+    pub(super) fn len(&self) -> usize {
+        self.slots.iter().filter(|neighbour| neighbour.state != State::Vacant).count()
+    }
+
     /// Calls `act` with each slot that is not vacant.
     pub(super) fn for_each(&mut self, mut act: impl FnMut(u16, &mut Neighbour)) {
         for (slot, neighbour) in (0..).zip(&mut self.slots) {
