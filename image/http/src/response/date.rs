@@ -1,10 +1,10 @@
 //! Dates of HTTP (RFC 9110, 5.6.7).
 
-use switchboard_runtime::wall_clock;
+use switchboard_runtime::hal::CalendarTime;
+use switchboard_runtime::wall_clock::{self, UnixTime};
 
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-const SECONDS_PER_DAY: u64 = 24 * 3600;
 
 /// The maximum length of the Server header's value.
 const MAX_NAME_BYTES: usize = 64;
@@ -65,33 +65,40 @@ pub fn parse_date(text: &str) -> Option<u64> {
         [b'A'..=b'Z', ..] => (second, first, fields.next()?, third),
         _ => (first, second, third, fields.next()?),
     };
-    let month = MONTHS.iter().position(|name| name[..] == *month.as_bytes())? as u64;
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?;
-    let (day, year) = (
-        number(day)?,
-        match year.len() {
-            // Two digits: the years 1970 to 2069.
-            2 => number(year).map(|year| if year < 70 { year + 2000 } else { year + 1900 })?,
-            _ => number(year).filter(|year| (1970..10_000).contains(year))?,
-        },
-    );
-    let mut parts = time.split(':').map(number);
+    let month = MONTHS.iter().position(|name| name[..] == *month.as_bytes())?;
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u16>().ok())?;
+    let small = |text: &str| number(text).and_then(|value| u8::try_from(value).ok());
+    let year = match year.len() {
+        // Two digits: the years 1970 to 2069.
+        2 => number(year).map(|year| if year < 70 { year + 2000 } else { year + 1900 })?,
+        _ => number(year).filter(|year| (1970..10_000).contains(year))?,
+    };
+    let mut parts = time.split(':').map(small);
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if second > 60 {
         return None;
     }
-    // Years begin in March here, too.
-    let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    days.checked_sub(719_468).map(|days| days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second)
+    let month = u8::try_from(month + 1).ok()?;
+    let time = CalendarTime { year, month, day: small(day)?, hour, minute, second };
+    UnixTime::from_calendar(time).map(UnixTime::seconds)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use switchboard_runtime::wall_clock::UnixTime;
 
     use super::*;
+
+    #[test]
+    fn dates_that_do_not_exist_are_refused() {
+        let leap = parse_date("Sat, 31 Dec 2016 23:59:60 GMT");
+        assert_eq!(leap, parse_date("Sat, 31 Dec 2016 23:59:59 GMT"));
+        assert_eq!(leap, Some(1_483_228_799));
+        for date in ["Tue, 30 Feb 2016 00:00:00 GMT", "Fri, 31 Dec 2016 24:00:00 GMT", "Fri, 31 Dec 2016 23:59:61 GMT"]
+        {
+            assert_eq!(parse_date(date), None, "{date}");
+        }
+    }
 
     proptest! {
         #[test]
