@@ -4,8 +4,11 @@ mod acknowledgements;
 mod buffers;
 mod congestion;
 mod eviction;
+mod memory;
 mod orphans;
+mod paths;
 mod peer;
+mod waiting;
 
 use core::cell::{Cell, RefCell};
 use core::net::Ipv4Addr;
@@ -165,76 +168,6 @@ fn what_belongs_to_no_connection_is_reset_but_not_a_reset() {
 }
 
 #[test]
-fn idle_connections_take_no_buffers_and_go_on_with_their_sequence_numbers() {
-    static BUDGET: MemoryBudget = MemoryBudget::new(1 << 30);
-    let mut lan = Lan::new();
-    lan.stack.set_memory_budget(&BUDGET);
-    serve_echo(&lan, 2000);
-    let mut conns: Vec<Conn> =
-        (0..1000).map(|index| Conn::open(&mut lan, spoofed(index), 20_000 + index, PORT)).collect();
-    for conn in &mut conns {
-        echo(&mut lan, conn, b"first");
-    }
-    lan.run(5000);
-    let each = BUDGET.usage().used_bytes / conns.len();
-    assert!(each <= 2048, "{each} bytes of each idle connection");
-    for conn in &mut conns {
-        echo(&mut lan, conn, b"second");
-        echo(&mut lan, conn, b"third");
-    }
-    for conn in &conns {
-        conn.send_control(&mut lan, TcpControl::Rst, 0);
-    }
-    assert!(lan.run(100).iter().all(|segment| !segment.is_reset()));
-    assert_eq!(BUDGET.usage().used_bytes, 0);
-}
-
-#[test]
-fn without_memory_new_connections_are_left_unanswered_and_old_ones_go_on() {
-    static BUDGET: MemoryBudget = MemoryBudget::new(60_000);
-    let mut lan = Lan::new();
-    lan.stack.set_memory_budget(&BUDGET);
-    serve_echo(&lan, 2000);
-    let mut first = Conn::open(&mut lan, HOST, 20_000, PORT);
-    echo(&mut lan, &mut first, b"first");
-    let mut others: Vec<Conn> =
-        (1..100).map(|index| Conn::open(&mut lan, spoofed(index), 20_000 + index, PORT)).collect();
-    for conn in &mut others {
-        conn.send(&mut lan, b"x");
-        conn.run(&mut lan, 5);
-        assert!(!conn.is_reset);
-    }
-    let served = others.iter().filter(|conn| conn.received == b"x").count();
-    assert!((2..99).contains(&served), "{served}");
-    assert!(BUDGET.usage().used_bytes <= 60_000);
-    echo(&mut lan, &mut first, b"second");
-}
-
-#[test]
-fn a_silent_peer_is_probed_and_given_up() {
-    let (mut lan, mut conn, stream) = opened();
-    let error = Rc::new(Cell::new(None));
-    let (result, reader) = (error.clone(), stream.clone());
-    lan.network.group().add(async move { result.set(Some(reader.read(&mut [0; 10]).await)) });
-    let expected = conn.next.clone();
-    // Answered probes keep the connection.
-    let mut probes = 0;
-    for _ in 0..260_000 {
-        for probe in conn.run(&mut lan, 1) {
-            assert_eq!(probe.sequence.wrapping_add(1), expected.acknowledgement.expect("it is open"));
-            assert_eq!(probe.acknowledgement, Some(expected.sequence));
-            lan.send(&expected);
-            probes += 1;
-        }
-    }
-    assert!((3..=5).contains(&probes) && error.get().is_none(), "{probes}");
-    let probes = conn.run(&mut lan, 300_000).len();
-    assert!((5..=8).contains(&probes), "{probes}");
-    assert_eq!(error.get(), Some(Err(TcpError::TimedOut)));
-    assert_eq!(stream.statistics().state, TcpState::Closed);
-}
-
-#[test]
 fn a_finished_connection_opens_anew_for_a_higher_sequence_number() {
     let mut lan = Lan::new();
     let service = Service { port: PORT, receive_bytes: 4096, transmit_bytes: 4096, backlog: 8, max_connections: 8 };
@@ -259,143 +192,6 @@ fn a_finished_connection_opens_anew_for_a_higher_sequence_number() {
     assert_eq!((answers[0].control, answers[0].acknowledgement), (TcpControl::Syn, Some(90_001)));
     let before = conn.next.acknowledgement.expect("it was open");
     assert!(answers[0].sequence.wrapping_sub(before) < 1 << 20, "above the last one");
-}
-
-#[test]
-fn a_shorter_path_is_learnt_from_icmp() {
-    let (mut lan, mut conn, stream) = opened();
-    let writer = stream.clone();
-    lan.network.group().add(async move {
-        let _ = writer.write(&[7; 8000]).await;
-    });
-    // A router drops what is longer than 1,000 bytes, and reports it.
-    let mut dropped = 0;
-    for _ in 0..4000 {
-        for segment in lan.step() {
-            if segment.packet_bytes <= 1000 {
-                conn.next.window = 8192;
-                let expected = conn.next.acknowledgement.expect("it is open");
-                if segment.sequence == expected {
-                    conn.received.extend(&segment.data);
-                    conn.next.acknowledgement = Some(expected.wrapping_add(length(&segment.data)));
-                }
-                lan.send(&conn.next);
-                continue;
-            }
-            dropped += 1;
-            let mut message = vec![3, 4, 0, 0, 0, 0, 3, 232];
-            let [high, low] = u16::try_from(segment.packet_bytes).expect("a frame's length").to_be_bytes();
-            message.extend([0x45, 0, high, low, 0, 0, 0x40, 0, 64, 6, 0, 0]);
-            message.extend(STACK.octets());
-            message.extend(HOST.octets());
-            message.extend(segment.stack_port.to_be_bytes());
-            message.extend(segment.host_port.to_be_bytes());
-            message.extend(segment.sequence.to_be_bytes());
-            let sum = message.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum::<u32>();
-            let folded = (sum & 0xffff) + (sum >> 16);
-            let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).expect("it is folded");
-            message[2..4].copy_from_slice(&checksum.to_be_bytes());
-            lan.send_packet(Ipv4Addr::new(10, 0, 0, 254), IpProtocol::Icmp, &message);
-        }
-    }
-    assert_eq!(conn.received.len(), 8000, "{dropped} dropped");
-    assert!((1..=8).contains(&dropped), "{dropped}");
-    assert!(stream.statistics().retransmissions >= 1);
-    // The next handshake offers less.
-    lan.send(&Segment::syn(HOST, 40_001, PORT, 1));
-    assert_eq!(lan.run(20)[0].mss, Some(960));
-}
-
-#[test]
-fn a_black_hole_is_found_without_icmp() {
-    let (mut lan, mut conn, writer) = opened();
-    lan.network.group().add(async move {
-        let _ = writer.write(&[7; 4000]).await;
-    });
-    for _ in 0..60_000 {
-        for segment in lan.step() {
-            let expected = conn.next.acknowledgement.expect("it is open");
-            if segment.packet_bytes <= 1300 && segment.sequence == expected {
-                conn.received.extend(&segment.data);
-                conn.next.acknowledgement = Some(expected.wrapping_add(length(&segment.data)));
-                lan.send(&conn.next);
-            }
-        }
-    }
-    assert_eq!(conn.received.len(), 4000);
-}
-
-#[test]
-fn a_closed_window_that_is_answered_keeps_the_connection() {
-    let (mut lan, mut conn, stream) = opened();
-    let writer = stream.clone();
-    lan.network.group().add(async move {
-        let mut rest = &[7; 20_000][..];
-        while let Ok(written @ 1..) = writer.write(rest).await {
-            rest = &rest[written..];
-        }
-    });
-    conn.next.window = 0;
-    conn.acknowledges = false;
-    conn.run(&mut lan, 200);
-    let mut probes = 0;
-    for _ in 0..240_000 {
-        for segment in lan.step() {
-            assert!(!segment.is_reset());
-            probes += 1;
-            lan.send(&conn.next);
-        }
-    }
-    assert!((3..300).contains(&probes), "{probes}");
-    conn.next.window = 8192;
-    conn.acknowledges = true;
-    lan.send(&conn.next);
-    conn.run(&mut lan, 70_000);
-    assert_eq!(conn.received.len(), 20_000);
-    // Answers without end are not.
-    let writer = stream.clone();
-    lan.network.group().add(async move {
-        let _ = writer.write(&[7; 1000]).await;
-    });
-    conn.next.window = 0;
-    conn.acknowledges = false;
-    lan.send(&conn.next);
-    let mut is_reset = false;
-    for _ in 0..400_000 {
-        for segment in lan.step() {
-            is_reset |= segment.is_reset();
-            lan.send(&conn.next);
-        }
-    }
-    assert!(is_reset);
-    assert_eq!(stream.statistics().state, TcpState::Closed);
-}
-
-#[test]
-fn data_is_delivered_after_close_as_long_as_it_is_acknowledged() {
-    let mut lan = Lan::new();
-    let service = Service { port: PORT, receive_bytes: 4096, transmit_bytes: 16_384, backlog: 8, max_connections: 8 };
-    service.start(lan.network.group(), &lan.stack, async |stream: &Rc<TcpStream>| {
-        let mut rest = &[7; 16_000][..];
-        while let Ok(written @ 1..) = stream.write(rest).await {
-            rest = &rest[written..];
-        }
-    });
-    let mut conn = Conn::open_with(&mut lan, Segment { window: 500, ..Segment::syn(HOST, 40_000, PORT, 1000) });
-    conn.acknowledges = false;
-    // 500 bytes in two seconds.
-    for _ in 0..40 {
-        let segments = conn.run(&mut lan, 2000);
-        assert!(!conn.is_reset);
-        for segment in segments.iter().filter(|segment| !segment.data.is_empty()) {
-            if Some(segment.sequence) == conn.next.acknowledgement {
-                conn.acknowledges = true;
-                conn.take(&mut lan, segment);
-                conn.acknowledges = false;
-            }
-        }
-    }
-    assert_eq!((conn.received.len(), conn.has_fin), (16_000, true));
 }
 
 #[test]
