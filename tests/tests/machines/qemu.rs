@@ -71,6 +71,12 @@ fn of_emulator(name: &str, emulator: &Result<Emulator, String>) -> Vec<Row> {
         &["boot: by PVH"],
     ));
     if major >= FIRST_WITH_X2APIC {
+        rows.push(with(
+            Machine::Q35,
+            "PVH, e1000e",
+            |q| q.nic_device("e1000e").files(),
+            &["e1000e       INTA, MSI 1, MSI-X 5      msix"],
+        ));
         rows.push(with(Machine::Q35, "PVH, newer cards", newer_cards, NEWER_CARDS));
         rows.push(Row::skipped(name, "q35", "x-pci-proxy-dev", "this QEMU crashes at start with such a device"));
     }
