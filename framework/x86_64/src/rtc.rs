@@ -23,9 +23,9 @@ const STATUS_A: u8 = 0x0a;
 const STATUS_B: u8 = 0x0b;
 const STATUS_C: u8 = 0x0c;
 
-/// Status A: the rate of the periodic flag; 9 is 128 Hz.
+/// Status A: the rate of the periodic flag; 12 is 16 Hz.
 const RATE: u8 = 0xf;
-const RATE_128_HZ: u8 = 9;
+const RATE_16_HZ: u8 = 12;
 /// Status B: the periodic interrupt is enabled. Status C: its flag, which is cleared by reading.
 const PERIODIC: u8 = 1 << 6;
 
@@ -102,7 +102,8 @@ fn write_register(register: u8, value: u8) {
     unsafe { Port::<u8>::new(DATA).write(value) };
 }
 
-/// The periodic flag of the clock while it is raised 128 times a second, for calibration: an emulator that is delayed by less than a period raises it as often as it should. Dropping this restores the clock.
+/// The periodic flag of the clock while it is raised 16 times a second, for calibration. The rate is low, since an emulator
+/// that a busy host delays by more than a period leaves out the flags that are overdue. Dropping this restores the clock.
 #[derive(Debug)]
 pub(super) struct Periodic {
     status_a: u8,
@@ -111,9 +112,9 @@ pub(super) struct Periodic {
 
 impl Periodic {
     /// How often the flag is raised, in Hz.
-    pub(super) const HZ: u64 = 128;
-    /// Reads of status C before the flag is taken to be stuck. A read takes a microsecond, and a period 7,800.
-    const RETRIES: u32 = 100_000;
+    pub(super) const HZ: u64 = 16;
+    /// Reads of status C before the flag is taken to be stuck. A read takes a microsecond, and a period 62,500.
+    const RETRIES: u32 = 1_000_000;
 
     /// Starts the flag; `None` without a clock, where every register reads as ones.
     pub(super) fn start() -> Option<Self> {
@@ -121,7 +122,7 @@ impl Periodic {
         if status_b & SET != 0 {
             return None;
         }
-        write_register(STATUS_A, status_a & !RATE | RATE_128_HZ);
+        write_register(STATUS_A, status_a & !RATE | RATE_16_HZ);
         // Some clocks raise the flag only while its interrupt is enabled. That interrupt is masked.
         write_register(STATUS_B, status_b | PERIODIC);
         Some(Self { status_a, status_b })

@@ -128,7 +128,7 @@ impl Hpet {
     }
 }
 
-/// Measures the frequency of the TSC by the periodic flag of the real-time clock, in about 70 ms. Returns `None`
+/// Measures the frequency of the TSC by the periodic flag of the real-time clock, in about half a second. Returns `None`
 /// without such a clock.
 pub(super) fn rtc() -> Option<u64> {
     /// Periods of a measurement.
