@@ -2,6 +2,7 @@
 
 mod disks;
 mod network;
+mod recordings;
 
 use switchboard::interrupt::{Mode, ModePolicy};
 use switchboard_drivers::edu::{Edu, EduError};

@@ -19,16 +19,21 @@ use switchboard_planted::planted::VARIABLE;
 use switchboard_planted::virtio::VirtioBlk;
 use switchboard_testing::qemu::Bench;
 
-/// Sees a bug caught by a use: by its test, in a process of its own.
+/// Runs a test with a bug, in a process of its own. Returns what it prints; it must fail.
+fn run_with(test: &str, bug: &str) -> String {
+    let this = env::current_exe().expect("the path of this program");
+    let run = Command::new(this).args(["--exact", test]).env(VARIABLE, bug).output().expect("a test can run itself");
+    let text = String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned();
+    assert!(!run.status.success(), "not caught: {bug}\n{text}");
+    text
+}
+
+/// Sees a bug caught by a use.
 fn catches(test: &str, bug: &str, message: &str) {
     if Bench::qemu().device("edu").start().is_none() {
         return;
     }
-    let this = env::current_exe().expect("the path of this program");
-    let run = Command::new(this).args(["--exact", test]).env(VARIABLE, bug).output().expect("a test can run itself");
-    let text = [run.stdout, run.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    assert!(!run.status.success(), "not caught: {bug}\n{text}");
+    let text = run_with(test, bug);
     assert!(text.contains(message), "{bug}: not caught by {message:?}\n{text}");
 }
 
@@ -64,6 +69,27 @@ fn edu() {
 #[test]
 fn edu_catches() {
     catches("edu", "edu-not-acknowledged", "a line stays asserted");
+}
+
+/// Plays a recording of the right driver: needs no QEMU.
+#[test]
+fn edu_recording() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../drivers/tests/qemu/recordings/edu.intx.recording");
+    let bench = Bench::replay(file);
+    let mut edu: Edu = bench.attach();
+    assert_eq!(bench.run(edu.factorial(5)), Ok(120));
+    assert_eq!(bench.run(edu.write_buffer(7, &[0x5a; 100])), Ok(()));
+    let mut received = [0; 100];
+    assert_eq!(bench.run(edu.read_buffer(7, &mut received)), Ok(()));
+    drop(edu);
+    bench.check_nothing_left();
+}
+
+#[test]
+fn edu_recording_catches() {
+    let run = run_with("edu_recording", "edu-not-acknowledged");
+    let missing = "  recorded: write 00:01.0 bar0+0x64 4 0xffffffff (by a handler)\n  done:     the handlers return (by a handler)";
+    assert!(run.contains("the run differs from edu.intx.recording at access ") && run.contains(missing), "{run}");
 }
 
 async fn read_all(disk: &impl BlockDevice) {
