@@ -91,6 +91,9 @@ impl PortSlot {
     /// Looks at the port, and brings its device one step further.
     pub(super) fn step(&mut self, hba: &Arc<Hba>) {
         let now_ns = hba.clock.now_ns();
+        if matches!(self.state, State::Resetting { until_ns, .. } if now_ns < until_ns) {
+            return;
+        }
         let detection = self.shared.registers.read(&PXSSTS);
         if detection == u32::MAX && hba.shared.presence.confirm().is_err() {
             self.state = State::Empty;
@@ -99,7 +102,7 @@ impl PortSlot {
         let is_connected = matches!(detection & 0xf, 1 | LINK_UP);
         self.state = match mem::replace(&mut self.state, State::Empty) {
             State::Empty if is_connected || mem::take(&mut self.is_expected) => self.begin(hba, now_ns),
-            State::Resetting { port, until_ns } if now_ns >= until_ns => {
+            State::Resetting { port, .. } => {
                 port.end_reset();
                 State::Starting { port, since_ns: now_ns }
             }

@@ -4,6 +4,7 @@ use switchboard::config::Address;
 use switchboard::interrupt::ModePolicy;
 use switchboard_testing::{FakeFunction, FakeMachine, RemovalTest};
 
+use crate::ahci_model;
 use crate::nvme_model::{self, Behaviour, Model};
 
 /// Returns the address of the device that is removed.
@@ -119,6 +120,13 @@ pub(crate) fn port(policy: ModePolicy) -> &'static FakeMachine {
     let express = fake.find_capability(device_address(), 0x10).expect("it was made with one");
     fake.set_config(device_address(), express + 0x1a, 1 << 6);
     fake.set_config(device_address(), express + 0x12, 1 << 13);
+    fake
+}
+
+/// Returns an AHCI controller with a disk.
+pub(crate) fn ahci(policy: ModePolicy) -> &'static FakeMachine {
+    let fake = machine(policy, ahci_model::function());
+    ahci_model::Model::of(fake, device_address(), ahci_model::Behaviour::default());
     fake
 }
 

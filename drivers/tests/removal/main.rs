@@ -2,6 +2,9 @@
 //!
 //! All resources are freed, tasks that wait get an error, and another device is not affected.
 
+#[path = "../ahci/model.rs"]
+#[expect(dead_code, reason = "the tests of the driver use all of it")]
+mod ahci_model;
 mod devices;
 #[path = "../nvme/model.rs"]
 #[expect(dead_code, reason = "the tests of the driver use all of it")]
@@ -16,11 +19,12 @@ use switchboard::config::Address;
 use switchboard::driver::Driver;
 use switchboard::function::FunctionState;
 use switchboard::interrupt::{Mode, ModePolicy};
+use switchboard_drivers::ahci::Ahci;
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::edu::{Edu, EduError};
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
-use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
 use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::virtio::rng::RngError;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
@@ -44,6 +48,7 @@ fn other_drivers_at_every_access() {
     remove_at_every_access::<E1000e>(removable(devices::e1000e));
     remove_at_every_access::<Edu>(removable(devices::edu));
     remove_at_every_access::<Nvme>(removable(devices::nvme));
+    remove_at_every_access::<Ahci>(removable(devices::ahci));
     remove_at_every_access::<HotplugPort>(removable(devices::port));
 }
 
@@ -62,6 +67,12 @@ fn requests_in_flight_end() {
     device.remove_in_use(|fake, disk: Nvme, notice| {
         let outcome = device.remove_while(fake, notice, disk.read(7, &mut [0; 1024]));
         assert_eq!(outcome, Err(BlockError::Gone { sector: 7 }));
+    });
+    let device = removable(devices::ahci);
+    device.remove_in_use(|fake, mut controller: Ahci, notice| {
+        let disk = controller.next_disk().expect("a disk");
+        let outcome = device.remove_while(fake, notice, disk.read(7, &mut [0; 1024]));
+        assert_eq!((outcome, disk.geometry()), (Err(BlockError::Gone { sector: 7 }), None));
     });
     let device = removable(devices::rng);
     device.remove_in_use(|fake, mut rng: VirtioRng, notice| {

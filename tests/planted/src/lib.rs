@@ -7,6 +7,8 @@ extern crate std;
 
 #[path = "../../../drivers/src/adaptive_polling/mod.rs"]
 pub mod adaptive_polling;
+#[path = "../../../drivers/src/ahci/mod.rs"]
+pub mod ahci;
 #[path = "../../../drivers/src/e1000/mod.rs"]
 pub mod e1000;
 #[path = "../../../drivers/src/e1000e/mod.rs"]

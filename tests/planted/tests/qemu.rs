@@ -11,9 +11,10 @@ use std::process::{self, Command};
 
 use embassy_futures::join::join;
 use embassy_net_driver::{Driver as _, TxToken};
+use switchboard_planted::ahci::Ahci;
 use switchboard_planted::e1000::E1000;
 use switchboard_planted::edu::Edu;
-use switchboard_planted::interfaces::block::BlockDevice;
+use switchboard_planted::interfaces::block::{BlockDevice, DiskController};
 use switchboard_planted::nvme::Nvme;
 use switchboard_planted::planted::VARIABLE;
 use switchboard_planted::virtio::VirtioBlk;
@@ -120,6 +121,20 @@ fn nvme() {
 #[test]
 fn nvme_catches() {
     catches("nvme", "nvme-ring-one-short", "panicked");
+}
+
+#[test]
+fn ahci() {
+    let folder = Folder::new("ahci");
+    let drive = disk(&folder.path("disk"));
+    let bench = Bench::qemu().arguments(&["-drive", &drive]).device("ich9-ahci,id=ahci0");
+    let bench = bench.device("ide-hd,drive=disk0,bus=ahci0.0").start();
+    bench.inspect(|bench| bench.run(read_all(&bench.attach::<Ahci>().next_disk().expect("a disk"))));
+}
+
+#[test]
+fn ahci_catches() {
+    catches("ahci", "ahci-tag-not-active", "panicked");
 }
 
 #[test]
