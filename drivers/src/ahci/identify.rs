@@ -110,7 +110,7 @@ mod tests {
     fn disk(changes: &[(usize, u16)]) -> Result<Identity, ProbeError> {
         let mut data = [0; IDENTIFY_BYTES];
         let usual =
-            [(83, 0x4400), (100, 100), (76, 0x100), (75, 31), (85, 0x20), (84, 0x4020), (27, 0x5145), (28, 0x554d)];
+            [(83, 0x4400), (100, 100), (76, 0x100), (75, 31), (85, 0x20), (84, 0x4020), (27, 0x5145), (28, 0x4d55)];
         for (index, word) in usual.iter().chain(changes) {
             data[2 * index..2 * index + 2].copy_from_slice(&u16::to_le_bytes(*word));
         }
