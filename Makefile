@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Settings, shown by `make help`. tools/qemu.sh checks the values of those that it uses.
 MACHINE   ?= q35#    QEMU machine: q35, pc or microvm
 BOOT      ?= pvh#    boot loader: pvh (QEMU itself), or GRUB from the ISO: iso (on BIOS) or uefi
-NIC       ?= virtio# network card: virtio, e1000, e1000e or none
+NIC       ?= virtio# network card: virtio, e1000, e1000e, rtl8139, vmxnet3 or none
 IRQ       ?= auto#   interrupt mode of all functions: auto (the best of each), msix, msi or intx
 PORT      ?= auto#   host port of the page; auto: the first free one from 8080 on
 SMP       ?= 1#      number of CPUs
@@ -239,7 +239,7 @@ lint: ## Check with rustfmt, clippy and rustdoc; warnings are errors
 	cargo clippy --release -p switchboard-image --features instruments -- -D warnings
 	cargo clippy --release -p switchboard-image --no-default-features -- -D warnings
 	cargo clippy -p switchboard-net -p switchboard-fileserver --no-default-features -- -D warnings
-	for feature in e1000 e1000e edu hotplug nvme; do cargo check --quiet -p switchboard-image --lib --no-default-features --features $$feature || exit; done
+	for feature in e1000 e1000e edu hotplug nvme rtl8139 vmxnet3; do cargo check --quiet -p switchboard-image --lib --no-default-features --features $$feature || exit; done
 	for feature in mdns sntp; do cargo check --quiet -p switchboard-net --no-default-features --features $$feature || exit; done
 	for feature in ext4 fat; do cargo check --quiet -p switchboard-fileserver --no-default-features --features $$feature || exit; done
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(HOST_CRATES) -p switchboard-tests -p switchboard-fuzz -p switchboard-bench -p switchboard-count

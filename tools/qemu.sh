@@ -28,7 +28,7 @@ check_variable() {
             one_of "$1" "$value" pvh iso uefi
             [[ $value == pvh || $MACHINE != microvm ]] || fail "BOOT=$value: microvm has no CD to boot from"
             ;;
-        NIC) one_of "$1" "$value" virtio e1000 e1000e none ;;
+        NIC) one_of "$1" "$value" virtio e1000 e1000e rtl8139 vmxnet3 none ;;
         IRQ) one_of "$1" "$value" auto msix msi intx ;;
         ACCEL) one_of "$1" "$value" tcg kvm ;;
         PROFILE) one_of "$1" "$value" quick release ;;
@@ -147,7 +147,7 @@ qemu_command() {
     # Without an option ROM: network boot is not used, and the firmware finishes sooner.
     case $NIC in
         virtio) qemu+=(-netdev "$netdev" -device virtio-net-pci,netdev=net0,romfile=) ;;
-        e1000 | e1000e) qemu+=(-netdev "$netdev" -device "$NIC,netdev=net0,romfile=") ;;
+        e1000 | e1000e | rtl8139 | vmxnet3) qemu+=(-netdev "$netdev" -device "$NIC,netdev=net0,romfile=") ;;
     esac
     case $DISK in
         none) ;;

@@ -7,6 +7,8 @@
 //! | [`ahci`] | AHCI controllers with SATA disks and CD drives | [`DiskController`](interfaces::block::DiskController) |
 //! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`e1000e`] | Intel's 82574L network card | [`NetworkCard`](interfaces::network::NetworkCard) |
+//! | [`rtl8139`] | Realtek's RTL8139C+ network card | [`NetworkCard`](interfaces::network::NetworkCard) |
+//! | [`vmxnet3`] | VMware's network card | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`hotplug`] | PCI Express ports with a slot | its own |
 //! | [`edu`] | QEMU's edu device, the model of a driver | its own |
 //!
@@ -71,6 +73,8 @@ pub mod interfaces;
 pub mod nvme;
 mod planted;
 mod requests;
+pub mod rtl8139;
 pub mod virtio;
+pub mod vmxnet3;
 
 pub use embassy_net_driver;

@@ -12,7 +12,11 @@ use switchboard_drivers::edu::Edu;
 use switchboard_drivers::hotplug::HotplugPort;
 #[cfg(feature = "nvme")]
 use switchboard_drivers::nvme::Nvme;
+#[cfg(feature = "rtl8139")]
+use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
+#[cfg(feature = "vmxnet3")]
+use switchboard_drivers::vmxnet3::Vmxnet3;
 
 use switchboard_net::nic;
 #[cfg(any(feature = "edu", feature = "hotplug"))]
@@ -29,6 +33,10 @@ pub const DRIVERS: &[DriverEntry] = &[
     nic::<E1000>(),
     #[cfg(feature = "e1000e")]
     nic::<E1000e>(),
+    #[cfg(feature = "vmxnet3")]
+    nic::<Vmxnet3>(),
+    #[cfg(feature = "rtl8139")]
+    nic::<Rtl8139>(),
     class::<VirtioBlk, Disk>(),
     #[cfg(feature = "nvme")]
     class::<Nvme, Disk>(),

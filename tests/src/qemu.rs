@@ -22,6 +22,10 @@ pub enum Nic {
     E1000,
     /// `e1000e`: INTx, MSI and MSI-X.
     E1000e,
+    /// `vmxnet3`: INTx, MSI and MSI-X.
+    Vmxnet3,
+    /// `rtl8139`: INTx only.
+    Rtl8139,
 }
 
 /// Interrupt mode that the kernel command line requests (`irq=`).
@@ -122,6 +126,8 @@ impl Qemu {
             Nic::Virtio => "virtio-net-pci",
             Nic::E1000 => "e1000",
             Nic::E1000e => "e1000e",
+            Nic::Vmxnet3 => "vmxnet3",
+            Nic::Rtl8139 => "rtl8139",
         })
     }
 

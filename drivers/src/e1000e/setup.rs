@@ -66,7 +66,7 @@ pub(super) fn start(
     let registers = &shared.registers;
     mac::set_filter(registers, mac);
     let control = Control::from_bits_retain(registers.read(&CTRL) & !CTRL_MASTER_DISABLE);
-    registers.write(&CTRL, (control - Control::PHY_RESET | Control::SET_LINK_UP).bits());
+    registers.write(&CTRL, ((control - Control::PHY_RESET) | Control::SET_LINK_UP).bits());
 
     registers.write(&ITR, INTERRUPT_INTERVAL_256NS);
     registers.write(&RDTR, 0);

@@ -13,7 +13,9 @@ use embassy_net_driver::{Driver as NetDriver, HardwareAddress, LinkState, RxToke
 use switchboard::driver::Driver;
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::e1000e::E1000e;
+use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::VirtioNet;
+use switchboard_drivers::vmxnet3::Vmxnet3;
 use switchboard_testing::qemu::{Bench, BenchBuilder};
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -146,7 +148,20 @@ fn e1000e_sends_and_receives() {
     peer.bench("e1000e,netdev=net0,romfile=").in_each_mode(|bench| check::<E1000e>(&peer, bench));
 }
 
-fn inject<D: Driver + NetDriver>(peer: &Peer, device: &str) {
+#[test]
+fn rtl8139_sends_and_receives() {
+    let peer = Peer::new("rtl8139");
+    peer.bench("rtl8139,netdev=net0,romfile=").in_each_mode(|bench| check::<Rtl8139>(&peer, bench));
+}
+
+#[test]
+fn vmxnet3_sends_and_receives() {
+    let peer = Peer::new("vmxnet3");
+    peer.bench("vmxnet3,netdev=net0,romfile=").in_each_mode(|bench| check::<Vmxnet3>(&peer, bench));
+}
+
+/// Injects faults, of which there are at least as many as given, and checks that enough of them are reported as errors.
+fn inject<D: Driver + NetDriver>(peer: &Peer, device: &str, (faults, errors): (usize, usize)) {
     let report = peer.bench(device).inject::<D, &str>(40, |bench, card| {
         peer.drain();
         bench.try_run(async {
@@ -156,20 +171,30 @@ fn inject<D: Driver + NetDriver>(peer: &Peer, device: &str) {
             if receive(card).await == frame(MAC, 4) { Ok(()) } else { Err("another frame") }
         })
     });
-    assert!(report.is_none_or(|report| report.faults > 50 && report.errors > 10), "{report:?}");
+    assert!(report.is_none_or(|report| report.faults >= faults && report.errors >= errors), "{report:?}");
 }
 
 #[test]
 fn virtio_net_with_faults() {
-    inject::<VirtioNet>(&Peer::new("virtio-faults"), "virtio-net-pci,netdev=net0,romfile=");
+    inject::<VirtioNet>(&Peer::new("virtio-faults"), "virtio-net-pci,netdev=net0,romfile=", (50, 10));
 }
 
 #[test]
 fn e1000_with_faults() {
-    inject::<E1000>(&Peer::new("e1000-faults"), "e1000,netdev=net0,romfile=");
+    inject::<E1000>(&Peer::new("e1000-faults"), "e1000,netdev=net0,romfile=", (50, 10));
 }
 
 #[test]
 fn e1000e_with_faults() {
-    inject::<E1000e>(&Peer::new("e1000e-faults"), "e1000e,netdev=net0,romfile=");
+    inject::<E1000e>(&Peer::new("e1000e-faults"), "e1000e,netdev=net0,romfile=", (50, 10));
+}
+
+#[test]
+fn rtl8139_with_faults() {
+    inject::<Rtl8139>(&Peer::new("rtl8139-faults"), "rtl8139,netdev=net0,romfile=", (15, 8));
+}
+
+#[test]
+fn vmxnet3_with_faults() {
+    inject::<Vmxnet3>(&Peer::new("vmxnet3-faults"), "vmxnet3,netdev=net0,romfile=", (50, 10));
 }

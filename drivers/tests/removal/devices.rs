@@ -88,6 +88,35 @@ pub(crate) fn e1000e(policy: ModePolicy) -> &'static FakeMachine {
     fake
 }
 
+/// Returns an RTL8139C+ that completes resets.
+pub(crate) fn rtl8139(policy: ModePolicy) -> &'static FakeMachine {
+    let fake = machine(policy, FakeFunction::new(0x10ec, 0x8139).byte(8, 0x20).bar(1, 0x100).pin(1, 10));
+    fake.on_access(device_address(), move || {
+        if !fake.is_removed(device_address()) {
+            fake.write_register(device_address(), 1, 0, 0x1200_5452);
+            let command = fake.read_register_u8(device_address(), 1, 0x37);
+            fake.write_register_u8(device_address(), 1, 0x37, command & !0x10);
+        }
+    });
+    fake
+}
+
+/// Returns a vmxnet3 that accepts commands.
+pub(crate) fn vmxnet3(policy: ModePolicy) -> &'static FakeMachine {
+    let function = FakeFunction::new(0x15ad, 0x07b0).bar(0, 0x1000).bar(1, 0x1000).bar(2, 0x2000);
+    let fake = machine(policy, function.pin(1, 10).msi(1).msix(25, 2, 0, 0x1000));
+    for (offset, value) in [(0x00, 1), (0x08, 1), (0x28, 0x1200_5452), (0x30, 0x5634)] {
+        fake.write_register(device_address(), 1, offset, value);
+    }
+    // The link is up, and no other command fails.
+    fake.on_read(device_address(), 1, |read| match (read.offset, read.value) {
+        (0x20, 0xf00d_0002) => 1,
+        (0x20, value) if value != u64::from(u32::MAX) => 0,
+        (_, value) => value,
+    });
+    fake
+}
+
 /// Returns an edu that inverts its liveness register.
 pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
     let fake = machine(policy, FakeFunction::new(0x1234, 0x11e8).bar(0, 0x10_0000).pin(1, 10).msi(1));

@@ -26,8 +26,10 @@ use switchboard_drivers::edu::{Edu, EduError};
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
 use switchboard_drivers::nvme::Nvme;
+use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::rng::RngError;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
+use switchboard_drivers::vmxnet3::Vmxnet3;
 use switchboard_testing::{FakeMachine, RemovalDetection, RemovalTest};
 
 fn remove_at_every_access<D: Driver>(device: RemovalTest) {
@@ -46,6 +48,8 @@ fn virtio_at_every_access() {
 fn other_drivers_at_every_access() {
     remove_at_every_access::<E1000>(removable(devices::e1000));
     remove_at_every_access::<E1000e>(removable(devices::e1000e));
+    remove_at_every_access::<Rtl8139>(removable(devices::rtl8139));
+    remove_at_every_access::<Vmxnet3>(removable(devices::vmxnet3));
     remove_at_every_access::<Edu>(removable(devices::edu));
     remove_at_every_access::<Nvme>(removable(devices::nvme));
     remove_at_every_access::<Ahci>(removable(devices::ahci));
@@ -104,6 +108,10 @@ fn links_go_down() {
     device.remove_in_use(|fake, card: E1000, notice| link_goes_down(device, fake, card, notice));
     let device = removable(devices::e1000e);
     device.remove_in_use(|fake, card: E1000e, notice| link_goes_down(device, fake, card, notice));
+    let device = removable(devices::vmxnet3);
+    device.remove_in_use(|fake, card: Vmxnet3, notice| link_goes_down(device, fake, card, notice));
+    let device = removable(devices::rtl8139);
+    device.remove_in_use(|fake, card: Rtl8139, notice| link_goes_down(device, fake, card, notice));
 }
 
 #[test]

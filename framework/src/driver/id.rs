@@ -134,7 +134,7 @@ impl fmt::Display for Id {
             Some((base, None, _)) => part(format_args!("class {base:02x}"))?,
             Some((base, Some(sub), None)) => part(format_args!("class {base:02x}{sub:02x}"))?,
             Some((base, Some(sub), Some(interface))) => {
-                part(format_args!("class {base:02x}{sub:02x}.{interface:02x}"))?
+                part(format_args!("class {base:02x}{sub:02x}.{interface:02x}"))?;
             }
         }
         if self.is_hot_plug_port {

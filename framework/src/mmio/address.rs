@@ -46,7 +46,7 @@ impl<B: RegisterBlock> AddressReg<B> {
     }
 }
 
-/// Two 32-bit registers of block `B` that hold a bus address, the high half 4 bytes after the low half.
+/// Two 32-bit registers of block `B` that hold the halves of a bus address.
 ///
 /// ```
 /// use switchboard::dma::DmaShared;
@@ -85,7 +85,17 @@ impl<B: RegisterBlock> AddressPair<B> {
     /// At compile time, under the conditions of [`Reg::at`] for 32 bits.
     #[must_use]
     pub const fn at(offset: u64) -> Self {
-        let (low, high) = (Reg::at(offset), Reg::at(offset + 4));
+        Self::apart(offset, offset + 4)
+    }
+
+    /// Returns the registers at `low` and `high` bytes into the block, for devices whose halves are not neighbours. The low half
+    /// is written first.
+    ///
+    /// # Panics
+    /// As [`at`](Self::at).
+    #[must_use]
+    pub const fn apart(low: u64, high: u64) -> Self {
+        let (low, high) = (Reg::at(low), Reg::at(high));
         Self { low, high, flags: 0, is_high_first: false, _block: PhantomData }
     }
 

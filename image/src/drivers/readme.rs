@@ -22,6 +22,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("virtio-rng", "virtio entropy source", ""),
     ("e1000", "Intel 82540EM, 82544GC, 82545EM", "e1000"),
     ("e1000e", "Intel 82574L", "e1000e"),
+    ("rtl8139", "Realtek RTL8139C+", "rtl8139"),
+    ("vmxnet3", "VMware vmxnet3", "vmxnet3"),
     ("nvme", "NVM Express disk", "nvme"),
     ("ahci", "SATA disks and CD drives at an AHCI controller", "ahci"),
     ("edu", "QEMU's edu", "edu"),

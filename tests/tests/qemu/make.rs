@@ -83,7 +83,7 @@ fn invalid_values_are_refused_and_valid_ones_named() {
     for (variable, allowed) in [
         ("MACHINE=vax", "q35 pc microvm"),
         ("BOOT=floppy", "pvh iso uefi"),
-        ("NIC=token-ring", "virtio e1000 e1000e none"),
+        ("NIC=token-ring", "virtio e1000 e1000e rtl8139 vmxnet3 none"),
         ("IRQ=loud", "auto msix msi intx"),
         ("ACCEL=warp", "tcg kvm"),
         ("PORT=0", "1 to 65535"),

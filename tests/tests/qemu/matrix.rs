@@ -12,6 +12,8 @@ fn driver(nic: Nic) -> &'static str {
         Nic::Virtio => "virtio-net",
         Nic::E1000 => "e1000",
         Nic::E1000e => "e1000e",
+        Nic::Vmxnet3 => "vmxnet3",
+        Nic::Rtl8139 => "rtl8139",
     }
 }
 
@@ -22,6 +24,8 @@ fn id(driver: &str) -> (&'static str, &'static str) {
         "virtio-blk" => ("1af4", "1001"),
         "e1000" => ("8086", "100e"),
         "e1000e" => ("8086", "10d3"),
+        "vmxnet3" => ("15ad", "07b0"),
+        "rtl8139" => ("10ec", "8139"),
         "edu" => ("1234", "11e8"),
         other => panic!("no id of {other} is known here"),
     }
@@ -93,6 +97,8 @@ serves! {
     q35_e1000_auto: Q35 E1000 Auto is "intx";
     q35_e1000_intx: Q35 E1000 Intx is "intx";
     q35_e1000e_auto: Q35 E1000e Auto is "msix";
+    q35_vmxnet3_auto: Q35 Vmxnet3 Auto is "msix";
+    q35_rtl8139_auto: Q35 Rtl8139 Auto is "intx";
     pc_virtio_auto: Pc Virtio Auto is "msix";
     pc_virtio_msix: Pc Virtio Msix is "msix";
     pc_virtio_intx: Pc Virtio Intx is "intx";

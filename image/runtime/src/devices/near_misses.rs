@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(family_of(FakeFunction::new(INTEL, 0x10c9).byte(11, 0x02)), Some(IGB));
         // By its class alone.
         assert_eq!(
-            family_of(FakeFunction::new(0x10ec, 0x8139).byte(11, 0x02)),
+            family_of(FakeFunction::new(0x1022, 0x2000).byte(11, 0x02)),
             Some("a network card, without a driver here")
         );
         assert_eq!(family_of(FakeFunction::new(VIRTIO, 0x1059)), Some("a virtio sound device, without a driver here"));

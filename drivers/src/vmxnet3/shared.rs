@@ -1,0 +1,147 @@
+//! The state that the handlers share with tasks. The device masks an interrupt when it raises it (`auto_mask`), and a task
+//! unmasks it before it waits.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::Waker;
+
+use atomic_waker::AtomicWaker;
+use switchboard::function::Presence;
+use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr, MessageSet};
+use switchboard::messages;
+use switchboard::mmio::Bar;
+
+use super::registers::{CMD, Doorbells, GET_LINK, ICR, IMR, QUIESCE, RESET, Registers};
+use super::structures::InterruptNumbers;
+use crate::interfaces::network::CardCounters;
+
+messages! {
+    /// The messages. With fewer vectors, the last ones share one.
+    pub enum Vmxnet3Message { Rx, Tx, Event }
+}
+
+/// State that the handlers share with tasks.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) registers: Bar<Registers>,
+    pub(super) doorbells: Bar<Doorbells>,
+    pub(super) presence: Presence,
+    pub(super) counters: Arc<CardCounters>,
+    pub(super) numbers: InterruptNumbers,
+    pub(super) event: AtomicWaker,
+    received: AtomicWaker,
+    sent: AtomicWaker,
+    /// The device has masked the interrupt of received frames, and of events.
+    is_receive_masked: AtomicBool,
+    is_event_masked: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(
+        registers: Bar<Registers>,
+        doorbells: Bar<Doorbells>,
+        presence: Presence,
+        numbers: InterruptNumbers,
+    ) -> Self {
+        Self {
+            registers,
+            doorbells,
+            presence,
+            counters: Arc::default(),
+            numbers,
+            event: AtomicWaker::new(),
+            received: AtomicWaker::new(),
+            sent: AtomicWaker::new(),
+            is_receive_masked: AtomicBool::new(false),
+            is_event_masked: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn set_mask(&self, number: u8, is_masked: bool) {
+        if let Some(register) = IMR.get(usize::from(number)) {
+            self.doorbells.write(register, is_masked.into());
+        }
+    }
+
+    /// Registers the waker for received frames, and unmasks their interrupt if the device has masked it. The caller then polls
+    /// the ring again.
+    pub(super) fn wake_on_receive(&self, waker: &Waker) {
+        self.received.register(waker);
+        if self.is_receive_masked.swap(false, Ordering::AcqRel) {
+            self.set_mask(self.numbers.received, false);
+        }
+    }
+
+    /// Does the same for sent frames, whose interrupt is masked at other times.
+    pub(super) fn wake_on_transmit(&self, waker: &Waker) {
+        self.sent.register(waker);
+        self.set_mask(self.numbers.sent, false);
+    }
+
+    /// Does the same for events. The caller then looks for events again.
+    pub(super) fn wake_on_event(&self, waker: &Waker) {
+        self.event.register(waker);
+        if self.is_event_masked.swap(false, Ordering::AcqRel) {
+            self.set_mask(self.numbers.event, false);
+        }
+    }
+
+    pub(super) fn is_link_up(&self) -> bool {
+        self.registers.write(&CMD, GET_LINK);
+        self.registers.read(&CMD) & 1 != 0
+    }
+
+    /// Stops interrupts and DMA.
+    pub(super) fn quiesce(&self) {
+        (0..self.numbers.count).for_each(|number| self.set_mask(number, true));
+        self.registers.write(&CMD, QUIESCE);
+        self.registers.write(&CMD, RESET);
+    }
+
+    fn serve(&self, message: Vmxnet3Message) {
+        match message {
+            Vmxnet3Message::Rx => {
+                self.is_receive_masked.store(true, Ordering::Release);
+                self.received.wake();
+            }
+            Vmxnet3Message::Tx => self.sent.wake(),
+            Vmxnet3Message::Event => {
+                self.is_event_masked.store(true, Ordering::Release);
+                self.event.wake();
+            }
+        }
+    }
+
+    /// Serves all messages, which have one interrupt.
+    fn serve_all(&self) {
+        Vmxnet3Message::ALL.into_iter().for_each(|message| self.serve(message));
+    }
+}
+
+impl MessageIsr<3> for Shared {
+    type Message = Vmxnet3Message;
+
+    fn on_message(&self, message: Vmxnet3Message, _isr: &InIsr<'_>) {
+        // After a removal all are called, so that tasks find out.
+        self.serve(message);
+    }
+}
+
+impl LineIsr for Shared {
+    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
+        match self.registers.read(&ICR) {
+            0 => Claim::NotMine,
+            // All ones: the device was removed, and another function asserts the line.
+            u32::MAX => {
+                if self.presence.confirm().is_err() {
+                    self.serve_all();
+                }
+                Claim::NotMine
+            }
+            _ => {
+                self.serve_all();
+                Claim::Mine
+            }
+        }
+    }
+}
