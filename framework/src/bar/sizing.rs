@@ -96,7 +96,7 @@ fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), Refusa
     let mut index = 0;
     while index < count {
         let register = BarRegister::read(space, index, count);
-        match size_bar(space, register)? {
+        match size_bar(space, BarRegister::offset(0), register)? {
             Ok(Some((kind, size))) => {
                 let (address, defect) = place(register.address, size);
                 sizes.bars.push(BarFacts { index, kind, address, size });
@@ -116,9 +116,13 @@ fn size_all(space: Space, facts: &Facts, sizes: &mut Sizes) -> Result<(), Refusa
     Ok(())
 }
 
-/// Returns kind and size of one BAR, or `None` where there is no BAR.
-fn size_bar(space: Space, register: BarRegister) -> Result<Result<Option<(BarKind, u64)>, BarDefect>, RefusalReason> {
-    let offset = BarRegister::offset(register.index);
+/// Returns kind and size of one BAR, or `None` where there is no BAR. The first BAR is at offset `first`.
+pub(super) fn size_bar(
+    space: Space,
+    first: u16,
+    register: BarRegister,
+) -> Result<Result<Option<(BarKind, u64)>, BarDefect>, RefusalReason> {
+    let offset = first + 4 * u16::from(register.index);
     let low = space.read_u32(offset);
     let low_mask = size_register(space, offset, low);
     if low_mask == u32::MAX {
@@ -155,7 +159,7 @@ fn size_bar(space: Space, register: BarRegister) -> Result<Result<Option<(BarKin
 
 /// Returns the address of a BAR of `size` bytes. Zero means that firmware assigned none; an address that is no multiple of the size
 /// is treated the same way, since the BAR has no bits for the rest.
-fn place(address: u64, size: u64) -> (Result<u64, Unassigned>, Option<BarDefect>) {
+pub(super) fn place(address: u64, size: u64) -> (Result<u64, Unassigned>, Option<BarDefect>) {
     match address {
         0 => (Err(Unassigned::Unset), None),
         _ if address.is_multiple_of(size) => (Ok(address), None),
@@ -165,7 +169,12 @@ fn place(address: u64, size: u64) -> (Result<u64, Unassigned>, Option<BarDefect>
 
 /// Writes the address of a BAR, with decoding off. Returns whether the BAR holds it.
 pub(crate) fn write_bar(space: Space, bar: BarFacts, address: u64) -> bool {
-    let offset = BarRegister::offset(bar.index);
+    write_bar_at(space, BarRegister::offset(0), bar, address)
+}
+
+/// Writes the address of a BAR as [`write_bar`] does. The first BAR is at offset `first`.
+pub(super) fn write_bar_at(space: Space, first: u16, bar: BarFacts, address: u64) -> bool {
+    let offset = first + 4 * u16::from(bar.index);
     let flags = if bar.kind == BarKind::Io { 3 } else { 0xf };
     let (low, high) = ((address & 0xffff_ffff) as u32, (address >> 32) as u32);
     space.write_u32(offset, low);

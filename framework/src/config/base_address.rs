@@ -84,7 +84,13 @@ impl BarRegister {
 
     /// Reads the BAR that begins with register `index` of `count`.
     pub(crate) fn read(space: Space, index: u8, count: u8) -> Self {
-        let low = space.read_u32(Self::offset(index));
+        Self::read_at(space, FIRST, index, count)
+    }
+
+    /// Reads the BAR that begins with register `index` of `count`, the first of which is at offset `first`.
+    pub(crate) fn read_at(space: Space, first: u16, index: u8, count: u8) -> Self {
+        let offset = first + 4 * u16::from(index);
+        let low = space.read_u32(offset);
         if low & 1 != 0 {
             return Self { index, encoding: BarEncoding::Io, address: (low & !3).into() };
         }
@@ -96,7 +102,7 @@ impl BarRegister {
             _ => MemoryType::Reserved,
         };
         let address = match memory_type {
-            MemoryType::Bits64 => u64::from(space.read_u32(Self::offset(index + 1))) << 32 | u64::from(low & !0xf),
+            MemoryType::Bits64 => u64::from(space.read_u32(offset + 4)) << 32 | u64::from(low & !0xf),
             _ => u64::from(low & !0xf),
         };
         Self { index, encoding: BarEncoding::Memory { memory_type, is_prefetchable: low & 8 != 0 }, address }

@@ -29,6 +29,7 @@ mod msix;
 mod pin;
 mod power;
 mod refusal;
+mod sriov;
 
 pub use access::{ConfigAccess, Width};
 pub use base_address::{BarEncoding, BarRegister, MemoryType, RomRegister};
@@ -46,6 +47,7 @@ pub use pci_types::device_type::DeviceType;
 pub use pin::Pin;
 pub use power::PowerCapability;
 pub use refusal::{Refusal, RefusalReason};
+pub use sriov::SriovCapability;
 
 pub(crate) use access::Space;
 pub(crate) use header::{COMMAND, Command, read_command, update_command, write_command};

@@ -5,7 +5,7 @@ mod id;
 pub use id::{Id, best_match};
 
 use crate::dma::DmaError;
-use crate::function::{ClaimError, Function};
+use crate::function::{ClaimError, Function, LentDriver, VirtualFunction};
 use crate::interrupt::{GrantError, InterruptPort};
 use crate::inventory::FunctionState;
 use crate::mmio::{MapError, UnmappedBar};
@@ -97,6 +97,16 @@ pub fn attach<D: Driver>(function: Function) -> Result<D, ProbeError> {
         });
         error
     })
+}
+
+impl<'a> VirtualFunction<'a> {
+    /// Probes the virtual function as [`attach`] does. The driver is within the lifetime of the virtual functions' owner.
+    ///
+    /// # Errors
+    /// As [`attach`].
+    pub fn attach<D: Driver>(self) -> Result<LentDriver<'a, D>, ProbeError> {
+        self.probe(attach::<D>)
+    }
 }
 
 /// The reason why a probe failed.

@@ -4,8 +4,10 @@ use alloc::sync::Arc;
 
 use super::bus::BusPort;
 use super::config::Config;
+use super::details::Details;
 use super::handle::Function;
 use super::power::{BarNotRestored, PowerState, SettleError, Settling, restore_bars};
+use super::sriov::SriovPort;
 use crate::config::{Address, HeaderKind, update_command};
 use crate::dma::DmaPort;
 use crate::interrupt::InterruptPort;
@@ -37,6 +39,8 @@ impl Function {
             irq: InterruptPort::new(claimed.clone()),
             dma: DmaPort::new(claimed.clone()),
             bus: BusPort::new(claimed.clone()),
+            sriov: SriovPort::new(&claimed),
+            details: Details::new(claimed.clone()),
             presence: claimed.presence(),
             config: Config::new(claimed),
         })
@@ -96,6 +100,10 @@ pub struct Resources {
     pub bus: BusPort,
     /// The configuration space, read-only.
     pub config: Config,
+    /// The virtual functions, which are disabled; `None` for a function that has none.
+    pub sriov: Option<SriovPort>,
+    /// What the driver reports of its device.
+    pub details: Details,
     /// The presence of the function.
     pub presence: Presence,
 }

@@ -3,13 +3,16 @@
 mod bus;
 mod claim;
 mod config;
+mod details;
 mod handle;
 mod port;
 mod power;
+mod sriov;
 
 pub use bus::BusPort;
 pub use claim::{ClaimError, Resources};
 pub use config::Config;
+pub use details::Details;
 pub use handle::Function;
 pub use port::{
     CommandCompletion, HotPlugSlot, IndicatorState, PortResources, SecondaryBus, SlotCommand, SlotEventSource,
@@ -18,6 +21,7 @@ pub use port::{
 pub use power::{
     BarNotRestored, PowerState, ResetError, ResetMethod, SettleError, Settled, Settling, SuspendError, Suspended,
 };
+pub use sriov::{EnableError, InUse, LentDriver, SriovPort, VirtualFunction, VirtualFunctions};
 
 pub use crate::config::{Refusal, RefusalReason};
 pub use crate::inventory::{FunctionReport, FunctionState};

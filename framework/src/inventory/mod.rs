@@ -10,7 +10,7 @@ pub use record::FunctionState;
 pub use report::FunctionReport;
 
 pub(crate) use buses::Buses;
-pub(crate) use record::Record;
+pub(crate) use record::{KeepsEnabled, PhysicalFunction, Record};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,19 +1,21 @@
 //! The record of one function: its decoded configuration space, its owner and its driver's state.
 
 use alloc::string::String;
+use alloc::sync::Weak;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::msix_table::check_table;
 use super::watch::Watch;
 use crate::assign::Unassigned;
-use crate::bar::{BarFacts, BarKind, size_bars};
+use crate::bar::{BarFacts, BarKind, SriovFacts, size_bars};
 use crate::config::{
-    Address, BarOffset, Command, Defect, Facts, Header, HeaderKind, MsiCapability, MsixCapability, RefusalReason,
-    Space, same_ids,
+    Address, BarOffset, COMMAND, Command, Defect, Facts, Header, HeaderKind, MsiCapability, MsixCapability,
+    RefusalReason, Space, SriovCapability, same_ids,
 };
 use crate::platform::{Mode, Offers, Route};
 use crate::sync::IrqLock;
-use crate::sync::primitives::{AtomicBool, Ordering};
+use crate::sync::primitives::{AtomicBool, AtomicU64, Ordering};
 
 /// A function of the machine: its configuration space as found, and its state.
 #[derive(Debug)]
@@ -28,6 +30,12 @@ pub(crate) struct Record {
     pub(crate) bars: Vec<BarFacts>,
     /// The size of the expansion ROM in bytes.
     pub(crate) rom: Option<u64>,
+    /// The virtual functions that this function has.
+    pub(crate) sriov: Option<SriovFacts>,
+    /// The physical function of which this is a virtual function.
+    pub(crate) physical: Option<PhysicalFunction>,
+    /// The earliest time at which virtual functions may be enabled (again), in nanoseconds of the clock.
+    pub(crate) sriov_not_before_ns: AtomicU64,
     /// All defects: of `facts`, of the BARs and of the MSI-X table's place.
     pub(crate) defects: Vec<Defect>,
     pub(crate) watch: Watch,
@@ -57,11 +65,35 @@ pub(crate) struct DriverStatus {
     pub(crate) mode: Option<Mode>,
     /// The route of the line, in mode INTx.
     pub(crate) route: Option<Route>,
+    /// What the driver reports of its device.
+    pub(crate) details: Vec<(&'static str, String)>,
 }
 
 impl DriverStatus {
-    const UNCLAIMED: Self = Self { driver: None, state: FunctionState::Unclaimed, mode: None, route: None };
+    const UNCLAIMED: Self =
+        Self { driver: None, state: FunctionState::Unclaimed, mode: None, route: None, details: Vec::new() };
 }
+
+/// The physical function of a virtual one. The ID registers of a virtual function read all ones (PCIe 5.0, 9.3.4.1.1).
+#[derive(Debug, Clone)]
+pub(crate) struct PhysicalFunction {
+    pub(crate) space: Space,
+    /// Its Vendor ID and Device ID.
+    pub(crate) ids: (u16, u16),
+    pub(crate) capability: SriovCapability,
+    /// What keeps its virtual functions enabled.
+    pub(crate) enabled: Weak<dyn KeepsEnabled>,
+}
+
+impl PhysicalFunction {
+    /// Returns whether the function is present, with its virtual functions enabled.
+    fn has_virtual_functions(&self) -> bool {
+        (self.space.read_u16(0), self.space.read_u16(2)) == self.ids && self.capability.is_enabled(self.space)
+    }
+}
+
+/// A value that keeps virtual functions enabled while it lives.
+pub(crate) trait KeepsEnabled: fmt::Debug + Send + Sync {}
 
 /// A part of a BAR that only the framework may touch.
 #[derive(Debug, Clone, Copy)]
@@ -91,23 +123,57 @@ impl Record {
         {
             defects.push(Defect::PrimaryBus { found: bridge.buses.primary });
         }
+        let sriov = match facts.extended_capabilities().iter().find(|entry| entry.id == SriovCapability::ID) {
+            Some(entry) => SriovFacts::read(space, SriovCapability::read(space, entry.offset)),
+            None => None,
+        };
+        let bars = sizes.bars;
+        Ok(Self { rom: sizes.rom, sriov, ..Self::new(space, facts, bars, defects) })
+    }
+
+    /// Decodes a virtual function that was enabled. Its Vendor ID and Device ID are those that its physical function reports for
+    /// it.
+    pub(crate) fn read_virtual(space: Space, physical: PhysicalFunction, bars: Vec<BarFacts>) -> Self {
+        let (vendor, device) = (physical.ids.0, physical.capability.device);
+        // It has no pin (9.3.4.1.14), whatever its register reads.
+        let facts = Facts::read(space, Header { vendor, device, pin: None, ..Header::decode(space) });
+        let mut defects = facts.defects.clone();
+        defects.retain(|defect| !matches!(defect, Defect::Pin { .. }));
+        Self { physical: Some(physical), ..Self::new(space, facts, bars, defects) }
+    }
+
+    fn new(space: Space, facts: Facts, bars: Vec<BarFacts>, mut defects: Vec<Defect>) -> Self {
         let msi = facts.msi.filter(|msi| Defect::check_msi(*msi, &facts.capabilities).is_ok());
         let msix = facts.msix.filter(|msix| Defect::check_msix(*msix, &facts.capabilities).is_ok());
-        let place = msix.map_or(Ok(()), |msix| check_table(msix, &sizes.bars));
+        let place = msix.map_or(Ok(()), |msix| check_table(msix, &bars));
         defects.extend(place.err());
         defects.iter().for_each(|defect| log::warn!("{}: {defect}", space.address()));
-        Ok(Self {
+        Self {
             space,
             facts,
             msi,
             msix: msix.filter(|_| place.is_ok()),
-            bars: sizes.bars,
-            rom: sizes.rom,
+            bars,
+            rom: None,
+            sriov: None,
+            physical: None,
+            sriov_not_before_ns: AtomicU64::new(0),
             defects,
             watch: Watch::default(),
             taken: AtomicBool::new(false),
             status: IrqLock::new(DriverStatus::UNCLAIMED),
-        })
+        }
+    }
+
+    /// Returns the Vendor ID and the Device ID as they read now; all ones where no function responds.
+    pub(crate) fn read_ids(&self) -> (u16, u16) {
+        match &self.physical {
+            None => (self.space.read_u16(0), self.space.read_u16(2)),
+            Some(physical) if physical.has_virtual_functions() && self.space.read_u16(COMMAND) != u16::MAX => {
+                (self.header().vendor, self.header().device)
+            }
+            Some(_) => (u16::MAX, u16::MAX),
+        }
     }
 
     pub(crate) fn address(&self) -> Address {

@@ -1,5 +1,6 @@
 //! The report of one function, for tables, pages and tools.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::record::{FunctionState, Record};
@@ -43,6 +44,8 @@ pub struct FunctionReport {
     pub mode: Option<Mode>,
     /// The route of its line, in mode INTx.
     pub route: Option<Route>,
+    /// What the driver reports of its device, as names and values.
+    pub details: Vec<(&'static str, String)>,
     /// The valid BARs.
     pub bars: Vec<BarFacts>,
     /// The extended capabilities that can be used, in the order of the list; none of a function without PCI Express.
@@ -68,6 +71,7 @@ impl FunctionReport {
             offers: record.offers(),
             mode: status.mode,
             route: status.route,
+            details: status.details,
             bars: record.bars.clone(),
             extended_capabilities: record.facts.extended_capabilities(),
             rom: record.rom,

@@ -43,11 +43,12 @@ fn quiesce_bus(config: &dyn ConfigAccess, segment: u16, bus: u8) {
 
 fn quiesce(config: &dyn ConfigAccess, address: Address) {
     let read = |offset| (config.read_unlocked(address, offset, Width::Word) & 0xffff) as u16;
-    // 0xffff: no function. Every other value is a function, whose Command register is written.
-    if read(0) == u16::MAX {
+    let command = Command::from_bits_retain(read(COMMAND));
+    // 0xffff in both: no function. Every other value is a function, whose Command register is written. A virtual function has a
+    // Command register, and no Vendor ID.
+    if read(0) == u16::MAX && command.bits() == u16::MAX {
         return;
     }
-    let command = Command::from_bits_retain(read(COMMAND));
     let quiesced = (command | Command::INTERRUPT_DISABLE) - Command::BUS_MASTER_ENABLE;
     config.write_unlocked(address, COMMAND, Width::Word, quiesced.bits().into());
     // The completion of a read cannot pass the writes that the function sent before: they have all arrived in memory now.

@@ -161,7 +161,7 @@ impl Machine {
         if record.watch.is_gone() {
             return gone;
         }
-        let (vendor, device) = (record.space.read_u16(0), record.space.read_u16(2));
+        let (vendor, device) = record.read_ids();
         let is_there = (vendor, device) == (record.header().vendor, record.header().device);
         if is_there || vendor == RETRY_VENDOR_ID || record.watch.is_resetting() {
             return Ok(());

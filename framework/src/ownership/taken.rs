@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use crate::inventory::Record;
+use crate::inventory::{KeepsEnabled, Record};
 use crate::machine::Machine;
 
 /// Exclusive ownership of a function. Dropping releases it, and removes the record of a removed function from the inventory, so
@@ -11,11 +11,17 @@ use crate::machine::Machine;
 pub(crate) struct Taken {
     machine: &'static Machine,
     record: Arc<Record>,
+    /// Of a virtual function: what keeps it enabled. Dropped last.
+    _enabled: Option<Arc<dyn KeepsEnabled>>,
 }
 
 impl Taken {
     pub(crate) fn take(machine: &'static Machine, record: &Arc<Record>) -> Option<Self> {
-        let taken = record.take().then(|| Self { machine, record: record.clone() });
+        let enabled = match &record.physical {
+            Some(physical) => Some(physical.enabled.upgrade()?),
+            None => None,
+        };
+        let taken = record.take().then(|| Self { machine, record: record.clone(), _enabled: enabled });
         taken.filter(|taken| !taken.record.watch.is_gone())
     }
 

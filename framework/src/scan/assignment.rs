@@ -10,7 +10,7 @@ use core::ops::Range;
 
 use super::numbering::takes_hotplug;
 use crate::assign::{AddressSpace, AddressState, BarRequest, Bridge, Node, NodeId, Tree, Unassigned, WindowRequest};
-use crate::bar::{BarFacts, BarKind, park, write_bar};
+use crate::bar::{BarFacts, BarKind, SriovFacts, park, write_bar};
 use crate::config::{
     BridgeHeader, BridgeWindow, Command, HeaderKind, Space, WindowRange, read_command, update_command,
 };
@@ -40,6 +40,7 @@ pub(super) fn assign(machine: &Machine, known: &[Arc<Record>], new: &mut [Record
         }
         if let Some(record) = index.and_then(|index| new.get_mut(index)) {
             done.bars += write_bars(record, was, is);
+            keep_virtual_bars(record, is);
             if let HeaderKind::Bridge(header) = &mut record.facts.header.kind {
                 *header = BridgeHeader::read(space);
                 enable_bridge(record);
@@ -58,7 +59,8 @@ struct Placed {
 
 fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<Placed> {
     // Functions that are gone are included: while a driver owns one, it may still write to its addresses.
-    let known = known.iter().map(|record| (&**record, None));
+    // The addresses of virtual functions are in the requests of their physical functions.
+    let known = known.iter().filter(|record| record.physical.is_none()).map(|record| (&**record, None));
     let mut all: Vec<(&Record, Option<usize>)> =
         known.chain(new.iter().enumerate().map(|(index, record)| (record, Some(index)))).collect();
     // In order of address a bridge comes before the functions behind it, whose buses have higher numbers.
@@ -68,7 +70,7 @@ fn place_in_tree(tree: &mut Tree, known: &[Arc<Record>], new: &[Record]) -> Vec<
     let mut bridges: Vec<Above> = Vec::new();
     for (record, index) in &all {
         let parent = above(&bridges, record);
-        let mut node = Node { bars: requests(&record.bars), bridge: None, state: state(record, *index) };
+        let mut node = Node { bars: requests(record), bridge: None, state: state(record, *index) };
         let mut behind = None;
         if matches!(record.header().kind, HeaderKind::Bridge(_)) && !record.is_gone() {
             let takes_hotplug = takes_hotplug(record.space);
@@ -114,16 +116,19 @@ fn state(record: &Record, new: Option<usize>) -> AddressState {
     }
 }
 
-fn requests(bars: &[BarFacts]) -> Vec<BarRequest> {
-    let request = |bar: &BarFacts| {
+/// Returns the requests of a function's BARs, and then those of its virtual functions' BARs.
+fn requests(record: &Record) -> Vec<BarRequest> {
+    let request = |bar: &BarFacts, size: u64| {
         let (kind, is_64bit) = match bar.kind {
             BarKind::Io => (AddressSpace::Io, false),
             BarKind::Memory32 { prefetchable } => (memory(prefetchable), false),
             BarKind::Memory64 { prefetchable } => (memory(prefetchable), true),
         };
-        BarRequest { kind, is_64bit, size: bar.size, address: bar.address }
+        BarRequest { kind, is_64bit, size, address: bar.address }
     };
-    bars.iter().map(request).collect()
+    let own = record.bars.iter().map(|bar| request(bar, bar.size));
+    let whole = |sriov: &SriovFacts| sriov.bars.iter().map(|bar| request(bar, sriov.whole(bar))).collect::<Vec<_>>();
+    own.chain(record.sriov.as_ref().map(whole).unwrap_or_default()).collect()
 }
 
 fn memory(prefetchable: bool) -> AddressSpace {
@@ -229,6 +234,18 @@ fn write_bars(record: &mut Record, was: &Node, is: &Node) -> usize {
         }
     }
     written
+}
+
+/// Keeps the addresses for the BARs of virtual functions, which are written when these are enabled.
+fn keep_virtual_bars(record: &mut Record, is: &Node) {
+    let (address, own) = (record.address(), record.bars.len());
+    let Some(sriov) = &mut record.sriov else { return };
+    for (bar, request) in sriov.bars.iter_mut().zip(is.bars.iter().skip(own)) {
+        bar.address = request.address;
+        if let Err(reason) = bar.address {
+            log::info!("{address}: BAR {} of its virtual functions has no address: {reason}", bar.index);
+        }
+    }
 }
 
 /// Enables a bridge: it forwards its windows downstream and memory accesses upstream.

@@ -110,6 +110,26 @@ impl FakeFunction {
         self
     }
 
+    /// Makes it a physical function with up to `total` virtual functions at the function numbers that follow, with this Device ID
+    /// and a BAR 0 of `size` bytes. A virtual function is a function of its own, with all ones as its IDs, which a scan does not
+    /// find.
+    #[must_use]
+    pub fn virtual_functions(self, total: u16, device: u16, size: u32) -> Self {
+        let mut body = [0; 60];
+        // From the second dword on: InitialVFs, TotalVFs, First VF Offset, VF Stride, VF Device ID, supported and used pages.
+        for (offset, value) in
+            [(0x0c, total), (0x0e, total), (0x14, 1), (0x16, 1), (0x1a, device), (0x1c, 0x553), (0x20, 1)]
+        {
+            body[offset - 4..offset - 2].copy_from_slice(&u16::to_le_bytes(value));
+        }
+        let mut this = self.extended_capability(0x10, 1, &body);
+        let at = usize::from(this.last_extended.expect("it was added"));
+        this.writable[at + 0x08] = 0x19;
+        this.writable[at + 0x10..at + 0x12].fill(0xff);
+        this.writable[at + 0x24..at + 0x28].copy_from_slice(&(!(size - 1)).to_le_bytes());
+        this
+    }
+
     /// Links a capability in at the head of the list and returns its offset.
     fn link_capability(&mut self, id: u8, length: usize) -> usize {
         let offset = self.next_capability;

@@ -67,6 +67,10 @@ impl SavedConfig {
 
 /// Restores the addresses of BARs that differ from the record. A BAR with another address could overlap another function.
 pub(in crate::function) fn restore_bars(record: &Record) -> Result<(), BarNotRestored> {
+    // The BARs of a virtual function are those of its physical function, whose registers nothing resets meanwhile.
+    if record.physical.is_some() {
+        return Ok(());
+    }
     let is_in_place = |bar: &BarFacts| bar.address.is_err() || bar.address == Ok(read_bar(record, bar));
     if record.bars.iter().all(is_in_place) {
         return Ok(());

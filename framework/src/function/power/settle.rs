@@ -125,7 +125,7 @@ impl Settling {
                 (self.step, self.not_before_ns) = (SettlingStep::AwaitReady { since_ns: now }, now + D3_DELAY_NS);
             }
             SettlingStep::AwaitReady { since_ns } => {
-                let (wanted, found) = (record.header().vendor, record.space.read_u16(0));
+                let (wanted, found) = (record.header().vendor, record.read_ids().0);
                 if found == wanted {
                     return self.finish();
                 }
