@@ -21,7 +21,7 @@ use switchboard_drivers::vmxnet3::Vmxnet3;
 use switchboard_net::nic;
 #[cfg(any(feature = "edu", feature = "hotplug"))]
 use switchboard_runtime::devices::device;
-#[cfg(feature = "ahci")]
+#[cfg(any(feature = "ahci", feature = "nvme"))]
 use switchboard_runtime::devices::disks;
 use switchboard_runtime::devices::{DriverEntry, RandomSource, class};
 use switchboard_runtime::disk::Disk;
@@ -39,7 +39,7 @@ pub const DRIVERS: &[DriverEntry] = &[
     nic::<Rtl8139>(),
     class::<VirtioBlk, Disk>(),
     #[cfg(feature = "nvme")]
-    class::<Nvme, Disk>(),
+    disks::<Nvme>(),
     #[cfg(feature = "ahci")]
     disks::<Ahci>(),
     class::<VirtioRng, RandomSource>(),

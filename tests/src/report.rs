@@ -1,5 +1,7 @@
 //! The JSON of `/functions` and `/interrupts` as tools parse it: exactly the documented fields.
 
+use std::collections::BTreeMap;
+
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,9 @@ pub struct FunctionReport {
     pub route: Option<RouteReport>,
     /// Its BARs.
     pub bars: Vec<BarReport>,
+    /// What its driver reports of the device; the field is absent when that is nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
     /// Its extended capabilities; the field is absent when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extended: Vec<ExtendedReport>,

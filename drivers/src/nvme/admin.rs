@@ -10,6 +10,7 @@ use switchboard::mmio::{Bar, BarWindows};
 use switchboard::platform::Clock;
 
 use super::command::{CommandStatus, NoData, OnePage, Operation};
+use super::health::{self, Health, LOG_BYTES};
 use super::identify::IDENTIFY_BYTES;
 use super::queue::QueuePair;
 use super::registers::{CSTS, Registers, Status};
@@ -19,12 +20,16 @@ pub(super) const ADMIN_ENTRIES: u16 = 16;
 /// The limit for an admin command. The specification has none; Linux waits for 60 seconds, controllers take milliseconds.
 const COMMAND_TIMEOUT_NS: u64 = 5_000_000_000;
 
-/// The command id of awaited commands, and of the request for events.
+/// The command id of awaited commands. The others are not awaited, and each is in flight once at most.
 const AWAITED: u16 = 0;
+/// The request for events.
 const EVENT: u16 = 1;
+const ABORTING: u16 = 2;
+const HEALTH: u16 = 3;
 
 const GET_LOG_PAGE: u8 = 0x02;
 const IDENTIFY: u8 = 0x06;
+const ABORT: u8 = 0x08;
 const SET_FEATURES: u8 = 0x09;
 const ASYNCHRONOUS_EVENT_REQUEST: u8 = 0x0c;
 
@@ -73,6 +78,9 @@ pub(super) struct Admin {
     clock: &'static dyn Clock,
     address: Address,
     event: Option<Event>,
+    /// The page for the log of the health.
+    health: DmaShared<u64>,
+    has_health: bool,
 }
 
 impl Admin {
@@ -87,11 +95,56 @@ impl Admin {
         let queue = QueuePair::new(windows, dma, 0, ADMIN_ENTRIES, doorbell_stride)?;
         let data = dma.region(IDENTIFY_BYTES)?.carve(IDENTIFY_BYTES / 8, 4096);
         let data = data.ok_or(ProbeError::Device("no page for the data of commands"))?;
-        Ok(Self { queue, data, registers, clock, address, event: None })
+        let health = dma.region(LOG_BYTES)?.carve(LOG_BYTES / 8, 4096);
+        let health = health.ok_or(ProbeError::Device("no page for the log of the health"))?;
+        Ok(Self { queue, data, registers, clock, address, event: None, health, has_health: false })
     }
 
     pub(super) fn queue(&self) -> &QueuePair<()> {
         &self.queue
+    }
+
+    /// Stops the queue for a reset of the controller, which has none of the commands then.
+    pub(super) fn stop(&mut self) {
+        self.queue.stop();
+    }
+
+    /// Starts the stopped queue anew.
+    pub(super) fn restart(&mut self) {
+        self.queue.restart();
+        (self.event, self.has_health) = (None, false);
+    }
+
+    /// Requests that the controller aborts a command (5.1). It may finish it nevertheless, or do neither.
+    pub(super) fn abort(&mut self, queue: u16, id: u16) {
+        self.start(ABORTING, Operation::new(ABORT, 0, u32::from(queue) | u32::from(id) << 16, 0));
+    }
+
+    /// Requests the log page of the health.
+    pub(super) fn request_health(&mut self) {
+        let dwords = (LOG_BYTES / 4 - 1) as u32;
+        let operation = Operation::new(GET_LOG_PAGE, u32::MAX, health::LOG_PAGE | dwords << 16, 0);
+        if self.queue.submit(HEALTH, operation, OnePage::new(self.health.bus()), ()).is_ok() {
+            self.queue.kick();
+        }
+    }
+
+    /// Returns the health if it has arrived since the last call.
+    pub(super) fn take_health(&mut self) -> Option<Health> {
+        core::mem::take(&mut self.has_health).then(|| {
+            let mut bytes = [0; LOG_BYTES];
+            for (index, word) in bytes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                *word = self.health.read(index).to_ne_bytes();
+            }
+            Health::parse(&bytes)
+        })
+    }
+
+    /// Submits a command that is not awaited, unless one with its id is in flight.
+    fn start(&mut self, id: u16, operation: Operation) {
+        if self.queue.submit(id, operation, NoData::default(), ()).is_ok() {
+            self.queue.kick();
+        }
     }
 
     /// Carries out a command without data. Returns its result.
@@ -140,10 +193,7 @@ impl Admin {
     }
 
     fn request_event(&mut self) {
-        let operation = Operation::new(ASYNCHRONOUS_EVENT_REQUEST, 0, 0, 0);
-        if self.queue.submit(EVENT, operation, NoData::default(), ()).is_ok() {
-            self.queue.kick();
-        }
+        self.start(EVENT, Operation::new(ASYNCHRONOUS_EVENT_REQUEST, 0, 0, 0));
     }
 
     /// Returns an event that was reported, acknowledges it, and requests the next one.
@@ -169,7 +219,8 @@ impl Admin {
             match self.queue.complete_with_id() {
                 Ok(Some((AWAITED, status, result))) => awaited = Some((status, result)),
                 // An aborted request for events has an error, and none follows.
-                Ok(Some((_, status, result))) if status.is_success() => self.event = Some(Event::new(result)),
+                Ok(Some((EVENT, status, result))) if status.is_success() => self.event = Some(Event::new(result)),
+                Ok(Some((HEALTH, status, _))) => self.has_health = status.is_success(),
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(error) => {

@@ -125,6 +125,14 @@ impl CommandStatus {
         self.0 & 0x7ff == 0
     }
 
+    /// The status of a command that the controller did not finish in time.
+    pub(crate) const TIMED_OUT: Self = Self(u16::MAX);
+
+    /// The command did not finish in time, or was aborted for that: Command Abort Requested.
+    pub(super) const fn is_timeout(self) -> bool {
+        self.0 == Self::TIMED_OUT.0 || self.0 & 0x7ff == 7
+    }
+
     /// Invalid Command Opcode.
     pub(super) const fn is_unsupported(self) -> bool {
         self.0 & 0x7ff == 1

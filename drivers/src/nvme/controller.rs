@@ -52,6 +52,12 @@ impl Controller {
 
     /// Starts the controller with its admin queues.
     pub(super) fn start<R>(&self, admin: &QueuePair<R>) -> Result<(), ProbeError> {
+        self.begin_start(admin);
+        self.await_ready(true)
+    }
+
+    /// Begins to start the controller, which is [ready](Self::is_ready) later.
+    pub(super) fn begin_start<R>(&self, admin: &QueuePair<R>) {
         let (submission, completion) = admin.addresses();
         let size = u32::from(ADMIN_ENTRIES - 1);
         self.registers.write(&AQA, size | size << 16);
@@ -59,16 +65,28 @@ impl Controller {
         self.registers.write_address_pair(&ACQ, completion);
         let configuration = Configuration::ENABLE | Configuration::COMMAND_BYTES | Configuration::COMPLETION_BYTES;
         self.registers.write(&CC, configuration.bits());
-        self.await_ready(true)
+    }
+
+    /// Begins a reset: the controller stops when it is no longer [ready](Self::is_ready).
+    pub(super) fn begin_reset(&self) {
+        self.registers.write(&CC, 0);
+    }
+
+    /// Returns whether the controller is ready; `None` when it has failed, or does not respond.
+    pub(super) fn is_ready(&self) -> Option<bool> {
+        let status = self.status();
+        let is_ready = status.contains(Status::READY);
+        (!status.is_all() && !(is_ready && status.contains(Status::FATAL))).then_some(is_ready)
     }
 
     fn status(&self) -> Status {
         Status::from_bits_retain(self.registers.read(&CSTS))
     }
 
-    /// Returns whether the controller reports that it has failed, or was removed.
-    pub(super) fn has_failed(&self) -> bool {
-        self.status().contains(Status::FATAL)
+    /// Returns whether the controller reports that it has failed; `None` when it does not respond.
+    pub(super) fn has_failed(&self) -> Option<bool> {
+        let status = self.status();
+        (!status.is_all()).then_some(status.contains(Status::FATAL))
     }
 
     fn disable(&self) -> Result<(), ProbeError> {

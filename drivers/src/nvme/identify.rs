@@ -8,6 +8,10 @@ use switchboard::driver::ProbeError;
 pub(super) const NAMESPACE: u32 = 0;
 /// `CNS`: the controller.
 pub(super) const CONTROLLER: u32 = 1;
+/// `CNS`: the resources that a primary controller can give to secondary ones.
+pub(super) const PRIMARY_CAPABILITIES: u32 = 0x14;
+/// `CNS`: the list of secondary controllers.
+pub(super) const SECONDARY_CONTROLLERS: u32 = 0x15;
 /// `CNS`: the list of active namespaces.
 pub(super) const ACTIVE_NAMESPACES: u32 = 2;
 
@@ -19,10 +23,14 @@ pub(super) const IDENTIFY_BYTES: usize = 4096;
 pub(super) struct ControllerIdentity {
     pub(super) model: String,
     pub(super) serial: String,
+    pub(super) firmware: String,
     /// The most bytes of a transfer, if there is a limit.
     pub(super) max_transfer_bytes: Option<usize>,
     /// Writes go to a cache, which can be flushed.
     pub(super) has_cache: bool,
+    /// Dataset Management: namespaces can deallocate blocks.
+    pub(super) has_deallocate: bool,
+    pub(super) has_write_zeroes: bool,
 }
 
 impl ControllerIdentity {
@@ -36,7 +44,11 @@ impl ControllerIdentity {
             serial: text(&data[4..24]),
             model: text(&data[24..64]),
             max_transfer_bytes,
+            firmware: text(&data[64..72]),
             has_cache: data[525] & 1 != 0,
+            // ONCS, optional NVM commands.
+            has_deallocate: data[520] & 1 << 2 != 0,
+            has_write_zeroes: data[520] & 1 << 3 != 0,
         }
     }
 }
@@ -45,6 +57,30 @@ impl ControllerIdentity {
 fn text(field: &[u8]) -> String {
     let printable = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '?' };
     field.trim_ascii_end().iter().map(printable).collect()
+}
+
+/// The resources that a primary controller can give to secondary controllers (5.15.2.15): all together, and the most for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PrimaryCapabilities {
+    pub(super) queues: u32,
+    pub(super) max_queues: u16,
+    pub(super) interrupts: u32,
+    pub(super) max_interrupts: u16,
+}
+
+impl PrimaryCapabilities {
+    pub(super) fn parse(data: &[u8; IDENTIFY_BYTES]) -> Self {
+        let dword = |at: usize| u32::from_le_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
+        let word = |at: usize| u16::from_le_bytes([data[at], data[at + 1]]);
+        Self { queues: dword(32), max_queues: word(44), interrupts: dword(64), max_interrupts: word(76) }
+    }
+}
+
+/// Returns the id of the secondary controller at an index of their list, and the number of its virtual function, counted from 1
+/// (5.15.2.16).
+pub(super) fn secondary_controller(list: &[u8; IDENTIFY_BYTES], index: usize) -> Option<(u16, u16)> {
+    let entry = list.get((index + 1) * 32..)?.first_chunk::<32>()?;
+    Some((u16::from_le_bytes([entry[0], entry[1]]), u16::from_le_bytes([entry[8], entry[9]])))
 }
 
 /// A namespace: a disk of blocks.

@@ -19,7 +19,8 @@ use super::watch::QueueWatch;
 
 messages! {
     /// The messages of the controller: one for each completion queue. The first entry is always that of the admin queue (3.1.10).
-    pub enum NvmeMessage { Admin, Io }
+    /// Where there are fewer, the queues of `Read` serve all requests.
+    pub enum NvmeMessage { Admin, Read, Write }
 }
 
 /// The offset of the status register in configuration space, and its bit for a pending line interrupt (PCI 3.0, 6.2.3).
@@ -29,39 +30,43 @@ const INTERRUPT_STATUS: u16 = 1 << 3;
 /// State that the handlers share with the driver.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    /// The task that collects finished requests.
-    pub(super) collector: AtomicWaker,
+    /// The tasks that collect finished requests of each pair of I/O queues.
+    pub(super) collectors: [AtomicWaker; 2],
     /// The admin queue may have reported an event.
     pub(super) has_event: AtomicBool,
-    /// The view of the I/O queue, once there is one.
-    pub(super) io: Once<QueueWatch>,
+    /// The views of the pairs of I/O queues, once there are any.
+    pub(super) watches: [Once<QueueWatch>; 2],
 }
 
 impl Shared {
     fn report_event(&self) {
         self.has_event.store(true, Ordering::Release);
-        self.collector.wake();
+        self.wake();
     }
 
-    fn activity(&self) -> Activity {
-        self.io.get().map_or(Activity::IDLE, QueueWatch::activity)
+    fn wake(&self) {
+        self.collectors.iter().for_each(AtomicWaker::wake);
+    }
+
+    fn activity(&self, pair: usize) -> Activity {
+        self.watches[pair].get().map_or(Activity::IDLE, QueueWatch::activity)
     }
 }
 
-/// The routine of the I/O queue's message.
-pub(super) struct IoRoutine {
+/// The routine of the message of one pair of I/O queues.
+pub(super) struct IoRoutine<const PAIR: usize> {
     shared: Arc<Shared>,
     count: u64,
 }
 
-impl MessageRoutine for IoRoutine {
+impl<const PAIR: usize> MessageRoutine for IoRoutine<PAIR> {
     fn on_message(&mut self, _isr: &InIsr<'_>) {
         self.count += 1;
-        self.shared.collector.wake();
+        self.shared.collectors[PAIR].wake();
     }
 
     fn activity(&self) -> Activity {
-        self.shared.activity()
+        self.shared.activity(PAIR)
     }
 }
 
@@ -94,7 +99,7 @@ impl LineRoutine for LineHandler {
         if status == u16::MAX {
             // The controller was removed, which the tasks have to detect. If the line is asserted, another function does it.
             let _ = self.presence.confirm();
-            self.shared.collector.wake();
+            self.shared.wake();
             return Claim::NotMine;
         }
         if status & INTERRUPT_STATUS == 0 {
@@ -107,18 +112,21 @@ impl LineRoutine for LineHandler {
     }
 
     fn activity(&self) -> Activity {
-        self.shared.activity()
+        self.shared.activity(0)
     }
 }
 
+/// The context of the messages.
+type Routines = Each<NvmeMessage, (AdminRoutine, IoRoutine<0>, IoRoutine<1>)>;
+
 /// The interrupts as they were granted.
 pub(super) enum NvmeInterrupts {
-    Messages(Messages<2, Each<NvmeMessage, (AdminRoutine, IoRoutine)>, Live>),
+    Messages(Messages<3, Routines, Live>),
     Line(Line<Exclusive<LineHandler>, Live>),
 }
 
 impl NvmeInterrupts {
-    /// Grants messages, or else the line, and registers the handlers. Returns also the vectors of the I/O queue and of the line.
+    /// Grants messages, or else the line, and registers the handlers.
     pub(super) fn grant(
         irq: InterruptPort,
         shared: &Arc<Shared>,
@@ -128,9 +136,10 @@ impl NvmeInterrupts {
     ) -> Result<Self, ProbeError> {
         let irq = match irq.grant_messages() {
             Ok(messages) => {
-                let io = IoRoutine { shared: shared.clone(), count: 0 };
                 let admin = AdminRoutine { shared: shared.clone(), count: 0 };
-                return Ok(Self::Messages(messages.register_each((admin, io)).unmask()));
+                let read = IoRoutine { shared: shared.clone(), count: 0 };
+                let write = IoRoutine { shared: shared.clone(), count: 0 };
+                return Ok(Self::Messages(messages.register_each((admin, read, write)).unmask()));
             }
             Err((_, irq)) => irq,
         };
@@ -146,19 +155,29 @@ impl NvmeInterrupts {
         }
     }
 
-    /// Returns the controller's number of the interrupt of the I/O queue (5.3): the entry of its message; 0 for the line.
-    pub(super) fn io_vector(&self) -> u16 {
+    /// Returns the pairs of I/O queues that can have an interrupt of their own: one for each message but that of the admin queue.
+    pub(super) fn pairs(&self) -> usize {
         match self {
-            Self::Messages(messages) => messages.entry(NvmeMessage::Io),
+            Self::Messages(messages) => messages.vectors().saturating_sub(1).max(1),
+            Self::Line(_) => 1,
+        }
+    }
+
+    /// Returns the controller's number of the interrupt of a pair of I/O queues (5.3): the entry of its message; 0 for the line.
+    pub(super) fn vector(&self, message: NvmeMessage) -> u16 {
+        match self {
+            Self::Messages(messages) => messages.entry(message),
             Self::Line(_) => 0,
         }
     }
 
-    /// Returns the interrupts served for the I/O queue and for the admin queue; for both together with a line.
-    pub(super) fn counts(&mut self) -> (u64, u64) {
+    /// Returns the interrupts served for each message; with a line, the first is that of all together.
+    pub(super) fn counts(&mut self) -> [u64; 3] {
         match self {
-            Self::Messages(messages) => messages.with_routines(|(admin, io)| (io.count, admin.count)),
-            Self::Line(line) => line.with_state(|handler| (handler.count, 0)),
+            Self::Messages(messages) => {
+                messages.with_routines(|(admin, read, write)| [admin.count, read.count, write.count])
+            }
+            Self::Line(line) => line.with_state(|handler| [handler.count, 0, 0]),
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Request {
     /// The buffer for data. Not the caller's, which may be freed while the controller has the request. Allocated on first use.
     data: Option<DmaBuffer>,
     length: usize,
+    /// The time of the last check of timeouts before it was submitted.
+    pub(super) submitted_ns: u64,
     /// The addresses of the buffer's pages after the first (4.3).
     list: DmaShared<[BusAddress; LIST_ENTRIES]>,
 }
@@ -39,7 +41,14 @@ impl Request {
         let mut lists = dma.region(count * size_of::<[BusAddress; LIST_ENTRIES]>())?;
         let request = |index| {
             let list = lists.carve(1, size_of::<[BusAddress; LIST_ENTRIES]>())?;
-            Some(Box::new(Self { index, operation: Operation::default(), data: None, length: 0, list }))
+            Some(Box::new(Self {
+                index,
+                operation: Operation::default(),
+                data: None,
+                length: 0,
+                submitted_ns: 0,
+                list,
+            }))
         };
         let requests: Option<Vec<_>> = (0..count).map(request).collect();
         requests.ok_or(ProbeError::Device("the lists of pages do not fit into their memory"))
@@ -76,25 +85,47 @@ pub(crate) struct IoQueue {
     pub(super) pair: QueuePair<Box<Request>>,
     /// The registers that mask the line; `None` with messages.
     pub(super) line_mask: Option<Arc<Bar<Registers>>>,
+    /// The time of the last check of timeouts.
+    pub(super) now_ns: u64,
 }
+
+impl IoQueue {
+    /// Keeps a request while the controller is reset.
+    #[cold]
+    fn keep(&mut self, outcome: Submitted) -> Submitted {
+        match outcome {
+            Err((QueueError::Stopped, request)) => match u16::try_from(request.index) {
+                Ok(id) => self.pair.keep(id, request),
+                Err(_) => Err((QueueError::Dead, request)),
+            },
+            outcome => outcome,
+        }
+    }
+}
+
+/// The outcome of a submission, with the request that was not submitted.
+type Submitted = Result<(), (QueueError, Box<Request>)>;
 
 impl RequestQueue for IoQueue {
     type Request = Request;
     type Report = CommandStatus;
     type Error = QueueError;
 
-    fn submit(&mut self, request: Box<Request>) -> Result<(), (QueueError, Box<Request>)> {
+    fn submit(&mut self, mut request: Box<Request>) -> Submitted {
+        request.submitted_ns = self.now_ns;
         let Ok(id) = u16::try_from(request.index) else { return Err((QueueError::Dead, request)) };
         let (operation, pages) = (request.operation, request.length.div_ceil(PAGE_BYTES));
         let Some(data) = request.data.as_ref().filter(|_| pages > 0) else {
-            return self.pair.submit(id, operation, NoData::default(), request);
+            let outcome = self.pair.submit(id, operation, NoData::default(), request);
+            return if outcome.is_err() { self.keep(outcome) } else { outcome };
         };
         let first = data.bus();
-        match (pages, data.bus_at(PAGE_BYTES)) {
+        let outcome = match (pages, data.bus_at(PAGE_BYTES)) {
             (2, Some(rest)) => self.pair.submit(id, operation, Pages { first, rest }, request),
             (3.., _) => self.pair.submit(id, operation, Pages { first, rest: request.list.bus() }, request),
             _ => self.pair.submit(id, operation, OnePage::new(first), request),
-        }
+        };
+        if outcome.is_err() { self.keep(outcome) } else { outcome }
     }
 
     fn complete(&mut self) -> Result<Option<(Box<Request>, CommandStatus)>, QueueError> {

@@ -26,7 +26,7 @@ use switchboard::platform::Clock;
 
 pub(crate) use self::driver::{RequestDriver, abandon, poll_request};
 use self::handles::{IdleWaiter, Pending};
-pub(crate) use self::queue::{Indexed, RequestQueue};
+pub(crate) use self::queue::{Finished, Indexed, RequestQueue};
 use crate::adaptive_polling::AdaptivePolling;
 
 /// The state of a request.
@@ -123,6 +123,15 @@ impl<Q: RequestQueue> Requests<Q> {
         act(&mut self.inner.lock().queue)
     }
 
+    /// Calls `act`, which may take requests out of the queue and returns them with their reports, and wakes all tasks.
+    pub(crate) fn take_out(&self, act: impl FnOnce(&mut Q) -> Vec<Finished<Q>>) {
+        let inner = &mut *self.inner.lock();
+        for (request, report) in act(&mut inner.queue) {
+            inner.finish(request, report, None);
+        }
+        inner.wake_all();
+    }
+
     /// Declares the queue dead, and wakes all tasks, whose requests then fail.
     pub(crate) fn abandon(&self) {
         let inner = &mut *self.inner.lock();
@@ -141,19 +150,7 @@ impl<Q: RequestQueue> Inner<Q> {
                 Ok(Some((request, report))) => {
                     count += 1;
                     self.is_interrupt_requested = false;
-                    let index = request.index();
-                    let entry = &mut self.entries[index];
-                    if entry.state != RequestState::Awaited {
-                        entry.state = RequestState::Idle;
-                        self.put_back(request);
-                        continue;
-                    }
-                    (entry.state, entry.done) = (RequestState::Done, Some((request, report)));
-                    if own != Some(index)
-                        && let Some(waker) = &entry.waker
-                    {
-                        waker.wake_by_ref();
-                    }
+                    self.finish(request, report, own);
                 }
                 Err(error) => {
                     // No request finishes any more: all tasks have to detect it.
@@ -169,6 +166,24 @@ impl<Q: RequestQueue> Inner<Q> {
             self.polling.found(count, self.clock.now_ns());
         }
         Ok(())
+    }
+
+    /// Notes that a request is finished, and wakes its task unless that is `own`.
+    #[inline]
+    fn finish(&mut self, request: Box<Q::Request>, report: Q::Report, own: Option<usize>) {
+        let index = request.index();
+        let entry = &mut self.entries[index];
+        if entry.state != RequestState::Awaited {
+            entry.state = RequestState::Idle;
+            self.put_back(request);
+            return;
+        }
+        (entry.state, entry.done) = (RequestState::Done, Some((request, report)));
+        if own != Some(index)
+            && let Some(waker) = &entry.waker
+        {
+            waker.wake_by_ref();
+        }
     }
 
     /// Kicks the device for the requests submitted, and makes the task of `own`, or else any that waits, the collector for the next

@@ -1,6 +1,7 @@
 //! Tests of the NVMe driver on a model of the controller: transfers of each form, faults, events, each interrupt mode.
 
 mod model;
+mod recovery;
 
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -9,7 +10,7 @@ use embassy_futures::block_on;
 use model::{BLOCKS, Behaviour, Model};
 use switchboard::driver::{ProbeError, attach};
 use switchboard::interrupt::ModePolicy;
-use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
+use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
 use switchboard_drivers::nvme::Nvme;
 
 fn probe(model: &Model) -> Result<Nvme, ProbeError> {
@@ -86,12 +87,24 @@ fn a_line_that_was_asserted_for_nothing_is_unmasked_again() {
 
 #[test]
 fn each_queue_has_a_message_of_its_own_with_a_counter() {
-    let (model, mut disk) = disk(Behaviour::default());
+    let (model, disk) = disk(Behaviour::default());
+    let [admin, read, write] = disk.interrupt_counts();
+    assert_eq!((read, write), (0, 0));
     assert_eq!(run(&model, disk.read(0, &mut [0; 512])), Ok(()));
-    let (io, admin) = disk.interrupt_counts();
-    assert_eq!(io, 1);
+    assert_eq!(disk.interrupt_counts(), [admin, 1, 0]);
+    assert_eq!(run(&model, disk.write(0, &[0; 512])), Ok(()));
+    assert_eq!(disk.interrupt_counts(), [admin, 1, 1]);
     model.report_event(0x02_01_01);
-    assert_eq!(disk.interrupt_counts(), (1, admin + 1));
+    assert_eq!(disk.interrupt_counts(), [admin + 1, 1, 1]);
+}
+
+#[test]
+fn all_requests_share_queues_where_the_controller_allows_one_pair() {
+    let (model, disk) = disk(Behaviour { pairs: 1, ..Behaviour::default() });
+    let [admin, ..] = disk.interrupt_counts();
+    assert_eq!(run(&model, disk.read(0, &mut [0; 512])), Ok(()));
+    assert_eq!(run(&model, disk.write(0, &[0; 512])), Ok(()));
+    assert_eq!(disk.interrupt_counts(), [admin, 2, 0]);
 }
 
 #[test]
@@ -200,4 +213,58 @@ fn everything_is_freed_when_the_driver_is_dropped() {
     let disk = probe(&model).expect("it can be probed again");
     disk.close();
     assert_eq!(block_on(disk.read(0, &mut [0; 512])), Err(BlockError::Gone { sector: 0 }));
+}
+
+#[test]
+fn zeroes_are_written_and_blocks_deallocated_without_data() {
+    for (block_bits, sectors) in [(9, 1), (12, 8)] {
+        let (model, disk) = disk(Behaviour { block_bits, ..Behaviour::default() });
+        assert_eq!(run(&model, disk.write_zeroes(8 * sectors, 3 * sectors)), Ok(()));
+        assert_eq!(run(&model, disk.discard(16 * sectors, 240 * sectors)), Ok(()));
+        assert_eq!(model.ranges(), [(8, 8, 3), (9, 16, 240)]);
+    }
+    let (model, disk) = disk(Behaviour { has_options: false, ..Behaviour::default() });
+    assert_eq!(run(&model, disk.write_zeroes(1, 1)), Err(BlockError::Unsupported { sector: 1 }));
+    assert_eq!(run(&model, disk.discard(2, 1)), Err(BlockError::Unsupported { sector: 2 }));
+    assert_eq!(model.opcodes(), []);
+}
+
+#[test]
+fn each_namespace_is_a_disk() {
+    let (model, mut controller) = disk(Behaviour { namespaces: 3, ..Behaviour::default() });
+    let disks: Vec<_> = core::iter::from_fn(|| controller.next_disk()).collect();
+    assert_eq!(disks.len(), 3);
+    for disk in &disks {
+        assert_eq!(run(&model, disk.read(5, &mut [0; 512])), Ok(()));
+    }
+    assert_eq!(model.namespaces(), [1, 2, 3]);
+    // One is closed while it waits; the others work on, also without the controller's handle.
+    drop(controller);
+    model.change(|behaviour| behaviour.is_stalled = true);
+    let mut buffer = [0; 512];
+    let mut read = Box::pin(disks[1].read(1, &mut buffer));
+    assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    disks[1].close();
+    assert_eq!(run(&model, read), Err(BlockError::Gone { sector: 1 }));
+    model.change(|behaviour| behaviour.is_stalled = false);
+    assert_eq!((disks[1].geometry(), disks[0].capacity()), (None, BLOCKS));
+    assert_eq!(run(&model, disks[2].read(5, &mut [0; 512])), Ok(()));
+    // A namespace that is detached is gone.
+    model.change(|behaviour| behaviour.namespaces = 2);
+    model.report_event(0x04_00_02);
+    assert!(disks[2].geometry().is_none() && disks[0].geometry().is_some());
+    drop(disks);
+    assert_eq!(model.fake.dma_pages(), 0);
+}
+
+#[test]
+fn identity_and_health_are_in_the_report_of_the_function() {
+    let (model, disk) = disk(Behaviour::default());
+    assert!(disk.check_timeouts().is_some());
+    model.work();
+    assert!(disk.check_timeouts().is_some());
+    let details = model.fake.machine().functions().remove(0).details;
+    let detail = |name| details.iter().find(|detail| detail.0 == name).map(|detail| detail.1.as_str());
+    assert_eq!((detail("model"), detail("serial number")), (Some("model"), Some("0001")));
+    assert_eq!((detail("temperature"), detail("available spare")), (Some("38 °C"), Some("100 %")));
 }

@@ -19,12 +19,24 @@ pub(crate) struct Behaviour {
     pub(crate) block_bits: u8,
     pub(crate) mdts: u8,
     pub(crate) has_cache: bool,
+    /// It has write zeroes and deallocation.
+    pub(crate) has_options: bool,
     /// The statuses of the next I/O commands, instead of success.
     pub(crate) failures: Vec<u16>,
     /// The command id in the next I/O completion, instead of the right one.
     pub(crate) wrong_id: Option<u16>,
     /// I/O commands are left alone while this is set.
     pub(crate) is_stalled: bool,
+    /// I/O commands of this opcode are taken, and never finished but by an abort.
+    pub(crate) hangs: Option<u8>,
+    /// Whether a command that hangs is aborted on request.
+    pub(crate) can_abort: bool,
+    /// The controller has failed until its next reset.
+    pub(crate) is_fatal: bool,
+    /// The controller does not become ready again.
+    pub(crate) stays_off: bool,
+    /// The pairs of I/O queues that it allows.
+    pub(crate) pairs: u32,
     pub(crate) namespaces: u32,
     pub(crate) blocks: u64,
 }
@@ -35,9 +47,15 @@ impl Default for Behaviour {
             block_bits: 9,
             mdts: 0,
             has_cache: true,
+            has_options: true,
             failures: Vec::new(),
             wrong_id: None,
             is_stalled: false,
+            hangs: None,
+            can_abort: false,
+            is_fatal: false,
+            stays_off: false,
+            pairs: 2,
             namespaces: 1,
             blocks: BLOCKS,
         }
@@ -64,7 +82,15 @@ struct State {
     /// The command id of the request for events.
     event_request: Option<u16>,
     opcodes: Vec<u8>,
+    /// The opcodes of commands without data, with the blocks that they concern.
+    ranges: Vec<(u8, u64, u64)>,
+    /// The namespaces of the I/O commands.
+    namespaces: Vec<u32>,
+    /// Queue and id of commands that hang.
+    hanging: Vec<(u16, u16)>,
     is_enabled: bool,
+    /// How often it was enabled.
+    starts: u32,
 }
 
 /// The controller at an address of a machine.
@@ -98,7 +124,11 @@ impl Model {
             bytes,
             event_request: None,
             opcodes: Vec::new(),
+            ranges: Vec::new(),
+            namespaces: Vec::new(),
+            hanging: Vec::new(),
             is_enabled: false,
+            starts: 0,
         };
         let model = Self { fake, address, state: Arc::new(Mutex::new(state)) };
         // 64 entries at most, a time-out of 500 ms, NVM commands, pages of 4 KiB.
@@ -124,6 +154,21 @@ impl Model {
     /// Returns the opcodes of the I/O commands so far.
     pub(crate) fn opcodes(&self) -> Vec<u8> {
         self.state.lock().unwrap().opcodes.clone()
+    }
+
+    /// Returns the opcodes of commands without data, each with its first block and the number of them.
+    pub(crate) fn ranges(&self) -> Vec<(u8, u64, u64)> {
+        self.state.lock().unwrap().ranges.clone()
+    }
+
+    /// Returns the namespaces of the I/O commands so far.
+    pub(crate) fn namespaces(&self) -> Vec<u32> {
+        self.state.lock().unwrap().namespaces.clone()
+    }
+
+    /// Returns how often the controller was enabled.
+    pub(crate) fn starts(&self) -> u32 {
+        self.state.lock().unwrap().starts
     }
 
     pub(crate) fn byte(&self, at: usize) -> u8 {
@@ -169,34 +214,47 @@ impl Model {
         let configuration = self.get(CC);
         let is_enabled = configuration & 1 != 0;
         if is_enabled && !state.is_enabled {
+            state.starts += 1;
+            (state.behaviour.is_fatal, state.event_request) = (false, None);
+            state.hanging.clear();
             let word = |low, high| u64::from(self.get(low)) | u64::from(self.get(high)) << 32;
             let entries = u64::from(self.get(0x24) & 0xffff) + 1;
             let admin =
                 Queue { submission: word(0x28, 0x2c), completion: word(0x30, 0x34), entries, ..Queue::default() };
             state.queues = HashMap::from([(0, admin)]);
-            (0x1000..0x1010).step_by(4).for_each(|doorbell| self.set(doorbell, 0));
+            (0x1000..0x1018).step_by(4).for_each(|doorbell| self.set(doorbell, 0));
         }
         state.is_enabled = is_enabled;
-        self.set(CSTS, u32::from(is_enabled) | if configuration >> 14 & 3 != 0 { 1 << 3 } else { 0 });
-        if !is_enabled {
+        let is_off = state.behaviour.stays_off && state.starts > 1;
+        let is_fatal = is_enabled && state.behaviour.is_fatal;
+        let shutdown = if configuration >> 14 & 3 != 0 { 1 << 3 } else { 0 };
+        self.set(CSTS, u32::from(is_enabled && !is_off) | u32::from(is_fatal) << 1 | shutdown);
+        if !is_enabled || is_fatal || is_off {
             return Vec::new();
         }
         let mut interrupts = Vec::new();
-        for number in [0, 1] {
+        for number in [0, 1, 2] {
             let Some(mut queue) = state.queues.get(&number).copied() else { continue };
             queue.tail = self.get(0x1000 + 8 * u64::from(number)).into();
             state.queues.insert(number, queue);
             while let Some(queue) = state.queues.get_mut(&number)
                 && queue.head != queue.tail
-                && !(number == 1 && state.behaviour.is_stalled)
+                && !(number > 0 && state.behaviour.is_stalled)
             {
                 let command = self.fake.dma_read(queue.submission + queue.head * 64, 64).expect("memory in use");
                 queue.head = (queue.head + 1) % queue.entries;
                 let id = u16::from_le_bytes([command[2], command[3]]);
                 if let Some((status, result)) = self.command(state, number, id, &command) {
-                    let id = if number == 1 { state.behaviour.wrong_id.take().unwrap_or(id) } else { id };
-                    let vector = self.complete(state, number, id, status, result);
-                    interrupts.extend((!interrupts.contains(&vector)).then_some(vector));
+                    let id = if number > 0 { state.behaviour.wrong_id.take().unwrap_or(id) } else { id };
+                    let mut done = vec![self.complete(state, number, id, status, result)];
+                    if number == 0 && command[0] == 8 && status == 0 && result == 0 {
+                        // The command that was aborted ends, too: Command Abort Requested.
+                        let (queue, aborted) = state.hanging.remove(0);
+                        done.push(self.complete(state, queue, aborted, 7, 0));
+                    }
+                    done.into_iter().for_each(|vector| {
+                        interrupts.extend((!interrupts.contains(&vector)).then_some(vector));
+                    });
                 }
             }
         }
@@ -224,16 +282,32 @@ impl Model {
         let dword = |index: usize| u32::from_le_bytes(command[index * 4..][..4].try_into().unwrap());
         let address = |at: usize| u64::from_le_bytes(command[at..][..8].try_into().unwrap());
         let (page, done) = (address(24), Some((0, 0)));
-        if number == 1 {
+        if number > 0 {
             state.opcodes.push(command[0]);
+            if state.behaviour.hangs == Some(command[0]) {
+                state.hanging.push((number, id));
+                return None;
+            }
             if !state.behaviour.failures.is_empty() {
                 return Some((state.behaviour.failures.remove(0), 0));
             }
+            state.namespaces.push(dword(1));
             if command[0] == 0 {
                 return done;
             }
             let bits = state.behaviour.block_bits;
+            if command[0] == 9 {
+                assert_eq!((dword(10), dword(11)), (0, 1 << 2), "one range to deallocate");
+                let range = self.fake.dma_read(page, 16).expect("memory in use");
+                let word = |at: usize| u64::from(u32::from_le_bytes(range[at..at + 4].try_into().unwrap()));
+                state.ranges.push((9, word(8) | word(12) << 32, word(4)));
+                return done;
+            }
             let block = u64::from(dword(10)) | u64::from(dword(11)) << 32;
+            if command[0] == 8 {
+                state.ranges.push((8, block, u64::from(dword(12)) + 1));
+                return done;
+            }
             let length = (dword(12) as usize + 1) << bits;
             let mut at = usize::try_from(block << bits).unwrap();
             for (page, bytes) in self.pages(page, address(32), length) {
@@ -259,6 +333,23 @@ impl Model {
                     (queue.completion, queue.vector) = (page, (dword(11) >> 16) as u16);
                 }
                 done
+            }
+            2 if dword(10) & 0xff == 2 => {
+                let mut log = [0; 512];
+                (log[1], log[2], log[3]) = (0x37, 0x01, 100);
+                self.fake.dma_write(page, &log).expect("memory in use");
+                done
+            }
+            8 => {
+                let which = ((dword(10) & 0xffff) as u16, (dword(10) >> 16) as u16);
+                let place = state.hanging.iter().position(|hanging| *hanging == which);
+                let Some(place) = place.filter(|_| state.behaviour.can_abort) else { return Some((0, 1)) };
+                state.hanging.swap(0, place);
+                done
+            }
+            9 if dword(10) == 7 => {
+                let allowed = state.behaviour.pairs - 1;
+                Some((0, allowed | allowed << 16))
             }
             2 | 9 => done,
             6 => {
@@ -299,9 +390,11 @@ fn identify(behaviour: &Behaviour, structure: u32, namespace: u32) -> Vec<u8> {
             data[130] = behaviour.block_bits;
         }
         1 => {
+            data[4..72].fill(b' ');
             data[4..8].copy_from_slice(b"0001");
             data[24..29].copy_from_slice(b"model");
             (data[77], data[525]) = (behaviour.mdts, behaviour.has_cache.into());
+            data[520] = if behaviour.has_options { 1 << 2 | 1 << 3 } else { 0 };
         }
         2 => (1..=behaviour.namespaces).zip(data.chunks_mut(4)).for_each(|(id, entry)| {
             entry.copy_from_slice(&id.to_le_bytes());

@@ -93,3 +93,20 @@ fn an_error_of_the_medium_names_the_sector() {
     let text = run(Qemu::new(Machine::Q35).drive(&drive.concat(), DEVICE), "read 39 ; read 40", Exit::Failure);
     assert!(text.contains("the device reported an I/O error at sector 40"), "{text}");
 }
+
+#[test]
+fn a_file_is_served_from_the_second_namespace_and_the_health_is_reported() {
+    let disk = numbered();
+    let guest = Qemu::new(Machine::Q35)
+        .nic(Nic::Virtio)
+        .device("nvme,id=nvme0,serial=S7")
+        .drive(&file(&disk), "nvme-ns,bus=nvme0,nsid=1,logical_block_size=4096,physical_block_size=4096")
+        .files_on("nvme-ns,bus=nvme0,nsid=2")
+        .start();
+    assert!(guest.client().get("/files/1mib.bin").expect("a response").body == mebibyte_file());
+    let found = guest.functions().into_iter().find(|function| function.driver.as_deref() == Some("nvme"));
+    let details = found.expect("the controller").details;
+    let detail = |name: &str| details.get(name).map(String::as_str);
+    assert_eq!(detail("serial number"), Some("S7"), "{details:?}");
+    assert!(detail("temperature").is_some_and(|text| text.ends_with(" °C")), "{details:?}");
+}

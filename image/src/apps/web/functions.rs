@@ -1,5 +1,6 @@
 //! `GET /functions`: all PCI functions, as JSON with a stable format.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -23,6 +24,9 @@ struct Function {
     mode: String,
     route: Option<Route>,
     bars: Vec<Bar>,
+    /// What the driver reports of its device.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    details: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     extended: Vec<Extended>,
     /// What is wrong at present: interrupts that do not arrive, requests that do not finish.
@@ -100,6 +104,7 @@ impl Function {
             },
             mode: report.mode.map_or_else(|| "none".into(), |mode| mode.to_string()),
             route: report.route.map(|route| Route { gsi: route.gsi.0, source: route.source.to_string() }),
+            details: report.details.into_iter().collect(),
             bars: report.bars.into_iter().map(bar).collect(),
             extended: report.extended_capabilities.into_iter().map(extended).collect(),
             faults: report.faults.iter().map(ToString::to_string).collect(),

@@ -1,5 +1,7 @@
 //! A pair of queues: commands to the controller, completions from it (NVM Express Base Specification 1.4, 4.1).
 
+mod restart;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,9 +11,9 @@ use switchboard::dma::{BusAddress, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
 use switchboard::mmio::{Bar, BarWindows};
 
-use super::command::{COMMAND_BYTES, CommandStatus, Completion, DataPointer, Operation};
-use super::registers::{DOORBELLS, Doorbell, INDEX};
-use super::watch::{Positions, QueueWatch};
+use crate::nvme::command::{COMMAND_BYTES, CommandStatus, Completion, DataPointer, Operation};
+use crate::nvme::registers::{DOORBELLS, Doorbell, INDEX};
+use crate::nvme::watch::{Positions, QueueWatch};
 
 use crate::planted::planted;
 
@@ -27,13 +29,25 @@ pub(crate) enum QueueError {
     /// The controller reports a position outside the queue.
     #[error("the controller reports position {head} in a queue of {entries} entries")]
     Head { head: u16, entries: u16 },
+    /// The controller is being reset.
+    #[error("the queue is stopped")]
+    Stopped,
     /// The controller violated its specification before, or the queue was abandoned.
     #[error("the queue is dead")]
     Dead,
 }
 
+/// The state of a pair of queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QueueState {
+    Running,
+    /// The controller does not use the queues. Commands are kept.
+    Stopped,
+    Dead,
+}
+
 /// The pair of queues with one number. Keeps a value of type `R` for each command that the controller has.
-pub(super) struct QueuePair<R> {
+pub(in crate::nvme) struct QueuePair<R> {
     number: u16,
     entries: u16,
     commands: DmaShared<[u64; COMMAND_BYTES / 8]>,
@@ -47,7 +61,7 @@ pub(super) struct QueuePair<R> {
     rung_head: u16,
     /// The phase tag of new completions.
     phase: bool,
-    is_dead: bool,
+    state: QueueState,
     submission_doorbell: Bar<Doorbell>,
     completion_doorbell: Bar<Doorbell>,
     kicks: u64,
@@ -56,7 +70,7 @@ pub(super) struct QueuePair<R> {
 
 impl<R> QueuePair<R> {
     /// Allocates the queues. The controller gets their addresses from [`addresses`](Self::addresses).
-    pub(super) fn new(
+    pub(in crate::nvme) fn new(
         windows: &BarWindows,
         dma: &DmaPort,
         number: u16,
@@ -82,7 +96,7 @@ impl<R> QueuePair<R> {
             head: 0,
             rung_head: 0,
             phase: true,
-            is_dead: false,
+            state: QueueState::Running,
             submission_doorbell,
             completion_doorbell,
             kicks: 0,
@@ -90,28 +104,38 @@ impl<R> QueuePair<R> {
         })
     }
 
+    /// Returns the number of the pair.
+    pub(in crate::nvme) fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Returns the number of entries of each queue.
+    pub(in crate::nvme) fn entries(&self) -> u16 {
+        self.entries
+    }
+
     /// Returns the addresses of the submission and of the completion queue.
-    pub(super) fn addresses(&self) -> (BusAddress, BusAddress) {
+    pub(in crate::nvme) fn addresses(&self) -> (BusAddress, BusAddress) {
         (self.commands.bus(), self.completions.bus())
     }
 
     /// Returns a view of the queues, for the context of the interrupt handler.
-    pub(super) fn watch(&self) -> QueueWatch {
+    pub(in crate::nvme) fn watch(&self) -> QueueWatch {
         self.positions.publish(self.head, self.phase, self.count);
         QueueWatch::new(self.completions.reader(), self.positions.clone())
     }
 
     /// Adds a command with an id that is not in use, below the number of entries.
     #[inline]
-    pub(super) fn submit<D: DataPointer>(
+    pub(in crate::nvme) fn submit<D: DataPointer>(
         &mut self,
         id: u16,
         operation: Operation,
         data: D,
         request: R,
     ) -> Result<(), (QueueError, R)> {
-        if self.is_dead {
-            return Err((QueueError::Dead, request));
+        if self.state != QueueState::Running {
+            return Err((self.stopped(), request));
         }
         let entries = self.entries;
         // One entry stays unused, so that a full queue differs from an empty one (4.1.2).
@@ -128,8 +152,12 @@ impl<R> QueuePair<R> {
 
     /// Returns whether [`complete`](Self::complete) returns a completion or an error.
     #[inline]
-    pub(super) fn has_completion(&self) -> bool {
-        self.is_dead || self.read_head().phase() == self.phase
+    pub(in crate::nvme) fn has_completion(&self) -> bool {
+        match self.state {
+            QueueState::Running => self.read_head().phase() == self.phase,
+            QueueState::Stopped => false,
+            QueueState::Dead => true,
+        }
     }
 
     #[inline]
@@ -138,20 +166,20 @@ impl<R> QueuePair<R> {
     }
 
     /// Takes the next completion: the id of the command, its status and its result.
-    pub(super) fn complete_with_id(&mut self) -> Result<Option<(u16, CommandStatus, u32)>, QueueError> {
+    pub(in crate::nvme) fn complete_with_id(&mut self) -> Result<Option<(u16, CommandStatus, u32)>, QueueError> {
         Ok(self.take()?.map(|(_, completion)| (completion.id, completion.status(), completion.result)))
     }
 
     /// Takes the next completion: what was submitted with the command, and its status.
     #[inline]
-    pub(super) fn complete(&mut self) -> Result<Option<(R, CommandStatus)>, QueueError> {
+    pub(in crate::nvme) fn complete(&mut self) -> Result<Option<(R, CommandStatus)>, QueueError> {
         Ok(self.take()?.map(|(request, completion)| (request, completion.status())))
     }
 
     #[inline]
     fn take(&mut self) -> Result<Option<(R, Completion)>, QueueError> {
-        if self.is_dead {
-            return Err(QueueError::Dead);
+        if self.state != QueueState::Running {
+            return if self.state == QueueState::Dead { Err(QueueError::Dead) } else { Ok(None) };
         }
         if self.read_head().phase() != self.phase {
             return Ok(None);
@@ -161,11 +189,11 @@ impl<R> QueuePair<R> {
         let (id, head, entries) = (completion.id, completion.submission_head, self.entries);
         let is_ours = completion.submission_queue == self.number;
         let Some(request) = self.in_flight.get_mut(usize::from(id)).filter(|_| is_ours).and_then(Option::take) else {
-            self.is_dead = true;
+            self.state = QueueState::Dead;
             return Err(QueueError::UnknownCommand { id, queue: completion.submission_queue });
         };
         if head >= entries {
-            self.is_dead = true;
+            self.state = QueueState::Dead;
             return Err(QueueError::Head { head, entries });
         }
         self.count -= 1;
@@ -187,7 +215,7 @@ impl<R> QueuePair<R> {
     }
 
     /// Informs the controller of the completions that were taken: it may reuse their entries.
-    pub(super) fn report_head(&mut self) {
+    pub(in crate::nvme) fn report_head(&mut self) {
         if self.head != self.rung_head {
             self.completion_doorbell.write(&INDEX, self.head.into());
             self.rung_head = self.head;
@@ -196,7 +224,7 @@ impl<R> QueuePair<R> {
     }
 
     /// Informs the controller of the commands that were submitted.
-    pub(super) fn kick(&mut self) {
+    pub(in crate::nvme) fn kick(&mut self) {
         if self.unkicked() > 0 {
             self.submission_doorbell.write(&INDEX, self.tail.into());
             self.rung_tail = self.tail;
@@ -207,23 +235,23 @@ impl<R> QueuePair<R> {
 
     /// Returns the number of commands submitted since the last [`kick`](Self::kick).
     #[inline]
-    pub(super) fn unkicked(&self) -> u16 {
+    pub(in crate::nvme) fn unkicked(&self) -> u16 {
         if self.tail >= self.rung_tail { self.tail - self.rung_tail } else { self.entries - self.rung_tail + self.tail }
     }
 
     /// Returns the number of kicks that were needed.
-    pub(super) fn kicks(&self) -> u64 {
+    pub(in crate::nvme) fn kicks(&self) -> u64 {
         self.kicks
     }
 
-    /// Returns the number of commands that the controller has.
-    pub(super) fn in_flight(&self) -> u16 {
+    /// Returns the number of commands that the controller has, or that are kept for it.
+    pub(in crate::nvme) fn in_flight(&self) -> u16 {
         self.count
     }
 
     /// Declares the queue dead.
-    pub(super) fn abandon(&mut self) {
-        self.is_dead = true;
+    pub(in crate::nvme) fn abandon(&mut self) {
+        self.state = QueueState::Dead;
     }
 }
 
