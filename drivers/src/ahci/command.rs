@@ -3,6 +3,8 @@
 use switchboard::dma::BusAddress;
 use zerocopy::{Immutable, IntoBytes, KnownLayout};
 
+use crate::planted::planted;
+
 /// Commands of the ATA command set.
 pub(super) const DATA_SET_MANAGEMENT: u8 = 0x06;
 pub(super) const READ_DMA_EXT: u8 = 0x25;
@@ -125,6 +127,7 @@ pub(super) struct RegionBlock {
 impl RegionBlock {
     /// A region of `bytes`, at least 2 and even, at most 4 MiB.
     pub(super) fn new(address: BusAddress, bytes: usize) -> Self {
+        let bytes = planted!(bytes, "ahci-region-short" => bytes / 2);
         let bytes = u32::try_from(bytes.saturating_sub(1)).unwrap_or(u32::MAX) & 0x3f_ffff;
         Self { address, reserved: 0, bytes, rest: [0; 6] }
     }

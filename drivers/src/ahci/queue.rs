@@ -12,7 +12,6 @@ use core::sync::atomic::Ordering;
 use super::port::{CommandError, MAX_SLOTS, Port};
 use super::registers::{PXCI, PXSACT, PortInterrupts, TaskFile};
 use super::request::Request;
-use crate::planted::planted;
 use crate::requests::{Indexed, RequestQueue};
 
 /// What a device did that its specification excludes, or the end of the queue.
@@ -117,7 +116,7 @@ impl PortQueue {
         self.kicks += 1;
         if self.is_queued {
             // Before the command is issued (5.5.1).
-            planted!(self.port.registers.write(&PXSACT, new), "ahci-tag-not-active" => ());
+            self.port.registers.write(&PXSACT, new);
         }
         self.port.registers.write(&PXCI, new);
     }

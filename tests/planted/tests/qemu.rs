@@ -134,7 +134,7 @@ fn ahci() {
 
 #[test]
 fn ahci_catches() {
-    catches("ahci", "ahci-tag-not-active", "panicked");
+    catches("ahci", "ahci-region-short", "panicked");
 }
 
 #[test]
