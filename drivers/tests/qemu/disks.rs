@@ -79,6 +79,59 @@ fn virtio_blk_reads_and_writes() {
     image.bench("virtio-blk-pci,drive=disk0").in_each_mode(check::<VirtioBlk>);
 }
 
+/// Returns the content of some sectors.
+async fn sectors(disk: &impl BlockDevice, first: u64, count: usize) -> Result<Vec<u8>, BlockError> {
+    let mut data = vec![0; count * 512];
+    disk.read(first, &mut data).await.map(|()| data)
+}
+
+#[test]
+fn virtio_blk_discards_and_writes_zeroes() {
+    let image = Image::new("virtio-ranges");
+    let drive = format!("if=none,id=disk0,format=raw,discard=unmap,file={}", image.0.display());
+    let bench = Bench::qemu().arguments(&["-drive", &drive]);
+    bench.device("virtio-blk-pci,drive=disk0,max-discard-sectors=64,max-write-zeroes-sectors=100").in_each_mode(
+        |bench| {
+            let disk: VirtioBlk = bench.attach();
+            let geometry = disk.geometry().expect("it is present");
+            assert_eq!((geometry.max_discard_bytes, geometry.max_write_zeroes_bytes), (64 * 512, 100 * 512));
+            let outcome = bench.run(async {
+                // More than one request takes.
+                disk.write_zeroes(300, 250).await?;
+                let data = sectors(&disk, 299, 252).await?;
+                assert!(data[512..251 * 512].iter().all(|byte| *byte == 0));
+                assert_eq!((&data[..512], &data[251 * 512..]), (&content(299)[..], &content(550)[..]));
+                disk.discard(600, 200).await?;
+                assert_eq!(sectors(&disk, 599, 1).await?, content(599));
+                assert_eq!(sectors(&disk, 800, 1).await?, content(800));
+                let back: Vec<u8> = (300..800).flat_map(content).collect();
+                disk.write(300, &back).await
+            });
+            assert_eq!(outcome, Ok(()));
+            assert!(matches!(bench.run(disk.discard(SECTORS, 1)), Err(BlockError::PastEnd { .. })));
+        },
+    );
+}
+
+#[test]
+fn virtio_blk_has_blocks_of_4096_bytes() {
+    let image = Image::new("virtio-4096");
+    let device = "virtio-blk-pci,drive=disk0,logical_block_size=4096,physical_block_size=4096";
+    image.bench(device).in_each_mode(|bench| {
+        let disk: VirtioBlk = bench.attach();
+        assert_eq!(disk.geometry().map(|it| (it.capacity, it.block_bytes)), Some((SECTORS, 4096)));
+        // From the first sector on, in requests as long as the device takes.
+        let data = bench.run(sectors(&disk, 0, 256)).expect("whole blocks");
+        assert!(data.chunks(512).zip(0..).all(|(part, at)| part == content(at)));
+        assert_eq!(bench.run(disk.write(8, &data[4096..8192])), Ok(()));
+        assert_eq!(bench.run(disk.write_zeroes(16, 8)), Ok(()));
+        assert_eq!(bench.run(sectors(&disk, 16, 8)), Ok(vec![0; 4096]));
+        assert_eq!(bench.run(disk.write(16, &data[8192..12288])), Ok(()));
+        let part = bench.run(sectors(&disk, 1, 1));
+        assert_eq!(part, Err(BlockError::NotBlocks { sector: 1, length: 512, block_bytes: 4096 }));
+    });
+}
+
 #[test]
 fn nvme_reads_and_writes() {
     let image = Image::new("nvme");

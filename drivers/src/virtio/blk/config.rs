@@ -5,6 +5,7 @@ use switchboard::driver::ProbeError;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
 
 use crate::interfaces::block::SECTOR_SIZE;
+use crate::virtio::Setup;
 use crate::virtio::queue::MAX_SEGMENTS;
 
 /// The most bytes of data in one request: the size of its buffer.
@@ -26,6 +27,10 @@ bitflags! {
         const BLK_SIZE = 1 << 6;
         /// The device has a cache that can be flushed.
         const FLUSH = 1 << 9;
+        /// The device discards sectors.
+        const DISCARD = 1 << 13;
+        /// The device writes zeroes without their transfer.
+        const WRITE_ZEROES = 1 << 14;
     }
 }
 
@@ -43,6 +48,40 @@ const SIZE_MAX: Reg<BlkConfig, u32, ReadOnly> = Reg::at(8);
 const SEG_MAX: Reg<BlkConfig, u32, ReadOnly> = Reg::at(12);
 // After the cylinders, heads and sectors of a legacy geometry.
 const BLK_SIZE: Reg<BlkConfig, u32, ReadOnly> = Reg::at(20);
+
+/// The device configuration with the limits of requests without data.
+struct RangeConfig;
+
+impl RegisterBlock for RangeConfig {
+    const SIZE: u64 = 60;
+}
+
+const MAX_DISCARD_SECTORS: Reg<RangeConfig, u32, ReadOnly> = Reg::at(36);
+const MAX_WRITE_ZEROES_SECTORS: Reg<RangeConfig, u32, ReadOnly> = Reg::at(48);
+
+/// The most sectors of a discard, and of a request that writes zeroes; 0 for a device that has no such request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct RangeLimits {
+    pub(super) discard_sectors: u32,
+    pub(super) write_zeroes_sectors: u32,
+}
+
+impl RangeLimits {
+    /// Reads the limits of the device, where it offers such requests.
+    pub(super) fn read(setup: &Setup, features: BlkFeatures) -> Result<Self, ProbeError> {
+        if !features.intersects(BlkFeatures::DISCARD | BlkFeatures::WRITE_ZEROES) {
+            return Ok(Self::default());
+        }
+        let config = setup.config::<RangeConfig>()?;
+        setup.read_config(|| {
+            let limit = |feature, register| if features.contains(feature) { config.read(register) } else { 0 };
+            Self {
+                discard_sectors: limit(BlkFeatures::DISCARD, &MAX_DISCARD_SECTORS),
+                write_zeroes_sectors: limit(BlkFeatures::WRITE_ZEROES, &MAX_WRITE_ZEROES_SECTORS),
+            }
+        })
+    }
+}
 
 /// Returns the number of sectors of the disk.
 pub(super) fn read_capacity(config: &Bar<BlkConfig>) -> u64 {

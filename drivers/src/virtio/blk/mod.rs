@@ -17,11 +17,12 @@ use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
 use switchboard::interrupt::{Interrupts, Live};
 use switchboard::mmio::Bar;
+use zerocopy::IntoBytes;
 
-use self::config::{BlkConfig, BlkFeatures, Limits, read_capacity};
+use self::config::{BlkConfig, BlkFeatures, Limits, RangeLimits, read_capacity};
 pub use self::interrupt::BlkMessage;
 use self::interrupt::Shared;
-use self::request::{Request, RequestKind};
+use self::request::{Request, RequestKind, SectorRange};
 use super::queue::{Queue, QueueError, QueueParameters};
 use super::{Running, Transport, VENDOR};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer};
@@ -44,6 +45,7 @@ pub struct VirtioBlk {
     config: Bar<BlkConfig>,
     features: BlkFeatures,
     limits: Limits,
+    ranges: RangeLimits,
     capacity: AtomicU64,
     finished: AtomicU64,
     is_closed: AtomicBool,
@@ -60,6 +62,7 @@ impl Driver for VirtioBlk {
         let config = setup.config()?;
         let (capacity, limits) = setup.read_config(|| (read_capacity(&config), Limits::read(&config, features)))?;
         let limits = limits?;
+        let ranges = RangeLimits::read(&setup, features)?;
         let interrupts = irq.grant()?;
         setup.set_config_entry(interrupts.entry(BlkMessage::Config))?;
         let shape = QueueParameters { size: DESCRIPTORS, max_segments: limits.max_segments() };
@@ -82,6 +85,7 @@ impl Driver for VirtioBlk {
             config,
             features,
             limits,
+            ranges,
             capacity: AtomicU64::new(capacity),
             finished: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
@@ -100,6 +104,32 @@ impl VirtioBlk {
     #[must_use]
     pub fn kicks(&self) -> u64 {
         self.requests.with_queue(|queue| queue.kicks())
+    }
+}
+
+impl VirtioBlk {
+    /// Prepares a request for a range of sectors, which is its data.
+    #[cold]
+    fn prepare_range(
+        &self,
+        prepared: &mut Request,
+        kind: RequestKind,
+        request: &BlockRequest<'_>,
+    ) -> Result<(), BlockError> {
+        let sector = request.sector;
+        let sectors = u32::try_from(request.length / SECTOR_SIZE).map_err(|_| BlockError::Unsupported { sector })?;
+        let range = SectorRange { sector, sectors, flags: 0 };
+        let bytes = range.as_bytes();
+        let result = prepared.prepare(kind, 0, bytes.len(), &self.dma, self.limits.request_bytes);
+        result.map_err(|_| BlockError::NoMemory { sector })?;
+        prepared.data().copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Returns a limit of the device as bytes of whole logical blocks.
+    fn range_bytes(&self, sectors: u32) -> usize {
+        let bytes = sectors as usize * SECTOR_SIZE;
+        bytes - bytes % self.limits.block_bytes
     }
 }
 
@@ -123,7 +153,8 @@ impl RequestDriver for VirtioBlk {
             Transfer::Read(_) => RequestKind::Read,
             Transfer::Write(_) => RequestKind::Write,
             Transfer::Flush => RequestKind::Flush,
-            Transfer::Discard | Transfer::WriteZeroes => return Err(BlockError::Unsupported { sector }),
+            Transfer::Discard => return self.prepare_range(prepared, RequestKind::Discard, request),
+            Transfer::WriteZeroes => return self.prepare_range(prepared, RequestKind::WriteZeroes, request),
         };
         let result = prepared.prepare(kind, sector, length, &self.dma, self.limits.request_bytes);
         result.map_err(|_| BlockError::NoMemory { sector })?;
@@ -195,8 +226,8 @@ impl BlockDevice for VirtioBlk {
             block_bytes: self.limits.block_bytes,
             is_read_only: self.features.contains(BlkFeatures::RO),
             max_transfer_bytes: self.limits.request_bytes,
-            max_discard_bytes: 0,
-            max_write_zeroes_bytes: 0,
+            max_discard_bytes: self.range_bytes(self.ranges.discard_sectors),
+            max_write_zeroes_bytes: self.range_bytes(self.ranges.write_zeroes_sectors),
         })
     }
 

@@ -23,6 +23,10 @@ pub(super) enum RequestKind {
     Write,
     /// `VIRTIO_BLK_T_FLUSH`.
     Flush,
+    /// `VIRTIO_BLK_T_DISCARD`.
+    Discard,
+    /// `VIRTIO_BLK_T_WRITE_ZEROES`.
+    WriteZeroes,
 }
 
 impl RequestKind {
@@ -31,6 +35,8 @@ impl RequestKind {
             Self::Read => 0,
             Self::Write => 1,
             Self::Flush => 4,
+            Self::Discard => 11,
+            Self::WriteZeroes => 13,
         }
     }
 }
@@ -42,6 +48,15 @@ struct Header {
     kind: u32,
     reserved: u32,
     sector: u64,
+}
+
+/// The data of a request for a range of sectors (5.2.6). No flags: zeroes stay allocated.
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+pub(super) struct SectorRange {
+    pub(super) sector: u64,
+    pub(super) sectors: u32,
+    pub(super) flags: u32,
 }
 
 const HEADER: usize = size_of::<Header>();
@@ -127,7 +142,7 @@ impl Chain for Box<Request> {
             let end = self.length.min(start + self.segment_bytes);
             match self.kind {
                 RequestKind::Read => segments.writable(data, start..end),
-                RequestKind::Write | RequestKind::Flush => segments.readable(data, start..end),
+                _ => segments.readable(data, start..end),
             }
             start = end;
         }
