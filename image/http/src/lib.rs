@@ -55,7 +55,7 @@ mod sse;
 mod tests;
 mod websocket;
 
-pub use body::{Body, BodyError, BodyFunction, BodySource, BodyWriter, RequestBody, UpgradeFunction};
+pub use body::{Body, BodyError, BodyFunction, BodySource, BodyWriter, RequestBody, UpgradeFunction, relay};
 pub use conditional::{
     Conditions, Multipart, Precondition, RangeSelection, Validators, accepts_encoding, content_range,
 };

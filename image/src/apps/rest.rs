@@ -21,7 +21,7 @@ use embassy_futures::select::{Either, select};
 use serde::{Deserialize, Serialize};
 use switchboard_http::{
     Event, EventWriter, HTML, IntoResponse, Json, Message, Path, Query, RequestBody, Response, Router, Server, State,
-    StatusCode, TEXT, WebSocket, WebSocketUpgrade,
+    StatusCode, TEXT, WebSocket, WebSocketUpgrade, relay,
 };
 use switchboard_runtime::system::{Outcome, System};
 
@@ -189,14 +189,8 @@ fn socket(State(table): State<Table>, upgrade: WebSocketUpgrade) -> Response {
     })
 }
 
-/// Sends the body back while it arrives, whatever its length.
-async fn echo(mut body: RequestBody) -> Response {
-    Response::written(StatusCode::OK, TEXT, async move |mut writer| {
-        let mut buffer = [0; 2048];
-        // A body that is cut off ends the response without its end, so that the client detects it.
-        while let length @ 1.. = body.read(&mut buffer).await.map_err(|_| switchboard_net::Disconnected)? {
-            writer.write(&buffer[..length]).await?;
-        }
-        Ok(writer)
-    })
+/// Sends the body back while it arrives, whatever its length. A client may send so much before it begins to read.
+async fn echo(body: RequestBody) -> Response {
+    const MAX_QUEUED_BYTES: usize = 1 << 20;
+    Response::written(StatusCode::OK, TEXT, async move |writer| relay(body, writer, MAX_QUEUED_BYTES).await)
 }

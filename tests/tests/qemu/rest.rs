@@ -86,6 +86,25 @@ fn a_body_is_echoed_while_it_arrives() {
     assert!(echoed == body, "{} of {} bytes came back, or others", echoed.len(), body.len());
 }
 
+/// A client that reads only when it has sent all is not waited for.
+#[test]
+fn a_long_body_is_echoed_to_a_client_that_sends_it_first() {
+    let guest = boot();
+    drop(guest.client());
+    let mut stream = connect((Ipv4Addr::LOCALHOST, guest.http_port()).into(), TIMEOUT);
+    stream.set_write_timeout(Some(TIMEOUT)).expect("a timeout");
+    // More than the buffers of the host, of QEMU's network and of the image take.
+    let body = vec![b'x'; 900_000];
+    let head = format!("POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).expect("the head is sent");
+    stream.write_all(&body).expect("the body is sent");
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).expect("the echo");
+    assert!(received.starts_with(b"HTTP/1.1 200 OK\r\n") && received.ends_with(b"\r\n0\r\n\r\n"));
+    let echoed = received.iter().filter(|byte| **byte == b'x').count();
+    assert!((body.len()..body.len() + 2).contains(&echoed), "{echoed}");
+}
+
 #[test]
 fn changes_are_sent_as_events_and_over_a_web_socket() {
     let guest = boot();
