@@ -32,6 +32,8 @@ impl Responder {
 
     pub(crate) const fn set_config(&self, _config: &InterfaceConfig, _now: Instant) {}
 
+    pub(crate) const fn set_has_http(&self, _has_http: bool) {}
+
     pub(crate) const fn link_changed(&self, _is_up: bool, _now: Instant) {}
 
     pub(crate) const fn receive(&self, _payload: &[u8], _from: SocketAddr, _now: Instant) {}

@@ -17,11 +17,11 @@ pub(super) const MAX_ADDRESSES: usize = 8;
 
 /// The upper bit of a class: in a question, an answer to the sender alone is preferred (RFC 6762, 5.4); in a record, others
 /// of its name and type are outdated (10.2).
-const TOP_BIT: u16 = 0x8000;
+pub(super) const TOP_BIT: u16 = 0x8000;
 /// How long records with the address of a host are valid (RFC 6762, 10).
-const TTL: Ttl = Ttl::from_secs(120);
+pub(super) const TTL: Ttl = Ttl::from_secs(120);
 /// The longest that a resolver which does not take part may store an answer (RFC 6762, 6.7).
-const LEGACY_TTL: Ttl = Ttl::from_secs(10);
+pub(super) const LEGACY_TTL: Ttl = Ttl::from_secs(10);
 
 pub(super) type OwnName = Name<Array<255>>;
 type Parsed<'a> = ParsedName<&'a [u8]>;

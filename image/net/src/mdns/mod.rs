@@ -6,6 +6,8 @@
 #[cfg(not(feature = "mdns"))]
 mod absent;
 #[cfg(feature = "mdns")]
+mod discovery;
+#[cfg(feature = "mdns")]
 mod message;
 #[cfg(feature = "mdns")]
 mod responder;
@@ -19,6 +21,8 @@ pub(crate) use self::absent::Responder;
 #[cfg(feature = "mdns")]
 pub(crate) use self::responder::Responder;
 
+/// The port of web servers, which are answered for as a service.
+pub(crate) const HTTP_PORT: u16 = 80;
 /// The port that all multicast DNS is sent from and to.
 pub(crate) const PORT: u16 = 5353;
 /// The group of all responders (RFC 6762, 3).

@@ -210,6 +210,45 @@ fn a_resolver_of_unicast_dns_is_answered_as_it_expects() {
 }
 
 #[test]
+fn the_web_server_and_the_names_of_addresses_are_answered_for() {
+    let instance = "board._http._tcp.local";
+    for (name, rtype, answer, additional) in [
+        ("_services._dns-sd._udp.local", Rtype::PTR, "_services._dns-sd._udp.local 1 4500 PTR", 0),
+        ("_http._tcp.local", Rtype::PTR, "_http._tcp.local 1 4500 PTR", 3),
+        (instance, Rtype::SRV, "board._http._tcp.local 8001 120 SRV", 1),
+        (instance, Rtype::TXT, "board._http._tcp.local 8001 4500 TXT", 0),
+        ("1.0.0.10.in-addr.arpa", Rtype::PTR, "1.0.0.10.in-addr.arpa 8001 120 PTR", 0),
+    ] {
+        let mut link = Link::established(1);
+        let is_of_service = !name.ends_with("arpa");
+        let asked = link.ask(&query(name, rtype, false, None), ASKER);
+        assert_eq!(asked.is_empty(), is_of_service, "{name}: there is no web server");
+        link.pass(2000);
+        link.hosts[0].set_has_http(true);
+        let [sent] = &link.ask(&query(name, rtype, false, None), ASKER)[..] else { panic!("{name}: one answer") };
+        let [questions, answers, _, others] = sections(&sent.payload);
+        assert_eq!((sent.destination, questions.len(), others.len()), (Destination::Group, 0, additional), "{name}");
+        assert_eq!(answers, [answer]);
+        // Again at once: the group has it.
+        assert!(link.ask(&query(name, rtype, false, None), ASKER).is_empty());
+        let [sent] = &link.ask(&query(name, rtype, true, None), ASKER)[..] else { panic!("{name}: one answer") };
+        assert_eq!(sent.destination, Destination::Host(ASKER));
+        let [sent] = &link.ask(&query(name, rtype, false, None), LEGACY)[..] else { panic!("{name}: one answer") };
+        let [questions, answers, ..] = sections(&sent.payload);
+        assert_eq!(
+            (sent.destination, questions.len(), &sent.payload[..2]),
+            (Destination::Host(LEGACY), 1, &[0, 7][..])
+        );
+        assert!(answers[0].contains(" 1 10 "), "{answers:?}");
+    }
+    let mut link = Link::established(1);
+    link.hosts[0].set_has_http(true);
+    for other in ["2.0.0.10.in-addr.arpa", "_ssh._tcp.local", "other._http._tcp.local"] {
+        assert!(link.ask(&query(other, Rtype::ANY, false, None), ASKER).is_empty(), "{other}");
+    }
+}
+
+#[test]
 fn answers_are_limited() {
     let mut link = Link::established(1);
     let (mut to_all, mut to_hosts) = (0, 0);

@@ -26,6 +26,7 @@ impl Engine {
             return;
         }
         if let Some((payload, port)) = payload(packet, header.header_length) {
+            self.responder.set_has_http(self.tcp.is_listening(mdns::HTTP_PORT));
             self.responder.receive(payload, SocketAddr::new(header.source.into(), port), now);
         }
     }
@@ -38,6 +39,7 @@ impl Engine {
             return;
         }
         if let Some((payload, port)) = payload(packet, IPV6_HEADER) {
+            self.responder.set_has_http(self.tcp.is_listening(mdns::HTTP_PORT));
             self.responder.receive(payload, SocketAddr::new(source.into(), port), now);
         }
     }

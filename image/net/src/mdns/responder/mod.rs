@@ -64,6 +64,10 @@ pub(crate) struct Responder {
     state: State,
     next_at: Option<Instant>,
     conflicts: u32,
+    /// Whether the host has a web server.
+    has_http: bool,
+    /// When a service or a name was last sent to the group.
+    discovered_at: Option<Instant>,
     /// When records of all types were last sent to the group.
     multicast_at: Option<Instant>,
     /// The second in which answers to single hosts were counted, and their number.
@@ -83,6 +87,8 @@ impl Responder {
             state: State::Idle,
             next_at: None,
             conflicts: 0,
+            has_http: false,
+            discovered_at: None,
             multicast_at: None,
             unicast: (Instant::ZERO, 0),
             queue: heapless::Deque::new(),
@@ -112,6 +118,11 @@ impl Responder {
             }
             _ => self.start(now),
         }
+    }
+
+    /// Sets whether the host has a web server, which is answered for then.
+    pub(crate) fn set_has_http(&mut self, has_http: bool) {
+        self.has_http = has_http;
     }
 
     /// Handles a change of the link: the name may be that of another host on the next network (RFC 6762, 8).

@@ -6,8 +6,8 @@ use core::net::SocketAddr;
 use domain::dep::octseq::array::Array;
 use smoltcp::time::{Duration, Instant};
 
-use super::super::PORT;
 use super::super::message::{HostRecords, MAX_BYTES, Question, Received, Types, local_name, parse};
+use super::super::{PORT, discovery};
 use super::{Datagram, Destination, Responder, State};
 
 /// The wait after two hosts have probed for the name at once, and this one gave way (8.2).
@@ -29,8 +29,11 @@ impl Responder {
         if self.state == State::Idle {
             return;
         }
-        let Some(name) = &self.name else { return };
         let is_probing = matches!(self.state, State::Probing(_));
+        if !is_probing {
+            self.discover(payload, from, now);
+        }
+        let Some(name) = &self.name else { return };
         match parse(payload, name, &self.addresses, is_probing) {
             // Responses of other ports are not of responders (RFC 6762, 6).
             Received::Conflict if from.port() == PORT => self.conflict(now),
@@ -79,6 +82,23 @@ impl Responder {
         if since.is_none_or(|since| since >= interval) {
             self.multicast_at = Some(now);
             self.send(response, Destination::Group);
+        }
+    }
+
+    /// Answers a query for services, or for the name of an address.
+    fn discover(&mut self, query: &[u8], from: SocketAddr, now: Instant) {
+        let Some(name) = &self.name else { return };
+        let records = HostRecords { name, addresses: &self.addresses };
+        let is_legacy = from.port() != PORT;
+        let Some(found) = discovery::answer(query, &records, &self.host_name(), self.has_http, is_legacy) else {
+            return;
+        };
+        if is_legacy || found.wants_unicast {
+            return self.send_to_host(Some(found.payload), from, now);
+        }
+        if self.discovered_at.is_none_or(|at| at > now || at + MULTICAST_INTERVAL <= now) {
+            self.discovered_at = Some(now);
+            self.send(Some(found.payload), Destination::Group);
         }
     }
 

@@ -127,6 +127,11 @@ impl Tcp {
         self.mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
     }
 
+    /// Returns whether there is a listener on a port.
+    pub(super) fn is_listening(&mut self, port: u16) -> bool {
+        self.listeners.with_port(port).is_some()
+    }
+
     /// Queues a segment of the wrapper.
     fn send(&mut self, control: Control) {
         if self.outgoing.len() < MAX_OUTGOING {
