@@ -39,6 +39,7 @@
 extern crate alloc;
 
 mod error;
+mod hotplug;
 mod integer;
 mod interpreter;
 mod namespace;
@@ -51,6 +52,7 @@ mod value;
 use core::fmt;
 
 pub use error::{AmlError, Place, Reason};
+pub use hotplug::{HotplugBus, PciHotplug};
 pub use routing::{PciRoute, PciRouting};
 
 use interpreter::Interpreter;
@@ -88,10 +90,21 @@ pub trait Hardware: fmt::Debug {
 /// each with its header; their checksums are not checked here.
 #[must_use]
 pub fn pci_routing(tables: &[&[u8]], hardware: &dyn Hardware) -> PciRouting {
+    routing::evaluate(&mut loaded(tables, hardware))
+}
+
+/// Finds the registers of hot-plug by ACPI, as QEMU's machines have them. Returns `None` where there are none. `tables` are as for
+/// [`pci_routing`].
+#[must_use]
+pub fn pci_hotplug(tables: &[&[u8]], hardware: &dyn Hardware) -> Option<PciHotplug> {
+    hotplug::find(&mut loaded(tables, hardware))
+}
+
+fn loaded<'a>(tables: &[&[u8]], hardware: &'a dyn Hardware) -> Interpreter<'a> {
     let revision = tables.first().and_then(|dsdt| dsdt.get(REVISION)).copied().unwrap_or(0);
     let mut interpreter = Interpreter::new(hardware, revision >= 2);
     for table in tables {
         interpreter.load(Reader::new((*table).into(), HEADER_BYTES));
     }
-    routing::evaluate(&mut interpreter)
+    interpreter
 }

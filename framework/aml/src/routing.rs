@@ -11,12 +11,12 @@ use crate::path::Path;
 use crate::resources::interrupts;
 use crate::value::Value;
 
-/// The line of one pin of a device on a root bus.
+/// The line of one pin of a device on a root bus, or on a bus behind a bridge that has a `_PRT` of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PciRoute {
     /// The segment of the root bridge, by its `_SEG`.
     pub segment: u16,
-    /// The root bus, by its `_BBN`.
+    /// The root bus, by its `_BBN`; or the secondary bus of the bridge, as its register has it.
     pub bus: u8,
     /// The device.
     pub device: u8,
@@ -72,10 +72,14 @@ impl PciRouting {
     }
 }
 
-/// Adds the routes of a device, if it is a root bridge that is present.
+/// Adds the routes of a device, if it is a root bridge that is present, or a bridge with routes of its own.
 fn root_bridge(interpreter: &mut Interpreter<'_>, device: NodeId, routing: &mut PciRouting) -> Result<(), AmlError> {
     if !is_root_bridge(interpreter, device)? {
-        return Ok(());
+        // Tables describe bridges of slots that may be empty.
+        return match bridge_bus(interpreter, device) {
+            Some((segment, bus)) => add_routes(interpreter, device, (segment, bus), routing),
+            None => Ok(()),
+        };
     }
     let number = |interpreter: &mut Interpreter<'_>, name, default| match interpreter.evaluate(device, name, &[])? {
         Some(value) => Ok::<_, AmlError>(value.to_integer()?),
@@ -86,6 +90,23 @@ fn root_bridge(interpreter: &mut Interpreter<'_>, device: NodeId, routing: &mut 
     }
     let segment = low_u16(number(interpreter, *b"_SEG", 0)?);
     let bus = low_u8(number(interpreter, *b"_BBN", 0)?);
+    add_routes(interpreter, device, (segment, bus), routing)
+}
+
+/// Returns segment and bus behind a bridge that has a `_PRT` and is there.
+fn bridge_bus(interpreter: &mut Interpreter<'_>, device: NodeId) -> Option<(u16, u8)> {
+    interpreter.namespace.child(device, *b"_PRT")?;
+    let function = interpreter.function_of(device).ok()?;
+    Some((function.segment, interpreter.secondary_bus(function)?))
+}
+
+/// Adds the routes in the `_PRT` of a bridge.
+fn add_routes(
+    interpreter: &mut Interpreter<'_>,
+    device: NodeId,
+    (segment, bus): (u16, u8),
+    routing: &mut PciRouting,
+) -> Result<(), AmlError> {
     let Some(table) = interpreter.evaluate(device, *b"_PRT", &[])? else { return Ok(()) };
     let Value::Package(entries) = table else { return Err(table.is_not("a package").into()) };
     let entries = entries.borrow().clone();

@@ -5,6 +5,7 @@ mod support;
 use support::{Fields, NoFields, routes};
 use switchboard_aml::{Function, Reason, pci_routing};
 
+const BRIDGES: &[u8] = include_bytes!("tables/bridges.aml");
 const MODES: &[u8] = include_bytes!("tables/modes.aml");
 const LINKS: &[u8] = include_bytes!("tables/links.aml");
 const OPERATORS: &[u8] = include_bytes!("tables/operators.aml");
@@ -65,7 +66,10 @@ fn a_method_may_make_the_table() {
 fn sources_and_tables_agree() {
     let directory = std::env::temp_dir().join(format!("switchboard-aml-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
-    for (name, table) in [("modes", MODES), ("links", LINKS), ("operators", OPERATORS)] {
+    let hotplug = include_bytes!("tables/hotplug.aml");
+    for (name, table) in
+        [("modes", MODES), ("links", LINKS), ("operators", OPERATORS), ("bridges", BRIDGES), ("hotplug", hotplug)]
+    {
         let source = format!("{}/tests/tables/{name}.asl", env!("CARGO_MANIFEST_DIR"));
         let mut iasl = std::process::Command::new("iasl");
         iasl.args(["-oa", "-of", "-p", name, &source]).current_dir(&directory);
@@ -79,4 +83,20 @@ fn sources_and_tables_agree() {
         assert_eq!(compiled[36..], table[36..], "{name}");
     }
     std::fs::remove_dir_all(&directory).expect("it is there");
+}
+
+/// A bridge that is there routes the bus behind it by its own table (ACPI 6.5, 6.2.13).
+#[test]
+fn bridges_have_routes_of_their_own() {
+    let port = Function { device: 3, ..Function::default() };
+    let nested = Function { bus: 7, device: 1, ..Function::default() };
+    let fields = Fields::default().config(port, 0x0e, &[0x81, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 9]).config(
+        nested,
+        0x0e,
+        &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 8],
+    );
+    let routing = pci_routing(&[BRIDGES], &fields);
+    assert_eq!(routing.errors, []);
+    let expected = [(0, 0, 3, 0, 16), (0, 0, 4, 0, 17), (0, 7, 0, 0, 20), (0, 7, 0, 1, 21), (0, 8, 2, 3, 23)];
+    assert_eq!(routes(&routing), expected);
 }

@@ -25,8 +25,16 @@ impl LineGrant {
         let route = match machine.lines.route_of(address) {
             Some(gsi) => Route { gsi, source: RouteSource::Option },
             None => {
-                let wire = Wire::follow(address, pin, |function| machine.inventory.bridge_above(function))?;
-                machine.controller.route(wire, header.interrupt_line)?
+                let mut by_bridge = None;
+                let wire = Wire::follow_while(address, pin, |wire| {
+                    let bridge = machine.inventory.bridge_above(wire.device)?;
+                    by_bridge = machine.controller.route_behind_bridge(wire);
+                    by_bridge.is_none().then_some(bridge)
+                })?;
+                match by_bridge {
+                    Some(route) => route,
+                    None => machine.controller.route(wire, header.interrupt_line)?,
+                }
             }
         };
         let hold = LineHold::new(machine, route.gsi)?;
@@ -94,9 +102,9 @@ impl Drop for LineGrant {
 }
 
 /// One function's handler on a line.
-struct Handler<I> {
-    isr: Arc<I>,
-    counters: Arc<InterruptCounters>,
+pub(super) struct Handler<I> {
+    pub(super) isr: Arc<I>,
+    pub(super) counters: Arc<InterruptCounters>,
 }
 
 impl<I: LineIsr> ServeInterrupt for Handler<I> {

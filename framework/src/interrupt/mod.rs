@@ -19,6 +19,7 @@ mod msix;
 mod port;
 mod service;
 mod state;
+mod system_line;
 
 pub use error::GrantError;
 pub use exclusive::{Each, Exclusive, LineRoutine, MessageRoutine, RoutineTuple, Routines};
@@ -30,6 +31,7 @@ pub use messages::{Messages, MsixMessages};
 pub use port::InterruptPort;
 pub use service::{LineAsMessage, ServiceMessage};
 pub use state::{Granted, Live, Masked};
+pub use system_line::SystemLine;
 
 pub use crate::config::Pin;
 pub use crate::platform::{

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "the constructor whose caller guarantees exclusive use of the hardware")]
 
+mod device;
 mod quiesce;
 mod watch;
 

@@ -9,7 +9,7 @@ use crate::inventory::FunctionReport;
 use crate::platform::{Mode, Route};
 use crate::vector::{Fault, InterruptCounters, LOOK_INTERVAL_NS, WatchEvent};
 
-/// The id of a virtio IOMMU (virtio 1.2, 5.13), which blocks what it was not set up for, unless it is told to bypass.
+/// The id of a virtio IOMMU (virtio 1.2, 5.13), which blocks all DMA that it was not set up for, unless it bypasses by default.
 const VIRTIO_IOMMU: (u16, u16) = (0x1af4, 0x1057);
 /// The class of other IOMMUs: base system peripherals, IOMMU.
 const IOMMU_CLASS: (u8, u8) = (0x08, 0x06);

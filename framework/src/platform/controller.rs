@@ -30,6 +30,13 @@ pub trait InterruptController: Send + Sync {
     /// [`RouteError`] when the route is not known.
     fn route(&self, wire: Wire, interrupt_line: u8) -> Result<Route, RouteError>;
 
+    /// Returns the line of a wire behind a bridge, where firmware's tables have a route of its own for it. By default there is none:
+    /// the bridge rotates the pins of the devices behind it, and the wire is followed to the root bus.
+    fn route_behind_bridge(&self, wire: Wire) -> Option<Route> {
+        let _ = wire;
+        None
+    }
+
     /// Routes the line to `vector`: level-triggered, active low unless firmware's tables differ, and masked.
     ///
     /// # Errors

@@ -42,9 +42,18 @@ impl Wire {
         pin: Pin,
         bridge_above: impl Fn(Address) -> Option<Address>,
     ) -> Result<Self, RouteError> {
+        Self::follow_while(function, pin, |wire| bridge_above(wire.device))
+    }
+
+    /// As [`follow`](Self::follow), up to a wire for which `next` returns no bridge.
+    pub(crate) fn follow_while(
+        function: Address,
+        pin: Pin,
+        mut next: impl FnMut(Self) -> Option<Address>,
+    ) -> Result<Self, RouteError> {
         let mut wire = Self { device: function, pin };
         for _ in 0..BUSES {
-            let Some(bridge) = bridge_above(wire.device) else { return Ok(wire) };
+            let Some(bridge) = next(wire) else { return Ok(wire) };
             wire = Self { device: bridge, pin: wire.pin.turned_by(wire.device.device()) };
         }
         Err(RouteError::Circle { function })

@@ -49,6 +49,7 @@
 extern crate alloc;
 
 mod acpi;
+mod acpi_hotplug;
 mod allocator;
 mod apertures;
 mod apic;
@@ -91,6 +92,7 @@ mod vectors;
 
 use alloc::boxed::Box;
 
+pub use acpi_hotplug::hotplug_controller;
 pub use allocator::{Allocator, forbid_allocation_in_handlers};
 pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, BootProtocol, ImageLayout};
@@ -141,7 +143,7 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     init_time(&tables);
     rtc::init(tables.century_register);
 
-    let Tables { madt, ecam, aml, pci_lines, .. } = tables;
+    let Tables { madt, ecam, aml, pci_lines, hardware, .. } = tables;
     let io_apics = IoApics::new(&madt);
     log::info!("interrupts: {} CPUs, {} lines", madt.cpus.max(1), io_apics.inputs());
     let ecam = config_space::outside_ram(ecam, &boot.usable);
@@ -149,6 +151,11 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     let host_bridge = apertures::host_bridge(config);
     let apertures = apertures::apertures(&boot.address_map, &ecam, &madt, cpu::address_bits(), host_bridge);
     let chipset = Chipset::find(config, &aml, pci_lines, &MachineMemory);
+    if let Some(hardware) = hardware
+        && let Some(gsi) = madt.gsi_of(hardware.interrupt)
+    {
+        acpi_hotplug::init(acpi_hotplug::Facts { hardware, gsi, tables: aml, config });
+    }
     let controller: &'static Controller = Box::leak(Box::new(Controller::new(madt, io_apics, chipset, config)));
     #[cfg(feature = "instruments")]
     instruments::init(controller);

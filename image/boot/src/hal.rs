@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use switchboard::platform::HotplugController;
 use switchboard_runtime::hal::{CalendarTime, Hal, MemoryUsage, RandomInstruction, install};
 use switchboard_x86_64 as arch;
 
@@ -26,6 +27,10 @@ impl Hal for BareMachine {
             dma_pages: usage.dma_pages,
             dma_pages_used: usage.dma_pages_used,
         }
+    }
+
+    fn hotplug_controller(&self) -> Option<&'static dyn HotplugController> {
+        arch::hotplug_controller()
     }
 
     fn idle_ns(&self) -> u64 {

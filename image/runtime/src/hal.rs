@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use spin::Once;
+use switchboard::platform::HotplugController;
 
 /// The machine below the runtime: console, shutdown, memory figures, randomness and idle time.
 ///
@@ -50,6 +51,11 @@ pub trait Hal: Sync {
 
     /// Returns for how many nanoseconds the CPU was halted since boot.
     fn idle_ns(&self) -> u64;
+
+    /// Returns the platform's own controller of hot-plug, beside ports with slots; `None` when it has none.
+    fn hotplug_controller(&self) -> Option<&'static dyn HotplugController> {
+        None
+    }
 
     /// Reads the machine's real-time clock, which is taken to run in UTC; `None` when it has none.
     fn real_time_clock(&self) -> Option<CalendarTime> {
@@ -161,4 +167,9 @@ pub fn exit(is_success: bool) -> ! {
 #[must_use]
 pub fn memory_usage() -> MemoryUsage {
     get().map(Hal::memory_usage).unwrap_or_default()
+}
+
+/// Returns the platform's own controller of hot-plug.
+pub(crate) fn hotplug_controller() -> Option<&'static dyn HotplugController> {
+    get()?.hotplug_controller()
 }

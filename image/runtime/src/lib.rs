@@ -62,6 +62,7 @@ mod hotplug_ports;
 pub mod mark;
 pub mod memory_budget;
 mod memory_disk;
+mod platform_slots;
 pub mod system;
 pub mod tasks;
 mod timeout_watch;

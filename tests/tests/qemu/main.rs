@@ -1,6 +1,7 @@
 //! Tests of the image in QEMU: one boot for each relevant device, mode and machine, driven from outside.
 
 mod acpi;
+mod acpi_hotplug;
 mod ahci;
 mod assignment;
 mod boards;

@@ -17,6 +17,9 @@ const PCI_CONFIG: u8 = 2;
 const MAX_FIELD_BYTES: u64 = 256;
 /// The offset of the secondary bus number of a bridge (PCI-to-PCI bridge 1.2, 3.2.5.3).
 const SECONDARY_BUS: u16 = 0x19;
+/// The offset of the header type, and its value for a bridge (PCI 3.0, 6.1).
+const HEADER_TYPE: u16 = 0x0e;
+const BRIDGE: u64 = 1;
 /// Bridges behind each other.
 const MAX_BRIDGES: usize = 16;
 
@@ -58,7 +61,7 @@ impl Interpreter<'_> {
 
     /// Returns the PCI function that `node` is in: by the `_ADR` of the devices around it, the bus of the root bridge, and
     /// the buses of bridges on the way.
-    fn function_of(&mut self, node: NodeId) -> Result<Function, AmlError> {
+    pub(crate) fn function_of(&mut self, node: NodeId) -> Result<Function, AmlError> {
         let (mut at, mut addresses) = (node, Vec::new());
         let mut root = None;
         while at != Namespace::ROOT && root.is_none() && addresses.len() < MAX_BRIDGES {
@@ -87,6 +90,13 @@ impl Interpreter<'_> {
             (function.device, function.function) = (low_u8(address >> 16) & 0x1f, low_u8(*address) & 7);
         }
         Ok(function)
+    }
+
+    /// Returns the number of the bus behind a bridge; `None` for a function that is no bridge, or that has none.
+    pub(crate) fn secondary_bus(&self, function: Function) -> Option<u8> {
+        let kind = self.hardware.read_config(function, HEADER_TYPE, 1)? & 0x7f;
+        let bus = low_u8(self.hardware.read_config(function, SECONDARY_BUS, 1)?);
+        (kind == BRIDGE && bus != 0).then_some(bus)
     }
 
     /// Evaluates an integer of a node within an evaluation, whose limits go on.

@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "tables are at physical addresses")]
 
+mod power;
 mod root_pointer;
 
 use alloc::vec::Vec;
@@ -19,6 +20,7 @@ use super::mp_table::{self, PciLine};
 use super::physical::PhysicalMemory;
 use switchboard::platform::EcamRegion;
 
+pub(super) use power::FixedHardware;
 pub(super) use root_pointer::RootPointer;
 
 /// The largest table that is read, in bytes; of those with code, which describe the whole board, another.
@@ -49,6 +51,7 @@ pub(super) struct Tables {
     pub(super) aml: Vec<u64>,
     /// The lines of PCI devices by the MP table, which is read where ACPI has no I/O APIC.
     pub(super) pci_lines: Vec<PciLine>,
+    pub(super) hardware: Option<FixedHardware>,
 }
 
 /// Reads the tables, from the loader's root pointer or, when it is missing or invalid, from the BIOS area. Where they have
@@ -88,6 +91,7 @@ fn read_listed(root: Vec<u64>, memory: &dyn PhysicalMemory) -> Tables {
                 tables.timers.pm_timer = pm_timer(&fadt);
                 tables.century_register = fadt.get(FADT_CENTURY).copied().filter(|register| *register != 0);
                 dsdt = dsdt_address(&fadt);
+                tables.hardware = FixedHardware::read(&fadt);
             }
             Signature::HPET => {
                 tables.timers.hpet = table(Signature::HPET).as_deref().and_then(hpet);

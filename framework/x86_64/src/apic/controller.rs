@@ -53,6 +53,11 @@ impl InterruptController for Controller {
         route.ok_or(RouteError::NotRouted { wire, chipset, interrupt_line, inputs })
     }
 
+    fn route_behind_bridge(&self, wire: Wire) -> Option<Route> {
+        let gsi = self.chipset.behind_bridge(wire)?;
+        self.io_apics.lock().has(gsi).then_some(Route { gsi, source: RouteSource::Acpi })
+    }
+
     fn connect(&self, gsi: Gsi, vector: Vector) -> Result<(), RouteError> {
         self.io_apics.lock().connect(gsi, vector, self.madt.polarity_of(gsi))
     }

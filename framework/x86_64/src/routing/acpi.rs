@@ -41,9 +41,9 @@ impl AcpiRoutes {
 }
 
 /// What fields of the tables are read from.
-struct Fields {
-    config: &'static dyn ConfigAccess,
-    memory: &'static dyn PhysicalMemory,
+pub(crate) struct Fields {
+    pub(crate) config: &'static dyn ConfigAccess,
+    pub(crate) memory: &'static dyn PhysicalMemory,
 }
 
 impl core::fmt::Debug for Fields {

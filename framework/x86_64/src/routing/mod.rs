@@ -19,6 +19,7 @@ mod xen;
 use alloc::vec::Vec;
 
 use acpi::AcpiRoutes;
+pub(super) use acpi::Fields;
 pub(super) use board::is_qemu;
 use expander::Expanders;
 use ich9::Ich9;
@@ -107,6 +108,11 @@ impl Chipset {
             device.segment() == 0 && (line.bus, line.device, line.pin) == (device.bus(), device.device(), pin)
         };
         self.mp_table.iter().find(is_of_wire).map(|line| line.gsi)
+    }
+
+    /// Returns the line of a wire behind a bridge whose `_PRT` has it, on a board that is unknown.
+    pub(super) fn behind_bridge(&self, wire: Wire) -> Option<Gsi> {
+        self.acpi.gsi(wire)
     }
 }
 

@@ -8,10 +8,11 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use embassy_futures::select::{Either, select};
+use embassy_futures::select::{Either3, select3};
 use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use switchboard::config::Address;
 use switchboard::machine::Machine;
+use switchboard::platform::HotplugChange;
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 
 use crate::command_line::Options;
@@ -19,6 +20,7 @@ use crate::devices::{Devices, RandomSource};
 use crate::entropy;
 
 use crate::hotplug_ports::HotplugPorts;
+use crate::platform_slots::PlatformSlots;
 use crate::tasks::Tasks;
 
 pub use self::app::{App, Outcome, RunApp};
@@ -58,6 +60,8 @@ pub struct System {
     pub arguments: &'static str,
     subsystems: Vec<Rc<dyn Subsystem>>,
     ports: HotplugPorts,
+    /// The slots of the platform, if it has any, once they were started.
+    platform_slots: Option<Option<PlatformSlots>>,
 }
 
 impl fmt::Debug for System {
@@ -69,7 +73,16 @@ impl fmt::Debug for System {
 impl System {
     fn new(tasks: Tasks, machine: &'static Machine, devices: Devices, options: Options<'static>) -> Self {
         let arguments = options.arguments;
-        Self { tasks, machine, devices, options, arguments, subsystems: Vec::new(), ports: HotplugPorts::default() }
+        Self {
+            tasks,
+            machine,
+            devices,
+            options,
+            arguments,
+            subsystems: Vec::new(),
+            ports: HotplugPorts::default(),
+            platform_slots: None,
+        }
     }
 
     /// Adds a subsystem, which takes over its devices now and whenever a device is attached later.
@@ -111,9 +124,7 @@ impl System {
     /// Waits for a change at a hot-plug slot, and attaches or detaches the devices of its functions; or for a change of the disks of
     /// a controller.
     pub async fn change(&mut self) {
-        for port in self.devices.take_all::<HotplugPort>() {
-            self.ports.start(self.tasks, port, self.options.grace_ms);
-        }
+        self.start_slots();
         // An app waits here most of the time: the entropy source is reseeded meanwhile.
         let (port, change) = loop {
             let disk_change = async {
@@ -122,10 +133,17 @@ impl System {
                     delay_ns => Timer::after_nanos(delay_ns).await,
                 }
             };
-            let change = select(self.ports.next(), disk_change);
+            let platform_change = async {
+                match self.platform_slots.as_mut() {
+                    Some(Some(slots)) => slots.changes().await,
+                    _ => core::future::pending().await,
+                }
+            };
+            let change = select3(self.ports.next(), disk_change, platform_change);
             match with_timeout(entropy::RESEED_INTERVAL, change).await {
-                Ok(Either::First(next)) => break next,
-                Ok(Either::Second(())) => {
+                Ok(Either3::First(next)) => break next,
+                Ok(Either3::Third(changes)) => return self.apply(&changes).await,
+                Ok(Either3::Second(())) => {
                     if self.devices.update_disks().await {
                         return self.offer_devices().await;
                     }
@@ -145,6 +163,55 @@ impl System {
                 self.ports.release(port);
             }
             SlotChange::Gone => self.detach_behind(port).await,
+        }
+    }
+
+    /// Starts what reports changes: the platform's own slots, and the ports with slots that those do not cover.
+    fn start_slots(&mut self) {
+        let platform = self.platform_slots.get_or_insert_with(|| PlatformSlots::start(self.machine));
+        for port in self.devices.take_all::<HotplugPort>() {
+            if platform.as_ref().is_some_and(|slots| slots.covers(port.function)) {
+                log::info!("{}: its slot is served by ACPI", port.function);
+                continue;
+            }
+            self.ports.start(self.tasks, port, self.options.grace_ms);
+        }
+    }
+
+    /// Attaches the functions of devices that were added to slots of the platform, and detaches and ejects those that are to be removed.
+    async fn apply(&mut self, changes: &[HotplugChange]) {
+        let devices = |bits: u32| (0..32).filter(move |device| bits >> device & 1 != 0);
+        for change in changes {
+            for device in devices(change.removals) {
+                self.eject(change.bus, device).await;
+            }
+        }
+        if changes.iter().all(|change| change.added == 0) {
+            return;
+        }
+        let known = self.machine.functions();
+        self.machine.scan();
+        // All that are new: a bridge may have brought others behind it.
+        for function in self.machine.functions() {
+            if known.iter().all(|known| known.address != function.address) {
+                log::info!("{}: added, by ACPI", function.address);
+                self.attach(function.address).await;
+            }
+        }
+    }
+
+    /// Detaches the functions of a device in a slot of the platform, those behind a bridge before the bridge, and ejects it.
+    async fn eject(&mut self, bus: usize, device: u8) {
+        let Some(Some(slots)) = &self.platform_slots else { return };
+        let functions = slots.functions(self.machine, bus, device);
+        for function in functions.iter().rev() {
+            self.detach(*function).await;
+        }
+        let Some(Some(slots)) = &self.platform_slots else { return };
+        slots.eject(bus, device);
+        for function in functions.iter().rev() {
+            log::info!("{function}: ejected, by ACPI");
+            self.machine.mark_removed(*function);
         }
     }
 
