@@ -17,10 +17,10 @@ const IOMMU_CLASS: (u8, u8) = (0x08, 0x06);
 impl Machine {
     /// Looks at each registered handler, by the [activity](crate::interrupt::LineIsr::activity) that its context shows: whether
     /// its interrupts arrive, and whether its device finishes requests. Returns the nanoseconds until the next call, from one task:
-    /// a second, or 10 ms while a device is polled.
+    /// a second, or down to 10 ms while a device is polled.
     ///
-    /// A device that has had something to report for a second, without a call of its handler, gets a call by software, under
-    /// the handler's own vector. If the driver takes what was reported then, the interrupt was lost: that is logged with what to
+    /// A device that has had something to report for 50 ms, without a call of its handler, gets a call by software, under
+    /// the handler's own vector. If the driver takes what was reported then, the interrupt was lost. After two in a row, that is logged with what to
     /// try, and the device is polled in this way until its interrupts arrive again. Requests without progress for five seconds are
     /// logged, too. Both are in [`functions`](Self::functions) and [`interrupt_report`](Self::interrupt_report).
     ///
@@ -50,7 +50,8 @@ impl Machine {
     /// # let machine = fake.machine();
     /// # let device = Arc::new(Device(AtomicBool::new(true)));
     /// # let _line = machine.take_all().remove(0).claim()?.irq.grant_line()?.register(device.clone()).unmask();
-    /// # for _ in 0..3 {
+    /// # for look in 0..6 {
+    /// #     device.0.fetch_or(look % 3 == 0, Ordering::SeqCst);
     /// #     fake.advance_ns(machine.check_interrupts());
     /// #     fake.deliver_raised();
     /// # }

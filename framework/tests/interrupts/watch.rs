@@ -113,8 +113,11 @@ fn a_device_whose_line_is_not_delivered_is_polled() {
     // The device has something to report, and its line reaches nothing.
     ring.write();
     let passed_ns = look(&fake, &ring, 3);
-    assert!(!ring.has_pending(), "served by a call of the handler");
-    assert!((1_000_000_000..3_000_000_000).contains(&passed_ns), "{passed_ns}");
+    assert_eq!((faults(&fake), ring.has_pending()), (vec![], false), "served by a call of the handler");
+    ring.write();
+    look(&fake, &ring, 3);
+    assert!(!ring.has_pending());
+    assert!((50_000_000..2_000_000_000).contains(&passed_ns), "{passed_ns}");
     assert_eq!(faults(&fake), [Fault::Polled { name: "line" }]);
     assert_eq!(faults(&fake)[0].to_string(), "interrupts do not arrive (line): polled");
     // From now on, within 10 ms.
@@ -123,8 +126,8 @@ fn a_device_whose_line_is_not_delivered_is_polled() {
         assert!(look(&fake, &ring, 2) <= 20_000_000 && !ring.has_pending());
     }
     let row = &fake.machine().interrupt_report()[0];
-    assert!(row.is_polled && row.polled >= 11, "{row:?}");
-    assert_eq!((row.claimed(), row.unclaimed), (12, 0));
+    assert!(row.is_polled && row.polled >= 12, "{row:?}");
+    assert_eq!((row.claimed(), row.unclaimed), (13, 0));
 }
 
 #[test]
@@ -133,8 +136,10 @@ fn a_device_whose_message_is_lost_is_polled_until_messages_arrive() {
     let ring = Arc::new(Ring::default());
     let live = port(&fake, 3).grant_messages().unwrap().register(ring.clone()).unmask();
     look(&fake, &ring, 2);
-    ring.write();
-    look(&fake, &ring, 3);
+    for _ in 0..2 {
+        ring.write();
+        look(&fake, &ring, 3);
+    }
     assert_eq!((faults(&fake), ring.has_pending()), (vec![Fault::Polled { name: "Done" }], false));
     for _ in 0..3 {
         ring.write();

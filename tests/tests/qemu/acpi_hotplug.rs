@@ -64,7 +64,8 @@ impl Slots {
 
     /// Adds and removes a device of each kind in turn.
     fn rounds(&mut self, bus: &str) {
-        let before = self.usage();
+        let functions = self.usage().functions;
+        let mut before = None;
         for round in 0..ROUNDS {
             for (device, driver, others) in [("edu", "edu", 0), ("virtio-net-pci", "virtio-net", 1)] {
                 let id = format!("{driver}-{round}");
@@ -73,8 +74,10 @@ impl Slots {
                 self.qmp.request_removal(&id).expect("a device that can be removed");
                 self.qmp.wait_until_deleted(&id);
             }
+            // The first round leaves page tables for device memory at new addresses.
+            assert_eq!(&self.usage(), before.get_or_insert_with(|| self.usage()));
         }
-        assert_eq!(self.usage(), before);
+        assert_eq!(self.usage().functions, functions);
         serves_the_file(&self.guest);
     }
 }
