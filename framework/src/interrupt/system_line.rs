@@ -1,5 +1,6 @@
 //! A line of the platform itself, which no PCI function asserts.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use core::fmt;
@@ -64,7 +65,7 @@ impl Machine {
     ) -> Result<SystemLine, GrantError> {
         let hold = LineHold::new(self, gsi)?;
         let context = isr.clone();
-        let activity = alloc::boxed::Box::new(move || context.activity());
+        let activity = Box::new(move || context.activity());
         let (function, vector, names) = (Address::new(0, 0, 0, 0), hold.vector(), vec!["line"]);
         let counters = InterruptCounters::new(function, driver, vector, Mode::Intx, Some(gsi), names, activity);
         let counters = Arc::new(counters);
