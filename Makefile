@@ -148,9 +148,9 @@ test-hostile: ## Run honest clients beside hostile ones for HOSTILE_TIME seconds
 	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test lan -- --ignored --nocapture mixed_load::
 
 # Emulators that are unpacked, not installed.
-MACHINES := qemu-10 qemu-11 bochs libvirt
+MACHINES := qemu-10 qemu-11 bochs libvirt xen
 
-test-machines: ## Boot the image on QEMU as installed, 10 and 11, Bochs and libvirt; print a table; TEST='words' selects rows
+test-machines: ## Boot the image on QEMU as installed, 10 and 11, Bochs, libvirt and Xen; print a table; TEST='words' selects rows
 	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
 	@tools/machines $(MACHINES)
 	@$(MAKE) --no-print-directory run-build

@@ -60,6 +60,11 @@ pub(super) fn is_xen() -> bool {
     cpuid().get_hypervisor_info().is_some_and(|info| info.identify() == Hypervisor::Xen)
 }
 
+/// Returns whether the CPU is one of AMD, or of Hygon, which has the same instructions for virtual machines.
+pub(super) fn is_amd() -> bool {
+    cpuid().get_vendor_info().is_some_and(|vendor| matches!(vendor.as_str(), "AuthenticAMD" | "HygonGenuine"))
+}
+
 /// Returns the frequency of the TSC in Hz, where the CPU or the hypervisor reports it: by the crystal's frequency (leaf
 /// 0x15), by the hypervisor, or by the base frequency of a CPU with that leaf which does not report its crystal's (leaf
 /// 0x16; SDM vol. 3, 18.7.3).

@@ -11,6 +11,7 @@ mod libvirt;
 mod qemu;
 mod row;
 mod table;
+mod xen;
 
 use std::env;
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ const THREADS: usize = 2;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let rows = [qemu::rows(), bochs::rows(), libvirt::rows()].into_iter().flatten();
+    let rows = [qemu::rows(), bochs::rows(), libvirt::rows(), xen::rows()].into_iter().flatten();
     let rows: Vec<_> = rows.filter(|row| words.iter().all(|word| row.name().contains(word.as_str()))).collect();
     let results = row::run(rows, THREADS);
     println!("{}\n{}", table::of(&results), table::short(&results));

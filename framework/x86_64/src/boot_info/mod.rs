@@ -9,6 +9,7 @@
 mod multiboot2;
 mod physical;
 mod pvh;
+mod xen;
 
 use core::fmt;
 use core::ops::Range;

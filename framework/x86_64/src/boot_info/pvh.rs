@@ -5,6 +5,7 @@
 use pvh::start_info::{MemmapTableEntry, MemmapType, START_MAGIC_VALUE, StartInfo};
 
 use super::physical::{keep_command_line, peek};
+use super::xen;
 use super::{BootError, BootInfo, BootProtocol, ImageLayout};
 use crate::acpi::RootPointer;
 use crate::memory_map::{self, AddressMap, Region, RegionKind};
@@ -15,7 +16,7 @@ const MAX_ENTRIES: u32 = 256;
 /// Reads the start info at a physical address.
 ///
 /// # Errors
-/// [`BootError`] when it is malformed, or has no memory map, as in version 0.
+/// [`BootError`] when it is malformed, or has no memory map, as in version 0, and Xen has none either.
 ///
 /// # Safety
 /// As for [`BootInfo::from_loader`].
@@ -28,8 +29,15 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
         return Err(BootError::NotPvh { address, magic });
     };
     let protocol = BootProtocol::Pvh;
+    let root_pointer = Some(info.rsdp_paddr).filter(|address| *address != 0).map(RootPointer::At);
+    // SAFETY: the caller's contract is the same; any byte is a valid `u8`.
+    let command_line = (info.cmdline_paddr..).map_while(|at| unsafe { peek::<u8>(at) });
+    let command_line = keep_command_line(command_line);
     if info.version < 1 || info.memmap_entries == 0 {
-        return Err(BootError::NoMemoryMap { protocol });
+        let regions = xen::memory_map().ok_or(BootError::NoMemoryMap { protocol })?;
+        let address_map = AddressMap::of(regions.iter().cloned());
+        let usable = memory_map::usable(regions.into_iter(), image.range());
+        return Ok(BootInfo { usable, address_map, root_pointer, command_line, image, protocol });
     }
 
     let entries = (0..info.memmap_entries.min(MAX_ENTRIES)).filter_map(|index| {
@@ -48,8 +56,5 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
     let address_map = AddressMap::of(regions.clone());
     let usable = memory_map::usable(regions, image.range());
 
-    let root_pointer = Some(info.rsdp_paddr).filter(|address| *address != 0).map(RootPointer::At);
-    // SAFETY: the caller's contract is the same; any byte is a valid `u8`.
-    let command_line = (info.cmdline_paddr..).map_while(|at| unsafe { peek::<u8>(at) });
-    Ok(BootInfo { usable, address_map, root_pointer, command_line: keep_command_line(command_line), image, protocol })
+    Ok(BootInfo { usable, address_map, root_pointer, command_line, image, protocol })
 }

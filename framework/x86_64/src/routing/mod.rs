@@ -25,6 +25,7 @@ use expander::Expanders;
 use ich9::Ich9;
 use piix::Piix;
 
+use super::boot_info::BootProtocol;
 use super::cpu;
 use super::mp_table::PciLine;
 use super::physical::PhysicalMemory;
@@ -59,13 +60,15 @@ impl Chipset {
         config: &'static dyn ConfigAccess,
         tables: &[u64],
         mp_table: Vec<PciLine>,
+        protocol: BootProtocol,
         memory: &'static dyn PhysicalMemory,
     ) -> Self {
         let first = Address::new(0, 0, 0, 0);
         let host_bridge = config.read(first, 0, Width::Dword);
         let is_qemu = is_qemu(config);
         let family = match host_bridge {
-            _ if cpu::is_xen() => Family::Xen,
+            // By PVH, Xen loads its first guest, which has the wires of the board, and guests without emulated devices.
+            _ if cpu::is_xen() && protocol != BootProtocol::Pvh => Family::Xen,
             // By its LPC bridge: the ICH9 was combined with several memory controllers, which have the host bridge.
             _ if has_id(config, ich9::ID, ich9::lpc_bridge()) => Family::Ich9(Ich9::read(config, is_qemu)),
             piix::HOST_BRIDGE if is_qemu => {
