@@ -19,6 +19,7 @@ use crate::{Answer, BodySource, BodyWriter, HttpCounters, Method, Methods, Reque
 
 mod bodies;
 mod deadlines;
+mod relay;
 mod table;
 
 /// A connection to a client of memory.
