@@ -2,7 +2,7 @@
 //!
 //! | Module | Devices | Interface |
 //! |---|---|---|
-//! | [`virtio`] | network cards, disks and entropy sources of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
+//! | [`virtio`] | network cards, disks, SCSI adapters and entropy sources of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
 //! | [`nvme`] | NVM Express disks | [`BlockDevice`](interfaces::block::BlockDevice) |
 //! | [`ahci`] | AHCI controllers with SATA disks and CD drives | [`DiskController`](interfaces::block::DiskController) |
 //! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |

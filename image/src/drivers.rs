@@ -14,6 +14,8 @@ use switchboard_drivers::hotplug::HotplugPort;
 use switchboard_drivers::nvme::Nvme;
 #[cfg(feature = "rtl8139")]
 use switchboard_drivers::rtl8139::Rtl8139;
+#[cfg(feature = "scsi")]
+use switchboard_drivers::virtio::VirtioScsi;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 #[cfg(feature = "vmxnet3")]
 use switchboard_drivers::vmxnet3::Vmxnet3;
@@ -42,6 +44,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     disks::<Nvme>(),
     #[cfg(feature = "ahci")]
     disks::<Ahci>(),
+    #[cfg(feature = "scsi")]
+    disks::<VirtioScsi>(),
     class::<VirtioRng, RandomSource>(),
     #[cfg(feature = "edu")]
     device::<Edu>(),

@@ -132,6 +132,11 @@ impl<Q: RequestQueue> Requests<Q> {
         inner.wake_all();
     }
 
+    /// Wakes all tasks.
+    pub(crate) fn wake(&self) {
+        self.inner.lock().wake_all();
+    }
+
     /// Declares the queue dead, and wakes all tasks, whose requests then fail.
     pub(crate) fn abandon(&self) {
         let inner = &mut *self.inner.lock();

@@ -57,6 +57,7 @@ pub mod net;
 pub mod queue;
 mod registers;
 pub mod rng;
+pub mod scsi;
 mod structures;
 #[cfg(test)]
 mod testing;
@@ -71,6 +72,7 @@ pub use interrupt_status::InterruptStatus;
 pub use net::VirtioNet;
 pub use registers::InterruptCause;
 pub use rng::VirtioRng;
+pub use scsi::VirtioScsi;
 pub use transport::{Running, Setup, Transport};
 
 /// The vendor ID of all virtio devices (4.1.2).

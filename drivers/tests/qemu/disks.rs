@@ -7,7 +7,7 @@ use switchboard::driver::Driver;
 use switchboard_drivers::ahci::{Ahci, AhciDisk};
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
 use switchboard_drivers::nvme::{Nvme, VirtualControllersError};
-use switchboard_drivers::virtio::VirtioBlk;
+use switchboard_drivers::virtio::{VirtioBlk, VirtioScsi};
 use switchboard_testing::qemu::{Bench, BenchBuilder};
 
 /// The sectors of the disk.
@@ -414,4 +414,78 @@ fn an_nvme_virtual_function_with_one_interrupt_works() {
     drop(functions);
     drop(physical);
     bench.check_nothing_left();
+}
+
+const SCSI: &str = "virtio-scsi-pci,id=scsi0";
+
+#[test]
+fn virtio_scsi_reads_and_writes() {
+    let (image, other) = (Image::new("scsi"), Image::new("scsi-cd"));
+    let drive = format!("if=none,id=disk0,format=raw,discard=unmap,file={}", image.0.display());
+    let cd = format!("if=none,id=cd0,format=raw,media=cdrom,readonly=on,file={}", other.0.display());
+    let large = format!("if=none,id=disk1,format=raw,readonly=on,file={}", other.0.display());
+    let bench = Bench::qemu().arguments(&["-drive", &drive, "-drive", &cd, "-drive", &large]).device(SCSI);
+    let bench = bench.device("scsi-hd,drive=disk0,scsi-id=0,lun=0").device("scsi-cd,drive=cd0,scsi-id=3,lun=2");
+    let bench = bench.device("scsi-hd,drive=disk1,scsi-id=7,lun=300,logical_block_size=4096,physical_block_size=4096");
+    bench.in_each_mode(|bench| {
+        let mut controller: VirtioScsi = bench.attach();
+        let disks: Vec<_> = std::iter::from_fn(|| controller.next_disk()).collect();
+        let facts: Vec<_> = disks.iter().map(|disk| disk.geometry().expect("present")).collect();
+        let facts: Vec<_> = facts.iter().map(|it| (it.capacity, it.block_bytes, it.is_read_only)).collect();
+        assert_eq!(facts, [(SECTORS, 512, false), (SECTORS, 2048, true), (SECTORS, 4096, true)]);
+        assert_eq!(bench.run(exercise(&disks[0])), Ok(()));
+        for disk in &disks[1..] {
+            let data = bench.run(sectors(disk, 400, 256)).expect("whole blocks");
+            assert!(data.chunks(512).zip(400..).all(|(part, at)| part == content(at)));
+            let block = vec![0; 4096];
+            assert_eq!(bench.run(disk.write(8, &block)), Err(BlockError::ReadOnly { sector: 8 }));
+        }
+        let outcome = bench.run(async {
+            disks[0].discard(600, 200).await?;
+            assert_eq!(sectors(&disks[0], 599, 1).await?, content(599));
+            assert_eq!(sectors(&disks[0], 800, 1).await?, content(800));
+            let back: Vec<u8> = (600..800).flat_map(content).collect();
+            disks[0].write(600, &back).await
+        });
+        assert_eq!(outcome, Ok(()));
+        let reads = (0..200).map(|at| {
+            let disk = &disks[0];
+            async move { sectors(disk, at, 1).await.map(|data| assert_eq!(data, content(at))) }
+        });
+        assert_eq!(bench.run(futures(reads)), Ok(()));
+    });
+}
+
+#[test]
+fn virtio_scsi_errors_name_the_sector() {
+    let image = Image::new("scsi-errors");
+    let rule = |key: &str, value: &str| format!(",file.inject-error.0.{key}={value}");
+    let drive = [
+        format!(
+            "if=none,id=disk0,format=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename={}",
+            image.0.display()
+        ),
+        rule("event", "none") + &rule("iotype", "read") + &rule("errno", "5") + &rule("sector", "40"),
+    ];
+    let bench = Bench::qemu().arguments(&["-drive", &drive.concat()]).device(SCSI).device("scsi-hd,drive=disk0");
+    bench.in_each_mode(|bench| {
+        let mut controller: VirtioScsi = bench.attach();
+        let disk = controller.next_disk().expect("a disk");
+        assert_eq!(bench.run(sectors(&disk, 40, 1)), Err(BlockError::Io { sector: 40 }));
+        assert_eq!(bench.run(sectors(&disk, 41, 1)), Ok(content(41).to_vec()));
+    });
+}
+
+#[test]
+fn virtio_scsi_with_faults() {
+    let image = Image::new("scsi-faults");
+    let bench = image.bench(SCSI).device("scsi-hd,drive=disk0");
+    let report = bench.inject::<VirtioScsi, BlockError>(20, |bench, controller| {
+        let Some(disk) = controller.next_disk() else { return Some(Err(BlockError::Gone { sector: 0 })) };
+        bench.try_run(async {
+            assert_eq!(sectors(&disk, 7, 1).await?, [7; 512]);
+            disk.write(7, &[7; 512]).await
+        })
+    });
+    assert!(report.is_none_or(|report| report.faults > 50 && report.errors > 10), "{report:?}");
 }

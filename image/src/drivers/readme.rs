@@ -19,6 +19,7 @@ const END: &str = "<!-- end of devices -->\n";
 const WORDS: &[(&str, &str, &str)] = &[
     ("virtio-net", "virtio network card", ""),
     ("virtio-blk", "virtio disk", ""),
+    ("virtio-scsi", "disks and CDs at a virtio SCSI adapter", "scsi"),
     ("virtio-rng", "virtio entropy source", ""),
     ("e1000", "Intel 82540EM, 82544GC, 82545EM", "e1000"),
     ("e1000e", "Intel 82574L", "e1000e"),

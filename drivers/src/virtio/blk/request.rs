@@ -162,19 +162,22 @@ impl Indexed for Request {
     }
 }
 
-impl RequestQueue for Queue<Box<Request>> {
-    type Request = Request;
+impl<R: Indexed> RequestQueue for Queue<Box<R>>
+where
+    Box<R>: Chain,
+{
+    type Request = R;
     /// The number of bytes that the device wrote.
     type Report = u32;
     type Error = QueueError;
 
     #[inline]
-    fn submit(&mut self, request: Box<Request>) -> Result<(), (QueueError, Box<Request>)> {
+    fn submit(&mut self, request: Box<R>) -> Result<(), (QueueError, Box<R>)> {
         self.submit(request)
     }
 
     #[inline]
-    fn complete(&mut self) -> Result<Option<(Box<Request>, u32)>, QueueError> {
+    fn complete(&mut self) -> Result<Option<(Box<R>, u32)>, QueueError> {
         self.complete()
     }
 

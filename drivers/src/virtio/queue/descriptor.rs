@@ -138,6 +138,11 @@ impl Segments {
         self.fault = Some(QueueError::OutsideBuffer { start: range.start, end: range.end, length });
     }
 
+    /// Accepts that the device reports `bytes` more as written than it may write: QEMU's SCSI adapter counts what it has read, too.
+    pub(crate) fn accept_excess(&mut self, bytes: usize) {
+        self.writable += bytes as u64;
+    }
+
     #[inline]
     pub(super) fn clear(&mut self) {
         self.list.clear();

@@ -89,7 +89,7 @@ const FAMILIES: &[Family] = &[
     virtio(3, "a virtio console, without a driver here"),
     virtio(4, "a virtio source of random numbers, whose driver this image does not have"),
     virtio(5, "a virtio memory balloon, without a driver here"),
-    virtio(8, "a virtio SCSI adapter, without a driver here: virtio-blk has one"),
+    virtio(8, "a virtio SCSI adapter, whose driver this image does not have"),
     virtio(16, "a virtio graphics adapter, without a driver here"),
     virtio(18, "a virtio input device, without a driver here"),
     virtio(19, "a virtio socket device, without a driver here"),
