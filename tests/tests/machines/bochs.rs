@@ -1,6 +1,6 @@
 //! Rows of Bochs, whose e1000, APICs and BIOS are its own.
 
-use std::fmt::Write as _;
+use core::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

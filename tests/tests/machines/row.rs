@@ -1,8 +1,9 @@
 //! A row of the matrix, and the threads that run the rows.
 
-use std::any::Any;
+use core::any::Any;
+use core::panic::AssertUnwindSafe;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
