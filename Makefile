@@ -55,7 +55,7 @@ HOST_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switc
 # What others can depend on, in the order of their dependencies.
 LIBRARY_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 
-.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-machines test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts devices size lint check-portable package clean
+.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-machines test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts devices size cov lint check-portable package clean
 
 help: ## Print this list
 	@echo 'Targets:'
@@ -226,6 +226,10 @@ bench-interrupts: ## Print the cost of an interrupt in instructions, and its par
 devices: ## Write the README's table of devices from the match tables of the image's drivers
 	@tools/install cargo cc
 	UPDATE=1 cargo test --quiet -p switchboard-image --lib drivers::readme
+
+cov: ## Print the line coverage of framework/ and drivers/ by tests on the host and on QEMU's device models
+	@tools/install cargo cc qemu
+	@tools/cov
 
 size: ## Print the size of the stripped image with several sets of features
 	@tools/install cargo cc
