@@ -1,6 +1,7 @@
 //! Tests of each driver on QEMU's own model of its device, in each interrupt mode that the device offers. Nothing is booted.
 
 mod disks;
+mod hotplug;
 mod network;
 mod recordings;
 

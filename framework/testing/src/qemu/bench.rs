@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::borrow::ToOwned;
 use std::boxed::Box;
+use std::format;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -256,6 +257,33 @@ impl Bench {
         tasks::run(self.session, limit, future)
     }
 
+    /// Adds a device while the machine runs, in the words of QEMU's `-device`: `"edu,id=card,bus=port0"`. In a replay it is there
+    /// when it was recorded.
+    ///
+    /// # Panics
+    /// When QEMU refuses.
+    pub fn add_device(&self, words: &str) {
+        self.monitor(&format!("device_add {words}"));
+    }
+
+    /// Requests the removal of an added device, as by the button of its slot. QEMU removes it when the driver of the port has
+    /// turned off the power of the slot.
+    ///
+    /// # Panics
+    /// When QEMU refuses.
+    pub fn request_removal(&self, id: &str) {
+        self.monitor(&format!("device_del {id}"));
+    }
+
+    fn monitor(&self, command: &str) {
+        let Some(process) = &self.process else { return };
+        self.session.has_hot_plug.store(true, Ordering::Relaxed);
+        match process.command(command) {
+            Ok(answer) => assert!(answer.is_empty(), "{command}: {answer}"),
+            Err(error) => panic!("{command}: {error}"),
+        }
+    }
+
     /// Reads a byte of an I/O port.
     #[must_use]
     pub fn read_port(&self, port: u16) -> u8 {
@@ -297,7 +325,8 @@ impl Bench {
 
     fn check_failure(&self) {
         if let Some(failure) = self.session.failed() {
-            panic!("{failure}");
+            let errors = self.process.as_ref().map(Process::errors).unwrap_or_default();
+            panic!("{failure}{}{errors}", if errors.is_empty() { "" } else { "; QEMU: " });
         }
     }
 }

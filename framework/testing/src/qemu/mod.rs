@@ -44,6 +44,8 @@
 //! - **Faults** are injected where all accesses, messages and allocations pass: see [`BenchBuilder::inject`].
 //! - **Recordings:** a run can be written to a file and played without QEMU, with every access compared: see
 //!   [`BenchBuilder::record`] and [`Bench::replay`].
+//! - **Hot-plug:** devices are added and their removal is requested by QEMU's monitor, a second socket: see
+//!   [`Bench::add_device`]. A port handles it natively with `-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off`.
 //!
 //! # Limits
 //!
@@ -60,6 +62,7 @@ mod fault;
 mod fence;
 mod injection;
 mod memory;
+mod monitor;
 mod process;
 mod ram;
 mod recording;

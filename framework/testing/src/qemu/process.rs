@@ -16,7 +16,9 @@ use std::vec;
 use std::vec::Vec;
 
 use super::connection::Connection;
+use super::monitor::Monitor;
 use super::ram::{RAM_BYTES, Ram};
+use super::session::lock;
 
 /// The program.
 pub(super) const PROGRAM: &str = "qemu-system-x86_64";
@@ -33,6 +35,9 @@ pub(super) struct Process {
     input: Option<ChildStdin>,
     pid: u32,
     errors: Arc<Mutex<String>>,
+    /// Where QEMU has connected its monitor, which is served at its first use.
+    monitors: UnixListener,
+    monitor: Mutex<Option<Monitor>>,
 }
 
 /// Returns whether QEMU is installed.
@@ -64,6 +69,8 @@ impl Process {
 
     fn start_in(folder: &std::path::Path, arguments: &[String], ram: &Ram) -> io::Result<(Self, Connection)> {
         let (socket, rom) = (folder.join("qtest"), folder.join("halt.rom"));
+        let monitor = folder.join("monitor");
+        let monitors = UnixListener::bind(&monitor)?;
         fs::write(&rom, firmware())?;
         let listener = UnixListener::bind(&socket)?;
         listener.set_nonblocking(true)?;
@@ -77,6 +84,7 @@ impl Process {
             &format!("memory-backend-file,id=ram,share=on,size={megabytes}M,mem-path={}", ram.path()),
         ]);
         command.args(["-bios", &rom.display().to_string(), "-qtest", &format!("unix:{}", socket.display())]);
+        command.args(["-qmp", &format!("unix:{}", monitor.display())]);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut shell = command.spawn()?;
         let input = shell.stdin.take();
@@ -91,7 +99,7 @@ impl Process {
                 }
             });
         }
-        let mut this = Self { shell, input, pid: 0, errors };
+        let mut this = Self { shell, input, pid: 0, errors, monitors, monitor: Mutex::default() };
         let mut line = String::new();
         if let Some(output) = this.shell.stdout.take() {
             BufReader::new(output).read_line(&mut line)?;
@@ -121,6 +129,15 @@ impl Process {
         self.pid
     }
 
+    /// Carries out a command of QEMU's monitor. Returns what it prints.
+    pub(super) fn command(&self, command: &str) -> io::Result<String> {
+        let mut monitor = lock(&self.monitor);
+        if monitor.is_none() {
+            *monitor = Some(Monitor::new(self.monitors.accept()?.0)?);
+        }
+        monitor.as_mut().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), |monitor| monitor.command(command))
+    }
+
     /// Returns whether QEMU has not ended.
     fn is_running(&self) -> bool {
         // The state follows the name, which is in parentheses. An ended process is a zombie until its shell ends.
@@ -129,9 +146,14 @@ impl Process {
     }
 
     fn failure(&self) -> String {
-        // What QEMU has written is on its way.
+        format!("QEMU did not start: {}", self.errors())
+    }
+
+    /// Returns what QEMU has printed.
+    pub(super) fn errors(&self) -> String {
+        // The last of it is on its way.
         thread::sleep(Duration::from_millis(20));
-        self.errors.lock().map_or_else(|_| String::new(), |errors| format!("QEMU did not start: {}", errors.trim_end()))
+        lock(&self.errors).trim_end().to_string()
     }
 }
 

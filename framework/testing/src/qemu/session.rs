@@ -65,6 +65,8 @@ pub(super) struct Session {
     pub(super) subject: Mutex<Option<Address>>,
     pub(super) cpu: Mutex<Option<Thread>>,
     pub(super) is_ended: AtomicBool,
+    /// Devices have been added while the machine ran.
+    pub(super) has_hot_plug: AtomicBool,
     /// A handler runs, or is about to.
     pub(super) is_delivering: AtomicBool,
     /// What went wrong in a handler or on the connection.
@@ -107,6 +109,7 @@ impl Session {
             subject: Mutex::default(),
             cpu: Mutex::default(),
             is_ended: AtomicBool::new(false),
+            has_hot_plug: AtomicBool::new(false),
             is_delivering: AtomicBool::new(false),
             failure: Mutex::default(),
             link: Mutex::new(link),
@@ -186,11 +189,20 @@ impl Session {
     pub(super) fn read_register(&self, place: Place, physical: u64, bytes: u8) -> u64 {
         self.access(Access { place, bytes, action: Action::Read }, || {
             if self.faults.reads_ones() {
-                None
-            } else {
-                self.command(format_args!("read{} {physical:#x}", letter(bytes)))
+                return None;
             }
+            let value = self.command(format_args!("read{} {physical:#x}", letter(bytes)));
+            // QEMU reads zeros where nothing is, and a root complex ones.
+            value.filter(|value| *value != 0 || !self.is_unplugged(place))
         })
+    }
+
+    /// Returns whether the function of a BAR was unplugged.
+    fn is_unplugged(&self, place: Place) -> bool {
+        let Place::Bar(function, ..) = place else { return false };
+        let is_gone =
+            |config| self.command(format_args!("readw {config:#x}")).is_none_or(|vendor| vendor & 0xffff == 0xffff);
+        self.has_hot_plug.load(Ordering::Relaxed) && self.config(function, 0).is_none_or(is_gone)
     }
 
     /// Writes a register of a BAR.
