@@ -7,6 +7,7 @@
 //! | [`ahci`] | AHCI controllers with SATA disks and CD drives | [`DiskController`](interfaces::block::DiskController) |
 //! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`e1000e`] | Intel's 82574L network card | [`NetworkCard`](interfaces::network::NetworkCard) |
+//! | [`igb`] | Intel's 82576 network card | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`rtl8139`] | Realtek's RTL8139C+ network card | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`vmxnet3`] | VMware's network card | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`hotplug`] | PCI Express ports with a slot | its own |
@@ -68,6 +69,7 @@ pub mod e1000;
 pub mod e1000e;
 pub mod edu;
 pub mod hotplug;
+pub mod igb;
 mod intel;
 pub mod interfaces;
 pub mod nvme;

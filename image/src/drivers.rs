@@ -10,6 +10,8 @@ use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::edu::Edu;
 #[cfg(feature = "hotplug")]
 use switchboard_drivers::hotplug::HotplugPort;
+#[cfg(feature = "igb")]
+use switchboard_drivers::igb::Igb;
 #[cfg(feature = "nvme")]
 use switchboard_drivers::nvme::Nvme;
 #[cfg(feature = "rtl8139")]
@@ -35,6 +37,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     nic::<E1000>(),
     #[cfg(feature = "e1000e")]
     nic::<E1000e>(),
+    #[cfg(feature = "igb")]
+    nic::<Igb>(),
     #[cfg(feature = "vmxnet3")]
     nic::<Vmxnet3>(),
     #[cfg(feature = "rtl8139")]

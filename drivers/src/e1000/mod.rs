@@ -76,7 +76,7 @@ impl Driver for E1000 {
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let (clock, address, model) = (function.clock(), function.address(), Model::of(&function));
         let Resources { bar0, irq, dma, bus, presence, .. } = function.claim()?;
-        let (shared, link_changed) = Shared::new(bar0.map()?, presence, &ONE_INTERRUPT);
+        let (shared, link_changed) = Shared::new(bar0.map()?, presence, ONE_INTERRUPT);
         reset(&shared.registers, clock)?;
         model.check(&shared.registers)?;
         let mac = read_mac(&shared.registers, clock, model)?;

@@ -36,7 +36,7 @@ pub(super) const OF_RINGS: u32 = RECEIVED | TRANSMITTED;
 pub(super) const OTHERS: u32 = bit(E1000eMessage::Other) | Causes::LINK.union(Causes::OVERRUN).bits();
 
 /// The sources of a card with a message for each ring.
-pub(super) static OWN_MESSAGES: Sources =
+pub(super) const OWN_MESSAGES: Sources =
     Sources { unmask: IMS, mask: IMC, received: RECEIVED, transmitted: TRANSMITTED, has_ring_messages: true };
 
 /// Returns the value of `IVAR` that gives each cause the entry of its message.

@@ -84,8 +84,8 @@ impl Driver for E1000e {
         let mac = mac::from_filter(&registers)?;
         let interrupts: Interrupts<4, Shared> = irq.grant()?;
         let (sources, receive_rings) = match interrupts.mode() {
-            Mode::Msix => (&OWN_MESSAGES, RX_RINGS.len()),
-            _ => (&ONE_INTERRUPT, 1),
+            Mode::Msix => (OWN_MESSAGES, RX_RINGS.len()),
+            _ => (ONE_INTERRUPT, 1),
         };
         let (shared, link_changed) = Shared::new(registers, presence, sources);
         let queues = Queues::new(&shared, &dma, receive_rings)?;

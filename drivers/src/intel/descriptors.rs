@@ -70,6 +70,11 @@ pub(crate) trait Layout: fmt::Debug + Send + Sync + 'static {
     /// The kind of transmit descriptor, as bits of its command.
     const KIND: u32;
 
+    /// Returns the options of a transmit descriptor.
+    fn options(_length: u32) -> u32 {
+        0
+    }
+
     /// Reads a receive descriptor.
     fn received(report: WriteBack) -> Received;
 }
@@ -100,6 +105,23 @@ impl Layout for Extended {
         /// CRC, symbol, sequence, carrier extension, and data errors.
         const ERRORS: u32 = 0b1001_0111 << 24;
         Received { status, length: low_half(length), has_error: status & ERRORS != 0 }
+    }
+}
+
+/// Advanced descriptors of the 82576 (its datasheet, 7.1.5.2 and 7.2.2.3), which are received as extended ones.
+#[derive(Debug)]
+pub struct Advanced;
+
+impl Layout for Advanced {
+    /// An advanced data descriptor.
+    const KIND: u32 = 1 << 29 | 0b11 << 20;
+
+    fn options(length: u32) -> u32 {
+        length << 14
+    }
+
+    fn received(report: WriteBack) -> Received {
+        Extended::received(report)
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Sources {
 }
 
 /// The sources of a card with one interrupt for all causes.
-pub(crate) static ONE_INTERRUPT: Sources = Sources {
+pub(crate) const ONE_INTERRUPT: Sources = Sources {
     unmask: IMS,
     mask: IMC,
     received: Causes::RECEIVED.union(Causes::OVERRUN).bits(),
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) registers: Bar<Registers>,
     pub(crate) presence: Presence,
     pub(crate) counters: Arc<CardCounters>,
-    pub(crate) sources: &'static Sources,
+    pub(crate) sources: Sources,
     is_link_up: AtomicBool,
     link_change: Notifier,
     received: AtomicWaker,
@@ -59,7 +59,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Makes the state, and the waiter for changes of the link.
-    pub(crate) fn new(registers: Bar<Registers>, presence: Presence, sources: &'static Sources) -> (Arc<Self>, Waiter) {
+    pub(crate) fn new(registers: Bar<Registers>, presence: Presence, sources: Sources) -> (Arc<Self>, Waiter) {
         let (link_change, link_changed) = event();
         let shared = Self {
             registers,
@@ -174,6 +174,7 @@ impl Shared {
 
     /// Stops interrupts and DMA. The engines are stopped one by one before the reset, since QEMU 7.2 ignores the reset bit.
     pub(crate) fn quiesce(&self) {
+        self.registers.write(&self.sources.mask, u32::MAX);
         quiesce(&self.registers);
     }
 }

@@ -72,10 +72,11 @@ impl<L: Layout> TxRing<L> {
     pub(crate) fn push(&mut self, length: usize) {
         let is_report = self.next % REPORT_EVERY == REPORT_EVERY - 1;
         let report = if is_report { REPORT } else { 0 };
+        let length = u32::from(u16::try_from(length).unwrap_or(0));
         let descriptor = Descriptor {
             address: self.buffers[usize::from(self.next)].bus(),
-            command: u32::from(u16::try_from(length).unwrap_or(0)) | L::KIND | COMMAND_END | INSERT_CRC | report,
-            options: 0,
+            command: length | L::KIND | COMMAND_END | INSERT_CRC | report,
+            options: L::options(length),
         };
         self.descriptors.write(self.next.into(), descriptor);
         self.next = self.following();

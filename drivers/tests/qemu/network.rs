@@ -13,6 +13,7 @@ use embassy_net_driver::{Driver as NetDriver, HardwareAddress, LinkState, RxToke
 use switchboard::driver::Driver;
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::e1000e::E1000e;
+use switchboard_drivers::igb::Igb;
 use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::VirtioNet;
 use switchboard_drivers::vmxnet3::Vmxnet3;
@@ -197,4 +198,26 @@ fn rtl8139_with_faults() {
 #[test]
 fn vmxnet3_with_faults() {
     inject::<Vmxnet3>(&Peer::new("vmxnet3-faults"), "vmxnet3,netdev=net0,romfile=", (50, 10));
+}
+
+/// Returns whether this QEMU has the device: only newer ones do.
+fn has_igb() -> bool {
+    let help = process::Command::new("qemu-system-x86_64").args(["-device", "igb,help"]).output();
+    help.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn igb_sends_and_receives_where_qemu_has_it() {
+    if !has_igb() {
+        return eprintln!("skipped: this QEMU has no igb");
+    }
+    let peer = Peer::new("igb");
+    peer.bench("igb,netdev=net0,romfile=").in_each_mode(|bench| check::<Igb>(&peer, bench));
+}
+
+#[test]
+fn igb_with_faults_where_qemu_has_it() {
+    if has_igb() {
+        inject::<Igb>(&Peer::new("igb-faults"), "igb,netdev=net0,romfile=", (50, 10));
+    }
 }

@@ -117,6 +117,19 @@ pub(crate) fn vmxnet3(policy: ModePolicy) -> &'static FakeMachine {
     fake
 }
 
+/// Returns an 82576 that completes resets, and whose PHY responds.
+pub(crate) fn igb(policy: ModePolicy) -> &'static FakeMachine {
+    let function = FakeFunction::new(0x8086, 0x10c9).bar(0, 0x2_0000).bar(3, 0x4000);
+    let fake = machine(policy, function.pin(1, 10).msi(1).msix(10, 3, 0, 0x2000));
+    fake.on_access(device_address(), move || {
+        let [control, phy] = [0, 0x20].map(|offset| fake.read_register(device_address(), 0, offset));
+        let registers = [(0, control & !(1 << 26)), (0x20, phy | 1 << 28), (8, 2), (0x5400, 0x1200_5452)];
+        set(fake, &registers);
+        set(fake, &[(0x5404, 0x8000_5634)]);
+    });
+    fake
+}
+
 /// Returns an edu that inverts its liveness register.
 pub(crate) fn edu(policy: ModePolicy) -> &'static FakeMachine {
     let fake = machine(policy, FakeFunction::new(0x1234, 0x11e8).bar(0, 0x10_0000).pin(1, 10).msi(1));

@@ -24,6 +24,7 @@ use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::edu::{Edu, EduError};
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
+use switchboard_drivers::igb::Igb;
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
 use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::rtl8139::Rtl8139;
@@ -50,6 +51,7 @@ fn other_drivers_at_every_access() {
     remove_at_every_access::<E1000e>(removable(devices::e1000e));
     remove_at_every_access::<Rtl8139>(removable(devices::rtl8139));
     remove_at_every_access::<Vmxnet3>(removable(devices::vmxnet3));
+    remove_at_every_access::<Igb>(removable(devices::igb));
     remove_at_every_access::<Edu>(removable(devices::edu));
     remove_at_every_access::<Nvme>(removable(devices::nvme));
     remove_at_every_access::<Ahci>(removable(devices::ahci));
@@ -110,6 +112,8 @@ fn links_go_down() {
     device.remove_in_use(|fake, card: E1000e, notice| link_goes_down(device, fake, card, notice));
     let device = removable(devices::vmxnet3);
     device.remove_in_use(|fake, card: Vmxnet3, notice| link_goes_down(device, fake, card, notice));
+    let device = removable(devices::igb);
+    device.remove_in_use(|fake, card: Igb, notice| link_goes_down(device, fake, card, notice));
     let device = removable(devices::rtl8139);
     device.remove_in_use(|fake, card: Rtl8139, notice| link_goes_down(device, fake, card, notice));
 }

@@ -23,6 +23,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("virtio-rng", "virtio entropy source", ""),
     ("e1000", "Intel 82540EM, 82544GC, 82545EM", "e1000"),
     ("e1000e", "Intel 82574L", "e1000e"),
+    ("igb", "Intel 82576", "igb"),
     ("rtl8139", "Realtek RTL8139C+", "rtl8139"),
     ("vmxnet3", "VMware vmxnet3", "vmxnet3"),
     ("nvme", "NVM Express disk", "nvme"),

@@ -15,6 +15,8 @@ pub mod e1000;
 pub mod e1000e;
 #[path = "../../../drivers/src/edu/mod.rs"]
 pub mod edu;
+#[path = "../../../drivers/src/igb/mod.rs"]
+pub mod igb;
 #[path = "../../../drivers/src/intel/mod.rs"]
 mod intel;
 #[path = "../../../drivers/src/interfaces/mod.rs"]

@@ -17,7 +17,7 @@ const VIRTIO: u16 = 0x1af4;
 
 const E1000: &str = "an Intel PRO/1000 card (e1000), whose id the driver `e1000` does not list";
 const E1000E: &str = "an Intel PRO/1000 card for PCI Express (e1000e), whose id the driver `e1000e` does not list";
-const IGB: &str = "an Intel gigabit card of the igb family, without a driver here";
+const IGB: &str = "an Intel gigabit card of the igb family, whose id the driver `igb` does not list";
 
 /// A network card of Intel's.
 const fn intel(device: u16, what: &'static str) -> Family {
