@@ -122,7 +122,7 @@ impl Admin {
 
     /// Requests the log page of the health.
     pub(super) fn request_health(&mut self) {
-        let dwords = (LOG_BYTES / 4 - 1) as u32;
+        let dwords = u32::try_from(LOG_BYTES / 4 - 1).unwrap_or(0);
         let operation = Operation::new(GET_LOG_PAGE, u32::MAX, health::LOG_PAGE | dwords << 16, 0);
         if self.queue.submit(HEALTH, operation, OnePage::new(self.health.bus()), ()).is_ok() {
             self.queue.kick();

@@ -76,7 +76,8 @@ impl Controller {
     pub(super) fn is_ready(&self) -> Option<bool> {
         let status = self.status();
         let is_ready = status.contains(Status::READY);
-        (!status.is_all() && !(is_ready && status.contains(Status::FATAL))).then_some(is_ready)
+        let has_failed = is_ready && status.contains(Status::FATAL);
+        (!status.is_all() && !has_failed).then_some(is_ready)
     }
 
     fn status(&self) -> Status {
