@@ -127,8 +127,8 @@ pub(super) struct RegionBlock {
 impl RegionBlock {
     /// A region of `bytes`, at least 2 and even, at most 4 MiB.
     pub(super) fn new(address: BusAddress, bytes: usize) -> Self {
-        let bytes = planted!(bytes, "ahci-region-short" => bytes / 2);
-        let bytes = u32::try_from(bytes.saturating_sub(1)).unwrap_or(u32::MAX) & 0x3f_ffff;
+        let length = planted!(bytes, "ahci-region-short" => bytes / 2);
+        let bytes = u32::try_from(length.saturating_sub(1)).unwrap_or(u32::MAX) & 0x3f_ffff;
         Self { address, reserved: 0, bytes, rest: [0; 6] }
     }
 }

@@ -21,7 +21,7 @@ use crate::requests::{self, RequestDriver, Requests};
 
 /// The data of a TRIM: ranges of 8 bytes, each of at most 65,535 blocks (ATA8-ACS, 7.10).
 const TRIM_BYTES: usize = 512;
-const TRIM_RANGE_BLOCKS: u64 = 0xffff;
+const TRIM_RANGE_BLOCKS: u16 = 0xffff;
 const TRIM: u16 = 1;
 
 /// A disk or CD drive of an AHCI controller; a CD is a read-only disk.
@@ -77,9 +77,9 @@ impl AhciDisk {
 
     /// Returns the ranges of a TRIM as data.
     fn trim_ranges(&self, block: u64, blocks: u64) -> impl Iterator<Item = [u8; 8]> {
-        let starts = (block..block.saturating_add(blocks)).step_by(TRIM_RANGE_BLOCKS as usize);
+        let starts = (block..block.saturating_add(blocks)).step_by(TRIM_RANGE_BLOCKS.into());
         starts.map(move |start| {
-            let count = (block + blocks - start).min(TRIM_RANGE_BLOCKS);
+            let count = (block + blocks - start).min(TRIM_RANGE_BLOCKS.into());
             (start & 0xffff_ffff_ffff | count << 48).to_le_bytes()
         })
     }
@@ -213,7 +213,7 @@ impl BlockDevice for AhciDisk {
             return None;
         }
         let block_bits = self.identity.block_bits;
-        let trim_blocks = TRIM_RANGE_BLOCKS as usize * (TRIM_BYTES / 8);
+        let trim_blocks = usize::from(TRIM_RANGE_BLOCKS) * (TRIM_BYTES / 8);
         Some(Geometry {
             capacity: self.identity.sectors(),
             block_bytes: 1 << block_bits,

@@ -113,7 +113,7 @@ impl Port {
     }
 
     fn change(&self, set: PortCommand, clear: PortCommand) {
-        self.registers.write(&PXCMD, (self.command() - clear | set).bits());
+        self.registers.write(&PXCMD, ((self.command() - clear) | set).bits());
     }
 
     fn wait_until_clear(&self, bits: PortCommand) -> bool {

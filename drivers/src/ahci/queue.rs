@@ -103,7 +103,7 @@ impl PortQueue {
             }
             let Some(request) = self.waiting.pop_front() else { break };
             let slot = request.index() % MAX_SLOTS;
-            let tag = is_queued.then_some((slot & 31) as u8);
+            let tag = u8::try_from(slot).ok().filter(|_| is_queued);
             self.port.prepare(slot, request.command, tag, request.region());
             self.in_flight[slot] = Some(request);
             self.is_queued = is_queued;

@@ -1,5 +1,6 @@
 //! The life of a port: empty, its device being reset and spinning up, a disk in use (AHCI 1.3.1, 10.1.2, 10.4.2).
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::mem;
 use core::sync::atomic::Ordering;
@@ -38,7 +39,7 @@ enum State {
         port: Port,
         since_ns: u64,
     },
-    Found(AhciDisk),
+    Found(Box<AhciDisk>),
     /// The disk is with its user.
     Taken,
     /// There is a device that is left alone.
@@ -80,7 +81,7 @@ impl PortSlot {
     /// Returns the disk that was found.
     pub(super) fn take(&mut self) -> Option<AhciDisk> {
         match mem::replace(&mut self.state, State::Taken) {
-            State::Found(disk) => Some(disk),
+            State::Found(disk) => Some(*disk),
             other => {
                 self.state = other;
                 None
@@ -165,7 +166,7 @@ impl PortSlot {
             _ => identify_disk(&mut port),
         };
         match identity {
-            Ok(identity) => State::Found(AhciDisk::new(port, hba, identity)),
+            Ok(identity) => State::Found(Box::new(AhciDisk::new(port, hba, identity))),
             Err(error) => {
                 drop(port);
                 self.leave(hba, &error)
