@@ -3,3 +3,4 @@
 pub mod block;
 pub mod network;
 pub mod random;
+pub mod share;

@@ -58,6 +58,7 @@ pub mod queue;
 mod registers;
 pub mod rng;
 pub mod scsi;
+pub mod share;
 mod structures;
 #[cfg(test)]
 mod testing;
@@ -73,6 +74,7 @@ pub use net::VirtioNet;
 pub use registers::InterruptCause;
 pub use rng::VirtioRng;
 pub use scsi::VirtioScsi;
+pub use share::Virtio9p;
 pub use transport::{Running, Setup, Transport};
 
 /// The vendor ID of all virtio devices (4.1.2).

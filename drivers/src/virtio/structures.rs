@@ -21,6 +21,13 @@ const NOTIFY: u8 = 2;
 const ISR: u8 = 3;
 const DEVICE: u8 = 4;
 
+/// A structure whose length only the device knows.
+pub(super) struct Bytes;
+
+impl RegisterBlock for Bytes {
+    const SIZE: u64 = 0;
+}
+
 /// The location of a structure.
 #[derive(Debug, Clone, Copy)]
 struct Location {
@@ -93,8 +100,16 @@ impl Structures {
 
     /// Maps the device configuration, as much of it as `B` has.
     pub(super) fn device<B: RegisterBlock>(&self) -> Result<Bar<B>, ProbeError> {
-        let missing = ProbeError::Device("the virtio capability for the device configuration is missing");
-        self.map(self.device.ok_or(missing)?, B::SIZE)
+        self.map(self.device_location()?, B::SIZE)
+    }
+
+    /// Maps the first bytes of the device configuration.
+    pub(super) fn device_bytes(&self, length: u64) -> Result<Bar<Bytes>, ProbeError> {
+        self.map(self.device_location()?, length)
+    }
+
+    fn device_location(&self) -> Result<Location, ProbeError> {
+        self.device.ok_or(ProbeError::Device("the virtio capability for the device configuration is missing"))
     }
 
     /// Maps the doorbell of a queue whose `queue_notify_off` is `notify_off`.

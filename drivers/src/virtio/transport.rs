@@ -4,6 +4,7 @@
 //! DRIVER_OK. Dropping any of them resets the device, which then uses neither memory nor interrupts when these are freed: a driver
 //! keeps it in its first field.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use bitflags::Flags;
@@ -104,6 +105,16 @@ impl Setup {
     /// [`ProbeError`] when there is none, or when it is shorter than `B`.
     pub fn config<B: RegisterBlock>(&self) -> Result<Bar<B>, ProbeError> {
         self.device.structures.device()
+    }
+
+    /// Reads `count` bytes of the device configuration from `offset` on: a part whose length only the device knows.
+    ///
+    /// # Errors
+    /// [`ProbeError`] when the configuration is shorter.
+    pub fn config_bytes(&self, offset: u16, count: u16) -> Result<Vec<u8>, ProbeError> {
+        let end = u64::from(offset) + u64::from(count);
+        let config = self.device.structures.device_bytes(end)?;
+        Ok((offset.into()..end).map(|at| config.try_read(at).unwrap_or(0)).collect())
     }
 
     /// Reads fields of the configuration that belong together.

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use switchboard_drivers::interfaces::block::BlockError;
+use switchboard_drivers::interfaces::share::ShareError;
 use switchboard_runtime::system::LocalBoxFuture;
 
 /// An error of a file system.
@@ -31,6 +32,18 @@ pub enum FileSystemError {
     /// The file uses a feature that is not implemented.
     #[error("{0} not supported")]
     Unsupported(&'static str),
+    /// The device of a share failed or was removed.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// The server of a share refused, with an error number of Linux.
+    #[error("the server of the share refused with error {code}")]
+    Server {
+        /// The number, for example 13 (EACCES).
+        code: u32,
+    },
+    /// The server of a share violated its protocol.
+    #[error("{0}")]
+    Protocol(&'static str),
     /// There is no memory for the operation.
     #[error("there is no memory for it")]
     NoMemory,
@@ -39,6 +52,11 @@ pub enum FileSystemError {
 impl FileSystemError {
     pub(crate) const fn gone(sector: u64) -> Self {
         Self::Disk(BlockError::Gone { sector })
+    }
+
+    /// Returns whether the device was removed, which is no error of it.
+    pub(crate) const fn is_gone(&self) -> bool {
+        matches!(self, Self::Disk(BlockError::Gone { .. }) | Self::Share(ShareError::Gone))
     }
 }
 
@@ -72,6 +90,11 @@ pub enum Run {
         /// The number of bytes.
         length: u64,
     },
+    /// The file system reads them itself, by [`FileSystem::read`].
+    Served {
+        /// The number of bytes.
+        length: u64,
+    },
     /// They are zeros, which are not stored.
     Zeros {
         /// The number of bytes.
@@ -84,7 +107,7 @@ impl Run {
     #[must_use]
     pub const fn length(&self) -> u64 {
         match self {
-            Self::Stored { length, .. } | Self::Zeros { length } => *length,
+            Self::Stored { length, .. } | Self::Served { length } | Self::Zeros { length } => *length,
         }
     }
 }
@@ -107,7 +130,7 @@ pub struct ListPage {
     pub next: Option<u64>,
 }
 
-/// A read-only file system on a volume.
+/// A read-only file system, on a volume or a share.
 ///
 /// Paths have no slash at the begin or end; the root is the empty path. The futures never block: they wait for the disk.
 ///
@@ -172,6 +195,18 @@ pub trait FileSystem: core::fmt::Debug {
 
     /// Returns where the bytes of a file from `offset` on are: at least one, if `offset` is within the file.
     fn locate(&self, file: File, offset: u64) -> LocalBoxFuture<'_, Result<Run, FileSystemError>>;
+
+    /// Reads at most `max_bytes` of a file from `offset` on, passes them to `take`, and returns their number; 0 at the end.
+    /// Only for a file with runs that are [`Run::Served`].
+    fn read<'a>(
+        &'a self,
+        _file: File,
+        _offset: u64,
+        _max_bytes: usize,
+        _take: &'a mut dyn FnMut(&[u8]),
+    ) -> LocalBoxFuture<'a, Result<u64, FileSystemError>> {
+        ready(Err(FileSystemError::Unsupported("reading without a disk is")))
+    }
 }
 
 /// Returns a future that is ready.

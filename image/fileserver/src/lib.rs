@@ -1,7 +1,8 @@
 //! A file server: the files of disks, over HTTP.
 //!
 //! A disk, or each of its partitions (MBR, GPT), has a tar archive, an ext2, ext3 or ext4 file system, or FAT; an app adds
-//! others as a [`FileSystem`]. Files are streamed from the disk. The files of all volumes are one tree. A [`FileServer`] is a part of an app's [`Site`](switchboard_http::Site):
+//! others as a [`FileSystem`]. A directory that the host shares by 9P comes before them. Files are streamed from the disk or
+//! share. The files of all volumes are one tree. A [`FileServer`] is a part of an app's [`Site`](switchboard_http::Site):
 //!
 //! ```
 //! # let tar = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tar.rs"));
@@ -57,6 +58,8 @@ mod filesystem;
 mod list;
 mod log_limit;
 mod mounted;
+#[cfg(feature = "p9")]
+mod p9;
 mod partitions;
 mod reader;
 mod response;
@@ -73,6 +76,8 @@ pub use ext4::Ext4;
 pub use fat::{Fat, FatType};
 pub use filesystem::{File, FileSystem, FileSystemError, ListEntry, ListPage, Node, Run};
 pub use mounted::Opened;
+#[cfg(feature = "p9")]
+pub use p9::P9;
 pub use partitions::{Partition, PartitionTable, partitions};
 pub use server::FileServer;
 pub use tar::{Archive, HeaderDefect, ScanError, Skipped};

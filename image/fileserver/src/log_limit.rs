@@ -4,7 +4,6 @@ use core::cell::Cell;
 
 use embassy_time::{Duration, Instant};
 use log::Level;
-use switchboard_drivers::interfaces::block::BlockError;
 
 use crate::filesystem::FileSystemError;
 
@@ -27,8 +26,7 @@ impl LogLimit {
         }
         self.last.set(Some(Instant::now()));
         // The removal of a disk is not an error.
-        let is_gone = matches!(error, FileSystemError::Disk(BlockError::Gone { .. }));
-        let level = if is_gone { Level::Info } else { Level::Error };
+        let level = if error.is_gone() { Level::Info } else { Level::Error };
         match self.left_out.replace(0) {
             0 => log::log!(level, "file cut short: {error}"),
             count => log::log!(level, "file cut short: {error} ({count} others since the last line)"),

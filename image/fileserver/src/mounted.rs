@@ -10,6 +10,7 @@ use core::fmt;
 
 use switchboard::config::Address;
 use switchboard_runtime::say;
+use switchboard_runtime::share::Share;
 use switchboard_runtime::system::LocalBoxFuture;
 
 #[cfg(feature = "ext4")]
@@ -17,6 +18,8 @@ use crate::ext4::Ext4;
 #[cfg(feature = "fat")]
 use crate::fat::Fat;
 use crate::filesystem::{FileSystem, FileSystemError};
+#[cfg(feature = "p9")]
+use crate::p9::P9;
 use crate::partitions::partitions;
 use crate::tags::TagCache;
 use crate::tar::Archive;
@@ -43,7 +46,8 @@ impl fmt::Debug for Openers {
 pub(crate) struct Mounted {
     /// Its name in paths, without a slash.
     pub(crate) name: String,
-    pub(crate) volume: Volume,
+    /// `None` for a share.
+    pub(crate) volume: Option<Volume>,
     pub(crate) file_system: Box<dyn FileSystem>,
     pub(crate) tags: TagCache,
 }
@@ -51,7 +55,7 @@ pub(crate) struct Mounted {
 /// Finds the file systems of a disk, and logs them. Those of partitions that cannot be read are left out.
 pub(crate) async fn mount(function: Address, disk: &Volume, openers: &Openers) -> Vec<Mounted> {
     match open(disk, openers, format_args!("{function}")).await {
-        Ok(Some(file_system)) => return [mounted(function, None, disk.clone(), file_system)].into(),
+        Ok(Some(file_system)) => return [mounted(function, None, Some(disk.clone()), file_system)].into(),
         Ok(None) => {}
         Err(error) => {
             say!("no files: {function}: {error}");
@@ -78,7 +82,7 @@ pub(crate) async fn mount(function: Address, disk: &Volume, openers: &Openers) -
         match open(&partition.volume, openers, format_args!("{function}, partition {number}")).await {
             Ok(Some(file_system)) => {
                 let name = Some((number, partition.name));
-                found.push(mounted(function, name, partition.volume, file_system));
+                found.push(mounted(function, name, Some(partition.volume), file_system));
             }
             Ok(None) => log::info!("no files: {function}, partition {number}: no file system"),
             Err(error) => say!("no files: {function}, partition {number}: {error}"),
@@ -88,6 +92,28 @@ pub(crate) async fn mount(function: Address, disk: &Volume, openers: &Openers) -
         say!("no files: {function}: {}: no partition has files", table.kind);
     }
     found
+}
+
+/// Begins the session of a share, and logs it. One that fails is left out.
+#[cfg(feature = "p9")]
+pub(crate) async fn mount_share(function: Address, share: &Share) -> Option<Mounted> {
+    match P9::open_share(share).await {
+        Ok(files) => {
+            log::info!("files: {function}: share {}", share.tag());
+            Some(mounted(function, None, None, Box::new(files)))
+        }
+        Err(error) => {
+            say!("no files: {function}: share {}: {error}", share.tag());
+            None
+        }
+    }
+}
+
+/// Logs that the image has no client for shares.
+#[cfg(not(feature = "p9"))]
+pub(crate) async fn mount_share(function: Address, share: &Share) -> Option<Mounted> {
+    say!("no files: {function}: share {}: the image has no client for 9P", share.tag());
+    None
 }
 
 /// Logs why a disk has no files.
@@ -144,7 +170,7 @@ async fn open(volume: &Volume, openers: &Openers, place: fmt::Arguments<'_>) -> 
 fn mounted(
     function: Address,
     partition: Option<(u32, String)>,
-    volume: Volume,
+    volume: Option<Volume>,
     file_system: Box<dyn FileSystem>,
 ) -> Mounted {
     let mut name = match partition {

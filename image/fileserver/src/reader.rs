@@ -7,6 +7,7 @@ use switchboard_drivers::interfaces::block::{BlockDevice, SECTOR_SIZE};
 
 use crate::filesystem::{File, FileSystemError, Run};
 use crate::mounted::Mounted;
+use crate::volume::Volume;
 
 /// A reader of a range of a file's bytes.
 #[derive(Debug)]
@@ -41,6 +42,17 @@ impl FileReader {
                 0..length
             }
             Run::Stored { position, .. } => self.read_stored(position, available, buffer).await?,
+            Run::Served { .. } => {
+                let mut length = 0;
+                let limit = buffer.len();
+                let mut take = |data: &[u8]| {
+                    let count = data.len().min(limit - length);
+                    buffer[length..length + count].copy_from_slice(&data[..count]);
+                    length += count;
+                };
+                self.read_served(available, limit, &mut take).await?;
+                0..length
+            }
         };
         self.advance(run, content.len() as u64);
         Ok(content)
@@ -67,6 +79,7 @@ impl FileReader {
         self.run = match run {
             _ if length >= run.length() => None,
             Run::Zeros { length: all } => Some(Run::Zeros { length: all - length }),
+            Run::Served { length: all } => Some(Run::Served { length: all - length }),
             Run::Stored { position, length: all } => {
                 Some(Run::Stored { position: position + length, length: all - length })
             }
@@ -76,7 +89,7 @@ impl FileReader {
     /// Returns the blocks of the disk that have the `available` bytes at `position` of the volume, as far as they fit into
     /// `max_bytes`, but at least one: the first sector, the bytes of the block before the position, and those of all blocks.
     fn blocks(&self, position: u64, available: u64, max_bytes: usize) -> Result<(u64, usize, usize), FileSystemError> {
-        let volume = &self.mounted.volume;
+        let volume = self.volume()?;
         let is_within = position.checked_add(available).is_some_and(|end| end <= volume.size_bytes());
         if !is_within {
             return Err(FileSystemError::PastEnd { position });
@@ -89,6 +102,25 @@ impl FileReader {
         Ok(((at - skip) / SECTOR_SIZE as u64, usize::try_from(skip).unwrap_or(0), bytes))
     }
 
+    fn volume(&self) -> Result<&Volume, FileSystemError> {
+        self.mounted.volume.as_ref().ok_or(FileSystemError::Unsupported("bytes on a disk, without a disk, are"))
+    }
+
+    /// Lets the file system read some of the `available` bytes, and returns how many.
+    async fn read_served(
+        &self,
+        available: u64,
+        max_bytes: usize,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<u64, FileSystemError> {
+        let count = usize::try_from(available).unwrap_or(usize::MAX).min(max_bytes);
+        match self.mounted.file_system.read(self.file, self.rest.start, count, take).await? {
+            // It has become shorter.
+            0 => Err(FileSystemError::PastEnd { position: self.rest.start }),
+            length => Ok(length),
+        }
+    }
+
     /// Reads whole blocks of the disk, and returns the range of the buffer with the bytes at `position` of the volume.
     async fn read_stored(
         &self,
@@ -98,7 +130,7 @@ impl FileReader {
     ) -> Result<Range<usize>, FileSystemError> {
         let (sector, skip, length) = self.blocks(position, available, buffer.len())?;
         let out = buffer.get_mut(..length).ok_or(FileSystemError::NoMemory)?;
-        self.mounted.volume.disk().read(sector, out).await?;
+        self.volume()?.disk().read(sector, out).await?;
         let end = usize::try_from(skip as u64 + available).unwrap_or(usize::MAX).min(length);
         Ok(skip.min(end)..end)
     }
@@ -123,6 +155,7 @@ impl FileReader {
                     rest -= part as u64;
                 }
             }
+            Run::Served { .. } => length = self.read_served(available, max_bytes, &mut take).await?,
             Run::Stored { position, .. } => {
                 let (sector, mut skip, bytes) = self.blocks(position, available, max_bytes)?;
                 rest = available.min((bytes - skip) as u64);
@@ -134,7 +167,7 @@ impl FileReader {
                     rest -= (end - begin) as u64;
                     take(&data[begin..end]);
                 };
-                self.mounted.volume.disk().read_in_place(sector, bytes, take).await?;
+                self.volume()?.disk().read_in_place(sector, bytes, take).await?;
             }
         }
         self.advance(run, length);

@@ -6,7 +6,6 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use core::ops::Range;
 
-use switchboard_drivers::interfaces::block::BlockError;
 use switchboard_http::{
     Conditions, HTML, Multipart, Precondition, RangeSelection, Response, StatusCode, TEXT, Validators, content_range,
 };
@@ -50,7 +49,7 @@ impl FileRequest {
     pub(crate) async fn respond(self) -> Response {
         match self.respond_or_fail().await {
             Ok(response) => response,
-            Err(FileSystemError::Disk(BlockError::Gone { .. })) => {
+            Err(error) if error.is_gone() => {
                 Response::text(StatusCode::SERVICE_UNAVAILABLE, "The disk was taken away\n")
             }
             Err(FileSystemError::NoMemory) => {

@@ -6,11 +6,13 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use embassy_futures::join::join;
 use embassy_time::{Duration, with_timeout};
 use switchboard_http::{Answer, Conditions, Request, Response, StatusCode, accepts_encoding};
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::disk::Disk;
 use switchboard_runtime::say;
+use switchboard_runtime::share::Share;
 use switchboard_runtime::system::{LocalBoxFuture, System};
 
 use crate::escape;
@@ -51,7 +53,7 @@ impl FileServer {
     /// that does not answer does not delay everything else.
     pub async fn open(prefix: &'static str, system: &System) -> Self {
         let server = Self::new(prefix);
-        if system.devices.first::<Disk>().is_none() {
+        if system.devices.first::<Disk>().is_none() && system.devices.first::<Share>().is_none() {
             say!("no files: no function has a disk driver");
         }
         let _ = with_timeout(INDEX_TIMEOUT, server.update(system)).await;
@@ -80,11 +82,18 @@ impl FileServer {
         self.volumes.openers.0.borrow_mut().push(Rc::new(open));
     }
 
-    /// Updates the disks to those that the system has now. To be called after each
+    /// Updates the disks and shares to those that the system has now. To be called after each
     /// [change](System::change) of its devices.
     pub async fn update(&self, system: &System) {
+        // A server of the host may not answer: that delays no disk.
+        let shares: Vec<_> = system.devices.iter::<Share>().collect();
         let disks: Vec<_> = system.devices.iter::<Disk>().collect();
-        self.update_disks(&disks).await;
+        join(self.update_shares(&shares), self.update_disks(&disks)).await;
+    }
+
+    /// Updates the shares to these: begins the sessions of those that are new, and drops the files of those that are missing.
+    pub async fn update_shares(&self, shares: &[Found<&Share>]) {
+        self.volumes.update_shares(shares).await;
     }
 
     /// Updates the disks to these: finds the volumes of those that are new, and drops the files of those that are missing.

@@ -1,4 +1,4 @@
-//! The files of all disks as one tree, while disks are plugged in and removed.
+//! The files of all disks and shares as one tree, while they are plugged in and removed.
 
 use alloc::format;
 use alloc::rc::Rc;
@@ -6,15 +6,18 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use crate::filesystem::{File, FileSystemError, Node};
-use crate::mounted::{Mounted, Openers, mount};
+use crate::mounted::{Mounted, Openers, mount, mount_share};
 use crate::volume::Volume;
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::disk::Disk;
+use switchboard_runtime::share::Share;
 
-/// The volumes of the present disks, in the disks' order. Of files with the same path the first one is served.
+/// The present shares, and the volumes of the present disks, in the order of their addresses. Of files with the same path the first one is served.
 #[derive(Debug)]
 pub(crate) struct Volumes {
     disks: RefCell<Vec<(Disk, Vec<Rc<Mounted>>)>>,
+    /// The shares; `None` for one that could not be mounted.
+    shares: RefCell<Vec<(Share, Option<Rc<Mounted>>)>>,
     is_indexing: Cell<bool>,
     pub(crate) openers: Openers,
 }
@@ -22,7 +25,12 @@ pub(crate) struct Volumes {
 impl Default for Volumes {
     /// No disks; until the first [update](Volumes::update) is done, they count as being indexed.
     fn default() -> Self {
-        Self { disks: RefCell::default(), is_indexing: Cell::new(true), openers: Openers::default() }
+        Self {
+            disks: RefCell::default(),
+            shares: RefCell::default(),
+            is_indexing: Cell::new(true),
+            openers: Openers::default(),
+        }
     }
 }
 
@@ -53,6 +61,19 @@ impl Volumes {
         self.is_indexing.set(false);
     }
 
+    /// Drops the files of removed shares, and mounts new shares.
+    pub(crate) async fn update_shares(&self, shares: &[Found<&Share>]) {
+        self.shares.borrow_mut().retain(|(share, _)| shares.iter().any(|found| *found.device == *share));
+        for (place, found) in shares.iter().enumerate() {
+            let is_known = self.shares.borrow().get(place).is_some_and(|(share, _)| *share == *found.device);
+            if !is_known {
+                let mounted = mount_share(found.function, found.device).await;
+                let mounted = mounted.map(|mounted| Rc::new(self.with_unique_name(mounted)));
+                self.shares.borrow_mut().insert(place, (found.device.clone(), mounted));
+            }
+        }
+    }
+
     /// Adds a number to the name of a volume that another one has.
     fn with_unique_name(&self, mut mounted: Mounted) -> Mounted {
         let known = self.all();
@@ -71,7 +92,9 @@ impl Volumes {
 
     /// Returns all volumes.
     pub(crate) fn all(&self) -> Vec<Rc<Mounted>> {
-        self.disks.borrow().iter().flat_map(|(_, volumes)| volumes.iter().cloned()).collect()
+        let (shares, disks) = (self.shares.borrow(), self.disks.borrow());
+        let shared = shares.iter().filter_map(|(_, mounted)| mounted.clone());
+        shared.chain(disks.iter().flat_map(|(_, volumes)| volumes.iter().cloned())).collect()
     }
 
     /// Returns the volumes that a path is looked up on, and the rest of the path: `@NAME/..` names one of them.

@@ -63,6 +63,7 @@ pub mod mark;
 pub mod memory_budget;
 mod memory_disk;
 mod platform_slots;
+pub mod share;
 pub mod system;
 pub mod tasks;
 mod timeout_watch;

@@ -49,7 +49,7 @@ impl Ext4 {
                 self.volume.read(position, &mut block).await?;
                 Ok(block)
             }
-            Run::Zeros { .. } => Ok(Vec::new()),
+            Run::Zeros { .. } | Run::Served { .. } => Ok(Vec::new()),
         }
     }
 

@@ -136,7 +136,7 @@ impl Ext4 {
             let (now, rest) = buffer.split_at_mut(part);
             match run {
                 Run::Stored { position, .. } => self.volume.read(position, now).await?,
-                Run::Zeros { .. } => now.fill(0),
+                Run::Zeros { .. } | Run::Served { .. } => now.fill(0),
             }
             (buffer, offset) = (rest, offset + part as u64);
         }
