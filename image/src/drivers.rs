@@ -16,6 +16,8 @@ use switchboard_drivers::igb::Igb;
 use switchboard_drivers::nvme::Nvme;
 #[cfg(feature = "rtl8139")]
 use switchboard_drivers::rtl8139::Rtl8139;
+#[cfg(feature = "p9")]
+use switchboard_drivers::virtio::Virtio9p;
 #[cfg(feature = "scsi")]
 use switchboard_drivers::virtio::VirtioScsi;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
@@ -29,6 +31,8 @@ use switchboard_runtime::devices::device;
 use switchboard_runtime::devices::disks;
 use switchboard_runtime::devices::{DriverEntry, RandomSource, class};
 use switchboard_runtime::disk::Disk;
+#[cfg(feature = "p9")]
+use switchboard_runtime::share::Share;
 
 /// The drivers. A function goes to the one with the most specific match, whatever the order.
 pub const DRIVERS: &[DriverEntry] = &[
@@ -51,6 +55,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     #[cfg(feature = "scsi")]
     disks::<VirtioScsi>(),
     class::<VirtioRng, RandomSource>(),
+    #[cfg(feature = "p9")]
+    class::<Virtio9p, Share>(),
     #[cfg(feature = "edu")]
     device::<Edu>(),
     #[cfg(feature = "hotplug")]

@@ -4,6 +4,7 @@ mod disks;
 mod hotplug;
 mod network;
 mod recordings;
+mod share;
 
 use switchboard::interrupt::{Mode, ModePolicy};
 use switchboard_drivers::edu::{Edu, EduError};

@@ -1,11 +1,12 @@
 //! File systems on partitions of a disk with blocks of 4,096 bytes, and a disk that is slow.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use switchboard_tests::{Client, Guest, Machine, Nic, Qemu, ScratchPath, archive, mebibyte_file};
+use switchboard_tests::{Client, Guest, Machine, Nic, Qemu, ScratchPath, archive, mebibyte_file, sha256};
 
 const BLOCK: usize = 4096;
 
@@ -109,4 +110,39 @@ fn a_disk_of_one_request_a_second_gives_every_client_a_status() {
     });
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503 | 504)), "{statuses:?}");
     assert!(statuses.contains(&200), "{statuses:?}");
+}
+
+/// A directory that the host shares is served as it is now, and nothing outside of it.
+#[test]
+fn a_shared_directory_is_served_by_9p() {
+    let folder = ScratchPath::new("d");
+    let inside = |name: &str| folder.path().join(name);
+    fs::create_dir_all(inside("sub")).expect("a folder");
+    fs::write(inside("sub/big.bin"), mebibyte_file()).expect("a file");
+    fs::write(inside("note.txt"), "first").expect("a file");
+    symlink("../note.txt", inside("sub/link")).expect("a link");
+    symlink("sub", inside("other")).expect("a link");
+    symlink("/etc/passwd", inside("escape")).expect("a link");
+    let device = format!("local,id=share0,security_model=none,readonly=on,path={}", text(folder.path()));
+    let qemu = Qemu::new(Machine::Q35).nic(Nic::Virtio).argument("-fsdev", &device);
+    let guest = qemu.device("virtio-9p-pci,fsdev=share0,mount_tag=site").start();
+    guest.wait_for("share site");
+    let mut client = guest.client();
+    let mut get = |path: &str| client.get(path).expect("an answer");
+    for path in ["/files/sub/big.bin", "/files/@site/other/big.bin"] {
+        let file = get(path);
+        assert!(file.status == 200 && sha256(&file.body) == sha256(&mebibyte_file()), "{path}: {}", file.status);
+    }
+    let first = get("/files/sub/link");
+    assert_eq!((first.status, first.body.as_slice()), (200, b"first".as_slice()));
+    fs::write(inside("note.txt"), "later").expect("a file");
+    let later = get("/files/note.txt");
+    assert_eq!(later.body, b"later");
+    assert_ne!(first.header("etag"), later.header("etag"));
+    let list = String::from_utf8(get("/files/sub/").body).expect("UTF-8");
+    assert!(list.contains("big.bin</a><td>1048576") && list.contains("link</a><td>5"), "{list}");
+    for path in ["/files/escape", "/files/sub/../../etc/passwd", "/files/%2e%2e/etc/passwd", "/files/sub/none"] {
+        assert_eq!(get(path).status, 404, "{path}");
+    }
+    fs::remove_dir_all(folder.path()).expect("the folder is removed");
 }

@@ -17,10 +17,10 @@ use spin::Mutex;
 use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
+use switchboard::interrupt::{Activity, Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
 use switchboard::messages;
 
-use super::queue::{Chain, Queue, QueueError, QueueParameters, Segments};
+use super::queue::{Chain, Queue, QueueError, QueueParameters, QueueWatch, Segments};
 use super::{InterruptCause, InterruptStatus, Running, Transport, VENDOR};
 use crate::interfaces::share::{Exchange, ShareDevice, ShareError, ShareLimits};
 
@@ -70,6 +70,7 @@ struct Inner {
 struct Shared {
     status: InterruptStatus,
     caller: AtomicWaker,
+    watch: QueueWatch,
 }
 
 impl MessageIsr<1> for Shared {
@@ -79,6 +80,10 @@ impl MessageIsr<1> for Shared {
         if self.status.is_live() {
             self.caller.wake();
         }
+    }
+
+    fn activity(&self, ShareMessage::Done: ShareMessage) -> Activity {
+        if self.status.is_live() { self.watch.requests() } else { Activity::IDLE }
     }
 }
 
@@ -94,6 +99,10 @@ impl LineIsr for Shared {
             self.caller.wake();
         }
         Claim::Mine
+    }
+
+    fn activity(&self) -> Activity {
+        MessageIsr::activity(self, ShareMessage::Done)
     }
 }
 
@@ -122,12 +131,13 @@ impl Driver for Virtio9p {
             let length = u16::from_le_bytes([length[0], length[1]]).min(MAX_TAG_BYTES);
             tag = String::from_utf8_lossy(&setup.config_bytes(2, length.into())?).into_owned();
         }
-        let shared = Arc::new(Shared { status: setup.interrupt_status(), caller: AtomicWaker::new() });
         let interrupts = irq.grant()?;
         let parameters = QueueParameters { size: 4, max_segments: 2 };
         let queue = setup.queue(0, &dma, parameters, interrupts.entry(ShareMessage::Done))?;
         let (request, reply) = (dma.buffer(LIMITS.request_bytes)?, dma.buffer(LIMITS.reply_bytes)?);
         let idle = Some(Buffers { request, length: 0, reply });
+        let (status, watch) = (setup.interrupt_status(), queue.watch());
+        let shared = Arc::new(Shared { status, caller: AtomicWaker::new(), watch });
         let interrupts = interrupts.register(shared.clone()).unmask();
         let inner = Mutex::new(Inner { queue, idle });
         Ok(Self {
@@ -211,6 +221,7 @@ impl Inner {
                     take(&buffers.reply[..length as usize]);
                 }
                 self.idle = Some(buffers);
+                self.queue.mark_taken();
                 if is_wanted {
                     return Ok(true);
                 }
