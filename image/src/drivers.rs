@@ -27,7 +27,7 @@ use switchboard_drivers::vmxnet3::Vmxnet3;
 use switchboard_net::nic;
 #[cfg(any(feature = "edu", feature = "hotplug"))]
 use switchboard_runtime::devices::device;
-#[cfg(any(feature = "ahci", feature = "nvme"))]
+#[cfg(any(feature = "ahci", feature = "nvme", feature = "scsi"))]
 use switchboard_runtime::devices::disks;
 use switchboard_runtime::devices::{DriverEntry, RandomSource, class};
 use switchboard_runtime::disk::Disk;
