@@ -42,7 +42,7 @@ struct OpenFile {
     fid: Fid,
 }
 
-/// What tells the versions of files apart.
+/// The identity of one version of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     path: u64,
