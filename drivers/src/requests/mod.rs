@@ -174,7 +174,7 @@ impl<Q: RequestQueue> Inner<Q> {
     }
 
     /// Notes that a request is finished, and wakes its task unless that is `own`.
-    #[inline]
+    #[inline(always)]
     fn finish(&mut self, request: Box<Q::Request>, report: Q::Report, own: Option<usize>) {
         let index = request.index();
         let entry = &mut self.entries[index];

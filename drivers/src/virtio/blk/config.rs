@@ -62,22 +62,28 @@ const MAX_WRITE_ZEROES_SECTORS: Reg<RangeConfig, u32, ReadOnly> = Reg::at(48);
 /// The most sectors of a discard, and of a request that writes zeroes; 0 for a device that has no such request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct RangeLimits {
-    pub(super) discard_sectors: u32,
-    pub(super) write_zeroes_sectors: u32,
+    /// The most bytes of a discard: whole logical blocks; 0 for none.
+    pub(super) discard_bytes: usize,
+    /// As `discard_bytes`, of a request to write zeroes.
+    pub(super) write_zeroes_bytes: usize,
 }
 
 impl RangeLimits {
     /// Reads the limits of the device, where it offers such requests.
-    pub(super) fn read(setup: &Setup, features: BlkFeatures) -> Result<Self, ProbeError> {
+    pub(super) fn read(setup: &Setup, features: BlkFeatures, block_bytes: usize) -> Result<Self, ProbeError> {
         if !features.intersects(BlkFeatures::DISCARD | BlkFeatures::WRITE_ZEROES) {
             return Ok(Self::default());
         }
         let config = setup.config::<RangeConfig>()?;
         setup.read_config(|| {
-            let limit = |feature, register| if features.contains(feature) { config.read(register) } else { 0 };
+            let limit = |feature, register| {
+                let sectors = if features.contains(feature) { config.read(register) } else { 0 };
+                let bytes = sectors as usize * SECTOR_SIZE;
+                bytes - bytes % block_bytes
+            };
             Self {
-                discard_sectors: limit(BlkFeatures::DISCARD, &MAX_DISCARD_SECTORS),
-                write_zeroes_sectors: limit(BlkFeatures::WRITE_ZEROES, &MAX_WRITE_ZEROES_SECTORS),
+                discard_bytes: limit(BlkFeatures::DISCARD, &MAX_DISCARD_SECTORS),
+                write_zeroes_bytes: limit(BlkFeatures::WRITE_ZEROES, &MAX_WRITE_ZEROES_SECTORS),
             }
         })
     }

@@ -62,7 +62,7 @@ impl Driver for VirtioBlk {
         let config = setup.config()?;
         let (capacity, limits) = setup.read_config(|| (read_capacity(&config), Limits::read(&config, features)))?;
         let limits = limits?;
-        let ranges = RangeLimits::read(&setup, features)?;
+        let ranges = RangeLimits::read(&setup, features, limits.block_bytes)?;
         let interrupts = irq.grant()?;
         setup.set_config_entry(interrupts.entry(BlkMessage::Config))?;
         let shape = QueueParameters { size: DESCRIPTORS, max_segments: limits.max_segments() };
@@ -124,12 +124,6 @@ impl VirtioBlk {
         result.map_err(|_| BlockError::NoMemory { sector })?;
         prepared.data().copy_from_slice(bytes);
         Ok(())
-    }
-
-    /// Returns a limit of the device as bytes of whole logical blocks.
-    fn range_bytes(&self, sectors: u32) -> usize {
-        let bytes = sectors as usize * SECTOR_SIZE;
-        bytes - bytes % self.limits.block_bytes
     }
 }
 
@@ -222,12 +216,13 @@ impl BlockDevice for VirtioBlk {
         let block_sectors = (self.limits.block_bytes / SECTOR_SIZE) as u64;
         let capacity = self.capacity.load(Ordering::Relaxed);
         Some(Geometry {
-            capacity: capacity - capacity % block_sectors,
+            // The size of a block is a power of two.
+            capacity: capacity & !(block_sectors - 1),
             block_bytes: self.limits.block_bytes,
             is_read_only: self.features.contains(BlkFeatures::RO),
             max_transfer_bytes: self.limits.request_bytes,
-            max_discard_bytes: self.range_bytes(self.ranges.discard_sectors),
-            max_write_zeroes_bytes: self.range_bytes(self.ranges.write_zeroes_sectors),
+            max_discard_bytes: self.ranges.discard_bytes,
+            max_write_zeroes_bytes: self.ranges.write_zeroes_bytes,
         })
     }
 

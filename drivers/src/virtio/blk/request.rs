@@ -98,6 +98,7 @@ impl Request {
     }
 
     /// Prepares a request of `kind` for `length` bytes at `sector`. `max_bytes` is the size of its buffer, if it has none yet.
+    #[inline]
     pub(super) fn prepare(
         &mut self,
         kind: RequestKind,

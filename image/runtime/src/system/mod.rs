@@ -27,6 +27,9 @@ pub use self::app::{App, Outcome, RunApp};
 pub use self::run::run;
 pub use self::subsystem::{LocalBoxFuture, Subsystem};
 
+/// The time from the first wait for changes to the start of the slots of the platform.
+const SLOTS_DELAY: Duration = Duration::from_millis(100);
+
 /// The timeout for random bytes of one device, which may have none for a while.
 const RANDOM_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -124,6 +127,10 @@ impl System {
     /// Waits for a change at a hot-plug slot, and attaches or detaches the devices of its functions; or for a change of the disks of
     /// a controller.
     pub async fn change(&mut self) {
+        if self.platform_slots.is_none() {
+            // The evaluation of ACPI's tables takes longer than all else at the start. No event is lost meanwhile.
+            Timer::after(SLOTS_DELAY).await;
+        }
         self.start_slots();
         // An app waits here most of the time: the entropy source is reseeded meanwhile.
         let (port, change) = loop {
