@@ -12,6 +12,9 @@ use crate::response::Response;
 pub trait Site {
     /// Answers a GET request, a HEAD request, whose body the server leaves out, or one of another method that
     /// [`methods`](Self::methods) returned.
+    ///
+    /// The stack is in use meanwhile, since the request is read where it was received. Methods of the
+    /// [`Stack`](switchboard_net::Stack) and of its sockets are for [`Answer::later`]; here they panic.
     fn answer(&'static self, request: &Request<'_>) -> Answer;
 
     /// Returns the methods that a path serves. The server answers all others by 405, and OPTIONS by this list. GET and HEAD

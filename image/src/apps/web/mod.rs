@@ -54,7 +54,8 @@ impl http::Site for Site {
             "/functions" => functions::serve(self),
             "/interrupts" => interrupts::serve(self),
             "/status" => status::serve(self),
-            "/metrics" => metrics::serve(self),
+            // It asks the stack, which is in use while a request is answered.
+            "/metrics" => return Answer::later(async { metrics::serve(self) }),
             _ => match self.files.answer(request) {
                 Some(answer) => return answer,
                 None => Response::text(StatusCode::NOT_FOUND, "Not found\n"),
