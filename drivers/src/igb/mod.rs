@@ -19,6 +19,7 @@
 //! # fake.on_access(address, move || {
 //! #     write(0, fake.read_register(address, 0, 0) & !(1 << 26));
 //! #     write(0x0008, 2);
+//! #     write(0x0020, fake.read_register(address, 0, 0x20) | 1 << 28);
 //! #     write(0x5400, 0x1200_5452);
 //! #     write(0x5404, 0x8000_5634);
 //! # });

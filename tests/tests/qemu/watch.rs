@@ -40,9 +40,11 @@ fn a_card_whose_line_is_routed_wrongly_serves_by_polling() {
 #[test]
 fn a_disk_whose_line_is_routed_wrongly_is_read_by_polling() {
     let disk = scratch();
-    let drive = format!("format=raw,file={}", disk.path().display());
+    // So slow that no request is finished when its task looks, before it waits for the interrupt.
+    let drive = format!("format=raw,throttling.iops-total=20,file={}", disk.path().display());
     let qemu = Qemu::new(Machine::Q35).drive(&drive, "virtio-blk-pci,addr=5").irq(Irq::Intx).option(ROUTE);
-    let guest = qemu.option("poll=0 app=disk -- read 0 ; read 5 ; write 7 good morning ; read 7").start();
+    let requests = format!("read 0 ; read 5 ; write 7 good morning ; read 7{}", " ; read 9".repeat(20));
+    let guest = qemu.option(&format!("poll=0 app=disk -- {requests}")).start();
     let (ended, text) = (guest.exit(), guest.console().clone().text());
     assert_eq!(ended, Exit::Success, "{text}");
     assert!(text.contains("00:05.0: virtio-blk: interrupts do not arrive (intx, line, GSI 19 by option)"), "{text}");

@@ -96,7 +96,8 @@ impl Stack {
     }
 
     pub(super) fn borrow_mut(&self) -> RefMut<'_, Engine> {
-        let in_use = |_| panic!("the stack is in use: what answers a request at once cannot call it, a later answer can");
+        let in_use =
+            |_| panic!("the stack is in use: what answers a request at once cannot call it, a later answer can");
         self.0.engine.try_borrow_mut().unwrap_or_else(in_use)
     }
 }
