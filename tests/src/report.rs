@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(functions[0].offers, Offers { intx: Some("A".into()), msi: 0, msix: 4 });
         let interrupts = br#"{"spurious":0,"vectors":[{"vector":49,"cpu":0,"mode":"msix","function":"0000:00:03.0",
             "driver":"virtio-net","names":["Rx"],"gsi":null,"count":123,"unclaimed":0,
-            "claimed":123,"folded":0,"masked_while_pending":0,"longest_ticks":4567}]}"#;
+            "claimed":123,"folded":0,"masked_while_pending":0,"polled":0,"longest_ticks":4567}]}"#;
         assert_eq!(parse_interrupts(interrupts).expect("the documented fields").claimed("virtio-net"), 123);
     }
 

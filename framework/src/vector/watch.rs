@@ -190,6 +190,8 @@ impl HandlerWatch {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     const fn pending(position: u32) -> Activity {
@@ -197,7 +199,7 @@ mod tests {
     }
 
     /// Looks once for each element: activity, and calls so far. Returns what is called, and the events.
-    fn looks(watch: &mut HandlerWatch, at: &[(Activity, u64)]) -> alloc::vec::Vec<(bool, Option<WatchEvent>)> {
+    fn looks(watch: &mut HandlerWatch, at: &[(Activity, u64)]) -> Vec<(bool, Option<WatchEvent>)> {
         let look = |(activity, calls): &(Activity, u64)| {
             let look = watch.look(watch.due_ns(), *activity, *calls);
             (look.is_call, look.interrupt.or(look.requests))
@@ -273,17 +275,9 @@ mod tests {
     fn a_device_that_finishes_one_request_after_the_other_is_not_stalled() {
         let mut watch = HandlerWatch::new();
         let at = |index: u32| (Activity::IDLE.with_requests(1, index), u64::from(index));
-        assert!(
-            looks(&mut watch, &core::array::from_fn::<_, 20, _>(|index| at(index as u32)))
-                .iter()
-                .all(|found| *found == (false, None))
-        );
+        assert!(looks(&mut watch, &(0..20).map(at).collect::<Vec<_>>()).iter().all(|found| *found == (false, None)));
         // A register that only shows that the device is busy.
         let busy = |calls| (Activity::IDLE.with_requests(1, 0), calls);
-        assert!(
-            looks(&mut watch, &core::array::from_fn::<_, 20, _>(|index| busy(20 + index as u64)))
-                .iter()
-                .all(|found| *found == (false, None))
-        );
+        assert!(looks(&mut watch, &(20..40).map(busy).collect::<Vec<_>>()).iter().all(|found| *found == (false, None)));
     }
 }

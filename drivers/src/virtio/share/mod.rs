@@ -129,7 +129,7 @@ impl Driver for Virtio9p {
         if features.contains(Features::MOUNT_TAG) {
             let length = setup.config_bytes(0, 2)?;
             let length = u16::from_le_bytes([length[0], length[1]]).min(MAX_TAG_BYTES);
-            tag = String::from_utf8_lossy(&setup.config_bytes(2, length.into())?).into_owned();
+            tag = String::from_utf8_lossy(&setup.config_bytes(2, length)?).into_owned();
         }
         let interrupts = irq.grant()?;
         let parameters = QueueParameters { size: 4, max_segments: 2 };

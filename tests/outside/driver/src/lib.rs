@@ -43,7 +43,14 @@ impl Driver for BarDisk {
 impl BlockDevice for BarDisk {
     fn geometry(&self) -> Option<Geometry> {
         let capacity = self.registers.read(&SECTORS).into();
-        Some(Geometry { capacity, block_bytes: SECTOR_SIZE, is_read_only: true, max_transfer_bytes: SECTOR_SIZE, max_discard_bytes: 0, max_write_zeroes_bytes: 0 })
+        Some(Geometry {
+            capacity,
+            block_bytes: SECTOR_SIZE,
+            is_read_only: true,
+            max_transfer_bytes: SECTOR_SIZE,
+            max_discard_bytes: 0,
+            max_write_zeroes_bytes: 0,
+        })
     }
 
     fn poll_request(&self, request: &mut BlockRequest<'_>, _: &mut Context<'_>) -> Poll<Result<(), BlockError>> {
