@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard_tests::proxy::Behaviour;
 
+/// The begin of the extended capabilities.
+const EXTENDED: u16 = 0x100;
 const COMMAND: u16 = 0x04;
 const DECODE: u8 = 3;
 /// Writable bits of Command: I/O, memory, bus master, parity, system errors, INTx Disable.
@@ -65,6 +67,30 @@ impl Function {
 
     fn layout(&self) -> u8 {
         self.bytes[HEADER_TYPE] & 0x7f
+    }
+
+    /// Returns whether a register of an SR-IOV capability may be written: the control, the page size, and while the virtual
+    /// functions are disabled their BARs (PCIe 5.0, 9.3.3).
+    fn is_virtual_function_register(&self, offset: u16, width: Width) -> bool {
+        let dword = |at: usize| {
+            self.bytes.get(at..at + 4).map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        };
+        let mut at = 0x100;
+        // As many as there can be, should the list lead in a circle.
+        for _ in 0..0x400 {
+            let Some(header) = dword(at).filter(|_| at >= 0x100) else { return false };
+            let is_it = match usize::from(offset).checked_sub(at) {
+                Some(0x08) => width == Width::Word,
+                Some(0x20) => width == Width::Dword,
+                Some(0x24..0x3c) => width == Width::Dword && self.bytes[at + 0x08] & 1 == 0,
+                _ => false,
+            };
+            if header & 0xffff == 0x10 && is_it {
+                return true;
+            }
+            at = (header >> 20) as usize & !3;
+        }
+        false
     }
 
     /// Returns whether `offset` is a BAR or the ROM register.
@@ -240,6 +266,7 @@ impl ConfigAccess for Space {
         let is_fine = match offset {
             COMMAND => width == Width::Word && function.layout() <= 2,
             _ if function.is_address(offset) => width == Width::Dword && function.bytes[4] & DECODE == 0,
+            EXTENDED.. if function.is_virtual_function_register(offset, width) => true,
             BUS_NUMBERS..0x34 | 0x3e if is_bridge => true,
             BUS_NUMBERS if function.layout() == 2 => true,
             // Restored by a claim after D3hot: cache line size, latency, Interrupt Line.
