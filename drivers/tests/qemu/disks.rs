@@ -271,18 +271,18 @@ fn ahci_reads_and_writes() {
 /// Awaits all futures, side by side.
 async fn futures(all: impl Iterator<Item = impl Future<Output = Result<(), BlockError>>>) -> Result<(), BlockError> {
     let mut all: Vec<_> = all.map(Box::pin).map(Some).collect();
-    std::future::poll_fn(|context| {
+    core::future::poll_fn(|context| {
         let mut outcome = Ok(());
         for slot in &mut all {
             if let Some(future) = slot
-                && let std::task::Poll::Ready(result) = future.as_mut().poll(context)
+                && let core::task::Poll::Ready(result) = future.as_mut().poll(context)
             {
                 outcome = outcome.and(result);
                 *slot = None;
             }
         }
         let is_done = outcome.is_err() || all.iter().all(Option::is_none);
-        if is_done { std::task::Poll::Ready(outcome) } else { std::task::Poll::Pending }
+        if is_done { core::task::Poll::Ready(outcome) } else { core::task::Poll::Pending }
     })
     .await
 }
@@ -296,7 +296,7 @@ fn ahci_serves_two_disks_and_a_cd() {
     let arguments = ["-drive", &cd, "-drive", &more, "-device", "ide-hd,drive=disk1,bus=ahci0.1"];
     bench.arguments(&arguments).in_each_mode(|bench| {
         let mut controller: Ahci = bench.attach();
-        let disks: Vec<_> = std::iter::from_fn(|| controller.next_disk()).collect();
+        let disks: Vec<_> = core::iter::from_fn(|| controller.next_disk()).collect();
         let sizes: Vec<_> = disks.iter().map(|disk| disk.geometry().expect("present")).collect();
         let facts: Vec<_> = sizes.iter().map(|it| (it.capacity, it.block_bytes, it.is_read_only)).collect();
         // The drive without a medium is left out.
@@ -429,7 +429,7 @@ fn virtio_scsi_reads_and_writes() {
     let bench = bench.device("scsi-hd,drive=disk1,scsi-id=7,lun=300,logical_block_size=4096,physical_block_size=4096");
     bench.in_each_mode(|bench| {
         let mut controller: VirtioScsi = bench.attach();
-        let disks: Vec<_> = std::iter::from_fn(|| controller.next_disk()).collect();
+        let disks: Vec<_> = core::iter::from_fn(|| controller.next_disk()).collect();
         let facts: Vec<_> = disks.iter().map(|disk| disk.geometry().expect("present")).collect();
         let facts: Vec<_> = facts.iter().map(|it| (it.capacity, it.block_bytes, it.is_read_only)).collect();
         assert_eq!(facts, [(SECTORS, 512, false), (SECTORS, 2048, true), (SECTORS, 4096, true)]);

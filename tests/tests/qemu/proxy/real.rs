@@ -11,21 +11,29 @@ use switchboard_tests::{FunctionReport, parse_dump};
 use super::{SLOTS, boot, machine, serves};
 
 /// Ids of functions that the image has drivers for.
-const DRIVEN: [(u16, u16); 11] = [
+const DRIVEN: [(u16, u16); 19] = [
     (0x1af4, 0x1000),
     (0x1af4, 0x1001),
+    (0x1af4, 0x1004),
     (0x1af4, 0x1005),
+    (0x1af4, 0x1009),
     (0x1af4, 0x1041),
     (0x1af4, 0x1042),
     (0x1af4, 0x1044),
+    (0x1af4, 0x1048),
+    (0x1af4, 0x1049),
+    (0x10ec, 0x8139),
+    (0x15ad, 0x07b0),
+    (0x8086, 0x100c),
+    (0x8086, 0x10c9),
     (0x1af4, 0x1110),
     (0x1234, 0x11e8),
     (0x8086, 0x100e),
     (0x8086, 0x100f),
     (0x8086, 0x10d3),
 ];
-/// The classes that have a driver: xHCI and NVMe.
-const DRIVEN_CLASSES: [u32; 2] = [0x0c_0330, 0x01_0802];
+/// The classes that have a driver: xHCI, NVMe and AHCI.
+const DRIVEN_CLASSES: [u32; 3] = [0x0c_0330, 0x01_0802, 0x01_0601];
 
 /// A function's bytes, decoded by simple code independent of the framework.
 #[derive(Debug)]
