@@ -127,8 +127,9 @@ impl System {
     /// Waits for a change at a hot-plug slot, and attaches or detaches the devices of its functions; or for a change of the disks of
     /// a controller.
     pub async fn change(&mut self) {
-        if self.platform_slots.is_none() {
-            // The evaluation of ACPI's tables takes longer than all else at the start. No event is lost meanwhile.
+        // A port with a slot is started at once: its button may be pressed.
+        if self.platform_slots.is_none() && self.devices.first::<HotplugPort>().is_none() {
+            // The evaluation of ACPI's tables takes longer than all else at the start. It loses no event.
             Timer::after(SLOTS_DELAY).await;
         }
         self.start_slots();
