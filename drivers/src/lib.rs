@@ -76,6 +76,7 @@ pub mod nvme;
 mod planted;
 mod requests;
 pub mod rtl8139;
+mod scsi;
 pub mod virtio;
 pub mod vmxnet3;
 

@@ -5,8 +5,8 @@ use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 
-use super::command::Lun;
 use super::host::{Access, Host};
+use super::lun::Lun;
 use super::request::MAX_REQUEST_BYTES;
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 use crate::requests;

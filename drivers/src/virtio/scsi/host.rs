@@ -14,21 +14,21 @@ use spin::Mutex;
 use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::interrupt::{Interrupts, Live};
 
-use super::command::{Cdb, Lun, SYNCHRONIZE_CACHE, UNMAP, UNMAP_BYTES, blocks, read_10, unmap_data};
 use super::disk::Unit;
 use super::interrupt::Shared;
+use super::lun::Lun;
 use super::request::{CommandError, Direction, Request};
 use crate::interfaces::block::{BlockError, BlockRequest, Ticket, Transfer};
 use crate::requests::{self, RequestDriver, Requests};
+use crate::scsi::{
+    Cdb, DATA_PROTECT, ILLEGAL_REQUEST, SYNCHRONIZE_CACHE, UNIT_ATTENTION, UNMAP, UNMAP_BYTES, blocks, read_10,
+    unmap_data,
+};
 use crate::virtio::Running;
 use crate::virtio::queue::{Chain, Queue, QueueError, Segments};
 
 /// How often a command is sent that a unit refuses for the moment: after a reset, a change of the medium, while it is busy.
 const ATTEMPTS: usize = 5;
-/// Sense keys (SPC-4, 4.5.6).
-const ILLEGAL_REQUEST: u8 = 5;
-const UNIT_ATTENTION: u8 = 6;
-const DATA_PROTECT: u8 = 7;
 
 /// A buffer for an event (virtio 1.2, 5.6.6.3).
 pub(super) struct EventBuffer(pub(super) DmaBuffer);

@@ -2,10 +2,10 @@
 //!
 //! With QEMU: `-device virtio-scsi-pci -drive if=none,id=d,.. -device scsi-hd,drive=d`.
 
-mod command;
 mod disk;
 mod host;
 mod interrupt;
+mod lun;
 mod request;
 mod scan;
 

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 
 use switchboard::dma::{DmaBuffer, DmaError, DmaPort};
 
-use super::command::{Cdb, Lun, Sense};
+use super::lun::Lun;
 use crate::requests::Indexed;
+use crate::scsi::{Cdb, Sense};
 use crate::virtio::queue::{Chain, Segments};
 
 /// The most bytes of data in one request: the size of its buffer.

@@ -4,15 +4,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::command::{Lun, MODE_SENSE, READ_CAPACITY_10, READ_CAPACITY_16, REPORT_LUNS, TEST_UNIT_READY, inquiry};
 use super::disk::{ScsiDisk, Unit};
 use super::host::Host;
+use super::lun::Lun;
 use crate::interfaces::block::BlockError;
+use crate::scsi::{
+    CD, DISK, MODE_SENSE, READ_CAPACITY_10, READ_CAPACITY_16, REPORT_LUNS, TEST_UNIT_READY, capacity_10, capacity_16,
+    inquiry, is_valid_capacity, name,
+};
 
 /// The most units of a target that are looked at.
 const MAX_UNITS: usize = 256;
-const DISK: u8 = 0;
-const CD: u8 = 5;
 /// The page of block limits (SBC-3, 6.6.4).
 const BLOCK_LIMITS: u8 = 0xb0;
 
@@ -63,22 +65,19 @@ async fn units_of(host: &Host, target: u8) -> Vec<Lun> {
 
 /// Returns the blocks of a unit, their size as a power of two of bytes, and whether blocks can be unmapped.
 async fn capacity(host: &Host, lun: Lun, is_cd: bool) -> Result<(u64, u32, bool), BlockError> {
-    let (last, block_bytes, flags) = if is_cd {
+    let (last, block_bytes, can_unmap) = if is_cd {
         let data = host.command(lun, READ_CAPACITY_10, 8).await?;
-        let [l0, l1, l2, l3, b0, b1, b2, b3] = data[..].try_into().map_err(|_| BlockError::Io { sector: 0 })?;
-        (u32::from_be_bytes([l0, l1, l2, l3]).into(), u32::from_be_bytes([b0, b1, b2, b3]), 0)
+        let (last, block_bytes) = capacity_10(data[..].try_into().map_err(|_| BlockError::Io { sector: 0 })?);
+        (last, block_bytes, false)
     } else {
         let data = host.command(lun, READ_CAPACITY_16, 32).await?;
-        let first: &[u8; 16] = data.first_chunk().ok_or(BlockError::Io { sector: 0 })?;
-        let [l0, l1, l2, l3, l4, l5, l6, l7, b0, b1, b2, b3, _, _, flags, _] = *first;
-        (u64::from_be_bytes([l0, l1, l2, l3, l4, l5, l6, l7]), u32::from_be_bytes([b0, b1, b2, b3]), flags)
+        capacity_16(*data.first_chunk().ok_or(BlockError::Io { sector: 0 })?)
     };
-    let is_valid = block_bytes.is_power_of_two() && (512..=4096).contains(&block_bytes) && last < 1 << 52;
-    if !is_valid {
+    if !is_valid_capacity(last, block_bytes) {
         log::warn!("{}: virtio-scsi: {lun}: blocks of {block_bytes} bytes", host.device.address());
         return Err(BlockError::Unsupported { sector: 0 });
     }
-    Ok((last + 1, block_bytes.trailing_zeros(), flags & 0x80 != 0))
+    Ok((last + 1, block_bytes.trailing_zeros(), can_unmap))
 }
 
 async fn identify(host: &Host, lun: Lun) -> Option<Unit> {
@@ -107,10 +106,7 @@ async fn identify(host: &Host, lun: Lun) -> Option<Unit> {
     let mode = host.command(lun, MODE_SENSE, 192).await.unwrap_or_default();
     let is_read_only = is_cd || mode.get(2).is_some_and(|parameter| parameter & 0x80 != 0);
     let unmap_blocks = if can_unmap { unmap_limit(host, lun).await } else { 0 };
-    let text: alloc::string::String =
-        first[8..36].iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' }).collect();
-    let size = 1_u32 << block_bits;
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (text, size) = (name(first), 1_u32 << block_bits);
     log::info!("{}: virtio-scsi: {lun}: {text}, {blocks} blocks of {size} bytes", host.device.address());
     let (blocks, is_gone) = (AtomicU64::new(blocks), AtomicBool::new(false));
     Some(Unit { lun, block_bits, is_cd, is_read_only, unmap_blocks, blocks, is_gone })
