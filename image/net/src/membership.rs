@@ -20,6 +20,32 @@ pub(crate) const CHANGE_TO_EXCLUDE: u8 = 4;
 /// Bytes of the longest message.
 const MAX_MESSAGE_BYTES: usize = 8 + 20 * MAX_GROUPS;
 
+/// Groups beside those of addresses at most.
+const MAX_JOINED: usize = 8;
+
+/// The groups that sockets and the stack itself have joined.
+#[derive(Debug)]
+pub(crate) struct Joined<A>(Vec<A, MAX_JOINED>);
+
+impl<A: GroupAddress> Joined<A> {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a group, which may be there already. Returns whether there was room.
+    pub(crate) fn add(&mut self, group: A) -> bool {
+        self.0.contains(&group) || self.0.push(group).is_ok()
+    }
+
+    pub(crate) fn remove(&mut self, group: A) {
+        self.0.retain(|other| *other != group);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = A> + Clone {
+        self.0.iter().copied()
+    }
+}
+
 /// A message of either protocol.
 pub(crate) type Message = Vec<u8, MAX_MESSAGE_BYTES>;
 

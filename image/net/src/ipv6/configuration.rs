@@ -48,20 +48,28 @@ impl Ipv6 {
     /// Joins the groups of the addresses and of the sockets.
     pub(super) fn update_groups(&mut self, now: Instant) {
         let of_addresses = self.addresses.iter().map(|own| solicited_node(&own.address));
-        let wanted = of_addresses.chain(self.joined.iter().copied()).filter(mld::is_reported);
+        let wanted = of_addresses.chain(self.joined.iter()).filter(mld::is_reported);
         self.listener.set(wanted, now);
     }
 
     /// Joins a multicast group, whose datagrams sockets then receive. Returns `false` when there are too many.
     pub(crate) fn join(&mut self, group: core::net::Ipv6Addr, now: Instant) -> bool {
-        if !self.joined.contains(&group) && self.joined.push(group).is_err() {
-            return false;
-        }
+        let is_joined = self.joined.add(group);
+        self.joined_changed(now);
+        is_joined
+    }
+
+    /// Leaves a multicast group.
+    pub(crate) fn leave(&mut self, group: core::net::Ipv6Addr, now: Instant) {
+        self.joined.remove(group);
+        self.joined_changed(now);
+    }
+
+    fn joined_changed(&mut self, now: Instant) {
         self.idle_until = Instant::ZERO;
         if self.is_up {
             self.update_groups(now);
         }
-        true
     }
 
     /// Notes that the addresses have changed.

@@ -40,6 +40,7 @@ use self::reassembly::Reassembly;
 use self::routers::Routers;
 use self::waiting::Waiting;
 use crate::config::Route;
+use crate::membership::Joined;
 use crate::rate_limit::RateLimit;
 
 pub(crate) use self::frame::{Endpoints, ICMPV6, PAYLOAD, fill_checksum, is_checksum_valid, write_headers};
@@ -145,7 +146,7 @@ pub(crate) struct Ipv6 {
     /// Own frames that are longer than a control frame, or have found no room in the card.
     pending: VecDeque<Vec<u8>>,
     /// Groups that sockets have joined.
-    joined: heapless::Vec<Ipv6Addr, 6>,
+    joined: Joined<Ipv6Addr>,
     /// The last destination and its next hop, of which most packets are.
     route_cache: Option<(Ipv6Addr, Ipv6Addr)>,
     error_limit: RateLimit,
@@ -181,7 +182,7 @@ impl Ipv6 {
             resolved: VecDeque::new(),
             failed: VecDeque::new(),
             pending: VecDeque::new(),
-            joined: heapless::Vec::new(),
+            joined: Joined::new(),
             route_cache: None,
             error_limit: icmp::error_limit(),
             random,

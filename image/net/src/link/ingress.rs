@@ -42,7 +42,8 @@ impl Link {
         }
         // A broadcast frame with a packet for one host is dropped (RFC 1122, 3.3.6).
         let is_for_us = (header.destination == self.address && !is_group && !self.address.is_unspecified())
-            || self.is_group(header.destination)
+            || (self.is_group(header.destination)
+                && (!header.destination.is_multicast() || self.is_member(header.destination)))
             || is_for_dhcp_client(packet, &header);
         if is_for_us { Ingress::Ipv4(header) } else { drop_packet(reply, DropReason::NotForUs) }
     }

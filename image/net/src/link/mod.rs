@@ -24,7 +24,7 @@ mod sender;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use smoltcp::time::Instant;
 
@@ -40,7 +40,7 @@ use self::reassembly::Reassembly;
 use self::routes::Routes;
 use crate::ipv6::Ipv6;
 use crate::mac::Mac;
-use crate::membership::Membership;
+use crate::membership::{Joined, Membership};
 use crate::random::Random;
 
 pub(crate) use self::conflicts::Conflict;
@@ -52,6 +52,9 @@ pub(crate) const DHCP_CLIENT_PORT: u16 = 68;
 
 /// The first byte of multicast addresses; those above are reserved, but for the broadcast address.
 const FIRST_GROUP: u8 = 224;
+
+/// The group that each host is in (RFC 1112, 4).
+const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 
 /// What a received frame was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +81,7 @@ pub(crate) struct Link {
     conflicts: Conflicts,
     /// The IPv4 groups that are reported.
     groups: Membership<Ipv4Addr>,
+    joined: Joined<Ipv4Addr>,
     /// The time before which neither of both has something to do; zero after what may have changed it.
     idle_until: Instant,
     random: Random,
@@ -106,6 +110,7 @@ impl Link {
             ipv6,
             conflicts: Conflicts::new(),
             groups: Membership::new(),
+            joined: Joined::new(),
             idle_until: Instant::ZERO,
             random: Random::new(seed),
             reassembly: Reassembly::default(),
@@ -183,10 +188,38 @@ impl Link {
         self.idle_until = self.idle_until.min(self.groups.deadline());
     }
 
-    /// Joins an IPv4 group, which is reported then. Datagrams to any group are received.
-    pub(crate) fn join(&mut self, group: Ipv4Addr, now: Instant) {
-        self.groups.set(core::iter::once(group), now);
+    /// Joins a group, which is reported then, and whose packets are received. Returns `false` when there are too many.
+    pub(crate) fn join(&mut self, group: IpAddr, now: Instant) -> bool {
+        match group {
+            IpAddr::V4(group) => {
+                let is_joined = self.joined.add(group);
+                self.update_groups(now);
+                is_joined
+            }
+            IpAddr::V6(group) => self.ipv6.join(group, now),
+        }
+    }
+
+    /// Leaves a group.
+    pub(crate) fn leave(&mut self, group: IpAddr, now: Instant) {
+        match group {
+            IpAddr::V4(group) => {
+                self.joined.remove(group);
+                self.update_groups(now);
+            }
+            IpAddr::V6(group) => self.ipv6.leave(group, now),
+        }
+    }
+
+    fn update_groups(&mut self, now: Instant) {
+        // The group of all hosts is never reported (RFC 3376, 6).
+        self.groups.set(self.joined.iter().filter(|group| *group != ALL_HOSTS), now);
         self.idle_until = Instant::ZERO;
+    }
+
+    /// Returns whether packets to a group are received.
+    pub(crate) fn is_member(&self, group: Ipv4Addr) -> bool {
+        group == ALL_HOSTS || self.groups.has(&group)
     }
 
     /// Handles a message of IGMP that was sent to `destination`.

@@ -46,6 +46,8 @@ pub(super) struct Engine {
     pub(super) link: Link,
     /// Of multicast DNS.
     pub(super) responder: Box<Responder>,
+    /// Whether its groups are joined.
+    pub(super) has_responder_groups: bool,
     /// The version of the configuration that the responder has.
     pub(super) config_version: u64,
     pub(super) address: AddressAssignment,
@@ -86,6 +88,7 @@ impl Engine {
             held: None,
             link: Link::new(nic.mac(), device::mtu(nic), seed, ipv6),
             responder: Box::new(Responder::new(seed)),
+            has_responder_groups: false,
             config_version: 0,
             address,
             idle_until: Instant::ZERO,
@@ -112,6 +115,12 @@ impl Engine {
         self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
     }
 
+    /// Wakes the task that runs the stack after a change that is due at once.
+    pub(super) fn wake_for_change(&mut self) {
+        self.idle_until = Instant::ZERO;
+        self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
+    }
+
     /// Sends a packet of a protocol in the next poll.
     pub(super) fn send_raw(
         &mut self,
@@ -131,8 +140,7 @@ impl Engine {
             }
         };
         self.link.enqueue(packet).map_err(|_| SendError::NoRoom)?;
-        self.idle_until = Instant::ZERO;
-        self.waker.as_ref().inspect(|waker| waker.wake_by_ref());
+        self.wake_for_change();
         Ok(())
     }
 }

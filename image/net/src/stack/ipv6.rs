@@ -65,9 +65,16 @@ impl Engine {
         if let Flow::Udp(port) = flow {
             let source_port = u16::from_be_bytes([packet[segment.range.start], packet[segment.range.start + 1]]);
             let payload = packet.get(segment.range.start + 8..segment.range.end).unwrap_or_default();
-            match self.datagrams.deliver(port, SocketAddr::new(source.into(), source_port), payload) {
+            let destination = packet.get(24..).and_then(|rest| rest.first_chunk::<16>()).copied().map(Ipv6Addr::from);
+            let group = destination.filter(Ipv6Addr::is_multicast);
+            let delivery = match group.is_none_or(|group| self.datagrams.is_member(port, group.into())) {
+                true => self.datagrams.deliver(port, SocketAddr::new(source.into(), source_port), payload),
+                false => Delivery::NoSocket,
+            };
+            match delivery {
                 Delivery::Delivered => {}
                 Delivery::Full => reply.drop_packet(DropReason::ReceiveBufferFull),
+                Delivery::NoSocket if group.is_some() => reply.drop_packet(DropReason::NoSocket),
                 Delivery::NoSocket => self.link.ipv6.port_unreachable(packet, reply, now),
             }
             return;

@@ -17,7 +17,14 @@ const IPV6_HEADER: usize = 40;
 /// The group over IPv6.
 const MDNS_GROUP: SocketAddrV6 = SocketAddrV6::new(MDNS, mdns::PORT, 0, 0);
 
+const RESPONDER_GROUPS: [IpAddr; 2] = [IpAddr::V4(mdns::GROUP), IpAddr::V6(MDNS)];
+
 impl Engine {
+    /// Returns whether the responder is in a group.
+    pub(super) fn is_needed_by_responder(&self, group: IpAddr) -> bool {
+        self.has_responder_groups && RESPONDER_GROUPS.contains(&group)
+    }
+
     /// Handles a datagram to the port of multicast DNS. One that was not sent to the group must be of a host on the link
     /// (RFC 6762, 11).
     #[cold]
@@ -52,9 +59,7 @@ impl Engine {
             let config = state.config();
             self.responder.set_config(&config, now);
             if config.hostname.is_some() {
-                // There is room: nothing else joins a group.
-                self.link.ipv6.join(MDNS, now);
-                self.link.join(mdns::GROUP, now);
+                self.has_responder_groups = RESPONDER_GROUPS.into_iter().all(|group| self.link.join(group, now));
             }
         }
         if self.responder.deadline().is_none_or(|at| now < at) {

@@ -105,7 +105,13 @@ impl Engine {
             return reply.drop_packet(DropReason::Malformed);
         };
         let source = SocketAddr::new(header.source.into(), datagram.source_port);
-        match self.datagrams.deliver(datagram.port, source, datagram.payload) {
+        let is_for_socket =
+            !header.destination.is_multicast() || self.datagrams.is_member(datagram.port, header.destination.into());
+        let delivery = match is_for_socket {
+            true => self.datagrams.deliver(datagram.port, source, datagram.payload),
+            false => Delivery::NoSocket,
+        };
+        match delivery {
             Delivery::Delivered => return,
             Delivery::Full => return reply.drop_packet(DropReason::ReceiveBufferFull),
             Delivery::NoSocket => self.idle_until = Instant::ZERO,

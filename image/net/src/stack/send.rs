@@ -69,9 +69,9 @@ impl Engine {
         while let Some(socket) = self.datagrams.next_queued() {
             let Some(entry) = self.datagrams.get(socket) else { continue };
             while budget > 0 && !entry.to_send.is_empty() && sender.has_room() {
-                let port = entry.port;
+                let from = (entry.port, entry.multicast_hops);
                 if let Ok((destination, payload)) = entry.to_send.dequeue() {
-                    datagram::send(&mut self.link, port, destination, payload, sender, now);
+                    datagram::send(&mut self.link, from, destination, payload, sender, now);
                 }
                 budget -= 1;
             }

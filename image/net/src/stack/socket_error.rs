@@ -13,6 +13,12 @@ pub enum SocketError {
     /// The stack has its maximum of sockets of this kind, or no memory for another.
     #[error("there is no room for another socket")]
     TooManySockets,
+    /// The address is that of no multicast group.
+    #[error("the address is that of no multicast group")]
+    NotMulticast,
+    /// The interface has its maximum of multicast groups.
+    #[error("there is no room for another multicast group")]
+    TooManyGroups,
     /// There is no memory for the socket's buffers.
     #[error("there is no memory for the socket")]
     NoMemory,

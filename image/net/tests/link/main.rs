@@ -1,6 +1,7 @@
 //! The stack on a LAN whose every frame is the test's: ARP, ICMP, UDP, fragments.
 
 mod addresses;
+mod groups;
 mod neighbours;
 mod packets;
 mod sockets;

@@ -41,11 +41,11 @@ pub(in crate::stack) fn write(packet: &mut [u8], source: SocketAddrV4, destinati
     datagram[6..8].copy_from_slice(&checksum);
 }
 
-/// Sends a datagram, or queues it until its next hop is known.
+/// Sends a datagram from a port, or queues it until its next hop is known. `multicast_hops` applies to groups.
 #[inline]
 pub(in crate::stack) fn send(
     link: &mut Link,
-    port: u16,
+    (port, multicast_hops): (u16, u8),
     destination: SocketAddr,
     payload: &[u8],
     sender: &mut FrameSender<'_, '_>,
@@ -53,10 +53,13 @@ pub(in crate::stack) fn send(
 ) {
     let destination = match destination {
         SocketAddr::V4(destination) => destination,
-        SocketAddr::V6(destination) => return send_v6(link, port, destination, payload, sender, now),
+        SocketAddr::V6(destination) => {
+            return send_v6(link, (port, multicast_hops), destination, payload, sender, now);
+        }
     };
     let (source, length) = (SocketAddrV4::new(link.address(), port), HEADERS + payload.len());
     if length <= link.mtu()
+        && !destination.ip().is_multicast()
         && let Some(next_hop) = link.resolve(*destination.ip(), now)
     {
         return sender.send(ETHERNET_HEADER + length, &mut |frame| {
@@ -70,13 +73,16 @@ pub(in crate::stack) fn send(
     }
     packet.resize(length, 0);
     write(&mut packet, source, destination, payload);
+    if destination.ip().is_multicast() {
+        ipv4::set_time_to_live(&mut packet, multicast_hops);
+    }
     link.egress(&packet, sender, now);
 }
 
 /// As [`send`], over IPv6.
 fn send_v6(
     link: &mut Link,
-    port: u16,
+    (port, multicast_hops): (u16, u8),
     destination: SocketAddrV6,
     payload: &[u8],
     sender: &mut FrameSender<'_, '_>,
@@ -93,7 +99,7 @@ fn send_v6(
     let datagram_length = u16::try_from(UDP_HEADER + payload.len()).unwrap_or(u16::MAX);
     packet.extend([0x60, 0, 0, 0]);
     packet.extend(datagram_length.to_be_bytes());
-    packet.extend([PROTOCOL_UDP, if destination.ip().is_multicast() { 255 } else { link.ipv6.hop_limit() }]);
+    packet.extend([PROTOCOL_UDP, if destination.ip().is_multicast() { multicast_hops } else { link.ipv6.hop_limit() }]);
     packet.extend(source.octets());
     packet.extend(destination.ip().octets());
     packet.extend(port.to_be_bytes());

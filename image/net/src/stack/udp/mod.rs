@@ -1,6 +1,7 @@
 //! Asynchronous UDP sockets.
 
 pub(super) mod datagram;
+mod multicast;
 mod nal;
 mod table;
 
@@ -179,6 +180,7 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
+        self.leave_all();
         self.stack.borrow_mut().datagrams.remove(self.id);
     }
 }

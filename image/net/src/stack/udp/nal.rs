@@ -56,9 +56,12 @@ impl embedded_io_async::Error for UdpError {
         match self {
             Self::Refused => ErrorKind::ConnectionRefused,
             Self::Unreachable | Self::NotLocal | Self::Send(SendError::InvalidAddress) => ErrorKind::AddrNotAvailable,
-            Self::Send(SendError::TooLong) | Self::Socket(SocketError::InvalidPort) => ErrorKind::InvalidInput,
+            Self::Send(SendError::TooLong) | Self::Socket(SocketError::InvalidPort | SocketError::NotMulticast) => {
+                ErrorKind::InvalidInput
+            }
             Self::Socket(SocketError::PortInUse) => ErrorKind::AddrInUse,
-            Self::Send(SendError::NoRoom) | Self::Socket(SocketError::TooManySockets | SocketError::NoMemory) => {
+            Self::Send(SendError::NoRoom)
+            | Self::Socket(SocketError::TooManySockets | SocketError::TooManyGroups | SocketError::NoMemory) => {
                 ErrorKind::OutOfMemory
             }
         }

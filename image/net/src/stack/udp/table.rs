@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::task::Waker;
 
 use smoltcp::storage::{PacketBuffer, PacketMetadata};
@@ -32,6 +32,8 @@ pub(in crate::stack) struct UdpEntry {
     pub(in crate::stack) error: Option<IcmpError>,
     /// Of the task that waits for an error.
     pub(in crate::stack) error_waker: Option<Waker>,
+    /// Routers that a datagram to a group may pass.
+    pub(in crate::stack) multicast_hops: u8,
     is_queued: bool,
 }
 
@@ -53,6 +55,8 @@ pub(in crate::stack) struct UdpTable {
     /// Few, so a linear search is fast.
     ports: Vec<(u16, UdpId)>,
     queue: VecDeque<UdpId>,
+    /// The multicast groups that sockets have joined.
+    groups: Vec<(IpAddr, UdpId)>,
 }
 
 /// Returns a buffer for so many datagrams of together so many bytes.
@@ -88,6 +92,7 @@ impl UdpTable {
             send_waker: None,
             error: None,
             error_waker: None,
+            multicast_hops: 1,
             is_queued: false,
         };
         match free {
@@ -116,6 +121,31 @@ impl UdpTable {
     #[inline]
     pub(in crate::stack) fn find(&self, port: u16) -> Option<UdpId> {
         self.ports.iter().find(|(other, _)| *other == port).map(|(_, id)| *id)
+    }
+
+    /// Notes that a socket has joined a group.
+    pub(in crate::stack) fn join(&mut self, id: UdpId, group: IpAddr) {
+        if !self.groups.contains(&(group, id)) {
+            self.groups.push((group, id));
+        }
+    }
+
+    /// Notes that a socket has left a group. Returns whether it was the last one in it.
+    pub(in crate::stack) fn leave(&mut self, id: UdpId, group: IpAddr) -> bool {
+        let before = self.groups.len();
+        self.groups.retain(|joined| *joined != (group, id));
+        self.groups.len() < before && self.groups.iter().all(|(other, _)| *other != group)
+    }
+
+    /// Returns a group that a socket has joined.
+    pub(in crate::stack) fn group_of(&self, id: UdpId) -> Option<IpAddr> {
+        self.groups.iter().find(|(_, other)| *other == id).map(|(group, _)| *group)
+    }
+
+    /// Returns whether the socket on a port has joined a group.
+    #[cold]
+    pub(in crate::stack) fn is_member(&self, port: u16, group: IpAddr) -> bool {
+        self.find(port).is_some_and(|id| self.groups.contains(&(group, id)))
     }
 
     /// Passes a received datagram to the socket on its port.
