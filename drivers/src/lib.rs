@@ -2,7 +2,7 @@
 //!
 //! | Module | Devices | Interface |
 //! |---|---|---|
-//! | [`virtio`] | network cards, disks, SCSI adapters and entropy sources of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice) |
+//! | [`virtio`] | network cards, disks, SCSI adapters, entropy sources and consoles of virtio 1.2 | [`NetworkCard`](interfaces::network::NetworkCard), [`BlockDevice`](interfaces::block::BlockDevice), [`RandomDevice`](interfaces::random::RandomDevice), [`ConsoleDevice`](interfaces::console::ConsoleDevice) |
 //! | [`nvme`] | NVM Express disks | [`BlockDevice`](interfaces::block::BlockDevice) |
 //! | [`ahci`] | AHCI controllers with SATA disks and CD drives | [`DiskController`](interfaces::block::DiskController) |
 //! | [`e1000`] | Intel's 8254x network cards | [`NetworkCard`](interfaces::network::NetworkCard) |
@@ -56,6 +56,7 @@
 //! # Dependencies in the public interface
 //!
 //! - `embassy-net-driver` 0.2, re-exported as [`embassy_net_driver`]: network drivers implement its `Driver`.
+//! - `embedded-io-async` 0.7: errors of consoles implement its `Error`.
 //! - `embedded-hal-async` 1: the hot-plug [`Runner`](hotplug::Runner) waits by its `DelayNs`.
 //! - [`switchboard`], and by it `zerocopy` 0.8.
 #![no_std]

@@ -1,6 +1,7 @@
 //! The interfaces that drivers of one class of devices share, so that a device can be used without knowing its driver.
 
 pub mod block;
+pub mod console;
 pub mod network;
 pub mod random;
 pub mod share;

@@ -50,6 +50,7 @@
 //! ```
 
 pub mod blk;
+pub mod console;
 mod device;
 mod doorbell;
 mod interrupt_status;
@@ -69,6 +70,7 @@ mod transport;
 use bitflags::bitflags;
 
 pub use blk::VirtioBlk;
+pub use console::VirtioConsole;
 pub use interrupt_status::InterruptStatus;
 pub use net::VirtioNet;
 pub use registers::InterruptCause;

@@ -1,5 +1,6 @@
 //! Tests of each driver on QEMU's own model of its device, in each interrupt mode that the device offers. Nothing is booted.
 
+mod console;
 mod disks;
 mod hotplug;
 mod network;

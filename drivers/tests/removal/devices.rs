@@ -59,6 +59,10 @@ pub(crate) fn rng(policy: ModePolicy) -> &'static FakeMachine {
     virtio(policy, 0x1044)
 }
 
+pub(crate) fn console(policy: ModePolicy) -> &'static FakeMachine {
+    virtio(policy, 0x1043)
+}
+
 /// Returns an e1000 that completes resets and reads its EEPROM.
 pub(crate) fn e1000(policy: ModePolicy) -> &'static FakeMachine {
     let fake = machine(policy, FakeFunction::new(0x8086, 0x100e).bar(0, 0x20000).pin(1, 10));

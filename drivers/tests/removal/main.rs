@@ -26,10 +26,11 @@ use switchboard_drivers::edu::{Edu, EduError};
 use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 use switchboard_drivers::igb::Igb;
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
+use switchboard_drivers::interfaces::console::{ConsoleDevice, ConsoleError};
 use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::rng::RngError;
-use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
+use switchboard_drivers::virtio::{VirtioBlk, VirtioConsole, VirtioNet, VirtioRng};
 use switchboard_drivers::vmxnet3::Vmxnet3;
 use switchboard_testing::{FakeMachine, RemovalDetection, RemovalTest};
 
@@ -43,6 +44,7 @@ fn virtio_at_every_access() {
     remove_at_every_access::<VirtioNet>(removable(devices::net));
     remove_at_every_access::<VirtioBlk>(removable(devices::blk));
     remove_at_every_access::<VirtioRng>(removable(devices::rng));
+    remove_at_every_access::<VirtioConsole>(removable(devices::console));
 }
 
 #[test]
@@ -84,6 +86,12 @@ fn requests_in_flight_end() {
     device.remove_in_use(|fake, mut rng: VirtioRng, notice| {
         let outcome = device.remove_while(fake, notice, rng.fill(&mut [0; 8]));
         assert!(matches!(outcome, Err(RngError::Gone(gone)) if gone.address == device_address()));
+    });
+    let device = removable(devices::console);
+    device.remove_in_use(|fake, console: VirtioConsole, notice| {
+        let mut bytes = [0; 8];
+        let read = core::future::poll_fn(|context| console.poll_read(0, &mut bytes, context));
+        assert_eq!(device.remove_while(fake, notice, read), Err(ConsoleError::Gone));
     });
     let device = removable(devices::edu);
     device.remove_in_use(|fake, mut edu: Edu, notice| {

@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::task::Wake;
 
+use switchboard::config::Address;
 use switchboard::dma::DmaPort;
 use switchboard::function::{Function, Resources};
 use switchboard_testing::{FakeFunction, FakeMachine};
@@ -74,6 +75,36 @@ pub(super) fn machine(function: FakeFunction, features: u32, queues: u16) -> (Ar
         machine.write_register(found.address(), 0, COMMON + offset, value);
     }
     (machine, found)
+}
+
+/// The device's sides of the queues that a driver enables, by their numbers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct EnabledQueues(Arc<std::sync::Mutex<std::collections::BTreeMap<u16, DeviceQueue>>>);
+
+impl EnabledQueues {
+    /// Watches the registers of a device; to be called before the probe.
+    pub(super) fn watch(machine: &Arc<FakeMachine>, address: Address) -> Self {
+        let (this, fake) = (Self::default(), Arc::downgrade(machine));
+        let queues = this.0.clone();
+        machine.on_write(address, 0, move |write| {
+            if write.offset == COMMON + 28
+                && let Some(machine) = fake.upgrade()
+            {
+                let index = machine.read_register_u16(address, 0, COMMON + 22);
+                let queue = DeviceQueue::from_registers(&machine, address);
+                queues.lock().expect("no panic").insert(index, queue);
+                // The next one is as large as the device can have it.
+                machine.write_register_u16(address, 0, COMMON + 24, 256);
+            }
+            write.value
+        });
+        this
+    }
+
+    /// Takes the device's side of a queue.
+    pub(super) fn take(&self, index: u16) -> DeviceQueue {
+        self.0.lock().expect("no panic").remove(&index).expect("a queue that was enabled")
+    }
 }
 
 /// Returns DMA memory for queues, without a driver.
