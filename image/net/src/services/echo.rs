@@ -4,6 +4,7 @@
 //! the day), and the two would answer each other for ever (CERT CA-1996-01).
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 
 use switchboard_runtime::mark::mark;
 
@@ -20,9 +21,9 @@ const SERVICE: Service =
 /// The first port that no system service of a peer has (RFC 6335, 6).
 const FIRST_USER_PORT: u16 = 1024;
 
-/// UDP datagrams that are buffered in each direction, and bytes for all of them.
+/// UDP datagrams that are buffered in each direction, and bytes for all of them: the longest one fits, which arrives in fragments.
 const DATAGRAMS: usize = 16;
-const DATAGRAM_BYTES: usize = 16 * 1024;
+const DATAGRAM_BYTES: usize = 64 * 1024;
 
 /// Starts the service on a stack.
 pub(super) fn start(group: &Rc<TaskGroup>, stack: &Stack) {
@@ -47,9 +48,13 @@ async fn echo_datagrams(stack: Stack) {
         Ok(socket) => socket,
         Err(error) => return log::error!("udp echo: {error}"),
     };
-    let mut datagram = [0; 1536];
+    let mut datagram = Vec::new();
+    if datagram.try_reserve_exact(DATAGRAM_BYTES).is_err() {
+        return log::error!("udp echo: no memory");
+    }
+    datagram.resize(DATAGRAM_BYTES, 0);
     loop {
-        // A datagram that is too long for the buffer, or whose sender cannot be reached, is dropped, as UDP may.
+        // A datagram whose sender cannot be reached is dropped, as UDP may.
         if let Ok((length, from)) = socket.receive(&mut datagram).await
             && from.port() >= FIRST_USER_PORT
         {

@@ -11,7 +11,8 @@ use std::rc::Rc;
 
 use embassy_time::Duration;
 use switchboard_net::{
-    AddressSource, DropReason, IcmpErrorKind, IcmpSocket, InterfaceConfig, PingError, RawSocket, Route, UdpSocket,
+    AddressSource, DropReason, IcmpErrorKind, IcmpSocket, InterfaceConfig, PingError, RawSocket, Route, SimpleServices,
+    UdpSocket, start_simple_services,
 };
 use switchboard_net_testing::{TestLan, frames};
 

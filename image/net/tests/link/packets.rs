@@ -123,3 +123,25 @@ fn the_group_of_multicast_dns_is_reported_and_queries_are_answered() {
     let answers = reports(lan.pass(1100));
     assert_eq!((answers.len(), answers[0][38], answers[0][46]), (1, 0x22, 2));
 }
+
+#[test]
+fn the_echo_service_returns_datagrams_in_fragments() {
+    let mut lan = TestLan::new(source(24, None));
+    let echo = SimpleServices { echo: true, ..SimpleServices::NONE };
+    start_simple_services(echo, lan.group(), lan.stack());
+    let host = Host::new(9);
+    lan.pass(3000);
+    host.introduce(&mut lan);
+    for length in [3000, 20_000] {
+        let payload: Vec<u8> = (0..length).map(|index: usize| index.to_le_bytes()[0]).collect();
+        let packet = frames::udp(host.address, 5000, OURS, 7, &payload);
+        for fragment in frames::fragments(&packet, 1500, 9) {
+            host.send(&mut lan, &fragment);
+        }
+        let answers = lan.pass(5);
+        let fragments =
+            answers.iter().filter_map(|frame| frames::payload_of(frame)).filter(|(protocol, _)| *protocol == 17);
+        let bytes: usize = fragments.map(|(_, piece)| piece.len()).sum();
+        assert_eq!(bytes, 8 + length);
+    }
+}
