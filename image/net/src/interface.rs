@@ -67,8 +67,10 @@ impl Interface {
         &self.stack
     }
 
-    /// Stops the interface, and waits until all its tasks have released their memory and the driver is dropped.
+    /// [Withdraws](Stack::withdraw) from the network, stops the interface, and waits until all its tasks have released their memory
+    /// and the driver is dropped.
     pub async fn stop(self) {
+        self.stack.withdraw().await;
         self.group.end();
         self.group.ended().await;
         // Tasks outside the group may have streams.

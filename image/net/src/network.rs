@@ -144,6 +144,15 @@ impl Subsystem for Network {
         })
     }
 
+    fn stop(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async {
+            let interfaces = self.interfaces.take();
+            for interface in interfaces {
+                interface.stack().withdraw().await;
+            }
+        })
+    }
+
     fn detach(&self, function: Address) -> LocalBoxFuture<'_, bool> {
         Box::pin(async move {
             let interface = {

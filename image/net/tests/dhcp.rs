@@ -13,8 +13,8 @@ use smoltcp::wire::{
     UdpPacket, UdpRepr,
 };
 use switchboard::config::Address;
-use switchboard_net::{AddressSource, InterfaceConfig, InterfaceState, Ipv6Settings, Mac, Stack};
-use switchboard_net_testing::{TestCard, TestNetwork};
+use switchboard_net::{AddressSource, DhcpState, InterfaceConfig, InterfaceState, Ipv6Settings, Mac, Stack};
+use switchboard_net_testing::{TestCard, TestNetwork, frames};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 5, 1);
@@ -214,6 +214,37 @@ fn the_address_stays_when_the_link_flaps_and_is_confirmed() {
     assert_eq!(host.next_request(100), None);
     assert!(host.addresses().is_empty());
     assert_eq!(host.next_request(2000).expect("a message").message_type, DhcpMessageType::Discover);
+}
+
+#[test]
+fn a_lease_is_given_back_at_the_end() {
+    let mut host = Host::new();
+    host.bind(3600);
+    let done = Rc::new(Cell::new(false));
+    let (is_done, stack) = (done.clone(), host.stack.clone());
+    host.clock.group().add(async move {
+        stack.withdraw().await;
+        is_done.set(true);
+    });
+    // The server's Ethernet address is asked for first.
+    let request = loop {
+        host.clock.step();
+        let Some((frame, _)) = host.peer.receive(Instant::ZERO) else { continue };
+        let asked = frame.consume(|frame| frames::arp_of(frame).map_or_else(|| Err(parse(frame)), Ok));
+        match asked {
+            Ok((1, sender, target)) if target == SERVER.octets() => {
+                let reply = frames::arp_reply([2, 0, 0, 0, 0, 2], target, MAC, sender);
+                let token = host.peer.transmit(Instant::ZERO).expect("room for a frame");
+                token.consume(reply.len(), |room| room.copy_from_slice(&reply));
+            }
+            Err(Some(request)) => break request,
+            _ => {}
+        }
+    };
+    assert_eq!((request.message_type, request.is_broadcast), (DhcpMessageType::Release, false));
+    assert_eq!((request.source, request.destination), (OFFERED, SERVER));
+    assert_eq!((host.next_request(5000), done.get()), (None, true));
+    assert_eq!(host.stack.dhcp_status().map(|status| status.state), Some(DhcpState::Stopped));
 }
 
 #[test]

@@ -84,6 +84,7 @@ pub(super) enum RequestType {
     Discover = 1,
     Request = 3,
     Decline = 4,
+    Release = 7,
 }
 
 /// A message of this client; see RFC 2131, table 5, for which fields each has.

@@ -28,6 +28,8 @@ pub enum DhcpState {
     Renewing,
     /// It asks any server for more time.
     Rebinding,
+    /// It is about to give the lease back.
+    Releasing,
     /// It has refused an address that another host has.
     Declining,
 }
@@ -43,6 +45,7 @@ impl fmt::Display for DhcpState {
             Self::Bound => "bound",
             Self::Renewing => "renewing",
             Self::Rebinding => "rebinding",
+            Self::Releasing => "releasing",
             Self::Declining => "declining",
         })
     }
@@ -93,6 +96,7 @@ impl Client {
             State::Bound => DhcpState::Bound,
             State::Renewing => DhcpState::Renewing,
             State::Rebinding => DhcpState::Rebinding,
+            State::Releasing => DhcpState::Releasing,
             State::Declining { .. } => DhcpState::Declining,
         };
         let lease = self.lease.as_ref().map(|lease| DhcpLease {

@@ -188,6 +188,11 @@ impl Link {
         self.idle_until = self.idle_until.min(self.groups.deadline());
     }
 
+    /// Returns whether packets wait for the Ethernet addresses of neighbours.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.neighbours.has_queued() || !self.outbox.is_empty()
+    }
+
     /// Joins a group, which is reported then, and whose packets are received. Returns `false` when there are too many.
     pub(crate) fn join(&mut self, group: IpAddr, now: Instant) -> bool {
         match group {

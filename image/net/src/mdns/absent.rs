@@ -32,7 +32,9 @@ impl Responder {
 
     pub(crate) const fn set_config(&self, _config: &InterfaceConfig, _now: Instant) {}
 
-    pub(crate) const fn set_has_http(&self, _has_http: bool) {}
+    pub(crate) const fn set_has_http(&self, _has_http: bool, _now: Instant) {}
+
+    pub(crate) const fn withdraw(&self) {}
 
     pub(crate) const fn link_changed(&self, _is_up: bool, _now: Instant) {}
 

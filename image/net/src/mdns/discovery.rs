@@ -107,6 +107,20 @@ pub(super) fn answer(
     Some(Discovered { payload, wants_unicast })
 }
 
+/// Returns the response that announces the web server, or takes it back (RFC 6762, 8.3 and 10.1).
+pub(super) fn unsolicited(records: &HostRecords<'_>, host: &str, is_goodbye: bool) -> Option<Array<MAX_BYTES>> {
+    let names = Names::new(host)?;
+    let mut answer = MessageBuilder::from_target(Array::new()).ok()?.answer();
+    answer.header_mut().set_qr(true);
+    answer.header_mut().set_aa(true);
+    let (ttl, service_ttl) = if is_goodbye { (Ttl::ZERO, Ttl::ZERO) } else { (TTL, SERVICE_TTL) };
+    let unique = Class::from_int(Class::IN.to_int() | TOP_BIT);
+    answer.push((&names.http, Class::IN, service_ttl, Ptr::new(&names.instance))).ok()?;
+    answer.push((&names.instance, unique, ttl, Srv::new(0, 0, HTTP_PORT, records.name))).ok()?;
+    answer.push((&names.instance, unique, service_ttl, Txt::from_octets(&b"\0"[..]).ok()?)).ok()?;
+    Some(answer.finish())
+}
+
 impl Asked {
     /// Adds a question. Returns whether it is one for this host; `names` are there if it has a web server.
     fn add(

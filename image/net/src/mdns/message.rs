@@ -176,6 +176,17 @@ impl HostRecords<'_> {
         Some(authority.finish())
     }
 
+    /// Makes the response that takes the addresses back (RFC 6762, 10.1).
+    pub(super) fn goodbye(&self) -> Option<Array<MAX_BYTES>> {
+        let mut answer = MessageBuilder::from_target(Array::new()).ok()?.answer();
+        answer.header_mut().set_qr(true);
+        answer.header_mut().set_aa(true);
+        for address in self.addresses {
+            self.push(&mut answer, Class::from_int(Class::IN.to_int() | TOP_BIT), Ttl::ZERO, *address)?;
+        }
+        Some(answer.finish())
+    }
+
     /// Makes a response with the addresses of these types, or the statement that there are none; the others are additional.
     pub(super) fn response(&self, types: Types) -> Option<Array<MAX_BYTES>> {
         let mut answer = MessageBuilder::from_target(Array::new()).ok()?.answer();

@@ -224,7 +224,9 @@ fn the_web_server_and_the_names_of_addresses_are_answered_for() {
         let asked = link.ask(&query(name, rtype, false, None), ASKER);
         assert_eq!(asked.is_empty(), is_of_service, "{name}: there is no web server");
         link.pass(2000);
-        link.hosts[0].set_has_http(true);
+        link.hosts[0].set_has_http(true, link.now);
+        link.pass(3000);
+        link.sent.clear();
         let [sent] = &link.ask(&query(name, rtype, false, None), ASKER)[..] else { panic!("{name}: one answer") };
         let [questions, answers, _, others] = sections(&sent.payload);
         assert_eq!((sent.destination, questions.len(), others.len()), (Destination::Group, 0, additional), "{name}");
@@ -242,7 +244,9 @@ fn the_web_server_and_the_names_of_addresses_are_answered_for() {
         assert!(answers[0].contains(" 1 10 "), "{answers:?}");
     }
     let mut link = Link::established(1);
-    link.hosts[0].set_has_http(true);
+    link.hosts[0].set_has_http(true, link.now);
+    link.pass(3000);
+    link.sent.clear();
     for other in ["2.0.0.10.in-addr.arpa", "_ssh._tcp.local", "other._http._tcp.local"] {
         assert!(link.ask(&query(other, Rtype::ANY, false, None), ASKER).is_empty(), "{other}");
     }
@@ -365,4 +369,72 @@ fn arbitrary_messages_are_harmless() {
         link.pass(1);
         link.sent.clear();
     }
+}
+
+/// The records of the web server, with their times to live.
+fn service(ttl: u32, service_ttl: u32) -> [String; 3] {
+    [
+        alloc::format!("_http._tcp.local 1 {service_ttl} PTR"),
+        alloc::format!("board._http._tcp.local 8001 {ttl} SRV"),
+        alloc::format!("board._http._tcp.local 8001 {service_ttl} TXT"),
+    ]
+}
+
+#[test]
+fn the_web_server_is_announced_with_the_name_and_when_it_starts() {
+    let (announced, host) = (service(120, 4500), ["board.local 8001 120 10.0.0.1".to_string()]);
+    let mut first = Link::new(1);
+    first.hosts[0].set_has_http(true, first.now);
+    first.pass(5000);
+    let mut later = Link::established(1);
+    later.hosts[0].set_has_http(true, later.now);
+    later.pass(5000);
+    for link in [first, later] {
+        let answers: Vec<_> = link.sent.iter().map(|sent| sections(&sent.payload)[1].clone()).collect();
+        // Behind the probes, twice, a second apart.
+        let [one, two, three, four] = answers.last_chunk().expect("four messages");
+        assert_eq!((&one[..], &two[..], &three[..], &four[..]), (&host[..], &announced[..], &host[..], &announced[..]));
+        let at: Vec<_> =
+            link.sent.iter().rev().take(4).map(|sent| (sent.at - link.sent[0].at).total_millis()).collect();
+        assert_eq!((at[0], at[2]), (at[1], at[0] - 1000));
+    }
+}
+
+#[test]
+fn what_ends_is_taken_back() {
+    let gone = ["board.local 8001 0 10.0.0.1".to_string()];
+    let established = || {
+        let mut link = Link::new(1);
+        link.hosts[0].set_has_http(true, link.now);
+        link.pass(5000);
+        link.sent.clear();
+        link
+    };
+    // The server alone.
+    let mut link = established();
+    link.hosts[0].set_has_http(false, link.now);
+    link.pass(5000);
+    let [sent] = &link.sent[..] else { panic!("{:?}", link.sent) };
+    assert_eq!(sections(&sent.payload)[1], service(0, 0));
+    // The name, which is another one then.
+    let mut link = established();
+    link.hosts[0].set_config(&config("other", &[address(1)]), link.now);
+    link.pass(5000);
+    assert_eq!(sections(&link.sent[0].payload)[1], service(0, 0));
+    assert_eq!(sections(&link.sent[1].payload)[1], gone);
+    assert_eq!(link.names(), [Some("other".into())]);
+    // The host, once; it is silent then.
+    let mut link = established();
+    link.hosts[0].withdraw();
+    link.hosts[0].withdraw();
+    link.pass(5000);
+    assert_eq!((link.sent.len(), link.names()), (2, [None].into()));
+    assert_eq!(sections(&link.sent[1].payload)[1], gone);
+    link.sent.clear();
+    assert!(link.ask(&query("board.local", Rtype::A, false, None), ASKER).is_empty());
+    // What was never announced is not.
+    let mut link = Link::new(1);
+    link.hosts[0].withdraw();
+    link.pass(5000);
+    assert!(link.sent.is_empty());
 }

@@ -33,7 +33,6 @@ impl Engine {
             return;
         }
         if let Some((payload, port)) = payload(packet, header.header_length) {
-            self.responder.set_has_http(self.tcp.is_listening(mdns::HTTP_PORT));
             self.responder.receive(payload, SocketAddr::new(header.source.into(), port), now);
         }
     }
@@ -46,7 +45,6 @@ impl Engine {
             return;
         }
         if let Some((payload, port)) = payload(packet, IPV6_HEADER) {
-            self.responder.set_has_http(self.tcp.is_listening(mdns::HTTP_PORT));
             self.responder.receive(payload, SocketAddr::new(source.into(), port), now);
         }
     }
@@ -62,6 +60,7 @@ impl Engine {
                 self.has_responder_groups = RESPONDER_GROUPS.into_iter().all(|group| self.link.join(group, now));
             }
         }
+        self.responder.set_has_http(self.tcp.is_listening(mdns::HTTP_PORT), now);
         if self.responder.deadline().is_none_or(|at| now < at) {
             return;
         }

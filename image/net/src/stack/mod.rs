@@ -23,6 +23,7 @@ mod socket_error;
 mod socket_table;
 mod tcp;
 mod udp;
+mod withdrawal;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;

@@ -6,6 +6,7 @@ mod subsystem;
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt;
 
 use embassy_futures::select::{Either3, select3};
@@ -32,6 +33,9 @@ const SLOTS_DELAY: Duration = Duration::from_millis(100);
 
 /// The timeout for random bytes of one device, which may have none for a while.
 const RANDOM_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The subsystems, which outlive the app.
+type Subsystems = Rc<RefCell<Vec<Rc<dyn Subsystem>>>>;
 
 /// The machine, its devices, tasks and options: the argument of an app.
 ///
@@ -61,7 +65,7 @@ pub struct System {
     pub options: Options<'static>,
     /// The app's own arguments: the text after `--` on the command line.
     pub arguments: &'static str,
-    subsystems: Vec<Rc<dyn Subsystem>>,
+    subsystems: Subsystems,
     ports: HotplugPorts,
     /// The slots of the platform, if it has any, once they were started.
     platform_slots: Option<Option<PlatformSlots>>,
@@ -82,7 +86,7 @@ impl System {
             devices,
             options,
             arguments,
-            subsystems: Vec::new(),
+            subsystems: Subsystems::default(),
             ports: HotplugPorts::default(),
             platform_slots: None,
         }
@@ -90,7 +94,7 @@ impl System {
 
     /// Adds a subsystem, which takes over its devices now and whenever a device is attached later.
     pub async fn add_subsystem(&mut self, subsystem: Rc<dyn Subsystem>) {
-        self.subsystems.push(subsystem.clone());
+        self.subsystems.borrow_mut().push(subsystem.clone());
         subsystem.attached(self).await;
     }
 
@@ -106,8 +110,8 @@ impl System {
 
     /// Offers devices that were added to the subsystems.
     async fn offer_devices(&mut self) {
-        for index in 0..self.subsystems.len() {
-            let subsystem = self.subsystems[index].clone();
+        let subsystems = self.subsystems.borrow().clone();
+        for subsystem in subsystems {
             subsystem.attached(self).await;
         }
     }
@@ -116,7 +120,8 @@ impl System {
     ///
     /// All resources of the driver are free when this returns.
     pub async fn detach(&mut self, function: Address) -> bool {
-        for subsystem in &self.subsystems {
+        let subsystems = self.subsystems.borrow().clone();
+        for subsystem in subsystems {
             if subsystem.detach(function).await {
                 return true;
             }

@@ -36,7 +36,13 @@ pub async fn run(
         say!("no app `{}`: the apps are {}", options.app, App::names(apps));
         hal::exit(false);
     };
-    match app.run(System::new(tasks, machine, devices, options)).await {
+    let system = System::new(tasks, machine, devices, options);
+    let subsystems = system.subsystems.clone();
+    let outcome = app.run(system).await;
+    for subsystem in subsystems.take() {
+        subsystem.stop().await;
+    }
+    match outcome {
         Ok(()) => hal::exit(true),
         Err(error) => {
             say!("{}: {error}", app.name);

@@ -49,6 +49,11 @@ pub trait Subsystem {
     /// Called when the subsystem is added, and after each device that is attached later.
     fn attached<'a>(&'a self, system: &'a mut System) -> LocalBoxFuture<'a, ()>;
 
+    /// Ends the use of all devices when the app has returned, within a fraction of a second: the machine is stopped then.
+    fn stop(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(core::future::ready(()))
+    }
+
     /// Drops the device of a function with its driver; returns `false` if this subsystem does not have that device.
     fn detach(&self, function: Address) -> LocalBoxFuture<'_, bool>;
 }

@@ -51,6 +51,8 @@ pub(super) enum State {
     Bound,
     Renewing,
     Rebinding,
+    /// The lease is given back.
+    Releasing,
     /// With the address that another host has, and its server.
     Declining {
         address: Ipv4Addr,
@@ -125,6 +127,19 @@ impl Client {
             let state = State::Declining { address: lease.address, server: lease.server };
             self.enter(state, Some(now), now);
         }
+    }
+
+    /// Gives the lease back to its server, if there is one, and stops until the link comes up again (RFC 2131, 4.4.6).
+    pub(crate) fn release(&mut self, now: Instant) {
+        match self.lease.is_some() && self.state != State::Stopped {
+            true => self.enter(State::Releasing, Some(now), now),
+            false => self.enter(State::Stopped, None, now),
+        }
+    }
+
+    /// Returns whether the lease is still to be given back.
+    pub(crate) fn is_releasing(&self) -> bool {
+        self.state == State::Releasing
     }
 
     /// Returns when [`poll`](Self::poll) has something to do, unless something arrives before.

@@ -59,8 +59,16 @@ impl Client {
                 datagram(&Request { own: address, ..request }, address, server)
             }
             (State::Rebinding, Some((address, _))) => datagram(&Request { own: address, ..request }, address, ALL),
+            (State::Releasing, Some((address, server))) => {
+                let release = Request { request_type: RequestType::Release, ..request };
+                datagram(&Request { own: address, server: Some(server), ..release }, address, server)
+            }
             _ => return None,
         };
+        if self.state == State::Releasing {
+            self.enter(State::Stopped, None, now);
+            return Some(datagram);
+        }
         if matches!(self.state, State::Declining { .. }) {
             self.enter(State::Init, Some(now + CONFLICT_WAIT), now);
             return Some(datagram);

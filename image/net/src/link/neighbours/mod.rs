@@ -84,6 +84,11 @@ impl NeighbourTable {
         self.table.len()
     }
 
+    /// Returns whether packets wait.
+    pub(super) fn has_queued(&self) -> bool {
+        self.queued_packets > 0
+    }
+
     /// Forgets all neighbours, and drops the packets that wait for them.
     pub(super) fn clear(&mut self) {
         let mut slots = Vec::new();

@@ -9,8 +9,8 @@ use core::net::IpAddr;
 use domain::dep::octseq::array::Array;
 use smoltcp::time::{Duration, Instant};
 
-use super::Destination;
 use super::message::{HostRecords, MAX_ADDRESSES, MAX_BYTES, OwnName, Types, local_name};
+use super::{Destination, discovery};
 use crate::config::InterfaceConfig;
 use crate::random::Random;
 
@@ -38,6 +38,8 @@ impl Datagram {
         self.payload.as_ref()
     }
 }
+
+type Goodbyes = heapless::Vec<Datagram, 2>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -107,6 +109,7 @@ impl Responder {
             return;
         }
         self.addresses = addresses;
+        let goodbyes = if has_same_name { Goodbyes::new() } else { self.goodbyes(true) };
         if !has_same_name {
             self.hostname = hostname.into();
             self.number = 1;
@@ -118,11 +121,50 @@ impl Responder {
             }
             _ => self.start(now),
         }
+        self.queue_all(goodbyes);
     }
 
-    /// Sets whether the host has a web server, which is answered for then.
-    pub(crate) fn set_has_http(&mut self, has_http: bool) {
+    /// Sets whether the host has a web server, which is announced and answered for then.
+    pub(crate) fn set_has_http(&mut self, has_http: bool, now: Instant) {
+        if has_http == self.has_http {
+            return;
+        }
+        if !has_http {
+            let goodbyes = self.goodbyes(false);
+            self.queue_all(goodbyes);
+        }
         self.has_http = has_http;
+        if has_http && self.is_announced() {
+            self.enter(State::Announcing(0), Some(now));
+        }
+    }
+
+    /// Takes back what was announced (RFC 6762, 10.1), and is silent until the link comes up again.
+    pub(crate) fn withdraw(&mut self) {
+        let goodbyes = self.goodbyes(true);
+        self.queue_all(goodbyes);
+        (self.is_up, self.state, self.next_at) = (false, State::Idle, None);
+    }
+
+    fn is_announced(&self) -> bool {
+        matches!(self.state, State::Announcing(_) | State::Established)
+    }
+
+    /// Returns the messages that take back the web server, and all of the host if `is_all`, where they were announced.
+    fn goodbyes(&self, is_all: bool) -> Goodbyes {
+        let Some(name) = self.name.as_ref().filter(|_| self.is_announced()) else { return Goodbyes::new() };
+        let records = HostRecords { name, addresses: &self.addresses };
+        let service = self.has_http.then(|| discovery::unsolicited(&records, &self.host_name(), true)).flatten();
+        let host = is_all.then(|| records.goodbye()).flatten();
+        let payloads = service.into_iter().chain(host);
+        payloads.map(|payload| Datagram { destination: Destination::Group, payload }).collect()
+    }
+
+    /// Queues messages, as far as there is room.
+    fn queue_all(&mut self, datagrams: impl IntoIterator<Item = Datagram>) {
+        for datagram in datagrams {
+            self.queue.push_back(datagram).ok();
+        }
     }
 
     /// Handles a change of the link: the name may be that of another host on the next network (RFC 6762, 8).
@@ -133,7 +175,7 @@ impl Responder {
 
     /// Returns the name that this host has on the link, without `local`, once no other host has claimed it.
     pub(crate) fn established_name(&self) -> Option<String> {
-        matches!(self.state, State::Announcing(_) | State::Established).then(|| self.host_name())
+        self.is_announced().then(|| self.host_name())
     }
 
     fn host_name(&self) -> String {
@@ -185,6 +227,11 @@ impl Responder {
             }
             State::Probing(_) | State::Announcing(_) => {
                 let response = records.response(Types::ALL);
+                if self.has_http {
+                    let service = discovery::unsolicited(&records, &self.host_name(), false);
+                    let service = service.map(|payload| Datagram { destination: Destination::Group, payload });
+                    self.queue.extend(service.filter(|_| !self.queue.is_full()));
+                }
                 let sent = if let State::Announcing(sent) = self.state { sent + 1 } else { 1 };
                 self.multicast_at = Some(now);
                 match sent {

@@ -123,7 +123,10 @@ impl TcpListener {
     /// # Errors
     /// [`SocketError::InvalidPort`] for port 0, [`SocketError::PortInUse`] when there is a listener already.
     pub fn bind(stack: &Stack, port: u16, config: TcpConfig) -> Result<Self, SocketError> {
-        let id = stack.borrow_mut().tcp.listeners.add(port, config)?;
+        let engine = &mut *stack.borrow_mut();
+        let id = engine.tcp.listeners.add(port, config)?;
+        // It may be a service to announce.
+        engine.wake_for_change();
         Ok(Self { stack: stack.clone(), id, port })
     }
 
@@ -162,6 +165,7 @@ impl Drop for TcpListener {
         let engine = &mut *self.stack.borrow_mut();
         let Some(listener) = engine.tcp.listeners.remove(self.id) else { return };
         engine.tcp.syn_queue.remove_port(listener.port);
+        engine.wake_for_change();
         for socket in listener.queue {
             engine.abort(socket);
             engine.drop_stream(socket);
