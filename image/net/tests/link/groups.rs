@@ -49,7 +49,7 @@ fn a_group_is_reported_received_and_left() {
         assert!(answers.iter().all(|frame| !matches!(frames::payload_of(frame), Some((1, _)))), "an error");
         datagrams(&answers, host).len()
     };
-    assert_eq!(ask(&mut lan, 5000), 0, "nobody is in the group");
+    assert_eq!(ask(&mut lan, 5000), 0, "no socket is in the group");
     assert_eq!(member.join(host.address.into()), Err(switchboard_net::SocketError::NotMulticast));
     member.join(GROUP.into()).expect("room");
     assert_eq!(reports(&lan.pass(1500)), [4, 4], "a change to exclude nothing, twice");
