@@ -54,17 +54,28 @@ impl Transport {
         Ok((Self { device }, irq, dma))
     }
 
+    /// Returns the features of the device that the device offers, for a driver that wants some only beside others.
+    #[must_use]
+    pub fn offered<F: Flags<Bits = u64>>(&self) -> F {
+        F::from_bits_truncate(self.offered_bits())
+    }
+
+    fn offered_bits(&self) -> u64 {
+        let common = &self.device.common;
+        let half = |select| {
+            common.write(&DEVICE_FEATURE_SELECT, select);
+            u64::from(common.read(&DEVICE_FEATURE))
+        };
+        half(0) | half(1) << 32
+    }
+
     /// Negotiates features: those of `wanted` that the device offers, and those of queues.
     ///
     /// # Errors
     /// [`ProbeError::Unexpected`] when the device does not offer virtio 1, or refuses the features.
     pub fn negotiate<F: Flags<Bits = u64> + Copy>(self, wanted: F) -> Result<(Setup, F), ProbeError> {
         let common = &self.device.common;
-        let half = |select| {
-            common.write(&DEVICE_FEATURE_SELECT, select);
-            u64::from(common.read(&DEVICE_FEATURE))
-        };
-        let offered = half(0) | half(1) << 32;
+        let offered = self.offered_bits();
         if offered & VERSION_1 == 0 {
             return Err(ProbeError::Unexpected { what: "virtio features", wanted: VERSION_1, found: offered });
         }

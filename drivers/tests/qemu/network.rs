@@ -14,6 +14,7 @@ use switchboard::driver::Driver;
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::igb::Igb;
+use switchboard_drivers::interfaces::network::NetworkCard;
 use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::VirtioNet;
 use switchboard_drivers::vmxnet3::Vmxnet3;
@@ -108,6 +109,15 @@ async fn receive(card: &mut impl NetDriver) -> Vec<u8> {
     .await
 }
 
+/// Polls the card until it has executed its commands.
+async fn execute(card: &mut VirtioNet) {
+    poll_fn(|context| {
+        let _ = card.link_state(context);
+        if card.has_pending_commands() { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+}
+
 fn check<D: Driver + NetDriver>(peer: &Peer, bench: &Bench) {
     peer.drain();
     let mut card: D = bench.attach();
@@ -133,6 +143,65 @@ fn check<D: Driver + NetDriver>(peer: &Peer, bench: &Bench) {
 fn virtio_net_sends_and_receives() {
     let peer = Peer::new("virtio");
     peer.bench("virtio-net-pci,netdev=net0,romfile=").in_each_mode(|bench| check::<VirtioNet>(&peer, bench));
+}
+
+/// Returns whether the card receives a frame to this address, of this VLAN.
+fn is_received(peer: &Peer, bench: &Bench, card: &mut VirtioNet, to: [u8; 6], vlan: Option<u16>) -> bool {
+    let (mut probe, end) = (frame(to, 1), frame(MAC, 2));
+    if let Some(vlan) = vlan {
+        probe.splice(12..12, [&[0x81, 0][..], &vlan.to_be_bytes()].concat());
+    }
+    peer.send(&probe);
+    peer.send(&end);
+    let first = bench.run(receive(card));
+    let is_received = first == probe;
+    if is_received {
+        assert_eq!(bench.run(receive(card)), end);
+    }
+    is_received
+}
+
+#[test]
+fn virtio_net_receives_selected_groups_and_vlans() {
+    let peer = Peer::new("virtio-filters");
+    peer.bench("virtio-net-pci,netdev=net0,romfile=").in_each_mode(|bench| {
+        peer.drain();
+        let mut card: VirtioNet = bench.attach();
+        bench.run(link_up(&mut card));
+        let (group, other) = ([1, 0, 0x5e, 1, 2, 3], [1, 0, 0x5e, 1, 2, 4]);
+        bench.run(execute(&mut card));
+        assert!(is_received(&peer, bench, &mut card, group, None), "all groups");
+        assert!(!is_received(&peer, bench, &mut card, [2, 0, 0, 0, 0, 9], None), "another station");
+        assert!(!is_received(&peer, bench, &mut card, MAC, Some(5)));
+        card.set_groups(&[group]);
+        assert!(card.set_vlan(5, true));
+        bench.run(execute(&mut card));
+        assert!(is_received(&peer, bench, &mut card, group, None));
+        assert!(!is_received(&peer, bench, &mut card, other, None));
+        assert!(is_received(&peer, bench, &mut card, [0xff; 6], None));
+        assert!(is_received(&peer, bench, &mut card, MAC, Some(5)));
+        assert!(!is_received(&peer, bench, &mut card, MAC, Some(6)));
+        assert!(!card.take_announcement());
+    });
+}
+
+#[test]
+fn virtio_net_announces_where_the_host_asks_for_it() {
+    let peer = Peer::new("virtio-announce");
+    peer.bench("virtio-net-pci,netdev=net0,romfile=").in_each_mode(|bench| {
+        peer.drain();
+        let mut card: VirtioNet = bench.attach();
+        bench.run(link_up(&mut card));
+        for _ in 0..2 {
+            bench.run_monitor_command("announce_self");
+            bench.run(poll_fn(|context| {
+                let _ = card.link_state(context);
+                if card.take_announcement() { Poll::Ready(()) } else { Poll::Pending }
+            }));
+            bench.run(execute(&mut card));
+            assert!(!card.take_announcement(), "once for each request");
+        }
+    });
 }
 
 #[test]

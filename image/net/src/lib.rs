@@ -87,7 +87,7 @@ pub use link::{DropReason, Drops};
 pub use mac::Mac;
 pub use network::Network;
 pub use network_device::{NetworkDevice, nic};
-pub use nic::{FrameHandler, Nic, Reply};
+pub use nic::{FrameHandler, LinkStatus, Nic, Reply};
 pub use outgoing::ConnectError;
 pub use polling::Polling;
 pub use service::Service;

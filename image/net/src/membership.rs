@@ -99,6 +99,8 @@ struct Group<A> {
 #[derive(Debug)]
 pub(crate) struct Membership<A> {
     groups: Vec<Group<A>, MAX_GROUPS>,
+    /// Groups were joined or left since the last [`take_change`](Self::take_change).
+    is_changed: bool,
     /// When a change is reported.
     change_at: Instant,
     /// When a query is answered.
@@ -112,12 +114,25 @@ pub(crate) struct Membership<A> {
 impl<A: GroupAddress> Membership<A> {
     pub(crate) const fn new() -> Self {
         let groups = Vec::new();
-        Self { groups, change_at: NEVER, answer_at: NEVER, old_version: 0, old_until: Instant::ZERO, next_old: 0 }
+        let is_changed = true;
+        let (change_at, answer_at, old_until) = (NEVER, NEVER, Instant::ZERO);
+        Self { groups, is_changed, change_at, answer_at, old_version: 0, old_until, next_old: 0 }
     }
 
     /// Returns whether the interface is a member of a group.
     pub(crate) fn has(&self, group: &A) -> bool {
         self.groups.iter().any(|other| other.address == *group && !other.is_left)
+    }
+
+    /// Returns the groups.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = A> + '_ {
+        self.groups.iter().filter(|group| !group.is_left).map(|group| group.address)
+    }
+
+    /// Returns whether the groups may have changed since the last call.
+    #[inline]
+    pub(crate) fn take_change(&mut self) -> bool {
+        core::mem::take(&mut self.is_changed)
     }
 
     /// Makes the groups those of `wanted`; what has changed is reported.
@@ -136,7 +151,7 @@ impl<A: GroupAddress> Membership<A> {
             }
         }
         if is_changed {
-            (self.change_at, self.next_old) = (now, 0);
+            (self.is_changed, self.change_at, self.next_old) = (true, now, 0);
         }
     }
 

@@ -3,6 +3,7 @@
 //! The stack is large and drivers are many: generic types end here, so that the stack is compiled once. The cost is a
 //! call through a pointer for each frame.
 
+use alloc::vec::Vec;
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
@@ -14,7 +15,7 @@ use crate::mac::Mac;
 ///
 /// ```
 /// use core::task::{Context, Waker};
-/// use switchboard_net::{Mac, Nic};
+/// use switchboard_net::{LinkStatus, Mac, Nic};
 /// use switchboard_net_testing::TestCard;
 ///
 /// let (mut ours, mut theirs) = TestCard::pair();
@@ -22,7 +23,7 @@ use crate::mac::Mac;
 /// let ours: &mut dyn Nic = &mut ours;
 /// assert_eq!(ours.mac(), Mac([2, 0, 0, 0, 0, 1]));
 /// ours.send(&mut context, 60, &mut |frame| frame.fill(7));
-/// assert!(ours.end_poll(&mut context), "the link is up");
+/// assert_eq!(ours.end_poll(&mut context), LinkStatus::Up);
 ///
 /// let is_received = Nic::receive(&mut theirs, &mut context, &mut |frame, _reply| assert_eq!(*frame, [7; 60]));
 /// assert!(is_received);
@@ -48,9 +49,24 @@ pub trait Nic {
     /// Sends a frame of `length` bytes, which `fill` writes. Does not call `fill` when no frame can be sent.
     fn send(&mut self, context: &mut Context<'_>, length: usize, fill: &mut dyn FnMut(&mut [u8]));
 
-    /// Ends one poll of the card: rings its doorbell, once for all frames that were sent. Returns whether the link is up;
+    /// Has the card receive the multicast frames of these groups, as [`NetworkCard::set_groups`].
+    fn set_groups(&mut self, groups: &[Mac]);
+
+    /// Ends one poll of the card: rings its doorbell, once for all frames that were sent. Returns the status of the link;
     /// the task of `context` is woken when that changes.
-    fn end_poll(&mut self, context: &mut Context<'_>) -> bool;
+    fn end_poll(&mut self, context: &mut Context<'_>) -> LinkStatus;
+}
+
+/// The status of the link of a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// No frame is sent or received.
+    Down,
+    /// Frames are sent and received.
+    Up,
+    /// As [`Up`](Self::Up), and the addresses of this machine are to be announced, once: it may be connected to another
+    /// place of the network, for example after a live migration.
+    Announce,
 }
 
 /// A function that handles a received frame.
@@ -105,7 +121,16 @@ impl<D: NetworkCard> Nic for D {
         }
     }
 
-    fn end_poll(&mut self, context: &mut Context<'_>) -> bool {
-        self.link_state(context) == LinkState::Up
+    fn set_groups(&mut self, groups: &[Mac]) {
+        let groups: Vec<[u8; 6]> = groups.iter().map(|group| group.0).collect();
+        NetworkCard::set_groups(self, &groups);
+    }
+
+    fn end_poll(&mut self, context: &mut Context<'_>) -> LinkStatus {
+        match self.link_state(context) {
+            LinkState::Up if self.take_announcement() => LinkStatus::Announce,
+            LinkState::Up => LinkStatus::Up,
+            LinkState::Down => LinkStatus::Down,
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use embassy_futures::join::join;
 use switchboard::config::Address;
 use switchboard_net::{
-    AddressSource, Capabilities, ConnectError, FrameHandler, Interface, InterfaceState, Mac, Network, Nic, Service,
+    AddressSource, Capabilities, ConnectError, FrameHandler, Interface, InterfaceState, LinkStatus, Mac, Network, Nic, Service,
     Services, TcpConfig, TcpError, TcpStream,
 };
 use switchboard_net_testing::{TestCard, TestNetwork};
@@ -35,7 +35,10 @@ impl Nic for AwakeCard {
     fn send(&mut self, context: &mut Context<'_>, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
         Nic::send(&mut self.0, context, length, fill);
     }
-    fn end_poll(&mut self, context: &mut Context<'_>) -> bool {
+    fn set_groups(&mut self, groups: &[Mac]) {
+        Nic::set_groups(&mut self.0, groups);
+    }
+    fn end_poll(&mut self, context: &mut Context<'_>) -> LinkStatus {
         Nic::end_poll(&mut self.0, context)
     }
 }

@@ -12,8 +12,7 @@ use switchboard::platform::Clock;
 use switchboard_net::marks::FRAME;
 use switchboard_runtime::mark::mark;
 
-use switchboard_net::NetworkDevice;
-use switchboard_net::Polling;
+use switchboard_net::{LinkStatus, NetworkDevice, Polling};
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
@@ -66,7 +65,7 @@ async fn reflect(card: Option<Found<NetworkDevice>>, clock: &dyn Clock, poll_bud
         if polling.polled(&mut *nic, count, || clock.now_ns()) || count == MAX_FRAMES_PER_POLL {
             context.waker().wake_by_ref();
         }
-        let is_up = nic.end_poll(context);
+        let is_up = nic.end_poll(context) != LinkStatus::Down;
         if is_up != core::mem::replace(&mut was_up, is_up) {
             print_link_state(function, driver, is_up);
         }

@@ -83,4 +83,17 @@ pub trait NetworkCard: Driver {
     /// caller calls [`receive`](Driver::receive) by itself. After it is turned off, a `receive` that finds no frame registers
     /// the task to be woken.
     fn set_polled(&mut self, is_polled: bool);
+
+    /// Has the card receive the multicast frames to these Ethernet addresses, apart from those to its own and to all. A card
+    /// that cannot select receives more; the default does nothing.
+    fn set_groups(&mut self, groups: &[[u8; 6]]) {
+        let _ = groups;
+    }
+
+    /// Returns, once, whether the machine is to announce its addresses: its host asks for it, since it may be connected to another
+    /// place of the network than before. What is sent until the second call of
+    /// [`link_state`](Driver::link_state) after that is taken as the announcement.
+    fn take_announcement(&mut self) -> bool {
+        false
+    }
 }

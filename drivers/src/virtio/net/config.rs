@@ -22,6 +22,24 @@ bitflags! {
         const MAC = 1 << 5;
         /// The device reports its link state.
         const STATUS = 1 << 16;
+        /// The device has a control queue.
+        const CTRL_VQ = 1 << 17;
+        /// The control queue selects what is received.
+        const CTRL_RX = 1 << 18;
+        /// The control queue selects VLANs. Frames of others are not received.
+        const CTRL_VLAN = 1 << 19;
+        /// The device asks for announcements of the addresses.
+        const GUEST_ANNOUNCE = 1 << 21;
+    }
+}
+
+impl NetFeatures {
+    /// Returns the features of those offered that the driver uses: with those that they require (5.1.3.1).
+    pub(super) fn choose(offered: Self) -> Self {
+        let of_control = Self::CTRL_RX | Self::CTRL_VLAN | Self::GUEST_ANNOUNCE;
+        let unusable = if offered.contains(Self::CTRL_VQ) { Self::empty() } else { of_control };
+        let without_status = if offered.contains(Self::STATUS) { Self::empty() } else { Self::GUEST_ANNOUNCE };
+        offered - unusable - without_status
     }
 }
 
@@ -36,8 +54,15 @@ const MAC: [Reg<NetConfig, u8, ReadOnly>; 6] = [Reg::at(0), Reg::at(1), Reg::at(
 const STATUS: Reg<NetConfig, u16, ReadOnly> = Reg::at(6);
 const MTU: Reg<NetConfig, u16, ReadOnly> = Reg::at(10);
 
-/// A bit of the status: the link is up.
-const LINK_UP: u16 = 1;
+bitflags! {
+    /// The status of the card.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct NetStatus: u16 {
+        const LINK_UP = 1;
+        /// The driver is asked to announce the addresses of this machine (5.1.6.5.4).
+        const ANNOUNCE = 2;
+    }
+}
 
 /// Reads the Ethernet address. Without one, returns a locally administered address made from the PCI address.
 pub(super) fn read_mac(
@@ -75,7 +100,10 @@ pub(super) fn read_max_frame_bytes(config: &Bar<NetConfig>, features: NetFeature
     Ok(MAX_FRAME_BYTES.min(usize::from(mtu) + ETHERNET_HEADER_BYTES))
 }
 
-/// Returns whether the link is up, which it always is on a device without the feature.
-pub(super) fn read_link(config: &Bar<NetConfig>, features: NetFeatures) -> bool {
-    !features.contains(NetFeatures::STATUS) || config.read(&STATUS) & LINK_UP != 0
+/// Returns the status. The link is always up on a device without the feature.
+pub(super) fn read_status(config: &Bar<NetConfig>, features: NetFeatures) -> NetStatus {
+    match features.contains(NetFeatures::STATUS) {
+        true => NetStatus::from_bits_truncate(config.read(&STATUS)),
+        false => NetStatus::LINK_UP,
+    }
 }

@@ -22,7 +22,10 @@ pub(super) struct Shared {
     pub(super) receive: ReceiveWaker,
     pub(super) send: AtomicWaker,
     pub(super) link: AtomicWaker,
+    /// The configuration has changed, or the control queue has an answer.
     pub(super) is_config_changed: AtomicBool,
+    /// A command of the control queue is not answered yet, whose answer the line does not distinguish from frames.
+    pub(super) is_control_busy: AtomicBool,
     receive_watch: QueueWatch,
     send_watch: QueueWatch,
 }
@@ -36,6 +39,7 @@ impl Shared {
             link: AtomicWaker::new(),
             // For a change between the first read of the configuration and the start, there is no interrupt.
             is_config_changed: AtomicBool::new(true),
+            is_control_busy: AtomicBool::new(false),
             receive_watch,
             send_watch,
         }
@@ -93,7 +97,7 @@ impl LineIsr for Shared {
             self.receive.wake();
             self.send.wake();
         }
-        if cause.contains(InterruptCause::CONFIG) {
+        if cause.contains(InterruptCause::CONFIG) || self.is_control_busy.load(Ordering::Acquire) {
             self.config_changed();
         }
         Claim::Mine

@@ -4,6 +4,7 @@
 //! which then drains the queues.
 
 mod config;
+mod control;
 mod counters;
 mod interrupt;
 mod receive;
@@ -23,7 +24,8 @@ use switchboard::function::Function;
 use switchboard::interrupt::{Interrupts, Live};
 use switchboard::mmio::Bar;
 
-use self::config::{MAX_FRAME_BYTES, NetConfig, NetFeatures};
+use self::config::{MAX_FRAME_BYTES, NetConfig, NetFeatures, NetStatus};
+use self::control::Control;
 pub use self::counters::{NetCounter, NetCounters};
 pub use self::interrupt::NetMessage;
 use self::interrupt::Shared;
@@ -43,6 +45,8 @@ const QUEUE: QueueParameters = QueueParameters { size: 128, max_segments: 1 };
 
 const RECEIVE_QUEUE: u16 = 0;
 const TRANSMIT_QUEUE: u16 = 1;
+/// Of a device with one pair of queues.
+const CONTROL_QUEUE: u16 = 2;
 
 /// A virtio network card, as a driver for `embassy_net_driver`.
 pub struct VirtioNet {
@@ -51,6 +55,7 @@ pub struct VirtioNet {
     interrupts: Interrupts<3, Shared, Live>,
     receiver: Receiver,
     sender: Sender,
+    control: Option<Control>,
     shared: Arc<Shared>,
     counters: Arc<NetCounters>,
     config: Bar<NetConfig>,
@@ -58,6 +63,8 @@ pub struct VirtioNet {
     mac: [u8; 6],
     max_frame_bytes: usize,
     is_up: bool,
+    /// The host asks for announcements, which the stack was not asked for yet.
+    is_announcement_due: bool,
     is_quarantined: bool,
     /// The waker that was registered last for changes of the link.
     link_waker: Option<Waker>,
@@ -70,17 +77,24 @@ impl Driver for VirtioNet {
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let address = function.address();
         let (transport, irq, dma) = Transport::open(function)?;
-        let (setup, features) = transport.negotiate(NetFeatures::all())?;
+        let wanted = NetFeatures::choose(transport.offered());
+        let (setup, features) = transport.negotiate(wanted)?;
         let config = setup.config()?;
-        let (mac, max_frame_bytes, is_up) = setup.read_config(|| {
+        let (mac, max_frame_bytes, status) = setup.read_config(|| {
             let mac = config::read_mac(&config, features, address);
-            (mac, config::read_max_frame_bytes(&config, features), config::read_link(&config, features))
+            (mac, config::read_max_frame_bytes(&config, features), config::read_status(&config, features))
         })?;
         let (mac, max_frame_bytes) = (mac?, max_frame_bytes?);
         let interrupts: Interrupts<3, Shared> = irq.grant()?;
         setup.set_config_entry(interrupts.entry(NetMessage::Config))?;
         let receive = setup.queue(RECEIVE_QUEUE, &dma, QUEUE, interrupts.entry(NetMessage::Rx))?;
         let send = setup.queue(TRANSMIT_QUEUE, &dma, QUEUE, interrupts.entry(NetMessage::Tx))?;
+        let control = if features.contains(NetFeatures::CTRL_VQ) {
+            let queue = setup.queue(CONTROL_QUEUE, &dma, control::QUEUE, interrupts.entry(NetMessage::Config))?;
+            Some(Control::new(queue, &dma, features, address)?)
+        } else {
+            None
+        };
         let shared = Arc::new(Shared::new(setup.interrupt_status(), receive.watch(), send.watch()));
         let counters = Arc::new(NetCounters::default());
         let buffers = (BUFFERS, HEADER_BYTES + MAX_FRAME_BYTES);
@@ -99,13 +113,15 @@ impl Driver for VirtioNet {
             interrupts,
             receiver,
             sender,
+            control,
             shared,
             counters,
             config,
             features,
             mac,
             max_frame_bytes,
-            is_up,
+            is_up: status.contains(NetStatus::LINK_UP),
+            is_announcement_due: false,
             is_quarantined: false,
             link_waker: None,
         })
@@ -153,17 +169,56 @@ impl VirtioNet {
         })
     }
 
-    /// Reads the link state again after a change of the configuration.
-    fn refresh_link(&mut self) {
+    /// Receives the frames of a VLAN as well, or no longer. From the start, a card that filters by VLAN receives only frames without a
+    /// tag. Returns `false` when the card does not filter VLANs, or has too many commands to execute.
+    pub fn set_vlan(&mut self, vlan: u16, is_received: bool) -> bool {
+        let is_queued = self.control.as_mut().is_some_and(|control| control.set_vlan(vlan, is_received));
+        self.poll_control();
+        is_queued
+    }
+
+    /// Returns whether the device still has to execute commands: those of [`set_vlan`](Self::set_vlan), of the groups, and what a
+    /// start and announcements need.
+    #[must_use]
+    pub fn has_pending_commands(&self) -> bool {
+        self.control.as_ref().is_some_and(Control::is_busy)
+    }
+
+    /// Handles a change of the configuration, and what the control queue has answered.
+    #[cold]
+    fn refresh(&mut self) {
         if self.device.needs_reset() {
             self.quarantine("it reports that it needs a reset");
             return;
         }
-        match self.device.read_config(|| config::read_link(&self.config, self.features)) {
-            Ok(is_up) => self.is_up = is_up,
+        self.poll_control();
+        if self.is_unusable() {
+            return;
+        }
+        match self.device.read_config(|| config::read_status(&self.config, self.features)) {
+            Ok(status) => {
+                self.is_up = status.contains(NetStatus::LINK_UP);
+                let is_answered = self.control.as_ref().is_none_or(Control::is_announced);
+                self.is_announcement_due = status.contains(NetStatus::ANNOUNCE) && !is_answered;
+            }
             // The error may be that of a device that was removed while it was read.
             Err(_) if self.device.presence().confirm().is_err() => {}
             Err(error) => self.quarantine(error),
+        }
+    }
+
+    /// Sends the commands that are due, and handles answers.
+    fn poll_control(&mut self) {
+        if self.is_unusable() {
+            return;
+        }
+        let Some(control) = &mut self.control else { return };
+        // Before a command is sent, so that the line's handler does not miss its answer.
+        self.shared.is_control_busy.store(control.is_busy(), Ordering::Release);
+        let result = control.poll();
+        self.shared.is_control_busy.store(control.is_busy(), Ordering::Release);
+        if let Err(error) = result {
+            self.quarantine(error);
         }
     }
 }
@@ -202,7 +257,7 @@ impl embassy_net_driver::Driver for VirtioNet {
             self.link_waker = Some(context.waker().clone());
             self.shared.link.register(context.waker());
             if self.shared.is_config_changed.swap(false, Ordering::AcqRel) && !self.is_unusable() {
-                self.refresh_link();
+                self.refresh();
             }
         }
         if self.is_up && !self.is_unusable() { LinkState::Up } else { LinkState::Down }
@@ -223,6 +278,27 @@ impl embassy_net_driver::Driver for VirtioNet {
 impl NetworkCard for VirtioNet {
     fn set_polled(&mut self, is_polled: bool) {
         self.receiver.set_polled(is_polled);
+    }
+
+    fn set_groups(&mut self, groups: &[[u8; 6]]) {
+        if let Some(control) = &mut self.control {
+            control.set_groups(groups);
+            self.poll_control();
+        }
+    }
+
+    #[inline]
+    fn take_announcement(&mut self) -> bool {
+        if !self.is_announcement_due {
+            return false;
+        }
+        self.is_announcement_due = false;
+        if let Some(control) = &mut self.control {
+            control.set_announced();
+        }
+        // The command is sent in the next poll, after the announcement.
+        self.shared.is_config_changed.store(true, Ordering::Release);
+        true
     }
 }
 

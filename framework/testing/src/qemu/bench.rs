@@ -276,8 +276,16 @@ impl Bench {
     }
 
     fn monitor(&self, command: &str) {
-        let Some(process) = &self.process else { return };
         self.session.has_hot_plug.store(true, Ordering::Relaxed);
+        self.run_monitor_command(command);
+    }
+
+    /// Runs a command of QEMU's monitor that prints nothing, such as `announce_self`. Does nothing in a replay.
+    ///
+    /// # Panics
+    /// When QEMU refuses.
+    pub fn run_monitor_command(&self, command: &str) {
+        let Some(process) = &self.process else { return };
         match process.command(command) {
             Ok(answer) => assert!(answer.is_empty(), "{command}: {answer}"),
             Err(error) => panic!("{command}: {error}"),

@@ -4,9 +4,9 @@ use core::net::IpAddr;
 
 use smoltcp::time::Instant;
 
-use super::address::{Prefix, solicited_node};
+use super::address::{ALL_NODES, Prefix, solicited_node};
 use super::addresses::Lifetimes;
-use super::{Ipv6, dhcpv6, mld};
+use super::{Ipv6, dhcpv6, mld, ndp};
 use crate::config::{ConfigSource, InterfaceAddress, InterfaceConfig, Route};
 
 impl Ipv6 {
@@ -50,6 +50,31 @@ impl Ipv6 {
         let of_addresses = self.addresses.iter().map(|own| solicited_node(&own.address));
         let wanted = of_addresses.chain(self.joined.iter()).filter(mld::is_reported);
         self.listener.set(wanted, now);
+    }
+
+    /// Returns the groups whose packets are received.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = core::net::Ipv6Addr> + '_ {
+        self.listener.iter().chain([ALL_NODES]).filter(|_| self.is_up)
+    }
+
+    /// Returns whether the groups may have changed since the last call.
+    #[inline]
+    pub(crate) fn take_group_change(&mut self) -> bool {
+        self.listener.take_change()
+    }
+
+    /// Announces the addresses by unsolicited advertisements, and reports the groups (RFC 4861, 7.2.6).
+    pub(crate) fn announce(&mut self, now: Instant) {
+        if !self.is_up {
+            return;
+        }
+        let own = self.addresses.iter().filter(|own| !own.is_optimistic());
+        let addresses: alloc::vec::Vec<_> = own.map(|own| own.address).collect();
+        for address in addresses {
+            self.push(address, ALL_NODES, &ndp::advertisement(&address, self.mac, false, true));
+        }
+        self.listener.report_again(now);
+        self.idle_until = Instant::ZERO;
     }
 
     /// Joins a multicast group, whose datagrams sockets then receive. Returns `false` when there are too many.

@@ -49,6 +49,22 @@ impl Listener {
         self.0.set(wanted, now);
     }
 
+    /// Returns the groups, without all-nodes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Ipv6Addr> + '_ {
+        self.0.iter()
+    }
+
+    /// Returns whether the groups may have changed since the last call.
+    #[inline]
+    pub(crate) fn take_change(&mut self) -> bool {
+        self.0.take_change()
+    }
+
+    /// Reports all groups again.
+    pub(crate) fn report_again(&mut self, now: Instant) {
+        self.0.report_again(now);
+    }
+
     /// Handles a valid query; `random` spreads the answers of many hosts over the time that it allows.
     pub(crate) fn query(&mut self, message: &[u8], random: u32, now: Instant) {
         let (Some(QUERY), Some(code)) = (message.first().copied(), u16_at(message, 4)) else { return };

@@ -43,6 +43,7 @@ use crate::config::Route;
 use crate::membership::Joined;
 use crate::rate_limit::RateLimit;
 
+pub(crate) use self::address::multicast_mac;
 pub(crate) use self::frame::{Endpoints, ICMPV6, PAYLOAD, fill_checksum, is_checksum_valid, write_headers};
 pub(crate) use self::icmp::{ECHO_REPLY, ECHO_REQUEST, error_about};
 pub(crate) use self::output::with_datagram;

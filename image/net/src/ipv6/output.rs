@@ -293,7 +293,7 @@ impl Ipv6 {
     }
 
     /// Adds a message to a group, with the hop limit of neighbour discovery.
-    fn push(&mut self, source: Ipv6Addr, group: Ipv6Addr, message: &[u8]) {
+    pub(super) fn push(&mut self, source: Ipv6Addr, group: Ipv6Addr, message: &[u8]) {
         let ends = self.multicast_ends(source, group);
         self.push_frame(ControlFrame::icmpv6(&ends, 255, message));
     }

@@ -70,6 +70,11 @@ impl Conflicts {
         *self = Self { conflict: self.conflict, ..Self::new() };
     }
 
+    /// Has the address announced once more, unless that is due anyway.
+    pub(super) fn announce(&mut self) {
+        self.has_defence |= !self.is_probing();
+    }
+
     fn is_probing(&self) -> bool {
         self.step < SCHEDULE.len()
     }

@@ -9,7 +9,7 @@ use super::drops::DropReason;
 use super::ethernet::{self, ETHERNET_HEADER, EthernetHeader};
 use super::icmp::IcmpErrorKind;
 use super::sender::{FrameSender, ReplySender};
-use super::{FIRST_GROUP, Link, fragments, ipv4};
+use super::{FIRST_GROUP, Link, fragments, ipv4, multicast_mac};
 use crate::mac::Mac;
 use crate::traffic::Traffic;
 
@@ -119,9 +119,7 @@ impl Link {
     #[cold]
     fn resolve_group(&self, destination: Ipv4Addr) -> Option<Mac> {
         if destination.is_multicast() {
-            // RFC 1112, 6.4.
-            let [_, b, c, d] = destination.octets();
-            return Some(Mac([0x01, 0x00, 0x5e, b & 0x7f, c, d]));
+            return Some(multicast_mac(destination));
         }
         self.is_group(destination).then_some(Mac::BROADCAST)
     }

@@ -38,7 +38,7 @@ use self::local_errors::LocalErrors;
 use self::neighbours::{NeighbourTable, Output, Request};
 use self::reassembly::Reassembly;
 use self::routes::Routes;
-use crate::ipv6::Ipv6;
+use crate::ipv6::{Ipv6, multicast_mac as multicast_mac6};
 use crate::mac::Mac;
 use crate::membership::{Joined, Membership};
 use crate::random::Random;
@@ -55,6 +55,12 @@ const FIRST_GROUP: u8 = 224;
 
 /// The group that each host is in (RFC 1112, 4).
 const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+
+/// Returns the Ethernet address of a group (RFC 1112, 6.4).
+pub(crate) fn multicast_mac(group: Ipv4Addr) -> Mac {
+    let [_, b, c, d] = group.octets();
+    Mac([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+}
 
 /// What a received frame was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,6 +257,29 @@ impl Link {
         // The next switch does not know its groups.
         self.groups.report_again(now);
         self.idle_until = Instant::ZERO;
+    }
+
+    /// Announces the addresses and the groups, by which switches learn where this machine is (RFC 5227, 3; RFC 4861, 7.2.6).
+    pub(crate) fn announce(&mut self, now: Instant) {
+        if !self.address.is_unspecified() {
+            self.conflicts.announce();
+        }
+        self.groups.report_again(now);
+        self.ipv6.announce(now);
+        self.idle_until = Instant::ZERO;
+    }
+
+    /// Returns the Ethernet addresses of the groups to receive, if they may have changed since the last call.
+    #[inline]
+    pub(crate) fn take_groups(&mut self) -> Option<Vec<Mac>> {
+        let is_changed = self.groups.take_change() | self.ipv6.take_group_change();
+        is_changed.then(|| {
+            let mut groups: Vec<Mac> = self.groups.iter().chain([ALL_HOSTS]).map(multicast_mac).collect();
+            groups.extend(self.ipv6.groups().map(|group| Mac(multicast_mac6(&group))));
+            groups.sort_unstable();
+            groups.dedup();
+            groups
+        })
     }
 
     /// Returns a time before which [`poll`](Self::poll) has nothing to do.

@@ -99,6 +99,13 @@ impl Engine {
         self.responder.link_changed(is_up, now);
     }
 
+    /// Announces the addresses and the groups: the machine may be connected to another place of the network.
+    #[cold]
+    pub(super) fn announce(&mut self, now: Instant) {
+        self.idle_until = Instant::ZERO;
+        self.link.announce(now);
+    }
+
     /// Replaces what `source` contributes to the configuration, and applies the whole.
     fn set_config(&mut self, source: ConfigSource, mut part: InterfaceConfig, state: &InterfaceState, now: Instant) {
         self.link.ipv6.contribute(source, &mut part);

@@ -40,6 +40,9 @@ impl Engine {
     #[inline(never)]
     fn end_due_and_update(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
         self.link.poll(sender, now);
+        if let Some(groups) = self.link.take_groups() {
+            sender.nic.set_groups(&groups);
+        }
         while let Some(error) = self.link.take_error() {
             self.report(&error, now);
         }

@@ -13,7 +13,7 @@ use super::handle::Stack;
 use super::socket_table::NEVER;
 use crate::interface_state::InterfaceState;
 use crate::link::{FrameSender, ReplySender};
-use crate::nic::Nic;
+use crate::nic::{LinkStatus, Nic};
 use crate::polling::Polling;
 
 /// Frames that a stack receives in one poll. Without a limit, a card that always has another frame would starve all
@@ -74,12 +74,17 @@ impl Future for Runner {
         }
         let has_more = engine.send(&mut sender, is_due, now);
         let is_full = sender.is_full;
-        let is_up = nic.end_poll(context);
+        let link_status = nic.end_poll(context);
+        let is_up = link_status != LinkStatus::Down;
         let is_changed = is_up != state.is_up();
         if is_changed {
             engine.link_changed(is_up, state, now);
             // It is logged already.
             *link_deadline = if is_up { *link_deadline } else { NEVER };
+        }
+        if link_status == LinkStatus::Announce {
+            engine.announce(now);
+            context.waker().wake_by_ref();
         }
         if received == RECEIVE_BUDGET || has_more || is_changed || is_polled {
             context.waker().wake_by_ref();

@@ -45,6 +45,8 @@ pub struct TestCard {
     incoming: Rc<Direction>,
     outgoing: Rc<Direction>,
     is_link_up: Rc<Cell<bool>>,
+    groups: Rc<RefCell<Vec<[u8; 6]>>>,
+    is_announcement_due: Rc<Cell<bool>>,
 }
 
 impl TestCard {
@@ -64,6 +66,8 @@ impl TestCard {
             incoming: incoming.clone(),
             outgoing: outgoing.clone(),
             is_link_up: Rc::new(Cell::new(true)),
+            groups: Rc::default(),
+            is_announcement_due: Rc::default(),
         };
         (card(1, &back, &there), card(2, &there, &back))
     }
@@ -74,6 +78,18 @@ impl TestCard {
     #[must_use]
     pub fn link(&self) -> Rc<Cell<bool>> {
         self.is_link_up.clone()
+    }
+
+    /// Returns the Ethernet addresses of the groups that the stack has set last.
+    #[must_use]
+    pub fn groups(&self) -> Rc<RefCell<Vec<[u8; 6]>>> {
+        self.groups.clone()
+    }
+
+    /// Returns whether the card asks for an announcement, which the test may set.
+    #[must_use]
+    pub fn announcement(&self) -> Rc<Cell<bool>> {
+        self.is_announcement_due.clone()
     }
 }
 
@@ -109,6 +125,14 @@ impl embassy_net_driver::TxToken for Room<'_> {
 impl NetworkCard for TestCard {
     /// Does nothing: the card has no interrupts.
     fn set_polled(&mut self, _is_polled: bool) {}
+
+    fn set_groups(&mut self, groups: &[[u8; 6]]) {
+        *self.groups.borrow_mut() = groups.to_vec();
+    }
+
+    fn take_announcement(&mut self) -> bool {
+        self.is_announcement_due.take()
+    }
 }
 
 impl Driver for TestCard {

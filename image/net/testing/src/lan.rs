@@ -1,5 +1,6 @@
 //! A stack on a link whose every frame is the test's.
 
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use std::rc::Rc;
 
@@ -36,6 +37,8 @@ pub struct TestLan {
     stack: Stack,
     state: Rc<InterfaceState>,
     card: TestCard,
+    groups: Rc<RefCell<Vec<[u8; 6]>>>,
+    announcement: Rc<Cell<bool>>,
 }
 
 impl TestLan {
@@ -52,13 +55,14 @@ impl TestLan {
     #[must_use]
     pub fn with_config(source: AddressSource, config: InterfaceConfig) -> Self {
         let (ours, card) = TestCard::pair();
+        let (groups, announcement) = (ours.groups(), ours.announcement());
         let state = InterfaceState::new(Address::new(0, 0, 1, 0), "test", Mac(Self::MAC), source, 0);
         let state = Rc::new(state.with_config(config));
         let (stack, runner) = Stack::new(Box::new(ours), state.clone(), 1);
         let executor = Executor::new();
         let group = Rc::new(TaskGroup::new(executor.tasks()));
         group.add(poll_always(runner));
-        let mut lan = Self { executor, group, stack, state, card };
+        let mut lan = Self { executor, group, stack, state, card, groups, announcement };
         // The first poll finds the link up, the second sets the address.
         lan.step();
         lan.step();
@@ -81,6 +85,17 @@ impl TestLan {
     #[must_use]
     pub fn state(&self) -> &InterfaceState {
         &self.state
+    }
+
+    /// Returns the Ethernet addresses of the groups that the card of the stack receives.
+    #[must_use]
+    pub fn groups(&self) -> Vec<[u8; 6]> {
+        self.groups.borrow().clone()
+    }
+
+    /// Has the card ask the stack to announce its addresses, as that of a virtual machine after a live migration.
+    pub fn request_announcement(&self) {
+        self.announcement.set(true);
     }
 
     /// Lets a millisecond pass, and polls the tasks that were woken.

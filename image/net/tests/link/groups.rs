@@ -139,3 +139,45 @@ fn datagram6() -> Vec<u8> {
     packet[46..48].copy_from_slice(&(!u16::try_from(sum).expect("folded")).to_be_bytes());
     [&[0x33, 0x33, 0, 1, 0, 3, 2, 0, 0, 0, 0, 9, 0x86, 0xdd][..], &packet].concat()
 }
+
+#[test]
+fn the_card_receives_the_groups_that_were_joined() {
+    let mut lan = lan();
+    lan.pass(1);
+    // All hosts, all nodes, and the solicited nodes of the link-local address.
+    let common = [[1, 0, 0x5e, 0, 0, 1], [0x33, 0x33, 0, 0, 0, 1], [0x33, 0x33, 0xff, 0, 0, 1]];
+    let groups = lan.groups();
+    assert!(common.iter().all(|group| groups.contains(group)), "{groups:02x?}");
+    let (group6_mac, socket) = ([0x33, 0x33, 0, 1, 0, 3], answerer(&lan, 5000));
+    assert!(!groups.contains(&GROUP_MAC) && !groups.contains(&group6_mac));
+    socket.join(GROUP.into()).expect("room");
+    socket.join(IpAddr::from(GROUP6)).expect("room");
+    lan.pass(2);
+    assert_eq!(lan.groups().len(), groups.len() + 2);
+    assert!(lan.groups().contains(&GROUP_MAC) && lan.groups().contains(&group6_mac));
+    socket.leave(GROUP.into());
+    socket.leave(IpAddr::from(GROUP6));
+    lan.pass(2);
+    assert_eq!(lan.groups(), groups);
+}
+
+#[test]
+fn a_requested_announcement_is_sent_once_for_each_protocol() {
+    let mut lan = lan();
+    lan.pass(5000);
+    for _ in 0..2 {
+        lan.request_announcement();
+        let frames = lan.pass(100);
+        let own = TestLan::MAC;
+        let arps: Vec<_> = frames.iter().filter_map(|frame| frames::arp_of(frame)).collect();
+        assert_eq!(arps, [(1, OURS, OURS)]);
+        // An advertisement that overrides what neighbours have stored, to all nodes (RFC 4861, 7.2.6).
+        let advertisements: Vec<_> =
+            frames.iter().filter(|frame| frame[12..14] == [0x86, 0xdd] && frame[54] == 136).collect();
+        assert_eq!(advertisements.len(), 1);
+        let [frame] = advertisements[..] else { unreachable!("one") };
+        assert_eq!((&frame[..6], frame[58]), (&[0x33, 0x33, 0, 0, 0, 1][..], 0x20));
+        assert_eq!(frame[54 + 26..54 + 32], own);
+        assert!(lan.pass(5000).iter().all(|frame| frames::arp_of(frame).is_none()));
+    }
+}

@@ -16,7 +16,7 @@ use crate::config::{ConfigSource, InterfaceConfig, Route};
 use crate::link::icmp::{IcmpError, IcmpErrorKind};
 use crate::link::{DropReason, FrameSender, ReplySender};
 use crate::mac::Mac;
-use crate::nic::{FrameHandler, Nic, Reply};
+use crate::nic::{FrameHandler, LinkStatus, Nic, Reply};
 use crate::traffic::Traffic;
 
 const OURS: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -54,8 +54,10 @@ impl Nic for Sent {
         Reply::send(self, length, fill);
     }
 
-    fn end_poll(&mut self, _context: &mut Context<'_>) -> bool {
-        true
+    fn set_groups(&mut self, _groups: &[Mac]) {}
+
+    fn end_poll(&mut self, _context: &mut Context<'_>) -> LinkStatus {
+        LinkStatus::Up
     }
 }
 
