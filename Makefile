@@ -52,6 +52,9 @@ export PROPTEST_RNG_SEED := $(strip $(SEED))
 endif
 
 HOST_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-instruments -p switchboard-link -p switchboard-runtime -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
+# What `test-host` tests: one command builds each crate once, where several with fewer packages would build it again for each
+# set of features.
+TESTED_CRATES := $(HOST_CRATES) -p switchboard-tests -p switchboard-planted -p switchboard-fuzz -p switchboard-bench
 # What others can depend on, in the order of their dependencies.
 LIBRARY_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 
@@ -111,19 +114,15 @@ test: test-host test-ui test-qemu test-outside test-counts ## Run all tests of C
 test-host: ## Run unit tests, property tests and concurrency models on the host
 	@tools/install cargo cc
 	@tools/install qemu || echo 'skipped: drivers on the device models of QEMU'
-	cargo test $(HOST_CRATES)
+	cargo test $(TESTED_CRATES)
 	cargo test -p switchboard-image --lib
-	cargo test -p switchboard-tests --lib --test intrinsics --test symbols
 	@tools/install python3 lspci || echo 'skipped: comparison of dumps with lspci'
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
 	cargo test -p switchboard-loom
-	cargo test -p switchboard-planted
-	cargo test -p switchboard-fuzz
-	cargo test -p switchboard-bench --lib --bins --test faulty_servers
 
 test-ui: ## Check programs that must not compile, each with a variant that must
 	@tools/install cargo cc
-	cargo test -p switchboard-tests --test ui
+	cargo test -p switchboard-ui
 
 test-qemu: ## Boot the image in QEMU with each device, mode and machine; TEST=name selects tests
 	@tools/install cargo cc qemu $(ISO_TOOLS) ovmf
@@ -132,7 +131,6 @@ test-qemu: ## Boot the image in QEMU with each device, mode and machine; TEST=na
 	@$(MAKE) --no-print-directory instruments-build
 	cargo build --profile quick -p switchboard-image --features clients
 	@cp "$(TARGET)/x86_64-unknown-linux-gnu/quick/switchboard-image" "$(INSTRUMENTS)/switchboard-tls-image"
-	@$(MAKE) --no-print-directory run-build
 	SWITCHBOARD_TLS_IMAGE="$(INSTRUMENTS)/switchboard-tls-image" SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test qemu -- --test-threads=2 $(TEST)
 	SWITCHBOARD_IMAGE="$(INSTRUMENTED)" SWITCHBOARD_DISK="$(FILES)" cargo test -p switchboard-tests --test lan -- --test-threads=4 $(TEST)
 
@@ -238,7 +236,7 @@ size: ## Print the size of the stripped image with several sets of features
 lint: ## Check with rustfmt, clippy and rustdoc; warnings are errors
 	cargo fmt --all --check
 	rustfmt --edition 2024 --check tests/outside/*/src/*.rs tests/outside/*/tests/*.rs tests/outside/*/build.rs
-	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz -p switchboard-bench -p switchboard-count --all-targets -- -D warnings
+	cargo clippy $(HOST_CRATES) -p switchboard-tests -p switchboard-loom -p switchboard-fuzz -p switchboard-bench -p switchboard-count -p switchboard-ui --all-targets -- -D warnings
 	cargo clippy --release -p switchboard-image -- -D warnings
 	cargo clippy --release -p switchboard-image --features instruments -- -D warnings
 	cargo clippy --release -p switchboard-image --no-default-features -- -D warnings

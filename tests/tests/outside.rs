@@ -58,8 +58,11 @@ static IMAGE: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(|| {
     let folder = copied("image");
     let main = fs::read_to_string(folder.join("src/main.rs")).expect("it was copied");
     assert!(main.lines().count() <= MAX_MAIN_LINES, "{} lines", main.lines().count());
-    // LTO would take longer and make no difference to the test.
-    cargo(&folder, &["build", "--release"], &[("CARGO_PROFILE_RELEASE_LTO", "off")]);
+    // Faster to build, which makes no difference to the test.
+    let profile = [("LTO", "off"), ("OPT_LEVEL", "1"), ("CODEGEN_UNITS", "16")];
+    let profile = profile.map(|(setting, value)| (format!("CARGO_PROFILE_RELEASE_{setting}"), value));
+    let profile = profile.each_ref().map(|(variable, value)| (variable.as_str(), *value));
+    cargo(&folder, &["build", "--release"], &profile);
     let image = folder.join("target/x86_64-unknown-linux-gnu/release/outside-image");
     (folder, image)
 });
@@ -329,5 +332,5 @@ fn an_image_of_its_own_has_every_service() {
 
 #[test]
 fn a_driver_of_its_own_is_tested_on_the_host() {
-    cargo(&copied("driver"), &["test"], &[("CARGO_BUILD_TARGET", "x86_64-unknown-linux-gnu")]);
+    cargo(&copied("driver"), &["test"], &[("CARGO_BUILD_TARGET", "x86_64-unknown-linux-gnu"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
 }

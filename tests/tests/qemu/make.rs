@@ -36,11 +36,11 @@ impl Drop for Running {
 
 #[test]
 fn run_serves_the_page_and_prints_its_address() {
-    let mut running = Running(make(&["run"]).spawn().expect("make can be started"));
+    let mut running = Running(make(&["run", "FEATURES=clients"]).spawn().expect("make can be started"));
     let console = Console::default();
     console.follow(running.0.stdout.take().expect("stdout is a pipe"));
     console.follow(running.0.stderr.take().expect("stderr is a pipe"));
-    // It may have to build first.
+    // With the features that `make test-qemu` has built; without that it has to build first.
     let ready = console.wait_for("ready http://127.0.0.1:", Duration::from_secs(55));
     let ready = ready.unwrap_or_else(|| panic!("never ready:\n{}", console.text()));
     let port = ready.trim_start_matches("ready http://127.0.0.1:").trim_end_matches('/').parse().expect("a port");

@@ -3,6 +3,6 @@
 #[test]
 fn ui() {
     let programs = trybuild::TestCases::new();
-    programs.pass("ui/pass/*.rs");
-    programs.compile_fail("ui/fail/*.rs");
+    programs.pass("pass/*.rs");
+    programs.compile_fail("fail/*.rs");
 }
