@@ -18,6 +18,8 @@ use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::rtl8139::Rtl8139;
 #[cfg(feature = "p9")]
 use switchboard_drivers::virtio::Virtio9p;
+#[cfg(feature = "console")]
+use switchboard_drivers::virtio::VirtioConsole;
 #[cfg(feature = "scsi")]
 use switchboard_drivers::virtio::VirtioScsi;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
@@ -25,6 +27,8 @@ use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 use switchboard_drivers::vmxnet3::Vmxnet3;
 
 use switchboard_net::nic;
+#[cfg(feature = "console")]
+use switchboard_runtime::consoles::Console;
 #[cfg(any(feature = "edu", feature = "hotplug"))]
 use switchboard_runtime::devices::device;
 #[cfg(any(feature = "ahci", feature = "nvme", feature = "scsi"))]
@@ -55,6 +59,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     #[cfg(feature = "scsi")]
     disks::<VirtioScsi>(),
     class::<VirtioRng, RandomSource>(),
+    #[cfg(feature = "console")]
+    class::<VirtioConsole, Console>(),
     #[cfg(feature = "p9")]
     class::<Virtio9p, Share>(),
     #[cfg(feature = "edu")]

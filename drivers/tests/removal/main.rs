@@ -6,7 +6,7 @@
 #[expect(dead_code, reason = "the tests of the driver use all of it")]
 mod ahci_model;
 mod devices;
-#[path = "../nvme/model.rs"]
+#[path = "../nvme/model/mod.rs"]
 #[expect(dead_code, reason = "the tests of the driver use all of it")]
 mod nvme_model;
 

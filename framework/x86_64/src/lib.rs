@@ -151,6 +151,9 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     let host_bridge = apertures::host_bridge(config);
     let apertures = apertures::apertures(&boot.address_map, &ecam, &madt, cpu::address_bits(), host_bridge);
     let chipset = Chipset::find(config, &aml, pci_lines, boot.protocol, &MachineMemory);
+    if let (Some(hardware), Some(dsdt)) = (hardware, aml.first()) {
+        shutdown::set_soft_off(hardware.pm1a_control, *dsdt);
+    }
     if let Some(hardware) = hardware
         && let Some(gsi) = madt.gsi_of(hardware.interrupt)
     {

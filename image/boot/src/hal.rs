@@ -18,6 +18,18 @@ impl Hal for BareMachine {
         arch::shutdown::exit(is_success)
     }
 
+    fn reboot(&self) -> ! {
+        arch::shutdown::reboot()
+    }
+
+    fn power_off(&self) -> ! {
+        arch::shutdown::power_off()
+    }
+
+    fn read_console(&self, bytes: &mut [u8]) -> usize {
+        arch::console::read(bytes)
+    }
+
     fn memory_usage(&self) -> MemoryUsage {
         let usage = arch::memory_usage();
         MemoryUsage {
@@ -61,4 +73,6 @@ impl Hal for BareMachine {
 /// Installs the bare machine as the runtime's hardware abstraction.
 pub(crate) fn init() {
     install(&BareMachine);
+    #[cfg(feature = "log-ring")]
+    arch::console::set_tap(switchboard_runtime::log_ring::record);
 }

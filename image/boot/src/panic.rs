@@ -3,6 +3,7 @@
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use switchboard_runtime::consoles;
 use switchboard_x86_64::{self as arch, Backtrace};
 
 #[panic_handler]
@@ -12,6 +13,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     // A panic while one is printed must not recurse.
     if !PANICKING.swap(true, Ordering::Relaxed) {
         arch::console::print_emergency(format_args!("\n{info}\n{}", Backtrace::here()));
+        consoles::print_emergency(format_args!("\n{info}\n"));
     }
     arch::shutdown::exit(false)
 }

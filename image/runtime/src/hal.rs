@@ -46,6 +46,22 @@ pub trait Hal: Sync {
     /// Stops the machine, and reports success or failure.
     fn exit(&self, is_success: bool) -> !;
 
+    /// Restarts the machine; by default as [`exit`](Self::exit).
+    fn reboot(&self) -> ! {
+        self.exit(true)
+    }
+
+    /// Turns the machine off; by default as [`exit`](Self::exit).
+    fn power_off(&self) -> ! {
+        self.exit(true)
+    }
+
+    /// Reads bytes that were typed on the console, as many as there are.
+    fn read_console(&self, bytes: &mut [u8]) -> usize {
+        let _ = bytes;
+        0
+    }
+
     /// Returns the sizes of heap and DMA pool, and the parts in use.
     fn memory_usage(&self) -> MemoryUsage;
 
@@ -160,6 +176,28 @@ pub fn exit(is_success: bool) -> ! {
     match get() {
         Some(hal) => hal.exit(is_success),
         None => panic!("the program ends, with success: {is_success}"),
+    }
+}
+
+/// Restarts the machine.
+///
+/// # Panics
+/// Panics when no [`Hal`] is installed.
+pub fn reboot() -> ! {
+    match get() {
+        Some(hal) => hal.reboot(),
+        None => panic!("the program restarts"),
+    }
+}
+
+/// Turns the machine off.
+///
+/// # Panics
+/// Panics when no [`Hal`] is installed.
+pub fn power_off() -> ! {
+    match get() {
+        Some(hal) => hal.power_off(),
+        None => panic!("the program turns the machine off"),
     }
 }
 

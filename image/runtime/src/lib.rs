@@ -30,7 +30,8 @@
 //! | [`disk`] | disks with any driver |
 //! | [`tasks`] | tasks, groups of tasks, cancellation, idle time |
 //! | [`command_line`] | options and arguments |
-//! | [`console`], [`boot_table`] | lines on the console |
+//! | [`console`], [`boot_table`], [`log_ring`] | lines on the console, and the last of them |
+//! | [`consoles`], [`shell`] | console devices, and a shell on any stream of bytes |
 //! | [`entropy`] | random numbers, and whether they are fit for keys |
 //! | [`wall_clock`] | date and time of day |
 //! | [`halt_polling`], [`hal`] | for `switchboard-boot`: the executor's idle policy, and the machine below |
@@ -42,6 +43,7 @@
 //! # Dependencies in the public interface
 //!
 //! - `embassy-executor` 0.10, re-exported as [`embassy_executor`]: [`Tasks::new`](tasks::Tasks::new) takes its `Spawner`.
+//! - `embedded-io-async` 0.7, whose traits [`ConsolePort`](consoles::ConsolePort) implements.
 //! - `rand_core` 0.10 and 0.6, whose traits [`SystemRng`](entropy::SystemRng) implements.
 //! - [`switchboard`] and `switchboard-drivers`.
 #![no_std]
@@ -52,6 +54,7 @@ extern crate alloc;
 pub mod boot_table;
 pub mod command_line;
 pub mod console;
+pub mod consoles;
 pub mod devices;
 pub mod disk;
 pub mod entropy;
@@ -59,11 +62,13 @@ pub mod free_resources;
 pub mod hal;
 pub mod halt_polling;
 mod hotplug_ports;
+pub mod log_ring;
 pub mod mark;
 pub mod memory_budget;
 mod memory_disk;
 mod platform_slots;
 pub mod share;
+pub mod shell;
 pub mod system;
 pub mod tasks;
 mod timeout_watch;

@@ -7,6 +7,7 @@ mod assignment;
 mod boards;
 mod budgets;
 mod clients;
+mod console;
 mod date;
 mod disk;
 mod edu;

@@ -8,6 +8,7 @@
 
 mod power;
 mod root_pointer;
+mod sleep;
 
 use alloc::vec::Vec;
 
@@ -22,6 +23,7 @@ use switchboard::platform::EcamRegion;
 
 pub(super) use power::FixedHardware;
 pub(super) use root_pointer::RootPointer;
+pub(super) use sleep::soft_off_type;
 
 /// The largest table that is read, in bytes; of those with code, which describe the whole board, another.
 const TABLE_LIMIT_BYTES: u32 = 64 << 10;

@@ -18,6 +18,7 @@ use switchboard::sync::IrqLock;
 static CONSOLE: IrqLock<Console> = IrqLock::new(Console { serial: None, debug: None });
 static LOGGER: Logger = Logger;
 static TIME_STAMP: Once<TimeStamp> = Once::new();
+static TAP: Once<fn(&str)> = Once::new();
 
 /// Writes the time of a log line; `false` if it has none, and the line gets the seconds since boot.
 pub type TimeStamp = fn(&mut dyn Write) -> bool;
@@ -43,10 +44,26 @@ pub fn set_time_stamp(time_stamp: TimeStamp) {
     TIME_STAMP.call_once(|| time_stamp);
 }
 
+/// Sets what gets all text that is printed, too. It is called by ISRs, and with the console locked: it must not print.
+///
+/// Later calls have no effect.
+pub fn set_tap(tap: fn(&str)) {
+    TAP.call_once(|| tap);
+}
+
+/// Reads bytes that have arrived on the serial port, as many as there are.
+pub fn read(bytes: &mut [u8]) -> usize {
+    CONSOLE.lock().serial.as_mut().map_or(0, |serial| serial.receive(bytes))
+}
+
 /// Writes to the console. ISRs may call it.
 pub fn print(arguments: fmt::Arguments<'_>) {
     // A console does not fail: bytes that cannot be sent are dropped.
-    let _ = CONSOLE.lock().write_fmt(arguments);
+    let mut console = CONSOLE.lock();
+    let _ = match TAP.get() {
+        Some(tap) => Tapped { console: &mut console, tap: *tap }.write_fmt(arguments),
+        None => console.write_fmt(arguments),
+    };
 }
 
 /// Writes to the console without its lock, for panics: the code that panicked may hold it.
@@ -83,6 +100,19 @@ impl Write for Console {
             }
         }
         Ok(())
+    }
+}
+
+/// The consoles, and what gets the text, too.
+struct Tapped<'a> {
+    console: &'a mut Console,
+    tap: fn(&str),
+}
+
+impl Write for Tapped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        (self.tap)(text);
+        self.console.write_str(text)
     }
 }
 

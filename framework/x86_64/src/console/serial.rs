@@ -31,6 +31,11 @@ impl Serial {
         uart.check_present().then_some(Self { uart, is_stuck: false })
     }
 
+    /// Reads bytes that have arrived.
+    pub(super) fn receive(&mut self, bytes: &mut [u8]) -> usize {
+        self.uart.receive_bytes(bytes)
+    }
+
     /// Writes bytes. Those that cannot be sent are dropped.
     pub(super) fn send(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {

@@ -1,7 +1,7 @@
 //! Parses the kernel command line: options of the machine, and after `--` the app's own arguments.
 //!
 //! ```text
-//! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  log-time=boot|utc  app=NAME
+//! irq=auto|msix|msi|intx  log=off|error|warn|info|debug|trace  log-time=boot|utc  console=serial|virtio  shell=serial  app=NAME
 //! ip=dhcp|linklocal|off4|A.B.C.D/N[,GATEWAY][,NET/N>GATEWAY][,X:X::X/N][,GATEWAY][,auto6|off6]
 //! ip1=.. to ip7=.. as ip=, for the second interface and so on, in order of their PCI addresses
 //! dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
@@ -28,7 +28,7 @@ pub use self::interface::{AddressSource, InterfaceOptions, MAX_INTERFACE_OPTIONS
 pub use self::ipv6::{Ipv6Word, Ipv6Words};
 pub use self::lines::LineRoutes;
 pub use self::lists::{AddressList, NameList};
-pub use self::options::{LogTime, Options};
+pub use self::options::{LogConsole, LogTime, Options};
 pub use self::services::SimpleServices;
 pub use self::warning::Warning;
 
@@ -100,6 +100,14 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
                 _ => return None,
             };
         }
+        "console" => {
+            options.log_console = match value {
+                "serial" => LogConsole::Serial,
+                "virtio" => LogConsole::Device,
+                _ => return None,
+            };
+        }
+        "shell" => options.has_serial_shell = matches!(value, "serial").then_some(true)?,
         "app" if !value.is_empty() => options.app = value,
         "dns" => options.dns_servers = AddressList::parse(value)?,
         "search" => options.search_domains = NameList::parse(value)?,

@@ -25,6 +25,16 @@ pub enum LogTime {
     Utc,
 }
 
+/// The console that gets what is printed, beside the serial port and the debug console.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogConsole {
+    /// None.
+    #[default]
+    Serial,
+    /// The first port of the first console device.
+    Device,
+}
+
 /// The options of a command line.
 ///
 /// [`Options::default`] is an empty command line. Made by [`parse`](super::parse).
@@ -37,6 +47,10 @@ pub struct Options<'a> {
     pub log: LevelFilter,
     /// The time that log lines begin with.
     pub log_time: LogTime,
+    /// The console that gets what is printed, too.
+    pub log_console: LogConsole,
+    /// Whether the serial port has a shell, in an image that has one.
+    pub has_serial_shell: bool,
     /// The name of the app to run; empty for the image's first app.
     pub app: &'a str,
     /// The addresses and routes of the interfaces, in order of their PCI addresses: `ip=`, `ip1=` and so on.
@@ -79,6 +93,8 @@ impl Default for Options<'_> {
             policy: ModePolicy::all(),
             log: LevelFilter::Info,
             log_time: LogTime::default(),
+            log_console: LogConsole::default(),
+            has_serial_shell: false,
             app: "",
             interfaces: [InterfaceOptions::default(); MAX_INTERFACE_OPTIONS],
             dns_servers: AddressList::default(),

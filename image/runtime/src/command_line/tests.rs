@@ -23,13 +23,14 @@ fn an_empty_line_gives_the_defaults() {
 #[test]
 fn every_option_is_parsed() {
     let (options, warnings) = parse(
-        "irq=msi log=debug log-time=utc app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 poll=0 services=chargen,echo -- write 7 two  words",
+        "irq=msi log=debug log-time=utc console=virtio shell=serial app=disk ip=192.168.7.2/24,192.168.7.1 vectors=3 grace=0 spin=7 poll=0 services=chargen,echo -- write 7 two  words",
     );
     let gateway = Some(Ipv4Addr::new(192, 168, 7, 1));
     assert_eq!(warnings, []);
     assert_eq!(options.policy, ModePolicy::MSI);
     assert_eq!(options.log, LevelFilter::Debug);
     assert_eq!(options.log_time, LogTime::Utc);
+    assert_eq!((options.log_console, options.has_serial_shell), (LogConsole::Device, true));
     assert_eq!(options.app, "disk");
     assert_eq!(
         options.interfaces[0].source,

@@ -3,10 +3,12 @@
 use core::fmt;
 
 /// The options with their allowed values, for warnings.
-pub(super) const OPTIONS: [(&str, &str); 15] = [
+pub(super) const OPTIONS: [(&str, &str); 17] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("log-time", "boot or utc: the time of log lines"),
+    ("console", "serial or virtio: the console that gets what is printed, too"),
+    ("shell", "serial: a shell on the serial port"),
     ("app", "the name of an app"),
     (
         "ip",

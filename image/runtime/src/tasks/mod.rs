@@ -73,7 +73,7 @@ const SPARE_STORAGES: usize = 8;
 ///     tasks.spawn(async move { sum.set(sum.get() + number) });
 /// }
 /// poll();
-/// assert_eq!(sum.get(), 10);
+/// assert_eq!((sum.get(), tasks.running()), (10, 0));
 /// ```
 #[derive(Clone, Copy)]
 pub struct Tasks {
@@ -93,6 +93,12 @@ impl Tasks {
     #[must_use]
     pub fn new(spawner: Spawner) -> Self {
         Self { spawner, pool: Box::leak(Box::default()) }
+    }
+
+    /// Returns the number of tasks that have not ended.
+    #[must_use]
+    pub fn running(self) -> usize {
+        self.pool.running.get()
     }
 
     /// Starts a task.

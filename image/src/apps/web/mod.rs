@@ -8,6 +8,8 @@ mod https;
 mod interrupts;
 mod limits;
 mod metrics;
+#[cfg(feature = "shell")]
+mod shell;
 mod status;
 
 use alloc::boxed::Box;
@@ -35,6 +37,8 @@ pub(super) struct Site {
 pub(super) async fn run(mut system: System) -> Outcome {
     let limits = Limits::parse(system.arguments)?;
     let site = Site::open(&mut system, limits).await;
+    #[cfg(feature = "shell")]
+    shell::start(&mut system, site.network.clone()).await;
     // Requests are served by other tasks.
     loop {
         site.follow(&system).await;
