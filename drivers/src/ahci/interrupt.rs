@@ -140,7 +140,12 @@ impl MessageIsr<1> for Shared {
 
 impl LineIsr for Shared {
     fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
-        self.serve()
+        let claim = self.serve();
+        if claim == Claim::Mine {
+            // Flushes the posted acknowledgement: until it arrives, the line is asserted, and handlers are called for nothing.
+            self.hba.read(&IS);
+        }
+        claim
     }
 
     fn activity(&self) -> Activity {

@@ -1,10 +1,10 @@
 //! The messages of the card, and their handler. Its line is served as that of the 8254x.
 
-use switchboard::interrupt::{InIsr, MessageIsr, MessageSet};
+use switchboard::interrupt::{Activity, InIsr, LineIsr, MessageIsr, MessageSet};
 use switchboard::messages;
 
 use super::registers::ICR_CLEAR;
-use crate::intel::registers::{Causes, IMC, IMS};
+use crate::intel::registers::{Causes, IMC, IMS, UNMASKED};
 use crate::intel::shared::{Shared, Sources};
 
 messages! {
@@ -36,8 +36,14 @@ pub(super) const OF_RINGS: u32 = RECEIVED | TRANSMITTED;
 pub(super) const OTHERS: u32 = bit(E1000eMessage::Other) | Causes::LINK.union(Causes::OVERRUN).bits();
 
 /// The sources of a card with a message for each ring.
-pub(super) const OWN_MESSAGES: Sources =
-    Sources { unmask: IMS, mask: IMC, received: RECEIVED, transmitted: TRANSMITTED, has_ring_messages: true };
+pub(super) const OWN_MESSAGES: Sources = Sources {
+    unmask: IMS,
+    mask: IMC,
+    unmasked: UNMASKED,
+    received: RECEIVED,
+    transmitted: TRANSMITTED,
+    has_ring_messages: true,
+};
 
 /// Returns the value of `IVAR` that gives each cause the entry of its message.
 pub(super) fn ivar(entry: impl Fn(E1000eMessage) -> Option<u16>) -> u32 {
@@ -65,6 +71,18 @@ impl MessageIsr<4> for Shared {
             E1000eMessage::Rx0 | E1000eMessage::Rx1 => self.frames_received(),
             E1000eMessage::Tx => self.frames_sent(),
             E1000eMessage::Other => self.serve_others(isr),
+        }
+    }
+
+    fn activity(&self, message: E1000eMessage) -> Activity {
+        match message {
+            E1000eMessage::Rx0 if !self.sources.has_ring_messages => LineIsr::activity(self),
+            _ if !self.sources.has_ring_messages => Activity::IDLE,
+            E1000eMessage::Rx0 => self.received_frames(Some(0)),
+            E1000eMessage::Rx1 => self.received_frames(Some(1)),
+            E1000eMessage::Tx => self.frames_to_send(),
+            // `ICR` cannot be read without clearing it. A task reads the state of the link when it starts.
+            E1000eMessage::Other => Activity::IDLE,
         }
     }
 }

@@ -131,8 +131,10 @@ impl MessageIsr<1> for Shared {
     fn activity(&self, EduMessage::Done: EduMessage) -> Activity {
         let causes = self.registers.read(&CAUSES);
         let is_busy = self.registers.read(&STATUS) & COMPUTING != 0 || transfer::is_copying(&self.registers);
-        let is_pending = causes != 0 && causes != u32::MAX;
-        Activity::pending_if(is_pending.then_some(0)).with_requests(is_busy.into(), 0)
+        if causes == u32::MAX {
+            return Activity::UNRESPONSIVE;
+        }
+        Activity::pending_if((causes != 0).then_some(0)).with_requests(is_busy.into(), 0)
     }
 }
 
@@ -149,6 +151,8 @@ impl LineIsr for Shared {
             }
             _ => self.on_message(EduMessage::Done, isr),
         }
+        // Flushes the posted acknowledgement: until it arrives, the line is asserted, and handlers are called for nothing.
+        let _ = planted!(self.registers.read(&CAUSES), "edu-acknowledgement-posted" => 0);
         Claim::Mine
     }
 

@@ -1,9 +1,9 @@
 //! The messages of the card, and their handler. Its line is served as that of the 8254x.
 
-use switchboard::interrupt::{InIsr, MessageIsr};
+use switchboard::interrupt::{Activity, InIsr, LineIsr, MessageIsr};
 use switchboard::messages;
 
-use super::registers::{EIMC, EIMS, IVAR_VALID};
+use super::registers::{EIMC, EIMS, IVAR_VALID, UNMASKED};
 use crate::intel::registers::Causes;
 use crate::intel::shared::{Shared, Sources};
 
@@ -33,6 +33,7 @@ impl Entries {
         Sources {
             unmask: EIMS,
             mask: EIMC,
+            unmasked: UNMASKED,
             received: 1 << self.received,
             transmitted: 1 << self.sent,
             has_ring_messages: true,
@@ -67,6 +68,16 @@ impl MessageIsr<3> for Shared {
                 let causes = Causes::from_bits_truncate(self.take_causes(isr));
                 self.serve(causes & (Causes::LINK | Causes::OVERRUN), isr);
             }
+        }
+    }
+
+    fn activity(&self, message: IgbMessage) -> Activity {
+        match message {
+            IgbMessage::Rx if !self.sources.has_ring_messages => LineIsr::activity(self),
+            _ if !self.sources.has_ring_messages => Activity::IDLE,
+            IgbMessage::Rx => self.received_frames(None),
+            IgbMessage::Tx => self.frames_to_send(),
+            IgbMessage::Other => Activity::IDLE,
         }
     }
 }

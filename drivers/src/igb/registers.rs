@@ -1,6 +1,6 @@
 //! The registers that the 82576 has beside the common ones, named as in its datasheet (8).
 
-use switchboard::mmio::{Reg, WriteOnly};
+use switchboard::mmio::{ReadOnly, Reg, WriteOnly};
 
 use crate::intel::registers::Registers;
 
@@ -10,6 +10,8 @@ pub(super) const MDIC: Reg<Registers, u32> = Reg::at(0x0020);
 pub(super) const GPIE: Reg<Registers, u32> = Reg::at(0x1514);
 /// Unmasks and masks messages, by MSI-X: a bit for each entry (8.8.4).
 pub(super) const EIMS: Reg<Registers, u32, WriteOnly> = Reg::at(0x1524);
+/// The same register as `EIMS`: the messages that are unmasked.
+pub(super) const UNMASKED: Reg<Registers, u32, ReadOnly> = Reg::at(0x1524);
 pub(super) const EIMC: Reg<Registers, u32, WriteOnly> = Reg::at(0x1528);
 /// The messages whose causes are cleared, and that are masked, when they are sent (8.8.6).
 pub(super) const EIAC: Reg<Registers, u32> = Reg::at(0x152c);

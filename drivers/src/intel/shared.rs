@@ -10,7 +10,7 @@ use spin::Once;
 use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::Presence;
 use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr};
-use switchboard::mmio::{Bar, Reg, WriteOnly};
+use switchboard::mmio::{Bar, ReadOnly, Reg, WriteOnly};
 
 use super::registers::{
     CTRL, Causes, Control, ICR, IMC, IMS, RCTL, Registers, STATUS, STATUS_LINK_UP, TCTL, TDH, TDT, UNMASKED,
@@ -23,6 +23,8 @@ use crate::interfaces::network::CardCounters;
 pub(crate) struct Sources {
     pub(crate) unmask: Reg<Registers, u32, WriteOnly>,
     pub(crate) mask: Reg<Registers, u32, WriteOnly>,
+    /// Reads the sources that are unmasked.
+    pub(crate) unmasked: Reg<Registers, u32, ReadOnly>,
     /// Received frames, of any queue.
     pub(crate) received: u32,
     /// Sent frames. They are unmasked once for each time that the ring is full.
@@ -35,6 +37,7 @@ pub(crate) struct Sources {
 pub(crate) const ONE_INTERRUPT: Sources = Sources {
     unmask: IMS,
     mask: IMC,
+    unmasked: UNMASKED,
     received: Causes::RECEIVED.union(Causes::OVERRUN).bits(),
     transmitted: Causes::TRANSMITTED.bits(),
     has_ring_messages: false,
@@ -108,6 +111,7 @@ impl Shared {
 
     /// Masks or unmasks the receive interrupts.
     pub(crate) fn mask_received(&self, is_masked: bool) {
+        self.is_receive_masked.store(is_masked, Ordering::Release);
         let register = if is_masked { &self.sources.mask } else { &self.sources.unmask };
         self.registers.write(register, self.sources.received);
     }
@@ -172,6 +176,32 @@ impl Shared {
         }
     }
 
+    /// Returns the activity of a receive ring, or of all. The causes cannot be read without clearing them: frames in a ring whose
+    /// interrupt is unmasked show that one was due.
+    pub(crate) fn received_frames(&self, ring: Option<usize>) -> Activity {
+        let unmasked = self.registers.read(&self.sources.unmasked);
+        if unmasked == u32::MAX {
+            return Activity::UNRESPONSIVE;
+        }
+        // By its message the card may have masked it, which the handler takes note of.
+        let is_receiving = unmasked & self.sources.received != 0
+            || self.sources.has_ring_messages && !self.is_receive_masked.load(Ordering::Acquire);
+        let rings = self.rings.get().into_iter().flatten().enumerate();
+        let mut rings = rings.filter(|(index, _)| is_receiving && ring.is_none_or(|ring| ring == *index));
+        Activity::pending_if(rings.find_map(|(_, ring)| ring.written_back()))
+    }
+
+    /// Returns the activity of the transmit ring. One that has drained while its interrupt is unmasked shows that one was due.
+    pub(crate) fn frames_to_send(&self) -> Activity {
+        let unmasked = self.registers.read(&self.sources.unmasked);
+        let (head, tail) = (self.registers.read(&TDH), self.registers.read(&TDT));
+        if unmasked == u32::MAX || head == u32::MAX {
+            return Activity::UNRESPONSIVE;
+        }
+        let drained = (unmasked & self.sources.transmitted != 0 && head == tail).then_some(head);
+        Activity::pending_if(drained).with_requests((head != tail).into(), head)
+    }
+
     /// Stops interrupts and DMA. The engines are stopped one by one before the reset, since QEMU 7.2 ignores the reset bit.
     pub(crate) fn quiesce(&self) {
         self.registers.write(&self.sources.mask, u32::MAX);
@@ -198,18 +228,7 @@ impl LineIsr for Shared {
         Claim::Mine
     }
 
-    /// The causes cannot be read without clearing them: frames in a ring show that an interrupt was due, and so does a transmit ring
-    /// that has drained while its interrupt is unmasked.
     fn activity(&self) -> Activity {
-        let unmasked = self.registers.read(&UNMASKED);
-        if unmasked == u32::MAX {
-            return Activity::IDLE;
-        }
-        let (head, tail) = (self.registers.read(&TDH), self.registers.read(&TDT));
-        let rings = self.rings.get().into_iter().flatten();
-        let is_receiving = unmasked & self.sources.received != 0;
-        let received = rings.filter(|_| is_receiving).find_map(RxWatch::written_back);
-        let drained = (unmasked & self.sources.transmitted != 0 && head == tail).then_some(head);
-        Activity::pending_if(received.or(drained)).with_requests((head != tail).into(), head)
+        self.received_frames(None).and(self.frames_to_send())
     }
 }

@@ -6,7 +6,7 @@ use core::task::Waker;
 use atomic_waker::AtomicWaker;
 use switchboard::event::Notifier;
 use switchboard::function::Presence;
-use switchboard::interrupt::{Claim, InIsr, LineIsr};
+use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr};
 use switchboard::mmio::Bar;
 
 use super::registers::{CPCR, CR, CR_RESET, Causes, IMR, ISR, MSR, MSR_LINK_DOWN, Registers};
@@ -94,6 +94,8 @@ impl LineIsr for Shared {
             return Claim::NotMine;
         }
         self.registers.write(&ISR, found);
+        // Flushes the posted write: until it arrives, the line is asserted, and handlers are called for nothing.
+        self.registers.read(&ISR);
         if causes.intersects(Causes::RECEIVE) {
             self.received.wake();
         }
@@ -108,5 +110,16 @@ impl LineIsr for Shared {
             self.link_change.notify(isr);
         }
         Claim::Mine
+    }
+
+    /// Causes that are enabled and that the handler has not acknowledged are pending.
+    fn activity(&self) -> Activity {
+        match self.registers.read(&ISR) {
+            u16::MAX => Activity::UNRESPONSIVE,
+            found => {
+                let is_pending = found & self.enabled.load(Ordering::Acquire) != 0;
+                Activity::pending_if(is_pending.then_some(0))
+            }
+        }
     }
 }

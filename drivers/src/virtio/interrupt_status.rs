@@ -5,9 +5,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use alloc::sync::Arc;
 
 use switchboard::function::Presence;
+use switchboard::interrupt::Activity;
 use switchboard::mmio::Bar;
 
-use super::registers::{ISR_STATUS, InterruptCause, IsrStatus};
+use super::registers::{Common, DEVICE_STATUS, ISR_STATUS, InterruptCause, IsrStatus};
 
 /// The interrupt status of a device, which its handlers share with its driver.
 ///
@@ -21,13 +22,14 @@ pub struct InterruptStatus {
 #[derive(Debug)]
 struct Inner {
     register: Bar<IsrStatus>,
+    common: Bar<Common>,
     presence: Presence,
     is_live: AtomicBool,
 }
 
 impl InterruptStatus {
-    pub(super) fn new(register: Bar<IsrStatus>, presence: Presence) -> Self {
-        Self { inner: Arc::new(Inner { register, presence, is_live: AtomicBool::new(false) }) }
+    pub(super) fn new(register: Bar<IsrStatus>, common: Bar<Common>, presence: Presence) -> Self {
+        Self { inner: Arc::new(Inner { register, common, presence, is_live: AtomicBool::new(false) }) }
     }
 
     /// Returns and clears the causes of an interrupt on the line, or `None` when the device did not raise it. For line handlers only:
@@ -46,6 +48,18 @@ impl InterruptStatus {
         }
         let cause = InterruptCause::from_bits_truncate(value);
         (!cause.is_empty()).then_some(cause)
+    }
+
+    /// Returns the activity of a running device: that of its queues, unless the device does not respond.
+    pub fn activity(&self, of_queues: impl FnOnce() -> Activity) -> Activity {
+        // Read by no handler, and without a side effect. No device has all bits of its status set.
+        if !self.is_live() || self.is_gone() {
+            Activity::IDLE
+        } else if self.inner.common.read(&DEVICE_STATUS) == u8::MAX {
+            Activity::UNRESPONSIVE
+        } else {
+            of_queues()
+        }
     }
 
     /// Returns whether the device is running.

@@ -55,7 +55,7 @@ impl MessageIsr<1> for Shared {
     }
 
     fn activity(&self, RngMessage::Done: RngMessage) -> Activity {
-        if self.status.is_live() { self.watch.requests() } else { Activity::IDLE }
+        self.status.activity(|| self.watch.requests())
     }
 }
 

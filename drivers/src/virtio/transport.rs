@@ -45,7 +45,7 @@ impl Transport {
         let clock = function.clock();
         let Resources { bar0, bar1, bar2, bar3, bar4, bar5, irq, dma, bus, config, presence, .. } = function.claim()?;
         let structures = Structures::find(&config, [bar0, bar1, bar2, bar3, bar4, bar5])?;
-        let interrupt_status = InterruptStatus::new(structures.isr()?, presence);
+        let interrupt_status = InterruptStatus::new(structures.isr()?, structures.common()?, presence);
         let (common, address) = (structures.common()?, config.address());
         let device = Device { common, structures, interrupt_status, bus, clock, address };
         device.reset()?;

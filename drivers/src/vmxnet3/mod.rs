@@ -80,7 +80,7 @@ impl Driver for Vmxnet3 {
         let interrupts: Interrupts<3, Shared> = irq.grant()?;
         let numbers = numbers(&interrupts);
         let structures = Structures::new(&dma, &rx, &tx, numbers)?;
-        let shared = Arc::new(Shared::new(registers, bar0.map()?, presence, numbers));
+        let shared = Arc::new(Shared::new(registers, bar0.map()?, presence, numbers, [rx.watch(), tx.watch()]));
         let interrupts = interrupts.register(shared.clone()).unmask();
         start(&shared, &structures, mac, &rx)?;
         let is_link_up = shared.is_link_up();

@@ -54,7 +54,7 @@ impl Driver for Vmxnet3 {
 impl NetworkCard for Vmxnet3 {
     fn set_polled(&mut self, is_polled: bool) {
         self.is_polled = is_polled;
-        self.shared.set_mask(self.shared.numbers.received, is_polled);
+        self.shared.mask_received(is_polled);
     }
 }
 

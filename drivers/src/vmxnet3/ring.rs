@@ -3,9 +3,11 @@
 //! A descriptor or completion belongs to the device or to the driver by a generation bit, which changes its meaning with each
 //! round. A descriptor is two words of 64 bits, the first its address, and the second, which has that bit, is written last.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaShared};
+use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaReader, DmaShared};
 use switchboard::driver::ProbeError;
 
 use crate::interfaces::network::CardCounters;
@@ -66,11 +68,33 @@ struct Completions {
     next: u16,
     /// Whether the generation bit of new completions is set.
     is_set: bool,
+    /// Both, for the context of the handlers: `next`, and `is_set` above it.
+    position: Arc<AtomicU32>,
+}
+
+/// A view of a ring of completions.
+#[derive(Debug)]
+pub(super) struct CompletionWatch {
+    words: DmaReader<u64>,
+    position: Arc<AtomicU32>,
+}
+
+impl CompletionWatch {
+    /// Returns the index of a completion that the driver has not taken.
+    pub(super) fn pending(&self) -> Option<u32> {
+        let position = self.position.load(Ordering::Acquire);
+        let second = self.words.read(2 * (position & 0xffff) as usize + 1);
+        ((second & COMPLETION_GENERATION != 0) == (position >> 16 != 0)).then_some(position)
+    }
 }
 
 impl Completions {
     fn new(dma: &DmaPort, size: u16) -> Result<Self, ProbeError> {
-        Ok(Self { words: words(dma, size)?, size, next: 0, is_set: true })
+        Ok(Self { words: words(dma, size)?, size, next: 0, is_set: true, position: Arc::new(AtomicU32::new(1 << 16)) })
+    }
+
+    fn watch(&self) -> CompletionWatch {
+        CompletionWatch { words: self.words.reader(), position: self.position.clone() }
     }
 
     /// Returns both words of the next completion, if there is one.
@@ -83,6 +107,7 @@ impl Completions {
     fn advance(&mut self) {
         self.next = (self.next + 1) % self.size;
         self.is_set ^= self.next == 0;
+        self.position.store(u32::from(self.next) | u32::from(self.is_set) << 16, Ordering::Release);
     }
 }
 
@@ -125,6 +150,11 @@ impl RxRing {
 
     pub(super) fn completions(&self) -> BusAddress {
         self.completions.words.bus()
+    }
+
+    /// Returns a view of the completions, for the context of the handlers.
+    pub(super) fn watch(&self) -> CompletionWatch {
+        self.completions.watch()
     }
 
     /// Returns the first value of the producer register.
@@ -233,6 +263,11 @@ impl TxRing {
 
     pub(super) fn completions(&self) -> BusAddress {
         self.completions.words.bus()
+    }
+
+    /// Returns a view of the completions, for the context of the handlers.
+    pub(super) fn watch(&self) -> CompletionWatch {
+        self.completions.watch()
     }
 
     /// Returns whether there is no room for a frame. One descriptor stays unused.

@@ -7,11 +7,12 @@ use core::task::Waker;
 
 use atomic_waker::AtomicWaker;
 use switchboard::function::Presence;
-use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr, MessageSet};
+use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr, MessageIsr, MessageSet};
 use switchboard::messages;
 use switchboard::mmio::Bar;
 
-use super::registers::{CMD, Doorbells, GET_LINK, ICR, IMR, QUIESCE, RESET, Registers};
+use super::registers::{CMD, Doorbells, GET_LINK, ICR, IMR, QUIESCE, RESET, Registers, VRRS};
+use super::ring::CompletionWatch;
 use super::structures::InterruptNumbers;
 use crate::interfaces::network::CardCounters;
 
@@ -34,6 +35,10 @@ pub(super) struct Shared {
     /// The device has masked the interrupt of received frames, and of events.
     is_receive_masked: AtomicBool,
     is_event_masked: AtomicBool,
+    /// A task waits for sent frames, whose interrupt is unmasked.
+    is_sending: AtomicBool,
+    receive_watch: CompletionWatch,
+    send_watch: CompletionWatch,
 }
 
 impl Shared {
@@ -42,6 +47,7 @@ impl Shared {
         doorbells: Bar<Doorbells>,
         presence: Presence,
         numbers: InterruptNumbers,
+        [receive_watch, send_watch]: [CompletionWatch; 2],
     ) -> Self {
         Self {
             registers,
@@ -54,6 +60,9 @@ impl Shared {
             sent: AtomicWaker::new(),
             is_receive_masked: AtomicBool::new(false),
             is_event_masked: AtomicBool::new(false),
+            is_sending: AtomicBool::new(false),
+            receive_watch,
+            send_watch,
         }
     }
 
@@ -75,6 +84,7 @@ impl Shared {
     /// Does the same for sent frames, whose interrupt is masked at other times.
     pub(super) fn wake_on_transmit(&self, waker: &Waker) {
         self.sent.register(waker);
+        self.is_sending.store(true, Ordering::Release);
         self.set_mask(self.numbers.sent, false);
     }
 
@@ -104,12 +114,34 @@ impl Shared {
                 self.is_receive_masked.store(true, Ordering::Release);
                 self.received.wake();
             }
-            Vmxnet3Message::Tx => self.sent.wake(),
+            Vmxnet3Message::Tx => {
+                self.is_sending.store(false, Ordering::Release);
+                self.sent.wake();
+            }
             Vmxnet3Message::Event => {
                 self.is_event_masked.store(true, Ordering::Release);
                 self.event.wake();
             }
         }
+    }
+
+    /// Returns the activity for a message: completions that the driver has not taken, while their interrupt is unmasked.
+    fn pending(&self, message: Vmxnet3Message) -> Activity {
+        let is_receiving = !self.is_receive_masked.load(Ordering::Acquire);
+        match message {
+            Vmxnet3Message::Rx if self.registers.read(&VRRS) == u32::MAX => Activity::UNRESPONSIVE,
+            Vmxnet3Message::Rx if is_receiving => Activity::pending_if(self.receive_watch.pending()),
+            Vmxnet3Message::Tx if self.is_sending.load(Ordering::Acquire) => {
+                Activity::pending_if(self.send_watch.pending())
+            }
+            _ => Activity::IDLE,
+        }
+    }
+
+    /// Masks or unmasks the interrupt of received frames.
+    pub(super) fn mask_received(&self, is_masked: bool) {
+        self.is_receive_masked.store(is_masked, Ordering::Release);
+        self.set_mask(self.numbers.received, is_masked);
     }
 
     /// Serves all messages, which have one interrupt.
@@ -124,6 +156,10 @@ impl MessageIsr<3> for Shared {
     fn on_message(&self, message: Vmxnet3Message, _isr: &InIsr<'_>) {
         // After a removal all are called, so that tasks find out.
         self.serve(message);
+    }
+
+    fn activity(&self, message: Vmxnet3Message) -> Activity {
+        self.pending(message)
     }
 }
 
@@ -143,5 +179,11 @@ impl LineIsr for Shared {
                 Claim::Mine
             }
         }
+    }
+
+    /// `ICR` cannot be read without clearing it.
+    fn activity(&self) -> Activity {
+        let each = Vmxnet3Message::ALL.into_iter().map(|message| self.pending(message));
+        each.fold(Activity::IDLE, Activity::and)
     }
 }

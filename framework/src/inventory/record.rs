@@ -54,6 +54,8 @@ pub enum FunctionState {
     Failed(String),
     /// Its driver leaves it alone, with the reason: nothing is wrong.
     LeftAlone(String),
+    /// Its driver has isolated it from the bus, since it violated its specification.
+    Isolated,
     /// It was removed from the bus, and its driver has not released it yet.
     Gone,
 }
@@ -257,7 +259,7 @@ impl Record {
     /// Ends the ownership.
     pub(crate) fn release(&self) {
         self.update(|status| {
-            if status.state == FunctionState::Live {
+            if matches!(status.state, FunctionState::Live | FunctionState::Isolated) {
                 *status = DriverStatus::UNCLAIMED;
             }
         });

@@ -24,6 +24,9 @@ impl Machine {
     /// try, and the device is polled in this way until its interrupts arrive again. Requests without progress for five seconds are
     /// logged, too. Both are in [`functions`](Self::functions) and [`interrupt_report`](Self::interrupt_report).
     ///
+    /// Once a second, the presence of each function with a handler is checked, since its driver may wait for an interrupt that a
+    /// function that was removed does not raise. One whose registers read all ones is treated as removed, too.
+    ///
     /// ```
     /// use switchboard::machine::Machine;
     /// # use std::sync::Arc;
@@ -60,7 +63,16 @@ impl Machine {
     /// ```
     pub fn check_interrupts(&self) -> u64 {
         let now_ns = self.clock.now_ns();
+        // Handlers of a function follow each other.
+        let mut checked = None;
         let next_ns = self.vectors.look(now_ns, |counters, look| {
+            if look.is_presence_due && checked.replace(counters.function) != Some(counters.function) {
+                // Its driver learns of the removal.
+                let _ = self.inventory.find(counters.function).map(|record| self.confirm(&record));
+            }
+            if look.is_unresponsive {
+                self.give_up(counters);
+            }
             if look.is_call {
                 self.controller.call(counters.vector);
             }
@@ -70,6 +82,18 @@ impl Machine {
                 .for_each(|event| self.log_watch_event(counters, event));
         });
         next_ns.map_or(LOOK_INTERVAL_NS, |next_ns| next_ns.saturating_sub(now_ns).clamp(1, LOOK_INTERVAL_NS))
+    }
+
+    /// Treats a function as removed whose registers read all ones, unless it is being reset.
+    #[cold]
+    fn give_up(&self, counters: &InterruptCounters) {
+        let InterruptCounters { function, driver, .. } = counters;
+        let Some(record) = self.inventory.find(*function) else { return };
+        if record.watch.is_resetting() || self.confirm(&record).is_err() {
+            return;
+        }
+        log::error!("{function}: {driver}: its registers read all ones: it is treated as removed");
+        self.mark_gone(&record);
     }
 
     #[cold]

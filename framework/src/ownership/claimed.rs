@@ -7,7 +7,7 @@ use super::pool::DmaPool;
 use super::presence::{Gone, Presence};
 use super::taken::Taken;
 use crate::config::{Command, HeaderKind, MsiCapability, MsixCapability, Space, update_command, write_command};
-use crate::inventory::Record;
+use crate::inventory::{FunctionState, Record};
 use crate::machine::Machine;
 use crate::sync::primitives::{AtomicBool, Ordering};
 use crate::vector::{Activity, ShowActivity};
@@ -86,6 +86,11 @@ impl Claimed {
 
     pub(crate) fn isolate(&self) {
         self.is_isolated.store(true, Ordering::SeqCst);
+        self.record().update(|status| {
+            if status.state == FunctionState::Live {
+                status.state = FunctionState::Isolated;
+            }
+        });
         self.quiesce_if_present();
     }
 

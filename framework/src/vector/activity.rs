@@ -20,11 +20,16 @@ pub struct Activity {
     pending: Option<u32>,
     outstanding: u32,
     finished: u32,
+    is_unresponsive: bool,
 }
 
 impl Activity {
     /// Nothing is pending, and no request is in flight. What the default methods of handlers return.
-    pub const IDLE: Self = Self { pending: None, outstanding: 0, finished: 0 };
+    pub const IDLE: Self = Self { pending: None, outstanding: 0, finished: 0, is_unresponsive: false };
+
+    /// A register that cannot hold all ones reads them. When it does so again 50 ms later, the function is treated as removed, even if
+    /// its configuration space responds.
+    pub const UNRESPONSIVE: Self = Self { is_unresponsive: true, ..Self::IDLE };
 
     /// Returns the activity of a device that has something to report, which it should have interrupted for, and which the
     /// driver has not taken: an interrupt cause, or entries of a ring at which an interrupt was requested.
@@ -33,13 +38,13 @@ impl Activity {
     /// acknowledges, any constant.
     #[must_use]
     pub const fn pending_at(position: u32) -> Self {
-        Self { pending: Some(position), outstanding: 0, finished: 0 }
+        Self { pending: Some(position), ..Self::IDLE }
     }
 
     /// Returns [`pending_at`](Self::pending_at) if `position` is `Some`, else [`IDLE`](Self::IDLE).
     #[must_use]
     pub const fn pending_if(position: Option<u32>) -> Self {
-        Self { pending: position, outstanding: 0, finished: 0 }
+        Self { pending: position, ..Self::IDLE }
     }
 
     /// Adds the requests that the device has and finishes by itself: not buffers that wait for an event, such as a frame.
@@ -54,13 +59,20 @@ impl Activity {
     pub const fn and(self, other: Self) -> Self {
         let pending = if self.pending.is_some() { self.pending } else { other.pending };
         let outstanding = self.outstanding.saturating_add(other.outstanding);
-        Self { pending, outstanding, finished: self.finished.wrapping_add(other.finished) }
+        let is_unresponsive = self.is_unresponsive || other.is_unresponsive;
+        Self { pending, outstanding, finished: self.finished.wrapping_add(other.finished), is_unresponsive }
     }
 
     /// Returns the position of what is pending.
     #[must_use]
     pub const fn pending(self) -> Option<u32> {
         self.pending
+    }
+
+    /// Returns whether the registers of the device read all ones.
+    #[must_use]
+    pub const fn is_unresponsive(self) -> bool {
+        self.is_unresponsive
     }
 
     /// Returns the number of requests in flight, and the number that changes when one is finished.

@@ -17,6 +17,9 @@ const PENDING_INTERVAL_NS: u64 = 50_000_000;
 pub(crate) const POLL_INTERVAL_NS: u64 = 10_000_000;
 /// Interrupts after which a device is no longer polled. A single one may be another function's on the same line.
 const ARRIVED: u64 = 3;
+/// Looks at which the registers of a device read all ones after which it does not respond. A device that is being reset or woken up
+/// may not respond for a moment.
+const UNRESPONSIVE_LOOKS: u8 = 2;
 /// Looks without any progress after which requests are reported as stalled.
 const STALLED_LOOKS: u8 = 5;
 
@@ -54,6 +57,10 @@ pub(crate) struct Look {
     pub(crate) is_call: bool,
     pub(crate) interrupt: Option<WatchEvent>,
     pub(crate) requests: Option<WatchEvent>,
+    /// It is time to check that the function is present.
+    pub(crate) is_presence_due: bool,
+    /// The registers of the device have read all ones at several looks.
+    pub(crate) is_unresponsive: bool,
 }
 
 /// What is reported of a handler.
@@ -82,6 +89,7 @@ pub(crate) struct HandlerWatch {
     due_ns: u64,
     polled: u64,
     finished: u32,
+    unresponsive_looks: u8,
     stalled_looks: u8,
     outstanding: u32,
 }
@@ -97,6 +105,7 @@ impl HandlerWatch {
             due_ns: 0,
             polled: 0,
             finished: 0,
+            unresponsive_looks: 0,
             stalled_looks: 0,
             outstanding: 0,
         }
@@ -121,6 +130,10 @@ impl HandlerWatch {
     pub(crate) fn look(&mut self, now_ns: u64, activity: Activity, calls: u64) -> Look {
         let is_called = calls > self.calls;
         let is_second = self.interval_ns() == LOOK_INTERVAL_NS;
+        // The driver has used the device right before the first look.
+        let is_presence_due = is_second && self.due_ns != 0;
+        let looks = if activity.is_unresponsive() { self.unresponsive_looks.saturating_add(1) } else { 0 };
+        self.unresponsive_looks = looks;
         let requests = if is_second { self.look_at_requests(activity, is_called) } else { None };
         let (is_call, interrupt) = self.look_at_interrupt(activity.pending(), calls);
         self.due_ns = now_ns.saturating_add(self.interval_ns());
@@ -128,12 +141,13 @@ impl HandlerWatch {
         if is_call {
             self.polled += 1;
         }
-        Look { is_call, interrupt, requests }
+        Look { is_call, interrupt, requests, is_presence_due, is_unresponsive: looks == UNRESPONSIVE_LOOKS }
     }
 
     /// Returns the time until the next look.
     fn interval_ns(&self) -> u64 {
         match self.stage {
+            _ if (1..UNRESPONSIVE_LOOKS).contains(&self.unresponsive_looks) => PENDING_INTERVAL_NS,
             Stage::Idle | Stage::Unserved { .. } => LOOK_INTERVAL_NS,
             Stage::Pending { .. } => PENDING_INTERVAL_NS,
             Stage::Called { .. } | Stage::Polled => POLL_INTERVAL_NS,
@@ -269,6 +283,23 @@ mod tests {
         let done = Activity::IDLE.with_requests(0, 11);
         assert_eq!(looks(&mut watch, &[(done, 3)]), [(false, Some(WatchEvent::Resumed))]);
         assert_eq!(watch.stalled(), None);
+    }
+
+    #[test]
+    fn a_device_whose_registers_read_ones_twice_does_not_respond() {
+        let mut watch = HandlerWatch::new();
+        let mut look = |activity| watch.look(watch.due_ns(), activity, 0).is_unresponsive;
+        let ones = Activity::UNRESPONSIVE;
+        assert_eq!([ones, Activity::IDLE, ones, ones, ones].map(&mut look), [false, false, false, true, false]);
+        assert_eq!(watch.due_ns(), 2 * PENDING_INTERVAL_NS + 3 * LOOK_INTERVAL_NS);
+    }
+
+    #[test]
+    fn the_presence_is_checked_each_second() {
+        let mut watch = HandlerWatch::new();
+        let mut look = |activity| watch.look(watch.due_ns(), activity, 0).is_presence_due;
+        let activities = [Activity::IDLE, Activity::IDLE, pending(3), pending(3), pending(3), pending(3)];
+        assert_eq!(activities.map(&mut look), [false, true, true, false, false, true]);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 
-use switchboard::function::Fault;
+use switchboard::function::{Fault, Presence};
 use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr, MessageIsr};
+use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock};
 use switchboard_testing::{FakeFunction, FakeMachine};
 
 use crate::{address, port};
@@ -203,4 +204,60 @@ fn a_function_that_is_removed_or_isolated_is_not_looked_at() {
     assert_eq!(ring.looks.load(Ordering::Relaxed), 1);
     drop(live);
     assert_eq!(Arc::strong_count(&ring), 1, "the context is dropped with its registration");
+}
+
+/// A device whose status register reads all ones once it is broken.
+struct Status(Bar<Block>, Presence, AtomicBool);
+
+struct Block;
+
+impl RegisterBlock for Block {
+    const SIZE: u64 = 0x100;
+}
+
+const STATUS: Reg<Block, u32, ReadOnly> = Reg::at(0);
+
+impl MessageIsr<1> for Status {
+    type Message = RingMessage;
+
+    fn on_message(&self, _: RingMessage, _: &InIsr<'_>) {
+        self.2.store(self.1.is_gone(), Ordering::Relaxed);
+    }
+
+    fn activity(&self, _: RingMessage) -> Activity {
+        if self.0.read(&STATUS) == u32::MAX { Activity::UNRESPONSIVE } else { Activity::IDLE }
+    }
+}
+
+/// Returns the milliseconds until the handler has seen that its function is gone.
+fn ms_until_gone(break_it: impl Fn(&FakeMachine)) -> u64 {
+    let fake = FakeMachine::new([function().bar(0, 0x1000).msix(2, 1, 0, 0x800)]);
+    let resources = fake.machine().take(address(3)).expect("a function").claim().expect("claimed");
+    let status = Status(resources.bar0.map().expect("a BAR"), resources.presence.clone(), AtomicBool::new(false));
+    let status = Arc::new(status);
+    let live = resources.irq.grant_messages().unwrap().register(status.clone()).unmask();
+    let mut passed_ns = 0;
+    while !status.2.load(Ordering::Relaxed) {
+        if passed_ns > 3_000_000_000 {
+            break_it(&fake);
+        }
+        let next_ns = fake.machine().check_interrupts();
+        fake.deliver_raised();
+        fake.advance_ns(next_ns);
+        passed_ns += next_ns;
+        assert!(passed_ns < 10_000_000_000, "it does not end");
+    }
+    assert!(resources.presence.is_gone());
+    drop((live, status));
+    passed_ns / 1_000_000
+}
+
+#[test]
+fn a_function_that_is_removed_without_a_word_is_found_out() {
+    assert_eq!(ms_until_gone(|fake| fake.remove(address(3))), 4_050);
+}
+
+#[test]
+fn a_function_whose_registers_read_ones_is_treated_as_removed() {
+    assert_eq!(ms_until_gone(|fake| fake.write_register(address(3), 0, 0, u32::MAX)), 5_050);
 }

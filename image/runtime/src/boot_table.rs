@@ -40,6 +40,7 @@ pub fn row(function: &FunctionReport, interrupts: &[InterruptReport]) -> String 
         FunctionState::Unclaimed => String::from("-"),
         FunctionState::Failed(reason) => format!("failed: {reason}"),
         FunctionState::LeftAlone(reason) => format!("left alone: {reason}"),
+        FunctionState::Isolated => String::from("isolated"),
         FunctionState::Gone => String::from("gone"),
     };
     format!(

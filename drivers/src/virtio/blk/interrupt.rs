@@ -46,8 +46,7 @@ impl MessageIsr<2> for Shared {
     }
 
     fn activity(&self, message: BlkMessage) -> Activity {
-        let is_watched = message == BlkMessage::Done && self.status.is_live();
-        if is_watched { self.watch.requests() } else { Activity::IDLE }
+        self.status.activity(|| if message == BlkMessage::Done { self.watch.requests() } else { Activity::IDLE })
     }
 }
 

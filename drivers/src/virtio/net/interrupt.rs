@@ -76,11 +76,11 @@ impl MessageIsr<3> for Shared {
     }
 
     fn activity(&self, message: NetMessage) -> Activity {
-        match message {
-            NetMessage::Rx if self.status.is_live() => self.receive_watch.events(),
-            NetMessage::Tx if self.status.is_live() => self.send_watch.requests(),
-            _ => Activity::IDLE,
-        }
+        self.status.activity(|| match message {
+            NetMessage::Rx => self.receive_watch.events(),
+            NetMessage::Tx => self.send_watch.requests(),
+            NetMessage::Config => Activity::IDLE,
+        })
     }
 }
 

@@ -41,8 +41,7 @@ impl MessageIsr<2> for Shared {
     }
 
     fn activity(&self, message: ScsiMessage) -> Activity {
-        let is_watched = message == ScsiMessage::Done && self.status.is_live();
-        if is_watched { self.watch.requests() } else { Activity::IDLE }
+        self.status.activity(|| if message == ScsiMessage::Done { self.watch.requests() } else { Activity::IDLE })
     }
 }
 

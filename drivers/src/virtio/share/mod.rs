@@ -83,7 +83,7 @@ impl MessageIsr<1> for Shared {
     }
 
     fn activity(&self, ShareMessage::Done: ShareMessage) -> Activity {
-        if self.status.is_live() { self.watch.requests() } else { Activity::IDLE }
+        self.status.activity(|| self.watch.requests())
     }
 }
 

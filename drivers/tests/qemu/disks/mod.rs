@@ -161,7 +161,7 @@ fn inject<D: Driver>(
     use_device: impl Fn(&Bench, &mut D) -> Option<Result<(), BlockError>>,
 ) {
     let report = builder.inject::<D, BlockError>(limit, use_device);
-    assert!(report.is_none_or(|report| report.faults > 50 && report.errors > 10), "{report:?}");
+    assert!(report.is_none_or(|report| report.stuck == 0 && report.faults > 50 && report.errors > 10), "{report:?}");
 }
 
 /// Injects faults into a use of the first disk of a controller.

@@ -17,8 +17,7 @@ use std::vec::Vec;
 use switchboard::assign::Apertures;
 use switchboard::config::{Address, ConfigAccess, Width};
 use switchboard::driver::{Driver, ProbeError, attach, best_match};
-use switchboard::function::Function;
-use switchboard::function::FunctionReport;
+use switchboard::function::{Function, FunctionReport, FunctionState, Presence};
 use switchboard::machine::{DeviceFence, Machine, MachineParts, RootBuses};
 use switchboard::platform::ModePolicy;
 
@@ -27,16 +26,19 @@ use super::connection::Connection;
 use super::cpu;
 use super::fence;
 use super::memory::BenchMemory;
+use super::posted::PostedWrites;
 use super::process::Process;
 use super::ram::{RAM_BYTES, Ram};
 use super::recording::{Exchange, Player, Recorder};
 use super::session::{Conduct, ECAM, Session, lock};
-use super::tasks;
+use super::tasks::{self, Watch};
 
 /// The time for a future of a driver.
 const RUN_LIMIT: Duration = Duration::from_secs(10);
 /// The time after which a future that is not ready is taken for one that waits for ever, where faults are injected.
 const STUCK_LIMIT: Duration = Duration::from_millis(25);
+/// The looks of the watch at such a task's device: those of 20 seconds, where nothing is pending.
+const LOOKS: u32 = 20;
 /// The ports for BARs.
 const PORTS: Range<u64> = 0xc000..0x1_0000;
 /// The built-in devices of a q35 begin here.
@@ -72,7 +74,7 @@ impl Bench {
         connection: Connection,
         builder: &BenchBuilder,
     ) -> &'static Session {
-        let session = match &builder.recording {
+        let mut session = match &builder.recording {
             None => Session::new(ram, ram, Some(connection), Conduct::Live),
             Some(path) => {
                 let view: &Ram = Box::leak(Box::new(Ram::new().expect("memory for a driver")));
@@ -82,6 +84,7 @@ impl Bench {
                 Session::new(ram, view, Some(connection), Conduct::Recorded(recorder))
             }
         };
+        session.posted = PostedWrites::new(builder.has_posted_writes);
         Box::leak(Box::new(session))
     }
 
@@ -243,18 +246,35 @@ impl Bench {
     /// # Panics
     /// When it is not ready after ten seconds, or a handler has panicked.
     pub fn run<R>(&self, future: impl Future<Output = R>) -> R {
-        let result = tasks::run(self.session, RUN_LIMIT, future);
+        let watch = Watch { machine: self.machine, looks: 0 };
+        let result = tasks::run(self.session, RUN_LIMIT, watch, future);
         // A line that is not acknowledged stays asserted, however soon the future was ready.
         self.session.wait_until_quiet(RUN_LIMIT);
         self.check_failure();
         result.unwrap_or_else(|| panic!("the task waits for ever; interrupts: {:?}", self.machine.interrupt_report()))
     }
 
-    /// Runs a future that may wait for ever, since a fault is injected. Returns `None` when it is not ready 25 ms later, or
-    /// after ten seconds where the fault is none or one that must not stop it.
+    /// Runs a future that may wait for ever, since a fault is injected. When it is not ready after 25 ms, the watch of the machine
+    /// ([`check_interrupts`](Machine::check_interrupts)) looks at its handlers twenty times, at the times when looks are due,
+    /// as in a runtime. Returns `None` when the future is not ready after that; or after ten seconds, without a watch, where
+    /// the fault is none or one that must not stop it.
     pub fn try_run<R>(&self, future: impl Future<Output = R>) -> Option<R> {
-        let limit = if self.session.faults.may_stop_the_device() { STUCK_LIMIT } else { RUN_LIMIT };
-        tasks::run(self.session, limit, future)
+        let is_faulty = self.session.faults.may_stop_the_device();
+        let (limit, looks) = if is_faulty { (STUCK_LIMIT, LOOKS) } else { (RUN_LIMIT, 0) };
+        tasks::run(self.session, limit, Watch { machine: self.machine, looks }, future)
+    }
+
+    /// Returns whether the driver has isolated the function under test.
+    pub(super) fn is_subject_isolated(&self) -> bool {
+        let subject = *lock(&self.session.subject);
+        let is_isolated = |report: &FunctionReport| report.state == FunctionState::Isolated;
+        self.machine.functions().iter().any(|report| Some(report.address) == subject && is_isolated(report))
+    }
+
+    /// Returns the presence of the function under test, which no driver has.
+    pub(super) fn presence_under_test(&self) -> Option<Presence> {
+        let subject = *lock(&self.session.subject);
+        subject.and_then(|subject| self.machine.take(subject)).map(|function| function.presence())
     }
 
     /// Adds a device while the machine runs, in the words of QEMU's `-device`: `"edu,id=card,bus=port0"`. In a replay it is there
@@ -326,6 +346,8 @@ impl Bench {
         assert!(handlers.is_empty(), "handlers that were not removed: {handlers:?}");
         assert_eq!(self.machine.unexpected_interrupts(), 0, "interrupts without a handler");
         assert_eq!(self.machine.storms(), 0, "a line was masked, since no handler claimed its interrupts");
+        let spurious = self.session.posted.spurious();
+        assert_eq!(spurious, 0, "calls of a line's handlers before their acknowledgement arrived: it is not read back");
         if let Conduct::Replayed(player) = &self.session.conduct {
             player.check_end();
         }

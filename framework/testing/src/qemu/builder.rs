@@ -25,11 +25,18 @@ pub struct BenchBuilder {
     pub(super) policy: ModePolicy,
     pub(super) limit: Duration,
     pub(super) recording: Option<PathBuf>,
+    pub(super) has_posted_writes: bool,
 }
 
 impl Default for BenchBuilder {
     fn default() -> Self {
-        Self { arguments: Vec::new(), policy: ModePolicy::all(), limit: Duration::from_secs(30), recording: None }
+        Self {
+            arguments: Vec::new(),
+            policy: ModePolicy::all(),
+            limit: Duration::from_secs(30),
+            recording: None,
+            has_posted_writes: false,
+        }
     }
 }
 
@@ -57,6 +64,34 @@ impl BenchBuilder {
     #[must_use]
     pub fn time_limit(self, limit: Duration) -> Self {
         Self { limit, ..self }
+    }
+
+    /// Posts writes to registers, as PCI does: one arrives at the device before a read of the same function does, an access to its
+    /// configuration space, the next interrupt or reading of the clock, and in any case within milliseconds. QEMU's own models see each
+    /// write at once, which hides a missing read-back: after that of a mask, interrupts still arrive; after that of
+    /// an acknowledgement, the line is still asserted when its handlers have returned, and they are called once more for nothing.
+    ///
+    /// ```
+    /// use switchboard::interrupt::ModePolicy;
+    /// use switchboard_testing::qemu::Bench;
+    ///
+    /// if let Some(bench) = Bench::qemu().device("edu").policy(ModePolicy::INTX).posted_writes().start() {
+    /// #   use switchboard::mmio::{Bar, Reg, RegisterBlock};
+    /// #   struct Edu;
+    /// #   impl RegisterBlock for Edu {
+    /// #       const SIZE: u64 = 0x100;
+    /// #   }
+    /// #   const LIVENESS: Reg<Edu, u32> = Reg::at(0x04);
+    /// #   let resources = bench.take_id(0x1234, 0x11e8).claim().expect("an endpoint");
+    /// #   let registers: Bar<Edu> = resources.bar0.map().expect("a BAR");
+    ///     registers.write(&LIVENESS, 7);
+    ///     // The read arrives after the write.
+    ///     assert_eq!(registers.read(&LIVENESS), !7);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn posted_writes(self) -> Self {
+        Self { has_posted_writes: true, ..self }
     }
 
     /// Records what happens on the machine in a file, which [`Bench::replay`] plays without QEMU: accesses to configuration

@@ -26,6 +26,11 @@ impl Time {
         self.idle_readings.store(0, Ordering::Relaxed);
     }
 
+    /// Advances the clock.
+    pub(super) fn skip(&self, ns: u64) {
+        self.now_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+
     fn advance(&self) -> u64 {
         let ramp = 1 + self.idle_readings.fetch_add(1, Ordering::Relaxed) / RAMP;
         let step = STEP_NS.saturating_mul(ramp.saturating_mul(ramp));

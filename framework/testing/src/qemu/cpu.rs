@@ -25,8 +25,8 @@ const IDLE: Duration = Duration::from_micros(100);
 /// The delay of an interrupt that is late.
 const LATE: Duration = Duration::from_millis(2);
 /// The calls of a line's handlers in a row after which it is taken for one that they do not acknowledge. The framework masks one
-/// whose handlers claim nothing much earlier.
-const ENDLESS: u32 = 500;
+/// whose handlers claim nothing earlier.
+const ENDLESS: u32 = 2_500;
 /// The time from cutting off a bench to the end of the process.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -74,6 +74,9 @@ fn run(session: &'static Session, name: &str, limit: Duration) {
                 replay(session, player);
                 continue;
             }
+        }
+        if session.posted.is_due() {
+            session.send_posted(None);
         }
         session.is_delivering.store(true, Ordering::SeqCst);
         let has_delivered = deliver_all(session, &mut late, &mut asserted_for);
@@ -143,6 +146,10 @@ fn replay(session: &Session, player: &Player) {
 }
 
 fn deliver(session: &Session, (source, vector): Interrupt) {
+    match source {
+        Source::Line(gsi) => session.send_posted_before_line(gsi),
+        _ => drop(session.send_posted(None)),
+    }
     match &session.conduct {
         Conduct::Recorded(recorder) => {
             recorder.interrupt(&session.dma_blocks(), source);

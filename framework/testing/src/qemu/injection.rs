@@ -63,7 +63,11 @@ pub struct InjectionReport {
     pub faults: usize,
     /// The runs that ended with an error of probe or use.
     pub errors: usize,
-    /// The runs in which the use did not end.
+    /// The runs in which the use did not end, after the driver had isolated the device, or the machine's watch had found that it does not
+    /// respond: its owner learns that by [`FunctionState`](switchboard::function::FunctionState), or by
+    /// [`Presence::gone`](switchboard::function::Presence::gone). Network cards have no error; their link is down.
+    pub given_up: usize,
+    /// The runs in which the use did not end, and nothing found out why.
     pub stuck: usize,
 }
 
@@ -149,6 +153,7 @@ impl Bench {
         use_device: &impl Fn(&Self, &mut D) -> Option<Result<(), E>>,
         report: &mut InjectionReport,
     ) {
+        let presence = self.presence_under_test();
         self.session.faults.set(Some(fault));
         report.faults += 1;
         let must_work = fault.must_work();
@@ -157,7 +162,13 @@ impl Bench {
                 let outcome = use_device(self, &mut driver);
                 assert!(!must_work || matches!(outcome, Some(Ok(()))), "the use ends with {outcome:?}");
                 report.errors += usize::from(matches!(outcome, Some(Err(_))));
-                report.stuck += usize::from(outcome.is_none());
+                let is_found_out = self.is_subject_isolated() || presence.is_some_and(|presence| presence.is_gone());
+                report.given_up += usize::from(outcome.is_none() && is_found_out);
+                if outcome.is_none() && !is_found_out {
+                    let failure = self.session.failed().unwrap_or_default();
+                    eprintln!("{}: does not end: {fault:?}, {:?} {failure}", D::NAME, self.policy());
+                    report.stuck += 1;
+                }
             }
             Err(error) => {
                 assert!(!must_work, "the probe fails: {error}");

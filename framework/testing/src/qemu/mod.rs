@@ -42,6 +42,7 @@
 //! - **The end:** QEMU is the child of a shell that ends it by process id as soon as the test's process closes a pipe,
 //!   by whatever death. A bench that exceeds its time limit is cut off; if the test does not end then, the process is.
 //! - **Faults** are injected where all accesses, messages and allocations pass: see [`BenchBuilder::inject`].
+//! - **Posted writes:** on request, writes to registers arrive late, as on a bus: see [`BenchBuilder::posted_writes`].
 //! - **Recordings:** a run can be written to a file and played without QEMU, with every access compared: see
 //!   [`BenchBuilder::record`] and [`Bench::replay`].
 //! - **Hot-plug:** devices are added and their removal is requested by QEMU's monitor, a second socket: see
@@ -63,6 +64,7 @@ mod fence;
 mod injection;
 mod memory;
 mod monitor;
+mod posted;
 mod process;
 mod ram;
 mod recording;

@@ -18,8 +18,9 @@ use super::clock::Time;
 use super::connection::Connection;
 use super::controller::{Controller, message_address};
 use super::fault::Faults;
+use super::posted::{PostedWrite, PostedWrites};
 use super::ram::Ram;
-use super::recording::{Access, Action, Event, Place, Player, Point, Recorder};
+use super::recording::{Access, Action, Event, Place, Player, Point, Recorder, Waited};
 use super::turns::Turns;
 
 /// The physical address of ECAM.
@@ -59,6 +60,7 @@ pub(super) struct Session {
     pub(super) vectors: VectorTable,
     pub(super) time: Time,
     pub(super) faults: Faults,
+    pub(super) posted: PostedWrites,
     /// The blocks of DMA memory in use: pages by bus address.
     pub(super) blocks: Mutex<BTreeMap<usize, usize>>,
     /// The function under test, to which faults are limited.
@@ -89,6 +91,11 @@ fn letter(bytes: u8) -> char {
     }
 }
 
+/// Returns the function that has a place in a BAR.
+fn function_of(place: Place) -> Option<Address> {
+    if let Place::Bar(function, ..) = place { Some(function) } else { None }
+}
+
 fn ones(bytes: u8) -> u64 {
     if bytes >= 8 { u64::MAX } else { (1 << (8 * u32::from(bytes))) - 1 }
 }
@@ -105,6 +112,7 @@ impl Session {
             vectors: VectorTable::new(0),
             time: Time::default(),
             faults: Faults::default(),
+            posted: PostedWrites::default(),
             blocks: Mutex::default(),
             subject: Mutex::default(),
             cpu: Mutex::default(),
@@ -188,6 +196,7 @@ impl Session {
     /// Reads a register of a BAR.
     pub(super) fn read_register(&self, place: Place, physical: u64, bytes: u8) -> u64 {
         self.access(Access { place, bytes, action: Action::Read }, || {
+            self.send_posted(function_of(place));
             if self.faults.reads_ones() {
                 return None;
             }
@@ -212,8 +221,36 @@ impl Session {
             if self.faults.is_removed() {
                 return None;
             }
-            self.command(format_args!("write{} {physical:#x} {value:#x}", letter(bytes)))
+            match function_of(place) {
+                Some(function) if self.posted.is_enabled() => {
+                    self.posted.push(PostedWrite::new(function, physical, bytes, value, IS_CPU.get()));
+                    None
+                }
+                _ => self.command(format_args!("write{} {physical:#x} {value:#x}", letter(bytes))),
+            }
         });
+    }
+
+    /// Lets the posted writes to a function arrive, or all. Returns whether a handler had made one of them.
+    pub(super) fn send_posted(&self, function: Option<Address>) -> bool {
+        self.posted.send(function, |PostedWrite { physical, bytes, value, .. }| {
+            if !self.faults.is_removed() {
+                self.command(format_args!("write{} {physical:#x} {value:#x}", letter(bytes)));
+            }
+        })
+    }
+
+    /// Lets all posted writes arrive before the handlers of a line are called. When one that a handler had made ends the
+    /// interrupt, they are called for nothing: it was not read back.
+    pub(super) fn send_posted_before_line(&self, gsi: u32) {
+        let is_asserted = |session: &Self| {
+            let link = lock(&session.link);
+            link.as_ref().is_some_and(|connection| connection.levels >> gsi & 1 != 0)
+        };
+        let was_asserted = is_asserted(self);
+        if self.send_posted(None) && was_asserted && !is_asserted(self) {
+            self.posted.count_spurious();
+        }
     }
 
     /// Reads an I/O port.
@@ -230,6 +267,9 @@ impl Session {
 
     /// Lets QEMU's main loop and the CPU's thread run, at a point of a driver.
     pub(super) fn pass(&self, point: Point) {
+        if point != Point::Fence {
+            self.send_posted(None);
+        }
         match &self.conduct {
             Conduct::Live if point == Point::Fence => {}
             Conduct::Live => self.round_trip(),
@@ -248,8 +288,8 @@ impl Session {
         }
     }
 
-    /// Waits for the next thing that happens to a task that was not woken. Returns whether it goes on.
-    pub(super) fn wait(&self) -> bool {
+    /// Waits for the next thing that happens to a task that was not woken.
+    pub(super) fn wait(&self) -> Waited {
         match &self.conduct {
             Conduct::Live => {}
             Conduct::Recorded(_) => {
@@ -259,7 +299,7 @@ impl Session {
             }
             Conduct::Replayed(player) => return player.wait(),
         }
-        true
+        Waited::Passed
     }
 
     /// Records something that was no access.
@@ -384,6 +424,7 @@ impl ConfigAccess for Session {
         let bytes = width.bytes().to_le_bytes()[0];
         let access = Access { place: Place::Config(address, offset), bytes, action: Action::Read };
         let value = self.access(access, || {
+            self.send_posted(Some(address));
             self.config(address, offset)
                 .and_then(|place| self.command(format_args!("read{} {place:#x}", letter(bytes))))
         });
@@ -401,6 +442,7 @@ impl ConfigAccess for Session {
         let value = u64::from(value) & ones(bytes);
         let access = Access { place: Place::Config(address, offset), bytes, action: Action::Write(value) };
         self.access(access, || {
+            self.send_posted(Some(address));
             let place = self.config(address, offset)?;
             self.command(format_args!("write{} {place:#x} {value:#x}", letter(bytes)))
         });

@@ -9,7 +9,9 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use super::recording::{Event, Point};
+use switchboard::machine::Machine;
+
+use super::recording::{Event, Point, Waited};
 use super::session::{Conduct, Session};
 
 struct Unpark {
@@ -24,8 +26,33 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls a future until it is ready, at most for `limit`. Returns `None` when it is not ready then.
-pub(super) fn run<R>(session: &Session, limit: Duration, future: impl Future<Output = R>) -> Option<R> {
+/// The time for a task after a look of the watch.
+const LOOK_LIMIT: Duration = Duration::from_millis(2);
+
+/// The watch of a machine, as a runtime runs it beside its tasks.
+#[derive(Clone, Copy)]
+pub(super) struct Watch {
+    pub(super) machine: &'static Machine,
+    /// The looks at most.
+    pub(super) looks: u32,
+}
+
+impl Watch {
+    /// Looks once, when that is due.
+    fn look(self, session: &Session) {
+        session.time.skip(self.machine.check_interrupts());
+        session.pass(Point::Wait);
+    }
+}
+
+/// Polls a future until it is ready, at most for `limit`. Then the watch looks at the machine's handlers, again and again. Returns
+/// `None` when the future is not ready after that.
+pub(super) fn run<R>(
+    session: &Session,
+    mut limit: Duration,
+    mut watch: Watch,
+    future: impl Future<Output = R>,
+) -> Option<R> {
     let woken = Arc::new(Unpark { thread: thread::current(), is_woken: AtomicBool::new(false) });
     let waker = woken.clone().into();
     let mut context = Context::from_waker(&waker);
@@ -39,19 +66,31 @@ pub(super) fn run<R>(session: &Session, limit: Duration, future: impl Future<Out
         if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
             return Some(result);
         }
+        session.send_posted(None);
         // Only a wake-up ends this: a task that is polled by chance would hide one that is missing.
         while !woken.is_woken.swap(false, Ordering::SeqCst) {
             if session.failed().is_some() {
                 return None;
             }
             let Some(left) = limit.checked_sub(start.elapsed()) else {
-                session.note(Event::Stuck);
-                return None;
+                let Some(looks) = watch.looks.checked_sub(1) else {
+                    session.note(Event::Stuck);
+                    return None;
+                };
+                session.note(Event::Look);
+                watch.looks = looks;
+                watch.look(session);
+                limit = start.elapsed() + LOOK_LIMIT;
+                continue;
             };
             if is_live {
                 thread::park_timeout(left.min(Duration::from_millis(200)));
-            } else if !session.wait() {
-                return None;
+                continue;
+            }
+            match session.wait() {
+                Waited::Passed => {}
+                Waited::LookDue => watch.look(session),
+                Waited::Stuck => return None,
             }
         }
     }

@@ -95,6 +95,7 @@ impl Function {
                 function::FunctionState::Unclaimed => "unclaimed".into(),
                 function::FunctionState::Failed(reason) => format!("failed: {reason}"),
                 function::FunctionState::LeftAlone(reason) => format!("left alone: {reason}"),
+                function::FunctionState::Isolated => "isolated".into(),
                 function::FunctionState::Gone => "gone".into(),
             },
             offers: Offers {

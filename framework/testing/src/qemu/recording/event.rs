@@ -66,6 +66,8 @@ pub(in crate::qemu) enum Event {
     End,
     Resumed,
     Refused(usize),
+    /// The machine's watch looks at its handlers.
+    Look,
     Stuck,
 }
 
@@ -151,6 +153,7 @@ impl fmt::Display for Event {
             Self::End => f.write_str("end"),
             Self::Resumed => f.write_str("resumed"),
             Self::Refused(pages) => write!(f, "refused {pages}"),
+            Self::Look => f.write_str("look"),
             Self::Stuck => f.write_str("stuck"),
         }
     }

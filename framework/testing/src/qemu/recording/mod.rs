@@ -15,6 +15,7 @@
 //! | `end` | they have returned |
 //! | `resumed` | the task went on beside the handlers, since one of them waited for a lock that the task held |
 //! | `refused PAGES` | an allocation of DMA memory failed |
+//! | `look` | the watch of the machine has looked at its handlers, since a task waited for long |
 //! | `stuck` | a task was given up, as it waited for something that did not come |
 //! | `driver BUS DATA` | what the driver has written to DMA memory before the next line |
 //! | `device BUS DATA` | what the device has written to DMA memory, as seen after the line before |
@@ -44,7 +45,7 @@ mod tests;
 
 pub(super) use event::{Access, Action, Event, Place, Point, Source};
 pub(super) use exchange::Exchange;
-pub(super) use player::Player;
+pub(super) use player::{Player, Waited};
 pub(super) use recorder::Recorder;
 
 /// The first line of a file.

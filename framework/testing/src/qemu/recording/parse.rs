@@ -124,6 +124,7 @@ fn event(words: &[&str]) -> Option<Event> {
         ["end"] => Event::End,
         ["resumed"] => Event::Resumed,
         ["refused", pages] => Event::Refused(number(pages)?),
+        ["look"] => Event::Look,
         ["stuck"] => Event::Stuck,
         _ => return None,
     })

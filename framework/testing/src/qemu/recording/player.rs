@@ -23,6 +23,17 @@ use crate::qemu::session::{IS_CPU, lock};
 /// The time after which the task and the handlers are taken to wait for each other.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What the wait of a task has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::qemu) enum Waited {
+    /// Something has happened, or time has passed.
+    Passed,
+    /// The machine's watch is to look at its handlers.
+    LookDue,
+    /// The task was given up.
+    Stuck,
+}
+
 /// The blocks of DMA memory in use: bus address and pages.
 type Blocks<'a> = &'a [(usize, usize)];
 type Guard<'a> = MutexGuard<'a, State>;
@@ -124,19 +135,24 @@ impl Player {
         self.let_handlers_run(state);
     }
 
-    /// Plays the wait of a task that was not woken, to the next thing that happened. Returns `false` when the task was given up.
-    pub(in crate::qemu) fn wait(&self) -> bool {
-        let Some(mut state) = self.turn(Event::At(Point::Wait, 0), format_args!("a task waits")) else { return false };
+    /// Plays the wait of a task that was not woken, to the next thing that happened.
+    pub(in crate::qemu) fn wait(&self) -> Waited {
+        let waiting = format_args!("a task waits");
+        let Some(mut state) = self.turn(Event::At(Point::Wait, 0), waiting) else { return Waited::Stuck };
         let event = self.entries[state.at].event;
         match event {
-            Event::At(..) | Event::Stuck => self.consume(&mut state),
+            Event::At(..) | Event::Look | Event::Stuck => self.consume(&mut state),
             _ => {
                 self.differs(state, format_args!("a task waits, and is woken by nothing"));
-                return false;
+                return Waited::Stuck;
             }
         }
         self.let_handlers_run(state);
-        event != Event::Stuck
+        match event {
+            Event::Look => Waited::LookDue,
+            Event::Stuck => Waited::Stuck,
+            _ => Waited::Passed,
+        }
     }
 
     /// Returns whether the next allocation of DMA memory failed.
