@@ -107,6 +107,8 @@ impl LineRoutine for LineHandler {
         }
         self.count += 1;
         self.registers.write(&INTMS, 1);
+        // Flushes the posted write: until it arrives, the line is asserted, and handlers are called for nothing.
+        self.registers.read(&INTMS);
         self.shared.report_event();
         Claim::Mine
     }

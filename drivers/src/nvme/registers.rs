@@ -15,7 +15,7 @@ impl RegisterBlock for Registers {
 pub(super) const CAP_LOW: Reg<Registers, u32, ReadOnly> = Reg::at(0x00);
 pub(super) const CAP_HIGH: Reg<Registers, u32, ReadOnly> = Reg::at(0x04);
 /// Masks interrupts, a bit for each vector; not with MSI-X.
-pub(super) const INTMS: Reg<Registers, u32, WriteOnly> = Reg::at(0x0c);
+pub(super) const INTMS: Reg<Registers, u32> = Reg::at(0x0c);
 /// Unmasks interrupts; not with MSI-X.
 pub(super) const INTMC: Reg<Registers, u32, WriteOnly> = Reg::at(0x10);
 pub(super) const CC: Reg<Registers, u32> = Reg::at(0x14);

@@ -72,12 +72,19 @@ impl Shared {
         }
     }
 
+    /// Unmasks an interrupt. Flushes the posted write: QEMU's device forgets an interrupt that it raises before the write arrives, and
+    /// the caller polls the ring afterwards.
+    fn unmask(&self, number: u8) {
+        self.set_mask(number, false);
+        self.registers.read(&VRRS);
+    }
+
     /// Registers the waker for received frames, and unmasks their interrupt if the device has masked it. The caller then polls
     /// the ring again.
     pub(super) fn wake_on_receive(&self, waker: &Waker) {
         self.received.register(waker);
         if self.is_receive_masked.swap(false, Ordering::AcqRel) {
-            self.set_mask(self.numbers.received, false);
+            self.unmask(self.numbers.received);
         }
     }
 
@@ -85,14 +92,14 @@ impl Shared {
     pub(super) fn wake_on_transmit(&self, waker: &Waker) {
         self.sent.register(waker);
         self.is_sending.store(true, Ordering::Release);
-        self.set_mask(self.numbers.sent, false);
+        self.unmask(self.numbers.sent);
     }
 
     /// Does the same for events. The caller then looks for events again.
     pub(super) fn wake_on_event(&self, waker: &Waker) {
         self.event.register(waker);
         if self.is_event_masked.swap(false, Ordering::AcqRel) {
-            self.set_mask(self.numbers.event, false);
+            self.unmask(self.numbers.event);
         }
     }
 

@@ -33,6 +33,19 @@ fn edu_computes_and_copies() {
 }
 
 #[test]
+fn edu_and_rng_whose_registers_are_written_late() {
+    Bench::qemu().device("edu").posted_writes().in_each_mode(|bench| {
+        let mut edu: Edu = bench.attach();
+        (0..20).for_each(|_| assert_eq!(bench.run(edu.factorial(5)), Ok(120)));
+        assert_eq!(bench.run(edu.write_buffer(7, &[0x5a; 100])), Ok(()));
+    });
+    Bench::qemu().device("virtio-rng-pci").posted_writes().in_each_mode(|bench| {
+        let mut rng: VirtioRng = bench.attach();
+        assert!(bench.run(rng.fill(&mut [0; 4096])).is_ok());
+    });
+}
+
+#[test]
 fn a_qemu_ends_with_its_bench() {
     let Some(bench) = Bench::qemu().device("edu").policy(ModePolicy::INTX).start() else { return };
     let pid = bench.pid().expect("a process");

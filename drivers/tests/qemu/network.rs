@@ -230,6 +230,22 @@ fn vmxnet3_sends_and_receives() {
     peer.bench("vmxnet3,netdev=net0,romfile=").in_each_mode(|bench| check::<Vmxnet3>(&peer, bench));
 }
 
+/// Does the same with a card whose registers are written late, as by a bus.
+fn check_posted<D: Driver + NetDriver>(device: &str) {
+    let peer = Peer::new(&format!("{device}-posted"));
+    let bench = peer.bench(&format!("{device},netdev=net0,romfile=")).posted_writes();
+    bench.in_each_mode(|bench| check::<D>(&peer, bench));
+}
+
+#[test]
+fn cards_whose_registers_are_written_late() {
+    check_posted::<VirtioNet>("virtio-net-pci");
+    check_posted::<E1000>("e1000");
+    check_posted::<E1000e>("e1000e");
+    check_posted::<Rtl8139>("rtl8139");
+    check_posted::<Vmxnet3>("vmxnet3");
+}
+
 /// Injects faults, of which there are at least as many as given, and checks that enough of them are reported as errors.
 fn inject<D: Driver + NetDriver>(peer: &Peer, device: &str, (faults, errors): (usize, usize)) {
     let report = peer.bench(device).inject::<D, &str>(40, |bench, card| {

@@ -26,5 +26,7 @@ pub mod nvme;
 pub mod planted;
 #[path = "../../../drivers/src/requests/mod.rs"]
 mod requests;
+#[path = "../../../drivers/src/scsi.rs"]
+mod scsi;
 #[path = "../../../drivers/src/virtio/mod.rs"]
 pub mod virtio;

@@ -72,6 +72,20 @@ fn edu_catches() {
     catches("edu", "edu-not-acknowledged", "a line stays asserted");
 }
 
+/// Writes arrive late, as on a bus.
+#[test]
+fn edu_with_posted_writes() {
+    Bench::qemu().device("edu").posted_writes().in_each_mode(|bench| {
+        let mut edu: Edu = bench.attach();
+        (0..50).for_each(|_| assert_eq!(bench.run(edu.factorial(5)), Ok(120)));
+    });
+}
+
+#[test]
+fn edu_with_posted_writes_catches() {
+    catches("edu_with_posted_writes", "edu-acknowledgement-posted", "it is not read back");
+}
+
 /// Plays a recording of the right driver: needs no QEMU.
 #[test]
 fn edu_recording() {

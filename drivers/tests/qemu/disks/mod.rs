@@ -10,7 +10,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use switchboard::driver::Driver;
+use switchboard_drivers::ahci::Ahci;
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
+use switchboard_drivers::nvme::Nvme;
+use switchboard_drivers::virtio::{VirtioBlk, VirtioScsi};
 use switchboard_testing::qemu::{Bench, BenchBuilder};
 
 /// The sectors of the disk.
@@ -116,6 +119,23 @@ fn check<D: Driver + BlockDevice>(bench: &Bench) {
     assert_eq!(bench.run(exercise(&disk)), Ok(()));
     let beyond = bench.run(disk.read(SECTORS, &mut [0; 512]));
     assert!(beyond.is_err());
+}
+
+/// Exercises a disk of a controller.
+fn check_controller<D: Driver + DiskController>(bench: &Bench) {
+    let mut controller: D = bench.attach();
+    let disks = disks(&mut controller);
+    assert_eq!(bench.run(exercise(&disks[0])), Ok(()));
+}
+
+#[test]
+fn disks_whose_registers_are_written_late() {
+    let image = Image::new("posted");
+    let with_disk = |device, disk| image.bench(device).device(disk).posted_writes();
+    image.bench("virtio-blk-pci,drive=disk0").posted_writes().in_each_mode(check::<VirtioBlk>);
+    image.bench("nvme,drive=disk0,serial=1").posted_writes().in_each_mode(check::<Nvme>);
+    with_disk("ich9-ahci,id=ahci0", "ide-hd,drive=disk0,bus=ahci0.0").in_each_mode(check_controller::<Ahci>);
+    with_disk("virtio-scsi-pci", "scsi-hd,drive=disk0").in_each_mode(check_controller::<VirtioScsi>);
 }
 
 /// Returns the disks of a controller.
