@@ -155,5 +155,10 @@ fn virtio_console_with_faults() {
                 following(console, send(console, 0, &[1; 3_000])).await
             })
         });
-    assert!(report.is_none_or(|report| report.stuck == 0 && report.faults > 40 && report.errors > 10), "{report:?}");
+    // A port whose buffers are refused is reported to the host as not ready, and is not opened.
+    let without_port = 4;
+    assert!(
+        report.is_none_or(|report| report.stuck <= without_port && report.faults > 40 && report.errors > 10),
+        "{report:?}"
+    );
 }

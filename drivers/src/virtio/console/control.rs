@@ -6,7 +6,7 @@ use switchboard::dma::DmaBuffer;
 
 use super::ConsoleFault;
 use super::port::Outgoing;
-use crate::virtio::queue::{Queue, QueueError};
+use crate::virtio::queue::{Queue, QueueError, QueueWatch};
 
 /// The bytes of a message without what follows it.
 const HEADER_BYTES: usize = 8;
@@ -85,6 +85,11 @@ impl Control {
             drop(receive.submit(buffer));
         }
         Self { receive, transmit, idle }
+    }
+
+    /// Returns views of the queues, for the interrupt handlers.
+    pub(super) fn watches(&self) -> [QueueWatch; 2] {
+        [self.receive.watch(), self.transmit.watch()]
     }
 
     /// Notifies the device of the buffers for receiving.

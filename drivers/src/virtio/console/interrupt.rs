@@ -1,12 +1,14 @@
 //! The interrupt handlers of the console, and the state that they share with the driver.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use atomic_waker::AtomicWaker;
-use switchboard::interrupt::{Claim, InIsr, LineIsr, MessageIsr};
+use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr, MessageIsr, MessageSet};
 use switchboard::messages;
 
+use crate::virtio::queue::QueueWatch;
 use crate::virtio::{InterruptCause, InterruptStatus};
 
 messages! {
@@ -36,13 +38,21 @@ pub(super) struct Shared {
     pub(super) changes: AtomicWaker,
     pub(super) ports: Box<[PortWakers]>,
     pub(super) is_config_changed: AtomicBool,
+    control_watches: Vec<QueueWatch>,
+    data_watches: Vec<QueueWatch>,
 }
 
 impl Shared {
-    pub(super) fn new(status: InterruptStatus, ports: usize) -> Self {
+    pub(super) fn new(
+        status: InterruptStatus,
+        ports: usize,
+        control_watches: Vec<QueueWatch>,
+        data_watches: Vec<QueueWatch>,
+    ) -> Self {
         let ports = (0..ports).map(|_| PortWakers::default()).collect();
         // For a change between the first read of the configuration and the start, there is no interrupt.
-        Self { status, changes: AtomicWaker::new(), ports, is_config_changed: AtomicBool::new(true) }
+        let (changes, is_config_changed) = (AtomicWaker::new(), AtomicBool::new(true));
+        Self { status, changes, ports, is_config_changed, control_watches, data_watches }
     }
 
     /// Wakes all tasks that wait for the device.
@@ -69,6 +79,16 @@ impl MessageIsr<3> for Shared {
             self.changes.wake();
         }
     }
+
+    /// What the host does not take stays in flight: that is no fault of the device.
+    fn activity(&self, message: ConsoleMessage) -> Activity {
+        let watches: &[_] = match message {
+            ConsoleMessage::Config => &[],
+            ConsoleMessage::Control => &self.control_watches,
+            ConsoleMessage::Data => &self.data_watches,
+        };
+        self.status.activity(|| watches.iter().map(QueueWatch::events).fold(Activity::IDLE, Activity::and))
+    }
 }
 
 impl LineIsr for Shared {
@@ -87,5 +107,10 @@ impl LineIsr for Shared {
             self.on_message(ConsoleMessage::Config, isr);
         }
         Claim::Mine
+    }
+
+    fn activity(&self) -> Activity {
+        let each = ConsoleMessage::ALL.into_iter().map(|message| MessageIsr::activity(self, message));
+        each.fold(Activity::IDLE, Activity::and)
     }
 }

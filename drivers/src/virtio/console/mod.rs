@@ -108,7 +108,10 @@ impl Driver for VirtioConsole {
         let size = if has_size { Some(setup.config()?) } else { None };
         let has_emergency = features.contains(ConsoleFeatures::EMERG_WRITE);
         let emergency = if has_emergency { Some(config::emergency_writer(&setup)?) } else { None };
-        let shared = Arc::new(Shared::new(setup.interrupt_status(), list.len()));
+        let control_watches = control.iter().flat_map(Control::watches).collect();
+        let data_watches = list.iter().flat_map(Port::watches).collect();
+        let shared = Shared::new(setup.interrupt_status(), list.len(), control_watches, data_watches);
+        let shared = Arc::new(shared);
         let interrupts = interrupts.register(shared.clone()).unmask();
         let device = setup.start();
         match &mut control {

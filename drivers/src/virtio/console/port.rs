@@ -9,7 +9,7 @@ use switchboard::dma::{DmaBuffer, DmaError, DmaPort};
 
 use super::ConsoleFault;
 use crate::interfaces::console::{ConsoleSize, PortInfo};
-use crate::virtio::queue::{Chain, Queue, QueueError, Segments};
+use crate::virtio::queue::{Chain, Queue, QueueError, QueueWatch, Segments};
 
 /// The descriptors of each queue, and the buffers for either direction.
 pub(super) const BUFFERS: u16 = 4;
@@ -82,6 +82,11 @@ impl Port {
             name: String::new(),
             size: None,
         }
+    }
+
+    /// Returns views of the queues, for the interrupt handlers.
+    pub(super) fn watches(&self) -> [QueueWatch; 2] {
+        [self.receive.watch(), self.transmit.watch()]
     }
 
     /// Allocates the buffers, once, and submits those for receiving.
