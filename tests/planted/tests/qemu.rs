@@ -103,7 +103,7 @@ fn edu_recording() {
 #[test]
 fn edu_recording_catches() {
     let run = run_with("edu_recording", "edu-not-acknowledged");
-    let missing = "  recorded: write 00:01.0 bar0+0x64 4 0xffffffff (by a handler)\n  done:     the handlers return (by a handler)";
+    let missing = "  recorded: write 00:01.0 bar0+0x64 4 0xffffffff (by a handler)\n  done:     read 00:01.0 bar0+0x24 4 (by a handler)";
     assert!(run.contains("the run differs from edu.intx.recording at access ") && run.contains(missing), "{run}");
 }
 
