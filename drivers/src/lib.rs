@@ -10,6 +10,7 @@
 //! | [`igb`] | Intel's 82576 network card | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`rtl8139`] | Realtek's RTL8139C+ network card | [`NetworkCard`](interfaces::network::NetworkCard) |
 //! | [`vmxnet3`] | VMware's network card | [`NetworkCard`](interfaces::network::NetworkCard) |
+//! | [`xhci`] | USB host controllers, with [`usb`] sticks and keyboards at them | [`DiskController`](interfaces::block::DiskController), [`KeyboardDevice`](interfaces::keyboard::KeyboardDevice) |
 //! | [`hotplug`] | PCI Express ports with a slot | its own |
 //! | [`edu`] | QEMU's edu device, the model of a driver | its own |
 //!
@@ -58,6 +59,7 @@
 //! - `embassy-net-driver` 0.2, re-exported as [`embassy_net_driver`]: network drivers implement its `Driver`.
 //! - `embedded-io-async` 0.7: errors of consoles implement its `Error`.
 //! - `embedded-hal-async` 1: the hot-plug [`Runner`](hotplug::Runner) waits by its `DelayNs`.
+//! - `embedded-io-async` 0.7: [`KeyReader`](interfaces::keyboard::KeyReader) implements its `Read`.
 //! - [`switchboard`], and by it `zerocopy` 0.8.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -78,7 +80,9 @@ mod planted;
 mod requests;
 pub mod rtl8139;
 mod scsi;
+pub mod usb;
 pub mod virtio;
 pub mod vmxnet3;
+pub mod xhci;
 
 pub use embassy_net_driver;

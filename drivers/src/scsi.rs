@@ -42,6 +42,28 @@ pub(crate) fn read_10(block: u64, count: u32) -> Cdb {
     [0x28, 0, b0, b1, b2, b3, 0, c0, c1, 0, 0, 0, 0, 0, 0, 0]
 }
 
+/// READ (10) or WRITE (10), for disks that are too old or too simple for the longer commands.
+pub(crate) fn blocks_10(is_write: bool, block: u64, count: u32) -> Cdb {
+    let mut cdb = read_10(block, count);
+    cdb[0] = if is_write { 0x2a } else { 0x28 };
+    cdb
+}
+
+/// REQUEST SENSE for sense data in the fixed format, for transports that do not send them along.
+pub(crate) const fn request_sense(length: u8) -> Cdb {
+    [0x03, 0, 0, 0, length, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// Returns the bytes of a command, by the group of its operation code (SPC-4, 4.3.5.1).
+pub(crate) const fn length(cdb: &Cdb) -> u8 {
+    match cdb[0] >> 5 {
+        0 => 6,
+        1 | 2 => 10,
+        5 => 12,
+        _ => 16,
+    }
+}
+
 /// The data of an UNMAP (SBC-3, 5.28).
 pub(crate) fn unmap_data(block: u64, count: u32) -> [u8; UNMAP_BYTES] {
     let mut data = [0; UNMAP_BYTES];
@@ -81,6 +103,7 @@ pub(crate) const DISK: u8 = 0;
 pub(crate) const CD: u8 = 5;
 
 /// Sense keys (SPC-4, 4.5.6).
+pub(crate) const NOT_READY: u8 = 2;
 pub(crate) const ILLEGAL_REQUEST: u8 = 5;
 pub(crate) const UNIT_ATTENTION: u8 = 6;
 pub(crate) const DATA_PROTECT: u8 = 7;
@@ -121,6 +144,9 @@ mod tests {
     fn blocks_are_in_the_order_of_the_network() {
         assert_eq!(blocks(true, 0x0102, 3)[..14], [0x8a, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3]);
         assert_eq!(read_10(0x0102, 3)[..10], [0x28, 0, 0, 0, 1, 2, 0, 0, 3, 0]);
+        assert_eq!(blocks_10(true, 0x0102, 3)[..10], [0x2a, 0, 0, 0, 1, 2, 0, 0, 3, 0]);
+        let lengths = [TEST_UNIT_READY, READ_CAPACITY_10, REPORT_LUNS, READ_CAPACITY_16].map(|cdb| length(&cdb));
+        assert_eq!((lengths, length(&UNMAP)), ([6, 10, 12, 16], 10));
     }
 
     #[test]

@@ -25,6 +25,8 @@ use switchboard_drivers::virtio::VirtioScsi;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
 #[cfg(feature = "vmxnet3")]
 use switchboard_drivers::vmxnet3::Vmxnet3;
+#[cfg(feature = "xhci")]
+use switchboard_drivers::xhci::Xhci;
 
 use switchboard_net::nic;
 #[cfg(feature = "console")]
@@ -33,6 +35,8 @@ use switchboard_runtime::consoles::Console;
 use switchboard_runtime::devices::device;
 #[cfg(any(feature = "ahci", feature = "nvme", feature = "scsi"))]
 use switchboard_runtime::devices::disks;
+#[cfg(feature = "xhci")]
+use switchboard_runtime::devices::usb_host;
 use switchboard_runtime::devices::{DriverEntry, RandomSource, class};
 use switchboard_runtime::disk::Disk;
 #[cfg(feature = "p9")]
@@ -58,6 +62,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     disks::<Ahci>(),
     #[cfg(feature = "scsi")]
     disks::<VirtioScsi>(),
+    #[cfg(feature = "xhci")]
+    usb_host::<Xhci>(),
     class::<VirtioRng, RandomSource>(),
     #[cfg(feature = "console")]
     class::<VirtioConsole, Console>(),

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod console;
+pub mod keyboard;
 pub mod network;
 pub mod random;
 pub mod share;

@@ -6,6 +6,7 @@ mod hotplug;
 mod network;
 mod recordings;
 mod share;
+mod usb;
 
 use switchboard::interrupt::{Mode, ModePolicy};
 use switchboard_drivers::edu::{Edu, EduError};

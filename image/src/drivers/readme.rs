@@ -30,6 +30,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("vmxnet3", "VMware vmxnet3", "vmxnet3"),
     ("nvme", "NVM Express disk", "nvme"),
     ("ahci", "SATA disks and CD drives at an AHCI controller", "ahci"),
+    ("xhci", "USB sticks and keyboards at an xHCI controller", "xhci"),
     ("edu", "QEMU's edu", "edu"),
     ("hotplug", "PCI Express port with a slot", "hotplug"),
 ];

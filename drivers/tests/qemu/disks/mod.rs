@@ -1,8 +1,9 @@
-//! Disks: virtio block, NVMe, AHCI and virtio SCSI, on a raw file.
+//! Disks: virtio block, NVMe, AHCI, virtio SCSI and USB, on a raw file.
 
 mod ahci;
 mod nvme;
 mod scsi;
+mod usb;
 mod virtio_blk;
 
 use core::ops::Range;

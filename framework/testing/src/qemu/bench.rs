@@ -295,6 +295,17 @@ impl Bench {
         self.monitor(&format!("device_del {id}"));
     }
 
+    /// Presses keys of a keyboard together, by QEMU's codes such as `"shift"` and `"a"`, and releases them at once.
+    ///
+    /// # Panics
+    /// When QEMU refuses.
+    pub fn press_keys(&self, keys: &[&str]) {
+        let Some(process) = &self.process else { return };
+        if let Err(error) = process.press_keys(keys) {
+            panic!("{keys:?}: {error}");
+        }
+    }
+
     fn monitor(&self, command: &str) {
         self.session.has_hot_plug.store(true, Ordering::Relaxed);
         self.run_monitor_command(command);

@@ -32,6 +32,17 @@ impl Monitor {
         Ok(text.replace(r"\r\n", "\n").trim_end().to_string())
     }
 
+    /// Presses keys, by QEMU's codes, and releases them in the other order, at once.
+    pub(super) fn press_keys(&mut self, keys: &[&str]) -> io::Result<()> {
+        let event = |key: &&str, is_down: bool| {
+            let key = format!(r#"{{"type":"qcode","data":"{key}"}}"#);
+            format!(r#"{{"type":"key","data":{{"down":{is_down},"key":{key}}}}}"#)
+        };
+        let events = keys.iter().map(|key| event(key, true)).chain(keys.iter().rev().map(|key| event(key, false)));
+        let events = events.collect::<std::vec::Vec<_>>().join(",");
+        self.request(&format!(r#"{{"execute":"input-send-event","arguments":{{"events":[{events}]}}}}"#)).map(drop)
+    }
+
     /// Sends a request. Returns the line with its answer.
     fn request(&mut self, request: &str) -> io::Result<String> {
         self.stream.get_mut().write_all(format!("{request}\n").as_bytes())?;

@@ -131,11 +131,20 @@ impl Process {
 
     /// Carries out a command of QEMU's monitor. Returns what it prints.
     pub(super) fn command(&self, command: &str) -> io::Result<String> {
+        self.with_monitor(|monitor| monitor.command(command))
+    }
+
+    /// Presses keys and releases them.
+    pub(super) fn press_keys(&self, keys: &[&str]) -> io::Result<()> {
+        self.with_monitor(|monitor| monitor.press_keys(keys))
+    }
+
+    fn with_monitor<T>(&self, act: impl FnOnce(&mut Monitor) -> io::Result<T>) -> io::Result<T> {
         let mut monitor = lock(&self.monitor);
         if monitor.is_none() {
             *monitor = Some(Monitor::new(self.monitors.accept()?.0)?);
         }
-        monitor.as_mut().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), |monitor| monitor.command(command))
+        monitor.as_mut().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), act)
     }
 
     /// Returns whether QEMU has not ended.

@@ -1,4 +1,4 @@
-//! Controllers with any number of disks, which may come and go.
+//! Controllers with any number of disks, and of keyboards, which may come and go.
 
 use alloc::boxed::Box;
 use core::any::Any;
@@ -7,15 +7,18 @@ use core::task::{Context, Poll};
 
 use switchboard::driver::{Driver, attach};
 use switchboard_drivers::interfaces::block::{BlockDevice, DiskController};
+use switchboard_drivers::interfaces::keyboard::KeyboardController;
 
 use super::class::{DeviceClass, DeviceOptions, DriverEntry, FromDriver};
+use super::keyboard::Keyboard;
 use super::{Devices, Registered};
 use crate::disk::Disk;
 
-/// What the registry does with a controller of disks, whatever its type.
+/// What the registry does with a controller, whatever its type.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Controller {
-    next: fn(&mut dyn Any, DeviceOptions) -> Option<Disk>,
+    /// Returns a new device of the controller: a disk or a keyboard.
+    next: fn(&mut dyn Any, DeviceOptions) -> Option<Box<dyn Any>>,
     poll_change: fn(&mut dyn Any, &mut Context<'_>) -> Poll<u64>,
 }
 
@@ -47,18 +50,46 @@ pub const fn disks<D: Driver + DiskController + 'static>() -> DriverEntry {
         controller: Some(Controller {
             next: |device, options| {
                 let disk = device.downcast_mut::<D>()?.next_disk()?;
-                Some(Disk::from_driver(disk, options))
+                Some(Box::new(Disk::from_driver(disk, options)))
             },
-            poll_change: |device, context| match device.downcast_mut::<D>() {
-                Some(controller) => controller.poll_change(context),
-                None => Poll::Pending,
-            },
+            poll_change: poll_change::<D>,
         }),
     }
 }
 
+/// Returns the entry of a USB host controller: each stick is a device of the class [`Disk`], and each keyboard one of the class
+/// [`Keyboard`], with the address of the controller.
+///
+/// ```
+/// use switchboard_drivers::xhci::Xhci;
+/// use switchboard_runtime::devices::{DriverEntry, usb_host};
+///
+/// const DRIVERS: &[DriverEntry] = &[usb_host::<Xhci>()];
+/// # assert_eq!(DRIVERS[0].name(), "xhci");
+/// ```
+#[must_use]
+pub const fn usb_host<D: Driver + DiskController + KeyboardController + 'static>() -> DriverEntry {
+    DriverEntry {
+        controller: Some(Controller {
+            next: |device, options| {
+                let controller = device.downcast_mut::<D>()?;
+                if let Some(disk) = controller.next_disk() {
+                    return Some(Box::new(Disk::from_driver(disk, options)));
+                }
+                Some(Box::new(Keyboard::from_driver(controller.next_keyboard()?, options)))
+            },
+            poll_change: poll_change::<D>,
+        }),
+        ..disks::<D>()
+    }
+}
+
+fn poll_change<D: DiskController + 'static>(device: &mut dyn Any, context: &mut Context<'_>) -> Poll<u64> {
+    device.downcast_mut::<D>().map_or(Poll::Pending, |controller| controller.poll_change(context))
+}
+
 impl Devices {
-    /// Adds the disks that a controller has now, and not had before. Returns whether there are any.
+    /// Adds the devices that a controller has now, and not had before. Returns whether there are any.
     pub(super) fn add_disks(&mut self, index: usize) -> bool {
         let mut place = index + 1;
         while let Some(Registered { function, driver, device, close, controller: Some(controller) }) =
@@ -67,7 +98,7 @@ impl Devices {
         {
             let (function, driver, close) = (*function, *driver, *close);
             place += self.list[place..].iter().take_while(|other| other.function == function).count();
-            self.list.insert(place, Registered { function, driver, device: Box::new(disk), close, controller: None });
+            self.list.insert(place, Registered { function, driver, device: disk, close, controller: None });
         }
         place > index + 1
     }
@@ -85,7 +116,7 @@ impl Devices {
         .await
     }
 
-    /// Adds the disks that were added to controllers, and closes those that were removed. Returns whether there are any.
+    /// Adds the devices that were added to controllers, and closes those that were removed. Returns whether there are any.
     pub(crate) async fn update_disks(&mut self) -> bool {
         let mut has_changed = false;
         let mut index = 0;
@@ -95,7 +126,10 @@ impl Devices {
             }
             index += 1;
         }
-        let gone = |it: &Registered| it.device.downcast_ref::<Disk>().is_some_and(|disk| disk.geometry().is_none());
+        let gone = |it: &Registered| {
+            it.device.downcast_ref::<Disk>().is_some_and(|disk| disk.geometry().is_none())
+                || it.device.downcast_ref::<Keyboard>().is_some_and(Keyboard::is_gone)
+        };
         while let Some(place) = self.list.iter().position(gone) {
             let Registered { device, close, .. } = self.list.remove(place);
             close(device).await;

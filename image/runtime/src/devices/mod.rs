@@ -2,6 +2,7 @@
 
 mod class;
 mod disks;
+mod keyboard;
 mod near_misses;
 mod random;
 
@@ -19,7 +20,8 @@ use self::class::Close;
 use crate::mark::{SCAN, SCANNED, mark};
 
 pub use self::class::{DeviceClass, DeviceOptions, DriverEntry, FromDriver, class, device};
-pub use self::disks::disks;
+pub use self::disks::{disks, usb_host};
+pub use self::keyboard::{Keyboard, KeyboardError};
 pub use self::random::RandomSource;
 
 /// A device from the registry, with its function and the name of its driver.

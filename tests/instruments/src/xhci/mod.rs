@@ -111,8 +111,8 @@ pub struct Xhci {
 
 impl Driver for Xhci {
     const NAME: &'static str = "xhci";
-    /// By class: USB controllers with the programming interface of xHCI.
-    const MATCHES: &'static [Id] = &[Id::class(0x0c, 0x03).interface(0x30)];
+    /// NEC's controller. The driver `xhci` of `switchboard-drivers` is for all.
+    const MATCHES: &'static [Id] = &[Id::new(0x1033, 0x0194)];
 
     fn probe(function: Function) -> Result<Self, ProbeError> {
         let clock = function.clock();
