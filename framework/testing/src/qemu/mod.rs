@@ -53,6 +53,7 @@
 //! - Several messages of one MSI block share an address: of those that a device sends in one step, the last is seen.
 //! - Functions behind `pxb` root buses have no line, and I/O BARs are assigned but not reached by drivers.
 
+mod access;
 mod bench;
 mod builder;
 mod clock;
@@ -66,9 +67,11 @@ mod memory;
 mod monitor;
 mod posted;
 mod process;
+mod progress;
 mod ram;
 mod recording;
 mod session;
+mod start;
 mod tasks;
 mod turns;
 
