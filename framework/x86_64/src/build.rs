@@ -13,16 +13,17 @@ use switchboard::vector::VectorTable;
 use super::apic::Controller;
 use super::clock::TscClock;
 use super::memory::MachineMemory;
-use super::{cpu, dispatch, routing};
+use super::{cpu, cpus, routing};
 
 /// Builds the machine. Called once, by `init`.
 pub(super) fn machine(
     config: &'static dyn ConfigAccess,
     apertures: Apertures,
     controller: &'static Controller,
-    cpu: u32,
+    boot_cpu: u32,
     policy: ModePolicy,
 ) -> &'static Machine {
+    let vectors: &'static VectorTable = Box::leak(Box::new(VectorTable::new(boot_cpu)));
     let parts = MachineParts {
         config,
         // On QEMU's boards, looking for further root buses would take tens of milliseconds.
@@ -31,10 +32,11 @@ pub(super) fn machine(
         controller,
         memory: &MachineMemory,
         clock: &TscClock,
-        vectors: dispatch::VECTORS.call_once(|| VectorTable::new(cpu)),
+        vectors,
         policy,
         fence: if cpu::is_tcg() { DeviceFence::CpuAndIo } else { DeviceFence::Cpu },
     };
+    cpus::boot_area().set_vectors(vectors);
     // SAFETY: there is one `BootInfo`, which `init` took, so this runs once. The parts are those of this machine:
     // `config` is the only access to configuration space outside this crate, APICs and vectors belong to this crate,
     // and `entry` dispatches to `vectors`.

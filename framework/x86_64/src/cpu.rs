@@ -107,6 +107,12 @@ pub fn halt_until_interrupt() {
     IDLE_TICKS.store(IDLE_TICKS.load(Ordering::Relaxed).wrapping_add(idle), Ordering::Relaxed);
 }
 
+/// Halts the CPU until the next interrupt has been served. Otherwise as [`halt_until_interrupt`].
+pub(super) fn halt_until_interrupt_uncounted() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("sti", "hlt", options(nostack)) };
+}
+
 /// Returns for how many nanoseconds the CPU was halted since boot, with the interrupt handlers that ended each halt.
 #[must_use]
 pub fn idle_ns() -> u64 {

@@ -10,7 +10,8 @@ use core::arch::global_asm;
 use x86_64::VirtAddr;
 
 use super::apic::local;
-use super::dispatch::{VECTORS, dispatch, serve_called};
+use super::cpus;
+use super::dispatch::{dispatch, serve_called};
 use super::vectors::{CALL, ERROR, FIRST_OWN, TIMER};
 use super::{exceptions, timer};
 
@@ -174,7 +175,7 @@ extern "sysv64" fn own_interrupt(vector: u64) {
         ERROR => local::report_errors(),
         // A spurious delivery is not in service and gets no EOI (SDM vol. 3, 11.9).
         vector if !local::is_in_service(vector) => {
-            VECTORS.get().inspect(|vectors| vectors.count_spurious());
+            cpus::current().vectors().inspect(|vectors| vectors.count_spurious());
             return;
         }
         // A device wrote a message with this vector, which is in service now: without an EOI it would block further

@@ -9,7 +9,9 @@ use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::PageFaultErrorCode;
 
 use super::backtrace::Backtrace;
-use super::{console, dispatch, shutdown};
+use super::{console, cpus, dispatch, shutdown};
+
+const NON_MASKABLE: u64 = 2;
 
 /// The stack frame that the entry stub makes, lowest address first.
 #[derive(Debug)]
@@ -41,6 +43,9 @@ pub(super) struct ExceptionFrame {
 
 /// Reports an exception and panics. Returns when it was a message with the vector of an exception.
 pub(super) extern "sysv64" fn exception(frame: &ExceptionFrame) {
+    if frame.vector == NON_MASKABLE {
+        cpus::acknowledge_stop();
+    }
     if dispatch::serve_message(frame.vector) {
         return;
     }

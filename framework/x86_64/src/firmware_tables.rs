@@ -19,8 +19,8 @@ pub struct FirmwareTables {
     pub ecam: Vec<EcamRegion>,
     /// The I/O APICs: the physical address of the registers, and the first GSI.
     pub io_apics: Vec<(u64, u32)>,
-    /// The number of enabled CPUs.
-    pub cpus: usize,
+    /// The local APIC ids of the enabled CPUs.
+    pub cpus: Vec<u32>,
     /// For each value of Interrupt Line, the GSI and whether that line is active low.
     pub lines: Vec<Option<(Gsi, bool)>>,
     /// The I/O port of the power management timer.
@@ -94,7 +94,7 @@ fn of_madt(madt: &Madt) -> FirmwareTables {
     };
     FirmwareTables {
         io_apics: madt.io_apics.iter().map(|entry| (entry.address, entry.first_gsi)).collect(),
-        cpus: madt.cpus,
+        cpus: madt.cpus.clone(),
         lines: (0..=u8::MAX).map(line).collect(),
         ..FirmwareTables::default()
     }

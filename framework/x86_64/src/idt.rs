@@ -17,8 +17,8 @@ struct Table([Entry<HandlerFunc>; 256]);
 
 static TABLE: Once<Table> = Once::new();
 
-/// Builds the table and loads it on this CPU.
-pub(super) fn init() {
+/// Loads the table on this CPU. The first call builds it.
+pub(super) fn load() {
     let table = TABLE.call_once(|| {
         let mut table = Table([const { Entry::missing() }; 256]);
         for (vector, gate) in (0..=u8::MAX).zip(&mut table.0) {

@@ -16,7 +16,7 @@
 //!     // The caller's contract is the same.
 //!     let boot = unsafe { BootInfo::from_loader(eax, ebx, image) };
 //!     let machine = boot.map_err(|error| log::error!("{error}")).and_then(|boot| {
-//!         init(boot, ModePolicy::all()).map_err(|error| log::error!("{error}"))
+//!         init(boot, ModePolicy::all(), usize::MAX).map_err(|error| log::error!("{error}"))
 //!     });
 //!     let Ok(machine) = machine else { shutdown::exit(false) };
 //!     machine.scan();
@@ -61,6 +61,7 @@ mod clock;
 mod config_space;
 pub mod console;
 mod cpu;
+mod cpus;
 mod dispatch;
 mod dsdt;
 mod entry;
@@ -98,6 +99,7 @@ pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, BootProtocol, ImageLayout};
 pub use clock::now_ns;
 pub use cpu::{halt_until_interrupt, idle_ns};
+pub use cpus::cpu_count;
 pub use fw_cfg::firmware_file;
 pub use heap::HeapUsage;
 pub use memory::{MemorySetupError, MemoryUsage, usage as memory_usage};
@@ -126,18 +128,18 @@ pub enum InitError {
     LocalApic(#[source] MemoryError),
 }
 
-/// Initialises the machine: memory, exceptions, interrupts, time, configuration space. Interrupts are enabled when it
+/// Initialises the machine: memory, exceptions, interrupts, time, configuration space, and up to `max_cpus` CPUs. Interrupts are enabled when it
 /// returns. Nothing is scanned yet.
 ///
 /// # Errors
 /// [`InitError`] when the image cannot run on this machine. A missing table, I/O APIC or ECAM is logged, and the
 /// machine does without it.
-pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, InitError> {
+pub fn init(boot: BootInfo, policy: ModePolicy, max_cpus: usize) -> Result<&'static Machine, InitError> {
     log::info!("boot: by {}", boot.protocol);
     backtrace::init(&boot.image);
     memory::init(&boot)?;
     stacks::init();
-    idt::init();
+    idt::load();
     let tables = acpi::read(boot.root_pointer, &MachineMemory);
     let cpu = init_interrupts()?;
     init_time(&tables);
@@ -145,11 +147,12 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
 
     let Tables { madt, ecam, aml, pci_lines, hardware, .. } = tables;
     let io_apics = IoApics::new(&madt);
-    log::info!("interrupts: {} CPUs, {} lines", madt.cpus.max(1), io_apics.inputs());
-    let ecam = config_space::outside_ram(ecam, &boot.usable);
+    log::info!("interrupts: {} CPUs, {} lines", madt.cpus.len().max(1), io_apics.inputs());
+    let cpu_ids = madt.cpus.clone();
+    let ecam = config_space::outside_ram(ecam, &boot.memory.usable);
     let config = config_space::access(&ecam);
     let host_bridge = apertures::host_bridge(config);
-    let apertures = apertures::apertures(&boot.address_map, &ecam, &madt, cpu::address_bits(), host_bridge);
+    let apertures = apertures::apertures(&boot.memory.address_map, &ecam, &madt, cpu::address_bits(), host_bridge);
     let chipset = Chipset::find(config, &aml, pci_lines, boot.protocol, &MachineMemory);
     if let (Some(hardware), Some(dsdt)) = (hardware, aml.first()) {
         shutdown::set_soft_off(hardware.pm1a_control, *dsdt);
@@ -164,6 +167,7 @@ pub fn init(boot: BootInfo, policy: ModePolicy) -> Result<&'static Machine, Init
     instruments::init(controller);
     let machine = build::machine(config, apertures, controller, cpu, policy);
     shutdown::init(machine);
+    cpus::start(&cpu_ids, max_cpus, boot.memory.startup_page);
     x86_64::instructions::interrupts::enable();
     Ok(machine)
 }
@@ -175,7 +179,7 @@ fn init_interrupts() -> Result<u32, InitError> {
     }
     apic::mask_legacy();
     let kind = local::init().map_err(InitError::LocalApic)?;
-    let cpu = local::id();
+    let cpu = cpus::set_boot_id();
     cpu::with_name(|name| log::info!("CPU {cpu}: {name}, {kind:?}"));
     Ok(cpu)
 }

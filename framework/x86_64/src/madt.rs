@@ -1,4 +1,4 @@
-//! The MADT: the I/O APICs, and the overrides of ISA interrupts (ACPI 6.5, 5.2.12). An MP table has the same facts.
+//! The MADT: CPUs, I/O APICs, and the overrides of ISA interrupts (ACPI 6.5, 5.2.12). An MP table has the same facts.
 
 use alloc::vec::Vec;
 
@@ -9,13 +9,14 @@ const ENTRIES: usize = 44;
 /// Interrupt numbers below this are of ISA, which overrides may move.
 const ISA_LINES: u8 = 16;
 
-/// The parts of the MADT that interrupt routing needs. Empty when there is none: then no line has a route.
+/// The parts of the MADT that are used. Empty when there is none: then no line has a route, and the boot CPU is the only
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Madt {
     pub(super) io_apics: Vec<IoApicEntry>,
     pub(super) overrides: Vec<Override>,
-    /// The number of enabled CPUs.
-    pub(super) cpus: usize,
+    /// The local APIC ids of the enabled CPUs, each once.
+    pub(super) cpus: Vec<u32>,
 }
 
 /// One I/O APIC.
@@ -64,7 +65,7 @@ impl Madt {
     fn add(&mut self, kind: u8, entry: &[u8]) {
         match *entry {
             // A local APIC: ACPI id, APIC id, flags with "enabled" in bit 0.
-            [_, _, _, _, flags, ..] if kind == 0 => self.cpus += usize::from(flags & 1),
+            [_, _, _, id, flags, ..] if kind == 0 && flags & 1 == 1 => self.add_cpu(id.into()),
             // An I/O APIC: id, reserved, address, first GSI.
             [_, _, _, _, a0, a1, a2, a3, g0, g1, g2, g3, ..] if kind == 1 => {
                 let address = u64::from(u32::from_le_bytes([a0, a1, a2, a3]));
@@ -85,8 +86,17 @@ impl Madt {
                 });
             }
             // A local x2APIC: reserved, id, flags.
-            [_, _, _, _, _, _, _, _, flags, ..] if kind == 9 => self.cpus += usize::from(flags & 1),
+            [_, _, _, _, i0, i1, i2, i3, flags, ..] if kind == 9 && flags & 1 == 1 => {
+                self.add_cpu(u32::from_le_bytes([i0, i1, i2, i3]));
+            }
             _ => {}
+        }
+    }
+
+    /// Adds a CPU. Some firmware lists a CPU as both kinds of local APIC.
+    pub(super) fn add_cpu(&mut self, id: u32) {
+        if !self.cpus.contains(&id) {
+            self.cpus.push(id);
         }
     }
 
@@ -131,7 +141,7 @@ mod tests {
     fn qemus_table() {
         let madt = Madt::parse(&qemu());
         assert_eq!(madt.io_apics, [IoApicEntry { address: 0xfec0_0000, first_gsi: 0 }]);
-        assert_eq!((madt.cpus, madt.overrides.len()), (1, 5));
+        assert_eq!((madt.cpus.as_slice(), madt.overrides.len()), (&[0][..], 5));
         assert_eq!((madt.gsi_of(11), madt.gsi_of(7), madt.gsi_of(21)), (Some(Gsi(11)), Some(Gsi(7)), Some(Gsi(21))));
         assert_eq!((madt.polarity_of(Gsi(11)), madt.polarity_of(Gsi(21))), (Polarity::High, Polarity::Low));
     }
@@ -151,6 +161,17 @@ mod tests {
         let madt = Madt::parse(&table);
         assert_eq!((madt.gsi_of(7), madt.gsi_of(40)), (Some(Gsi(20)), Some(Gsi(40))));
         assert_eq!(madt.polarity_of(Gsi(20)), Polarity::Low);
+    }
+
+    #[test]
+    fn cpus_are_listed_once_if_they_are_enabled() {
+        let mut table = qemu();
+        table.extend([0, 8, 1, 4, 1, 0, 0, 0]);
+        table.extend([0, 8, 2, 5, 0, 0, 0, 0]);
+        table.extend([9, 16, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+        table.extend([9, 16, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0]);
+        table.extend([9, 16, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0]);
+        assert_eq!(Madt::parse(&table).cpus, [0, 4, 256]);
     }
 
     #[test]

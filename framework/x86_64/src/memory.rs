@@ -43,7 +43,7 @@ pub enum MemorySetupError {
 /// # Errors
 /// [`MemorySetupError`] when there is not enough.
 pub(super) fn init(boot: &BootInfo) -> Result<(), MemorySetupError> {
-    let plan = memory_map::plan(&boot.usable)
+    let plan = memory_map::plan(&boot.memory.usable)
         .map_err(|free| MemorySetupError::TooSmall { wanted: memory_map::MIN_BYTES, free })?;
     let pool = to_usize(plan.pool.start)..to_usize(plan.pool.end);
     // SAFETY: there is one `BootInfo`, and `init` of this crate took it, so this runs once. Usable memory, mapped by
@@ -52,7 +52,7 @@ pub(super) fn init(boot: &BootInfo) -> Result<(), MemorySetupError> {
     unsafe { pages::init(pool) };
     paging::init(boot)?;
     RAM.call_once(|| {
-        let mut ranges = boot.usable.clone();
+        let mut ranges = boot.memory.usable.clone();
         // A range that does not fit is not protected from mapping. There are 32 places, and machines have about five.
         let _ = ranges.try_push(boot.image.text.start..boot.image.data.end);
         ranges

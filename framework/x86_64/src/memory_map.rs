@@ -61,20 +61,55 @@ impl AddressMap {
     }
 }
 
-/// Returns the free RAM of `map`: not below 1 MiB, not in the image, and not in an entry of another kind. Entries may
+/// What is taken from a loader's memory map.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MemoryMap {
+    /// Free memory: whole pages, sorted, disjoint, without the image.
+    pub(super) usable: Ranges,
+    /// All memory, and the ranges that firmware reserves.
+    pub(super) address_map: AddressMap,
+    /// A page of free memory that a CPU can be started in.
+    pub(super) startup_page: Option<u64>,
+}
+
+impl MemoryMap {
+    /// Reads the entries of a map, with an image that is at `image`.
+    pub(super) fn of(map: impl Iterator<Item = Region> + Clone, image: Range<u64>) -> Self {
+        let address_map = AddressMap::of(map.clone());
+        Self { address_map, startup_page: startup_page(map.clone()), usable: usable(map, image) }
+    }
+}
+
+/// Returns the free RAM of `map`: not below 1 MiB, not in the image, and below [`CEILING`].
+fn usable(map: impl Iterator<Item = Region>, image: Range<u64>) -> Ranges {
+    free(map, [0..FLOOR, image, CEILING..u64::MAX])
+}
+
+/// Returns a page of RAM in the first 640 KiB, where a CPU begins to run in real mode, but not the first page. Loaders and
+/// firmware put what they leave at both ends of that memory, so it is the free page closest to the middle.
+fn startup_page(map: impl Iterator<Item = Region>) -> Option<u64> {
+    const END: u64 = 0xa_0000;
+    const MIDDLE: u64 = END / 2;
+    let ranges = free(map, [0..PAGE, END..u64::MAX, 0..0]);
+    let nearest = ranges.iter().map(|range| MIDDLE.clamp(range.start, range.end - PAGE));
+    nearest.min_by_key(|page| page.abs_diff(MIDDLE))
+}
+
+/// Returns the free RAM of `map` in whole pages, outside of `taken`, and not in an entry of another kind. Entries may
 /// overlap, and the most restrictive one counts.
-pub(super) fn usable(map: impl Iterator<Item = Region>, image: Range<u64>) -> Ranges {
-    let (mut ram, mut taken) = (Ranges::new(), ArrayVec::<Range<u64>, 256>::new());
-    taken.extend([0..FLOOR, image, CEILING..u64::MAX]);
+fn free(map: impl Iterator<Item = Region>, taken: [Range<u64>; 3]) -> Ranges {
+    let (mut ram, mut holes) = (Ranges::new(), ArrayVec::<Range<u64>, 256>::new());
+    holes.extend(taken);
+    let mut end = u64::MAX;
     for Region { range, kind } in map {
         match kind == RegionKind::Ram {
             true => add(&mut ram, range),
             // Without room for another hole, nothing above it is used.
-            false if taken.try_push(range.clone()).is_err() => taken[2].start = taken[2].start.min(range.start),
+            false if holes.try_push(range.clone()).is_err() => end = end.min(range.start),
             false => {}
         }
     }
-    for hole in &taken {
+    for hole in holes.iter().chain([&(end..u64::MAX)]) {
         ram = ram.iter().flat_map(|range| without(range, hole)).take(Ranges::new().capacity()).collect();
     }
     let whole = ram.iter().map(|range| range.start.next_multiple_of(PAGE)..range.end / PAGE * PAGE);
@@ -184,6 +219,16 @@ mod tests {
         let holes = (0..500).map(|index| reserved(index * 2 * MIB..(index * 2 + 1) * MIB));
         let free = usable(holes.chain([ram(0..1000 * MIB)]), IMAGE);
         assert!(free.iter().all(|range| range.start / MIB % 2 == 1 && range.end - range.start <= MIB), "{free:?}");
+    }
+
+    #[test]
+    fn a_cpu_starts_in_a_whole_page_of_low_ram() {
+        let page = |map: &[Region]| MemoryMap::of(map.iter().cloned(), IMAGE).startup_page;
+        assert_eq!(page(&[ram(0..0x9fc00), ram(MIB..64 * MIB)]), Some(0x5_0000));
+        assert_eq!(page(&[ram(0..0x9fc00), reserved(0x4_f800..0x5_0001)]), Some(0x5_1000));
+        assert_eq!(page(&[ram(0..0x9fc00), reserved(0x1000..0x9_0000)]), Some(0x9_0000));
+        assert_eq!(page(&[ram(0..0x1fff), ram(0xa_0000..MIB)]), None);
+        assert_eq!(page(&[]), None);
     }
 
     #[test]

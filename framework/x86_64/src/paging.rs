@@ -7,6 +7,7 @@
 //! | = physical, the image's rodata       | constants                     | read                            |
 //! | = physical, the image's data         | data, stacks between guards   | read, write                     |
 //! | `0xffff_8000_0000_0000` + physical   | device memory, firmware's too | read, write, uncached           |
+//! | `0xffff_c000_0000_0000`              | stacks of further CPUs        | read, write                     |
 //!
 //! Everything else, including page 0, is not mapped. Firmware may assign BARs far above 4 GiB, so device memory is
 //! mapped when a driver maps it.
@@ -14,6 +15,7 @@
 #![expect(unsafe_code, reason = "memory safety depends on page tables")]
 
 use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Once;
 use x86_64::registers::control::{Cr3, Cr3Flags};
@@ -28,11 +30,16 @@ use super::boot_info::BootInfo;
 use super::cpu;
 use super::memory_map::CEILING;
 use super::pages;
+use super::stacks::STACK_BYTES;
 use switchboard::platform::MemoryError;
 use switchboard::sync::IrqLock;
 
 /// The virtual address of physical address 0 in the device window.
 const DEVICE_WINDOW: u64 = 0xffff_8000_0000_0000;
+
+/// The addresses of the stacks of further CPUs, each above a guard page.
+const STACK_WINDOW: u64 = 0xffff_c000_0000_0000;
+const STACK_WINDOW_BYTES: u64 = 1 << 30;
 
 const DATA: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::WRITABLE).union(PageTableFlags::NO_EXECUTE);
 const RODATA: PageTableFlags = PageTableFlags::PRESENT.union(PageTableFlags::NO_EXECUTE);
@@ -42,6 +49,8 @@ const DEVICE: PageTableFlags = DATA.union(PageTableFlags::NO_CACHE).union(PageTa
 
 /// The flags that the CPU has: all but `NO_EXECUTE` on one without the NX bit, where that bit is reserved and faults.
 static SUPPORTED: Once<PageTableFlags> = Once::new();
+/// The roots of the tables that the entry code made, and of those here.
+static ROOTS: Once<(u64, u64)> = Once::new();
 static TABLES: Once<IrqLock<OffsetPageTable<'static>>> = Once::new();
 
 /// The allocator of page-table frames: zeroed pages of the pool.
@@ -74,7 +83,7 @@ pub(super) fn init(boot: &BootInfo) -> Result<(), MemoryError> {
     let mut tables = unsafe { OffsetPageTable::new(root, VirtAddr::zero()) };
 
     let image = &boot.image;
-    for range in &boot.usable {
+    for range in &boot.memory.usable {
         // SAFETY: memory without a user yet.
         unsafe { map_range(&mut tables, range.clone(), 0, DATA) }?;
     }
@@ -84,6 +93,8 @@ pub(super) fn init(boot: &BootInfo) -> Result<(), MemoryError> {
     }
     unmap_guard(&mut tables, image.stack_guard);
 
+    let startup = Cr3::read().0.start_address().as_u64();
+    ROOTS.call_once(|| (startup, root_frame.start_address().as_u64()));
     // SAFETY: the new tables map the running code, its stack, its data and the pool at the same addresses.
     unsafe { Cr3::write(root_frame, Cr3Flags::empty()) };
     TABLES.call_once(|| IrqLock::new(tables));
@@ -102,6 +113,38 @@ pub(super) fn map_device(physical: u64, length: u64) -> Result<VirtAddr, MemoryE
     // SAFETY: nothing else lives in the device window, and its pages are not executable.
     unsafe { map_range(&mut tables, pages, DEVICE_WINDOW, DEVICE) }?;
     Ok(VirtAddr::new(DEVICE_WINDOW + physical))
+}
+
+/// Returns the physical addresses of the tables that the entry code made, which map the first 4 GiB one to one, and of those
+/// in use.
+pub(super) fn roots() -> (u64, u64) {
+    ROOTS.get().copied().unwrap_or_default()
+}
+
+/// Maps a stack of a further CPU above a guard page. Returns the address of the guard page.
+///
+/// # Errors
+/// [`MemoryError::OutOfMemory`] when there is no memory for it.
+pub(super) fn map_stack() -> Result<VirtAddr, MemoryError> {
+    static STACKS: AtomicU64 = AtomicU64::new(0);
+    let wanted = STACK_BYTES;
+    let mut tables = TABLES.get().ok_or(MemoryError::OutOfMemory { wanted })?.lock();
+    let guard = VirtAddr::new(STACK_WINDOW + STACKS.fetch_add(STACK_BYTES as u64, Ordering::Relaxed));
+    let flags = DATA & SUPPORTED.get().copied().unwrap_or(DATA);
+    for offset in (Size4KiB::SIZE..STACK_BYTES as u64).step_by(4096) {
+        let frame = Frames.allocate_frame().ok_or(MemoryError::OutOfMemory { wanted })?;
+        let page = Page::<Size4KiB>::containing_address(guard + offset);
+        // SAFETY: a fresh frame, at an address that nothing else has.
+        let flush = unsafe { tables.map_to(page, frame, flags, &mut Frames) };
+        flush.map_err(|error| memory_error(&error, offset))?.flush();
+    }
+    Ok(guard)
+}
+
+/// Returns the address of the guard page of the stack of a further CPU that holds `address`.
+pub(super) fn stack_holding(address: u64) -> Option<u64> {
+    let offset = address.checked_sub(STACK_WINDOW).filter(|offset| *offset < STACK_WINDOW_BYTES)?;
+    Some(STACK_WINDOW + offset / STACK_BYTES as u64 * STACK_BYTES as u64)
 }
 
 /// Unmaps a page of the image, so that a stack overflow into it faults.

@@ -11,6 +11,7 @@ use x86_64::instructions::{interrupts, tables};
 use x86_64::structures::DescriptorTablePointer;
 
 use super::acpi;
+use super::cpus;
 use super::memory::MachineMemory;
 use switchboard::machine::Machine;
 
@@ -22,12 +23,13 @@ pub(super) fn init(machine: &'static Machine) {
     MACHINE.call_once(|| machine);
 }
 
-/// Disables interrupts and quiesces every function ([`Machine::quiesce`]), for a shutdown or a panic.
+/// Disables interrupts, stops all other CPUs and quiesces every function ([`Machine::quiesce`]), for a shutdown or a panic.
 ///
 /// Only the first call quiesces, so that a panic in it does not recur.
 pub fn quiesce() {
     static IS_QUIESCED: AtomicBool = AtomicBool::new(false);
     interrupts::disable();
+    cpus::stop_others();
     if !IS_QUIESCED.swap(true, Ordering::Relaxed)
         && let Some(machine) = MACHINE.get()
     {

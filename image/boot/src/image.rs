@@ -47,7 +47,7 @@ unsafe extern "Rust" {
 pub(crate) fn main(boot: BootInfo) -> ! {
     let options = command_line::parse(boot.command_line(), |warning| say!("{warning}"));
     log::set_max_level(options.log);
-    let machine = match arch::init(boot, options.policy) {
+    let machine = match arch::init(boot, options.policy, options.max_cpus) {
         Ok(machine) => machine,
         Err(error) => {
             say!("cannot run on this machine: {error}");

@@ -9,7 +9,9 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+use x86_64::PhysAddr;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
+use x86_64::structures::paging::PhysFrame;
 
 use crate::cpu;
 use crate::memory::MachineMemory;
@@ -34,6 +36,12 @@ const CURRENT_COUNT: u16 = 0x390;
 const DIVIDE: u16 = 0x3e0;
 const TSC_DEADLINE: Msr = Msr::new(0x6e0);
 
+const ASSERT: u32 = 1 << 14;
+const FIXED: u32 = 0;
+const NMI: u32 = 4 << 8;
+const INIT: u32 = 5 << 8;
+const STARTUP: u32 = 6 << 8;
+
 const MASKED: u32 = 1 << 16;
 const DELIVER_NMI: u32 = 4 << 8;
 const SOFTWARE_ENABLE: u32 = 1 << 8;
@@ -43,6 +51,8 @@ const DIVIDE_BY_16: u32 = 0b0011;
 
 /// The page of registers; null in x2APIC mode.
 static PAGE: AtomicPtr<u32> = AtomicPtr::new(ptr::null_mut());
+/// The physical address of the registers.
+static BASE: AtomicU64 = AtomicU64::new(0);
 static ERRORS: AtomicU64 = AtomicU64::new(0);
 static SENDING: IrqLock<()> = IrqLock::new(());
 
@@ -64,6 +74,22 @@ pub(crate) fn init() -> Result<ApicMode, MemoryError> {
         let page = MachineMemory::map(frame.start_address().as_u64(), frame.size())?;
         PAGE.store(page.cast().as_ptr(), Ordering::Relaxed);
     }
+    enable(frame, flags, kind);
+    // LINT1 is NMI on every PC, for the boot CPU.
+    write(LVT_LINT1, DELIVER_NMI);
+    BASE.store(frame.start_address().as_u64(), Ordering::Relaxed);
+    Ok(kind)
+}
+
+/// Enables this CPU's local APIC, which is not that of the boot CPU, in the same mode and at the same address.
+pub(crate) fn init_further() {
+    let (_, flags) = ApicBase::read();
+    let kind = if PAGE.load(Ordering::Relaxed).is_null() { ApicMode::X2Apic } else { ApicMode::XApic };
+    enable(PhysFrame::containing_address(PhysAddr::new(BASE.load(Ordering::Relaxed))), flags, kind);
+    write(LVT_LINT1, MASKED);
+}
+
+fn enable(frame: PhysFrame, flags: ApicBaseFlags, kind: ApicMode) {
     let enabled = flags | ApicBaseFlags::LAPIC_ENABLE;
     // SAFETY: the base stays where firmware put it.
     unsafe { ApicBase::write(frame, enabled) };
@@ -77,12 +103,10 @@ pub(crate) fn init() -> Result<ApicMode, MemoryError> {
     write(SPURIOUS_VECTOR, SOFTWARE_ENABLE | u32::from(SPURIOUS));
     write(TASK_PRIORITY, 0);
     write(LVT_TIMER, MASKED | u32::from(TIMER));
-    // LINT0 is where the 8259 pair comes in, LINT1 is NMI on every PC.
+    // LINT0 is where the 8259 pair comes in.
     write(LVT_LINT0, MASKED);
-    write(LVT_LINT1, DELIVER_NMI);
     write(ERROR_STATUS, 0);
     write(LVT_ERROR, u32::from(ERROR));
-    Ok(kind)
 }
 
 /// Returns this CPU's local APIC id.
@@ -99,11 +123,31 @@ pub(crate) fn end_of_interrupt() {
 
 /// Sends an interrupt to a CPU (SDM vol. 3, 11.6.1): fixed delivery, physical destination.
 pub(crate) fn send(cpu: u32, vector: u8) {
-    const ASSERT: u32 = 1 << 14;
-    let command = ASSERT | u32::from(vector);
+    command(cpu, FIXED | u32::from(vector));
+}
+
+/// Sends a non-maskable interrupt to a CPU.
+pub(crate) fn send_nmi(cpu: u32) {
+    command(cpu, NMI);
+}
+
+/// Sends INIT to a CPU: it waits for STARTUP then.
+pub(crate) fn send_init(cpu: u32) {
+    command(cpu, INIT);
+}
+
+/// Sends STARTUP to a CPU, which begins to run in real mode in that page below 1 MiB.
+pub(crate) fn send_startup(cpu: u32, page: u64) {
+    // The vector field has the number of the page.
+    command(cpu, STARTUP | (page >> 12 & 0xff) as u32);
+}
+
+/// Writes a command: the message, for one CPU by its local APIC id.
+fn command(cpu: u32, message: u32) {
+    let command = ASSERT | message;
     if PAGE.load(Ordering::Relaxed).is_null() {
         let mut register = msr(COMMAND);
-        // SAFETY: x2APIC mode, where this MSR holds both halves; the vector is one for functions.
+        // SAFETY: x2APIC mode, where this MSR holds both halves.
         unsafe { register.write(u64::from(cpu) << 32 | u64::from(command)) };
     } else {
         // An interrupt between the two writes could send one itself and replace the destination.

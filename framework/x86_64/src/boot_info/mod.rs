@@ -15,16 +15,13 @@ use core::fmt;
 use core::ops::Range;
 
 use super::acpi::RootPointer;
-use super::memory_map::{AddressMap, Ranges};
+use super::memory_map::MemoryMap;
 
 /// The boot information, copied and checked. It is not `Clone`: [`init`](super::init) takes it, and with it ownership
 /// of the memory that it describes.
 #[derive(Debug)]
 pub struct BootInfo {
-    /// Free memory: whole pages, sorted, disjoint, without the image.
-    pub(super) usable: Ranges,
-    /// All memory, and the ranges that firmware reserves.
-    pub(super) address_map: AddressMap,
+    pub(super) memory: MemoryMap,
     /// ACPI's root pointer, if the loader passes one.
     pub(super) root_pointer: Option<RootPointer>,
     pub(super) command_line: &'static str,

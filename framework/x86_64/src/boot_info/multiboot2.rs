@@ -16,7 +16,7 @@ use super::physical::{MAPPED, keep_command_line, peek};
 use super::{BootError, BootInfo, BootProtocol, ImageLayout};
 use crate::acpi::RootPointer;
 use crate::integer::to_usize;
-use crate::memory_map::{self, AddressMap, Ranges, Region, RegionKind};
+use crate::memory_map::{MemoryMap, Region, RegionKind};
 
 /// The longest list that is read, in bytes.
 const LIMIT_BYTES: u32 = 1 << 20;
@@ -44,15 +44,14 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
     // SAFETY: the whole length is mapped, and unchanged until it has been read.
     let list = unsafe { BootInformation::load(header) };
     let list = list.map_err(|error| BootError::NotMultiboot2 { address, reason: reason(error) })?;
-    let ParsedTags { usable, address_map, root_pointer, command_line, protocol } = parse(&list, image.range())?;
+    let ParsedTags { memory, root_pointer, command_line, protocol } = parse(&list, image.range())?;
     let command_line = keep_command_line(command_line.iter().copied());
-    Ok(BootInfo { usable, address_map, root_pointer, command_line, image, protocol })
+    Ok(BootInfo { memory, root_pointer, command_line, image, protocol })
 }
 
 /// The contents of a list. The command line is not copied yet.
 struct ParsedTags<'a> {
-    usable: Ranges,
-    address_map: AddressMap,
+    memory: MemoryMap,
     root_pointer: Option<RootPointer>,
     command_line: &'a [u8],
     protocol: BootProtocol,
@@ -70,26 +69,26 @@ fn parse<'a>(list: &'a BootInformation<'_>, image: Range<u64>) -> Result<ParsedT
     let efi = tag(TagType::EfiMmap);
     let has_efi = efi.is_some() || tag(TagType::Efi64).is_some() || tag(TagType::Efi32).is_some();
     let protocol = if has_efi { BootProtocol::Multiboot2Uefi } else { BootProtocol::Multiboot2 };
-    let (address_map, usable) = match (efi, tag(TagType::Mmap)) {
-        (Some(map), _) => (AddressMap::of(efi_regions(map)), memory_map::usable(efi_regions(map), image)),
-        (None, Some(map)) => (AddressMap::of(regions(map)), memory_map::usable(regions(map), image)),
+    let memory = match (efi, tag(TagType::Mmap)) {
+        (Some(map), _) => MemoryMap::of(efi_regions(map), image),
+        (None, Some(map)) => MemoryMap::of(regions(map), image),
         (None, None) => return Err(BootError::NoMemoryMap { protocol }),
     };
     // A copy of the root pointer itself. The newer version has 64-bit addresses.
     let root_pointer = tag(TagType::AcpiV2).or_else(|| tag(TagType::AcpiV1)).map(RootPointer::copy);
     let command_line = tag(TagType::Cmdline).unwrap_or_default();
-    Ok(ParsedTags { usable, address_map, root_pointer, command_line, protocol })
+    Ok(ParsedTags { memory, root_pointer, command_line, protocol })
 }
 
 /// Returns the entries of a map, which follow the size of an entry and a version. Each has at least `min_size` bytes.
-fn entries(map: &[u8], min_size: usize) -> impl Iterator<Item = &[u8]> {
+fn entries(map: &[u8], min_size: usize) -> impl Iterator<Item = &[u8]> + Clone {
     let size = u32_at(map, 0).and_then(|size| usize::try_from(size).ok()).filter(|size| *size >= min_size);
     // With an invalid size there are no entries.
     map.get(8..).filter(|_| size.is_some()).unwrap_or_default().chunks_exact(size.unwrap_or(min_size))
 }
 
 /// Reads the BIOS memory map (Multiboot2, 3.6.8): base, length, type.
-fn regions(map: &[u8]) -> impl Iterator<Item = Region> {
+fn regions(map: &[u8]) -> impl Iterator<Item = Region> + Clone {
     entries(map, ENTRY).filter_map(|entry| {
         let (base, length) = (u64_at(entry, 0)?, u64_at(entry, 8)?);
         let kind = match u32_at(entry, 16)? {
@@ -103,7 +102,7 @@ fn regions(map: &[u8]) -> impl Iterator<Item = Region> {
 }
 
 /// Reads the UEFI memory map (UEFI 2.10, 7.2.3): type, physical and virtual address, pages, attributes.
-fn efi_regions(map: &[u8]) -> impl Iterator<Item = Region> {
+fn efi_regions(map: &[u8]) -> impl Iterator<Item = Region> + Clone {
     entries(map, EFI_ENTRY).filter_map(|entry| {
         let (base, pages) = (u64_at(entry, 8)?, u64_at(entry, 24)?);
         let range = base..base.saturating_add(pages.saturating_mul(EFI_PAGE));

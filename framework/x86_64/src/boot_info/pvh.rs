@@ -8,7 +8,7 @@ use super::physical::{keep_command_line, peek};
 use super::xen;
 use super::{BootError, BootInfo, BootProtocol, ImageLayout};
 use crate::acpi::RootPointer;
-use crate::memory_map::{self, AddressMap, Region, RegionKind};
+use crate::memory_map::{MemoryMap, Region, RegionKind};
 
 /// The largest number of memory map entries that are read. Memory of further entries is not used.
 const MAX_ENTRIES: u32 = 256;
@@ -35,9 +35,8 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
     let command_line = keep_command_line(command_line);
     if info.version < 1 || info.memmap_entries == 0 {
         let regions = xen::memory_map().ok_or(BootError::NoMemoryMap { protocol })?;
-        let address_map = AddressMap::of(regions.iter().cloned());
-        let usable = memory_map::usable(regions.into_iter(), image.range());
-        return Ok(BootInfo { usable, address_map, root_pointer, command_line, image, protocol });
+        let memory = MemoryMap::of(regions.iter().cloned(), image.range());
+        return Ok(BootInfo { memory, root_pointer, command_line, image, protocol });
     }
 
     let entries = (0..info.memmap_entries.min(MAX_ENTRIES)).filter_map(|index| {
@@ -53,8 +52,6 @@ pub(super) unsafe fn read(address: u64, image: ImageLayout) -> Result<BootInfo, 
             _ => RegionKind::Firmware,
         },
     });
-    let address_map = AddressMap::of(regions.clone());
-    let usable = memory_map::usable(regions, image.range());
-
-    Ok(BootInfo { usable, address_map, root_pointer, command_line, image, protocol })
+    let memory = MemoryMap::of(regions, image.range());
+    Ok(BootInfo { memory, root_pointer, command_line, image, protocol })
 }

@@ -23,9 +23,9 @@ const MAX_IO_APICS: usize = 16;
 /// The distance of the first lines of two I/O APICs, of which each has at most 240 inputs. The table counts the inputs of
 /// each I/O APIC from 0.
 const LINES_OF_IO_APIC: u32 = 256;
-/// The I/O APIC of the default configurations, and the number of CPUs (table 5-1).
+/// The I/O APIC of the default configurations, and the local APIC ids of the CPUs (table 5-1, 4.3.1).
 const DEFAULT_IO_APIC: u64 = 0xfec0_0000;
-const DEFAULT_CPUS: usize = 2;
+const DEFAULT_CPUS: [u32; 2] = [0, 1];
 
 /// The line of a PCI device's pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) fn read(memory: &dyn PhysicalMemory) -> Option<MpTable> {
 
 fn default_configuration() -> MpTable {
     let io_apics = Vec::from([IoApicEntry { address: DEFAULT_IO_APIC, first_gsi: 0 }]);
-    MpTable { madt: Madt { io_apics, cpus: DEFAULT_CPUS, ..Madt::default() }, pci: Vec::new() }
+    MpTable { madt: Madt { io_apics, cpus: DEFAULT_CPUS.into(), ..Madt::default() }, pci: Vec::new() }
 }
 
 /// Copies a table with valid length and checksum.
@@ -113,7 +113,7 @@ struct Assignment {
 /// The entries so far. They may refer to later ones.
 #[derive(Debug, Default)]
 struct Entries {
-    cpus: usize,
+    cpus: Vec<u32>,
     buses: Vec<(u8, Bus)>,
     /// Id and address of each I/O APIC.
     io_apics: Vec<(u8, u64)>,
@@ -124,7 +124,7 @@ impl Entries {
     fn add(&mut self, entry: &[u8]) {
         match *entry {
             // A processor: local APIC id and version, flags with "usable" in bit 0.
-            [0, _, _, flags, ..] => self.cpus += usize::from(flags & 1),
+            [0, id, _, flags, ..] if flags & 1 == 1 => self.cpus.push(id.into()),
             // A bus: id, and six letters.
             [1, id, ref letters @ ..] if letters.starts_with(b"PCI") => self.buses.push((id, Bus::Pci)),
             [1, id, ref letters @ ..] if letters.starts_with(b"ISA") || letters.starts_with(b"EISA") => {
@@ -157,7 +157,8 @@ impl Entries {
         let io_apics = self.io_apics.iter().enumerate();
         let entries =
             io_apics.map(|(index, (_, address))| IoApicEntry { address: *address, first_gsi: first_gsi(index) });
-        let mut madt = Madt { io_apics: entries.collect(), cpus: self.cpus, ..Madt::default() };
+        let mut madt = Madt { io_apics: entries.collect(), ..Madt::default() };
+        self.cpus.iter().for_each(|id| madt.add_cpu(*id));
         let mut pci = Vec::new();
         for Assignment { bus, source, apic, input, polarity } in self.assignments {
             let kind = self.buses.iter().find(|(id, _)| *id == bus).map(|(_, kind)| *kind);

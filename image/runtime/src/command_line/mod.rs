@@ -5,7 +5,7 @@
 //! ip=dhcp|linklocal|off4|A.B.C.D/N[,GATEWAY][,NET/N>GATEWAY][,X:X::X/N][,GATEWAY][,auto6|off6]
 //! ip1=.. to ip7=.. as ip=, for the second interface and so on, in order of their PCI addresses
 //! dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
-//! gsi=FUNCTION>GSI[,..]  vectors=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
+//! gsi=FUNCTION>GSI[,..]  vectors=N  cpus=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
 //! ```
 //!
 //! An invalid option never stops the machine: it keeps its default, and a [`Warning`] names what is allowed.
@@ -116,6 +116,7 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "spin" => options.spin_us = value.parse().ok().filter(|spin| *spin <= MAX_SPIN_US)?,
         "poll" => options.poll_us = value.parse().ok().filter(|poll| *poll <= MAX_POLL_US)?,
         "gsi" => options.line_routes = LineRoutes::parse(value)?,
+        "cpus" => options.max_cpus = value.parse().ok().filter(|count| *count > 0)?,
         "vectors" => options.max_vectors = Some(value.parse().ok()?),
         "grace" => options.grace_ms = value.parse().ok()?,
         "services" => options.services = SimpleServices::parse(value)?,

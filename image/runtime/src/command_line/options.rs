@@ -65,6 +65,8 @@ pub struct Options<'a> {
     pub ntp_servers: AddressList<'a>,
     /// The lines of functions, instead of those where chipset and firmware route them.
     pub line_routes: LineRoutes<'a>,
+    /// The number of CPUs that run, at most.
+    pub max_cpus: usize,
     /// The limit of interrupt vectors for drivers, if any.
     pub max_vectors: Option<usize>,
     /// Milliseconds within which a removal that was requested at a slot's attention button can be cancelled there.
@@ -102,6 +104,7 @@ impl Default for Options<'_> {
             hostname: "",
             ntp_servers: AddressList::default(),
             line_routes: LineRoutes::default(),
+            max_cpus: usize::MAX,
             max_vectors: None,
             grace_ms: GRACE_MS,
             spin_us: DEFAULT_SPIN_US,

@@ -60,7 +60,7 @@ fn a_list_of_a_bios_has_memory_tables_and_a_command_line() {
     let list = list.tag(6, &map(24, &[(0, 0x9fc00, 1), (MIB, 31 * MIB, 1), (30 * MIB, 2 * MIB, 3)]));
     list.tag(14, b"RSD PTR 0123456789ab").read(|tags| {
         let tags = tags.expect("a complete list");
-        assert_eq!(tags.usable[..], [MIB..2 * MIB, 4 * MIB..30 * MIB]);
+        assert_eq!(tags.memory.usable[..], [MIB..2 * MIB, 4 * MIB..30 * MIB]);
         assert_eq!((tags.protocol, tags.command_line), (BootProtocol::Multiboot2, &b"irq=intx -- a b\0"[..]));
         let Some(RootPointer::Copy(copy)) = tags.root_pointer else { panic!("no copy") };
         assert!(copy.starts_with(b"RSD PTR 0123456789ab\0\0"));
@@ -88,8 +88,8 @@ fn uefi_keeps_some_memory() {
     list.tag(14, &[1; 20]).tag(15, &[2; 36]).read(|tags| {
         let tags = tags.expect("a complete list");
         let free = [MIB..2 * MIB, 4 * MIB..8 * MIB, 9 * MIB..10 * MIB, 11 * MIB..12 * MIB, 14 * MIB..15 * MIB];
-        assert_eq!(tags.usable[..], free);
-        let address_map = (tags.address_map.memory.as_slice(), tags.address_map.reserved.as_slice());
+        assert_eq!(tags.memory.usable[..], free);
+        let address_map = (tags.memory.address_map.memory.as_slice(), tags.memory.address_map.reserved.as_slice());
         assert_eq!(address_map, (slice::from_ref(&(MIB..15 * MIB)), slice::from_ref(&(16 * MIB..17 * MIB))));
         assert_eq!(tags.protocol, BootProtocol::Multiboot2Uefi);
         assert!(matches!(tags.root_pointer, Some(RootPointer::Copy(copy)) if copy == [2; 36]));
