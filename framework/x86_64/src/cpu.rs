@@ -2,12 +2,12 @@
 
 #![expect(unsafe_code, reason = "the halt instruction")]
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
 use raw_cpuid::{CpuId, CpuIdReaderNative, Hypervisor};
 use x86_64::registers::model_specific::{Efer, EferFlags};
 
-use super::clock;
+use super::{clock, cpus};
 
 fn cpuid() -> CpuId<CpuIdReaderNative> {
     CpuId::new()
@@ -89,9 +89,6 @@ pub(super) fn with_name<R>(print: impl FnOnce(&str) -> R) -> R {
     }
 }
 
-/// The time that the CPU was halted, in ticks of the time stamp counter. Only the executor's loop writes it.
-static IDLE_TICKS: AtomicU64 = AtomicU64::new(0);
-
 /// Halts the CPU until the next interrupt has been served, and counts the time.
 ///
 /// The caller has interrupts disabled, so that none is served between its last check for work and the halt. Interrupts
@@ -104,17 +101,13 @@ pub fn halt_until_interrupt() {
     unsafe { core::arch::asm!("sti", "hlt", options(nostack)) };
     // A conversion to nanoseconds would delay the task that the interrupt woke.
     let idle = clock::read_tsc().wrapping_sub(start);
-    IDLE_TICKS.store(IDLE_TICKS.load(Ordering::Relaxed).wrapping_add(idle), Ordering::Relaxed);
+    let ticks = &cpus::current().idle_ticks;
+    // Only this CPU writes it.
+    ticks.store(ticks.load(Ordering::Relaxed).wrapping_add(idle), Ordering::Relaxed);
 }
 
-/// Halts the CPU until the next interrupt has been served. Otherwise as [`halt_until_interrupt`].
-pub(super) fn halt_until_interrupt_uncounted() {
-    // SAFETY: as above.
-    unsafe { core::arch::asm!("sti", "hlt", options(nostack)) };
-}
-
-/// Returns for how many nanoseconds the CPU was halted since boot, with the interrupt handlers that ended each halt.
+/// Returns for how many nanoseconds the boot CPU was halted since boot, with the interrupt handlers that ended each halt.
 #[must_use]
 pub fn idle_ns() -> u64 {
-    clock::ticks_to_ns(IDLE_TICKS.load(Ordering::Relaxed))
+    clock::ticks_to_ns(cpus::boot_area().idle_ticks.load(Ordering::Relaxed))
 }

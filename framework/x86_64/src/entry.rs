@@ -12,7 +12,7 @@ use x86_64::VirtAddr;
 use super::apic::local;
 use super::cpus;
 use super::dispatch::{dispatch, serve_called};
-use super::vectors::{CALL, ERROR, FIRST_OWN, TIMER};
+use super::vectors::{CALL, ERROR, FIRST_OWN, TIMER, WAKE};
 use super::{exceptions, timer};
 
 /// The first vector that is not an exception.
@@ -173,6 +173,7 @@ extern "sysv64" fn own_interrupt(vector: u64) {
         CALL if serve_called() => {}
         TIMER => timer::fire(),
         ERROR => local::report_errors(),
+        WAKE => {}
         // A spurious delivery is not in service and gets no EOI (SDM vol. 3, 11.9).
         vector if !local::is_in_service(vector) => {
             cpus::current().vectors().inspect(|vectors| vectors.count_spurious());

@@ -44,14 +44,24 @@ pub(super) fn init(tsc_frequency: u64) -> (&'static str, u64) {
     ("one shot", frequency)
 }
 
+/// Initialises the timer of a further CPU, as that of the boot CPU.
+pub(super) fn init_further() {
+    match TIMER.get() {
+        Some(Timer::Deadline { .. }) => local::set_deadline_mode(),
+        Some(Timer::Countdown { .. }) => local::set_one_shot_mode(),
+        None => {}
+    }
+}
+
 /// Sets the function that is called at an alarm, in interrupt context with interrupts disabled. Only the first call has
 /// an effect.
 pub fn on_alarm(hook: fn()) {
     HOOK.call_once(|| hook);
 }
 
-/// Sets the alarm of this CPU to a time of [`now_ns`](crate::now_ns), in place of the one before. A time in the past
-/// fires at once. [`NEVER_NS`] clears the alarm.
+/// Sets the alarm of the machine to a time of [`now_ns`](crate::now_ns), in place of the one before. A time in the past
+/// fires at once. [`NEVER_NS`] clears the alarm. It is the timer of
+/// the CPU that calls which fires.
 ///
 /// ```no_run
 /// use switchboard_x86_64::{now_ns, timer};

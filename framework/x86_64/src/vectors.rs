@@ -2,6 +2,8 @@
 
 /// The first vector of the machine's own. Those from 32 to here are for functions.
 pub(super) const FIRST_OWN: u8 = 0xf0;
+/// Wakes a halted CPU.
+pub(super) const WAKE: u8 = 0xfa;
 /// Requested calls of handlers, without an interrupt of their device.
 pub(super) const CALL: u8 = 0xfb;
 /// The alarm of the local APIC timer.

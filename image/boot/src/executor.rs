@@ -1,85 +1,115 @@
-//! The executor: polls the tasks that were woken, and halts the CPU when there are none.
+//! The executor of each CPU: polls the tasks that were woken, and halts the CPU when there are none.
 
-#![expect(unsafe_code, reason = "the executor's wake-up hook and the critical section are link-time symbols")]
+#![expect(
+    unsafe_code,
+    reason = "the executor's wake-up hook is a link-time symbol, and each executor belongs to a CPU"
+)]
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::hint::spin_loop;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use critical_section::RawRestoreState;
 use embassy_executor::{Spawner, raw};
+use spin::Once;
 use switchboard_runtime::halt_polling::HaltPolling;
+use switchboard_runtime::tasks;
 use switchboard_x86_64 as arch;
 use x86_64::instructions::interrupts;
 
-/// Set when a task is woken, by ISRs too; cleared when the executor has read it.
-static WOKEN: AtomicBool = AtomicBool::new(false);
-
-/// The hook of `embassy-executor` for a task that becomes ready, called from any context.
-#[unsafe(export_name = "__pender")]
-fn pender(_context: *mut ()) {
-    WOKEN.store(true, Ordering::Release);
+/// The executor of a CPU.
+struct CpuExecutor {
+    executor: raw::Executor,
+    wake: &'static WakeFlag,
 }
 
-/// Runs tasks for ever, and polls before each halt as `polling` decides; `start` spawns the first tasks.
-pub(crate) fn run(mut polling: HaltPolling, start: impl FnOnce(Spawner)) -> ! {
-    let executor: &'static raw::Executor = Box::leak(Box::new(raw::Executor::new(ptr::null_mut())));
-    start(executor.spawner());
-    loop {
-        // SAFETY: this is the only call, in a loop that is not re-entered: `pender` only sets a flag.
-        unsafe { executor.poll() };
-        if WOKEN.swap(false, Ordering::Acquire) {
-            continue;
-        }
-        let budget_ns = polling.budget_ns();
-        if budget_ns > 0 {
-            if is_woken_within(budget_ns) {
-                polling.record_hit();
+// SAFETY: only its CPU polls an executor (`poll`); all others reach it by wakers and by a `SendSpawner`.
+unsafe impl Sync for CpuExecutor {}
+// SAFETY: it is empty when it moves to its place.
+unsafe impl Send for CpuExecutor {}
+
+/// What wakers change of an executor.
+struct WakeFlag {
+    cpu: usize,
+    /// Set when a task is woken, by ISRs too; cleared when the executor has read it.
+    is_woken: AtomicBool,
+}
+
+static EXECUTORS: Once<Vec<CpuExecutor>> = Once::new();
+
+/// The hook of `embassy-executor` for a task that becomes ready, called from any context of any CPU.
+#[unsafe(export_name = "__pender")]
+fn pender(context: *mut ()) {
+    // SAFETY: `CpuExecutor::new` gave this executor a static flag as its context.
+    let wake = unsafe { &*context.cast::<WakeFlag>() };
+    if wake.cpu == arch::current_cpu() {
+        wake.is_woken.store(true, Ordering::Release);
+    } else if !wake.is_woken.swap(true, Ordering::SeqCst) {
+        // One interrupt, however many tasks are woken until the CPU has seen the flag.
+        arch::wake_cpu(wake.cpu);
+    }
+}
+
+impl CpuExecutor {
+    fn new(cpu: usize) -> Self {
+        let wake: &'static WakeFlag = Box::leak(Box::new(WakeFlag { cpu, is_woken: AtomicBool::new(false) }));
+        Self { executor: raw::Executor::new(ptr::from_ref(wake).cast_mut().cast()), wake }
+    }
+
+    /// Polls the tasks of the CPU that calls for ever, and polls before each halt as `polling` decides.
+    fn run(&'static self, mut polling: HaltPolling) -> ! {
+        loop {
+            // SAFETY: this is the only call, by the CPU of the executor, in a loop that is not re-entered: `pender` only sets a flag.
+            unsafe { self.executor.poll() };
+            if self.take_woken() {
                 continue;
             }
-            polling.record_miss();
+            let budget_ns = polling.budget_ns();
+            if budget_ns > 0 {
+                if self.is_woken_within(budget_ns) {
+                    polling.record_hit();
+                    continue;
+                }
+                polling.record_miss();
+            }
+            // An ISR between the check of the flag and the halt would leave its task waiting for the next interrupt. So the
+            // check is made with interrupts off, and `sti; hlt` delivers a pending interrupt only after the halt.
+            interrupts::disable();
+            if self.take_woken() {
+                interrupts::enable();
+            } else {
+                arch::halt_until_interrupt();
+            }
         }
-        // An ISR between the check of the flag and the halt would leave its task waiting for the next interrupt. So the
-        // check is made with interrupts off, and `sti; hlt` delivers a pending interrupt only after the halt.
-        interrupts::disable();
-        if WOKEN.swap(false, Ordering::Acquire) {
-            interrupts::enable();
-        } else {
-            arch::halt_until_interrupt();
+    }
+
+    fn take_woken(&self) -> bool {
+        self.wake.is_woken.swap(false, Ordering::SeqCst)
+    }
+
+    /// Polls for a wake-up; returns `false` when none came within `limit_ns` nanoseconds.
+    fn is_woken_within(&self, limit_ns: u64) -> bool {
+        let end = arch::now_ns() + limit_ns;
+        while arch::now_ns() < end {
+            if self.take_woken() {
+                return true;
+            }
+            spin_loop();
         }
+        false
     }
 }
 
-/// Polls for a wake-up; returns `false` when none came within `limit_ns` nanoseconds.
-fn is_woken_within(limit_ns: u64) -> bool {
-    let end = arch::now_ns() + limit_ns;
-    while arch::now_ns() < end {
-        if WOKEN.swap(false, Ordering::Acquire) {
-            return true;
-        }
-        spin_loop();
+/// Runs tasks for ever, on this CPU with polls before each halt as `polling` decides; `start` spawns the first tasks.
+pub(crate) fn run(polling: HaltPolling, start: impl FnOnce(Spawner)) -> ! {
+    let executors = EXECUTORS.call_once(|| (0..arch::cpu_count()).map(CpuExecutor::new).collect());
+    for cpu in executors {
+        tasks::add_executor(cpu.executor.spawner().make_send());
     }
-    false
-}
-
-/// The critical section of a single CPU: interrupts are off.
-struct InterruptsOff;
-
-critical_section::set_impl!(InterruptsOff);
-
-// SAFETY: there is one CPU, and with its interrupts off no other code runs on it until `release`. Sections nest,
-// because only the outermost one turns interrupts on again.
-unsafe impl critical_section::Impl for InterruptsOff {
-    unsafe fn acquire() -> RawRestoreState {
-        let were_enabled = interrupts::are_enabled();
-        interrupts::disable();
-        were_enabled
-    }
-
-    unsafe fn release(were_enabled: RawRestoreState) {
-        if were_enabled {
-            interrupts::enable();
-        }
-    }
+    // A CPU without work halts at once: it may share a CPU of the host with one that has.
+    arch::run_on_further_cpus(|cpu| EXECUTORS.get().expect("made above")[cpu].run(HaltPolling::new(0)));
+    let boot = &executors[0];
+    start(boot.executor.spawner());
+    boot.run(polling)
 }

@@ -30,6 +30,7 @@
 
 extern crate alloc;
 
+mod critical_section;
 mod entry;
 mod executor;
 mod hal;

@@ -1,5 +1,7 @@
-//! The panic handler: stops DMA of all devices, prints message and backtrace, and stops the machine with failure.
+//! The panic handler: stops the other CPUs and DMA of all devices, prints message and backtrace, and stops the machine with
+//! failure.
 
+use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,8 +14,17 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     arch::shutdown::quiesce();
     // A panic while one is printed must not recurse.
     if !PANICKING.swap(true, Ordering::Relaxed) {
-        arch::console::print_emergency(format_args!("\n{info}\n{}", Backtrace::here()));
-        consoles::print_emergency(format_args!("\n{info}\n"));
+        arch::console::print_emergency(format_args!("\n{ThisCpu}{info}\n{}", Backtrace::here()));
+        consoles::print_emergency(format_args!("\n{ThisCpu}{info}\n"));
     }
     arch::shutdown::exit(false)
+}
+
+/// Displays the CPU that panicked, where there are several.
+struct ThisCpu;
+
+impl fmt::Display for ThisCpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if arch::cpu_count() == 1 { Ok(()) } else { write!(f, "CPU {}: ", arch::current_cpu()) }
+    }
 }

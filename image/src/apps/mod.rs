@@ -9,6 +9,8 @@ mod blkbench;
 #[cfg(feature = "clients")]
 mod clients;
 #[cfg(feature = "demos")]
+mod cpus;
+#[cfg(feature = "demos")]
 mod disk;
 #[cfg(feature = "demos")]
 mod edu;
@@ -65,6 +67,8 @@ pub const APPS: &[App] = &[
     App::new("tls-get", &clients::tls_get::run),
     #[cfg(feature = "clients")]
     App::new("picoserve", &clients::picoserve::run),
+    #[cfg(feature = "demos")]
+    App::new("cpus", &cpus::run),
     #[cfg(feature = "demos")]
     App::new("hello", &hello::run),
 ];

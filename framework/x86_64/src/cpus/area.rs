@@ -30,6 +30,8 @@ pub(crate) struct CpuArea {
     pub(crate) interrupt_stack: AtomicU64,
     /// The vectors whose handlers are requested by software, a bit each.
     pub(crate) called: [AtomicU64; 4],
+    /// The time that the CPU was halted, in ticks of the time stamp counter.
+    pub(crate) idle_ticks: AtomicU64,
     segments: Once<&'static Segments>,
     /// The CPU runs on its own tables and stacks.
     pub(crate) is_running: AtomicBool,
@@ -53,6 +55,7 @@ impl CpuArea {
             id: AtomicU32::new(id),
             interrupt_stack: AtomicU64::new(0),
             called: [const { AtomicU64::new(0) }; 4],
+            idle_ticks: AtomicU64::new(0),
             segments: Once::new(),
             is_running: AtomicBool::new(false),
         }

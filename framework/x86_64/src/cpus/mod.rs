@@ -5,6 +5,7 @@ mod startup;
 mod stop;
 mod trampoline;
 mod tsc;
+mod work;
 
 use alloc::vec::Vec;
 
@@ -14,6 +15,8 @@ use super::apic::local;
 use super::memory_map::PAGE;
 
 pub(super) use area::{CpuArea, boot_area, by_id, current, find_current, vectors};
+pub use work::{current_cpu, run_on_further_cpus, wake_cpu};
+
 pub(super) use stop::{acknowledge_stop, stop_others};
 
 /// The largest local APIC id of a CPU that is used. An interrupt message without remapping names a CPU by eight bits, and the

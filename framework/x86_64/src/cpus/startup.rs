@@ -10,9 +10,9 @@ use switchboard::vector::VectorTable;
 
 use super::area::CpuArea;
 use super::trampoline::Trampoline;
-use super::tsc;
+use super::{tsc, work};
 use crate::apic::local;
-use crate::{clock, cpu, idt, stacks};
+use crate::{clock, idt, stacks};
 
 /// The time from INIT to the first STARTUP, and from that to the second (SDM vol. 3, 9.4.4.1).
 const INIT_NS: u64 = 10_000_000;
@@ -45,8 +45,8 @@ pub(super) fn start(ids: &[u32], page: u64) -> Vec<&'static CpuArea> {
     ids.iter().for_each(|id| local::send_init(*id));
     wait(INIT_NS);
     let mut areas = Vec::new();
-    for (index, id) in (1..).zip(ids) {
-        match start_one(index, *id, &mut trampoline) {
+    for id in ids {
+        match start_one(u32::try_from(areas.len()).unwrap_or(0) + 1, *id, &mut trampoline) {
             Ok(area) => areas.push(area),
             Err(error) => {
                 // Back to where it waits for STARTUP.
@@ -94,10 +94,7 @@ pub(super) extern "sysv64" fn run(area: &'static CpuArea) -> ! {
     local::init_further();
     area.is_running.store(true, Ordering::Release);
     tsc::answer();
-    loop {
-        x86_64::instructions::interrupts::disable();
-        cpu::halt_until_interrupt_uncounted();
-    }
+    work::wait_for_entry()
 }
 
 fn wait(nanoseconds: u64) {

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::clock;
 
 /// Exchanges per comparison. The shortest decides.
-const ROUNDS: u32 = 32;
+const ROUNDS: u32 = 8;
 /// The limit for an exchange: a CPU of a busy host is not run for a while.
 const TIMEOUT_NS: u64 = 1_000_000_000;
 

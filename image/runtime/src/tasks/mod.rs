@@ -1,6 +1,7 @@
-//! Tasks, groups of tasks, cancellation, and the time that the CPU was idle.
+//! Tasks, on this CPU and on others, groups of tasks, cancellation, and the time that the CPU was idle.
 
 mod cancellation;
+mod cpus;
 mod group;
 
 use alloc::boxed::Box;
@@ -16,6 +17,7 @@ use embassy_executor::raw::{AvailableTask, TaskStorage};
 use crate::hal;
 
 pub use cancellation::Cancellation;
+pub use cpus::{Cpu, Remote, add_executor};
 use group::MemberTask;
 pub use group::TaskGroup;
 

@@ -1,0 +1,141 @@
+//! Tasks on the other CPUs.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use embassy_executor::SendSpawner;
+use embassy_executor::raw::{AvailableTask, TaskStorage};
+use embassy_sync::waitqueue::AtomicWaker;
+use switchboard::sync::IrqLock;
+
+use super::Tasks;
+
+/// The future of a task of any CPU.
+type RemoteFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The executors by the number of their CPU.
+static EXECUTORS: IrqLock<Vec<SendSpawner>> = IrqLock::new(Vec::new());
+/// The storages of tasks that were started here, which are reused and never freed.
+static STORAGES: IrqLock<Vec<&'static TaskStorage<RemoteFuture>>> = IrqLock::new(Vec::new());
+
+/// A CPU that runs. There is no value for another one.
+///
+/// ```
+/// use switchboard_runtime::tasks::Cpu;
+///
+/// assert_eq!(Cpu::all().count(), 0, "no executor runs in a host test");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cpu(usize);
+
+impl Cpu {
+    /// Returns all CPUs, the boot CPU first, on which drivers and the app run.
+    pub fn all() -> impl ExactSizeIterator<Item = Self> {
+        let count = EXECUTORS.lock().len();
+        (0..count).map(Self)
+    }
+
+    /// Returns the number of the CPU; 0 is the boot CPU.
+    #[must_use]
+    pub fn number(self) -> usize {
+        self.0
+    }
+}
+
+impl fmt::Display for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CPU {}", self.0)
+    }
+}
+
+/// Adds the executor of the next CPU; the first call adds that of the boot CPU. Called by the code that boots an image.
+pub fn add_executor(spawner: SendSpawner) {
+    // Allocated outside of the lock, which disables interrupts.
+    let mut grown = Vec::with_capacity(EXECUTORS.lock().len() + 1);
+    let mut executors = EXECUTORS.lock();
+    grown.extend_from_slice(&executors);
+    grown.push(spawner);
+    let old = core::mem::replace(&mut *executors, grown);
+    drop(executors);
+    drop(old);
+}
+
+impl Tasks {
+    /// Starts a task on a CPU. Its future and its result move there and back, so both are `Send`.
+    ///
+    /// The returned future waits for the result; dropping it does not end the task.
+    ///
+    /// ```no_run
+    /// # use switchboard_runtime::system::{Outcome, System};
+    /// use switchboard_runtime::say;
+    /// use switchboard_runtime::tasks::Cpu;
+    ///
+    /// async fn sum(system: System) -> Outcome {
+    ///     let parts: Vec<_> = Cpu::all().map(|cpu| system.tasks.spawn_on(cpu, async move { 1_u64 << cpu.number() })).collect();
+    ///     let mut sum = 0;
+    ///     for part in parts {
+    ///         sum += part.await;
+    ///     }
+    ///     say!("{sum}");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn spawn_on<T: Send + 'static>(self, cpu: Cpu, future: impl Future<Output = T> + Send + 'static) -> Remote<T> {
+        let shared = Arc::new(Shared { result: IrqLock::new(None), waker: AtomicWaker::new() });
+        let result = shared.clone();
+        start(
+            cpu,
+            Box::pin(async move {
+                let value = future.await;
+                *result.result.lock() = Some(value);
+                result.waker.wake();
+            }),
+        );
+        Remote { shared }
+    }
+}
+
+fn start(cpu: Cpu, future: RemoteFuture) {
+    let spawner = EXECUTORS.lock().get(cpu.0).copied();
+    let idle = STORAGES.lock().iter().find_map(|storage| AvailableTask::claim(storage));
+    let idle = idle.or_else(|| {
+        let storage: &'static TaskStorage<RemoteFuture> = Box::leak(Box::new(TaskStorage::new()));
+        let idle = AvailableTask::claim(storage);
+        STORAGES.lock().push(storage);
+        idle
+    });
+    // Always `Some`: there is an executor for each `Cpu`, and a new storage is free.
+    if let (Some(spawner), Some(task)) = (spawner, idle) {
+        spawner.spawn(task.initialize(|| future));
+    }
+}
+
+struct Shared<T> {
+    result: IrqLock<Option<T>>,
+    waker: AtomicWaker,
+}
+
+/// The result of a task on another CPU: a future of what it returned. See [`Tasks::spawn_on`].
+#[must_use = "the result of the task is lost"]
+pub struct Remote<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Future for Remote<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        self.shared.waker.register(context.waker());
+        self.shared.result.lock().take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<T> fmt::Debug for Remote<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("is_done", &self.shared.result.lock().is_some()).finish()
+    }
+}
