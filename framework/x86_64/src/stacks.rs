@@ -38,6 +38,8 @@ pub(super) enum Ist {
 }
 
 const STACKS: usize = 5;
+/// Bytes of the stacks of a further CPU: these, and the one that it starts on.
+pub(super) const BYTES_OF_CPU: usize = (STACKS + 1) * STACK_BYTES;
 
 #[repr(C, align(4096))]
 struct Stack(UnsafeCell<[u8; STACK_BYTES]>);

@@ -8,6 +8,7 @@ mod boards;
 mod budgets;
 mod clients;
 mod console;
+mod cpus;
 mod date;
 mod disk;
 mod edu;

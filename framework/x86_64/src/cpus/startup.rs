@@ -12,7 +12,7 @@ use super::area::CpuArea;
 use super::trampoline::Trampoline;
 use super::{tsc, work};
 use crate::apic::local;
-use crate::{clock, idt, stacks};
+use crate::{clock, idt, pages, stacks};
 
 /// The time from INIT to the first STARTUP, and from that to the second (SDM vol. 3, 9.4.4.1).
 const INIT_NS: u64 = 10_000_000;
@@ -25,7 +25,7 @@ const TIMEOUT_NS: u64 = 1_000_000_000;
 enum StartError {
     #[error("it does not start within {} ms", TIMEOUT_NS / 1_000_000)]
     Silent,
-    #[error("no memory for its stacks: {0}")]
+    #[error("no memory for more stacks: {0}")]
     Memory(#[from] MemoryError),
     #[error("its time stamp counter differs by {least} to {most} ticks from that of the boot CPU")]
     Clock { least: i64, most: i64 },
@@ -45,9 +45,13 @@ pub(super) fn start(ids: &[u32], page: u64) -> Vec<&'static CpuArea> {
     ids.iter().for_each(|id| local::send_init(*id));
     wait(INIT_NS);
     let mut areas = Vec::new();
-    for id in ids {
+    for (started, id) in ids.iter().enumerate() {
         match start_one(u32::try_from(areas.len()).unwrap_or(0) + 1, *id, &mut trampoline) {
             Ok(area) => areas.push(area),
+            Err(error @ StartError::Memory(_)) => {
+                log::warn!("{} CPUs left halted: {error}", ids.len() - started);
+                break;
+            }
             Err(error) => {
                 // Back to where it waits for STARTUP.
                 local::send_init(*id);
@@ -60,6 +64,11 @@ pub(super) fn start(ids: &[u32], page: u64) -> Vec<&'static CpuArea> {
 
 fn start_one(index: u32, id: u32, trampoline: &mut Trampoline) -> Result<&'static CpuArea, StartError> {
     let area: &'static CpuArea = Box::leak(Box::new(CpuArea::new(index, id)));
+    let (pages, used) = pages::usage();
+    if used > pages / 2 {
+        // The rest is for DMA.
+        return Err(MemoryError::OutOfMemory { wanted: stacks::BYTES_OF_CPU }.into());
+    }
     let stack = stacks::prepare(area)?;
     area.set_vectors(Box::leak(Box::new(VectorTable::new(id))));
     trampoline.prepare(id, area, stack);
