@@ -30,7 +30,7 @@
 //! | [`disk`] | disks with any driver |
 //! | [`tasks`] | tasks, groups of tasks, cancellation, idle time |
 //! | [`command_line`] | options and arguments |
-//! | [`console`], [`boot_table`], [`log_ring`] | lines on the console, and the last of them |
+//! | [`console`], [`boot_table`], [`log_ring`], [`log_limit`] | lines on the console, the last of them, and a limit of them |
 //! | [`consoles`], [`shell`] | console devices, and a shell on any stream of bytes |
 //! | [`entropy`] | random numbers, and whether they are fit for keys |
 //! | [`wall_clock`] | date and time of day |
@@ -62,6 +62,7 @@ pub mod free_resources;
 pub mod hal;
 pub mod halt_polling;
 mod hotplug_ports;
+pub mod log_limit;
 pub mod log_ring;
 pub mod mark;
 pub mod memory_budget;

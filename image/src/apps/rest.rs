@@ -7,6 +7,8 @@
 //! curl 'localhost:8080/items?name=bolt'
 //! curl -N localhost:8080/events
 //! ```
+//!
+//! Its arguments are `message-bytes N`: the longest message that the WebSocket receives, by default 1 MiB.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -25,20 +27,36 @@ use switchboard_http::{
 };
 use switchboard_runtime::system::{Outcome, System};
 
+/// The maximum length of a message, unless the arguments set it.
+const MAX_MESSAGE_BYTES: usize = 1 << 20;
 /// The maximum number of items, since clients make the table grow.
 const MAX_ITEMS: usize = 1000;
 const MAX_NAME_BYTES: usize = 100;
 
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is invalid: the arguments are message-bytes N")]
+struct Usage(&'static str);
+
+fn max_message_bytes(arguments: &'static str) -> Result<usize, Usage> {
+    let words: Vec<_> = arguments.split_ascii_whitespace().collect();
+    match words[..] {
+        [] => Ok(MAX_MESSAGE_BYTES),
+        ["message-bytes", number] => number.parse().map_err(|_| Usage(arguments)),
+        _ => Err(Usage(arguments)),
+    }
+}
+
 pub(super) async fn run(mut system: System) -> Outcome {
-    let router: &'static Router<Table> = Box::leak(Box::new(router()));
+    let table = Table { max_message_bytes: max_message_bytes(system.arguments)?, ..Table::default() };
+    let router: &'static Router<Table> = Box::leak(Box::new(router(table)));
     Server::new(80, router).start(&mut system).await;
     loop {
         system.change().await;
     }
 }
 
-fn router() -> Router<Table> {
-    Router::new(Table::default())
+fn router(table: Table) -> Router<Table> {
+    Router::new(table)
         .get("/", || Response::fixed(StatusCode::OK, HTML, include_bytes!("rest.html")))
         .get("/items", list)
         .post("/items", add)
@@ -75,6 +93,7 @@ struct Table {
     next_id: Cell<u32>,
     changes: Cell<u32>,
     waiting: RefCell<Vec<Waker>>,
+    max_message_bytes: usize,
 }
 
 impl Table {
@@ -171,7 +190,7 @@ fn events(State(table): State<Table>) -> Response {
 
 /// Sends each message back, and the state of the table after each change.
 fn socket(State(table): State<Table>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_bytes(1 << 20).serve(async move |mut socket: WebSocket| {
+    upgrade.max_message_bytes(table.max_message_bytes).serve(async move |mut socket: WebSocket| {
         let mut count = table.changes.get();
         loop {
             let sent = match select(socket.receive(), table.changed(count)).await {

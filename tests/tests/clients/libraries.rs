@@ -95,7 +95,7 @@ print('done')
 fn websockets() {
     run(
         "websockets",
-        "app=rest",
+        "app=rest -- message-bytes 16777216",
         r"
 import asyncio, websockets
 async def parts():
@@ -108,6 +108,14 @@ async def main():
         await (await socket.ping())
         await socket.send(parts())
         assert await socket.recv() == 'part' * 10
+    async with websockets.connect('ws://10.9.0.2/socket', max_size=None) as socket:
+        # As section 9 of the Autobahn suite: long messages, whole and in many frames.
+        for length in (65536, 262144, 1048576, 4194304, 16777216):
+            await socket.send(b'\xfe' * length)
+            assert await socket.recv() == b'\xfe' * length
+        frames = ['x' * 4096] * 1024
+        await socket.send(frames)
+        assert await socket.recv() == ''.join(frames)
 asyncio.run(main())
 print('done')
 ",

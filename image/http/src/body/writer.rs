@@ -8,11 +8,15 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 
 use switchboard_net::Disconnected;
+use switchboard_runtime::log_limit::LogLimit;
 
 use crate::connection::{ByteStream, write_all};
 
 /// The room that is waited for before much is written at once.
 const ROOM_BYTES: usize = 32 * 1024;
+
+/// The limit of lines about bodies of another length than announced.
+static LENGTH: LogLimit = LogLimit::new();
 
 /// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +65,7 @@ impl BodyWriter {
             WriterFraming::Close => write_all(&*self.stream, part).await?,
             WriterFraming::Length(rest) => {
                 let Some(after) = rest.checked_sub(part.len() as u64) else {
-                    log::error!("a body is longer than its length");
+                    LENGTH.log(log::Level::Error, format_args!("a body is longer than its length"));
                     return Err(Disconnected);
                 };
                 *rest = after;
@@ -160,7 +164,7 @@ impl BodyWriter {
             _ if self.is_writing => return Err(Disconnected),
             WriterFraming::Close | WriterFraming::Length(0) => return Ok(()),
             WriterFraming::Length(rest) => {
-                log::error!("a body lacks {rest} bytes");
+                LENGTH.log(log::Level::Error, format_args!("a body lacks {rest} bytes"));
                 return Err(Disconnected);
             }
             WriterFraming::Chunked => {}

@@ -3,6 +3,7 @@
 use core::net::Ipv6Addr;
 
 use smoltcp::time::Instant;
+use switchboard_runtime::log_limit::LogLimit;
 
 use super::Ipv6;
 use super::address::{ALL_NODES, Prefix, is_unicast_mac, multicast_mac};
@@ -20,6 +21,9 @@ const DNS_SERVERS: u8 = 25;
 const SEARCH_DOMAINS: u8 = 31;
 /// Options that are read of an advertisement at most.
 const MAX_OPTIONS: usize = 32;
+
+/// The limit of lines about addresses that other hosts have, which routers may advertise prefixes for without end.
+static DUPLICATE: LogLimit = LogLimit::new();
 
 impl Ipv6 {
     /// Handles a message of neighbour discovery, whose checksum is right.
@@ -101,7 +105,7 @@ impl Ipv6 {
             }
             return;
         }
-        log::warn!("net {function}: address {address} is in use by {mac}");
+        DUPLICATE.log(log::Level::Warn, format_args!("net {function}: address {address} is in use by {mac}"));
         self.addresses_changed(now);
     }
 

@@ -110,3 +110,28 @@ fn a_response_that_is_on_its_way_is_delivered_when_others_wait() {
     assert_eq!((first.received.as_slice(), first.has_fin), (&b"first"[..], true));
     assert!(others.iter().all(|other| other.received == b"other"));
 }
+
+#[test]
+fn a_response_that_its_peer_does_not_take_makes_room_after_seconds() {
+    let mut lan = Lan::new();
+    let service = Service { port: PORT, receive_bytes: 500, transmit_bytes: 4000, backlog: 16, max_connections: 4 };
+    service.start(
+        lan.network.group(),
+        &lan.stack,
+        async |stream: &Rc<TcpStream>| while stream.write(&[7; 1000]).await.is_ok() {},
+    );
+    let mut stopped: Vec<Conn> = (1..=4).map(|index| Conn::open(&mut lan, spoofed(index), 20_000, PORT)).collect();
+    for conn in &mut stopped {
+        conn.acknowledges = false;
+    }
+    lan.run(100);
+    let mut other = Conn::open(&mut lan, spoofed(9), 30_000, PORT);
+    let start = lan.run(5000);
+    assert!(!start.iter().any(|segment| segment.is_reset()), "a pause of seconds ends no response");
+    for _ in 0..10_000 {
+        for segment in lan.step().into_iter().filter(|segment| segment.host == spoofed(9)) {
+            other.take(&mut lan, &segment);
+        }
+    }
+    assert!(other.received.len() > 4000, "{} bytes", other.received.len());
+}

@@ -18,6 +18,8 @@ const MAX_EVICTED: usize = 64;
 /// How long after its handshake a connection without a byte of its peer is not closed; then it goes ahead of those that have sent
 /// some.
 const SILENT: Duration = Duration::from_secs(1);
+/// Ticks without an acknowledgement of what is in flight, or with a closed window, after which a connection may have to go.
+const STALLED_TICKS: u32 = 10;
 
 fn is_closing(socket: Option<&Socket<'_>>) -> bool {
     socket.is_some_and(|socket| !matches!(socket.state(), State::Established | State::CloseWait))
@@ -31,6 +33,7 @@ struct Candidate {
     has_sent: bool,
     /// When it became idle; 0 for not idle, or new.
     idle_since: u64,
+    stalled_ticks: u32,
 }
 
 impl Engine {
@@ -50,8 +53,8 @@ impl Engine {
     }
 
     /// Closes a connection of a listener, for one that waits: one whose peer has never sent anything, or else the one that is
-    /// idle for longest; of the peers that have more than half of all, if there are such. It does not count any more, so that
-    /// a peer that has vanished keeps no other waiting.
+    /// idle for longest; of the peers that have more than half of all, if there are such. If none is idle, the one whose peer has
+    /// taken nothing for longest is reset. It does not count any more, so that a peer that has vanished keeps no other waiting.
     fn make_room(&mut self, id: ListenerId) {
         let now = crate::stack::now();
         let Some(listener) = self.tcp.listeners.get(id) else { return };
@@ -70,7 +73,8 @@ impl Engine {
             let has_sent = connection.read > 0;
             let is_new = !has_sent && now < connection.opened_at + SILENT;
             let idle_since = if has_data || is_new { 0 } else { connection.idle_since };
-            candidates.push(Candidate { id: socket, remote: connection.endpoints.remote, has_sent, idle_since });
+            let (remote, stalled_ticks) = (connection.endpoints.remote, connection.stalled_ticks);
+            candidates.push(Candidate { id: socket, remote, has_sent, idle_since, stalled_ticks });
         }
         candidates.sort_unstable_by_key(|candidate| candidate.remote);
         let Some(first) = self.remote_of_waiting(id, 0) else { return };
@@ -102,8 +106,12 @@ impl Engine {
         let idle = oldest_idle(&|remote| Some(remote) == greedy).or_else(|| oldest_idle(&|_| true));
         if let Some(id) = idle {
             self.evict(id);
-        } else if let Some(id) = greedy.and_then(|greedy| candidates.iter().find(|other| other.remote == greedy)) {
-            let id = id.id;
+            return;
+        }
+        let stalled = candidates.iter().filter(|other| other.stalled_ticks >= STALLED_TICKS);
+        let stalled = stalled.max_by_key(|other| other.stalled_ticks);
+        let of_greedy = greedy.and_then(|greedy| candidates.iter().find(|other| other.remote == greedy));
+        if let Some(id) = of_greedy.or(stalled).map(|other| other.id) {
             self.abort(id);
             self.uncount(id);
         }
