@@ -243,7 +243,7 @@ lint: ## Check with rustfmt, clippy and rustdoc; warnings are errors
 	cargo clippy -p switchboard-net -p switchboard-fileserver --no-default-features -- -D warnings
 	for feature in ahci console e1000 e1000e edu hotplug igb nvme p9 rtl8139 scsi shell vmxnet3 xhci; do cargo check --quiet -p switchboard-image --lib --no-default-features --features $$feature || exit; done
 	for feature in mdns sntp; do cargo check --quiet -p switchboard-net --no-default-features --features $$feature || exit; done
-	for feature in ext4 fat p9; do cargo check --quiet -p switchboard-fileserver --no-default-features --features $$feature || exit; done
+	for feature in ext4 fat p9 write; do cargo check --quiet -p switchboard-fileserver --no-default-features --features $$feature || exit; done
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(HOST_CRATES) -p switchboard-tests -p switchboard-fuzz -p switchboard-bench -p switchboard-count
 	# By itself: together with programs of the host, the features of its dependencies need std.
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps -p switchboard-boot

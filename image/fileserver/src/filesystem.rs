@@ -8,6 +8,8 @@ use switchboard_drivers::interfaces::block::BlockError;
 use switchboard_drivers::interfaces::share::ShareError;
 use switchboard_runtime::system::LocalBoxFuture;
 
+use crate::writer::FileSystemWriter;
+
 /// An error of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -47,6 +49,36 @@ pub enum FileSystemError {
     /// There is no memory for the operation.
     #[error("there is no memory for it")]
     NoMemory,
+    /// Nothing is at the path, or a directory on the way to it is missing.
+    #[error("no such file or directory")]
+    NotFound,
+    /// Something is at the path already.
+    #[error("there is a file or directory of that name")]
+    Exists,
+    /// A file is where a directory is wanted.
+    #[error("it is no directory")]
+    NotDirectory,
+    /// A directory is where a file is wanted.
+    #[error("it is a directory")]
+    IsDirectory,
+    /// A directory that is not empty cannot be removed or replaced.
+    #[error("the directory is not empty")]
+    NotEmpty,
+    /// The volume is full.
+    #[error("the volume is full")]
+    Full,
+    /// The file would be longer than the file system permits.
+    #[error("the file would be too long")]
+    TooLong,
+    /// The file system does not permit the name.
+    #[error("the name is not permitted")]
+    Name,
+    /// The volume cannot be written.
+    #[error("the volume is read-only")]
+    ReadOnly,
+    /// The file was removed, or replaced, while it was being read.
+    #[error("the file was changed while it was read")]
+    Changed,
 }
 
 impl FileSystemError {
@@ -130,7 +162,7 @@ pub struct ListPage {
     pub next: Option<u64>,
 }
 
-/// A read-only file system, on a volume or a share.
+/// A file system, on a volume or a share, as far as it is read; one that can be written has a [`writer`](Self::writer).
 ///
 /// Paths have no slash at the begin or end; the root is the empty path. The futures never block: they wait for the disk.
 ///
@@ -206,6 +238,11 @@ pub trait FileSystem: core::fmt::Debug {
         _take: &'a mut dyn FnMut(&[u8]),
     ) -> LocalBoxFuture<'a, Result<u64, FileSystemError>> {
         ready(Err(FileSystemError::Unsupported("reading without a disk is")))
+    }
+
+    /// Returns the side of the file system that writes; `None`, the default, where there is none.
+    fn writer(&self) -> Option<&dyn FileSystemWriter> {
+        None
     }
 }
 

@@ -48,6 +48,7 @@ extern crate alloc;
 
 mod body;
 mod bytes;
+mod change_request;
 mod content_type;
 mod escape;
 #[cfg(feature = "ext4")]
@@ -63,15 +64,21 @@ mod p9;
 mod partitions;
 mod reader;
 mod response;
+mod root;
+mod root_volume;
 mod server;
 mod tags;
 mod tar;
+mod upload;
 mod volume;
 mod volumes;
+mod writer;
 
 pub use content_type::content_type;
 #[cfg(feature = "ext4")]
 pub use ext4::Ext4;
+#[cfg(feature = "write")]
+pub use fat::WritableFat;
 #[cfg(feature = "fat")]
 pub use fat::{Fat, FatType};
 pub use filesystem::{File, FileSystem, FileSystemError, ListEntry, ListPage, Node, Run};
@@ -79,6 +86,8 @@ pub use mounted::Opened;
 #[cfg(feature = "p9")]
 pub use p9::P9;
 pub use partitions::{Partition, PartitionTable, partitions};
+pub use root::{RootError, RootFiles};
 pub use server::FileServer;
 pub use tar::{Archive, HeaderDefect, ScanError, Skipped};
 pub use volume::Volume;
+pub use writer::{Change, FileSystemWriter};

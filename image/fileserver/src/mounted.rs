@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use switchboard::config::Address;
@@ -46,10 +46,14 @@ impl fmt::Debug for Openers {
 pub(crate) struct Mounted {
     /// Its name in paths, without a slash.
     pub(crate) name: String,
+    /// The number of its partition; `None` for a whole disk, and for a share.
+    pub(crate) partition: Option<u32>,
     /// `None` for a share.
     pub(crate) volume: Option<Volume>,
     pub(crate) file_system: Box<dyn FileSystem>,
     pub(crate) tags: TagCache,
+    /// A bit for each number of a file that is being written.
+    pub(crate) partial_files: Cell<u32>,
 }
 
 /// Finds the file systems of a disk, and logs them. Those of partitions that cannot be read are left out.
@@ -173,6 +177,7 @@ fn mounted(
     volume: Option<Volume>,
     file_system: Box<dyn FileSystem>,
 ) -> Mounted {
+    let number = partition.as_ref().map(|(number, _)| *number);
     let mut name = match partition {
         Some((_, ref name)) if !name.is_empty() => name.clone(),
         _ if !file_system.label().is_empty() => file_system.label().into(),
@@ -182,5 +187,6 @@ fn mounted(
     if name.contains(['/', '\0']) {
         name = name.replace(['/', '\0'], "_");
     }
-    Mounted { name, volume, file_system, tags: TagCache::default() }
+    let partial_files = Cell::default();
+    Mounted { name, partition: number, volume, file_system, tags: TagCache::default(), partial_files }
 }

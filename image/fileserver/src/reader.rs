@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 use core::ops::Range;
 
-use switchboard_drivers::interfaces::block::{BlockDevice, SECTOR_SIZE};
+use switchboard_drivers::interfaces::block::BlockDevice;
 
 use crate::filesystem::{File, FileSystemError, Run};
 use crate::mounted::Mounted;
@@ -86,22 +86,6 @@ impl FileReader {
         };
     }
 
-    /// Returns the blocks of the disk that have the `available` bytes at `position` of the volume, as far as they fit into
-    /// `max_bytes`, but at least one: the first sector, the bytes of the block before the position, and those of all blocks.
-    fn blocks(&self, position: u64, available: u64, max_bytes: usize) -> Result<(u64, usize, usize), FileSystemError> {
-        let volume = self.volume()?;
-        let is_within = position.checked_add(available).is_some_and(|end| end <= volume.size_bytes());
-        if !is_within {
-            return Err(FileSystemError::PastEnd { position });
-        }
-        let block = volume.block_bytes()? as u64;
-        let at = volume.start() + position;
-        let skip = at % block;
-        let whole = (max_bytes as u64 / block * block).max(block);
-        let bytes = usize::try_from((skip + available).next_multiple_of(block).min(whole)).unwrap_or(0);
-        Ok(((at - skip) / SECTOR_SIZE as u64, usize::try_from(skip).unwrap_or(0), bytes))
-    }
-
     fn volume(&self) -> Result<&Volume, FileSystemError> {
         self.mounted.volume.as_ref().ok_or(FileSystemError::Unsupported("bytes on a disk, without a disk, are"))
     }
@@ -128,7 +112,7 @@ impl FileReader {
         available: u64,
         buffer: &mut [u8],
     ) -> Result<Range<usize>, FileSystemError> {
-        let (sector, skip, length) = self.blocks(position, available, buffer.len())?;
+        let (sector, skip, length) = self.volume()?.blocks(position, available, buffer.len())?;
         let out = buffer.get_mut(..length).ok_or(FileSystemError::NoMemory)?;
         self.volume()?.disk().read(sector, out).await?;
         let end = usize::try_from(skip as u64 + available).unwrap_or(usize::MAX).min(length);
@@ -143,11 +127,11 @@ impl FileReader {
         mut take: impl FnMut(&[u8]),
     ) -> Result<u64, FileSystemError> {
         let Some((run, available)) = self.next_run().await? else { return Ok(0) };
-        let mut rest = available.min(max_bytes as u64);
         let length;
         match run {
             Run::Zeros { .. } => {
-                length = rest;
+                length = available.min(max_bytes as u64);
+                let mut rest = length;
                 let zeros = [0; 512];
                 while rest > 0 {
                     let part = usize::try_from(rest).map_or(zeros.len(), |rest| rest.min(zeros.len()));
@@ -157,17 +141,7 @@ impl FileReader {
             }
             Run::Served { .. } => length = self.read_served(available, max_bytes, &mut take).await?,
             Run::Stored { position, .. } => {
-                let (sector, mut skip, bytes) = self.blocks(position, available, max_bytes)?;
-                rest = available.min((bytes - skip) as u64);
-                length = rest;
-                let take = |data: &[u8]| {
-                    let begin = skip.min(data.len());
-                    skip -= begin;
-                    let end = usize::try_from(rest).unwrap_or(usize::MAX).saturating_add(begin).min(data.len());
-                    rest -= (end - begin) as u64;
-                    take(&data[begin..end]);
-                };
-                self.volume()?.disk().read_in_place(sector, bytes, take).await?;
+                length = self.volume()?.read_in_place(position, available, max_bytes, &mut take).await?;
             }
         }
         self.advance(run, length);

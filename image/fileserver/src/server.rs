@@ -8,17 +8,20 @@ use alloc::vec::Vec;
 
 use embassy_futures::join::join;
 use embassy_time::{Duration, with_timeout};
-use switchboard_http::{Answer, Conditions, Request, Response, StatusCode, accepts_encoding};
+use switchboard_http::{Answer, Conditions, Method, Methods, Request, Response, StatusCode, accepts_encoding};
+use switchboard_runtime::command_line::RootName;
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::disk::Disk;
 use switchboard_runtime::say;
 use switchboard_runtime::share::Share;
 use switchboard_runtime::system::{LocalBoxFuture, System};
 
+use crate::change_request::{ChangeRequest, Operation};
 use crate::escape;
 use crate::log_limit::LogLimit;
 use crate::mounted::Opened;
 use crate::response::FileRequest;
+use crate::root::{RootError, RootFiles};
 use crate::volume::Volume;
 use crate::volumes::Volumes;
 
@@ -38,6 +41,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 pub struct FileServer {
     prefix: &'static str,
     volumes: Rc<Volumes>,
+    /// The most bytes of a file that clients may put; `None` if they may not change any.
+    max_upload_bytes: Option<u64>,
     log_limit: Rc<LogLimit>,
 }
 
@@ -46,7 +51,7 @@ impl FileServer {
     /// [`update_disks`](Self::update_disks) it answers 503 for them.
     #[must_use]
     pub fn new(prefix: &'static str) -> Self {
-        Self { prefix, volumes: Rc::default(), log_limit: Rc::default() }
+        Self { prefix, volumes: Rc::default(), max_upload_bytes: None, log_limit: Rc::default() }
     }
 
     /// Creates a server of the system's disks, and waits until they are indexed, but no longer than half a second: a disk
@@ -56,8 +61,73 @@ impl FileServer {
         if system.devices.first::<Disk>().is_none() && system.devices.first::<Share>().is_none() {
             say!("no files: no function has a disk driver");
         }
-        let _ = with_timeout(INDEX_TIMEOUT, server.update(system)).await;
+        server.volumes.root.set_name(system.options.root);
+        let updated = with_timeout(INDEX_TIMEOUT, server.update(system)).await;
+        if let (Some(name), Ok(())) = (system.options.root, updated)
+            && let Err(error @ (RootError::NoVolume { .. } | RootError::UnknownFileSystem { .. })) = server.root().await
+        {
+            say!("files: root={name} is not written: {error}");
+        }
         server
+    }
+
+    /// Makes the server write the volume of this name, as `root=` on the command line does. To be called before the first update.
+    ///
+    /// ```
+    /// # let image = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/small_fat.rs"));
+    /// use embassy_futures::block_on;
+    /// use switchboard::config::Address;
+    /// use switchboard_fileserver::{FileServer, RootError};
+    /// use switchboard_runtime::command_line::RootName;
+    /// use switchboard_runtime::devices::{DeviceOptions, Found, FromDriver};
+    /// use switchboard_runtime::disk::{Disk, MemoryDisk};
+    ///
+    /// let server = FileServer::new("/files").with_root(RootName::Disk { disk: 0, partition: None });
+    /// assert!(matches!(block_on(server.root()), Err(RootError::NoVolume { .. })), "no disk is there yet");
+    ///
+    /// let disk = Disk::from_driver(MemoryDisk::new(&image), DeviceOptions::default());
+    /// let found = Found { function: Address::new(0, 0, 3, 0), driver: "memory", device: &disk };
+    /// block_on(server.update_disks(&[found]));
+    /// let files = block_on(server.root())?;
+    /// block_on(files.replace("notes/one.txt", b"durable"))?;
+    /// assert_eq!(block_on(files.read("notes/one.txt", 100))?, b"durable");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_root(self, name: RootName<'static>) -> Self {
+        self.volumes.root.set_name(Some(name));
+        self
+    }
+
+    /// Returns the files of the volume that is written.
+    ///
+    /// # Errors
+    /// [`RootError`], which states why there is none.
+    pub async fn root(&self) -> Result<RootFiles, RootError> {
+        self.volumes.root().await
+    }
+
+    /// Lets clients change the files of the volume that is written: PUT of at most `max_bytes`, and DELETE. Every client that
+    /// reaches the server may do so; without this call none may. The app's site returns [`methods`](Self::methods) for the paths.
+    ///
+    /// A file that is put appears at once and whole, and is durable when the client has its response. Directories on the way to it are
+    /// created. DELETE removes files, and directories that are empty. Preconditions are checked (`If-Match`, `If-None-Match: *`).
+    #[must_use]
+    pub fn with_uploads(mut self, max_bytes: u64) -> Self {
+        self.max_upload_bytes = Some(max_bytes);
+        self
+    }
+
+    /// Returns the methods of a path below the prefix, for [`Site::methods`](switchboard_http::Site::methods); `None` for any other
+    /// path.
+    #[must_use]
+    pub fn methods(&self, path: &str) -> Option<Methods> {
+        let rest = path.strip_prefix(self.prefix)?;
+        let methods = match self.max_upload_bytes {
+            Some(_) => Methods::READ.with(Method::Put).with(Method::Delete),
+            None => Methods::READ,
+        };
+        (rest.is_empty() || rest.starts_with('/')).then_some(methods)
     }
 
     /// Adds a kind of file system, which is tried before tar, ext4 and FAT on the disks that are added from then on.
@@ -121,6 +191,10 @@ impl FileServer {
         let Some(inside) = path.strip_prefix('/') else {
             return Answer::Now(to_directory(format!("{}/", self.prefix)));
         };
+        if let Some(operation) = self.operation(request) {
+            let (path, volumes, conditions) = (inside.into(), self.volumes.clone(), Conditions::new(request));
+            return Answer::later(ChangeRequest { path, volumes, conditions, operation }.respond());
+        }
         let request = FileRequest {
             prefix: self.prefix,
             path: inside.into(),
@@ -136,6 +210,18 @@ impl FileServer {
                 response.with_header("Retry-After", "5")
             })
         })
+    }
+}
+
+impl FileServer {
+    /// Returns what a request wants to change; `None` for one that reads.
+    fn operation(&self, request: &Request<'_>) -> Option<Operation> {
+        let max_bytes = self.max_upload_bytes?;
+        match request.method {
+            Method::Put => Some(Operation::Put(request.body(), max_bytes)),
+            Method::Delete => Some(Operation::Delete),
+            _ => None,
+        }
     }
 }
 

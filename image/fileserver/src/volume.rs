@@ -36,7 +36,15 @@ pub struct Volume {
     /// The first byte on the disk.
     start: u64,
     size: u64,
-    cache: Rc<RefCell<Vec<CachedBlock>>>,
+    cache: Rc<RefCell<Cache>>,
+}
+
+/// The blocks of a disk that were read last.
+#[derive(Debug, Default)]
+struct Cache {
+    blocks: Vec<CachedBlock>,
+    /// The number of writes so far. A block that was being read meanwhile may be the old one, and is not kept.
+    writes: u64,
 }
 
 /// A block of the disk, in the order of its last use.
@@ -44,6 +52,15 @@ pub struct Volume {
 struct CachedBlock {
     index: u64,
     bytes: Box<[u8]>,
+}
+
+/// A block that was read.
+#[derive(Debug)]
+struct LoadedBlock {
+    index: u64,
+    bytes: Vec<u8>,
+    /// The number of writes when its reading began.
+    writes: u64,
 }
 
 impl Volume {
@@ -106,14 +123,57 @@ impl Volume {
             let part = rest.len().min(block_bytes - skip);
             let (now, later) = rest.split_at_mut(part);
             if !self.copy_cached(index, skip, now) {
-                self.load(index, block_bytes).await?;
-                if !self.copy_cached(index, skip, now) {
-                    return Err(FileSystemError::PastEnd { position });
-                }
+                let block = self.load(index, block_bytes).await?;
+                let present = block.bytes.get(skip..skip + part);
+                now.copy_from_slice(present.ok_or(FileSystemError::PastEnd { position })?);
+                self.keep(block);
             }
             (at, rest) = (at + part as u64, later);
         }
         Ok(())
+    }
+
+    /// Returns the blocks of the disk that have the `available` bytes at `position`, as far as they fit into `max_bytes`, but at least
+    /// one: the first sector, the bytes of the block before the position, and those of all blocks.
+    pub(crate) fn blocks(
+        &self,
+        position: u64,
+        available: u64,
+        max_bytes: usize,
+    ) -> Result<(u64, usize, usize), FileSystemError> {
+        let is_within = position.checked_add(available).is_some_and(|end| end <= self.size);
+        if !is_within {
+            return Err(FileSystemError::PastEnd { position });
+        }
+        let block = self.block_bytes()? as u64;
+        let at = self.start + position;
+        let skip = at % block;
+        let whole = (max_bytes as u64 / block * block).max(block);
+        let bytes = usize::try_from((skip + available).next_multiple_of(block).min(whole)).unwrap_or(0);
+        Ok(((at - skip) / SECTOR_SIZE as u64, usize::try_from(skip).unwrap_or(0), bytes))
+    }
+
+    /// Reads at most `max_bytes` of whole blocks, or one block, of the `available` bytes at `position`, and passes the bytes to `take`
+    /// where the device has put them: in order, in one part or several. Returns their number.
+    pub(crate) async fn read_in_place(
+        &self,
+        position: u64,
+        available: u64,
+        max_bytes: usize,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<u64, FileSystemError> {
+        let (sector, mut skip, bytes) = self.blocks(position, available, max_bytes)?;
+        let length = available.min((bytes - skip) as u64);
+        let mut rest = length;
+        let take = |data: &[u8]| {
+            let begin = skip.min(data.len());
+            skip -= begin;
+            let end = usize::try_from(rest).unwrap_or(usize::MAX).saturating_add(begin).min(data.len());
+            rest -= (end - begin) as u64;
+            take(&data[begin..end]);
+        };
+        self.disk.read_in_place(sector, bytes, take).await?;
+        Ok(length)
     }
 
     /// Reads bytes through the cache as an array.
@@ -128,7 +188,7 @@ impl Volume {
 
     /// Copies bytes of a cached block, if it is in the cache and has them.
     fn copy_cached(&self, index: u64, skip: usize, out: &mut [u8]) -> bool {
-        let cache = &mut *self.cache.borrow_mut();
+        let cache = &mut self.cache.borrow_mut().blocks;
         let Some(place) = cache.iter().position(|block| block.index == index) else { return false };
         let Some(bytes) = cache[place].bytes.get(skip..skip + out.len()) else { return false };
         out.copy_from_slice(bytes);
@@ -140,23 +200,39 @@ impl Volume {
         true
     }
 
-    /// Reads a block into the cache. The last block of the disk may be shorter.
-    async fn load(&self, index: u64, block_bytes: usize) -> Result<(), FileSystemError> {
+    /// Reads a block. The last block of the disk may be shorter.
+    async fn load(&self, index: u64, block_bytes: usize) -> Result<LoadedBlock, FileSystemError> {
         let sectors = (block_bytes / SECTOR_SIZE) as u64;
         let sector = index.saturating_mul(sectors);
         let capacity = self.disk.geometry().ok_or(FileSystemError::gone(sector))?.capacity;
         let present = capacity.saturating_sub(sector).min(sectors);
         let length = usize::try_from(present).unwrap_or(0) * SECTOR_SIZE;
         let mut bytes = fallible_buffer(length)?;
+        let writes = self.cache.borrow().writes;
         self.disk.read(sector, &mut bytes).await?;
-        let cache = &mut *self.cache.borrow_mut();
-        // Another task may have read it meanwhile.
-        cache.retain(|block| block.index != index);
-        if cache.len() >= CACHED_BLOCKS {
-            cache.remove(0);
+        Ok(LoadedBlock { index, bytes, writes })
+    }
+
+    /// Adds a block to the cache.
+    fn keep(&self, block: LoadedBlock) {
+        let Cache { blocks, writes } = &mut *self.cache.borrow_mut();
+        if *writes != block.writes {
+            return;
         }
-        cache.push(CachedBlock { index, bytes: bytes.into_boxed_slice() });
-        Ok(())
+        // Another task may have read it meanwhile.
+        blocks.retain(|other| other.index != block.index);
+        if blocks.len() >= CACHED_BLOCKS {
+            blocks.remove(0);
+        }
+        blocks.push(CachedBlock { index: block.index, bytes: block.bytes.into_boxed_slice() });
+    }
+
+    /// Empties the cache. To be called before the disk is written, and afterwards.
+    #[cfg(feature = "write")]
+    pub(crate) fn empty_cache(&self) {
+        let cache = &mut *self.cache.borrow_mut();
+        cache.blocks.clear();
+        cache.writes += 1;
     }
 }
 

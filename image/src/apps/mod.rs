@@ -28,6 +28,8 @@ mod reflect;
 mod removal;
 #[cfg(feature = "demos")]
 mod rest;
+#[cfg(all(feature = "demos", feature = "write"))]
+mod store;
 mod web;
 
 use switchboard_runtime::system::App;
@@ -57,6 +59,8 @@ pub const APPS: &[App] = &[
     App::new("rest", &rest::run),
     #[cfg(feature = "demos")]
     App::new("lookup", &lookup::run),
+    #[cfg(all(feature = "demos", feature = "write"))]
+    App::new("store", &store::run),
     #[cfg(feature = "clients")]
     App::new("http-get", &clients::http_get::run),
     #[cfg(feature = "clients")]

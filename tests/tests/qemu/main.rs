@@ -35,6 +35,7 @@ mod redzone;
 mod removal;
 mod rest;
 mod services;
+mod storage;
 mod storm;
 mod teardown;
 mod virtio;

@@ -3,7 +3,7 @@
 use super::Ext4;
 use super::inode::Inode;
 use crate::bytes::{u16_at, u32_at};
-use crate::filesystem::{FileSystemError, Run};
+use crate::filesystem::FileSystemError;
 use crate::volume::fallible_buffer;
 
 /// The most levels of a tree of extents.
@@ -15,6 +15,13 @@ const MAX_WRITTEN: u32 = 32 * 1024;
 /// The most blocks of a block map that are joined to a run.
 const MAX_JOINED: u64 = 256;
 
+/// Bytes of a file that are together.
+pub(super) struct ByteRun {
+    /// The first byte on the volume; `None` for zeros, which are not stored.
+    pub(super) position: Option<u64>,
+    pub(super) length: u64,
+}
+
 /// Blocks of a file that are together.
 struct BlockRun {
     /// The first block on the volume; `None` for a hole.
@@ -24,7 +31,7 @@ struct BlockRun {
 
 impl Ext4 {
     /// Returns where the bytes of an inode from `offset` on are.
-    pub(super) async fn run(&self, inode: &Inode, offset: u64) -> Result<Run, FileSystemError> {
+    pub(super) async fn run(&self, inode: &Inode, offset: u64) -> Result<ByteRun, FileSystemError> {
         inode.check_readable()?;
         let block_bytes = self.superblock.block_bytes;
         let (logical, skip) = (offset / block_bytes, offset % block_bytes);
@@ -35,12 +42,12 @@ impl Ext4 {
             self.find_in_map(inode, logical).await?
         };
         let length = run.count.saturating_mul(block_bytes).saturating_sub(skip).min(left);
-        let Some(block) = run.block else { return Ok(Run::Zeros { length }) };
+        let Some(block) = run.block else { return Ok(ByteRun { position: None, length }) };
         let is_within = block > 0 && block.checked_add(run.count).is_some_and(|end| end <= self.superblock.blocks);
         if !is_within {
             return Err(FileSystemError::Corrupt { what: "a block of a file is outside ext4", position: block });
         }
-        Ok(Run::Stored { position: block * block_bytes + skip, length })
+        Ok(ByteRun { position: Some(block * block_bytes + skip), length })
     }
 
     async fn find_extent(&self, inode: &Inode, logical: u64) -> Result<BlockRun, FileSystemError> {

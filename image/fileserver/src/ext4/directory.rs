@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Ext4;
 use super::inode::{Inode, InodeKind};
 use crate::bytes::{u16_at, u32_at};
-use crate::filesystem::{FileSystem, FileSystemError, ListEntry, ListPage, PAGE_ENTRIES, Run};
+use crate::filesystem::{FileSystem, FileSystemError, ListEntry, ListPage, PAGE_ENTRIES};
 use crate::volume::fallible_buffer;
 
 /// The most bytes of a directory that are read: more than a million entries.
@@ -43,14 +43,10 @@ impl Ext4 {
         if inode.size - offset < self.superblock.block_bytes {
             return Err(FileSystemError::Corrupt { what: "a directory is not whole blocks", position: inode.size });
         }
-        match self.run(inode, offset).await? {
-            Run::Stored { position, .. } => {
-                let mut block = fallible_buffer(length)?;
-                self.volume.read(position, &mut block).await?;
-                Ok(block)
-            }
-            Run::Zeros { .. } | Run::Served { .. } => Ok(Vec::new()),
-        }
+        let Some(position) = self.run(inode, offset).await?.position else { return Ok(Vec::new()) };
+        let mut block = fallible_buffer(length)?;
+        self.volume.read(position, &mut block).await?;
+        Ok(block)
     }
 
     /// Returns the inode of a name in a directory.

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::Ext4;
 use crate::bytes::{u16_at, u32_at};
-use crate::filesystem::{FileSystemError, MAX_PATH_BYTES, Run};
+use crate::filesystem::{FileSystemError, MAX_PATH_BYTES};
 use crate::volume::fallible_buffer;
 
 const EXTENTS: u32 = 0x8_0000;
@@ -129,14 +129,14 @@ impl Ext4 {
         let mut offset = offset;
         while !buffer.is_empty() {
             let run = self.run(inode, offset).await?;
-            let part = usize::try_from(run.length()).unwrap_or(usize::MAX).min(buffer.len());
+            let part = usize::try_from(run.length).unwrap_or(usize::MAX).min(buffer.len());
             if part == 0 {
                 return Err(FileSystemError::PastEnd { position: offset });
             }
             let (now, rest) = buffer.split_at_mut(part);
-            match run {
-                Run::Stored { position, .. } => self.volume.read(position, now).await?,
-                Run::Zeros { .. } | Run::Served { .. } => now.fill(0),
+            match run.position {
+                Some(position) => self.volume.read(position, now).await?,
+                None => now.fill(0),
             }
             (buffer, offset) = (rest, offset + part as u64);
         }

@@ -124,7 +124,9 @@ impl FileSystem for Ext4 {
     fn locate(&self, file: File, offset: u64) -> LocalBoxFuture<'_, Result<Run, FileSystemError>> {
         alloc::boxed::Box::pin(async move {
             let inode = self.inode(u32::try_from(file.id).unwrap_or(0)).await?;
-            self.run(&inode, offset).await
+            let run = self.run(&inode, offset).await?;
+            let length = run.length;
+            Ok(run.position.map_or(Run::Zeros { length }, |position| Run::Stored { position, length }))
         })
     }
 }

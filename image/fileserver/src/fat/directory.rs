@@ -25,6 +25,9 @@ pub(super) struct Entry {
     pub(super) cluster: u32,
     pub(super) size: u32,
     pub(super) modified: Option<u64>,
+    /// The position of the entry on the volume; 0 for the root.
+    #[cfg_attr(not(feature = "write"), expect(dead_code, reason = "it is for repairs"))]
+    pub(super) position: u64,
 }
 
 /// The place of a directory.
@@ -39,14 +42,14 @@ pub(super) enum Directory {
 impl Entry {
     /// Returns the root directory.
     pub(super) const fn root(cluster: u32) -> Self {
-        Self { is_directory: true, cluster, size: 0, modified: None }
+        Self { is_directory: true, cluster, size: 0, modified: None, position: 0 }
     }
 
-    fn new(bytes: &[u8; 32]) -> Self {
+    fn new(bytes: &[u8; 32], position: u64) -> Self {
         let cluster = u32::from(u16_at(bytes, 20)) << 16 | u32::from(u16_at(bytes, 26));
         let size = u32_at(bytes, 28);
         let modified = time(u16_at(bytes, 24), u16_at(bytes, 22));
-        Self { is_directory: bytes[11] & DIRECTORY != 0, cluster, size, modified }
+        Self { is_directory: bytes[11] & DIRECTORY != 0, cluster, size, modified, position }
     }
 
     /// Returns the place of a directory; `None` for a file.
@@ -87,7 +90,8 @@ impl Fat {
                 continue;
             }
             let base = if fixed.is_some() { self.boot.root } else { self.cluster_position(cluster)? };
-            let bytes: [u8; 32] = self.volume.read_array(base + within * ENTRY_BYTES).await?;
+            let position = base + within * ENTRY_BYTES;
+            let bytes: [u8; 32] = self.volume.read_array(position).await?;
             match bytes[0] {
                 0 => return Ok(None),
                 0xe5 => long.clear(),
@@ -96,7 +100,7 @@ impl Fat {
                 _ => {
                     let name: String = long.take(&bytes).unwrap_or_else(|| short_name(&bytes));
                     // A name with a slash could not be asked for.
-                    if !name.is_empty() && !name.contains(['/', '\0']) && see(&Entry::new(&bytes), &name) {
+                    if !name.is_empty() && !name.contains(['/', '\0']) && see(&Entry::new(&bytes, position), &name) {
                         return Ok(Some(index + 1));
                     }
                 }

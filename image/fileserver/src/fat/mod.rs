@@ -7,6 +7,8 @@ mod boot_sector;
 mod directory;
 mod names;
 mod table;
+#[cfg(feature = "write")]
+mod writer;
 
 use alloc::boxed::Box;
 use core::cell::Cell;
@@ -16,6 +18,8 @@ use switchboard_runtime::system::LocalBoxFuture;
 use self::boot_sector::BootSector;
 pub use self::boot_sector::FatType;
 use self::directory::{Directory, Entry};
+#[cfg(feature = "write")]
+pub use self::writer::WritableFat;
 use crate::filesystem::{File, FileSystem, FileSystemError, ListPage, Node, Run};
 use crate::volume::Volume;
 
@@ -63,6 +67,20 @@ impl Fat {
             found = entry;
         }
         Ok(Some(found))
+    }
+
+    /// Forgets where the chain of a file was followed to, since the file system was changed.
+    #[cfg(feature = "write")]
+    fn forget_chain(&self) {
+        self.last.set(ChainPosition::default());
+    }
+
+    #[cfg(feature = "write")]
+    const fn root_directory(&self) -> Directory {
+        match self.boot.root_cluster {
+            0 => Directory::FixedRoot,
+            first => Directory::Chain(first),
+        }
     }
 
     fn node(entry: &Entry) -> Node {
@@ -117,6 +135,9 @@ impl FileSystem for Fat {
 
     fn locate(&self, file: File, offset: u64) -> LocalBoxFuture<'_, Result<Run, FileSystemError>> {
         let first = u32::try_from(file.id >> 32).unwrap_or(0);
-        Box::pin(async move { self.run(first, file.size, offset).await })
+        Box::pin(async move {
+            let (position, length) = self.run(first, file.size, offset).await?;
+            Ok(Run::Stored { position, length })
+        })
     }
 }

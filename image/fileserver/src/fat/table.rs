@@ -2,7 +2,7 @@
 
 use super::boot_sector::FatType;
 use super::{ChainPosition, Fat};
-use crate::filesystem::{FileSystemError, Run};
+use crate::filesystem::FileSystemError;
 
 /// The most clusters that are joined to a run.
 const MAX_JOINED: u64 = 256;
@@ -50,8 +50,8 @@ impl Fat {
         Ok(())
     }
 
-    /// Returns where the bytes of a file from `offset` on are.
-    pub(super) async fn run(&self, first: u32, size: u64, offset: u64) -> Result<Run, FileSystemError> {
+    /// Returns where the bytes of a file from `offset` on are: the position of the first one, and how many are together.
+    pub(super) async fn run(&self, first: u32, size: u64, offset: u64) -> Result<(u64, u64), FileSystemError> {
         let cluster_bytes = self.boot.cluster_bytes;
         let (wanted, skip) = (offset / cluster_bytes, offset % cluster_bytes);
         let last = self.last.get();
@@ -79,6 +79,6 @@ impl Fat {
             }
         }
         self.last.set(ChainPosition { first, index: wanted + count - 1, cluster: end });
-        Ok(Run::Stored { position, length: (count * cluster_bytes - skip).min(size - offset) })
+        Ok((position, (count * cluster_bytes - skip).min(size - offset)))
     }
 }

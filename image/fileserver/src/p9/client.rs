@@ -29,6 +29,8 @@ pub(super) struct Session {
     /// Numbers that are not used any more. They are returned to the server before the next operation.
     unused: RefCell<Vec<u32>>,
     max_read_bytes: usize,
+    /// The largest request, by the device and the server.
+    max_request_bytes: usize,
 }
 
 /// A number that the server may know; returned to it after this is dropped.
@@ -90,7 +92,14 @@ impl Session {
     pub(super) async fn open(share: Share) -> Result<Rc<Self>, FileSystemError> {
         let limits = share.limits().ok_or(ShareError::Gone)?;
         let wanted = u32::try_from(limits.reply_bytes).unwrap_or(u32::MAX);
-        let mut this = Self { share, root: 0, next: Cell::new(1), unused: RefCell::default(), max_read_bytes: 0 };
+        let mut this = Self {
+            share,
+            root: 0,
+            next: Cell::new(1),
+            unused: RefCell::default(),
+            max_read_bytes: 0,
+            max_request_bytes: 0,
+        };
         let message = Message::new(Operation::Version).u32(wanted).string(VERSION);
         let (size, version) = this.ask(message, |mut fields| Ok((fields.u32()?, fields.string()?))).await?;
         if version.as_deref() != Some(VERSION) {
@@ -102,13 +111,14 @@ impl Session {
             return Err(FileSystemError::Protocol("a 9P server whose messages are too small"));
         }
         this.max_read_bytes = max_read_bytes;
+        this.max_request_bytes = limits.request_bytes.min(size as usize);
         let message = Message::new(Operation::Attach).u32(this.root).u32(NO_FID).string("").string("").u32(0);
         this.ask(message, |_| Ok(())).await?;
         Ok(Rc::new(this))
     }
 
     /// Sends a request, and returns what `parse` makes of the fields of the reply.
-    async fn ask<R>(
+    pub(super) async fn ask<R>(
         &self,
         message: Message,
         parse: impl FnOnce(Fields<'_>) -> Result<R, FileSystemError>,
@@ -122,6 +132,10 @@ impl Session {
         };
         self.share.exchange(&request, take).await?;
         outcome.unwrap_or(Err(FileSystemError::Protocol("a 9P request without a reply")))
+    }
+
+    pub(super) const fn max_message_bytes(&self) -> usize {
+        self.max_request_bytes
     }
 
     /// Returns a new number.

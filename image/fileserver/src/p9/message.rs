@@ -12,13 +12,20 @@ use crate::filesystem::FileSystemError;
 #[repr(u8)]
 pub(super) enum Operation {
     Open = 12,
+    Create = 14,
     ReadLink = 22,
     GetAttributes = 24,
+    SetAttributes = 26,
     ReadDirectory = 40,
+    Sync = 50,
+    CreateDirectory = 72,
+    Rename = 74,
+    Unlink = 76,
     Version = 100,
     Attach = 104,
     Walk = 110,
     Read = 116,
+    Write = 118,
     Clunk = 120,
 }
 
@@ -60,6 +67,11 @@ impl Message {
 
     pub(super) fn u64(mut self, value: u64) -> Self {
         self.bytes.extend(value.to_le_bytes());
+        self
+    }
+
+    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.bytes.extend_from_slice(bytes);
         self
     }
 

@@ -1,5 +1,6 @@
-//! Files of a directory that the host shares by 9P2000.L, read only.
+//! Files of a directory that the host shares by 9P2000.L.
 
+mod changes;
 mod client;
 mod message;
 
@@ -13,10 +14,12 @@ use core::cell::{Cell, RefCell};
 use switchboard_runtime::share::Share;
 use switchboard_runtime::system::LocalBoxFuture;
 
+use self::changes::Unsynced;
 use self::client::{Attributes, Fid, Session, Walked};
 use crate::filesystem::{
     File, FileSystem, FileSystemError, ListEntry, ListPage, MAX_LINKS, MAX_PATH_BYTES, Node, Run, ready,
 };
+use crate::writer::FileSystemWriter;
 
 /// The most files that are kept open: more than the connections that read files at the same time.
 const MAX_OPEN: usize = 512;
@@ -32,6 +35,7 @@ pub struct P9 {
     /// The files that were opened, in the order of their last use.
     open: RefCell<VecDeque<Rc<OpenFile>>>,
     next_id: Cell<u64>,
+    unsynced: RefCell<Unsynced>,
 }
 
 /// One version of a file that was opened.
@@ -64,7 +68,13 @@ impl P9 {
     /// [`FileSystemError`] when the device or the server fails, or the server has another protocol than 9P2000.L.
     pub async fn open_share(share: &Share) -> Result<Self, FileSystemError> {
         let session = Session::open(share.clone()).await?;
-        Ok(Self { session, tag: share.tag(), open: RefCell::default(), next_id: Cell::new(1) })
+        Ok(Self {
+            session,
+            tag: share.tag(),
+            open: RefCell::default(),
+            next_id: Cell::new(1),
+            unsynced: RefCell::default(),
+        })
     }
 
     /// Returns the number and the attributes of what a path leads to.
@@ -201,6 +211,10 @@ impl FileSystem for P9 {
             let open = self.known(|open| open.id == file.id).ok_or(closed)?;
             self.session.read(&open.fid, offset, max_bytes, take).await
         })
+    }
+
+    fn writer(&self) -> Option<&dyn FileSystemWriter> {
+        Some(self)
     }
 }
 

@@ -100,6 +100,13 @@ impl Conditions {
         }
     }
 
+    /// Evaluates the preconditions where there is no representation, as for a PUT that creates one: `If-Match` fails, and
+    /// `If-None-Match` holds.
+    #[must_use]
+    pub const fn check_absent(&self) -> Precondition {
+        if self.if_match.is_some() { Precondition::Failed } else { Precondition::Holds }
+    }
+
     /// Returns whether the Range header counts: always without If-Range, else if that has the strong tag or the exact date
     /// of the representation (RFC 9110, 13.1.5).
     pub(super) fn permits_range(&self, validators: &Validators) -> bool {

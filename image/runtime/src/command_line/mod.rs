@@ -5,7 +5,8 @@
 //! ip=dhcp|linklocal|off4|A.B.C.D/N[,GATEWAY][,NET/N>GATEWAY][,X:X::X/N][,GATEWAY][,auto6|off6]
 //! ip1=.. to ip7=.. as ip=, for the second interface and so on, in order of their PCI addresses
 //! dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
-//! gsi=FUNCTION>GSI[,..]  vectors=N  cpus=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none  -- ARGUMENTS OF THE APP
+//! gsi=FUNCTION>GSI[,..]  vectors=N  cpus=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none
+//! root=diskN|diskNpM|shareN|@NAME  -- ARGUMENTS OF THE APP
 //! ```
 //!
 //! An invalid option never stops the machine: it keeps its default, and a [`Warning`] names what is allowed.
@@ -15,6 +16,7 @@ mod ipv6;
 mod lines;
 mod lists;
 mod options;
+mod root;
 mod services;
 mod warning;
 
@@ -29,6 +31,7 @@ pub use self::ipv6::{Ipv6Word, Ipv6Words};
 pub use self::lines::LineRoutes;
 pub use self::lists::{AddressList, NameList};
 pub use self::options::{LogConsole, LogTime, Options};
+pub use self::root::RootName;
 pub use self::services::SimpleServices;
 pub use self::warning::Warning;
 
@@ -119,6 +122,7 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "cpus" => options.max_cpus = value.parse().ok().filter(|count| *count > 0)?,
         "vectors" => options.max_vectors = Some(value.parse().ok()?),
         "grace" => options.grace_ms = value.parse().ok()?,
+        "root" => options.root = Some(RootName::parse(value)?),
         "services" => options.services = SimpleServices::parse(value)?,
         _ => *options.interfaces.get_mut(interface_of(name)?)? = InterfaceOptions::parse(value)?,
     }

@@ -7,6 +7,7 @@ use switchboard_drivers::hotplug::GRACE_MS;
 use super::interface::{InterfaceOptions, MAX_INTERFACE_OPTIONS};
 use super::lines::LineRoutes;
 use super::lists::{AddressList, NameList};
+use super::root::RootName;
 use super::services::SimpleServices;
 
 /// About as long as a halted emulated CPU takes to wake; see [`HaltPolling`](crate::halt_polling::HaltPolling).
@@ -77,6 +78,8 @@ pub struct Options<'a> {
     pub poll_us: u16,
     /// The simple services of each network interface.
     pub services: SimpleServices,
+    /// The volume that apps may write; none without the option.
+    pub root: Option<RootName<'a>>,
     /// The text after `--`: the app's own arguments.
     pub arguments: &'a str,
 }
@@ -110,6 +113,7 @@ impl Default for Options<'_> {
             spin_us: DEFAULT_SPIN_US,
             poll_us: DEFAULT_POLL_US,
             services: SimpleServices::NONE,
+            root: None,
             arguments: "",
         }
     }

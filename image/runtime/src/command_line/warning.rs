@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// The options with their allowed values, for warnings.
-pub(super) const OPTIONS: [(&str, &str); 18] = [
+pub(super) const OPTIONS: [(&str, &str); 19] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("log-time", "boot or utc: the time of log lines"),
@@ -26,6 +26,7 @@ pub(super) const OPTIONS: [(&str, &str); 18] = [
     ("spin", "microseconds that an idle CPU may poll before it halts, up to 1000"),
     ("poll", "microseconds to poll a device for after an event, up to 10000, while that is faster than interrupts"),
     ("services", "none, all, or a list of echo, discard and chargen with commas between"),
+    ("root", "diskN, diskNpM, shareN or @NAME: the volume that is written"),
 ];
 
 /// An option that was ignored. Displays as one line.
