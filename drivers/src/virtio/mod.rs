@@ -57,6 +57,7 @@ mod interrupt_status;
 pub mod net;
 pub mod queue;
 mod registers;
+mod request_handlers;
 pub mod rng;
 pub mod scsi;
 pub mod share;

@@ -21,9 +21,9 @@ use zerocopy::IntoBytes;
 
 use self::config::{BlkConfig, BlkFeatures, Limits, RangeLimits, read_capacity};
 pub use self::interrupt::BlkMessage;
-use self::interrupt::Shared;
 use self::request::{Request, RequestKind, SectorRange};
 use super::queue::{Queue, QueueError, QueueParameters};
+use super::request_handlers::RequestHandlers;
 use super::{Running, Transport, VENDOR};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, SECTOR_SIZE, Ticket, Transfer};
 use crate::requests::{self, RequestDriver, Requests};
@@ -38,10 +38,10 @@ const DESCRIPTORS: u16 = 256;
 pub struct VirtioBlk {
     // The first field, so that the device is reset before its memory and interrupts are freed.
     device: Running,
-    _interrupts: Interrupts<2, Shared, Live>,
+    _interrupts: Interrupts<2, RequestHandlers<BlkMessage>, Live>,
     requests: Requests<Queue<Box<Request>>>,
     dma: DmaPort,
-    shared: Arc<Shared>,
+    shared: Arc<RequestHandlers<BlkMessage>>,
     config: Bar<BlkConfig>,
     features: BlkFeatures,
     limits: Limits,
@@ -67,7 +67,7 @@ impl Driver for VirtioBlk {
         setup.set_config_entry(interrupts.entry(BlkMessage::Config))?;
         let shape = QueueParameters { size: DESCRIPTORS, max_segments: limits.max_segments() };
         let queue = setup.queue(0, &dma, shape, interrupts.entry(BlkMessage::Done))?;
-        let shared = Arc::new(Shared::new(setup.interrupt_status(), queue.watch()));
+        let shared = Arc::new(RequestHandlers::new(setup.interrupt_status(), queue.watch()));
         // No more requests than fit into the queue, so that one that is idle can always be submitted.
         let count = MAX_REQUESTS.min(queue.max_chains().into());
         if count == 0 {
@@ -180,7 +180,7 @@ impl RequestDriver for VirtioBlk {
 
     #[inline]
     fn has_change(&self) -> bool {
-        self.device.presence().is_gone() || self.shared.is_config_changed.load(Ordering::Acquire)
+        self.device.presence().is_gone() || self.shared.is_changed.load(Ordering::Acquire)
     }
 
     /// Handles a new capacity, a fatal error, or the removal of the device.
@@ -190,7 +190,7 @@ impl RequestDriver for VirtioBlk {
             self.requests.abandon();
             return;
         }
-        if !self.shared.is_config_changed.swap(false, Ordering::AcqRel) {
+        if !self.shared.is_changed.swap(false, Ordering::AcqRel) {
             return;
         }
         if self.device.needs_reset() {

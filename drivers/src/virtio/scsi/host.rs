@@ -15,7 +15,7 @@ use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::interrupt::{Interrupts, Live};
 
 use super::disk::Unit;
-use super::interrupt::Shared;
+use super::interrupt::ScsiMessage;
 use super::lun::Lun;
 use super::request::{CommandError, Direction, Request};
 use crate::interfaces::block::{BlockError, BlockRequest, Ticket, Transfer};
@@ -26,6 +26,7 @@ use crate::scsi::{
 };
 use crate::virtio::Running;
 use crate::virtio::queue::{Chain, Queue, QueueError, Segments};
+use crate::virtio::request_handlers::RequestHandlers;
 
 /// How often a command is sent that a unit refuses for the moment: after a reset, a change of the medium, while it is busy.
 const ATTEMPTS: usize = 5;
@@ -46,11 +47,11 @@ impl Chain for EventBuffer {
 pub(super) struct Host {
     // The first field, so that the device is reset before its memory and interrupts are freed.
     pub(super) device: Running,
-    pub(super) _interrupts: Interrupts<2, Shared, Live>,
+    pub(super) _interrupts: Interrupts<2, RequestHandlers<ScsiMessage>, Live>,
     pub(super) requests: Requests<Queue<Box<Request>>>,
     pub(super) events: Mutex<Queue<EventBuffer>>,
     pub(super) dma: DmaPort,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<RequestHandlers<ScsiMessage>>,
     pub(super) max_target: u8,
     /// The units that are known.
     pub(super) units: Mutex<Vec<Arc<Unit>>>,
@@ -197,7 +198,7 @@ impl RequestDriver for Access<'_> {
 
     #[inline]
     fn has_change(&self) -> bool {
-        self.host.is_gone() || self.host.shared.is_config_changed.load(Ordering::Acquire)
+        self.host.is_gone() || self.host.shared.is_changed.load(Ordering::Acquire)
     }
 
     /// Handles a fatal error, or the removal of the adapter. Units that come and go are handled by the controller.
@@ -207,7 +208,7 @@ impl RequestDriver for Access<'_> {
             self.host.requests.abandon();
             return;
         }
-        if self.host.shared.is_config_changed.swap(false, Ordering::AcqRel) && self.host.device.needs_reset() {
+        if self.host.shared.is_changed.swap(false, Ordering::AcqRel) && self.host.device.needs_reset() {
             if self.host.device.presence().confirm().is_ok() {
                 self.host.device.quarantine("it reports that it needs a reset");
             }

@@ -15,10 +15,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::pin::Pin;
-use core::sync::atomic::AtomicBool;
 use core::task::{Context, Poll, Waker};
 
-use atomic_waker::AtomicWaker;
 use spin::Mutex;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
@@ -28,10 +26,10 @@ pub use self::disk::ScsiDisk;
 pub use self::interrupt::ScsiMessage;
 
 use self::host::{EVENT_BYTES, EventBuffer, Host};
-use self::interrupt::Shared;
 use self::request::Request;
 use self::scan::scan;
 use super::queue::QueueParameters;
+use super::request_handlers::RequestHandlers;
 use super::{Transport, VENDOR};
 use crate::interfaces::block::DiskController;
 use crate::requests::Requests;
@@ -102,9 +100,7 @@ impl Driver for VirtioScsi {
             let (wanted, found) = (SEGMENTS.into(), queue.free().into());
             return Err(ProbeError::Unexpected { what: "descriptors for a virtio-scsi request", wanted, found });
         }
-        let (collector, watcher, watch) = (AtomicWaker::new(), AtomicWaker::new(), queue.watch());
-        let (status, is_config_changed) = (setup.interrupt_status(), AtomicBool::new(false));
-        let shared = Arc::new(Shared { status, collector, watcher, is_config_changed, watch });
+        let shared = Arc::new(RequestHandlers::new(setup.interrupt_status(), queue.watch()));
         let requests = Requests::new(queue, Request::allocate(count, &dma)?, clock);
         let interrupts = interrupts.register(shared.clone()).unmask();
         let device = setup.start();

@@ -11,22 +11,21 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 
-use atomic_waker::AtomicWaker;
 use bitflags::bitflags;
 use spin::Mutex;
 use switchboard::dma::DmaBuffer;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::Function;
-use switchboard::interrupt::{Activity, Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr};
+use switchboard::interrupt::{Interrupts, Live};
 use switchboard::messages;
 
-use super::queue::{Chain, Queue, QueueError, QueueParameters, QueueWatch, Segments};
-use super::{InterruptCause, InterruptStatus, Running, Transport, VENDOR};
+use super::queue::{Chain, Queue, QueueError, QueueParameters, Segments};
+use super::request_handlers::{RequestHandlers, RequestMessages};
+use super::{InterruptCause, Running, Transport, VENDOR};
 use crate::interfaces::share::{Exchange, ShareDevice, ShareError, ShareLimits};
 
-/// The size of the buffers for a request and its reply. A path of 4,096 bytes fits into a request, and 64 KiB of a file into
-/// a reply, with their heads.
-const LIMITS: ShareLimits = ShareLimits { request_bytes: 8 << 10, reply_bytes: (64 << 10) + 64 };
+/// The size of the buffers for a request and its reply. 32 KiB of a file fit into a request, and 64 KiB into a reply, with their heads.
+const LIMITS: ShareLimits = ShareLimits { request_bytes: (32 << 10) + 64, reply_bytes: (64 << 10) + 64 };
 /// The longest name that is read.
 const MAX_TAG_BYTES: u16 = 255;
 
@@ -65,45 +64,9 @@ struct Inner {
     idle: Option<Buffers>,
 }
 
-/// State that the handlers share with the driver.
-#[derive(Debug)]
-struct Shared {
-    status: InterruptStatus,
-    caller: AtomicWaker,
-    watch: QueueWatch,
-}
-
-impl MessageIsr<1> for Shared {
-    type Message = ShareMessage;
-
-    fn on_message(&self, ShareMessage::Done: ShareMessage, _isr: &InIsr<'_>) {
-        if self.status.is_live() {
-            self.caller.wake();
-        }
-    }
-
-    fn activity(&self, ShareMessage::Done: ShareMessage) -> Activity {
-        self.status.activity(|| self.watch.requests())
-    }
-}
-
-impl LineIsr for Shared {
-    fn on_line(&self, _isr: &InIsr<'_>) -> Claim {
-        let Some(cause) = self.status.take_cause() else {
-            if self.status.is_gone() {
-                self.caller.wake();
-            }
-            return Claim::NotMine;
-        };
-        if cause.contains(InterruptCause::QUEUE) {
-            self.caller.wake();
-        }
-        Claim::Mine
-    }
-
-    fn activity(&self) -> Activity {
-        MessageIsr::activity(self, ShareMessage::Done)
-    }
+impl RequestMessages for ShareMessage {
+    const DONE: Self = Self::Done;
+    const CHANGES: InterruptCause = InterruptCause::empty();
 }
 
 /// A virtio-9p device: a directory that the host shares.
@@ -111,9 +74,9 @@ impl LineIsr for Shared {
 pub struct Virtio9p {
     // The first field, so that the device is reset before its memory and interrupts are freed.
     device: Running,
-    _interrupts: Interrupts<1, Shared, Live>,
+    _interrupts: Interrupts<1, RequestHandlers<ShareMessage>, Live>,
     inner: Mutex<Inner>,
-    shared: Arc<Shared>,
+    shared: Arc<RequestHandlers<ShareMessage>>,
     tag: String,
     is_closed: AtomicBool,
 }
@@ -136,8 +99,7 @@ impl Driver for Virtio9p {
         let queue = setup.queue(0, &dma, parameters, interrupts.entry(ShareMessage::Done))?;
         let (request, reply) = (dma.buffer(LIMITS.request_bytes)?, dma.buffer(LIMITS.reply_bytes)?);
         let idle = Some(Buffers { request, length: 0, reply });
-        let (status, watch) = (setup.interrupt_status(), queue.watch());
-        let shared = Arc::new(Shared { status, caller: AtomicWaker::new(), watch });
+        let shared = Arc::new(RequestHandlers::new(setup.interrupt_status(), queue.watch()));
         let interrupts = interrupts.register(shared.clone()).unmask();
         let inner = Mutex::new(Inner { queue, idle });
         Ok(Self {
@@ -184,7 +146,7 @@ impl ShareDevice for Virtio9p {
         if bytes > limit {
             return Poll::Ready(Err(ShareError::TooLong { bytes, limit }));
         }
-        self.shared.caller.register(context.waker());
+        self.shared.collector.register(context.waker());
         if self.is_closed.load(Ordering::Acquire) || self.device.presence().is_gone() {
             return Poll::Ready(Err(ShareError::Gone));
         }
@@ -201,7 +163,7 @@ impl ShareDevice for Virtio9p {
 
     fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
-        self.shared.caller.wake();
+        self.shared.collector.wake();
     }
 }
 
