@@ -6,8 +6,8 @@ use std::rc::Rc;
 use embassy_futures::join::join;
 use switchboard::config::Address;
 use switchboard_net::{
-    AddressSource, Capabilities, ConnectError, FrameHandler, Interface, InterfaceState, LinkStatus, Mac, Network, Nic, Service,
-    Services, TcpConfig, TcpError, TcpStream,
+    AddressSource, Capabilities, ConnectError, FrameHandler, Interface, InterfaceState, LinkStatus, Mac, Network, Nic,
+    Service, Services, TcpConfig, TcpError, TcpStream,
 };
 use switchboard_net_testing::{TestCard, TestNetwork};
 use switchboard_runtime::system::Subsystem;

@@ -113,25 +113,32 @@ fn a_response_that_is_on_its_way_is_delivered_when_others_wait() {
 
 #[test]
 fn a_response_that_its_peer_does_not_take_makes_room_after_seconds() {
-    let mut lan = Lan::new();
-    let service = Service { port: PORT, receive_bytes: 500, transmit_bytes: 4000, backlog: 16, max_connections: 4 };
-    service.start(
-        lan.network.group(),
-        &lan.stack,
-        async |stream: &Rc<TcpStream>| while stream.write(&[7; 1000]).await.is_ok() {},
-    );
-    let mut stopped: Vec<Conn> = (1..=4).map(|index| Conn::open(&mut lan, spoofed(index), 20_000, PORT)).collect();
-    for conn in &mut stopped {
-        conn.acknowledges = false;
-    }
-    lan.run(100);
-    let mut other = Conn::open(&mut lan, spoofed(9), 30_000, PORT);
-    let start = lan.run(5000);
-    assert!(!start.iter().any(|segment| segment.is_reset()), "a pause of seconds ends no response");
-    for _ in 0..10_000 {
-        for segment in lan.step().into_iter().filter(|segment| segment.host == spoofed(9)) {
-            other.take(&mut lan, &segment);
+    // Of several hosts, and of one that comes again.
+    for newcomer in [9, 1] {
+        let mut lan = Lan::new();
+        let service = Service { port: PORT, receive_bytes: 500, transmit_bytes: 4000, backlog: 16, max_connections: 4 };
+        service.start(
+            lan.network.group(),
+            &lan.stack,
+            async |stream: &Rc<TcpStream>| {
+                while stream.write(&[7; 1000]).await.is_ok() {}
+            },
+        );
+        let host = |index: u16| spoofed(if newcomer == 1 { 1 } else { index });
+        let mut stopped: Vec<Conn> =
+            (1..=4).map(|index| Conn::open(&mut lan, host(index), 20_000 + index, PORT)).collect();
+        for conn in &mut stopped {
+            conn.acknowledges = false;
         }
+        lan.run(100);
+        let mut other = Conn::open(&mut lan, spoofed(newcomer), 30_000, PORT);
+        let start = lan.run(5000);
+        assert!(!start.iter().any(Segment::is_reset), "a pause of seconds ends no response");
+        for _ in 0..10_000 {
+            for segment in lan.step().into_iter().filter(|segment| segment.host_port == 30_000) {
+                other.take(&mut lan, &segment);
+            }
+        }
+        assert!(other.received.len() > 4000, "{} bytes", other.received.len());
     }
-    assert!(other.received.len() > 4000, "{} bytes", other.received.len());
 }

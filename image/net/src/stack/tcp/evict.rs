@@ -86,10 +86,18 @@ impl Engine {
             let idle = candidates.iter().filter(|other| other.idle_since > 0 && may_be(other.remote));
             idle.min_by_key(|other| (other.has_sent, other.idle_since)).map(|other| other.id)
         };
+        let stalled = |may_be: &dyn Fn(IpAddr) -> bool| {
+            let stalled =
+                candidates.iter().filter(|other| other.stalled_ticks >= STALLED_TICKS && may_be(other.remote));
+            stalled.max_by_key(|other| other.stalled_ticks).map(|other| other.id)
+        };
         if count_of(first) >= share {
             // It has its share, and may only replace its own.
             if let Some(id) = oldest_idle(&|remote| remote == first) {
                 return self.evict(id);
+            }
+            if let Some(id) = stalled(&|remote| remote == first) {
+                return self.replace(id);
             }
             // It delays no other peer.
             let mut others = (1..).map_while(|place| Some((place, self.remote_of_waiting(id, place)?)));
@@ -108,13 +116,16 @@ impl Engine {
             self.evict(id);
             return;
         }
-        let stalled = candidates.iter().filter(|other| other.stalled_ticks >= STALLED_TICKS);
-        let stalled = stalled.max_by_key(|other| other.stalled_ticks);
         let of_greedy = greedy.and_then(|greedy| candidates.iter().find(|other| other.remote == greedy));
-        if let Some(id) = of_greedy.or(stalled).map(|other| other.id) {
-            self.abort(id);
-            self.uncount(id);
+        if let Some(id) = of_greedy.map(|other| other.id).or_else(|| stalled(&|_| true)) {
+            self.replace(id);
         }
+    }
+
+    /// Resets a connection for one that waits.
+    fn replace(&mut self, id: SocketId) {
+        self.abort(id);
+        self.uncount(id);
     }
 
     /// Closes an idle connection; its stream finds it closed.
