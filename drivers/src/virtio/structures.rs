@@ -67,8 +67,13 @@ impl Structures {
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
+        if found.iter().all(Option::is_none) && refusal.is_none() {
+            // With QEMU, `disable-modern=on` does this. Version 0.9.5 has no capabilities.
+            let what = "the device has only the legacy interface of virtio, before version 1, which is not supported";
+            return Err(ProbeError::Device(what));
+        }
         let need = |kind: u8, what| found[usize::from(kind)].ok_or(refusal.clone().unwrap_or(ProbeError::Device(what)));
-        let common = need(COMMON, "no modern virtio interface: a capability for the common configuration is missing")?;
+        let common = need(COMMON, "the virtio capability for the common configuration is missing")?;
         let notify = need(NOTIFY, "the virtio capability for notifications is missing")?;
         let isr = need(ISR, "the virtio capability for the ISR status is missing")?;
         // 0 or an even power of two, since notification registers are 16 bits wide (4.1.4.4).

@@ -70,9 +70,9 @@ fn invalid_capabilities_are_named() {
         ("is not aligned to 2 bytes", with(2, &notify_capability(0x3001, 0x100, 4))),
         ("is not aligned to 4 bytes", with(1, &capability(1, 0, 2, 56))),
         ("BAR 1 holds the MSI-X table or pending bits", with(1, &capability(1, 1, 0, 56))),
-        ("no modern virtio interface", with(1, &capability(9, 0, 0, 56))),
+        ("capability for the common configuration is missing", with(1, &capability(9, 0, 0, 56))),
         ("notifications is missing", with(2, &capability(0, 0, 0, 56))),
-        ("no modern virtio interface", FakeFunction::new(VENDOR, 0x1005).pin(1, 11).bar(0, 0x4000)),
+        ("only the legacy interface", FakeFunction::new(VENDOR, 0x1005).pin(1, 11).bar(0, 0x4000)),
     ];
     for (words, function) in cases {
         let error = refusal(function.clone());

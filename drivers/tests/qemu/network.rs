@@ -11,6 +11,7 @@ use std::process;
 
 use embassy_net_driver::{Driver as NetDriver, HardwareAddress, LinkState, RxToken, TxToken};
 use switchboard::driver::Driver;
+use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::e1000::E1000;
 use switchboard_drivers::e1000e::E1000e;
 use switchboard_drivers::igb::Igb;
@@ -183,6 +184,15 @@ fn virtio_net_receives_selected_groups_and_vlans() {
         assert!(!is_received(&peer, bench, &mut card, MAC, Some(6)));
         assert!(!card.take_announcement());
     });
+}
+
+#[test]
+fn a_virtio_card_with_the_legacy_interface_only_is_refused_with_a_clear_error() {
+    let bench = Bench::qemu().device("virtio-net-pci,romfile=,disable-modern=on,disable-legacy=off");
+    if let Some(bench) = bench.policy(ModePolicy::INTX).start() {
+        let error = bench.try_attach::<VirtioNet>().map(drop).expect_err("it is not supported");
+        assert!(error.to_string().contains("only the legacy interface of virtio"), "{error}");
+    }
 }
 
 #[test]

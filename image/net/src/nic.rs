@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use switchboard_drivers::interfaces::network::NetworkCard;
+use switchboard_drivers::interfaces::network::{NetworkCard, Segmentation};
 
 use crate::mac::Mac;
 
@@ -49,6 +49,21 @@ pub trait Nic {
     /// Sends a frame of `length` bytes, which `fill` writes. Does not call `fill` when no frame can be sent.
     fn send(&mut self, context: &mut Context<'_>, length: usize, fill: &mut dyn FnMut(&mut [u8]));
 
+    /// Returns the maximum length of a packet for [`send_large`](Self::send_large), as [`NetworkCard::max_large_packet`].
+    fn max_large_packet(&self) -> usize {
+        0
+    }
+
+    /// Sends a frame with a long TCP segment, which the card splits, as [`NetworkCard::send_large`].
+    fn send_large(
+        &mut self,
+        context: &mut Context<'_>,
+        length: usize,
+        fill: &mut dyn FnMut(&mut [u8]) -> Segmentation,
+    ) {
+        let _ = (context, length, fill);
+    }
+
     /// Has the card receive the multicast frames of these groups, as [`NetworkCard::set_groups`].
     fn set_groups(&mut self, groups: &[Mac]);
 
@@ -76,15 +91,27 @@ pub type FrameHandler<'a> = dyn FnMut(&mut [u8], &mut dyn Reply) + 'a;
 pub trait Reply {
     /// Sends a frame of `length` bytes, which `fill` writes. Does nothing on a second call.
     fn send(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8]));
+
+    /// Returns whether the checksum of TCP in the received frame need not be verified, as [`NetworkCard::is_verified`].
+    fn is_verified(&self) -> bool {
+        false
+    }
 }
 
-struct ReplyToken<T>(Option<T>);
+struct ReplyToken<T> {
+    token: Option<T>,
+    is_verified: bool,
+}
 
 impl<T: TxToken> Reply for ReplyToken<T> {
     fn send(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
-        if let Some(token) = self.0.take() {
+        if let Some(token) = self.token.take() {
             token.consume(length, fill);
         }
+    }
+
+    fn is_verified(&self) -> bool {
+        self.is_verified
     }
 }
 
@@ -106,7 +133,7 @@ impl<D: NetworkCard> Nic for D {
 
     fn receive(&mut self, context: &mut Context<'_>, handle: &mut FrameHandler<'_>) -> bool {
         let Some((frame, reply)) = Driver::receive(self, context) else { return false };
-        let mut reply = ReplyToken(Some(reply));
+        let mut reply = ReplyToken { token: Some(reply), is_verified: D::is_verified(&frame) };
         frame.consume(|frame| handle(frame, &mut reply));
         true
     }
@@ -119,6 +146,19 @@ impl<D: NetworkCard> Nic for D {
         if let Some(token) = self.transmit(context) {
             token.consume(length, fill);
         }
+    }
+
+    fn max_large_packet(&self) -> usize {
+        NetworkCard::max_large_packet(self)
+    }
+
+    fn send_large(
+        &mut self,
+        context: &mut Context<'_>,
+        length: usize,
+        fill: &mut dyn FnMut(&mut [u8]) -> Segmentation,
+    ) {
+        NetworkCard::send_large(self, context, length, fill);
     }
 
     fn set_groups(&mut self, groups: &[Mac]) {

@@ -135,3 +135,49 @@ fn the_maximum_packet_length_of_the_network_is_kept() {
         assert!(expected.contains(&frames), "{frames} frames, {expected:?} expected");
     }
 }
+
+/// Has the stack send `length` bytes on a connection. Returns the frames that it was sent in, by its own count.
+fn download(mut network: TestNetwork, length: usize) -> u64 {
+    let byte = |offset: usize| (offset * 7 + offset / 251).to_le_bytes()[0];
+    let listener = TcpListener::bind(network.stack(), PORT, TcpConfig::new(1000, 256 * 1024)).expect("a free port");
+    network.group().add(async move {
+        let stream = listener.accept().await;
+        let data: Vec<u8> = (0..length).map(byte).collect();
+        let mut rest = &data[..];
+        while !rest.is_empty() {
+            let written = stream.write(rest).await.expect("a connection");
+            rest = &rest[written..];
+        }
+        stream.close();
+        stream.flush().await;
+    });
+    let connection = network.connect_with_window(PORT, 500_000);
+    let mut received = Vec::new();
+    for _ in 0..500_000 {
+        network.step();
+        received.extend(network.receive(connection));
+        if received.len() >= length {
+            break;
+        }
+    }
+    assert!(received.into_iter().eq((0..length).map(byte)), "the data");
+    network.state().traffic.sent_frames()
+}
+
+#[test]
+fn a_card_that_splits_segments_gets_long_ones() {
+    const LENGTH: usize = 1_000_000;
+    for is_ipv6 in [false, true] {
+        let plain = if is_ipv6 { TestNetwork::ipv6() } else { TestNetwork::new() };
+        let plain = download(plain, LENGTH);
+        let long = download(TestNetwork::with_segmentation(0, is_ipv6), LENGTH);
+        assert!(plain > 600 && long * 2 < plain, "{plain} frames, {long} of them long");
+    }
+}
+
+#[test]
+fn long_segments_of_which_frames_are_lost_are_sent_again() {
+    for is_ipv6 in [false, true] {
+        download(TestNetwork::with_segmentation(9, is_ipv6), 200_000);
+    }
+}

@@ -14,6 +14,7 @@ mod malformed;
 mod memory;
 mod mixed_load;
 mod neighbours;
+mod offloads;
 mod syn;
 mod tcp_checks;
 mod tcp_flow;

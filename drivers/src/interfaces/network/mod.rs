@@ -6,6 +6,8 @@ mod counters;
 /// version of it is a new minor version of this crate.
 pub use embassy_net_driver;
 
+use core::task::Context;
+
 use embassy_net_driver::Driver;
 
 pub use self::counters::CardCounters;
@@ -96,4 +98,48 @@ pub trait NetworkCard: Driver {
     fn take_announcement(&mut self) -> bool {
         false
     }
+
+    /// Returns the maximum length of a packet that [`send_large`](Self::send_large) sends; 0, the default, for a card that does not
+    /// split segments.
+    fn max_large_packet(&self) -> usize {
+        0
+    }
+
+    /// Sends a frame of `length` bytes with a long TCP segment, which the card splits, and whose checksums it computes. `fill` writes
+    /// it. Does not call `fill` when no frame can be sent. The default does nothing.
+    fn send_large(
+        &mut self,
+        context: &mut Context<'_>,
+        length: usize,
+        fill: &mut dyn FnMut(&mut [u8]) -> Segmentation,
+    ) {
+        let _ = (context, length, fill);
+    }
+
+    /// Returns whether the checksum of TCP in a received frame need not be verified: the card has done it, or the frame comes from the
+    /// host itself.
+    #[inline]
+    fn is_verified(token: &Self::RxToken<'_>) -> bool {
+        let _ = token;
+        false
+    }
+}
+
+/// How a card splits a long TCP segment. Offsets are in bytes from the start of the frame.
+///
+/// The length in the IP header is that of the whole, its checksum is right; the checksum of TCP is the sum of the pseudo header, not
+/// inverted, with the length of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stacks make it")]
+pub struct Segmentation {
+    /// Whether the packet is of IPv6.
+    pub is_ipv6: bool,
+    /// The length of all headers.
+    pub header_bytes: u16,
+    /// The offset of the TCP header.
+    pub checksum_start: u16,
+    /// The offset of the checksum in the TCP header.
+    pub checksum_offset: u16,
+    /// The most data of each segment that the card makes.
+    pub segment_bytes: u16,
 }

@@ -16,10 +16,22 @@ bitflags! {
     /// The features that the driver uses.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(super) struct NetFeatures: u64 {
+        /// The device completes the checksums of frames that are sent.
+        const CSUM = 1;
+        /// The driver receives frames whose checksum was verified, or is not complete.
+        const GUEST_CSUM = 1 << 1;
         /// The device reports its MTU.
         const MTU = 1 << 3;
         /// The device has an address.
         const MAC = 1 << 5;
+        /// The driver receives long TCP segments over IPv4, and over IPv6.
+        const GUEST_TSO4 = 1 << 7;
+        const GUEST_TSO6 = 1 << 8;
+        /// The device splits long TCP segments over IPv4, and over IPv6.
+        const HOST_TSO4 = 1 << 11;
+        const HOST_TSO6 = 1 << 12;
+        /// A received frame may be in several buffers.
+        const MRG_RXBUF = 1 << 15;
         /// The device reports its link state.
         const STATUS = 1 << 16;
         /// The device has a control queue.
@@ -34,12 +46,26 @@ bitflags! {
 }
 
 impl NetFeatures {
+    /// Returns whether long segments are sent.
+    pub(super) fn has_segmentation(self) -> bool {
+        self.contains(Self::HOST_TSO4)
+    }
+
+    /// Returns whether long segments are received.
+    pub(super) fn has_merged_frames(self) -> bool {
+        self.contains(Self::MRG_RXBUF)
+    }
+
     /// Returns the features of those offered that the driver uses: with those that they require (5.1.3.1).
     pub(super) fn choose(offered: Self) -> Self {
         let of_control = Self::CTRL_RX | Self::CTRL_VLAN | Self::GUEST_ANNOUNCE;
         let unusable = if offered.contains(Self::CTRL_VQ) { Self::empty() } else { of_control };
         let without_status = if offered.contains(Self::STATUS) { Self::empty() } else { Self::GUEST_ANNOUNCE };
-        offered - unusable - without_status
+        // Long segments are sent and received for both protocols, or for none.
+        let of_send = Self::CSUM | Self::HOST_TSO4 | Self::HOST_TSO6;
+        let of_receive = Self::GUEST_CSUM | Self::GUEST_TSO4 | Self::GUEST_TSO6 | Self::MRG_RXBUF;
+        let incomplete = [of_send, of_receive].into_iter().filter(|whole| !offered.contains(*whole));
+        incomplete.fold(offered - unusable - without_status, |chosen, whole| chosen - whole)
     }
 }
 

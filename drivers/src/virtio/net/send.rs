@@ -11,10 +11,22 @@ use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::driver::ProbeError;
 
 use super::{HEADER_BYTES, NetCounters, Shared};
+use crate::interfaces::network::Segmentation;
 use crate::virtio::queue::{Chain, Queue, QueueError, Segments};
 
 /// The number of frames for which the device is kicked.
 const KICK_BATCH: u16 = 32;
+
+/// The number of buffers for long segments, and their size.
+const LARGE_BUFFERS: usize = 16;
+const LARGE_BUFFER_BYTES: usize = 64 * 1024;
+/// The longest packet that the card splits.
+pub(super) const MAX_LARGE_PACKET: usize = LARGE_BUFFER_BYTES - HEADER_BYTES - 14;
+
+/// The header of a frame with offloads (5.1.6): flags, and the kind of segmentation.
+const NEEDS_CSUM: u8 = 1;
+const GSO_TCPV4: u8 = 1;
+const GSO_TCPV6: u8 = 4;
 
 /// A frame for the device to send, behind a header of zeros, which requests no offload.
 #[derive(Debug)]
@@ -37,6 +49,11 @@ pub(super) struct Sender {
     /// The free buffers. Their headers are zero, and stay so.
     #[expect(clippy::vec_box, reason = "buffers move between this and the queue")]
     free_buffers: Vec<Box<DmaBuffer>>,
+    /// The free ones for long segments.
+    #[expect(clippy::vec_box, reason = "buffers move between this and the queue")]
+    large_buffers: Vec<Box<DmaBuffer>>,
+    /// Whether the card splits long segments.
+    has_segmentation: bool,
     shared: Arc<Shared>,
     counters: Arc<NetCounters>,
     kicks: u64,
@@ -49,14 +66,17 @@ impl Sender {
         counters: Arc<NetCounters>,
         dma: &DmaPort,
         buffers: (usize, usize),
+        has_segmentation: bool,
     ) -> Result<Self, ProbeError> {
         let (count, length) = buffers;
         let mut free_buffers: Vec<_> = dma.buffers(count, length)?.into_iter().map(Box::new).collect();
         // No more buffers than descriptors, so that a free buffer can always be submitted.
-        free_buffers.truncate(queue.free().into());
+        let large_buffers = if has_segmentation { LARGE_BUFFERS.min(usize::from(queue.free()) / 2) } else { 0 };
+        free_buffers.truncate(usize::from(queue.free()) - large_buffers);
+        let large_buffers = dma.buffers(large_buffers, LARGE_BUFFER_BYTES)?.into_iter().map(Box::new).collect();
         // No task waits for sent frames: they are reclaimed when no buffer is free.
         queue.disable_notifications();
-        Ok(Self { queue, free_buffers, shared, counters, kicks: 0 })
+        Ok(Self { queue, free_buffers, large_buffers, has_segmentation, shared, counters, kicks: 0 })
     }
 
     /// Kicks the device, if needed, for the frames submitted.
@@ -73,15 +93,15 @@ impl Sender {
         self.kicks = self.queue.kicks();
     }
 
-    /// Returns whether there is a free buffer; without one, [`poll`](Self::poll) may find some.
+    /// Returns whether there is a free buffer, of each size; without one, [`poll`](Self::poll) may find some.
     #[inline]
     pub(super) fn has_buffer(&self) -> bool {
-        !self.free_buffers.is_empty()
+        !self.free_buffers.is_empty() && (!self.has_segmentation || !self.large_buffers.is_empty())
     }
 
     /// Returns whether a frame can be sent. If not, registers the waker.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Result<bool, QueueError> {
-        if !self.free_buffers.is_empty() {
+        if self.has_buffer() {
             return Ok(true);
         }
         if self.reclaim()? {
@@ -105,9 +125,36 @@ impl Sender {
     /// Reclaims the buffers of sent frames. Returns whether there is a free one.
     fn reclaim(&mut self) -> Result<bool, QueueError> {
         while let Some((sent, _)) = self.queue.complete()? {
-            self.free_buffers.push(sent.buffer);
+            if sent.buffer.len() == LARGE_BUFFER_BYTES {
+                self.large_buffers.push(sent.buffer);
+            } else {
+                self.free_buffers.push(sent.buffer);
+            }
         }
-        Ok(!self.free_buffers.is_empty())
+        Ok(self.has_buffer())
+    }
+
+    /// Sends a TCP segment that the device splits. `fill` writes the frame.
+    pub(super) fn send_large(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8]) -> Segmentation) {
+        let end = HEADER_BYTES + length;
+        let Some(mut buffer) = self.large_buffers.pop_if(|buffer| end <= buffer.len()) else {
+            return self.counters.dropped.add(1);
+        };
+        let Segmentation { is_ipv6, header_bytes, checksum_start, checksum_offset, segment_bytes } =
+            fill(&mut buffer[HEADER_BYTES..end]);
+        let kind = if is_ipv6 { GSO_TCPV6 } else { GSO_TCPV4 };
+        let words = [header_bytes, segment_bytes, checksum_start, checksum_offset, 0];
+        (buffer[0], buffer[1]) = (NEEDS_CSUM, kind);
+        for (place, word) in buffer[2..HEADER_BYTES].chunks_exact_mut(2).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        match self.queue.submit(Outgoing { buffer, end }) {
+            Ok(()) => self.counters.sent.add(1),
+            Err((_, unsent)) => {
+                self.counters.dropped.add(1);
+                self.large_buffers.push(unsent.buffer);
+            }
+        }
     }
 }
 

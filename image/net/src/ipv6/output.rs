@@ -97,6 +97,11 @@ impl Ipv6 {
         Some(next_hop)
     }
 
+    /// Returns whether a host is reached without a router.
+    pub(crate) fn is_on_link(&mut self, destination: &Ipv6Addr) -> bool {
+        self.route(destination).is_some_and(|next_hop| next_hop == *destination)
+    }
+
     /// Returns the Ethernet address of the next hop to `destination`, if it is known; begins to look for it otherwise.
     pub(crate) fn resolve(&mut self, destination: &Ipv6Addr, now: Instant) -> Option<Mac> {
         if let NextHop::Mac(mac) = self.next_hop(destination, now) { Some(Mac(mac)) } else { None }

@@ -56,6 +56,14 @@ impl Link {
         }
     }
 
+    /// Returns whether a host is on the link, for both protocols.
+    pub(crate) fn is_neighbour(&mut self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.is_on_link(address),
+            IpAddr::V6(address) => self.ipv6.is_on_link(&address),
+        }
+    }
+
     /// Returns whether a host is reached without a router.
     pub(crate) fn is_on_link(&self, address: Ipv4Addr) -> bool {
         self.routes.next_hop(address.to_bits()) == Some(address.to_bits())

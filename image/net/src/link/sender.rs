@@ -2,6 +2,8 @@
 
 use core::task::Context;
 
+use switchboard_drivers::interfaces::network::Segmentation;
+
 use super::drops::DropReason;
 use crate::nic::{Nic, Reply};
 use crate::traffic::Traffic;
@@ -26,6 +28,12 @@ impl FrameSender<'_, '_> {
     pub(crate) fn send(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
         self.traffic.count_sent(length);
         self.nic.send(self.context, length, fill);
+    }
+
+    /// Sends a frame with a long TCP segment, which the card splits.
+    pub(crate) fn send_large(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8]) -> Segmentation) {
+        self.traffic.count_sent(length);
+        self.nic.send_large(self.context, length, fill);
     }
 
     pub(crate) fn drop_packet(&self, reason: DropReason) {

@@ -27,6 +27,13 @@ fn sum(packet: &[u8], segment: &Segment) -> Sum {
     sum.add_u16(segment.protocol.into()).add_u16(length).add(&packet[segment.range.clone()])
 }
 
+/// Returns the sum of the pseudo header of a segment, not inverted, as cards that compute checksums take it.
+pub(super) fn pseudo_header(packet: &[u8], segment: &Segment) -> [u8; 2] {
+    let length = (segment.range.len() as u64 & 0xffff) as u16;
+    let sum = Sum::default().add(&packet[segment.addresses.clone()]);
+    sum.add_u16(segment.protocol.into()).add_u16(length).checksum().map(|byte| !byte)
+}
+
 /// Verifies the checksum of a received segment. Returns `true` for a datagram that has none.
 #[inline]
 pub(super) fn is_valid(packet: &[u8], segment: &Segment) -> bool {

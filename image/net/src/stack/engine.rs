@@ -57,6 +57,8 @@ pub(super) struct Engine {
     pub(super) capabilities: DeviceCapabilities,
     /// The maximum length of a packet.
     pub(super) mtu: usize,
+    /// The maximum length of a packet with a TCP segment that the card splits; 0 if it splits none.
+    pub(super) max_large_packet: usize,
     /// Checksums of TCP are computed [in software](checksum).
     pub(super) software_checksums: bool,
     /// Limits of the answers to echo requests, and of errors (RFC 1812, 4.3.2.8).
@@ -74,7 +76,8 @@ pub(crate) fn now() -> Instant {
 impl Engine {
     pub(super) fn new(nic: &dyn Nic, state: &InterfaceState, seed: u64) -> Self {
         let capabilities = device::capabilities(nic);
-        let interface = mtu::interface(&capabilities, seed);
+        let max_large_packet = nic.max_large_packet();
+        let interface = mtu::interface(&capabilities, max_large_packet, seed);
         let ipv6 = Ipv6::new(state.function, nic.mac().0, device::mtu(nic), state.ipv6.clone(), seed);
         let hostname = state.config().hostname.clone();
         let address = AddressAssignment::new(state.source, nic.mac(), hostname, seed, now());
@@ -94,6 +97,7 @@ impl Engine {
             idle_until: Instant::ZERO,
             mtu: capabilities.max_transmission_unit,
             capabilities,
+            max_large_packet,
             software_checksums: checksum::are_in_software(&nic.capabilities().checksum),
             echo_limit: RateLimit::new(ECHO_REPLIES_PER_SECOND, ECHO_BURST),
             error_limit: RateLimit::new(ERRORS_PER_SECOND, ERROR_BURST),

@@ -13,6 +13,7 @@ mod due;
 mod engine;
 mod handle;
 mod ipv6;
+mod large;
 mod local_name;
 mod mtu;
 mod raw;

@@ -10,11 +10,13 @@ use super::engine::{Engine, now};
 /// Every IPv4 host can receive as much (RFC 1122, 3.3.2).
 const MIN_MTU: usize = 576;
 
-/// Creates smoltcp's interface, whose maximum packet length is fixed.
-pub(super) fn interface(capabilities: &DeviceCapabilities, seed: u64) -> Interface {
+/// Creates smoltcp's interface, whose maximum packet length is fixed: that of TCP segments which the card splits, if it does.
+pub(super) fn interface(capabilities: &DeviceCapabilities, max_large_packet: usize, seed: u64) -> Interface {
+    let mut capabilities = capabilities.clone();
+    capabilities.max_transmission_unit = capabilities.max_transmission_unit.max(max_large_packet);
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
-    let mut interface = Interface::new(config, &mut CapabilitiesDevice(capabilities.clone()), now());
+    let mut interface = Interface::new(config, &mut CapabilitiesDevice(capabilities), now());
     // Which packets are for this host, the link layer decides.
     interface.set_any_ip(true);
     interface
@@ -32,7 +34,7 @@ impl Engine {
         let mut capabilities = self.capabilities.clone();
         capabilities.max_transmission_unit = mtu;
         // It has no state but its addresses, which the caller sets, and the seed of what sockets begin with.
-        self.interface = interface(&capabilities, switchboard_runtime::entropy::random_u64());
+        self.interface = interface(&capabilities, self.max_large_packet, switchboard_runtime::entropy::random_u64());
         self.tcp.set_mtu(mtu);
         self.link.set_mtu(mtu);
     }

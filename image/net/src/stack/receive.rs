@@ -69,7 +69,8 @@ impl Engine {
     #[inline]
     fn receive_tcp(&mut self, packet: &mut [u8], header: &Ipv4Header, reply: &mut ReplySender<'_>, now: Instant) {
         let Some(segment) = Segment::of_ipv4(header) else { return reply.drop_packet(DropReason::Malformed) };
-        if self.software_checksums && !checksum::is_valid(packet, &segment) {
+        let is_verified = self.max_large_packet > 0 && reply.reply.is_verified();
+        if self.software_checksums && !is_verified && !checksum::is_valid(packet, &segment) {
             return reply.drop_packet(DropReason::BadChecksum);
         }
         // A connection has one peer (RFC 9293, 3.9.2.3).
@@ -81,6 +82,9 @@ impl Engine {
         let Some(socket) = socket.or_else(|| self.receive_unconnected(packet, now)) else { return };
         if !self.prepare_segment(socket, packet, &segment, now) {
             return;
+        }
+        if self.max_large_packet > 0 {
+            self.set_acknowledgement_delay(socket, segment.range.len());
         }
         let Some(Entry { set, connection, .. }) = self.sockets.entry(socket) else { return };
         let mut ingress = IngressDevice {

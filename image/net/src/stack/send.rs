@@ -96,12 +96,18 @@ impl Engine {
             let next_hop = remote.and_then(|remote| self.link.resolve_ip(remote, now));
             let max_bytes = self.tcp.max_packet_bytes(remote, now);
             let Entry { set, connection, .. } = entry;
+            let is_split_by_card = self.max_large_packet > 0;
+            let max_bytes = match connection {
+                Some(connection) if is_split_by_card => max_bytes.min(self.mtu).min(connection.max_packet_bytes()),
+                _ => max_bytes,
+            };
             let mut egress = EgressDevice {
                 sender,
                 link: &mut self.link,
                 next_hop,
                 connection: connection.as_mut(),
                 max_bytes,
+                is_split_by_card,
                 scratch: &mut self.tcp.scratch,
                 software_checksums: self.software_checksums,
                 now,

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use smoltcp::phy::{Device, DeviceCapabilities};
 use smoltcp::time::Instant;
-use switchboard_drivers::interfaces::network::NetworkCard;
+use switchboard_drivers::interfaces::network::{NetworkCard, Segmentation};
+
+use crate::segments;
 
 /// Bytes of an Ethernet frame, without its checksum.
 const MAX_FRAME_BYTES: usize = 1514;
@@ -47,6 +49,8 @@ pub struct TestCard {
     is_link_up: Rc<Cell<bool>>,
     groups: Rc<RefCell<Vec<[u8; 6]>>>,
     is_announcement_due: Rc<Cell<bool>>,
+    /// The longest packet that the card splits.
+    max_large_packet: usize,
 }
 
 impl TestCard {
@@ -68,6 +72,7 @@ impl TestCard {
             is_link_up: Rc::new(Cell::new(true)),
             groups: Rc::default(),
             is_announcement_due: Rc::default(),
+            max_large_packet: 0,
         };
         (card(1, &back, &there), card(2, &there, &back))
     }
@@ -78,6 +83,12 @@ impl TestCard {
     #[must_use]
     pub fn link(&self) -> Rc<Cell<bool>> {
         self.is_link_up.clone()
+    }
+
+    /// Has the card split long TCP segments, as one with offloads does.
+    #[must_use]
+    pub fn with_segmentation(self) -> Self {
+        Self { max_large_packet: 65_510, ..self }
     }
 
     /// Returns the Ethernet addresses of the groups that the stack has set last.
@@ -125,6 +136,16 @@ impl embassy_net_driver::TxToken for Room<'_> {
 impl NetworkCard for TestCard {
     /// Does nothing: the card has no interrupts.
     fn set_polled(&mut self, _is_polled: bool) {}
+
+    fn max_large_packet(&self) -> usize {
+        self.max_large_packet
+    }
+
+    fn send_large(&mut self, _: &mut Context<'_>, length: usize, fill: &mut dyn FnMut(&mut [u8]) -> Segmentation) {
+        let mut frame = vec![0; length];
+        let how = fill(&mut frame);
+        segments::split(&frame, &how).into_iter().for_each(|piece| self.outgoing.push(piece));
+    }
 
     fn set_groups(&mut self, groups: &[[u8; 6]]) {
         *self.groups.borrow_mut() = groups.to_vec();

@@ -75,7 +75,7 @@ impl Client {
 
     /// Answers what arrives on connections to `port`, one at a time.
     pub(crate) fn serve_streams(&mut self, port: u16, answer: StreamService) {
-        self.stream_services.push((self.sockets.add(tcp_socket()), port, answer));
+        self.stream_services.push((self.sockets.add(tcp_socket(BUFFER_BYTES)), port, answer));
     }
 
     fn poll_streams(&mut self) {
@@ -101,7 +101,12 @@ impl Client {
     }
 
     pub(crate) fn connect(&mut self, port: u16, local_port: u16) -> Connection {
-        let mut socket = tcp_socket();
+        self.connect_with_buffers(port, local_port, BUFFER_BYTES)
+    }
+
+    /// As [`connect`](Self::connect), with buffers of this size, which is that of the window.
+    pub(crate) fn connect_with_buffers(&mut self, port: u16, local_port: u16, bytes: usize) -> Connection {
+        let mut socket = tcp_socket(bytes);
         socket.connect(self.interface.context(), (self.server, port), local_port).expect("a valid address");
         Connection(self.sockets.add(socket))
     }
@@ -127,8 +132,8 @@ impl Client {
     }
 }
 
-fn tcp_socket() -> tcp::Socket<'static> {
-    let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
+fn tcp_socket(bytes: usize) -> tcp::Socket<'static> {
+    let buffer = || tcp::SocketBuffer::new(vec![0; bytes]);
     tcp::Socket::new(buffer(), buffer())
 }
 

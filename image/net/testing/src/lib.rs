@@ -28,6 +28,7 @@ mod clock;
 pub mod frames;
 mod lan;
 mod network;
+mod segments;
 mod tasks;
 
 pub use card::TestCard;

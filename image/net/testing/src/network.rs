@@ -81,12 +81,33 @@ impl TestNetwork {
         Self::lossy_ipv6(0)
     }
 
+    /// As [`lossy`](Self::lossy), where the card of the stack splits long TCP segments; with `is_ipv6` as
+    /// [`lossy_ipv6`](Self::lossy_ipv6).
+    #[must_use]
+    pub fn with_segmentation(loss_interval: usize, is_ipv6: bool) -> Self {
+        let (card, peer) = TestCard::lossy_pair(loss_interval);
+        let cards = (card.with_segmentation(), peer);
+        let (ipv6, server) = match is_ipv6 {
+            true => (Ipv6Settings::default().with_address(ADDRESS6, 64), ADDRESS6.into()),
+            false => (Ipv6Settings::default(), ADDRESS.into()),
+        };
+        Self::create_on(cards, InterfaceConfig::default(), ipv6, server)
+    }
+
     fn create(loss_interval: usize, config: InterfaceConfig) -> Self {
         Self::create_with(loss_interval, config, Ipv6Settings::default(), ADDRESS.into())
     }
 
     fn create_with(loss_interval: usize, config: InterfaceConfig, ipv6: Ipv6Settings, server: IpAddr) -> Self {
-        let (card, peer) = TestCard::lossy_pair(loss_interval);
+        Self::create_on(TestCard::lossy_pair(loss_interval), config, ipv6, server)
+    }
+
+    fn create_on(
+        (card, peer): (TestCard, TestCard),
+        config: InterfaceConfig,
+        ipv6: Ipv6Settings,
+        server: IpAddr,
+    ) -> Self {
         let source = AddressSource::Static { address: ADDRESS, prefix: 24, gateway: None };
         let function = Address::new(0, 0, 1, 0);
         let state = InterfaceState::new(function, "test", Mac([2, 0, 0, 0, 0, 1]), source, 0);
@@ -224,6 +245,12 @@ impl TestNetwork {
     pub fn connect(&mut self, port: u16) -> Connection {
         let local_port = self.local_port();
         self.client.connect(port, local_port)
+    }
+
+    /// As [`connect`](Self::connect), with a window of so many bytes.
+    pub fn connect_with_window(&mut self, port: u16, bytes: usize) -> Connection {
+        let local_port = self.local_port();
+        self.client.connect_with_buffers(port, local_port, bytes)
     }
 
     /// Each connection has a port of its own, as the last one may be in TIME-WAIT.

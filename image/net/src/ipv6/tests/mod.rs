@@ -136,7 +136,7 @@ impl Link {
 
 fn from_router(destination: &str) -> Endpoints {
     let destination = address(destination);
-    let destination_mac = if destination.is_multicast() { address::multicast_mac(&destination) } else { OURS };
+    let destination_mac = if destination.is_multicast() { multicast_mac(&destination) } else { OURS };
     Endpoints { source_mac: ROUTER_MAC, destination_mac, source: address(ROUTER), destination }
 }
 

@@ -77,12 +77,12 @@ fn only_packets_for_this_host_are_taken() {
         Endpoints { source: Ipv6Addr::LOCALHOST, ..right },
         Endpoints { source: Ipv6Addr::UNSPECIFIED, ..right },
         Endpoints { source: address(GLOBAL), ..right },
-        Endpoints { destination: MDNS, destination_mac: address::multicast_mac(&MDNS), ..right },
+        Endpoints { destination: MDNS, destination_mac: multicast_mac(&MDNS), ..right },
     ] {
         assert_eq!(link.receive(datagram(ends).as_bytes()), (Received::Done, vec![]), "{ends:?}");
     }
     assert!(link.ipv6.join(MDNS, link.now));
-    let mdns = Endpoints { destination: MDNS, destination_mac: address::multicast_mac(&MDNS), ..right };
+    let mdns = Endpoints { destination: MDNS, destination_mac: multicast_mac(&MDNS), ..right };
     assert!(matches!(link.receive(datagram(mdns).as_bytes()).0, Received::Packet(_)));
     let whole = datagram(right);
     for length in 0..whole.as_bytes().len() {

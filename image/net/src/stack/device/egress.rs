@@ -1,13 +1,16 @@
 //! The send side of a card.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use smoltcp::phy::{Device, DeviceCapabilities, TxToken};
 use smoltcp::time::Instant;
 
 use super::{PacketToken, write_frame, write_packet};
+use crate::link::ethernet::ETHERNET_HEADER;
 use crate::link::{FrameSender, Link};
 use crate::mac::Mac;
+use crate::stack::large;
 use crate::stack::tcp::{self, Connection};
 
 /// The send side of a card, for the packets of one socket.
@@ -20,6 +23,8 @@ pub(in crate::stack) struct EgressDevice<'e, 'a, 'c> {
     pub(in crate::stack) connection: Option<&'e mut Connection>,
     /// The maximum length of a packet on this path; longer TCP packets are split.
     pub(in crate::stack) max_bytes: usize,
+    /// The card splits longer packets.
+    pub(in crate::stack) is_split_by_card: bool,
     /// Memory for a packet that is split.
     pub(in crate::stack) scratch: &'e mut Vec<u8>,
     /// Checksums of TCP and UDP are computed [in software](checksum).
@@ -47,9 +52,36 @@ impl TxToken for EgressToken<'_, '_, '_, '_> {
 }
 
 impl EgressDevice<'_, '_, '_> {
+    /// Sends the packet that `write` writes as a whole, which the card splits.
+    fn send_large<R>(&mut self, next_hop: Mac, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
+        let Self { sender, link, connection, max_bytes, .. } = self;
+        let (mut write, mut result) = (Some(write), None);
+        sender.send_large(ETHERNET_HEADER + length, &mut |frame| {
+            if let Some(write) = write.take() {
+                result = Some(write(&mut frame[ETHERNET_HEADER..]));
+            }
+            if let Some(connection) = connection.as_deref_mut() {
+                connection.translate(&mut frame[ETHERNET_HEADER..], link.ipv6.hop_limit());
+            }
+            link.write_header(frame, next_hop);
+            large::prepare(frame, *max_bytes)
+        });
+        match (result, write) {
+            (Some(result), _) => result,
+            // The card has failed since it had room.
+            (None, Some(write)) => write(&mut vec![0; length]),
+            (None, None) => unreachable!("the frame was just written"),
+        }
+    }
+
     /// Sends the packet that `write` writes in pieces.
-    #[cold]
+    #[inline(never)]
     fn split<R>(&mut self, length: usize, write: impl FnOnce(&mut [u8]) -> R) -> R {
+        if self.is_split_by_card
+            && let Some(next_hop) = self.next_hop
+        {
+            return self.send_large(next_hop, length, write);
+        }
         let mut packet = core::mem::take(self.scratch);
         packet.clear();
         packet.resize(length, 0);

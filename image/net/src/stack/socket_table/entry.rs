@@ -45,7 +45,7 @@ impl Entry {
 
     /// Returns the socket of a connection that is not parked.
     #[inline]
-    pub(super) fn socket(&mut self) -> Option<&mut tcp::Socket<'static>> {
+    pub(in crate::stack) fn socket(&mut self) -> Option<&mut tcp::Socket<'static>> {
         Some(self.set.get_mut(self.handle?))
     }
 

@@ -172,6 +172,13 @@ impl Connection {
         }
     }
 
+    /// Returns the maximum length of a packet that the peer accepts.
+    pub(in crate::stack) fn max_packet_bytes(&self) -> usize {
+        let headers = if self.endpoints.remote.is_ipv4() { 40 } else { 60 };
+        let offered = self.options.max_segment_bytes.unwrap_or(super::syn_queue::DEFAULT_SEGMENT_BYTES);
+        usize::from(offered) + headers
+    }
+
     /// Returns the bytes to reserve while there is a socket.
     pub(super) fn live_bytes(receive_bytes: usize, transmit_bytes: usize) -> usize {
         RECORD_BYTES + SOCKET_BYTES + receive_bytes + transmit_bytes

@@ -10,6 +10,12 @@ fn ip_header_bytes(packet: &[u8]) -> usize {
     if packet.first().is_some_and(|byte| byte >> 4 == 6) { 40 } else { 20 }
 }
 
+/// Returns the length of the headers of a TCP packet that this stack sends.
+pub(in crate::stack) fn header_bytes(packet: &[u8]) -> usize {
+    let ip = ip_header_bytes(packet);
+    ip + packet.get(ip + 12).map_or(0, |byte| usize::from(byte >> 4) * 4)
+}
+
 /// Sets the hop limit of an IPv6 packet.
 pub(in crate::stack) fn set_hop_limit(packet: &mut [u8], hop_limit: u8) {
     if let Some(byte) = packet.get_mut(7) {

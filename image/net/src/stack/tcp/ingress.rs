@@ -163,7 +163,10 @@ impl Engine {
     fn try_adopt(&mut self, id: SocketId, receive: usize, transmit: usize, now: Instant) -> bool {
         let Some((connection, None)) = self.sockets.connection(id) else { return false };
         let max_segment_bytes = self.tcp.max_segment_bytes(connection.endpoints.remote, now);
-        let template = connection.template(max_segment_bytes);
+        let mut template = connection.template(max_segment_bytes);
+        let (remote, offered) = (template.endpoints.remote, template.options.max_segment_bytes);
+        template.options.max_segment_bytes = self.large_segment_bytes(remote, offered);
+        let Some((connection, None)) = self.sockets.connection(id) else { return false };
         let Some((mut socket, mut set)) = socket(connection, receive, transmit).zip(socket_set()) else { return false };
         if socket.listen(template.endpoints.local_port).is_err() {
             return false;

@@ -54,7 +54,7 @@ use crate::rate_limit::RateLimit;
 
 pub(super) use self::acknowledgement_run::Held;
 pub(super) use self::connection::Connection;
-pub(super) use self::egress::{set_hop_limit, split};
+pub(super) use self::egress::{header_bytes, set_hop_limit, split};
 pub(super) use self::wire::{Control, Endpoints, MAX_CONTROL_BYTES};
 
 pub use self::config::TcpConfig;

@@ -2,6 +2,8 @@
 //!
 //! All buffers are in the queue. One that was used has a frame, and is submitted again after the stack has read it.
 
+mod merged;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::num::NonZeroU64;
@@ -11,6 +13,7 @@ use switchboard::dma::{DmaBuffer, DmaPort};
 use switchboard::driver::ProbeError;
 use switchboard::interrupt::MessageMask;
 
+use super::merge::{HEADROOM, Rest};
 use super::{HEADER_BYTES, NetCounters, Shared};
 use crate::virtio::queue::{Chain, Queue, QueueError, Segments};
 
@@ -27,9 +30,14 @@ const EMPTY_BUFFER_RETRIES: u16 = 64;
 #[derive(Debug)]
 pub(super) struct ReceiveBuffer(Box<DmaBuffer>);
 
+/// Bytes of a buffer for merged frames.
+const MERGE_BUFFER_BYTES: usize = 8192;
+
 impl Chain for ReceiveBuffer {
     fn describe(&self, segments: &mut Segments) {
-        segments.writable(&self.0, 0..self.0.len());
+        // Only those for merged frames are that long.
+        let start = if self.0.len() == MERGE_BUFFER_BYTES { HEADROOM } else { 0 };
+        segments.writable(&self.0, start..self.0.len());
     }
 
     /// All buffers of the queue are of one length.
@@ -52,10 +60,20 @@ pub(super) struct Receiver {
     waker: Option<Waker>,
     /// The mask of the receive message, if no other message shares its entry.
     mask: Option<MessageMask>,
+    /// Whether frames may be in several buffers.
+    is_merging: bool,
+    /// What is still to come of the last frame.
+    rest: Option<Rest>,
+    /// Buffers to drop: of a frame that cannot be used.
+    unusable_buffers: u16,
+    /// Where the last frame begins in its buffer.
+    frame_start: usize,
+    /// Whether the checksum of TCP in the last frame need not be verified.
+    is_verified: bool,
 }
 
 impl Receiver {
-    /// Fills the queue with `count` buffers.
+    /// Fills the queue with `count` buffers. With `is_merging`, they are of the size for merged frames.
     pub(super) fn new(
         mut queue: Queue<ReceiveBuffer>,
         shared: Arc<Shared>,
@@ -63,15 +81,29 @@ impl Receiver {
         dma: &DmaPort,
         buffers: (usize, usize),
         mask: Option<MessageMask>,
+        is_merging: bool,
     ) -> Result<Self, ProbeError> {
-        let (count, length) = buffers;
+        let (count, length) = if is_merging { (buffers.0, MERGE_BUFFER_BYTES) } else { buffers };
         for buffer in dma.buffers(count, length)? {
             if queue.submit(ReceiveBuffer(Box::new(buffer))).is_err() {
                 // The queue of the device is smaller than requested.
                 break;
             }
         }
-        Ok(Self { queue, shared, counters, kicks: 0, is_polled: false, waker: None, mask })
+        Ok(Self {
+            queue,
+            shared,
+            counters,
+            kicks: 0,
+            is_polled: false,
+            waker: None,
+            mask,
+            is_merging,
+            rest: None,
+            unusable_buffers: 0,
+            frame_start: HEADER_BYTES,
+            is_verified: false,
+        })
     }
 
     /// Turns interrupts off or on.
@@ -153,6 +185,13 @@ impl Receiver {
         {
             // Not longer than the buffer: the queue has checked it.
             let end = length as usize;
+            if self.is_merging {
+                if let Some(frame) = self.next_of_merged(buffer, HEADROOM + end) {
+                    return Ok(Some(frame));
+                }
+                *retries -= 1;
+                continue;
+            }
             if end > HEADER_BYTES {
                 self.counters.received.add(1);
                 return Ok(Some((buffer, end)));
@@ -181,9 +220,18 @@ pub struct RxToken<'a> {
     end: usize,
 }
 
+impl RxToken<'_> {
+    /// Returns whether the checksum of TCP in the frame need not be verified.
+    #[inline]
+    pub(super) fn is_verified(&self) -> bool {
+        self.receiver.is_verified
+    }
+}
+
 impl embassy_net_driver::RxToken for RxToken<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, handle: F) -> R {
-        let frame = self.buffer.as_mut().map_or(&mut [][..], |buffer| &mut buffer.0[HEADER_BYTES..self.end]);
+        let start = self.receiver.frame_start;
+        let frame = self.buffer.as_mut().map_or(&mut [][..], |buffer| &mut buffer.0[start..self.end]);
         let result = handle(frame);
         if let Some(buffer) = self.buffer.take() {
             self.receiver.resubmit(buffer);
