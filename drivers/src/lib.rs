@@ -78,6 +78,7 @@ pub mod interfaces;
 pub mod nvme;
 mod planted;
 mod requests;
+mod ring_nic;
 pub mod rtl8139;
 mod scsi;
 pub mod usb;

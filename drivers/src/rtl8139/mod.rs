@@ -33,15 +33,13 @@ mod tests;
 use alloc::sync::Arc;
 use core::fmt;
 
-use switchboard::config::Address;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::event::{Waiter, event};
-use switchboard::function::{BusPort, Function, Resources};
+use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Line, Live};
 use switchboard::mmio::Bar;
 use switchboard::platform::Clock;
 
-pub use self::net::{RxToken, TxToken};
 use self::registers::{
     CPCR, CPCR_RINGS, CR, CR_RECEIVER, CR_RESET, CR_TRANSMITTER, Causes, IDR0, IDR4, ISR, MAR0, MAR4, RCR, RCR_FILTER,
     RDSAR, Registers, TCR, TCR_STANDARD, TNPDS,
@@ -49,6 +47,7 @@ use self::registers::{
 use self::ring::{RxRing, TxRing};
 use self::shared::{Shared, quiesce};
 use crate::interfaces::network::CardCounters;
+use crate::ring_nic::{Place, RingNic};
 
 /// The limit for a reset, which takes microseconds.
 const RESET_TIMEOUT_NS: u64 = 10_000_000;
@@ -63,16 +62,9 @@ const REVISION: u16 = 0x08;
 pub struct Rtl8139 {
     // Dropped first: no handler runs when the rings are freed.
     line: Line<Shared, Live>,
-    shared: Arc<Shared>,
+    nic: RingNic<Shared>,
     link_changed: Waiter,
-    bus: BusPort,
-    rx: RxRing,
-    tx: TxRing,
-    address: Address,
     mac: [u8; 6],
-    is_quarantined: bool,
-    /// Receive interrupts are disabled, since the caller polls.
-    is_polled: bool,
 }
 
 impl Driver for Rtl8139 {
@@ -94,8 +86,8 @@ impl Driver for Rtl8139 {
         let shared = Arc::new(Shared::new(registers, presence, link_change));
         let line = irq.grant_line()?.register(shared.clone()).unmask();
         start(&shared, &rx, &tx);
-        let (is_quarantined, is_polled) = (false, false);
-        Ok(Self { line, shared, link_changed, bus, rx, tx, address, mac, is_quarantined, is_polled })
+        let nic = RingNic::new(shared, rx, tx, Place { name: Self::NAME, address, bus });
+        Ok(Self { line, nic, link_changed, mac })
     }
 }
 
@@ -148,27 +140,13 @@ impl Rtl8139 {
     /// Returns the counters of the driver, which can be read while a network stack owns the driver.
     #[must_use]
     pub fn counters(&self) -> Arc<CardCounters> {
-        self.shared.counters.clone()
-    }
-
-    /// Returns whether the card was quarantined or removed.
-    fn is_unusable(&self) -> bool {
-        self.is_quarantined || self.shared.presence.is_gone()
-    }
-
-    /// Quarantines the card after an impossible report: isolates it from the bus, and keeps its link down.
-    #[cold]
-    fn quarantine(&mut self, fault: &dyn fmt::Display) {
-        log::error!("{}: rtl8139: {fault}; the card is quarantined", self.address);
-        self.is_quarantined = true;
-        self.bus.isolate();
-        self.shared.quiesce();
+        self.nic.shared.counters.clone()
     }
 }
 
 impl Drop for Rtl8139 {
     fn drop(&mut self) {
-        self.shared.quiesce();
+        self.nic.shared.quiesce();
     }
 }
 

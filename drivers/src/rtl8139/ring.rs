@@ -8,6 +8,7 @@ use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaShared};
 use switchboard::driver::ProbeError;
 
 use crate::interfaces::network::CardCounters;
+use crate::ring_nic::{ReceiveRing, TransmitRing};
 
 /// Descriptors in each ring, of which the card allows 64.
 pub(super) const FRAMES: u16 = 64;
@@ -31,7 +32,7 @@ const CRC_BYTES: usize = 4;
 /// An impossible report, for which the card is quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of {length} bytes is reported in a buffer of {BUFFER_BYTES}")]
-pub(super) struct TooLong {
+pub struct TooLong {
     length: usize,
 }
 
@@ -63,7 +64,7 @@ impl Ring {
 
 /// The receive ring.
 #[derive(Debug)]
-pub(super) struct RxRing {
+pub struct RxRing {
     ring: Ring,
     next: u16,
 }
@@ -103,14 +104,16 @@ impl RxRing {
         }
         Ok(None)
     }
+}
 
+impl ReceiveRing for RxRing {
     /// Returns the frame that [`poll`](Self::poll) found.
-    pub(super) fn frame(&mut self, length: usize) -> &mut [u8] {
+    fn frame(&mut self, length: usize) -> &mut [u8] {
         &mut self.ring.buffers[usize::from(self.next)][..length]
     }
 
     /// Gives the descriptor of that frame back to the card.
-    pub(super) fn release(&mut self) {
+    fn release(&mut self) {
         self.ring.write(self.next, OWNED_BY_CARD | BUFFER_BYTES as u64);
         self.next = (self.next + 1) % FRAMES;
     }
@@ -118,7 +121,7 @@ impl RxRing {
 
 /// The transmit ring. Sent frames are reclaimed when it is full.
 #[derive(Debug)]
-pub(super) struct TxRing {
+pub struct TxRing {
     ring: Ring,
     oldest: u16,
     /// The number of descriptors from `oldest` on that hold frames.
@@ -139,29 +142,8 @@ impl TxRing {
         self.ring.words.bus()
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.used == FRAMES
-    }
-
-    pub(super) fn unsubmitted(&self) -> u16 {
-        self.unsubmitted
-    }
-
     fn next(&self) -> u16 {
         (self.oldest + self.used) % FRAMES
-    }
-
-    /// Returns the buffer for the next frame. Only for a ring that is not full.
-    pub(super) fn buffer(&mut self) -> &mut [u8] {
-        let next = self.next();
-        &mut self.ring.buffers[usize::from(next)]
-    }
-
-    /// Adds the first `length` bytes of that buffer as a frame, which the card may send from now on.
-    pub(super) fn push(&mut self, length: usize) {
-        self.ring.write(self.next(), OWNED_BY_CARD | WHOLE | (length as u64 & 0xffff));
-        self.used += 1;
-        self.unsubmitted += 1;
     }
 
     /// Returns whether there were frames for which the card has to be notified.
@@ -182,5 +164,28 @@ impl TxRing {
             self.oldest = (self.oldest + 1) % FRAMES;
             self.used -= 1;
         }
+    }
+}
+
+impl TransmitRing for TxRing {
+    fn is_full(&self) -> bool {
+        self.used == FRAMES
+    }
+
+    fn unsubmitted(&self) -> u16 {
+        self.unsubmitted
+    }
+
+    /// Returns the buffer for the next frame. Only for a ring that is not full.
+    fn buffer(&mut self) -> &mut [u8] {
+        let next = self.next();
+        &mut self.ring.buffers[usize::from(next)]
+    }
+
+    /// Adds the first `length` bytes of that buffer as a frame, which the card may send from now on.
+    fn push(&mut self, length: usize) {
+        self.ring.write(self.next(), OWNED_BY_CARD | WHOLE | (length as u64 & 0xffff));
+        self.used += 1;
+        self.unsubmitted += 1;
     }
 }

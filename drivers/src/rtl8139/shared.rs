@@ -14,7 +14,7 @@ use crate::interfaces::network::CardCounters;
 
 /// State that the handler shares with tasks.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub struct Shared {
     pub(super) registers: Bar<Registers>,
     pub(super) presence: Presence,
     pub(super) counters: alloc::sync::Arc<CardCounters>,

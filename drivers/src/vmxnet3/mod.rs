@@ -33,19 +33,18 @@ mod tests;
 use alloc::sync::Arc;
 use core::fmt;
 
-use switchboard::config::Address;
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::function::{BusPort, Function, Resources};
+use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Interrupts, Live, Mode};
 use switchboard::mmio::Bar;
 
-pub use self::net::{RxToken, TxToken};
 use self::registers::{ACTIVATE, CMD, DSA, MACH, MACL, RESET, RXPROD, Registers, UPDATE_RX_MODE, UVRS, VRRS};
 use self::ring::{RxRing, TxRing};
 use self::shared::Shared;
 pub use self::shared::Vmxnet3Message;
 use self::structures::{InterruptNumbers, REVISION_1, Structures};
 use crate::interfaces::network::CardCounters;
+use crate::ring_nic::{Place, RingNic};
 
 /// One card, as a driver for [`embassy_net_driver`]. Frames are built and read in DMA memory, without a copy.
 ///
@@ -53,17 +52,10 @@ use crate::interfaces::network::CardCounters;
 pub struct Vmxnet3 {
     // Dropped first: no handler runs when the rings are freed.
     interrupts: Interrupts<3, Shared, Live>,
-    shared: Arc<Shared>,
+    nic: RingNic<Shared>,
     structures: Structures,
-    bus: BusPort,
-    rx: RxRing,
-    tx: TxRing,
-    address: Address,
     mac: [u8; 6],
     is_link_up: bool,
-    is_quarantined: bool,
-    /// Receive interrupts are masked, since the caller polls.
-    is_polled: bool,
 }
 
 impl Driver for Vmxnet3 {
@@ -84,8 +76,8 @@ impl Driver for Vmxnet3 {
         let interrupts = interrupts.register(shared.clone()).unmask();
         start(&shared, &structures, mac, &rx)?;
         let is_link_up = shared.is_link_up();
-        let (is_quarantined, is_polled) = (false, false);
-        Ok(Self { interrupts, shared, structures, bus, rx, tx, address, mac, is_link_up, is_quarantined, is_polled })
+        let nic = RingNic::new(shared, rx, tx, Place { name: Self::NAME, address, bus });
+        Ok(Self { interrupts, nic, structures, mac, is_link_up })
     }
 }
 
@@ -157,27 +149,13 @@ impl Vmxnet3 {
     /// Returns the counters of the driver, which can be read while a network stack owns the driver.
     #[must_use]
     pub fn counters(&self) -> Arc<CardCounters> {
-        self.shared.counters.clone()
-    }
-
-    /// Returns whether the device was quarantined or removed.
-    fn is_unusable(&self) -> bool {
-        self.is_quarantined || self.shared.presence.is_gone()
-    }
-
-    /// Quarantines the device after an impossible report: isolates it from the bus, and keeps its link down.
-    #[cold]
-    fn quarantine(&mut self, fault: &dyn fmt::Display) {
-        log::error!("{}: vmxnet3: {fault}; the device is quarantined", self.address);
-        self.is_quarantined = true;
-        self.bus.isolate();
-        self.shared.quiesce();
+        self.nic.shared.counters.clone()
     }
 }
 
 impl Drop for Vmxnet3 {
     fn drop(&mut self) {
-        self.shared.quiesce();
+        self.nic.shared.quiesce();
     }
 }
 

@@ -11,6 +11,7 @@ use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaReader, DmaShared};
 use switchboard::driver::ProbeError;
 
 use crate::interfaces::network::CardCounters;
+use crate::ring_nic::{ReceiveRing, TransmitRing};
 
 /// Descriptors of the receive ring, and of the transmit ring: multiples of 32.
 pub(super) const RX_FRAMES: u16 = 128;
@@ -46,7 +47,7 @@ const RX_ERROR: u64 = 1 << 14;
 
 /// An impossible report, for which the device is quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub enum Fault {
     #[error("a frame of {length} bytes is reported in a buffer of {BUFFER_BYTES}")]
     TooLong { length: usize },
     #[error("descriptor {index} of receive ring {ring} is reported, which the device does not have")]
@@ -117,7 +118,7 @@ fn index_of(completion: u64) -> u16 {
 
 /// The receive ring.
 #[derive(Debug)]
-pub(super) struct RxRing {
+pub struct RxRing {
     words: DmaShared<u64>,
     second: DmaShared<u64>,
     completions: Completions,
@@ -192,17 +193,6 @@ impl RxRing {
         Ok(None)
     }
 
-    /// Returns the frame that [`poll`](Self::poll) found.
-    pub(super) fn frame(&mut self, length: usize) -> &mut [u8] {
-        &mut self.buffers[usize::from(self.next)][..length]
-    }
-
-    /// Gives the descriptor of that frame back.
-    pub(super) fn release(&mut self) {
-        self.completions.advance();
-        self.release_descriptor();
-    }
-
     fn release_descriptor(&mut self) {
         self.give(self.spare, self.is_set);
         self.spare = (self.spare + 1) % RX_FRAMES;
@@ -228,9 +218,22 @@ impl RxRing {
     }
 }
 
+impl ReceiveRing for RxRing {
+    /// Returns the frame that [`poll`](Self::poll) found.
+    fn frame(&mut self, length: usize) -> &mut [u8] {
+        &mut self.buffers[usize::from(self.next)][..length]
+    }
+
+    /// Gives the descriptor of that frame back.
+    fn release(&mut self) {
+        self.completions.advance();
+        self.release_descriptor();
+    }
+}
+
 /// The transmit ring. Only each sixteenth descriptor asks for a completion, which stands for all before it too.
 #[derive(Debug)]
-pub(super) struct TxRing {
+pub struct TxRing {
     words: DmaShared<u64>,
     data: DmaBuffer,
     completions: Completions,
@@ -270,35 +273,8 @@ impl TxRing {
         self.completions.watch()
     }
 
-    /// Returns whether there is no room for a frame. One descriptor stays unused.
-    pub(super) fn is_full(&self) -> bool {
-        self.used == TX_FRAMES - 1
-    }
-
-    pub(super) fn unsubmitted(&self) -> u16 {
-        self.unsubmitted
-    }
-
     fn next(&self) -> u16 {
         (self.oldest + self.used) % TX_FRAMES
-    }
-
-    /// Returns the buffer for the next frame. Only for a ring that is not full.
-    pub(super) fn buffer(&mut self) -> &mut [u8] {
-        let next = self.next();
-        &mut self.buffers[usize::from(next)]
-    }
-
-    /// Adds the first `length` bytes of that buffer as a frame.
-    pub(super) fn push(&mut self, length: usize) {
-        let next = self.next();
-        let report = if next % REPORT_EVERY == REPORT_EVERY - 1 { TX_REPORT } else { 0 };
-        let generation = if self.is_set { TX_GENERATION } else { 0 };
-        self.words.write_as(2 * usize::from(next), self.buffers[usize::from(next)].bus());
-        self.words.write(2 * usize::from(next) + 1, (length as u64 & LENGTH) | generation | TX_END | report);
-        self.is_set ^= next == TX_FRAMES - 1;
-        self.used += 1;
-        self.unsubmitted += 1;
     }
 
     /// Returns the new value of the producer register, or `None` when there are no new frames.
@@ -324,5 +300,34 @@ impl TxRing {
             self.unsubmitted = self.unsubmitted.min(self.used);
         }
         Ok(())
+    }
+}
+
+impl TransmitRing for TxRing {
+    /// Returns whether there is no room for a frame. One descriptor stays unused.
+    fn is_full(&self) -> bool {
+        self.used == TX_FRAMES - 1
+    }
+
+    fn unsubmitted(&self) -> u16 {
+        self.unsubmitted
+    }
+
+    /// Returns the buffer for the next frame. Only for a ring that is not full.
+    fn buffer(&mut self) -> &mut [u8] {
+        let next = self.next();
+        &mut self.buffers[usize::from(next)]
+    }
+
+    /// Adds the first `length` bytes of that buffer as a frame.
+    fn push(&mut self, length: usize) {
+        let next = self.next();
+        let report = if next % REPORT_EVERY == REPORT_EVERY - 1 { TX_REPORT } else { 0 };
+        let generation = if self.is_set { TX_GENERATION } else { 0 };
+        self.words.write_as(2 * usize::from(next), self.buffers[usize::from(next)].bus());
+        self.words.write(2 * usize::from(next) + 1, (length as u64 & LENGTH) | generation | TX_END | report);
+        self.is_set ^= next == TX_FRAMES - 1;
+        self.used += 1;
+        self.unsubmitted += 1;
     }
 }

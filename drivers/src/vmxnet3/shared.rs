@@ -23,7 +23,7 @@ messages! {
 
 /// State that the handlers share with tasks.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub struct Shared {
     pub(super) registers: Bar<Registers>,
     pub(super) doorbells: Bar<Doorbells>,
     pub(super) presence: Presence,
