@@ -20,9 +20,11 @@ use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::Virtio9p;
 #[cfg(feature = "console")]
 use switchboard_drivers::virtio::VirtioConsole;
+#[cfg(feature = "rng")]
+use switchboard_drivers::virtio::VirtioRng;
 #[cfg(feature = "scsi")]
 use switchboard_drivers::virtio::VirtioScsi;
-use switchboard_drivers::virtio::{VirtioBlk, VirtioNet, VirtioRng};
+use switchboard_drivers::virtio::{VirtioBlk, VirtioNet};
 #[cfg(feature = "vmxnet3")]
 use switchboard_drivers::vmxnet3::Vmxnet3;
 #[cfg(feature = "xhci")]
@@ -31,13 +33,15 @@ use switchboard_drivers::xhci::Xhci;
 use switchboard_net::nic;
 #[cfg(feature = "console")]
 use switchboard_runtime::consoles::Console;
+#[cfg(feature = "rng")]
+use switchboard_runtime::devices::RandomSource;
 #[cfg(any(feature = "edu", feature = "hotplug"))]
 use switchboard_runtime::devices::device;
 #[cfg(any(feature = "ahci", feature = "nvme", feature = "scsi"))]
 use switchboard_runtime::devices::disks;
 #[cfg(feature = "xhci")]
 use switchboard_runtime::devices::usb_host;
-use switchboard_runtime::devices::{DriverEntry, RandomSource, class};
+use switchboard_runtime::devices::{DriverEntry, class};
 use switchboard_runtime::disk::Disk;
 #[cfg(feature = "p9")]
 use switchboard_runtime::share::Share;
@@ -64,6 +68,7 @@ pub const DRIVERS: &[DriverEntry] = &[
     disks::<VirtioScsi>(),
     #[cfg(feature = "xhci")]
     usb_host::<Xhci>(),
+    #[cfg(feature = "rng")]
     class::<VirtioRng, RandomSource>(),
     #[cfg(feature = "console")]
     class::<VirtioConsole, Console>(),

@@ -332,5 +332,9 @@ fn an_image_of_its_own_has_every_service() {
 
 #[test]
 fn a_driver_of_its_own_is_tested_on_the_host() {
-    cargo(&copied("driver"), &["test"], &[("CARGO_BUILD_TARGET", "x86_64-unknown-linux-gnu"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
+    cargo(
+        &copied("driver"),
+        &["test"],
+        &[("CARGO_BUILD_TARGET", "x86_64-unknown-linux-gnu"), ("CARGO_PROFILE_DEV_DEBUG", "0")],
+    );
 }

@@ -48,8 +48,12 @@ pub(super) fn init(facts: Facts) {
     FACTS.call_once(|| facts);
 }
 
-/// Returns the controller of hot-plug by ACPI, or `None` on a machine without. The first call evaluates the tables.
+/// Returns the controller of hot-plug by ACPI, or `None` on a machine without, or without the feature `aml`. The first call
+/// evaluates the tables.
 pub fn hotplug_controller() -> Option<&'static dyn HotplugController> {
+    if !cfg!(feature = "aml") {
+        return None;
+    }
     let found = CONTROLLER.call_once(|| AcpiHotplug::find(FACTS.get()?));
     found.as_ref().map(|controller| controller as &dyn HotplugController)
 }

@@ -50,6 +50,7 @@ mod body;
 mod bytes;
 mod change_request;
 mod content_type;
+mod crc32;
 mod escape;
 #[cfg(feature = "ext4")]
 mod ext4;

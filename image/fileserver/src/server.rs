@@ -155,9 +155,12 @@ impl FileServer {
     /// Updates the disks and shares to those that the system has now. To be called after each
     /// [change](System::change) of its devices.
     pub async fn update(&self, system: &System) {
+        let disks: Vec<_> = system.devices.iter::<Disk>().collect();
+        if !cfg!(feature = "p9") {
+            return self.update_disks(&disks).await;
+        }
         // A server of the host may not answer: that delays no disk.
         let shares: Vec<_> = system.devices.iter::<Share>().collect();
-        let disks: Vec<_> = system.devices.iter::<Disk>().collect();
         join(self.update_shares(&shares), self.update_disks(&disks)).await;
     }
 

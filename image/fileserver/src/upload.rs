@@ -8,6 +8,7 @@ use alloc::string::String;
 
 use switchboard_runtime::say;
 
+use crate::crc32::Crc32;
 use crate::filesystem::{FileSystemError, Node};
 use crate::root::RootFiles;
 
@@ -76,7 +77,7 @@ impl Partial {
         // The content is durable before the path that it is for, and that before the rename.
         writer.sync().await?;
         writer.create(&self.target).await?;
-        writer.append(&self.target, format!("{:08x} {path}", crc32fast::hash(path.as_bytes())).as_bytes()).await?;
+        writer.append(&self.target, format!("{:08x} {path}", Crc32::of(path.as_bytes())).as_bytes()).await?;
         writer.sync().await?;
         let renamed = writer.rename(&self.path, path).await;
         if renamed.is_ok() {
@@ -119,7 +120,7 @@ impl Partial {
 /// Returns the path in a file for it, if it is whole.
 fn target_path(text: &[u8]) -> Option<&str> {
     let (checksum, path) = core::str::from_utf8(text).ok()?.split_once(' ')?;
-    (u32::from_str_radix(checksum, 16) == Ok(crc32fast::hash(path.as_bytes()))).then_some(path)
+    (u32::from_str_radix(checksum, 16) == Ok(Crc32::of(path.as_bytes()))).then_some(path)
 }
 
 /// Removes a file, if it is there.

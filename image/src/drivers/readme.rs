@@ -20,7 +20,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("virtio-net", "virtio network card", ""),
     ("virtio-blk", "virtio disk", ""),
     ("virtio-scsi", "disks and CDs at a virtio SCSI adapter", "scsi"),
-    ("virtio-rng", "virtio entropy source", ""),
+    ("virtio-rng", "virtio entropy source", "rng"),
     ("virtio-console", "virtio console, with one port or several", "console"),
     ("virtio-9p", "directory that the host shares", "p9"),
     ("e1000", "Intel 82540EM, 82544GC, 82545EM", "e1000"),

@@ -1,6 +1,24 @@
-//! Budgets for the cost of an interrupt in instructions, counted exactly by `-icount shift=0`.
+//! Budgets: for the cost of an interrupt in instructions, counted exactly by `-icount shift=0`, and for the size of the image.
 
-use switchboard_tests::{Exit, Machine, Qemu};
+use std::fs;
+
+use switchboard_tests::{Exit, Machine, Qemu, built_image};
+
+/// The most bytes that the image for tests takes, with every driver, app and instrument; `make size` has the sizes without.
+const MAX_IMAGE_BYTES: usize = 2560 * 1024;
+
+#[test]
+fn the_image_stays_within_its_size() {
+    let image = fs::read(built_image()).expect("the image");
+    let word =
+        |at: usize, bytes: usize| image[at..at + bytes].iter().rfold(0, |word, byte| word << 8 | usize::from(*byte));
+    // The offset of the program headers, the bytes of each, and their number.
+    let (table, entry, count) = (word(0x20, 8), word(0x36, 2), word(0x38, 2));
+    // What is loaded (`PT_LOAD`): the rest is symbols and lines.
+    let headers = (0..count).map(|index| table + index * entry).filter(|at| word(*at, 4) == 1);
+    let bytes: usize = headers.map(|at| word(at + 0x20, 8)).sum();
+    assert!((500_000..=MAX_IMAGE_BYTES).contains(&bytes), "{bytes} bytes");
+}
 
 /// Parses the numbers of one line of the app, as in `message: 30 to the handler, 52 around it`.
 fn figures(line: &str) -> Vec<u64> {

@@ -63,7 +63,8 @@ pub(super) fn read(pointer: Option<RootPointer>, memory: &dyn PhysicalMemory) ->
     let what = if root.is_some() { "MADT with an I/O APIC" } else { "ACPI tables" };
     let mut tables = root.map(|root| read_listed(root, memory)).unwrap_or_default();
     if tables.madt.io_apics.is_empty() {
-        match mp_table::read(memory) {
+        let table = if cfg!(feature = "mp-table") { mp_table::read(memory) } else { None };
+        match table {
             Some(table) => {
                 log::info!("no {what}: lines by the MP table, which has {} PCI routes", table.pci.len());
                 (tables.madt, tables.pci_lines) = (table.madt, table.pci);

@@ -121,7 +121,7 @@ impl BootInfo {
     /// image. The first 4 GiB are identity-mapped and stay so until [`init`](super::init), and the loader's structures
     /// have not been overwritten yet.
     pub unsafe fn from_loader(eax: u32, ebx: u32, image: ImageLayout) -> Result<Self, BootError> {
-        if eax == ::multiboot2::MAGIC {
+        if cfg!(feature = "multiboot") && eax == ::multiboot2::MAGIC {
             // SAFETY: the caller's contract is the same.
             unsafe { multiboot2::read(ebx.into(), image) }
         } else {

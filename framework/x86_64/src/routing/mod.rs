@@ -78,7 +78,8 @@ impl Chipset {
             _ => Family::Unknown,
         };
         let is_unknown = matches!(family, Family::Unknown) || matches!(family, Family::Ich9(_)) && !is_qemu;
-        let acpi = if is_unknown { AcpiRoutes::evaluate(tables, config, memory) } else { AcpiRoutes::default() };
+        let has_routes = is_unknown && cfg!(feature = "aml");
+        let acpi = if has_routes { AcpiRoutes::evaluate(tables, config, memory) } else { AcpiRoutes::default() };
         Self { family, host_bridge, acpi, mp_table, expanders: Expanders::find(config) }
     }
 

@@ -2,10 +2,9 @@
 
 use alloc::string::String;
 
-use crc32fast::Hasher;
-
 use super::{MAX_PARTITIONS, Partition, PartitionTable, part};
 use crate::bytes::{u16_at, u32_at, u64_at};
+use crate::crc32::Crc32;
 use crate::filesystem::FileSystemError;
 use crate::volume::{Volume, fallible_buffer};
 
@@ -76,7 +75,7 @@ async fn read_header(disk: &Volume, unit: u64, block: u64) -> Result<Option<Head
         entry_bytes: u32_at(&bytes, 84),
         entries_checksum: u32_at(&bytes, 88),
     };
-    let is_valid = crc32fast::hash(&bytes[..length]) == checksum
+    let is_valid = Crc32::of(&bytes[..length]) == checksum
         && u64_at(&bytes, 24) == block
         && header.count <= MAX_ENTRIES
         && ENTRY_BYTES.contains(&header.entry_bytes)
@@ -92,7 +91,7 @@ async fn read_entries(disk: &Volume, unit: u64, header: &Header) -> Result<Optio
         return Ok(None);
     }
     let mut table = PartitionTable { kind: "GPT", ..PartitionTable::default() };
-    let mut checksum = Hasher::new();
+    let mut checksum = Crc32::new();
     let mut entry = fallible_buffer(header.entry_bytes as usize)?;
     for index in 0..header.count {
         disk.read(start + u64::from(index) * u64::from(header.entry_bytes), &mut entry).await?;

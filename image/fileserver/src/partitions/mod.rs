@@ -61,6 +61,9 @@ pub struct PartitionTable {
 pub async fn partitions(disk: &Volume) -> Result<Option<PartitionTable>, FileSystemError> {
     // The unit of both tables is the logical block. An image may have been made for a disk with another size of blocks.
     let block_bytes = disk.block_bytes()? as u64;
+    if !cfg!(feature = "partitions") {
+        return Ok(None);
+    }
     for unit in [block_bytes, if block_bytes == 512 { 4096 } else { 512 }] {
         if let Some(table) = gpt::read(disk, unit).await? {
             return Ok(Some(table));

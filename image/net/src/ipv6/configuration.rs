@@ -13,6 +13,9 @@ impl Ipv6 {
     /// Handles a change of the link. What was learnt is kept while it is down, for as long as its lifetimes run: the same
     /// link may come back. Then duplicates are detected again, groups reported and routers solicited.
     pub(crate) fn link_changed(&mut self, is_up: bool, now: Instant) {
+        if !super::IS_BUILT_IN {
+            return;
+        }
         self.idle_until = Instant::ZERO;
         self.is_up = is_up && !self.settings.is_off;
         self.neighbors.clear();
@@ -79,6 +82,9 @@ impl Ipv6 {
 
     /// Joins a multicast group, whose datagrams sockets then receive. Returns `false` when there are too many.
     pub(crate) fn join(&mut self, group: core::net::Ipv6Addr, now: Instant) -> bool {
+        if !super::IS_BUILT_IN {
+            return false;
+        }
         let is_joined = self.joined.add(group);
         self.joined_changed(now);
         is_joined
@@ -115,6 +121,9 @@ impl Ipv6 {
 
     /// Replaces what IPv6 contributes to a source's part of the configuration.
     pub(crate) fn contribute(&self, source: ConfigSource, part: &mut InterfaceConfig) {
+        if !super::IS_BUILT_IN {
+            return;
+        }
         part.addresses.retain(|address| address.address.is_ipv4());
         part.routes.retain(|route| route.destination.is_ipv4());
         let own = self.addresses.iter().filter(|own| own.source == source);

@@ -49,6 +49,9 @@ pub(crate) use self::icmp::{ECHO_REPLY, ECHO_REQUEST, error_about};
 pub(crate) use self::output::with_datagram;
 pub(crate) use self::receive::Received;
 
+/// Whether IPv6 is part of this build. Without it each way into this module ends at once, and the linker leaves the rest out.
+pub(crate) const IS_BUILT_IN: bool = cfg!(feature = "ipv6");
+
 /// Later than any time.
 pub(crate) const NEVER: Instant = Instant::from_micros_const(i64::MAX);
 
@@ -227,7 +230,7 @@ impl Ipv6 {
 
     /// Returns the address to send from; `None` when the destination cannot be reached.
     pub(crate) fn source_for(&self, destination: &Ipv6Addr, now: Instant) -> Option<Ipv6Addr> {
-        self.addresses.source_for(destination, now)
+        if IS_BUILT_IN { self.addresses.source_for(destination, now) } else { None }
     }
 }
 

@@ -73,6 +73,9 @@ pub(crate) fn with_datagram(
 impl Ipv6 {
     /// Returns how a packet to `destination` leaves; begins to look for the next hop where its address is not known.
     pub(crate) fn next_hop(&mut self, destination: &Ipv6Addr, now: Instant) -> NextHop {
+        if !super::IS_BUILT_IN {
+            return NextHop::Unreachable;
+        }
         if destination.is_multicast() {
             return NextHop::Mac(multicast_mac(destination));
         }
@@ -188,7 +191,7 @@ impl Ipv6 {
     /// Sends what is due at `now`, while the card has room.
     #[inline]
     pub(crate) fn poll(&mut self, sender: &mut FrameSender<'_, '_>, now: Instant) {
-        if now >= self.deadline() {
+        if super::IS_BUILT_IN && now >= self.deadline() {
             self.send_due(sender, now);
             self.idle_until = self.next_deadline();
         }

@@ -32,6 +32,9 @@ pub(crate) enum Received {
 impl Ipv6 {
     /// Handles the headers of a received frame of the type IPv6. Answers in `reply` at most once.
     pub(crate) fn receive(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) -> Received {
+        if !super::IS_BUILT_IN {
+            return Received::Done;
+        }
         let Some((ends, next_header, length)) = self.header(frame, reply) else { return Received::Done };
         let frame = &mut frame[..PAYLOAD + length];
         if !matches!(next_header, TCP | UDP) {

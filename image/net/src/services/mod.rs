@@ -11,7 +11,7 @@ use switchboard_runtime::tasks::TaskGroup;
 
 use crate::stack::Stack;
 
-/// Starts those of the simple services that are selected, on one stack.
+/// Starts those of the simple services that are selected, on one stack. Without the feature `services` it starts none.
 ///
 /// [`Network`](crate::Network) does it for each interface, with the selection of the command line (`services=`).
 ///
@@ -25,6 +25,9 @@ use crate::stack::Stack;
 /// assert_eq!(network.exchange(7, b"abc"), b"abc");
 /// ```
 pub fn start_simple_services(services: SimpleServices, group: &Rc<TaskGroup>, stack: &Stack) {
+    if !cfg!(feature = "services") {
+        return;
+    }
     let SimpleServices { echo, discard, chargen } = services;
     if echo {
         echo::start(group, stack);

@@ -12,7 +12,7 @@ use super::udp::Delivery;
 use crate::config::ConfigSource;
 use crate::flow::Flow;
 use crate::interface_state::InterfaceState;
-use crate::ipv6::{ICMPV6, Received};
+use crate::ipv6::{ICMPV6, IS_BUILT_IN, Received};
 use crate::link::ethernet::ETHERNET_HEADER;
 use crate::link::ipv4::{PROTOCOL_TCP, PROTOCOL_UDP};
 use crate::link::{DropReason, ReplySender};
@@ -22,6 +22,9 @@ use crate::segment::Segment;
 impl Engine {
     /// Handles a received frame with an IPv6 packet.
     pub(super) fn receive_ipv6(&mut self, frame: &mut [u8], reply: &mut ReplySender<'_>, now: Instant) {
+        if !IS_BUILT_IN {
+            return;
+        }
         match self.link.ipv6.receive(frame, reply, now) {
             Received::Done => {}
             Received::Packet(range) => self.receive_ipv6_frame(&mut frame[range], reply, now),
@@ -120,7 +123,7 @@ impl Engine {
 
     /// Takes what IPv6 has learnt into the configuration.
     pub(super) fn update_ipv6_config(&mut self, state: &InterfaceState) {
-        if !self.link.ipv6.take_config_change() {
+        if !IS_BUILT_IN || !self.link.ipv6.take_config_change() {
             return;
         }
         for source in ConfigSource::ALL {

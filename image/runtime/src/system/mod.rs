@@ -155,7 +155,8 @@ impl System {
             let change = select3(self.ports.next(), disk_change, platform_change);
             match with_timeout(entropy::RESEED_INTERVAL, change).await {
                 Ok(Either3::First(next)) => break next,
-                Ok(Either3::Third(changes)) => return self.apply(&changes).await,
+                Ok(Either3::Third(changes)) if cfg!(feature = "hotplug") => return self.apply(&changes).await,
+                Ok(Either3::Third(_)) => {}
                 Ok(Either3::Second(())) => {
                     if self.devices.update_disks().await {
                         return self.offer_devices().await;
@@ -181,6 +182,10 @@ impl System {
 
     /// Starts what reports changes: the platform's own slots, and the ports with slots that those do not cover.
     fn start_slots(&mut self) {
+        if !cfg!(feature = "hotplug") {
+            self.platform_slots = Some(None);
+            return;
+        }
         let platform = self.platform_slots.get_or_insert_with(|| PlatformSlots::start(self.machine));
         for port in self.devices.take_all::<HotplugPort>() {
             if platform.as_ref().is_some_and(|slots| slots.covers(port.function)) {

@@ -26,7 +26,9 @@ pub async fn run(
 ) {
     tasks.spawn(retry_stormed_lines(machine));
     tasks.spawn(clear_stuck_remote_irr(machine));
-    tasks.spawn(watch_interrupts(machine));
+    if cfg!(feature = "watch") {
+        tasks.spawn(watch_interrupts(machine));
+    }
     let device_options =
         DeviceOptions { poll_budget_ns: options.poll_budget_ns(), timeouts: Some(TimeoutWatch::new(tasks)) };
     let mut devices = Devices::new(drivers, device_options);

@@ -2,19 +2,24 @@
 //!
 //! Its arguments are `connections N`: the most connections of each server at a time, by default 384; see [`http::Server`].
 
+#[cfg(feature = "status")]
 mod functions;
 #[cfg(feature = "tls")]
 mod https;
+#[cfg(feature = "status")]
 mod interrupts;
 mod limits;
+#[cfg(feature = "status")]
 mod metrics;
 #[cfg(feature = "shell")]
 mod shell;
+#[cfg(feature = "status")]
 mod status;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 
+#[cfg(feature = "status")]
 use switchboard::machine::Machine;
 use switchboard_fileserver::FileServer;
 use switchboard_http::{self as http, Answer, HTML, HttpCounters, Request, Response, StatusCode, TEXT};
@@ -28,8 +33,11 @@ pub(super) use self::limits::Limits;
 
 /// The state that the request handlers read.
 pub(super) struct Site {
+    #[cfg(feature = "status")]
     machine: &'static Machine,
+    #[cfg(any(feature = "status", feature = "shell"))]
     network: Rc<Network>,
+    #[cfg(feature = "status")]
     counters: &'static HttpCounters,
     files: FileServer,
 }
@@ -55,10 +63,14 @@ impl http::Site for Site {
             // Thirteen bytes, for benchmarks: it neither allocates nor waits.
             "/hello" => Response::fixed(StatusCode::OK, TEXT, HELLO),
             "/" => Response::fixed(StatusCode::OK, HTML, PAGE),
+            #[cfg(feature = "status")]
             "/functions" => functions::serve(self),
+            #[cfg(feature = "status")]
             "/interrupts" => interrupts::serve(self),
+            #[cfg(feature = "status")]
             "/status" => status::serve(self),
             // It asks the stack, which is in use while a request is answered.
+            #[cfg(feature = "status")]
             "/metrics" => return Answer::later(async { metrics::serve(self) }),
             _ => match self.files.answer(request) {
                 Some(answer) => return answer,
@@ -73,8 +85,11 @@ impl Site {
     pub(super) async fn open(system: &mut System, limits: Limits) -> &'static Self {
         let (network, counters) = (Network::new(system), HttpCounters::leak());
         let site: &'static Self = Box::leak(Box::new(Self {
+            #[cfg(feature = "status")]
             machine: system.machine,
+            #[cfg(any(feature = "status", feature = "shell"))]
             network: network.clone(),
+            #[cfg(feature = "status")]
             counters,
             files: FileServer::open("/files", system).await,
         }));

@@ -125,6 +125,17 @@ impl TcpStream {
     }
 }
 
+/// Returns an address as smoltcp has it; `None` for one of IPv6 where that is not built in.
+fn wire_address(address: IpAddr) -> Option<IpAddress> {
+    match address {
+        IpAddr::V4(address) => Some(IpAddress::Ipv4(address)),
+        #[cfg(feature = "ipv6")]
+        IpAddr::V6(address) => Some(IpAddress::Ipv6(address)),
+        #[cfg(not(feature = "ipv6"))]
+        IpAddr::V6(_) => None,
+    }
+}
+
 impl Engine {
     /// Begins to open a connection.
     fn open(&mut self, remote: SocketAddr, config: TcpConfig, now: Instant) -> Result<SocketId, TcpError> {
@@ -143,8 +154,8 @@ impl Engine {
         let mut connection = Connection::new(&template, Rc::new(config), reservation, now);
         let buffers = socket(&connection, config.receive_bytes, config.transmit_bytes);
         let (mut socket, mut set) = buffers.zip(socket_set()).ok_or(TcpError::Exhausted)?;
-        let there = (IpAddress::from(remote.ip()), remote.port());
-        let here = (IpAddress::from(local), endpoints.local_port);
+        let (there, here) = wire_address(remote.ip()).zip(wire_address(local)).ok_or(TcpError::Unreachable)?;
+        let (there, here) = ((there, remote.port()), (here, endpoints.local_port));
         socket.connect(self.interface.context(), there, here).map_err(|_| TcpError::Unreachable)?;
         let handle = set.add(socket);
         // The first SYN brings the socket's sequence number; it is sent with this side's own.
