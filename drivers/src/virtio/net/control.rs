@@ -191,7 +191,7 @@ impl Control {
             Due::GROUPS => {
                 put(&[1, 0]);
                 put(&[0; 4]);
-                put(&(self.groups.len() as u64 as u32).to_le_bytes());
+                put(&u32::try_from(self.groups.len()).unwrap_or_default().to_le_bytes());
                 self.groups.iter().for_each(|group| put(group));
             }
             // VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_ALLMULTI.
