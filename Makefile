@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Settings, shown by `make help`. tools/qemu.sh checks the values of those that it uses.
 MACHINE   ?= q35#    QEMU machine: q35, pc or microvm
 BOOT      ?= pvh#    boot loader: pvh (QEMU itself), or GRUB from the ISO: iso (on BIOS) or uefi
-NIC       ?= virtio# network card: virtio, e1000, e1000e, rtl8139, vmxnet3 or none
+NIC       ?= virtio# network card: virtio, e1000, e1000e, igb (QEMU 8.0 and newer), rtl8139, vmxnet3 or none
 IRQ       ?= auto#   interrupt mode of all functions: auto (the best of each), msix, msi or intx
 PORT      ?= auto#   host port of the page; auto: the first free one from 8080 on
 SMP       ?= 1#      number of CPUs

@@ -28,7 +28,7 @@ check_variable() {
             one_of "$1" "$value" pvh iso uefi
             [[ $value == pvh || $MACHINE != microvm ]] || fail "BOOT=$value: microvm has no CD to boot from"
             ;;
-        NIC) one_of "$1" "$value" virtio e1000 e1000e rtl8139 vmxnet3 none ;;
+        NIC) one_of "$1" "$value" virtio e1000 e1000e igb rtl8139 vmxnet3 none ;;
         IRQ) one_of "$1" "$value" auto msix msi intx ;;
         ACCEL) one_of "$1" "$value" tcg kvm ;;
         PROFILE) one_of "$1" "$value" quick release ;;
@@ -54,6 +54,9 @@ check_variable() {
         *) fail "$1 is not a variable that can be checked" ;;
     esac
 }
+
+# qemu_has DEVICE: succeeds if QEMU has the device. That of an unknown one is an error on stderr, and yet status 0 on older QEMUs.
+qemu_has() { [[ -n $(qemu-system-x86_64 -device "$1,help" 2>/dev/null) ]]; }
 
 # is_listening PORT: succeeds if a process accepts connections there.
 is_listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
@@ -147,7 +150,10 @@ qemu_command() {
     # Without an option ROM: network boot is not used, and the firmware finishes sooner.
     case $NIC in
         virtio) qemu+=(-netdev "$netdev" -device virtio-net-pci,netdev=net0,romfile=) ;;
-        e1000 | e1000e | rtl8139 | vmxnet3) qemu+=(-netdev "$netdev" -device "$NIC,netdev=net0,romfile=") ;;
+        e1000 | e1000e | igb | rtl8139 | vmxnet3)
+            [[ $NIC != igb ]] || qemu_has igb || fail "NIC=igb: this QEMU has no such device; QEMU 8.0 and newer have igb"
+            qemu+=(-netdev "$netdev" -device "$NIC,netdev=net0,romfile=")
+            ;;
     esac
     case $DISK in
         none) ;;

@@ -93,3 +93,27 @@ fn cards_come_and_go() {
         }
     }
 }
+
+#[test]
+fn a_card_behind_a_bridge_that_is_added_has_its_driver() {
+    for policy in [ModePolicy::INTX, ModePolicy::MSI | ModePolicy::MSIX] {
+        let Some(bench) = builder().policy(policy).start() else { return };
+        let bench = &bench;
+        let port: HotplugPort = bench.attach();
+        let (runner, mut monitor) = port.split(0);
+        let mut runner = pin!(runner.run(ClockDelay(bench.machine().clock())));
+        for round in 0..2 {
+            bench.add_device("pcie-pci-bridge,id=bridge,bus=port0");
+            bench.add_device("edu,id=card,bus=bridge,addr=2");
+            assert_eq!(next(bench, runner.as_mut(), &mut monitor), Some(SlotChange::Added), "round {round}");
+            bench.machine().scan();
+            let mut edu: Edu = bench.attach();
+            assert_eq!(bench.run(edu.factorial(5)), Ok(120));
+            bench.request_removal("bridge");
+            assert_eq!(next(bench, runner.as_mut(), &mut monitor), Some(SlotChange::RemovalRequested));
+            drop(edu);
+            monitor.release();
+            run_until_empty(bench, runner.as_mut());
+        }
+    }
+}

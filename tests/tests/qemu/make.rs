@@ -79,11 +79,19 @@ fn qemu_cmd_follows_its_variables() {
 }
 
 #[test]
+fn qemu_cmd_refuses_a_card_that_qemu_lacks() {
+    let output = make(&["-s", "qemu-cmd", "NIC=igb"]).output().expect("make");
+    let text = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
+    let is_there = output.status.success() && text.contains(" igb,netdev=net0");
+    assert!(is_there || text.contains("NIC=igb: this QEMU has no such device; QEMU 8.0 and newer have igb"), "{text}");
+}
+
+#[test]
 fn invalid_values_are_refused_and_valid_ones_named() {
     for (variable, allowed) in [
         ("MACHINE=vax", "q35 pc microvm"),
         ("BOOT=floppy", "pvh iso uefi"),
-        ("NIC=token-ring", "virtio e1000 e1000e rtl8139 vmxnet3 none"),
+        ("NIC=token-ring", "virtio e1000 e1000e igb rtl8139 vmxnet3 none"),
         ("IRQ=loud", "auto msix msi intx"),
         ("ACCEL=warp", "tcg kvm"),
         ("PORT=0", "1 to 65535"),
