@@ -107,6 +107,7 @@ fn a_card_behind_a_bridge_that_is_added_has_its_driver() {
             bench.add_device("edu,id=card,bus=bridge,addr=2");
             assert_eq!(next(bench, runner.as_mut(), &mut monitor), Some(SlotChange::Added), "round {round}");
             bench.machine().scan();
+            assert_eq!(monitor.bus().functions().len(), 2);
             let mut edu: Edu = bench.attach();
             assert_eq!(bench.run(edu.factorial(5)), Ok(120));
             bench.request_removal("bridge");

@@ -44,7 +44,7 @@ fn dsdt(qmp: &Qmp) -> Vec<u8> {
     let mut session = qmp.connect();
     let tables = TABLES.into_iter().flat_map(|range| {
         let file = ScratchPath::new("memory");
-        let save = serde_json::json!({ "val": range.start, "size": range.len(), "filename": file.path() });
+        let save = serde_json::json!({ "val": range.start, "size": range.len(), "filename": file.path().display().to_string() });
         session.command("pmemsave", &save).expect("QEMU writes the file");
         tables_in(&std::fs::read(file.path()).expect("the memory"))
     });

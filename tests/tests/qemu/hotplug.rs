@@ -2,7 +2,11 @@
 
 use core::time::Duration;
 
-use switchboard_tests::{Guest, Irq, Machine, Qemu, Qmp, QmpSession, Qtest};
+use std::thread;
+use std::time::Instant;
+
+use serde_json::json;
+use switchboard_tests::{Guest, Irq, Machine, Nic, Qemu, Qmp, QmpSession, Qtest, serves_the_file};
 
 /// Disables hot-plug by ACPI, which q35 uses by default instead of native slot events.
 const NATIVE: &str = "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off";
@@ -123,4 +127,36 @@ fn a_device_that_is_present_at_boot() {
     test.qmp.wait_until_deleted("first");
     assert!(test.next().contains("RemovalRequested"));
     test.add_disk("second");
+}
+
+/// A bridge is added with cards behind it, for one of which there is no driver.
+#[test]
+fn cards_behind_a_bridge_that_is_added() {
+    let qmp = Qmp::default();
+    let qemu = Qemu::new(Machine::Q35).argument("-global", NATIVE).nic(Nic::Virtio).files();
+    let guest = qmp.attach(qemu.bridge(ROOT_PORT)).start();
+    serves_the_file(&guest);
+    let mut qmp = qmp.connect();
+    // The guest sees the bridge with all that is behind it.
+    qmp.command("stop", &json!({})).expect("a pause");
+    qmp.add("pcie-pci-bridge", "bridge", &[("bus", "bay")]);
+    qmp.add("edu", "card", &[("bus", "bridge"), ("addr", "2")]);
+    qmp.add("e1000", "other", &[("bus", "bridge"), ("addr", "3")]);
+    qmp.add("pci-testdev", "neither", &[("bus", "bridge"), ("addr", "4")]);
+    qmp.command("cont", &json!({})).expect("an end of it");
+    let end = Instant::now() + TIMEOUT;
+    loop {
+        let functions = guest.functions();
+        let find = |id: (&str, &str)| functions.iter().find(|it| (&*it.vendor, &*it.device) == id);
+        let driver = |id| find(id).and_then(|it| it.driver.as_deref());
+        if (driver(("1234", "11e8")), driver(("8086", "100e"))) == (Some("edu"), Some("e1000")) {
+            assert!(find(("1b36", "0005")).is_some_and(|it| it.driver.is_none() && it.state == "unclaimed"));
+            break;
+        }
+        assert!(Instant::now() < end, "no drivers: {functions:#?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    qmp.request_removal("bridge").expect("QEMU accepts the request");
+    qmp.wait_until_deleted("bridge");
+    serves_the_file(&guest);
 }

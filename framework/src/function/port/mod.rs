@@ -9,6 +9,7 @@ pub use slot::{HotPlugSlot, SlotEventSource, SlotEvents};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::config::{Address, BusNumbers, Command, SlotCapabilities, Space, update_command};
 use crate::function::claim::ClaimError;
@@ -109,7 +110,10 @@ pub struct PortResources {
 #[derive(Debug, Clone)]
 pub struct SecondaryBus {
     claimed: Arc<Claimed>,
+    /// When the port was claimed.
     numbers: Option<BusNumbers>,
+    /// The highest number known: a scan gives more to a port for a bridge that was added.
+    highest: Arc<AtomicU8>,
 }
 
 impl SecondaryBus {
@@ -117,13 +121,20 @@ impl SecondaryBus {
         let numbers = BusNumbers::read(claimed.space());
         let is_numbered = numbers.secondary > claimed.record().address().bus();
         let is_sane = is_numbered && numbers.secondary <= numbers.subordinate;
-        Self { claimed, numbers: is_sane.then_some(numbers) }
+        let highest = Arc::new(AtomicU8::new(numbers.subordinate));
+        Self { claimed, numbers: is_sane.then_some(numbers), highest }
     }
 
-    /// Returns the bus numbers, as they were when the port was claimed, or `None` when none were assigned.
+    /// Returns the bus numbers, or `None` when none were assigned. A scan may give more to the port, for a bridge that was added.
     #[must_use]
     pub fn numbers(&self) -> Option<BusNumbers> {
-        self.numbers
+        let known = self.numbers?;
+        let now = BusNumbers::read(self.claimed.space());
+        // A port that was removed keeps those that it had.
+        if (now.primary, now.secondary) == (known.primary, known.secondary) {
+            self.highest.store(now.subordinate, Ordering::Relaxed);
+        }
+        Some(BusNumbers { subordinate: self.highest.load(Ordering::Relaxed), ..known })
     }
 
     /// Returns whether `address` is on a bus behind the port.
@@ -131,7 +142,7 @@ impl SecondaryBus {
     pub fn contains(&self, address: Address) -> bool {
         let segment = self.claimed.record().address().segment();
         let is_behind = |numbers: BusNumbers| (numbers.secondary..=numbers.subordinate).contains(&address.bus());
-        address.segment() == segment && self.numbers.is_some_and(is_behind)
+        address.segment() == segment && self.numbers().is_some_and(is_behind)
     }
 
     /// Returns a report of each function behind the port.
@@ -169,7 +180,12 @@ impl SecondaryBus {
 
     fn records(&self) -> Vec<Arc<Record>> {
         let mut records = self.claimed.machine().inventory.records();
-        records.retain(|record| self.contains(record.address()));
+        let segment = self.claimed.record().address().segment();
+        let buses = self.numbers().map(|numbers| numbers.secondary..=numbers.subordinate);
+        let is_behind = |address: Address| {
+            address.segment() == segment && buses.as_ref().is_some_and(|buses| buses.contains(&address.bus()))
+        };
+        records.retain(|record| is_behind(record.address()));
         records
     }
 }
