@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
@@ -201,6 +202,24 @@ impl Guest {
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(lock(&self.child).try_wait(), Ok(None))
+    }
+
+    /// Returns the process id of QEMU.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    /// Returns the resident memory of QEMU.
+    ///
+    /// # Panics
+    /// Panics when it has ended.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process_id())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        let kib: u64 = line.split_ascii_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number");
+        kib * 1024
     }
 
     /// Waits until the process has ended and its console is complete.

@@ -1,11 +1,8 @@
-//! Honest clients beside hostile ones, for a minute by default: `make test-hostile HOSTILE_TIME=3600` for an hour.
-//!
-//! Honest clients fetch pages and files, on new and on kept connections. Hostile ones send all kinds of what the other
-//! tests send, at a bounded rate: the link carries more, so that it is not the link that is measured.
+//! The clients: honest ones fetch pages and files, on new and on kept connections. Hostile ones send all kinds of what the
+//! other tests send, at a bounded rate: the link carries more, so that it is not the link that is measured.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use std::env;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
@@ -20,23 +17,11 @@ use crate::{far, seconds};
 
 /// Latencies of honest requests, in microseconds, and what was lost.
 #[derive(Default)]
-struct Figures {
-    latencies: Mutex<Vec<u64>>,
-    lost: Mutex<Vec<String>>,
-}
-
-impl Figures {
-    /// Returns the latency below which so many of a thousand requests stayed.
-    fn per_mille(&self, share: usize) -> Duration {
-        let mut latencies = self.latencies.lock().expect("not poisoned").clone();
-        latencies.sort_unstable();
-        let place = latencies.len() * share / 1000;
-        Duration::from_micros(latencies[place.min(latencies.len() - 1)])
-    }
-
-    fn count(&self) -> usize {
-        self.latencies.lock().expect("not poisoned").len()
-    }
+pub(super) struct Figures {
+    pub(super) latencies: Mutex<Vec<u64>>,
+    pub(super) lost: Mutex<Vec<String>>,
+    /// Frames of the hostile clients, without those of their connections.
+    pub(super) hostile_frames: AtomicU64,
 }
 
 /// Returns the segments of the guest on a connection, and when they came.
@@ -97,7 +82,7 @@ fn honest(lan: &Lan, last: u8, is_done: &AtomicBool, figures: &Figures) {
 }
 
 /// Sends everything that is hostile, in turn, until `is_done`.
-fn hostile(lan: &Lan, is_done: &AtomicBool, sent: &AtomicU64) {
+fn hostile(lan: &Lan, is_done: &AtomicBool, figures: &Figures) {
     let mut random = Random::new(99);
     let (attacker, gateway) = (lan.host(66), lan.host(254));
     let own = lan.address();
@@ -124,7 +109,7 @@ fn hostile(lan: &Lan, is_done: &AtomicBool, sent: &AtomicU64) {
             });
             attacker.send(&fragment);
         }
-        sent.fetch_add(56, Ordering::Relaxed);
+        figures.hostile_frames.fetch_add(56, Ordering::Relaxed);
         // Connections that stay: heads without an end, downloads that are not read, idle ones.
         let behaviour = Behaviour { window: 2000, retransmits: false, ..Behaviour::default() };
         held.push(attacker.connect_with(80, behaviour));
@@ -145,68 +130,19 @@ fn hostile(lan: &Lan, is_done: &AtomicBool, sent: &AtomicU64) {
     }
 }
 
-/// Runs honest clients for a time, with or without hostile ones; returns their figures and the hostile frames.
-fn run(lan: &Lan, time: Duration, is_hostile: bool) -> (Figures, u64) {
-    let (is_done, figures, sent) = (AtomicBool::new(false), Figures::default(), AtomicU64::new(0));
+/// Runs honest clients for a time, with or without hostile ones.
+pub(super) fn run(lan: &Lan, time: Duration, is_hostile: bool) -> Figures {
+    let (is_done, figures) = (AtomicBool::new(false), Figures::default());
     thread::scope(|scope| {
         for last in 10..14 {
             let (is_done, figures) = (&is_done, &figures);
             scope.spawn(move || honest(lan, last, is_done, figures));
         }
         if is_hostile {
-            scope.spawn(|| hostile(lan, &is_done, &sent));
+            scope.spawn(|| hostile(lan, &is_done, &figures));
         }
         thread::sleep(time);
         is_done.store(true, Ordering::Relaxed);
     });
-    (figures, sent.into_inner())
-}
-
-#[test]
-#[ignore = "make test-hostile"]
-fn honest_clients_beside_hostile_ones() {
-    let time = env::var("HOSTILE_TIME").ok().and_then(|time| time.parse().ok()).map_or(seconds(60), seconds);
-    let limit = time + seconds(700);
-    let lan = Lan::start("10.0.0.1/24,10.0.0.254", |qemu| qemu.limit(limit).option("services=all"));
-    drop(run(&lan, seconds(5), false));
-    let (quiet, _) = run(&lan, seconds(10), false);
-    let before = lan.heap_bytes();
-    let start = Instant::now();
-    let mut heaps = Vec::new();
-    let (mut lost, mut slowest) = (Vec::new(), Duration::ZERO);
-    while start.elapsed() < time {
-        let (loaded, frames) = run(&lan, seconds(20).min(time), true);
-        heaps.push(lan.heap_bytes());
-        let (p50, p99) = (loaded.per_mille(500), loaded.per_mille(990));
-        eprintln!(
-            "{:5.0?}: {} honest requests, p50 {p50:.1?}, p99 {p99:.1?}; {frames} hostile frames; heap {:.0} KiB",
-            start.elapsed(),
-            loaded.count(),
-            heaps[heaps.len() - 1] / 1024.0
-        );
-        slowest = slowest.max(p99);
-        lost.extend(loaded.lost.into_inner().expect("not poisoned"));
-    }
-    let p99 = quiet.per_mille(990);
-    eprintln!("quiet: {} requests, p50 {:.1?}, p99 {p99:.1?}", quiet.count(), quiet.per_mille(500));
-    assert!(lost.is_empty(), "{} requests were lost, as {:?}", lost.len(), &lost[..lost.len().min(5)]);
-    // Below some milliseconds the host's scheduler decides.
-    assert!(slowest < (p99 * 2).max(Duration::from_millis(20)), "p99 {slowest:?}, quiet {p99:?}");
-    // What is held is bounded: the second half of the run takes no more than the first.
-    let (first, second) = heaps.split_at(heaps.len().div_ceil(2));
-    let most = |heaps: &[f64]| heaps.iter().copied().fold(0.0, f64::max);
-    eprintln!("heap before {before:.0}, then at most {:.0} and {:.0}", most(first), most(second));
-    assert!(second.is_empty() || most(second) < most(first) * 1.25 + 1_000_000.0, "the heap grows: {heaps:?}");
-    // And all of it comes back, at the latest when the connections of hosts that have vanished end: downloads that such a host
-    // does not read may take 300 seconds.
-    let mut after = lan.heap_bytes();
-    for _ in 0..36 {
-        if after < before + 1_500_000.0 {
-            break;
-        }
-        lan.sleep(seconds(10));
-        after = lan.heap_bytes();
-    }
-    assert!(after < before + 1_500_000.0, "the heap was {before} bytes before and is {after} six minutes after");
-    lan.assert_few_warnings(100 + usize::try_from(time.as_secs()).expect("64 bits"));
+    figures
 }
