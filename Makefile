@@ -6,6 +6,7 @@ SHELL := /bin/bash
 MACHINE   ?= q35#    QEMU machine: q35, pc or microvm
 BOOT      ?= pvh#    boot loader: pvh (QEMU itself), or GRUB from the ISO: iso (on BIOS) or uefi
 NIC       ?= virtio# network card: virtio, e1000, e1000e, igb (QEMU 8.0 and newer), rtl8139, vmxnet3 or none
+NET       ?= user#   network of `run`: user (QEMU's own), or tap (for root: the page has an address of its own)
 IRQ       ?= auto#   interrupt mode of all functions: auto (the best of each), msix, msi or intx
 PORT      ?= auto#   host port of the page; auto: the first free one from 8080 on
 SMP       ?= 1#      number of CPUs
@@ -24,10 +25,10 @@ HOSTILE_TIME ?= 60#  seconds of `test-hostile`
 TEST      ?=#        run only QEMU tests whose name contains this; for `fuzz`: one target
 BENCH_ARGS ?=#       options of `bench`: --quick, --rounds N, --only PART-OF-A-ROW'S-NAME
 UPDATE    ?=#        1: `bench-instructions` replaces the baseline
-OP        ?= http16# operation of `profile`: http1, http16, file, udp, tcp, read, frame or boot
-export MACHINE BOOT NIC IRQ PORT SMP MEM ACCEL PROFILE APP DISK FORWARD ARGS QEMU_ARGS FUZZ_TIME OP
+OP        ?= http16# operation of `profile`: http1, http16, file, udp, tcp, read, nvme, frame or boot
+export MACHINE BOOT NIC NET IRQ PORT SMP MEM ACCEL PROFILE APP DISK FORWARD ARGS QEMU_ARGS FUZZ_TIME OP
 # The values that `run`, `debug` and `qemu-cmd` check before they install or build anything.
-RUN_VARIABLES := MACHINE BOOT NIC IRQ PORT SMP MEM ACCEL PROFILE DISK FORWARD
+RUN_VARIABLES := MACHINE BOOT NIC NET IRQ PORT SMP MEM ACCEL PROFILE DISK FORWARD
 
 TARGET := $(CURDIR)/target
 IMAGE  := $(TARGET)/x86_64-unknown-linux-gnu/release/switchboard-image
@@ -211,7 +212,7 @@ bench-tls:
 bench-instructions: bench-build ## Count guest instructions of each operation, and compare with the baseline; UPDATE=1 replaces it
 	@$(BENCH) instructions $(if $(UPDATE),--update)
 
-profile: ## Print the instructions of an operation by function: OP=http1, http16, file, udp, tcp, read, frame or boot
+profile: ## Print the instructions of an operation by function: OP=http1, http16, file, udp, tcp, read, nvme, frame or boot
 	@tools/check-variables OP
 	@tools/install addr2line
 	@$(MAKE) --no-print-directory bench-build

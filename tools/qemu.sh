@@ -29,10 +29,14 @@ check_variable() {
             [[ $value == pvh || $MACHINE != microvm ]] || fail "BOOT=$value: microvm has no CD to boot from"
             ;;
         NIC) one_of "$1" "$value" virtio e1000 e1000e igb rtl8139 vmxnet3 none ;;
+        NET)
+            one_of "$1" "$value" user tap
+            [[ $value == user || -z $FORWARD ]] || fail 'NET=tap: FORWARD is of NET=user; the guest has an address of its own'
+            ;;
         IRQ) one_of "$1" "$value" auto msix msi intx ;;
         ACCEL) one_of "$1" "$value" tcg kvm ;;
         PROFILE) one_of "$1" "$value" quick release ;;
-        OP) one_of "$1" "$value" http1 http16 file udp tcp read frame boot ;;
+        OP) one_of "$1" "$value" http1 http16 file udp tcp read nvme frame boot ;;
         PORT)
             [[ $value == auto ]] || { [[ $value =~ ^[1-9][0-9]*$ ]] && ((value < 65536)); } ||
                 fail "PORT=$value is invalid; it is auto or 1 to 65535"
@@ -73,9 +77,14 @@ choose_port() {
     fail 'PORT=auto found no free port from 8080 to 8279'
 }
 
-# netdev: sets `netdev`, the user-mode network with its forwarded ports.
+# netdev: sets `netdev`, the user-mode network with its forwarded ports, or the tap.
 netdev() {
     local word protocol host guest
+    if [[ $NET == tap ]]; then
+        # The one that `tap_start` made; this one if there is none yet.
+        netdev=tap,id=net0,ifname=${tap:-sb-tap0},script=no,downscript=no
+        return
+    fi
     netdev=user,id=net0,hostfwd=tcp:127.0.0.1:$port-:80
     for word in $FORWARD; do
         IFS=: read -r protocol host guest <<<"$word"
@@ -88,7 +97,7 @@ kernel_command_line() {
     check_variable IRQ
     command_line=
     [[ $IRQ == auto ]] || command_line+=" irq=$IRQ"
-    command_line+="${APP:+ app=$APP}"
+    command_line+="${tap_options:+ $tap_options}${APP:+ app=$APP}"
     # Last, as `-- WORDS` in it go to the app.
     command_line+="${ARGS:+ $ARGS}"
     command_line=${command_line# }
@@ -125,7 +134,7 @@ loader() {
 # qemu_command: sets `qemu`, the command as an array, `port`, `qemu_log` and `console_log`.
 qemu_command() {
     local name
-    for name in MACHINE BOOT NIC ACCEL SMP MEM DISK PORT FORWARD; do
+    for name in MACHINE BOOT NIC NET ACCEL SMP MEM DISK PORT FORWARD; do
         check_variable "$name"
     done
     choose_port

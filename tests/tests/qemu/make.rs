@@ -1,9 +1,11 @@
 //! The commands `make run` and `make qemu-cmd`, as typed by a user.
 
+use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use switchboard_tests::lan::is_skipped_without_namespaces;
 use switchboard_tests::{Client, Console};
 
 /// Returns a `make` at the top of the repository, without a terminal.
@@ -13,7 +15,7 @@ fn make(arguments: &[&str]) -> Command {
     make.current_dir(top).args(arguments);
     // Removes what the surrounding `make test` exports.
     for variable in
-        ["MAKEFLAGS", "MAKELEVEL", "MACHINE", "BOOT", "NIC", "IRQ", "PORT", "SMP", "MEM", "ACCEL", "APP", "DISK"]
+        ["MAKEFLAGS", "MAKELEVEL", "MACHINE", "BOOT", "NIC", "NET", "IRQ", "PORT", "SMP", "MEM", "ACCEL", "APP", "DISK"]
     {
         make.env_remove(variable);
     }
@@ -48,6 +50,29 @@ fn run_serves_the_page_and_prints_its_address() {
     let page = client.get("/").expect("the page");
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{:?}", page.headers);
+}
+
+#[test]
+fn run_on_a_tap_serves_the_page_at_the_guests_own_address() {
+    if is_skipped_without_namespaces("run_on_a_tap_serves_the_page_at_the_guests_own_address") {
+        return;
+    }
+    let mut running = Running(make(&["run", "NET=tap"]).spawn().expect("make can be started"));
+    let console = Console::default();
+    console.follow(running.0.stdout.take().expect("stdout is a pipe"));
+    console.follow(running.0.stderr.take().expect("stderr is a pipe"));
+    let made = console.wait_for("made sb-tap", Duration::from_secs(55));
+    let made = made.unwrap_or_else(|| panic!("no tap:\n{}", console.text()));
+    let tap = made.split_ascii_whitespace().nth(1).expect("the name of the tap").to_owned();
+    assert!(Path::new("/sys/class/net").join(&tap).exists(), "{tap}");
+    let ready = console.wait_for("ready http://198.18.", Duration::from_secs(55));
+    let ready = ready.unwrap_or_else(|| panic!("never ready:\n{}", console.text()));
+    let host: Ipv4Addr = ready.trim_start_matches("ready http://").trim_end_matches('/').parse().expect("an address");
+    let mut client = Client::connect_to((host, 80).into(), Duration::from_secs(20)).expect("a connection");
+    assert_eq!(client.get("/hello").expect("the greeting").body, b"Hello, world!");
+    drop(client);
+    drop(running);
+    assert!(!Path::new("/sys/class/net").join(&tap).exists(), "{tap} is left:\n{}", console.text());
 }
 
 #[test]
@@ -92,6 +117,7 @@ fn invalid_values_are_refused_and_valid_ones_named() {
         ("MACHINE=vax", "q35 pc microvm"),
         ("BOOT=floppy", "pvh iso uefi"),
         ("NIC=token-ring", "virtio e1000 e1000e igb rtl8139 vmxnet3 none"),
+        ("NET=bridge", "user tap"),
         ("IRQ=loud", "auto msix msi intx"),
         ("ACCEL=warp", "tcg kvm"),
         ("PORT=0", "1 to 65535"),
