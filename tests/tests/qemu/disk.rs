@@ -1,5 +1,11 @@
 //! The disk app: writes survive a reboot, and every failure names its sector.
 
+use core::time::Duration;
+use std::thread;
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use switchboard_tests::{Console, Exit, Irq, Machine, Qemu, ScratchDisk};
 
 /// Returns a disk of 64 sectors, each filled with its number.
@@ -99,4 +105,36 @@ fn an_injected_write_error_names_the_sector() {
 fn an_unknown_verb_is_named() {
     let disk = numbered();
     fails(Qemu::new(Machine::Q35).disk(disk.path()), "format", "`format` is invalid");
+}
+
+/// Writes and flushes one sector after the other, and kills QEMU by SIGKILL after so many flushes: each sector whose flush was
+/// acknowledged has its text.
+fn acknowledged_writes_survive_a_kill(device: &str) {
+    for count in [3, 11] {
+        let disk = numbered();
+        // The disk is slow, so that the kill comes between two writes or within one.
+        let drive = format!("format=raw,cache=writeback,throttling.iops-total=40,file={}", disk.path().display());
+        let words: Vec<String> = (0..40).map(|sector| format!("write {sector} kept {sector} ; flush")).collect();
+        let words = format!("app=disk -- {}", words.join(" ; "));
+        let guest = Qemu::new(Machine::Q35).drive(&drive, device).option(&words).start();
+        let flushes = |text: &str| text.matches("flush: done").count();
+        let start = Instant::now();
+        while flushes(&guest.console().text()) < count {
+            assert!(start.elapsed() < Duration::from_secs(30), "{}", guest.console().text());
+            thread::sleep(Duration::from_millis(2));
+        }
+        kill(Pid::from_raw(guest.process_id().cast_signed()), Signal::SIGKILL).expect("QEMU runs");
+        assert_eq!(guest.exit(), Exit::OutOfTime, "it ended by the signal");
+        let acknowledged = flushes(&guest.console().text());
+        assert!((count..40).contains(&acknowledged), "{acknowledged} of 40 were acknowledged");
+        for sector in 0..acknowledged {
+            let expected = format!("kept {sector}\0");
+            assert!(disk.sector(sector).starts_with(expected.as_bytes()), "sector {sector} of {acknowledged} was lost");
+        }
+    }
+}
+
+#[test]
+fn writes_that_were_flushed_survive_a_kill_of_qemu() {
+    acknowledged_writes_survive_a_kill("virtio-blk-pci");
 }
