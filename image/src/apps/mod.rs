@@ -28,6 +28,8 @@ mod reflect;
 mod removal;
 #[cfg(feature = "demos")]
 mod rest;
+#[cfg(all(feature = "demos", feature = "p9"))]
+mod sharebench;
 #[cfg(all(feature = "demos", feature = "write"))]
 mod store;
 mod web;
@@ -45,6 +47,8 @@ pub const APPS: &[App] = &[
     App::new("reflect", &reflect::run),
     #[cfg(feature = "demos")]
     App::new("blkbench", &blkbench::run),
+    #[cfg(all(feature = "demos", feature = "p9"))]
+    App::new("sharebench", &sharebench::run),
     #[cfg(feature = "instruments")]
     App::new("bench-interrupts", &switchboard_instruments::bench_interrupts::run),
     #[cfg(feature = "instruments")]

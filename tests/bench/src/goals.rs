@@ -16,7 +16,7 @@ pub(crate) const HANDSHAKE: &str = "HTTPS handshake and request";
 pub(crate) const IDLE: &str = "memory of an idle connection of 1,000";
 
 /// Goals as ratios, for pinned rows.
-pub(crate) const GOALS: [Goal; 22] = [
+pub(crate) const GOALS: [Goal; 35] = [
     ("QEMU start to ready", System::Msix, System::Limit, 1.6),
     ("resident memory", System::Msix, System::Limit, 1.15),
     ("HTTP, 1 connection", System::Msix, System::Linux, 1.3),
@@ -39,6 +39,19 @@ pub(crate) const GOALS: [Goal; 22] = [
     ("frames of 64 on e1000, window 1", System::Polling, System::Limit, 0.8),
     ("4K reads, depth 1", System::Msix, System::Linux, 1.8),
     ("4K reads, depth 32", System::Msix, System::Linux, 3.0),
+    ("NVMe: 4K reads, depth 1", System::Msix, System::Linux, 2.5),
+    ("NVMe: 4K reads, depth 32", System::Msix, System::Linux, 3.0),
+    ("AHCI: 4K reads, depth 1", System::Msix, System::Linux, 2.0),
+    ("AHCI: 4K reads, depth 32", System::Msix, System::Linux, 2.0),
+    ("frames of 64 on e1000e, window 64", System::Msix, System::Linux, 2.0),
+    ("frames of 64 on e1000e, window 1", System::Msix, System::Linux, 1.3),
+    ("bulk to the guest, on a tap", System::Msix, System::Linux, 1.5),
+    ("bulk from the guest, on a tap", System::Msix, System::Linux, 1.5),
+    ("frames of 64 on a tap, window 64", System::Msix, System::Linux, 1.5),
+    ("9P: sequential reads of 64 MiB", System::Msix, System::Linux, 1.0),
+    ("4K writes, depth 1", System::Msix, System::Linux, 2.0),
+    ("4K writes, depth 32", System::Msix, System::Linux, 2.0),
+    ("4K writes with a flush each, depth 1", System::Msix, System::Linux, 2.0),
 ];
 
 /// A figure of the image that has a limit of its own.
@@ -64,7 +77,7 @@ pub(crate) const LIMITS: [(&str, Figure, f64); 2] =
     [(IDLE, Figure::Value, 6.0), ("HTTP, 256 connections", Figure::P99ToP50, 3.0)];
 
 /// Maximum number of guest instructions of an operation.
-pub(crate) const MAX_INSTRUCTIONS: [(&str, u64); 13] = [
+pub(crate) const MAX_INSTRUCTIONS: [(&str, u64); 14] = [
     ("message: vector to handler", 32),
     ("message: whole overhead, to iretq", 64),
     ("entry to ready", 4_000_000),
@@ -78,4 +91,5 @@ pub(crate) const MAX_INSTRUCTIONS: [(&str, u64); 13] = [
     ("HTTP request, 16 connections, INTx", 6_000),
     ("4K read, depth 1", 1_500),
     ("4K read, depth 1, INTx", 1_500),
+    ("4K read, depth 1, NVMe", 1_500),
 ];

@@ -11,6 +11,8 @@ use std::time::Instant;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::client::CpuClock;
+
 /// CPU that guest and clients share in pinned measurements.
 pub const PINNED_CPU: usize = 1;
 /// Time limit of a guest in seconds, also if this process is killed.
@@ -30,11 +32,22 @@ impl Guest {
     /// # Errors
     /// Returns an error when it cannot be started.
     pub fn start(command: &[String], is_pinned: bool) -> io::Result<Self> {
+        Self::start_in(command, is_pinned, None)
+    }
+
+    /// Starts the command as [`start`](Self::start) does, in a network namespace.
+    ///
+    /// # Errors
+    /// Returns an error when it cannot be started.
+    pub fn start_in(command: &[String], is_pinned: bool, namespace: Option<&str>) -> io::Result<Self> {
         let cpu = PINNED_CPU.to_string();
         // With `--foreground`, `timeout` creates no process group, and forwards signals.
         let mut words = vec!["timeout", "--foreground", TIME_LIMIT_SECONDS];
         if is_pinned {
             words.extend(["taskset", "-c", &cpu]);
+        }
+        if let Some(namespace) = namespace {
+            words.extend(["ip", "netns", "exec", namespace]);
         }
         words.extend(command.iter().map(String::as_str));
         let started = Instant::now();
@@ -74,6 +87,40 @@ impl Guest {
             )));
         }
         Ok(self.started.elapsed())
+    }
+
+    /// Returns the length of the console so far: a place for [`wait_for_line`](Self::wait_for_line).
+    #[must_use]
+    pub fn console_length(&self) -> usize {
+        self.console.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Waits for a complete line with a text behind a place on the console; returns it, and the place after it.
+    ///
+    /// # Errors
+    /// Returns an error when it does not come within `timeout`.
+    pub fn wait_for_line(&self, from: usize, text: &str, timeout: Duration) -> io::Result<(String, usize)> {
+        let (console, changed) = &*self.console;
+        let console = console.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = |console: &str| {
+            let mut place = from;
+            console.get(from..)?.split_inclusive('\n').find_map(|line| {
+                place += line.len();
+                (line.contains(text) && line.ends_with('\n')).then(|| (line.trim().to_owned(), place))
+            })
+        };
+        let lacks = |console: &mut String| find(console).is_none();
+        let (console, _) = changed.wait_timeout_while(console, timeout, lacks).unwrap_or_else(PoisonError::into_inner);
+        find(&console).ok_or_else(|| {
+            let end: Vec<_> = console.lines().rev().take(5).collect();
+            io::Error::other(format!("the guest did not print `{text}`; its last lines, backwards: {end:?}"))
+        })
+    }
+
+    /// Returns the clock of QEMU's CPU time; `None` if it has ended.
+    #[must_use]
+    pub fn cpu_clock(&self) -> Option<CpuClock> {
+        CpuClock::of(Pid::from_raw(self.qemu()?))
     }
 
     /// Returns the first line of the console that contains a text.

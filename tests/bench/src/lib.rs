@@ -9,5 +9,7 @@ pub mod guest;
 pub mod ports;
 pub mod report;
 pub mod rows;
+mod storage;
 pub mod systems;
+mod tap;
 mod web;

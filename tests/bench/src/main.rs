@@ -64,8 +64,7 @@ impl RunOptions {
         let rounds = match rounds {
             Some(None) => return Err(io::Error::other("--rounds needs a number above zero")),
             Some(Some(rounds)) => rounds,
-            None if is_quick => 1,
-            None => 3,
+            None => 1,
         };
         Ok(Self { is_quick, rounds, only: only.join(" ") })
     }
@@ -80,7 +79,8 @@ fn run(files: Files, options: &[&str]) -> io::Result<()> {
     let RunOptions { is_quick, rounds, only } = RunOptions::parse(options)?;
     let (everywhere, pinned) = (sched_getaffinity(Pid::from_raw(0))?, pinned_cpu()?);
     let report = Report { about: about(&files, rounds), ..Report::default() };
-    let mut bench = Bench { files, report, seconds: if is_quick { 0.3 } else { 1.0 }, is_quick, only };
+    let (seconds, turns) = if is_quick { (0.3, 1) } else { (0.5, 3) };
+    let mut bench = Bench { files, report, seconds, turns, is_quick, only };
     for round in 1..=rounds {
         for is_pinned in [true, false] {
             let how = if is_pinned { "all on one CPU" } else { "on all CPUs" };
@@ -131,7 +131,17 @@ fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
                 .ok()
                 .map(|release| format!("Debian's {}", release.trim())),
         ),
-        ("rounds", Some(format!("{rounds}, interleaved; 0.3 s of warm-up before each value"))),
+        (
+            "rounds",
+            Some(format!("{rounds}, of three turns of half a second each, in which the systems alternate; 0.3 s of warm-up before each value")),
+        ),
+        (
+            "per CPU second",
+            Some(
+                "the work for each second of CPU time of QEMU, which other load on the host hardly changes: on a busy host, the honest ratio"
+                    .into(),
+            ),
+        ),
         (
             "network",
             Some(
@@ -145,7 +155,7 @@ fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
                     .into(),
             ),
         ),
-        ("not measured", Some("KVM, real hardware, other unikernels in the same run, writes to disks".into())),
+        ("not measured", Some("KVM, real hardware, other unikernels in the same run, disks with a file behind".into())),
     ];
     rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
@@ -162,7 +172,7 @@ mod tests {
     fn options_are_parsed_or_refused() {
         let options = |is_quick, rounds, only: &str| RunOptions { is_quick, rounds, only: only.to_owned() };
         for (line, expected) in [
-            ("", options(false, 3, "")),
+            ("", options(false, 1, "")),
             ("--quick", options(true, 1, "")),
             ("--only HTTP, 16 --quick --rounds 5", options(true, 5, "HTTP, 16")),
             ("--rounds 2 --only 4K reads, depth 1", options(false, 2, "4K reads, depth 1")),

@@ -1,18 +1,17 @@
 //! The measurements: systems, loads, and their order.
 //!
-//! Systems that are compared are measured in the same round, one directly after the other, so that a temporarily slow
-//! host affects all of them.
+//! Systems that are compared are measured in short turns, one directly after the other and over again, so that a temporarily
+//! slow host affects all of them.
 
 use core::time::Duration;
 use std::io;
 use std::thread::sleep;
-use std::time::Instant;
 
-use crate::client::{Sample, bulk, echo, frames, http};
+use crate::client::{Sample, Span, bulk, echo, forwarded, frames, http};
 use crate::guest::Guest;
 use crate::ports::Ports;
 use crate::report::{Better, Report, Row};
-use crate::systems::{Files, System, Work, command, limit_reads, offsets, ready};
+use crate::systems::{Files, System, Work, command, ready};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Time after which QEMU's e1000 receives frames; it drops them for a second after its set-up.
@@ -25,8 +24,10 @@ pub struct Bench {
     pub files: Files,
     /// Results so far.
     pub report: Report,
-    /// Seconds of measurement for each value.
+    /// Seconds of measurement of a turn.
     pub seconds: f64,
+    /// Turns of each system for a row, in each round.
+    pub turns: u32,
     /// Whether to skip slow measurements.
     pub is_quick: bool,
     /// Text that the name of a row must contain to be measured.
@@ -49,10 +50,11 @@ impl Bench {
             self.serve(is_pinned);
         }
         self.web(is_pinned);
-        for card in ["virtio-net-pci", "e1000"] {
+        for card in ["virtio-net-pci", "e1000", "e1000e"] {
             self.frames(card, is_pinned);
         }
-        self.blocks(is_pinned);
+        self.tap(is_pinned);
+        self.storage(is_pinned);
     }
 
     pub(crate) fn is_selected(&self, row: &str) -> bool {
@@ -60,8 +62,19 @@ impl Bench {
     }
 
     pub(crate) fn start(&mut self, system: System, work: Work, is_pinned: bool) -> Option<Started> {
+        self.start_in(system, work, is_pinned, None)
+    }
+
+    /// Starts a guest, in a network namespace if one is given.
+    pub(crate) fn start_in(
+        &mut self,
+        system: System,
+        work: Work,
+        is_pinned: bool,
+        namespace: Option<&str>,
+    ) -> Option<Started> {
         let ports = Ports::free();
-        let started = Guest::start(&command(system, work, &self.files, &ports), is_pinned)
+        let started = Guest::start_in(&command(system, work, &self.files, &ports), is_pinned, namespace)
             .and_then(|guest| guest.wait_for(ready(system, work), TIMEOUT).map(|_| guest));
         self.record(system, "start", started).map(|guest| (system, guest, ports))
     }
@@ -86,13 +99,17 @@ impl Bench {
         let rows = &mut self.report.rows;
         let known = rows.iter().position(|row| row.name == name && row.is_pinned == is_pinned);
         let place = known.unwrap_or_else(|| {
-            let (values, times) = Default::default();
-            rows.push(Row { name: name.to_owned(), unit, better, is_pinned, values, times });
+            let (values, cpu_values, times) = Default::default();
+            rows.push(Row { name: name.to_owned(), unit, better, is_pinned, values, cpu_values, times });
             rows.len() - 1
         });
+        if let Some(rate) = sample.cpu_rate {
+            rows[place].cpu_values.entry(system).or_default().push(rate);
+        }
         rows[place].values.entry(system).or_default().push(sample.rate);
         rows[place].times.entry(system).or_default().push((sample.p50, sample.p99));
-        println!("  {name}, {}: {:.1} {unit}", system.name(), sample.rate);
+        let cpu = sample.cpu_rate.map(|rate| format!(", by CPU time {rate:.1}")).unwrap_or_default();
+        println!("  {name}, {}: {:.1} {unit}{cpu}", system.name(), sample.rate);
     }
 
     pub(crate) fn measure(
@@ -101,14 +118,17 @@ impl Bench {
         unit: &'static str,
         is_pinned: bool,
         started: &[Started],
-        run: impl Fn(&Ports) -> io::Result<Sample>,
+        run: impl Fn(&Ports, Span) -> io::Result<Sample>,
     ) {
         if !self.is_selected(name) {
             return;
         }
-        for (system, _, ports) in started {
-            if let Some(sample) = self.record(*system, name, run(ports)) {
-                self.add(name, unit, Better::More, is_pinned, *system, sample);
+        for _ in 0..self.turns {
+            for (system, guest, ports) in started {
+                let span = Span::new(self.seconds, guest.cpu_clock());
+                if let Some(sample) = self.record(*system, name, run(ports, span)) {
+                    self.add(name, unit, Better::More, is_pinned, *system, sample);
+                }
             }
         }
     }
@@ -117,12 +137,11 @@ impl Bench {
     fn add_memory(&mut self, row: &str, is_pinned: bool, system: System, guest: &Guest) {
         let Some(kib) = guest.resident() else { return };
         let rate = f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0;
-        self.add(row, "MiB", Better::Less, is_pinned, system, Sample { rate, p50: 0.0, p99: 0.0 });
+        self.add(row, "MiB", Better::Less, is_pinned, system, Sample::of(rate));
     }
 
     /// Measures start-up, memory, and services over TCP/IP.
     fn serve(&mut self, is_pinned: bool) {
-        let value = |rate| Sample { rate, p50: 0.0, p99: 0.0 };
         let mut started = Vec::new();
         for (system, work) in [
             (System::Msix, Work::Serve),
@@ -132,11 +151,18 @@ impl Bench {
         ] {
             let Some((_, guest, ports)) = self.start(system, work, is_pinned) else { continue };
             let milliseconds = guest.age().as_secs_f64() * 1e3;
-            self.add("QEMU start to ready", "ms", Better::Less, is_pinned, system, value(milliseconds));
+            self.add("QEMU start to ready", "ms", Better::Less, is_pinned, system, Sample::of(milliseconds));
             if system != System::Limit {
                 if self.record(system, "first response", http::run(ports.http, 1, 0.0)).is_some() {
                     let milliseconds = guest.age().as_secs_f64() * 1e3 - 300.0;
-                    self.add("QEMU start to an answer", "ms", Better::Less, is_pinned, system, value(milliseconds));
+                    self.add(
+                        "QEMU start to an answer",
+                        "ms",
+                        Better::Less,
+                        is_pinned,
+                        system,
+                        Sample::of(milliseconds),
+                    );
                 }
                 started.push((system, guest, ports));
             } else {
@@ -146,7 +172,7 @@ impl Bench {
                 }
             }
         }
-        let (seconds, is_quick) = (self.seconds, self.is_quick);
+        let is_quick = self.is_quick;
         for connections in [1, 16, 64, MAX_CONNECTIONS] {
             if is_quick && connections > 16 {
                 continue;
@@ -162,20 +188,25 @@ impl Bench {
                 continue;
             }
             // The memory row is defined after this load, so the load runs also when only that row is selected.
-            for (system, guest, ports) in &started {
-                if let Some(sample) = self.record(*system, &name, http::run(ports.http, connections, seconds)) {
-                    self.add(&name, "/s", Better::More, is_pinned, *system, sample);
-                }
-                if let Some(row) = memory {
-                    self.add_memory(row, is_pinned, *system, guest);
+            for turn in 0..self.turns {
+                for (system, guest, ports) in &started {
+                    let span = Span::new(self.seconds, guest.cpu_clock());
+                    if let Some(sample) = self.record(*system, &name, http::run(ports.http, connections, span)) {
+                        self.add(&name, "/s", Better::More, is_pinned, *system, sample);
+                    }
+                    if let Some(row) = memory.filter(|_| turn == 0) {
+                        self.add_memory(row, is_pinned, *system, guest);
+                    }
                 }
             }
         }
-        self.measure("UDP echo", "/s", is_pinned, &started, |ports| echo::udp(ports.echo, seconds));
-        self.measure("TCP echo", "/s", is_pinned, &started, |ports| echo::tcp(ports.echo, seconds));
-        self.measure("bulk to the guest", "MB/s", is_pinned, &started, |ports| bulk::to_guest(ports.discard, seconds));
-        self.measure("bulk from the guest", "MB/s", is_pinned, &started, |ports| {
-            bulk::from_guest(ports.chargen, seconds)
+        self.measure("UDP echo", "/s", is_pinned, &started, |ports, span| echo::udp(ports.echo, span));
+        self.measure("TCP echo", "/s", is_pinned, &started, |ports, span| echo::tcp(ports.echo, span));
+        self.measure("bulk to the guest", "MB/s", is_pinned, &started, |ports, span| {
+            bulk::to_guest(forwarded(ports.discard), span)
+        });
+        self.measure("bulk from the guest", "MB/s", is_pinned, &started, |ports, span| {
+            bulk::from_guest(forwarded(ports.chargen), span)
         });
     }
 
@@ -183,9 +214,10 @@ impl Bench {
         // The e1000 has no MSI or MSI-X.
         let systems = match card {
             "e1000" => &[System::Intx, System::Polling, System::Linux, System::Limit][..],
+            "e1000e" => &[System::Msix, System::Polling, System::Linux],
             _ => &[System::Msix, System::Intx, System::Polling, System::Linux, System::Limit],
         };
-        let name = if card == "e1000" { card } else { "virtio" };
+        let name = if card == "virtio-net-pci" { "virtio" } else { card };
         let rows = [(64, 1), (64, 64), (1514, 64)];
         let rows = rows.map(|(size, window)| (size, window, format!("frames of {size} on {name}, window {window}")));
         if !rows.iter().any(|(.., row)| self.is_selected(row)) {
@@ -194,7 +226,7 @@ impl Bench {
         let mut started = Vec::new();
         for system in systems {
             if let Some(guest) = self.start(*system, Work::Frames(card), is_pinned) {
-                if card == "e1000" {
+                if name != "virtio" {
                     sleep(LINK_TIME);
                 }
                 // Only the measured guest runs.
@@ -206,63 +238,34 @@ impl Bench {
             if self.is_quick && size > 64 || !self.is_selected(&row) {
                 continue;
             }
-            for (system, guest, ports) in &started {
+            self.measure_frames(&row, is_pinned, &started, window, |ports, span| {
+                frames::run(ports.frames_back, ports.frames, size, window, span)
+            });
+        }
+    }
+
+    /// Measures frames in turns. Only the measured guest runs.
+    pub(crate) fn measure_frames(
+        &mut self,
+        row: &str,
+        is_pinned: bool,
+        started: &[Started],
+        window: usize,
+        run: impl Fn(&Ports, Span) -> io::Result<Sample>,
+    ) {
+        for _ in 0..self.turns {
+            for (system, guest, ports) in started {
                 if *system == System::Polling && window > 1 {
                     continue;
                 }
                 guest.pause(false);
                 sleep(Duration::from_millis(50));
-                let sample = frames::run(ports.frames_back, ports.frames, size, window, self.seconds);
+                let sample = run(ports, Span::new(self.seconds, guest.cpu_clock()));
                 guest.pause(true);
-                if let Some(sample) = self.record(*system, &row, sample) {
-                    self.add(&row, "/s", Better::More, is_pinned, *system, sample);
+                if let Some(sample) = self.record(*system, row, sample) {
+                    self.add(row, "/s", Better::More, is_pinned, *system, sample);
                 }
             }
         }
-    }
-
-    fn blocks(&mut self, is_pinned: bool) {
-        for depth in [1, 4, 32, 128] {
-            if self.is_quick && depth == 128 || !is_pinned && !matches!(depth, 1 | 32) {
-                continue;
-            }
-            let row = format!("4K reads, depth {depth}");
-            if !self.is_selected(&row) {
-                continue;
-            }
-            for system in [System::Msix, System::Intx, System::Linux, System::Limit] {
-                let Some((_, guest, _)) = self.start(system, Work::Blocks(depth), is_pinned) else { continue };
-                let rate = match system {
-                    System::Limit => {
-                        let begin = Instant::now();
-                        let done = guest.wait_for("DONE", TIMEOUT).map(|_| begin.elapsed().as_secs_f64());
-                        done.map(|seconds| f64::from(limit_reads(depth)) / seconds)
-                    }
-                    // `.., N per second, ..`
-                    _ => guest
-                        .line(" per second")
-                        .and_then(|line| line.split(" per second").next()?.rsplit(' ').next()?.parse().ok())
-                        .ok_or_else(|| io::Error::other("no figure on the console")),
-                };
-                if let Some(rate) = self.record(system, &row, rate) {
-                    let sample = Sample { rate, p50: 0.0, p99: 0.0 };
-                    self.add(&row, "/s", Better::More, is_pinned, system, sample);
-                }
-            }
-            for system in [System::Msix, System::Intx] {
-                let right = self.check_blocks(system, depth, is_pinned);
-                self.record(system, &row, right);
-            }
-        }
-    }
-
-    /// Checks the content of blocks in a run of its own, since checking takes longer than reading.
-    fn check_blocks(&self, system: System, depth: usize, is_pinned: bool) -> io::Result<()> {
-        offsets(&self.files)?;
-        let work = Work::CheckedBlocks(depth);
-        let guest = Guest::start(&command(system, work, &self.files, &Ports::free()), is_pinned)?;
-        guest.wait_for(ready(system, work), TIMEOUT)?;
-        let line = guest.line(" per second").unwrap_or_default();
-        if line.contains(", 0 wrong") { Ok(()) } else { Err(io::Error::other(line)) }
     }
 }

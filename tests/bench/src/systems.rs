@@ -34,15 +34,51 @@ impl System {
     }
 }
 
+/// The kind of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskKind {
+    /// virtio-blk.
+    Virtio,
+    /// NVM Express.
+    Nvme,
+    /// A disk of q35's own AHCI controller.
+    Ahci,
+}
+
+/// What is done with blocks of 4 KiB of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocks {
+    /// The kind of the disk.
+    pub disk: DiskKind,
+    /// As for the image's app and the Linux guest's program: `read`, `write`, or `flush`, a write and a flush.
+    pub operation: &'static str,
+    /// Queue depth.
+    pub depth: usize,
+}
+
+impl Blocks {
+    /// Returns reads of a virtio disk.
+    #[must_use]
+    pub fn reads(depth: usize) -> Self {
+        Self { disk: DiskKind::Virtio, operation: "read", depth }
+    }
+}
+
 /// The work of a guest.
 #[derive(Debug, Clone, Copy)]
 pub enum Work {
     /// Serves TCP, UDP and HTTP.
     Serve,
+    /// The same over a tap of the bench's namespace.
+    ServeOnTap,
     /// Reflects frames on this card.
     Frames(&'static str),
-    /// Reads blocks with this queue depth.
-    Blocks(usize),
+    /// Reflects frames of a virtio card on a tap.
+    FramesOnTap,
+    /// Reads or writes blocks.
+    Blocks(Blocks),
+    /// Reads a file of a directory that the host shares by 9P.
+    Share,
     /// Reads fewer blocks with this queue depth, from a disk of known content, and checks every byte.
     CheckedBlocks(usize),
     /// Serves files by HTTP; Linux does by nginx, and all of the three services.
@@ -81,6 +117,21 @@ pub fn offsets(files: &Files) -> io::Result<()> {
     fs::write(files.results.join(OFFSETS), content)
 }
 
+/// Makes the directory that is shared, with its file of 64 MiB, if it is not there.
+///
+/// # Errors
+/// Returns an error when it cannot be written.
+pub fn shared_directory(files: &Files) -> io::Result<()> {
+    let path = files.results.join(SHARE);
+    fs::create_dir_all(&path)?;
+    let file = path.join("64mib.bin");
+    if fs::metadata(&file).is_ok_and(|metadata| metadata.len() == 64 << 20) {
+        return Ok(());
+    }
+    fs::write(file, (0..64_u64 << 20).step_by(8).flat_map(u64::to_le_bytes).collect::<Vec<_>>())
+}
+
+const SHARE: &str = "share";
 const OFFSETS: &str = "offsets.img";
 
 impl Files {
@@ -155,12 +206,25 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
             let ends = end("local", ports.frames) + &end("remote", ports.frames_back);
             words.extend(["-netdev".into(), format!("dgram,id=net0{ends}")]);
             // The polling guest drives legacy virtio only.
-            let legacy = if card == "e1000" { "" } else { ",disable-legacy=off" };
-            words.extend(device(format!("{card},netdev=net0,romfile=,mac=52:54:00:12:34:56{legacy}")));
+            let legacy = if card == "virtio-net-pci" { ",disable-legacy=off" } else { "" };
+            words.extend(device(format!("{card},netdev=net0,romfile=,mac={GUEST_MAC}{legacy}")));
         }
-        Work::Blocks(_) => {
+        Work::ServeOnTap | Work::FramesOnTap => {
+            words.extend(["-netdev".into(), format!("tap,id=net0,ifname={TAP},script=no,downscript=no")]);
+            words.extend(device(format!("virtio-net-pci,netdev=net0,romfile=,mac={GUEST_MAC}")));
+        }
+        Work::Blocks(Blocks { disk, .. }) => {
             words.extend(["-blockdev".into(), "null-co,node-name=disk0,size=1073741824,read-zeroes=on".into()]);
-            words.extend(device("virtio-blk-pci,drive=disk0,disable-legacy=off".into()));
+            words.extend(device(match disk {
+                DiskKind::Virtio => "virtio-blk-pci,drive=disk0,disable-legacy=off".into(),
+                DiskKind::Nvme => "nvme,drive=disk0,serial=1".into(),
+                DiskKind::Ahci => "ide-hd,drive=disk0,bus=ide.0".into(),
+            }));
+        }
+        Work::Share => {
+            let path = shown(&files.results.join(SHARE));
+            words.extend(["-fsdev".into(), format!("local,id=share0,path={path},security_model=none,readonly=on")]);
+            words.extend(device("virtio-9p-pci,fsdev=share0,mount_tag=bench".into()));
         }
         Work::CheckedBlocks(_) => {
             let disk = shown(&files.results.join(OFFSETS));
@@ -171,6 +235,11 @@ pub fn command(system: System, work: Work, files: &Files, ports: &Ports) -> Vec<
     }
     words
 }
+
+/// The address of the card where frames are measured.
+const GUEST_MAC: &str = "52:54:00:12:34:56";
+/// The tap in the bench's namespace.
+pub const TAP: &str = "tap0";
 
 /// The folder of the certificate.
 const TLS_FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../image/tls/tests/data");
@@ -196,44 +265,67 @@ fn forwards(system: System, work: Work, ports: &Ports) -> Vec<(&'static str, u16
 
 /// Returns the file with the programs of the Linux guest.
 fn initrd(work: Work) -> &'static str {
-    if matches!(work, Work::Web) { "initrd-web" } else { "initrd" }
+    match work {
+        Work::Web => "initrd-web",
+        Work::Blocks(Blocks { disk: DiskKind::Nvme | DiskKind::Ahci, .. }) | Work::Share | Work::Frames("e1000e") => {
+            "initrd-devices"
+        }
+        _ => "initrd",
+    }
 }
 
-/// Seconds for which blocks are read.
-pub const BLOCK_SECONDS: u64 = 1;
+/// Seconds of a turn of blocks or of a share.
+const TURN_SECONDS: u64 = 1;
+/// Turns of the image's apps: one is measured, and the CPU time of QEMU is read while the next one runs.
+const TURNS: u64 = 2;
 
 fn switchboard(system: System, work: Work) -> String {
     let mode = if system == System::Intx { "irq=intx " } else { "" };
     mode.to_owned()
         + &match (work, system) {
-            (Work::Serve | Work::Hello, _) => "ip=10.0.2.15/24,10.0.2.2 services=all".to_owned(),
+            (Work::Serve | Work::ServeOnTap | Work::Hello, _) => "ip=10.0.2.15/24,10.0.2.2 services=all".to_owned(),
             (Work::Web, _) => "ip=10.0.2.15/24,10.0.2.2 -- connections 2048".into(),
             (Work::Https, _) => "ip=10.0.2.15/24,10.0.2.2".into(),
             (Work::Rest, _) => "ip=10.0.2.15/24,10.0.2.2 app=rest".into(),
             (Work::Frames(_), System::Polling) => "app=reflect".into(),
-            (Work::Frames(_), _) => "poll=0 app=reflect".into(),
-            (Work::Blocks(depth), _) => format!("app=blkbench -- qd {depth} secs {BLOCK_SECONDS}"),
+            (Work::Frames(_) | Work::FramesOnTap, _) => "poll=0 app=reflect".into(),
+            (Work::Blocks(Blocks { operation, depth, .. }), _) => {
+                format!("app=blkbench -- do {operation} qd {depth} secs {TURN_SECONDS} turns {TURNS}")
+            }
+            (Work::Share, _) => format!("app=sharebench -- 64mib.bin secs {TURN_SECONDS} turns {TURNS}"),
             (Work::CheckedBlocks(depth), _) => format!("app=blkbench -- qd {depth} count 20000 verify offsets"),
         }
 }
 
 fn linux(work: Work) -> String {
     match work {
-        Work::Serve | Work::Hello => "mode=serve".into(),
+        Work::Serve | Work::ServeOnTap | Work::Hello => "mode=serve".into(),
         Work::Web | Work::Rest | Work::Https => "mode=web".into(),
-        Work::Frames("e1000") => "mode=xdp xdp=generic".into(),
-        Work::Frames(_) => "mode=xdp xdp=native".into(),
-        Work::Blocks(depth) | Work::CheckedBlocks(depth) => format!("mode=blk secs={BLOCK_SECONDS} qd={depth}"),
+        // These drivers have no XDP of their own.
+        Work::Frames("e1000" | "e1000e") => "mode=xdp xdp=generic".into(),
+        Work::Frames(_) | Work::FramesOnTap => "mode=xdp xdp=native".into(),
+        Work::Blocks(Blocks { disk, operation, depth }) => {
+            let name = match disk {
+                DiskKind::Virtio => "vda",
+                DiskKind::Nvme => "nvme0n1",
+                DiskKind::Ahci => "sda",
+            };
+            format!("mode=blk disk=/dev/{name} do={operation} secs={TURN_SECONDS} qd={depth}")
+        }
+        Work::CheckedBlocks(depth) => format!("mode=blk disk=/dev/vda do=read secs={TURN_SECONDS} qd={depth}"),
+        Work::Share => format!("mode=share secs={TURN_SECONDS}"),
     }
 }
 
 fn limit(work: Work) -> String {
     match work {
-        Work::Serve | Work::Web | Work::Rest | Work::Https | Work::Hello => "hello".into(),
         Work::Frames("e1000") => "e1000".into(),
         Work::Frames(_) => "net".into(),
         // The polling guest reads a given number of blocks; the time is measured from outside.
-        Work::Blocks(depth) | Work::CheckedBlocks(depth) => format!("blk {depth} {} 4096", limit_reads(depth)),
+        Work::Blocks(Blocks { depth, .. }) | Work::CheckedBlocks(depth) => {
+            format!("blk {depth} {} 4096", limit_reads(depth))
+        }
+        _ => "hello".into(),
     }
 }
 
@@ -247,13 +339,13 @@ pub fn limit_reads(depth: usize) -> u32 {
 #[must_use]
 pub fn ready(system: System, work: Work) -> &'static str {
     match (system, work) {
-        (System::Limit, Work::Hello | Work::Serve | Work::Web | Work::Rest | Work::Https) => "APP-START",
-        (System::Linux, Work::Serve | Work::Web | Work::Rest | Work::Https | Work::Hello) => "READY",
-        (System::Limit | System::Linux, Work::Frames(_)) => "READY",
-        (_, Work::Serve | Work::Web | Work::Rest | Work::Https | Work::Hello) => "address 10.0.2.15",
-        (_, Work::Frames(_)) => ", ready",
         (System::Limit, Work::Blocks(_) | Work::CheckedBlocks(_)) => "BEGIN",
-        (_, Work::Blocks(_)) => " per second",
+        (System::Limit | System::Linux, Work::Frames(_) | Work::FramesOnTap) => "READY",
+        (_, Work::Blocks(_) | Work::Share) => "begin",
         (_, Work::CheckedBlocks(_)) => " wrong",
+        (_, Work::Frames(_) | Work::FramesOnTap) => ", ready",
+        (System::Limit, _) => "APP-START",
+        (System::Linux, _) => "READY",
+        _ => "address 10.0.2.15",
     }
 }

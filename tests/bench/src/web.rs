@@ -50,13 +50,12 @@ impl Bench {
     }
 
     fn files(&mut self, started: &[Started], is_pinned: bool) {
-        let (seconds, file) = (self.seconds, Exchange::file());
+        let file = Exchange::file();
         for (row, connections) in [(FILE_1, 1), (FILE_16, 16)] {
-            self.measure(row, "MB/s", is_pinned, started, |ports| {
+            self.measure(row, "MB/s", is_pinned, started, |ports, span| {
                 #[expect(clippy::cast_precision_loss, reason = "a file is far below 2^52 bytes")]
                 let megabytes = file.body_bytes() as f64 / 1e6;
-                let sample = file.run(ports.http, connections, seconds)?;
-                Ok(Sample { rate: sample.rate * megabytes, ..sample })
+                Ok(file.run(ports.http, connections, span)?.scaled(megabytes))
             });
         }
         if !self.is_selected(IDLE) {
@@ -64,22 +63,21 @@ impl Bench {
         }
         for (system, _, ports) in started {
             if let Some(bytes) = self.record(*system, IDLE, idle(*system, ports)) {
-                let sample = Sample { rate: bytes / 1024.0, p50: 0.0, p99: 0.0 };
+                let sample = Sample::of(bytes / 1024.0);
                 self.add(IDLE, "KiB", Better::Less, is_pinned, *system, sample);
             }
         }
     }
 
     fn messages(&mut self, started: &[Started], is_pinned: bool) {
-        let (seconds, post) = (self.seconds, Exchange::echo(POST_BYTES));
-        self.measure(POST, "/s", is_pinned, started, |ports| post.run(ports.rest, 1, seconds));
-        self.measure(WEBSOCKET, "/s", is_pinned, started, |ports| websocket::run(ports.rest, seconds));
+        let post = Exchange::echo(POST_BYTES);
+        self.measure(POST, "/s", is_pinned, started, |ports, span| post.run(ports.rest, 1, span));
+        self.measure(WEBSOCKET, "/s", is_pinned, started, |ports, span| websocket::run(ports.rest, span));
     }
 
     fn https(&mut self, started: &[Started], is_pinned: bool) {
-        let seconds = self.seconds;
-        self.measure(HTTPS, "/s", is_pinned, started, |ports| tls::requests(ports.https, seconds));
-        self.measure(HANDSHAKE, "/s", is_pinned, started, |ports| tls::handshakes(ports.https, seconds));
+        self.measure(HTTPS, "/s", is_pinned, started, |ports, span| tls::requests(ports.https, span));
+        self.measure(HANDSHAKE, "/s", is_pinned, started, |ports, span| tls::handshakes(ports.https, span));
     }
 }
 

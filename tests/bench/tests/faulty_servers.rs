@@ -1,6 +1,7 @@
 //! Tests of the clients against correct servers, and against servers with one malformed response, which the clients
 //! must report as an error.
 
+use core::net::SocketAddr;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
@@ -129,9 +130,9 @@ fn frames_are_checked_for_order_and_content() {
 }
 
 /// Starts a TCP server that sends `part(0)`, `part(1)`, .. until the client closes.
-fn source(part: impl Fn(usize) -> Vec<u8> + Copy + Send + 'static) -> u16 {
+fn source(part: impl Fn(usize) -> Vec<u8> + Copy + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
+    let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a connection");
         let mut number = 0;
@@ -139,7 +140,7 @@ fn source(part: impl Fn(usize) -> Vec<u8> + Copy + Send + 'static) -> u16 {
             number += 1;
         }
     });
-    port
+    address
 }
 
 #[test]

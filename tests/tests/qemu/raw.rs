@@ -21,7 +21,7 @@ pub(crate) fn reads(device: &str, irq: Irq) {
         let guest = Qemu::new(Machine::Q35).drive(&drive, device).irq(irq).option(&words).start();
         assert_eq!(guest.exit(), Exit::Success, "depth {depth}");
         let text = guest.console().text();
-        assert!(text.contains(&format!("qd {depth}, {READS} reads in ")) && text.contains(", 0 wrong"), "{text}");
+        assert!(text.contains(&format!("qd {depth}, {READS} operations in ")) && text.contains(", 0 wrong"), "{text}");
     }
 }
 

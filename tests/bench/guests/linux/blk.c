@@ -1,4 +1,6 @@
-/* Random reads of 4 KiB, past the page cache: blk DEVICE SECONDS DEPTH, by pread, or with queue depth DEPTH by io_uring. */
+/* Random reads or writes of 4 KiB, past the page cache: blk DEVICE SECONDS DEPTH read|write|flush, by pread and pwrite, or
+ * with queue depth DEPTH by io_uring; `flush` flushes after each write. Runs for ever, in turns of SECONDS: before each it
+ * prints a line with `begin`, and after it one with the rate. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -37,20 +39,33 @@ static char *mem;
 
 static double secs = 2;
 
-static void report(int qd, long ops, double t) {
-    printf("blk: qd %d, %ld reads in %.0f us, %.0f per second\n", qd, ops, t * 1e6, ops / t);
+static int is_write, is_flush;
+
+static void begin(void) {
+    printf("blk: begin\n");
     fflush(stdout);
 }
 
-/* Queue depth 1: pread with O_DIRECT. */
+static void report(int qd, long ops, double t) {
+    printf("blk: qd %d, %ld operations in %.0f us, %.0f per second\n", qd, ops, t * 1e6, ops / t);
+    fflush(stdout);
+}
+
+/* Queue depth 1: pread and pwrite with O_DIRECT. */
 static void one_by_one(int fd) {
     unsigned long blocks = size / BS;
     long n = 0;
+    begin();
     double t0 = now(), t;
     do {
-        if (pread(fd, mem, BS, rnd() % blocks * BS) != BS) {
-            perror("pread");
-            return;
+        off_t at = rnd() % blocks * BS;
+        if ((is_write ? pwrite(fd, mem, BS, at) : pread(fd, mem, BS, at)) != BS) {
+            perror("a transfer");
+            exit(1);
+        }
+        if (is_flush && fdatasync(fd)) {
+            perror("fdatasync");
+            exit(1);
         }
         n++;
         t = now();
@@ -58,7 +73,7 @@ static void one_by_one(int fd) {
     report(1, n, t - t0);
 }
 
-/* Queue depth `qd`, by io_uring. */
+/* Queue depth `qd`, by io_uring, in turns for ever. */
 static void uring(int fd, int qd) {
     struct io_uring_params p;
     memset(&p, 0, sizeof p);
@@ -81,11 +96,14 @@ static void uring(int fd, int qd) {
              *cm = (void *)(cq + p.cq_off.ring_mask);
     struct io_uring_cqe *ce = (void *)(cq + p.cq_off.cqes);
     unsigned long blocks = size / BS;
-    long n = 0;
-    double t0 = now(), t;
-    int freelist[256], nf = 0, infl = 0, stop = 0;
+    int freelist[256], nf = 0;
     for (int i = 0; i < qd; i++)
         freelist[nf++] = i;
+turn:;
+    long n = 0;
+    int infl = 0, stop = 0;
+    begin();
+    double t0 = now(), t;
     do {
         int sub = 0;
         while (nf && !stop) {
@@ -93,7 +111,7 @@ static void uring(int fd, int qd) {
             unsigned tl = *st, ix = tl & *sm;
             struct io_uring_sqe *s = se + ix;
             memset(s, 0, sizeof *s);
-            s->opcode = IORING_OP_READ;
+            s->opcode = is_write ? IORING_OP_WRITE : IORING_OP_READ;
             s->fd = fd;
             s->addr = (unsigned long)(mem + (long)id * BS);
             s->len = BS;
@@ -112,7 +130,7 @@ static void uring(int fd, int qd) {
         while (h != __atomic_load_n(ct, __ATOMIC_ACQUIRE)) {
             struct io_uring_cqe *c = ce + (h & *cm);
             if (c->res != BS) {
-                fprintf(stderr, "a read ended with %d\n", c->res);
+                fprintf(stderr, "a transfer ended with %d\n", c->res);
                 return;
             }
             freelist[nf++] = c->user_data;
@@ -126,23 +144,25 @@ static void uring(int fd, int qd) {
             stop = 1;
     } while (infl || !stop);
     report(qd, n, t - t0);
-    close(rf);
+    goto turn;
 }
+
 int main(int c, char **v) {
-    if (c < 4) {
-        fprintf(stderr, "usage: blk DEVICE SECONDS DEPTH\n");
+    if (c < 5) {
+        fprintf(stderr, "usage: blk DEVICE SECONDS DEPTH read|write|flush\n");
         return 1;
     }
     secs = atof(v[2]);
-    int qd = atoi(v[3]), fd = open(v[1], O_RDONLY | O_DIRECT);
+    is_flush = !strcmp(v[4], "flush");
+    is_write = is_flush || !strcmp(v[4], "write");
+    int qd = atoi(v[3]), fd = open(v[1], (is_write ? O_RDWR : O_RDONLY) | O_DIRECT);
     if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) || qd < 1 || qd > MOST) {
         perror(v[1]);
         return 1;
     }
     mem = mmap(0, MOST * BS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (qd == 1)
+    while (qd == 1)
         one_by_one(fd);
-    else
-        uring(fd, qd);
+    uring(fd, qd);
     return 0;
 }

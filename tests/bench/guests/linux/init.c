@@ -1,5 +1,6 @@
 /* The first process of the Linux guest: loads the modules listed in /mods/order, sets the address, and runs the
- * program that `mode=` on the kernel command line selects: serve, web (with nginx), xdp or blk. */
+ * program that `mode=` on the kernel command line selects: serve, web (with nginx), xdp, blk (a disk) or share (a directory
+ * of the host). */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -134,7 +135,16 @@ int main(void) {
         run((char *[]){"/bin/xdp", "eth0", arg("xdp="), 0});
     }
     if (!strcmp(mode, "blk")) {
-        run((char *[]){"/bin/blk", "/dev/vda", arg("secs="), arg("qd="), 0});
+        char *disk = arg("disk=");
+        /* Some drivers find their disks after their modules are loaded. */
+        for (int i = 0; i < 1000 && access(disk, R_OK); i++)
+            usleep(10000);
+        run((char *[]){"/bin/blk", disk, arg("secs="), arg("qd="), arg("do="), 0});
+    }
+    if (!strcmp(mode, "share")) {
+        if (mount("bench", "/share", "9p", 0, "trans=virtio,version=9p2000.L,msize=524288"))
+            perror("9p");
+        run((char *[]){"/bin/share", "/share/64mib.bin", arg("secs="), 0});
     }
     sync();
     reboot(RB_POWER_OFF);

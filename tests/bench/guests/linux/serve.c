@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,8 @@ int main(void) {
         int line = i / (WIDTH + 2), column = i % (WIDTH + 2);
         pattern[i] = column == WIDTH ? '\r' : column > WIDTH ? '\n' : ' ' + (line + column) % LINES;
     }
+    /* A client that closes ends its connection, not the program. */
+    signal(SIGPIPE, SIG_IGN);
     epoll = epoll_create1(0);
     listen_on(SOCK_STREAM, 7, ECHO);
     listen_on(SOCK_STREAM, 9, DISCARD);

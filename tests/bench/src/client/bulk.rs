@@ -1,9 +1,10 @@
 //! Bulk transfer through one connection in one direction.
 
+use core::net::SocketAddr;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use super::{Meter, Sample, connect, wrong};
+use super::{Meter, Sample, Span, connect_to, wrong};
 
 const BUFFER: usize = 256 * 1024;
 const LINES: usize = 95;
@@ -13,22 +14,22 @@ const WIDTH: usize = 72;
 ///
 /// # Errors
 /// Returns an error when the connection fails.
-pub fn to_guest(port: u16, seconds: f64) -> io::Result<Sample> {
-    let mut stream = connect(port)?;
+pub fn to_guest(address: SocketAddr, span: impl Into<Span>) -> io::Result<Sample> {
+    let mut stream = connect_to(address)?;
     let data = vec![0x5a; BUFFER];
-    megabytes(seconds, || stream.write(&data))
+    megabytes(span, || stream.write(&data))
 }
 
 /// Receives from the guest's chargen service, and checks the pattern.
 ///
 /// # Errors
 /// Returns an error when a byte is wrong, or the connection fails.
-pub fn from_guest(port: u16, seconds: f64) -> io::Result<Sample> {
-    let mut stream = connect(port)?;
+pub fn from_guest(address: SocketAddr, span: impl Into<Span>) -> io::Result<Sample> {
+    let mut stream = connect_to(address)?;
     let round = pattern();
     let pattern = round.repeat(2 + BUFFER / round.len());
     let (mut buffer, mut at) = (vec![0; BUFFER], 0);
-    megabytes(seconds, || {
+    megabytes(span, || {
         let length = stream.read(&mut buffer)?;
         if buffer[..length] != pattern[at..at + length] {
             return Err(wrong("the pattern is broken"));
@@ -45,8 +46,8 @@ fn pattern() -> Vec<u8> {
     (0..LINES).flat_map(line).collect()
 }
 
-fn megabytes(seconds: f64, mut go: impl FnMut() -> io::Result<usize>) -> io::Result<Sample> {
-    let mut meter = Meter::new(seconds);
+fn megabytes(span: impl Into<Span>, mut go: impl FnMut() -> io::Result<usize>) -> io::Result<Sample> {
+    let mut meter = Meter::new(span);
     loop {
         let length = go()?;
         if length == 0 {
@@ -54,8 +55,7 @@ fn megabytes(seconds: f64, mut go: impl FnMut() -> io::Result<usize>) -> io::Res
         }
         let now = Instant::now();
         if meter.moved(length as u64, now) {
-            let sample = meter.sample(now);
-            return Ok(Sample { rate: sample.rate / 1e6, ..sample });
+            return Ok(meter.sample(now).scaled(1e-6));
         }
     }
 }

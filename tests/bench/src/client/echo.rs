@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::UdpSocket;
 use std::time::Instant;
 
-use super::{Meter, Sample, TIMEOUT, connect, wrong};
+use super::{Meter, Sample, Span, TIMEOUT, connect, wrong};
 
 pub(super) const SIZE: usize = 64;
 
@@ -16,10 +16,10 @@ fn message(number: u32) -> [u8; SIZE] {
 }
 
 pub(super) fn round_trips(
-    seconds: f64,
+    span: impl Into<Span>,
     mut round_trip: impl FnMut(&[u8; SIZE]) -> io::Result<[u8; SIZE]>,
 ) -> io::Result<Sample> {
-    let mut meter = Meter::new(seconds);
+    let mut meter = Meter::new(span);
     for number in 0.. {
         let (sent, begin) = (message(number), Instant::now());
         if round_trip(&sent)? != sent {
@@ -37,9 +37,9 @@ pub(super) fn round_trips(
 ///
 /// # Errors
 /// Returns an error when bytes are returned changed, or not at all.
-pub fn tcp(port: u16, seconds: f64) -> io::Result<Sample> {
+pub fn tcp(port: u16, span: impl Into<Span>) -> io::Result<Sample> {
     let mut stream = connect(port)?;
-    round_trips(seconds, |sent| {
+    round_trips(span, |sent| {
         stream.write_all(sent)?;
         let mut back = [0; SIZE];
         stream.read_exact(&mut back)?;
@@ -51,11 +51,11 @@ pub fn tcp(port: u16, seconds: f64) -> io::Result<Sample> {
 ///
 /// # Errors
 /// Returns an error when a packet is returned changed, or not at all.
-pub fn udp(port: u16, seconds: f64) -> io::Result<Sample> {
+pub fn udp(port: u16, span: impl Into<Span>) -> io::Result<Sample> {
     let socket = UdpSocket::bind(("127.0.0.1", 0))?;
     socket.connect(("127.0.0.1", port))?;
     socket.set_read_timeout(Some(TIMEOUT))?;
-    round_trips(seconds, |sent| {
+    round_trips(span, |sent| {
         socket.send(sent)?;
         let mut back = [0; SIZE];
         let length = socket.recv(&mut back)?;

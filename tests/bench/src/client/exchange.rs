@@ -8,7 +8,7 @@ use std::time::Instant;
 use nix::poll::{PollFd, PollFlags, poll};
 
 use super::response::Response;
-use super::{Meter, Sample, TIMEOUT, connect, wrong};
+use super::{Meter, Sample, Span, TIMEOUT, connect, wrong};
 
 const BUFFER: usize = 256 * 1024;
 
@@ -53,11 +53,11 @@ impl Exchange {
     ///
     /// # Errors
     /// Returns an error when a response is wrong or missing.
-    pub fn run(&self, port: u16, connections: usize, seconds: f64) -> io::Result<Sample> {
+    pub fn run(&self, port: u16, connections: usize, span: impl Into<Span>) -> io::Result<Sample> {
         let mut buffer = vec![0; BUFFER];
         let open = |_| self.open(port, &mut buffer);
         let mut connections = (0..connections).map(open).collect::<io::Result<Vec<_>>>()?;
-        let mut meter = Meter::new(seconds);
+        let mut meter = Meter::new(span);
         for connection in &mut connections {
             connection.send(&self.request)?;
         }

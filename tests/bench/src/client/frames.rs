@@ -1,11 +1,12 @@
-//! Raw Ethernet frames, exchanged as UDP datagrams by QEMU's `-netdev dgram`.
+//! Raw Ethernet frames, exchanged as UDP datagrams by QEMU's `-netdev dgram`, or over a tap.
 
 use core::time::Duration;
 use std::io;
 use std::net::UdpSocket;
 use std::time::Instant;
 
-use super::{Meter, Sample, TIMEOUT, wrong};
+use super::packet::{Packets, Wire};
+use super::{Meter, Sample, Span, TIMEOUT, wrong};
 
 /// MAC addresses of the guest and of the client.
 const GUEST: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -29,27 +30,38 @@ fn write(frame: &mut [u8], to: [u8; 6], from: [u8; 6], number: u32) {
 ///
 /// # Errors
 /// Returns an error when a frame is lost, duplicated, reordered or changed.
-pub fn run(local: u16, remote: u16, size: usize, window: usize, seconds: f64) -> io::Result<Sample> {
+pub fn run(local: u16, remote: u16, size: usize, window: usize, span: impl Into<Span>) -> io::Result<Sample> {
     let socket = UdpSocket::bind(("127.0.0.1", local))?;
     socket.connect(("127.0.0.1", remote))?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
+    exchange(&socket, size, window, span)
+}
+
+/// The same over a tap.
+///
+/// # Errors
+/// Returns an error when a frame is lost, duplicated, reordered or changed.
+pub fn run_on(packets: &Packets, size: usize, window: usize, span: impl Into<Span>) -> io::Result<Sample> {
+    exchange(packets, size, window, span)
+}
+
+fn exchange(wire: &impl Wire, size: usize, window: usize, span: impl Into<Span>) -> io::Result<Sample> {
     let (mut sent, mut expected, mut back) = ([0; MAX_FRAME], [0; MAX_FRAME], [0; MAX_FRAME + 1]);
     let mut begins = vec![Instant::now(); window];
     let (mut next, mut first) = (0_u32, 0_u32);
     let place = |number: u32| number as usize % window;
     // Drops frames in flight of an earlier client.
-    socket.set_read_timeout(Some(Duration::from_millis(20)))?;
-    while socket.recv(&mut back).is_ok() {}
-    socket.set_read_timeout(Some(TIMEOUT))?;
-    let mut meter = Meter::new(seconds);
+    wire.set_timeout(Duration::from_millis(20))?;
+    while wire.receive(&mut back).is_ok() {}
+    wire.set_timeout(TIMEOUT)?;
+    let mut meter = Meter::new(span);
     loop {
         while ((next - first) as usize) < window {
             begins[place(next)] = Instant::now();
             write(&mut sent[..size], GUEST, CLIENT, next);
-            socket.send(&sent[..size])?;
+            wire.send(&sent[..size])?;
             next += 1;
         }
-        let length = match socket.recv(&mut back) {
+        let length = match wire.receive(&mut back) {
             Ok(length) => length,
             Err(error) => return Err(wrong(format!("frame {first} of {next} did not return: {error}"))),
         };
@@ -66,7 +78,7 @@ pub fn run(local: u16, remote: u16, size: usize, window: usize, seconds: f64) ->
         if meter.done(begin, now) {
             // Receives the rest, so that none is in flight for the next client.
             for _ in first..next {
-                socket.recv(&mut back)?;
+                wire.receive(&mut back)?;
             }
             return Ok(meter.sample(now));
         }

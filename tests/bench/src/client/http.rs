@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use super::{Meter, Sample, TIMEOUT, connect, wrong};
+use super::{Meter, Sample, Span, TIMEOUT, connect, wrong};
 
 const REQUEST: &[u8] = b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n";
 const BODY: &[u8] = b"Hello, world!";
@@ -49,7 +49,7 @@ impl Connection {
 ///
 /// # Errors
 /// Returns an error when a response is wrong or missing.
-pub fn run(port: u16, connections: usize, seconds: f64) -> io::Result<Sample> {
+pub fn run(port: u16, connections: usize, span: impl Into<Span>) -> io::Result<Sample> {
     // Serially: QEMU's backlog of a forwarded port is small.
     let open = |_| {
         let (stream, begin) = (connect(port)?, Instant::now());
@@ -59,7 +59,7 @@ pub fn run(port: u16, connections: usize, seconds: f64) -> io::Result<Sample> {
         Ok(connection)
     };
     let mut connections = (0..connections).map(open).collect::<io::Result<Vec<_>>>()?;
-    let mut meter = Meter::new(seconds);
+    let mut meter = Meter::new(span);
     for connection in &mut connections {
         connection.send_request(Instant::now())?;
     }

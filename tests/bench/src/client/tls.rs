@@ -12,7 +12,7 @@ use switchboard_runtime::wall_clock::{self, UnixTime};
 use switchboard_tls::{Roots, TlsConnector, TlsStream};
 
 use super::response::Response;
-use super::{Meter, Sample, connect, wrong};
+use super::{Meter, Sample, Span, connect, wrong};
 
 /// The certificate of the guests.
 const CERTIFICATE: &[u8] = include_bytes!("../../../../image/tls/tests/data/p256.pem");
@@ -70,10 +70,10 @@ fn connect_tls(port: u16) -> io::Result<TlsStream<Blocking>> {
 ///
 /// # Errors
 /// Returns an error when a response is wrong or missing.
-pub fn requests(port: u16, seconds: f64) -> io::Result<Sample> {
+pub fn requests(port: u16, span: impl Into<Span>) -> io::Result<Sample> {
     let mut stream = connect_tls(port)?;
     let mut buffer = [0; 4096];
-    let mut meter = Meter::new(seconds);
+    let mut meter = Meter::new(span);
     loop {
         let begin = Instant::now();
         request(&mut stream, &mut buffer)?;
@@ -102,9 +102,9 @@ fn request(stream: &mut TlsStream<Blocking>, buffer: &mut [u8]) -> io::Result<()
 ///
 /// # Errors
 /// Returns an error when a handshake or a request fails.
-pub fn handshakes(port: u16, seconds: f64) -> io::Result<Sample> {
+pub fn handshakes(port: u16, span: impl Into<Span>) -> io::Result<Sample> {
     let mut buffer = [0; 4096];
-    let mut meter = Meter::new(seconds);
+    let mut meter = Meter::new(span);
     loop {
         let begin = Instant::now();
         request(&mut connect_tls(port)?, &mut buffer)?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::{Sample, connect, echo, wrong};
+use super::{Sample, Span, connect, echo, wrong};
 
 /// The key of the RFC's example, and its accept value.
 const REQUEST: &[u8] = b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -16,7 +16,7 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 ///
 /// # Errors
 /// Returns an error when the upgrade is refused, or a message is returned changed, or not at all.
-pub fn run(port: u16, seconds: f64) -> io::Result<Sample> {
+pub fn run(port: u16, span: impl Into<Span>) -> io::Result<Sample> {
     let mut stream = connect(port)?;
     stream.write_all(REQUEST)?;
     let mut head = Vec::new();
@@ -29,7 +29,7 @@ pub fn run(port: u16, seconds: f64) -> io::Result<Sample> {
     if !head.starts_with("HTTP/1.1 101 ") || !head.contains(ACCEPT) {
         return Err(wrong(format!("no WebSocket: {head:?}")));
     }
-    echo::round_trips(seconds, |sent| {
+    echo::round_trips(span, |sent| {
         let mut frame = [0; 6 + echo::SIZE];
         frame[..2].copy_from_slice(&[BINARY, 0x80 | echo::SIZE.to_le_bytes()[0]]);
         frame[2..6].copy_from_slice(&MASK);

@@ -1,5 +1,6 @@
 //! The operations that are counted, and the load that executes them.
 
+use core::fmt::Write;
 use core::time::Duration;
 use std::io;
 use std::process::Command;
@@ -13,11 +14,12 @@ use crate::client::exchange::Exchange;
 use crate::client::{echo, frames, http};
 use crate::guest::Guest;
 use crate::ports::Ports;
-use crate::systems::{Files, System, Work, command, ready};
+use crate::systems::{Blocks, DiskKind, Files, System, Work, command, ready};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Seconds of load, enough for thousands of operations although counting slows the guest down.
-const SECONDS: f64 = 0.4;
+/// Seconds of load, enough for thousands of operations although counting slows the guest down; then those of the next
+/// attempts, on a host with other work.
+const SECONDS: [f64; 3] = [0.4, 2.0, 10.0];
 /// Requests of the file that are not counted, which meet cold code and small windows.
 const FILE_COLD: usize = 4;
 
@@ -35,7 +37,7 @@ pub(super) enum Load {
     UdpEcho,
     TcpEcho,
     /// Reads of a disk, with this queue depth.
-    Read(usize),
+    Read(DiskKind, usize),
     /// Ethernet frames, one at a time.
     Frame,
     /// The interrupt path: the label of a line of the app, and the index of a number on it.
@@ -59,7 +61,7 @@ const fn by_intx(name: &'static str, load: Load) -> Operation {
 }
 
 /// All operations, in the order of the output.
-pub(super) const OPERATIONS: [Operation; 18] = [
+pub(super) const OPERATIONS: [Operation; 20] = [
     by_msix("message: vector to handler", Load::Interrupt("message", 0)),
     by_msix("message: whole overhead, to iretq", Load::Interrupt("message", 1)),
     by_msix("line: whole overhead, to iretq", Load::Interrupt("line with 1", 1)),
@@ -75,8 +77,10 @@ pub(super) const OPERATIONS: [Operation; 18] = [
     by_msix("HTTP request, 16 connections", Load::Http(16)),
     by_intx("HTTP request, 16 connections, INTx", Load::Http(16)),
     by_msix("file of 1 MiB, 1 connection", Load::File(1)),
-    by_msix("4K read, depth 1", Load::Read(1)),
-    by_intx("4K read, depth 1, INTx", Load::Read(1)),
+    by_msix("4K read, depth 1", Load::Read(DiskKind::Virtio, 1)),
+    by_intx("4K read, depth 1, INTx", Load::Read(DiskKind::Virtio, 1)),
+    by_msix("4K read, depth 1, NVMe", Load::Read(DiskKind::Nvme, 1)),
+    by_intx("4K read, depth 1, NVMe, INTx", Load::Read(DiskKind::Nvme, 1)),
     by_msix("frame of 64 bytes, sent back", Load::Frame),
 ];
 
@@ -89,7 +93,7 @@ impl Operation {
             Load::Http(_) | Load::File(_) => HTTP,
             Load::UdpEcho => UDP_ECHO,
             Load::TcpEcho => TCP_ECHO,
-            Load::Read(_) => BLOCK,
+            Load::Read(..) => BLOCK,
             Load::Frame => FRAME,
         }
     }
@@ -100,23 +104,37 @@ impl Operation {
         if let Load::Interrupt(line, place) = self.load {
             return interrupt(files, line, place);
         }
-        let trace = self.trace(files, None)?;
-        let count = match self.load {
+        for seconds in SECONDS {
+            if let Some(count) = self.count_in(files, seconds)? {
+                return Ok(count);
+            }
+        }
+        Err(missing())
+    }
+
+    /// Returns the number of instructions of one operation; `None` if there were too few in the time.
+    fn count_in(self, files: &Files, seconds: f64) -> io::Result<Option<u64>> {
+        let trace = self.trace(files, None, seconds)?;
+        Ok(match self.load {
             Load::Boot => trace.first(READY).zip(trace.entry()).map(|(ready, entry)| ready - entry),
             Load::Scan => trace.first(SCANNED).zip(trace.first(SCAN)).map(|(end, begin)| end - begin),
             Load::Http(1) => trace.median(HTTP),
             Load::Http(_) => trace.best_mean(HTTP),
             Load::File(_) => trace.median_after(HTTP, FILE_COLD),
             _ => trace.median(self.mark()),
-        };
-        count.ok_or_else(missing)
+        })
     }
 
-    /// Executes the operation many times under the plugin; with a profile between two occurrences of the mark.
-    pub(super) fn trace(self, files: &Files, profile: Option<(u64, u64)>) -> io::Result<Trace> {
+    /// Executes the operation many times under the plugin, with a profile between two occurrences of the mark. These are
+    /// so many operations, which take their time on a host with other work.
+    pub(super) fn profile(self, files: &Files, between: (u64, u64)) -> io::Result<Trace> {
+        self.trace(files, Some(between), SECONDS[0] * 10.0)
+    }
+
+    fn trace(self, files: &Files, profile: Option<(u64, u64)>, seconds: f64) -> io::Result<Trace> {
         let (ports, out) = (Ports::free(), files.results.join("count.txt"));
         let work = match self.load {
-            Load::Read(depth) => Work::Blocks(depth),
+            Load::Read(disk, depth) => Work::Blocks(Blocks { disk, operation: "read", depth }),
             Load::Frame => Work::Frames("virtio-net-pci"),
             Load::File(_) => Work::Web,
             _ => Work::Serve,
@@ -125,6 +143,10 @@ impl Operation {
         // Busy waiting and polling are not part of an operation.
         if let Some(place) = words.iter().position(|word| word == "-append") {
             words[place + 1] = format!("spin=0 poll=0 {}", words[place + 1]);
+            if matches!(self.load, Load::Read(..)) {
+                // The last of two equal words decides.
+                write!(words[place + 1], " secs {} turns 1", seconds.ceil()).ok();
+            }
         }
         if matches!(self.load, Load::Boot | Load::Scan) {
             let disk = format!("if=none,id=disk0,format=raw,readonly=on,file={}", files.disk.display());
@@ -133,8 +155,6 @@ impl Operation {
         }
         let entry = symbols(files)?.into_iter().find(|symbol| symbol.name == "boot_start");
         let entry = entry.ok_or_else(|| io::Error::other("the image has no boot_start"))?.address;
-        // A profile is of a fixed number of operations, which take their time on a machine with other work.
-        let seconds = if profile.is_some() { SECONDS * 10.0 } else { SECONDS };
         let profile = profile.map_or_else(String::new, |(from, to)| format!(",profile={}:{from}:{to}", self.mark()));
         let plugin = format!("{},out={},at=entry:{entry:x}{profile}", files.plugin.display(), out.display());
         words.extend(["-plugin".into(), plugin]);
@@ -146,7 +166,9 @@ impl Operation {
             Load::UdpEcho => drop(echo::udp(ports.echo, seconds)?),
             Load::TcpEcho => drop(echo::tcp(ports.echo, seconds)?),
             Load::Frame => drop(frames::run(ports.frames_back, ports.frames, 64, 1, seconds)?),
-            Load::Boot | Load::Scan | Load::Read(_) | Load::Interrupt(..) => {}
+            // Until the end of the first turn.
+            Load::Read(..) => drop(guest.wait_for_line(0, " per second", TIMEOUT)?),
+            Load::Boot | Load::Scan | Load::Interrupt(..) => {}
         }
         drop(guest);
         Trace::read(&out)

@@ -14,12 +14,13 @@ const BETWEEN: (u64, u64) = (1000, 3000);
 const BETWEEN_FILES: (u64, u64) = (4, 20);
 
 /// The words of `make profile OP=`.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 9] = [
     ("http1", "HTTP request, 1 connection"),
     ("http16", "HTTP request, 16 connections"),
     ("udp", "UDP echo"),
     ("tcp", "TCP echo"),
     ("read", "4K read, depth 1"),
+    ("nvme", "4K read, depth 1, NVMe"),
     ("file", "file of 1 MiB, 1 connection"),
     ("frame", "frame of 64 bytes, sent back"),
     ("boot", "entry to ready"),
@@ -57,7 +58,7 @@ pub fn profile(files: &Files, word: &str, top: usize) -> io::Result<()> {
 fn traced(files: &Files, operation: Operation) -> io::Result<(Trace, u64)> {
     if matches!(operation.load, Load::Boot) {
         // From the first instruction on to the only mark; firmware's blocks are outside the image.
-        let mut trace = operation.trace(files, Some((0, 1)))?;
+        let mut trace = operation.profile(files, (0, 1))?;
         let all = symbols(files)?;
         let place = |name| all.iter().find(|symbol| symbol.name == name).map_or(0, |symbol| symbol.address);
         let (begin, end) = (place("image_text_start"), place("image_text_end"));
@@ -65,7 +66,7 @@ fn traced(files: &Files, operation: Operation) -> io::Result<(Trace, u64)> {
         return Ok((trace, 1));
     }
     let (from, to) = if matches!(operation.load, Load::File(_)) { BETWEEN_FILES } else { BETWEEN };
-    Ok((operation.trace(files, Some((from, to)))?, to - from))
+    Ok((operation.profile(files, (from, to))?, to - from))
 }
 
 fn sum<'a>(blocks: impl Iterator<Item = &'a Block>) -> u64 {
