@@ -4,7 +4,7 @@
 tap= tap_guest= tap_options=
 tap_dnsmasq=
 
-# tap_start: makes a tap with an address for this host, and starts dnsmasq on it where that is installed; says what it did.
+# tap_start: makes a tap with an address for this host, and starts dnsmasq on it where that is installed; prints what it did.
 tap_start() {
     local number network
     ((EUID == 0)) || fail 'NET=tap: only root may make a network device; use NET=user'

@@ -76,7 +76,7 @@ fn ip(words: &str) -> io::Result<()> {
 }
 
 impl Bench {
-    /// Measures the rows of a tap; where taps are not allowed, the report says so.
+    /// Measures the rows of a tap; where taps are not allowed, the report has the reason.
     pub(crate) fn tap(&mut self, is_pinned: bool) {
         if ![TO_GUEST, FROM_GUEST, FRAMES].iter().any(|row| self.is_selected(row)) {
             return;

@@ -2,7 +2,7 @@
 //!
 //! Quiet windows alternate with mixed ones, and each mixed window is compared with the quiet ones before and after it: what
 //! else the host does changes from minute to minute, and affects neighbours alike. How
-//! often a quiet window is slow beside its neighbours tells how much of that the host does.
+//! often a quiet window is slow beside its neighbours is how much of that the host does.
 
 mod clients;
 
