@@ -67,6 +67,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod transport;
+pub mod vsock;
 
 use bitflags::bitflags;
 
@@ -79,6 +80,7 @@ pub use rng::VirtioRng;
 pub use scsi::VirtioScsi;
 pub use share::Virtio9p;
 pub use transport::{Running, Setup, Transport};
+pub use vsock::VirtioVsock;
 
 /// The vendor ID of all virtio devices (4.1.2).
 const VENDOR: u16 = 0x1af4;

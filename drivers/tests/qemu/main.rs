@@ -7,6 +7,8 @@ mod network;
 mod recordings;
 mod share;
 mod usb;
+mod vhost_user;
+mod vsock;
 
 use switchboard::interrupt::{Mode, ModePolicy};
 use switchboard_drivers::edu::{Edu, EduError};

@@ -59,6 +59,12 @@ pub(crate) fn rng(policy: ModePolicy) -> &'static FakeMachine {
     virtio(policy, 0x1044)
 }
 
+pub(crate) fn vsock(policy: ModePolicy) -> &'static FakeMachine {
+    let fake = virtio(policy, 0x1053);
+    set(fake, &[(16, 3 << 16)]);
+    fake
+}
+
 pub(crate) fn console(policy: ModePolicy) -> &'static FakeMachine {
     virtio(policy, 0x1043)
 }

@@ -30,7 +30,8 @@ use switchboard_drivers::interfaces::console::{ConsoleDevice, ConsoleError};
 use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::rng::RngError;
-use switchboard_drivers::virtio::{VirtioBlk, VirtioConsole, VirtioNet, VirtioRng};
+use switchboard_drivers::virtio::vsock::VsockError;
+use switchboard_drivers::virtio::{VirtioBlk, VirtioConsole, VirtioNet, VirtioRng, VirtioVsock};
 use switchboard_drivers::vmxnet3::Vmxnet3;
 use switchboard_testing::{FakeMachine, RemovalDetection, RemovalTest};
 
@@ -45,6 +46,7 @@ fn virtio_at_every_access() {
     remove_at_every_access::<VirtioBlk>(removable(devices::blk));
     remove_at_every_access::<VirtioRng>(removable(devices::rng));
     remove_at_every_access::<VirtioConsole>(removable(devices::console));
+    remove_at_every_access::<VirtioVsock>(removable(devices::vsock));
 }
 
 #[test]
@@ -92,6 +94,10 @@ fn requests_in_flight_end() {
         let mut bytes = [0; 8];
         let read = core::future::poll_fn(|context| console.poll_read(0, &mut bytes, context));
         assert_eq!(device.remove_while(fake, notice, read), Err(ConsoleError::Gone));
+    });
+    let device = removable(devices::vsock);
+    device.remove_in_use(|fake, vsock: VirtioVsock, notice| {
+        assert_eq!(device.remove_while(fake, notice, vsock.run()), VsockError::Gone);
     });
     let device = removable(devices::edu);
     device.remove_in_use(|fake, mut edu: Edu, notice| {

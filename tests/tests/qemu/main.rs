@@ -39,5 +39,6 @@ mod storage;
 mod storm;
 mod teardown;
 mod virtio;
+mod vsock;
 mod watch;
 mod web;

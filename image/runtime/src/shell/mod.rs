@@ -6,6 +6,7 @@ mod output;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod vsock;
 mod words;
 
 use alloc::boxed::Box;
@@ -23,6 +24,7 @@ use crate::tasks::Tasks;
 
 pub use output::Output;
 pub use sessions::ConsoleShells;
+pub use vsock::{SHELL_PORT, VsockShells};
 
 const GREETING: &str = concat!("switchboard ", env!("CARGO_PKG_VERSION"), "; `help` lists the words\r\n");
 const PROMPT: &str = "> ";

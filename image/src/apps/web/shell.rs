@@ -12,7 +12,9 @@ pub(super) async fn start(system: &mut System, network: Rc<Network>) {
     let net = move |_: &str, output: &mut Output| show_interfaces(&network, output);
     let shell = Shell::new(system.machine, Some(system.tasks));
     let shell = Rc::new(shell.with_word("net", "network interfaces, their addresses and traffic", net));
-    system.add_subsystem(Rc::new(ConsoleShells::new(system, shell))).await;
+    system.add_subsystem(Rc::new(ConsoleShells::new(system, shell.clone()))).await;
+    #[cfg(feature = "vsock")]
+    system.add_subsystem(Rc::new(switchboard_runtime::shell::VsockShells::new(system, shell))).await;
 }
 
 fn show_interfaces(network: &Network, output: &mut Output) {
