@@ -53,6 +53,7 @@ pub mod blk;
 pub mod console;
 mod device;
 mod doorbell;
+pub mod input;
 mod interrupt_status;
 pub mod net;
 pub mod queue;
@@ -73,6 +74,7 @@ use bitflags::bitflags;
 
 pub use blk::VirtioBlk;
 pub use console::VirtioConsole;
+pub use input::VirtioKeyboard;
 pub use interrupt_status::InterruptStatus;
 pub use net::VirtioNet;
 pub use registers::InterruptCause;

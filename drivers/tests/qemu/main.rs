@@ -3,6 +3,7 @@
 mod console;
 mod disks;
 mod hotplug;
+mod input;
 mod network;
 mod recordings;
 mod share;

@@ -65,6 +65,13 @@ pub(crate) fn vsock(policy: ModePolicy) -> &'static FakeMachine {
     fake
 }
 
+/// Returns a virtio input device that has the key A.
+pub(crate) fn keyboard(policy: ModePolicy) -> &'static FakeMachine {
+    let fake = virtio(policy, 0x1052);
+    set(fake, &[(0x2000, 16 << 16), (0x2008, 1 << 30)]);
+    fake
+}
+
 pub(crate) fn console(policy: ModePolicy) -> &'static FakeMachine {
     virtio(policy, 0x1043)
 }

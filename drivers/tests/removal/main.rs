@@ -27,11 +27,13 @@ use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 use switchboard_drivers::igb::Igb;
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
 use switchboard_drivers::interfaces::console::{ConsoleDevice, ConsoleError};
+use switchboard_drivers::interfaces::keyboard::KeyboardDevice;
 use switchboard_drivers::nvme::Nvme;
 use switchboard_drivers::rtl8139::Rtl8139;
+use switchboard_drivers::virtio::input::InputError;
 use switchboard_drivers::virtio::rng::RngError;
 use switchboard_drivers::virtio::vsock::VsockError;
-use switchboard_drivers::virtio::{VirtioBlk, VirtioConsole, VirtioNet, VirtioRng, VirtioVsock};
+use switchboard_drivers::virtio::{VirtioBlk, VirtioConsole, VirtioKeyboard, VirtioNet, VirtioRng, VirtioVsock};
 use switchboard_drivers::vmxnet3::Vmxnet3;
 use switchboard_testing::{FakeMachine, RemovalDetection, RemovalTest};
 
@@ -47,6 +49,7 @@ fn virtio_at_every_access() {
     remove_at_every_access::<VirtioRng>(removable(devices::rng));
     remove_at_every_access::<VirtioConsole>(removable(devices::console));
     remove_at_every_access::<VirtioVsock>(removable(devices::vsock));
+    remove_at_every_access::<VirtioKeyboard>(removable(devices::keyboard));
 }
 
 #[test]
@@ -98,6 +101,11 @@ fn requests_in_flight_end() {
     let device = removable(devices::vsock);
     device.remove_in_use(|fake, vsock: VirtioVsock, notice| {
         assert_eq!(device.remove_while(fake, notice, vsock.run()), VsockError::Gone);
+    });
+    let device = removable(devices::keyboard);
+    device.remove_in_use(|fake, mut keyboard: VirtioKeyboard, notice| {
+        let outcome = device.remove_while(fake, notice, keyboard.next_event());
+        assert!(matches!(outcome, Err(InputError::Gone(_))) && keyboard.is_gone());
     });
     let device = removable(devices::edu);
     device.remove_in_use(|fake, mut edu: Edu, notice| {

@@ -82,7 +82,8 @@ fn the_shell_serves_a_console_device_until_the_machine_is_turned_off() {
         session.wait_for(wanted);
     }
     session.type_line("poweroff");
-    assert_eq!(guest.exit(), Exit::Qemu(0));
+    // The exit device may be faster than ACPI.
+    assert!(matches!(guest.exit(), Exit::Qemu(0) | Exit::Success));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod hotplug;
 mod https;
 mod interrupts;
 mod ivshmem;
+mod keyboard;
 mod load;
 mod machines;
 mod make;

@@ -46,5 +46,6 @@ fn the_shell_serves_the_host() {
     backend.send(request.answer(DATA, taken, b"functions\r"));
     taken += wait_for(&packets, "virtio-vsock");
     backend.send(request.answer(DATA, taken, b"poweroff\r"));
-    assert_eq!(guest.exit(), Exit::Qemu(0));
+    // The exit device may be faster than ACPI.
+    assert!(matches!(guest.exit(), Exit::Qemu(0) | Exit::Success));
 }

@@ -1,6 +1,7 @@
 //! A shell: words that show the state of the machine, on any stream of bytes.
 
 mod editor;
+mod keyboards;
 mod nearest;
 mod output;
 mod sessions;
@@ -22,6 +23,7 @@ use self::output::Then;
 use crate::hal;
 use crate::tasks::Tasks;
 
+pub use keyboards::KeyboardShells;
 pub use output::Output;
 pub use sessions::ConsoleShells;
 pub use vsock::{SHELL_PORT, VsockShells};

@@ -161,6 +161,17 @@ async fn print_on(console: Console) {
     }
 }
 
+/// Prints text that has the line ends of a terminal on the console, which makes them by itself.
+pub(super) fn print_text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(hal) = hal::get() {
+        text.split("\r\n").enumerate().for_each(|(index, line)| {
+            let end = if index == 0 { "" } else { "\n" };
+            hal.print(format_args!("{end}{line}"));
+        });
+    }
+}
+
 /// The serial port: printing never waits, and reading polls.
 struct SerialPort;
 
@@ -181,14 +192,7 @@ impl Read for SerialPort {
 
 impl Write for SerialPort {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        // It is the console, which ends lines as a terminal wants them by itself.
-        let text = String::from_utf8_lossy(bytes);
-        if let Some(hal) = hal::get() {
-            text.split("\r\n").enumerate().for_each(|(index, line)| {
-                let end = if index == 0 { "" } else { "\n" };
-                hal.print(format_args!("{end}{line}"));
-            });
-        }
+        print_text(bytes);
         Ok(bytes.len())
     }
 

@@ -13,6 +13,8 @@ pub(super) async fn start(system: &mut System, network: Rc<Network>) {
     let shell = Shell::new(system.machine, Some(system.tasks));
     let shell = Rc::new(shell.with_word("net", "network interfaces, their addresses and traffic", net));
     system.add_subsystem(Rc::new(ConsoleShells::new(system, shell.clone()))).await;
+    #[cfg(any(feature = "input", feature = "xhci"))]
+    system.add_subsystem(Rc::new(switchboard_runtime::shell::KeyboardShells::new(system, shell.clone()))).await;
     #[cfg(feature = "vsock")]
     system.add_subsystem(Rc::new(switchboard_runtime::shell::VsockShells::new(system, shell))).await;
 }
