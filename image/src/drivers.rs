@@ -20,10 +20,14 @@ use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::Virtio9p;
 #[cfg(feature = "console")]
 use switchboard_drivers::virtio::VirtioConsole;
+#[cfg(feature = "input")]
+use switchboard_drivers::virtio::VirtioKeyboard;
 #[cfg(feature = "rng")]
 use switchboard_drivers::virtio::VirtioRng;
 #[cfg(feature = "scsi")]
 use switchboard_drivers::virtio::VirtioScsi;
+#[cfg(feature = "vsock")]
+use switchboard_drivers::virtio::VirtioVsock;
 use switchboard_drivers::virtio::{VirtioBlk, VirtioNet};
 #[cfg(feature = "vmxnet3")]
 use switchboard_drivers::vmxnet3::Vmxnet3;
@@ -33,9 +37,11 @@ use switchboard_drivers::xhci::Xhci;
 use switchboard_net::nic;
 #[cfg(feature = "console")]
 use switchboard_runtime::consoles::Console;
+#[cfg(feature = "input")]
+use switchboard_runtime::devices::Keyboard;
 #[cfg(feature = "rng")]
 use switchboard_runtime::devices::RandomSource;
-#[cfg(any(feature = "edu", feature = "hotplug"))]
+#[cfg(any(feature = "edu", feature = "hotplug", feature = "vsock"))]
 use switchboard_runtime::devices::device;
 #[cfg(any(feature = "ahci", feature = "nvme", feature = "scsi"))]
 use switchboard_runtime::devices::disks;
@@ -72,6 +78,10 @@ pub const DRIVERS: &[DriverEntry] = &[
     class::<VirtioRng, RandomSource>(),
     #[cfg(feature = "console")]
     class::<VirtioConsole, Console>(),
+    #[cfg(feature = "vsock")]
+    device::<VirtioVsock>(),
+    #[cfg(feature = "input")]
+    class::<VirtioKeyboard, Keyboard>(),
     #[cfg(feature = "p9")]
     class::<Virtio9p, Share>(),
     #[cfg(feature = "edu")]
