@@ -1,6 +1,5 @@
 //! The choice of the volume that `root=` names.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -118,7 +117,7 @@ async fn make_writable(mounted: &mut Mounted) -> Result<(), RootError> {
         if fat.was_repaired() {
             say!("files: a rename that a loss of power had cut was ended");
         }
-        mounted.file_system = Box::new(fat);
+        mounted.file_system = alloc::boxed::Box::new(fat);
         return Ok(());
     }
     if cfg!(feature = "write") { Err(RootError::NotWritable { kind }) } else { Err(RootError::NotBuilt) }
