@@ -35,6 +35,7 @@ mod raw;
 mod redzone;
 mod removal;
 mod rest;
+mod scsi;
 mod services;
 mod storage;
 mod storm;
