@@ -29,6 +29,8 @@ use crate::volumes::Volumes;
 const MAX_PATH_BYTES: usize = 1024;
 /// The maximum time for which an app waits at first for the disks to be indexed.
 const INDEX_TIMEOUT: Duration = Duration::from_millis(500);
+/// The same where the command line names a volume that is written, of which the app makes use at once.
+const ROOT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum time until a response begins: less than what the server waits for.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -55,14 +57,15 @@ impl FileServer {
     }
 
     /// Creates a server of the system's disks, and waits until they are indexed, but no longer than half a second: a disk
-    /// that does not answer does not delay everything else.
+    /// that does not answer does not delay everything else. With `root=` it waits for ten seconds.
     pub async fn open(prefix: &'static str, system: &System) -> Self {
         let server = Self::new(prefix);
         if system.devices.first::<Disk>().is_none() && system.devices.first::<Share>().is_none() {
             say!("no files: no function has a disk driver");
         }
         server.volumes.root.set_name(system.options.root);
-        let updated = with_timeout(INDEX_TIMEOUT, server.update(system)).await;
+        let timeout = system.options.root.map_or(INDEX_TIMEOUT, |_| ROOT_TIMEOUT);
+        let updated = with_timeout(timeout, server.update(system)).await;
         if let (Some(name), Ok(())) = (system.options.root, updated)
             && let Err(error @ (RootError::NoVolume { .. } | RootError::UnknownFileSystem { .. })) = server.root().await
         {
