@@ -104,6 +104,20 @@ impl QmpSession {
         self.command("device_del", &json!({ "id": id })).map(drop)
     }
 
+    /// Presses and releases keys of the keyboard one after the other, by QEMU's codes (`input-send-event`).
+    ///
+    /// # Panics
+    /// When QEMU refuses.
+    pub fn press_keys(&mut self, keys: &[&str]) {
+        for key in keys.iter().copied() {
+            let event = |down: bool| json!({ "type": "key", "data": { "down": down, "key": { "type": "qcode", "data": key } } });
+            let events = json!({ "events": [event(true), event(false)] });
+            self.command("input-send-event", &events).unwrap_or_else(|error| panic!("{key}: {error}"));
+            // A keyboard has room for 16 events.
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Waits until the device is deleted.
     ///
     /// # Panics

@@ -99,6 +99,8 @@ impl LineIsr for Shared {
         // In this order: 4.17.2 and 5.4.2.
         self.operational.write(&USBSTS, (status & UsbStatus::EVENT).bits());
         self.interrupter.write(&IMAN, PENDING | ENABLE);
+        // Flushes the posted write: until it arrives, the line is asserted.
+        self.interrupter.read(&IMAN);
         self.is_busy.store(true, Ordering::Release);
         self.wake_all();
         Claim::Mine

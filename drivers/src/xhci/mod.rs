@@ -96,11 +96,14 @@ impl Driver for Xhci {
         let found = Arc::new(Found::default());
         let runner: Runner = Box::pin(runner::run(bus.clone(), found.clone()));
         let mut this = Self { runner: Some(runner), found, bus };
-        let mut is_present = true;
+        let (mut is_present, mut checked_ns) = (true, this.bus.clock.now_ns());
         // Without interrupts, in case they do not arrive.
         this.bus.clock.wait_until(PROBE_TIMEOUT_NS, || {
             this.step(&mut Context::from_waker(Waker::noop()));
-            is_present = this.bus.shared.status().is_some();
+            let now_ns = this.bus.clock.now_ns();
+            if now_ns.saturating_sub(checked_ns) > STEP_INTERVAL_NS {
+                (is_present, checked_ns) = (this.bus.shared.status().is_some(), now_ns);
+            }
             !is_present || !this.is_working()
         });
         if !is_present || this.bus.state.lock().life == Life::Quarantined {

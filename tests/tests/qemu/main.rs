@@ -40,6 +40,7 @@ mod services;
 mod storage;
 mod storm;
 mod teardown;
+mod usb;
 mod virtio;
 mod vsock;
 mod watch;
