@@ -45,6 +45,10 @@
 
 extern crate alloc;
 
+// The clock of the tests.
+#[cfg(test)]
+extern crate switchboard_net_testing as _;
+
 mod checksum;
 mod config;
 mod dhcp;

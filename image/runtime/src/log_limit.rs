@@ -11,7 +11,13 @@ const INTERVAL_MS: u64 = 5000;
 
 /// A limit of log lines of one kind: at most one in five seconds. The next one has the number of those that were left out.
 ///
-/// ```
+/// ```standalone_crate
+/// # embassy_time_driver::time_driver_impl!(static DRIVER: Stopped = Stopped);
+/// # struct Stopped;
+/// # impl embassy_time_driver::Driver for Stopped {
+/// #     fn now(&self) -> u64 { 1_000_000 }
+/// #     fn schedule_wake(&self, _at: u64, _waker: &core::task::Waker) {}
+/// # }
 /// use switchboard_runtime::log_limit::LogLimit;
 ///
 /// static REFUSED: LogLimit = LogLimit::new();
