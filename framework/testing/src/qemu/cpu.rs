@@ -97,8 +97,13 @@ fn deliver_all(session: &Session, late: &mut Vec<(Instant, Interrupt)>, asserted
         let vector = data.to_le_bytes()[0];
         arrived.extend((data != 0).then_some((Source::Message(vector), vector)));
     }
-    let asserted = session.controller.asserted(session.levels());
-    *asserted_for = if asserted.is_empty() { 0 } else { *asserted_for + 1 };
+    let levels = session.levels();
+    let asserted = levels.map_or_else(Vec::new, |levels| session.controller.asserted(levels));
+    *asserted_for = match levels {
+        Some(_) if asserted.is_empty() => 0,
+        Some(_) => *asserted_for + 1,
+        None => *asserted_for,
+    };
     if *asserted_for == ENDLESS {
         *lock(&session.failure) = Some(format!("a line stays asserted after {ENDLESS} calls of its handlers"));
     }

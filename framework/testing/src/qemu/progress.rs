@@ -95,7 +95,7 @@ impl Session {
     pub(super) fn is_pending(&self) -> bool {
         self.is_delivering.load(Ordering::SeqCst)
             || self.controller.has_raised()
-            || !self.controller.asserted(self.levels()).is_empty()
+            || self.levels().is_none_or(|levels| !self.controller.asserted(levels).is_empty())
             || self.controller.message_vectors().into_iter().any(|vector| self.ram.is_set(message_address(vector)))
     }
 

@@ -117,13 +117,13 @@ impl Session {
         }
     }
 
-    /// Returns the lines that are asserted.
-    pub(super) fn levels(&self) -> u32 {
-        let Ok(mut link) = self.link.try_lock() else { return 0 };
-        link.as_mut().map_or(0, |connection| {
+    /// Returns the lines that are asserted, or `None` while the other thread accesses QEMU: that may change them.
+    pub(super) fn levels(&self) -> Option<u32> {
+        let mut link = self.link.try_lock().ok()?;
+        Some(link.as_mut().map_or(0, |connection| {
             connection.poll();
             connection.levels
-        })
+        }))
     }
 
     /// Records something that was no access.
