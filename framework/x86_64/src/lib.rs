@@ -28,7 +28,7 @@
 //! |---|---|
 //! | [`BootInfo`], [`ImageLayout`], [`init`] | from the loader to a machine |
 //! | [`Allocator`], [`forbid_allocation_in_handlers`], [`memory_usage`] | the heap |
-//! | [`cpu_count`], [`current_cpu`], [`run_on_further_cpus`], [`wake_cpu`] | the CPUs |
+//! | [`cpu_count`], [`current_cpu`], [`run_on_further_cpus`], [`wake_cpu`], [`executor_context`] | the CPUs |
 //! | [`now_ns`], [`timer`], [`halt_until_interrupt`], [`idle_ns`] | time, for an executor |
 //! | [`real_time_clock`] | date and time at boot |
 //! | [`console`], [`Backtrace`], [`shutdown`] | output, panics, and the end |
@@ -100,7 +100,7 @@ pub use backtrace::Backtrace;
 pub use boot_info::{BootError, BootInfo, BootProtocol, ImageLayout};
 pub use clock::now_ns;
 pub use cpu::{halt_until_interrupt, idle_ns};
-pub use cpus::{cpu_count, current_cpu, run_on_further_cpus, wake_cpu};
+pub use cpus::{cpu_count, current_cpu, executor_context, run_on_further_cpus, set_executor_context, wake_cpu};
 pub use fw_cfg::firmware_file;
 pub use heap::HeapUsage;
 pub use memory::{MemorySetupError, MemoryUsage, usage as memory_usage};

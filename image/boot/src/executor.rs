@@ -43,7 +43,8 @@ static EXECUTORS: Once<Vec<CpuExecutor>> = Once::new();
 fn pender(context: *mut ()) {
     // SAFETY: `CpuExecutor::new` gave this executor a static flag as its context.
     let wake = unsafe { &*context.cast::<WakeFlag>() };
-    if wake.cpu == arch::current_cpu() {
+    // SAFETY: executors are made after the machine has been initialised.
+    if context == unsafe { arch::executor_context() } {
         wake.is_woken.store(true, Ordering::Release);
     } else if !wake.is_woken.swap(true, Ordering::SeqCst) {
         // One interrupt, however many tasks are woken until the CPU has seen the flag.
@@ -59,6 +60,7 @@ impl CpuExecutor {
 
     /// Polls the tasks of the CPU that calls for ever, and polls before each halt as `polling` decides.
     fn run(&'static self, mut polling: HaltPolling) -> ! {
+        self.enter();
         loop {
             // SAFETY: this is the only call, by the CPU of the executor, in a loop that is not re-entered: `pender` only sets a flag.
             unsafe { self.executor.poll() };
@@ -82,6 +84,11 @@ impl CpuExecutor {
                 arch::halt_until_interrupt();
             }
         }
+    }
+
+    /// Makes this the executor of the CPU that calls.
+    fn enter(&self) {
+        arch::set_executor_context(ptr::from_ref(self.wake).cast_mut().cast());
     }
 
     fn take_woken(&self) -> bool {
@@ -110,6 +117,7 @@ pub(crate) fn run(polling: HaltPolling, start: impl FnOnce(Spawner)) -> ! {
     // A CPU without work halts at once: it may share a CPU of the host with one that has.
     arch::run_on_further_cpus(|cpu| EXECUTORS.get().expect("made above")[cpu].run(HaltPolling::new(0)));
     let boot = &executors[0];
+    boot.enter();
     start(boot.executor.spawner());
     boot.run(polling)
 }

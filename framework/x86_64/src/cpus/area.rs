@@ -22,6 +22,8 @@ pub(crate) struct CpuArea {
     this: AtomicPtr<CpuArea>,
     /// The vectors of the CPU; null until they have been made.
     vectors: AtomicPtr<VectorTable>,
+    /// What the executor of the CPU is known by; null until there is one.
+    executor: AtomicPtr<()>,
     /// The position among the CPUs that were started; 0 is the boot CPU.
     index: u32,
     /// The local APIC id.
@@ -51,6 +53,7 @@ impl CpuArea {
         Self {
             this: AtomicPtr::new(ptr::null_mut()),
             vectors: AtomicPtr::new(ptr::null_mut()),
+            executor: AtomicPtr::new(ptr::null_mut()),
             index,
             id: AtomicU32::new(id),
             interrupt_stack: AtomicU64::new(0),
@@ -74,6 +77,10 @@ impl CpuArea {
     pub(super) fn set_id(&'static self, id: u32) {
         self.id.store(id, Ordering::Relaxed);
         BY_ID[(id & 0xff) as usize].store(ptr::from_ref(self).cast_mut(), Ordering::Release);
+    }
+
+    pub(super) fn set_executor(&self, context: *mut ()) {
+        self.executor.store(context, Ordering::Relaxed);
     }
 
     /// Sets the vectors, before the CPU enables interrupts.
@@ -151,6 +158,23 @@ pub(crate) unsafe fn vectors() -> &'static VectorTable {
     };
     // SAFETY: the caller promises that `set_vectors` stored a static reference there.
     unsafe { &*vectors }
+}
+
+/// Returns what the executor of this CPU is known by, as [`set_executor_context`](super::set_executor_context) was given it.
+///
+/// It costs one instruction: a waker asks by it whether its task is of this CPU.
+///
+/// # Safety
+/// Called on the bare machine, after [`init`](crate::init).
+#[inline(always)]
+#[must_use]
+pub unsafe fn executor_context() -> *mut () {
+    let context;
+    // SAFETY: GS leads to the area of this CPU.
+    unsafe {
+        asm!("mov {}, gs:[{}]", out(reg) context, const offset_of!(CpuArea, executor), options(pure, readonly, nostack, preserves_flags));
+    };
+    context
 }
 
 impl fmt::Debug for CpuArea {

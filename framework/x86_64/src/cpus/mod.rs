@@ -14,8 +14,9 @@ use spin::Once;
 use super::apic::local;
 use super::memory_map::PAGE;
 
+pub use area::executor_context;
 pub(super) use area::{CpuArea, boot_area, by_id, current, find_current, vectors};
-pub use work::{current_cpu, run_on_further_cpus, wake_cpu};
+pub use work::{current_cpu, run_on_further_cpus, set_executor_context, wake_cpu};
 
 pub(super) use stop::{acknowledge_stop, stop_others};
 

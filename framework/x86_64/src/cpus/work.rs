@@ -33,6 +33,13 @@ pub fn current_cpu() -> usize {
     find_current().map_or(0, |area| area.index() as usize)
 }
 
+/// Sets what [`executor_context`](super::executor_context) returns on the CPU that calls. Does nothing before [`init`](crate::init).
+pub fn set_executor_context(context: *mut ()) {
+    if let Some(area) = find_current() {
+        area.set_executor(context);
+    }
+}
+
 /// Wakes a CPU that [halts](crate::halt_until_interrupt), by an interrupt that has no other effect.
 pub fn wake_cpu(cpu: usize) {
     if let Some(area) = online().get(cpu) {
