@@ -115,7 +115,7 @@ test: test-host test-ui test-qemu test-outside test-counts ## Run all tests of C
 test-host: ## Run unit tests, property tests and concurrency models on the host
 	@tools/install cargo cc
 	@tools/install qemu || echo 'skipped: drivers on the device models of QEMU'
-	cargo test $(TESTED_CRATES)
+	cargo test --no-fail-fast $(TESTED_CRATES)
 	cargo test -p switchboard-image --lib
 	@tools/install python3 lspci || echo 'skipped: comparison of dumps with lspci'
 	cargo test -p switchboard-tests --test dumps --test hostile -- --nocapture
