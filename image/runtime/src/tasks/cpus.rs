@@ -29,6 +29,14 @@ static STORAGES: IrqLock<Vec<&'static TaskStorage<RemoteFuture>>> = IrqLock::new
 ///
 /// assert_eq!(Cpu::all().count(), 0, "no executor runs in a host test");
 /// ```
+///
+/// A number is not a CPU:
+///
+/// ```compile_fail,E0423
+/// use switchboard_runtime::tasks::Cpu;
+///
+/// let cpu = Cpu(3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cpu(usize);
 
@@ -82,6 +90,18 @@ impl Tasks {
     ///     }
     ///     say!("{sum}");
     ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// State of this CPU alone cannot move there:
+    ///
+    /// ```compile_fail,E0277
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use switchboard_runtime::tasks::{Cpu, Tasks};
+    ///
+    /// fn count_on(tasks: Tasks, cpu: Cpu, counter: Rc<Cell<u32>>) {
+    ///     let _ = tasks.spawn_on(cpu, async move { counter.set(1) });
     /// }
     /// ```
     pub fn spawn_on<T: Send + 'static>(self, cpu: Cpu, future: impl Future<Output = T> + Send + 'static) -> Remote<T> {
