@@ -290,7 +290,7 @@ fn e1000e_with_faults() {
 
 #[test]
 fn rtl8139_with_faults() {
-    inject::<Rtl8139>(&Peer::new("rtl8139-faults"), "rtl8139,netdev=net0,romfile=", (15, 8));
+    inject::<Rtl8139>(&Peer::new("rtl8139-faults"), "rtl8139,netdev=net0,romfile=", (12, 8));
 }
 
 #[test]
