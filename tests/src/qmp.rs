@@ -109,7 +109,7 @@ impl QmpSession {
     /// # Panics
     /// When QEMU refuses.
     pub fn press_keys(&mut self, keys: &[&str]) {
-        for key in keys.iter().copied() {
+        for key in keys {
             let event = |down: bool| json!({ "type": "key", "data": { "down": down, "key": { "type": "qcode", "data": key } } });
             let events = json!({ "events": [event(true), event(false)] });
             self.command("input-send-event", &events).unwrap_or_else(|error| panic!("{key}: {error}"));

@@ -133,7 +133,7 @@ mod tests {
         frame[if is_ipv6 { 20 } else { 23 }] = TCP;
         let tcp = 14 + ip;
         frame[tcp + 4..tcp + 8].copy_from_slice(&0xffff_ff00_u32.to_be_bytes());
-        frame[tcp + 12] = u8::try_from((20 + options) / 4 << 4).expect("few");
+        frame[tcp + 12] = u8::try_from(((20 + options) / 4) << 4).expect("few");
         frame[tcp + 13] = 0x99;
         (frame, header_bytes)
     }

@@ -1,5 +1,6 @@
 //! The streams of a device, and the protocol between them and packets.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, VecDeque};
 use core::ops::Bound;
 
@@ -61,8 +62,8 @@ impl Table {
         loop {
             let key = (self.next_port, peer);
             self.next_port = self.next_port.checked_add(1).filter(|port| *port < u32::MAX).unwrap_or(FIRST_EPHEMERAL);
-            if !self.connections.contains_key(&key) {
-                self.connections.insert(key, Connection::new(Progress::Connecting, Operation::Request));
+            if let Entry::Vacant(place) = self.connections.entry(key) {
+                place.insert(Connection::new(Progress::Connecting, Operation::Request));
                 return Some(key);
             }
         }

@@ -171,7 +171,7 @@ impl Model {
             }
             USBSTS => old & !value,
             IMAN => (old & !value & 1) | value & 2,
-            PORTS..0x1000 if offset % 16 == 0 => {
+            PORTS..0x1000 if offset.is_multiple_of(16) => {
                 let kept = old & !(value & PORT_CHANGES);
                 if value & 1 << 4 != 0 { kept | ENABLED | 1 << 21 } else { kept }
             }
