@@ -16,7 +16,7 @@ pub(super) async fn run(system: System) -> Outcome {
     if let Some(number) = system.arguments.strip_prefix("panic ") {
         let number: usize = number.parse()?;
         let cpu = Cpu::all().find(|cpu| cpu.number() == number).ok_or("that CPU does not run")?;
-        system.tasks.spawn_on(cpu, async move { panic!("as requested, on {cpu}") }).await
+        system.tasks.spawn_on(cpu, async move { panic!("as requested, on {cpu}") }).await;
     }
     let alone = count(system.tasks, Cpu::all().take(1)).await;
     let all = count(system.tasks, Cpu::all()).await;

@@ -4,36 +4,30 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use switchboard_tests::proxy::{ConfigBuilder, ConfigWrite, Proxy, Space};
 use switchboard_tests::{FunctionReport, parse_dump};
 
 use super::{SLOTS, boot, machine, serves};
 
-/// Ids of functions that the image has drivers for.
-const DRIVEN: [(u16, u16); 19] = [
-    (0x1af4, 0x1000),
-    (0x1af4, 0x1001),
-    (0x1af4, 0x1004),
-    (0x1af4, 0x1005),
-    (0x1af4, 0x1009),
-    (0x1af4, 0x1041),
-    (0x1af4, 0x1042),
-    (0x1af4, 0x1044),
-    (0x1af4, 0x1048),
-    (0x1af4, 0x1049),
-    (0x10ec, 0x8139),
-    (0x15ad, 0x07b0),
-    (0x8086, 0x100c),
-    (0x8086, 0x10c9),
-    (0x1af4, 0x1110),
-    (0x1234, 0x11e8),
-    (0x8086, 0x100e),
-    (0x8086, 0x100f),
-    (0x8086, 0x10d3),
-];
-/// The classes that have a driver: xHCI, NVMe and AHCI.
-const DRIVEN_CLASSES: [u32; 3] = [0x0c_0330, 0x01_0802, 0x01_0601];
+/// The device of the tests' own driver for shared memory.
+const INSTRUMENT: &str = "1af4:1110";
+
+/// Returns ids and classes that the image has drivers for, as `1af4:1041` and `class 0108.02`: those of the README's table, which
+/// is compared with the drivers by a test.
+fn driven() -> &'static [String] {
+    static DRIVEN: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("the README");
+        let (_, table) = readme.split_once("<!-- devices: by `make devices` -->").expect("the table of devices");
+        let (table, _) = table.split_once("<!-- end of devices -->").expect("the end of the table");
+        let ids = table.lines().skip(3).filter_map(|row| row.split('|').nth(3));
+        let ids = ids.flat_map(|ids| ids.split(',')).map(|id| id.trim().to_owned());
+        ids.chain([INSTRUMENT.to_owned()]).collect()
+    });
+    assert!(DRIVEN.len() > 20, "{DRIVEN:?}");
+    &DRIVEN
+}
 
 /// A function's bytes, decoded by simple code independent of the framework.
 #[derive(Debug)]
@@ -51,7 +45,9 @@ impl Facts {
     }
 
     fn is_driven(&self) -> bool {
-        DRIVEN.contains(&(self.word(0), self.word(2))) || DRIVEN_CLASSES.contains(&(self.long(8) >> 8))
+        let id = format!("{:04x}:{:04x}", self.word(0), self.word(2));
+        let class = format!("class {:04x}.{:02x}", self.word(0xa), self.bytes[9]);
+        driven().iter().any(|driven| *driven == id || *driven == class)
     }
 
     /// Returns the offset of a capability. Lists of real functions end.
