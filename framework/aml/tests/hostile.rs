@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use support::{Fields, NoFields, routes};
 use switchboard_aml::{Function, PciRouting, Place, Reason, pci_routing};
 
-/// The stack of the image has 256 KiB. Frames of a debug build are several times as large as those of the image.
+/// The stack of the image has 384 KiB. Frames of a debug build are several times as large as those of the image.
 const STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 128 << 10 };
 
 fn dsdt(code: &[u8]) -> Vec<u8> {

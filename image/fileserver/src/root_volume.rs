@@ -1,5 +1,6 @@
 //! The choice of the volume that `root=` names.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -9,7 +10,9 @@ use core::fmt;
 
 use switchboard_runtime::command_line::RootName;
 use switchboard_runtime::say;
+use switchboard_runtime::system::LocalBoxFuture;
 
+use crate::filesystem::FileSystemError;
 use crate::mounted::Mounted;
 use crate::partitions::partitions;
 use crate::root::{RootError, RootFiles};
@@ -95,7 +98,7 @@ impl RootVolume {
         let mounted = Rc::new(mounted);
         if made.is_ok()
             && let Some(files) = RootFiles::new(mounted.clone())
-            && let Err(error) = Partial::recover(&files).await
+            && let Err(error) = recover(&files).await
         {
             say!("files: root={place}: {PARTIAL}: {error}");
         }
@@ -104,8 +107,20 @@ impl RootVolume {
     }
 }
 
+// Both are on the heap: what they need would be in the stack frame of each function above, to the app's.
+
+#[inline(never)]
+fn recover(files: &RootFiles) -> LocalBoxFuture<'_, Result<(), FileSystemError>> {
+    Box::pin(Partial::recover(files))
+}
+
+#[inline(never)]
+fn make_writable(mounted: &mut Mounted) -> LocalBoxFuture<'_, Result<(), RootError>> {
+    Box::pin(open_to_write(mounted))
+}
+
 /// Opens the file system of a volume once more, to be written.
-async fn make_writable(mounted: &mut Mounted) -> Result<(), RootError> {
+async fn open_to_write(mounted: &mut Mounted) -> Result<(), RootError> {
     if mounted.file_system.writer().is_some() {
         return Ok(());
     }
@@ -117,7 +132,7 @@ async fn make_writable(mounted: &mut Mounted) -> Result<(), RootError> {
         if fat.was_repaired() {
             say!("files: a rename that a loss of power had cut was ended");
         }
-        mounted.file_system = alloc::boxed::Box::new(fat);
+        mounted.file_system = Box::new(fat);
         return Ok(());
     }
     if cfg!(feature = "write") { Err(RootError::NotWritable { kind }) } else { Err(RootError::NotBuilt) }

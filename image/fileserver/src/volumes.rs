@@ -1,5 +1,6 @@
 //! The files of all disks and shares as one tree, while they are plugged in and removed.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -8,6 +9,7 @@ use core::cell::{Cell, RefCell};
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::disk::Disk;
 use switchboard_runtime::share::Share;
+use switchboard_runtime::system::LocalBoxFuture;
 
 use crate::filesystem::{File, FileSystemError, Node};
 use crate::mounted::{Mounted, Openers, mount, mount_share};
@@ -85,7 +87,14 @@ pub(crate) enum Entry {
 
 impl Volumes {
     /// Drops the volumes of removed disks, and finds those of new disks.
-    pub(crate) async fn update(&self, disks: &[Found<&Disk>]) {
+    ///
+    /// On the heap: what the file systems need at their start would be in the stack frame of each caller.
+    #[inline(never)]
+    pub(crate) fn update<'a>(&'a self, disks: &'a [Found<&'a Disk>]) -> LocalBoxFuture<'a, ()> {
+        Box::pin(self.update_disks(disks))
+    }
+
+    async fn update_disks(&self, disks: &[Found<&Disk>]) {
         self.is_indexing.set(true);
         let mount = async |place, found: &Found<&Disk>| {
             let Some(volume) = Volume::of_disk(found.device) else { return Vec::new() };

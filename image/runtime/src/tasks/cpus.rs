@@ -75,7 +75,8 @@ pub fn add_executor(spawner: SendSpawner) {
 impl Tasks {
     /// Starts a task on a CPU. Its future and its result move there and back, so both are `Send`.
     ///
-    /// The returned future waits for the result; dropping it does not end the task.
+    /// The returned future waits for the result; dropping it does not end the task. The stack of a CPU other than the boot CPU has
+    /// 28 KiB, so what needs much belongs on the heap.
     ///
     /// ```no_run
     /// # use switchboard_runtime::system::{Outcome, System};
