@@ -62,7 +62,7 @@ pub struct Transferred {
 /// A device, as the driver of its controller offers it to the driver of its class.
 ///
 /// The futures of transfers make progress when they are polled after the [waker](Self::waker) was woken; they register no waker
-/// themselves. So a driver that serves many tasks decides which of them is woken. [`drive`] is for drivers with one task.
+/// themselves. So a driver that serves many tasks decides which of them is woken.
 pub trait UsbDevice: Send + Sync + 'static {
     /// Returns what is woken whenever a transfer of the device may have made progress.
     fn waker(&self) -> &AtomicWaker;
