@@ -3,6 +3,7 @@
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
 use core::task::Poll;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use embassy_futures::select::{Either, select};
 use embedded_hal_async::delay::DelayNs;
@@ -56,8 +57,21 @@ fn run_until_empty(bench: &Bench, runner: Pin<&mut impl Future<Output = ()>>) {
     assert!(matches!(bench.run(select(runner, is_empty)), Either::Second(())));
 }
 
+/// Runs a test, and once more where QEMU has stopped to answer: 7.2 does in one of fifteen runs, while devices come and go.
+fn run_again_without_an_answer(test: impl Fn()) {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(&test)) else { return };
+    match panic.downcast_ref::<String>() {
+        Some(text) if text.contains("the connection to QEMU: ") => test(),
+        _ => resume_unwind(panic),
+    }
+}
+
 #[test]
 fn cards_come_and_go() {
+    run_again_without_an_answer(plug_and_unplug_cards);
+}
+
+fn plug_and_unplug_cards() {
     // The card has no MSI-X.
     for (mode, policy) in [(Mode::Intx, ModePolicy::INTX), (Mode::Msix, ModePolicy::MSI | ModePolicy::MSIX)] {
         let Some(bench) = builder().policy(policy).start() else { return };
