@@ -3,20 +3,20 @@
 //!
 //! It reads and writes the guest's memory as a file, and polls the rings: kicks are not needed.
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use nix::cmsg_space;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 /// The context ID of the guest.
 pub(crate) const CID: u64 = 3;
@@ -300,16 +300,16 @@ type Message = (u32, Vec<u8>, VecDeque<File>);
 fn receive(stream: &UnixStream) -> io::Result<Option<Message>> {
     let (mut header, mut files) = ([0; 12], VecDeque::new());
     let length = {
-        let mut space = cmsg_space!([i32; 8]);
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [io::IoSliceMut::new(&mut header)];
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-        let message = match recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), flags) {
-            Err(nix::errno::Errno::EAGAIN) => return Ok(None),
+        let message = match recvmsg(stream, &mut parts, &mut control, RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::AGAIN) => return Ok(None),
             message => message?,
         };
-        for control in message.cmsgs()? {
-            if let ControlMessageOwned::ScmRights(descriptors) = control {
-                files.extend(descriptors.into_iter().map(own));
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                files.extend(descriptors.map(File::from));
             }
         }
         message.bytes
@@ -321,10 +321,4 @@ fn receive(stream: &UnixStream) -> io::Result<Option<Message>> {
     let mut payload = vec![0; word(8) as usize];
     io::Read::read_exact(&mut &*stream, &mut payload)?;
     Ok(Some((word(0), payload, files)))
-}
-
-fn own(descriptor: i32) -> File {
-    // SAFETY: the kernel has just made the descriptor for this message, which has no other owner.
-    #[expect(unsafe_code, reason = "a descriptor that was received is a number")]
-    File::from(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
