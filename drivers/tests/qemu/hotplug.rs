@@ -1,9 +1,10 @@
 //! The port with a slot: cards of QEMU that are added, requested back and cut off, each with its driver.
 
 use core::future::poll_fn;
+use core::panic::AssertUnwindSafe;
 use core::pin::{Pin, pin};
 use core::task::Poll;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 
 use embassy_futures::select::{Either, select};
 use embedded_hal_async::delay::DelayNs;
