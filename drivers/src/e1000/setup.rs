@@ -5,14 +5,14 @@ use switchboard::function::Function;
 use switchboard::mmio::Bar;
 use switchboard::platform::Clock;
 
+use crate::intel::card::RxRings;
 use crate::intel::descriptors::Legacy;
 use crate::intel::mac;
-use crate::intel::queues::Queues;
 use crate::intel::registers::{
-    CTRL, Control, EERD, EERD_DONE, EERD_START, IMC, ITR, RCTL, RDTR, Receive, Registers, STATUS, STATUS_PCIX, TCTL,
-    TIPG, TIPG_COPPER, Transmit,
+    CTRL, Control, EERD, EERD_DONE, EERD_START, ITR, RCTL, RDTR, Receive, Registers, STATUS, STATUS_PCIX, TCTL, TIPG,
+    TIPG_COPPER, Transmit,
 };
-use crate::intel::shared::{Shared, quiesce};
+use crate::intel::shared::{self, Shared};
 
 /// The shortest time between two interrupts, in units of 256 ns: 50 us. Without this coalescing, each of the small frames of a
 /// gigabit stream would interrupt. QEMU uses at least 128 us, which limits loads of one frame at a time.
@@ -52,21 +52,7 @@ impl Model {
 
 /// Resets the card and waits until it is done.
 pub(super) fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
-    quiesce(registers);
-    let mut control = 0;
-    let is_done = clock.wait_until(RESET_TIMEOUT_NS, || {
-        control = registers.read(&CTRL);
-        control == u32::MAX || control & Control::RESET.bits() == 0
-    });
-    if control == u32::MAX {
-        return Err(ProbeError::Device("the card does not respond"));
-    }
-    if !is_done {
-        return Err(ProbeError::Device("the reset does not complete"));
-    }
-    // The reset may have enabled them.
-    registers.write(&IMC, u32::MAX);
-    Ok(())
+    shared::reset(registers, clock, RESET_TIMEOUT_NS)
 }
 
 /// Reads the Ethernet address from the EEPROM, or else from the receive filter, where the reset or firmware has put it.
@@ -87,7 +73,7 @@ pub(super) fn read_mac(registers: &Bar<Registers>, clock: &dyn Clock, model: Mod
 }
 
 /// Starts the card: address filter, link, transmitter, receiver, and last the interrupts.
-pub(super) fn start(shared: &Shared, model: Model, mac: [u8; 6], queues: &Queues<Legacy>) {
+pub(super) fn start(shared: &Shared<Legacy>, model: Model, mac: [u8; 6], rx: &RxRings<Legacy>) {
     let registers = &shared.registers;
     mac::set_filter(registers, mac);
 
@@ -105,6 +91,6 @@ pub(super) fn start(shared: &Shared, model: Model, mac: [u8; 6], queues: &Queues
     registers.write(&RCTL, Receive::all().bits());
     // The descriptors were written before the receiver was enabled; this write passes them to it. (QEMU receives nothing for a second
     // after a write to `RCTL`, which is why DHCP takes that long on this card.)
-    queues.start(shared);
+    rx.start(shared);
     shared.unmask();
 }

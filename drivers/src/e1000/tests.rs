@@ -13,11 +13,11 @@ use switchboard::config::Address;
 use switchboard::driver::{ProbeError, attach};
 use switchboard_testing::{FakeFunction, FakeMachine};
 
-use super::{CardStatistics, E1000};
+use super::E1000;
 use crate::intel::registers::*;
 use crate::intel::tests::{DeviceRing, GSI, address, function, machine};
 use crate::intel::{rx_ring, tx_ring};
-use crate::interfaces::network::NetworkCard as _;
+use crate::interfaces::network::{CardStatistics, NetworkCard as _};
 
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 

@@ -4,6 +4,7 @@ use switchboard::interrupt::{Activity, InIsr, LineIsr, MessageIsr, MessageSet};
 use switchboard::messages;
 
 use super::registers::ICR_CLEAR;
+use crate::intel::descriptors::Extended;
 use crate::intel::registers::{Causes, IMC, IMS, UNMASKED};
 use crate::intel::shared::{Shared, Sources};
 
@@ -54,7 +55,7 @@ pub(super) fn ivar(entry: impl Fn(E1000eMessage) -> Option<u16>) -> u32 {
     valid.fold(0, |value, field| value | field)
 }
 
-impl MessageIsr<4> for Shared {
+impl MessageIsr<4> for Shared<Extended> {
     type Message = E1000eMessage;
 
     fn on_message(&self, message: E1000eMessage, isr: &InIsr<'_>) {
@@ -87,7 +88,7 @@ impl MessageIsr<4> for Shared {
     }
 }
 
-impl Shared {
+impl Shared<Extended> {
     /// Serves what has no message of its own: the link, and frames for which there was no room.
     fn serve_others(&self, isr: &InIsr<'_>) {
         let found = self.take_causes(isr);

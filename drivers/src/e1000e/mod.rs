@@ -41,7 +41,6 @@ mod setup;
 #[cfg(test)]
 mod tests;
 
-use alloc::sync::Arc;
 use core::fmt;
 
 use switchboard::driver::{Driver, Id, ProbeError};
@@ -51,25 +50,25 @@ use switchboard::interrupt::{Interrupts, Live, Mode};
 pub use self::interrupt::E1000eMessage;
 use self::interrupt::OWN_MESSAGES;
 use self::setup::{reset, start};
-pub use crate::intel::CardStatistics;
+use crate::intel::card::{Link, RxRings};
 use crate::intel::descriptors::Extended;
 use crate::intel::mac;
-use crate::intel::nic::{Nic, NicParts, network_card};
-use crate::intel::queues::Queues;
 use crate::intel::registers::RX_RINGS;
 use crate::intel::shared::{ONE_INTERRUPT, Shared};
-use crate::interfaces::network::CardCounters;
+use crate::intel::tx_ring::TxRing;
+use crate::interfaces::network::CardStatistics;
+use crate::ring_nic::{NicParts, RingNic, network_card};
 
 /// One card, as a driver for [`embassy_net_driver`]. Frames are built and read in DMA memory, without a copy.
 ///
 /// The [module](self) has an example.
 pub struct E1000e {
     // Dropped first: no handler runs when the rings are freed.
-    interrupts: Interrupts<4, Shared, Live>,
-    nic: Nic<Extended>,
+    interrupts: Interrupts<4, Shared<Extended>, Live>,
+    nic: RingNic<Shared<Extended>>,
 }
 
-network_card!(E1000e, Extended);
+network_card!(E1000e, Shared<Extended>);
 
 impl Driver for E1000e {
     const NAME: &'static str = "e1000e";
@@ -82,48 +81,31 @@ impl Driver for E1000e {
         let registers = bar0.map()?;
         reset(&registers, clock)?;
         let mac = mac::from_filter(&registers)?;
-        let interrupts: Interrupts<4, Shared> = irq.grant()?;
+        let interrupts: Interrupts<4, Shared<Extended>> = irq.grant()?;
         let (sources, receive_rings) = match interrupts.mode() {
             Mode::Msix => (OWN_MESSAGES, RX_RINGS.len()),
             _ => (ONE_INTERRUPT, 1),
         };
         let (shared, link_changed) = Shared::new(registers, presence, sources);
-        let queues = Queues::new(&shared, &dma, receive_rings)?;
+        let (rx, tx) = (RxRings::new(&shared, &dma, receive_rings)?, TxRing::of_card(&shared, &dma)?);
         let interrupts = interrupts.register(shared.clone()).unmask();
-        start(&shared, mac, &queues, |message| interrupts.entry(message));
-        let nic = Nic::new(NicParts { shared, queues, link_changed, bus, name: Self::NAME, address, mac });
+        start(&shared, mac, &rx, |message| interrupts.entry(message));
+        let link = Link::new(link_changed);
+        let nic = RingNic::new(NicParts { shared, rx, tx, link, bus, name: Self::NAME, address, mac });
         Ok(Self { interrupts, nic })
     }
 }
 
 impl E1000e {
-    /// Returns the card's Ethernet address.
-    #[must_use]
-    pub fn mac(&self) -> [u8; 6] {
-        self.nic.mac
-    }
-
     /// Returns the interrupt mode that was granted.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.interrupts.mode()
     }
 
-    /// Returns the counters of the driver, which can be read while a network stack owns the driver.
-    #[must_use]
-    pub fn counters(&self) -> Arc<CardCounters> {
-        self.nic.shared().counters.clone()
-    }
-
     /// Returns the statistics that the card itself keeps, since the probe.
     pub fn statistics(&mut self) -> CardStatistics {
         self.nic.statistics()
-    }
-}
-
-impl Drop for E1000e {
-    fn drop(&mut self) {
-        self.nic.shared().quiesce();
     }
 }
 

@@ -9,13 +9,13 @@ use super::registers::{
     CTRL_MASTER_DISABLE, EIAC, EITR, ICR_CLEAR, IVAR, MRQC, MRQC_SCALING, RETA, RETA_RING_1, RFCTL, RFCTL_EXTENDED,
     RSSRK, RXCSUM, RXCSUM_HASH, STATUS_MASTER_ENABLED, TXDCTL, TXDCTL_WRITE_BACK,
 };
+use crate::intel::card::RxRings;
 use crate::intel::descriptors::Extended;
 use crate::intel::mac;
-use crate::intel::queues::Queues;
 use crate::intel::registers::{
     CTRL, Control, IMC, IMS, ITR, RCTL, RDTR, Receive, Registers, STATUS, TCTL, TIPG, TIPG_COPPER, Transmit,
 };
-use crate::intel::shared::{Shared, quiesce};
+use crate::intel::shared::{self, Shared};
 
 /// The shortest time between two interrupts, in units of 256 ns: 50 us. QEMU uses at least 128 us.
 const INTERRUPT_INTERVAL_256NS: u32 = 195;
@@ -38,29 +38,17 @@ pub(super) fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(),
     if !is_idle && registers.read(&STATUS) != u32::MAX {
         log::warn!("e1000e: the card does not end its requests on the bus; it is reset anyway");
     }
-    quiesce(registers);
-    let mut control = 0;
-    let is_done = clock.wait_until(RESET_TIMEOUT_NS, || {
-        control = registers.read(&CTRL);
-        control == u32::MAX || control & Control::RESET.bits() == 0
-    });
-    if control == u32::MAX {
-        return Err(ProbeError::Device("the card does not respond"));
-    }
-    if !is_done {
-        return Err(ProbeError::Device("the reset does not complete"));
-    }
-    // The reset may have enabled interrupts, and may have left causes pending.
-    registers.write(&IMC, u32::MAX);
+    shared::reset(registers, clock, RESET_TIMEOUT_NS)?;
+    // The reset may have left causes pending.
     registers.write(&ICR_CLEAR, u32::MAX);
     Ok(())
 }
 
 /// Starts the card: address filter, link, messages, transmitter, receiver, and last the interrupts.
 pub(super) fn start(
-    shared: &Shared,
+    shared: &Shared<Extended>,
     mac: [u8; 6],
-    queues: &Queues<Extended>,
+    rx: &RxRings<Extended>,
     entry: impl Fn(E1000eMessage) -> Option<u16>,
 ) {
     let registers = &shared.registers;
@@ -91,7 +79,7 @@ pub(super) fn start(
     registers.write(&RFCTL, RFCTL_EXTENDED);
     // All multicast frames: the interface of the stack has no multicast filter, and the stack filters by itself.
     registers.write(&RCTL, Receive::all().bits());
-    queues.start(shared);
+    rx.start(shared);
     shared.unmask();
     if shared.sources.has_ring_messages {
         registers.write(&IMS, OTHERS);

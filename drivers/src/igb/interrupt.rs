@@ -4,6 +4,7 @@ use switchboard::interrupt::{Activity, InIsr, LineIsr, MessageIsr};
 use switchboard::messages;
 
 use super::registers::{EIMC, EIMS, IVAR_VALID, UNMASKED};
+use crate::intel::descriptors::Advanced;
 use crate::intel::registers::Causes;
 use crate::intel::shared::{Shared, Sources};
 
@@ -47,7 +48,7 @@ impl Entries {
     }
 }
 
-impl MessageIsr<3> for Shared {
+impl MessageIsr<3> for Shared<Advanced> {
     type Message = IgbMessage;
 
     fn on_message(&self, message: IgbMessage, isr: &InIsr<'_>) {

@@ -41,7 +41,6 @@ mod setup;
 #[cfg(test)]
 mod tests;
 
-use alloc::sync::Arc;
 use core::fmt;
 
 use switchboard::driver::{Driver, Id, ProbeError};
@@ -51,24 +50,24 @@ use switchboard::interrupt::{Interrupts, Live, Mode};
 use self::interrupt::Entries;
 pub use self::interrupt::IgbMessage;
 use self::setup::{reset, start};
-pub use crate::intel::CardStatistics;
+use crate::intel::card::{Link, RxRings};
 use crate::intel::descriptors::Advanced;
 use crate::intel::mac;
-use crate::intel::nic::{Nic, NicParts, network_card};
-use crate::intel::queues::Queues;
 use crate::intel::shared::{ONE_INTERRUPT, Shared};
-use crate::interfaces::network::CardCounters;
+use crate::intel::tx_ring::TxRing;
+use crate::interfaces::network::CardStatistics;
+use crate::ring_nic::{NicParts, RingNic, network_card};
 
 /// One card, as a driver for [`embassy_net_driver`]. Frames are built and read in DMA memory, without a copy.
 ///
 /// The [module](self) has an example.
 pub struct Igb {
     // Dropped first: no handler runs when the rings are freed.
-    interrupts: Interrupts<3, Shared, Live>,
-    nic: Nic<Advanced>,
+    interrupts: Interrupts<3, Shared<Advanced>, Live>,
+    nic: RingNic<Shared<Advanced>>,
 }
 
-network_card!(Igb, Advanced);
+network_card!(Igb, Shared<Advanced>);
 
 impl Driver for Igb {
     const NAME: &'static str = "igb";
@@ -81,49 +80,32 @@ impl Driver for Igb {
         let registers = bar0.map()?;
         reset(&registers, clock)?;
         let mac = mac::from_filter(&registers)?;
-        let interrupts: Interrupts<3, Shared> = irq.grant()?;
+        let interrupts: Interrupts<3, Shared<Advanced>> = irq.grant()?;
         let entries = match interrupts.mode() {
             Mode::Msix => Entries::of(|message| interrupts.entry(message)),
             _ => None,
         };
         let sources = entries.map_or(ONE_INTERRUPT, Entries::sources);
         let (shared, link_changed) = Shared::new(registers, presence, sources);
-        let queues = Queues::new(&shared, &dma, 1)?;
+        let (rx, tx) = (RxRings::new(&shared, &dma, 1)?, TxRing::of_card(&shared, &dma)?);
         let interrupts = interrupts.register(shared.clone()).unmask();
-        start(&shared, mac, &queues, entries, clock).inspect_err(|_| shared.quiesce())?;
-        let nic = Nic::new(NicParts { shared, queues, link_changed, bus, name: Self::NAME, address, mac });
+        start(&shared, mac, &rx, entries, clock).inspect_err(|_| shared.quiesce())?;
+        let link = Link::new(link_changed);
+        let nic = RingNic::new(NicParts { shared, rx, tx, link, bus, name: Self::NAME, address, mac });
         Ok(Self { interrupts, nic })
     }
 }
 
 impl Igb {
-    /// Returns the card's Ethernet address.
-    #[must_use]
-    pub fn mac(&self) -> [u8; 6] {
-        self.nic.mac
-    }
-
     /// Returns the interrupt mode that was granted.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.interrupts.mode()
     }
 
-    /// Returns the counters of the driver, which can be read while a network stack owns the driver.
-    #[must_use]
-    pub fn counters(&self) -> Arc<CardCounters> {
-        self.nic.shared().counters.clone()
-    }
-
     /// Returns the statistics that the card itself keeps, since the probe.
     pub fn statistics(&mut self) -> CardStatistics {
         self.nic.statistics()
-    }
-}
-
-impl Drop for Igb {
-    fn drop(&mut self) {
-        self.nic.shared().quiesce();
     }
 }
 

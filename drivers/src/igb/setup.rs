@@ -9,11 +9,11 @@ use super::registers::{
     EIAC, EIAM, EIMC, EIMS, GPIE, GPIE_MESSAGES, GPIE_READ_CLEARS, IVAR_MISC, IVAR0, MDIC, MDIC_NEGOTIATE, MDIC_READY,
     RING_ENABLED, RING_WRITE_BACK, RXDCTL, SRRCTL, SRRCTL_ADVANCED, TXDCTL,
 };
+use crate::intel::card::RxRings;
 use crate::intel::descriptors::Advanced;
 use crate::intel::mac;
-use crate::intel::queues::Queues;
-use crate::intel::registers::{CTRL, Control, ICR, IMC, RCTL, Receive, Registers, TCTL, Transmit};
-use crate::intel::shared::{Shared, quiesce};
+use crate::intel::registers::{CTRL, Control, ICR, RCTL, Receive, Registers, TCTL, Transmit};
+use crate::intel::shared::{self, Shared};
 
 /// The limit for a reset. It takes a microsecond, and the card then reads its NVM for a few milliseconds (4.3.1).
 const RESET_TIMEOUT_NS: u64 = 20_000_000;
@@ -25,20 +25,8 @@ const RING_TIMEOUT_NS: u64 = 10_000_000;
 /// Resets the card and waits until it is done.
 pub(super) fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError> {
     registers.write(&EIMC, u32::MAX);
-    quiesce(registers);
-    let mut control = 0;
-    let is_done = clock.wait_until(RESET_TIMEOUT_NS, || {
-        control = registers.read(&CTRL);
-        control == u32::MAX || control & Control::RESET.bits() == 0
-    });
-    if control == u32::MAX {
-        return Err(ProbeError::Device("the card does not respond"));
-    }
-    if !is_done {
-        return Err(ProbeError::Device("the reset does not complete"));
-    }
+    shared::reset(registers, clock, RESET_TIMEOUT_NS)?;
     // The reset may have enabled interrupts, and may have left causes pending.
-    registers.write(&IMC, u32::MAX);
     registers.write(&EIMC, u32::MAX);
     registers.read(&ICR);
     Ok(())
@@ -46,9 +34,9 @@ pub(super) fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(),
 
 /// Starts the card: address filter, link, messages, rings, transmitter, receiver, and last the interrupts.
 pub(super) fn start(
-    shared: &Shared,
+    shared: &Shared<Advanced>,
     mac: [u8; 6],
-    queues: &Queues<Advanced>,
+    rx: &RxRings<Advanced>,
     entries: Option<Entries>,
     clock: &dyn Clock,
 ) -> Result<(), ProbeError> {
@@ -79,7 +67,7 @@ pub(super) fn start(
     enable(registers, &RXDCTL, clock)?;
     // All multicast frames: the interface of the stack has no multicast filter, and the stack filters by itself.
     registers.write(&RCTL, Receive::all().bits());
-    queues.start(shared);
+    rx.start(shared);
     shared.unmask();
     if let Some(entries) = entries {
         registers.write(&EIMS, 1 << entries.other);

@@ -32,7 +32,7 @@ pub(super) struct Descriptor {
 /// A descriptor as the device writes it back: four words.
 #[derive(Debug, Clone, Copy, FromBytes, KnownLayout)]
 #[repr(C)]
-pub(crate) struct WriteBack([u32; 4]);
+pub struct WriteBack([u32; 4]);
 
 impl WriteBack {
     /// Returns the status of a transmit descriptor, which all layouts have in the same place.
@@ -43,7 +43,7 @@ impl WriteBack {
 
 /// What a receive descriptor reports.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Received {
+pub struct Received {
     /// Bits of `status`: see [`DONE`] and [`END`].
     pub(super) status: u32,
     pub(super) length: u16,
@@ -66,7 +66,7 @@ pub(super) const INSERT_CRC: u32 = 1 << 25;
 pub(super) const REPORT: u32 = 1 << 27;
 
 /// The layout of a family's descriptors.
-pub(crate) trait Layout: fmt::Debug + Send + Sync + 'static {
+pub trait Layout: fmt::Debug + Send + Sync + 'static {
     /// The kind of transmit descriptor, as bits of its command.
     const KIND: u32;
 

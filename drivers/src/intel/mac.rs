@@ -4,6 +4,7 @@ use switchboard::driver::ProbeError;
 use switchboard::mmio::Bar;
 
 use super::registers::{MTA, RAH_VALID, RAH0, RAL0, Registers};
+use crate::ring_nic::unicast;
 
 /// The number of words that the checksum covers (5.6.35).
 const CHECKED_WORDS: u8 = 0x40;
@@ -35,16 +36,16 @@ pub(crate) fn from_eeprom(mut read: impl FnMut(u8) -> Option<u16>) -> Result<[u8
     if sum != CHECKSUM {
         return Err(MacError::Checksum { found: sum });
     }
-    unicast(mac)
+    if mac == [0; 6] || mac[0] & 1 != 0 { Err(MacError::NotUnicast) } else { Ok(mac) }
 }
 
 /// Returns the address in the first pair of receive address registers.
 pub(crate) fn from_filter(registers: &Bar<Registers>) -> Result<[u8; 6], ProbeError> {
-    match registers.read(&RAH0) {
-        high if high & RAH_VALID != 0 => from_registers(registers.read(&RAL0), high).ok(),
-        _ => None,
+    let high = registers.read(&RAH0);
+    if high & RAH_VALID == 0 {
+        return Err(ProbeError::Device("the receive filter holds no address"));
     }
-    .ok_or(ProbeError::Device("the receive filter holds no address"))
+    unicast(registers.read(&RAL0), high)
 }
 
 /// Sets the receive filter to one unicast address, and to no multicast address.
@@ -58,17 +59,8 @@ pub(crate) fn set_filter(registers: &Bar<Registers>, mac: [u8; 6]) {
     }
 }
 
-fn from_registers(low: u32, high: u32) -> Result<[u8; 6], MacError> {
-    let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
-    unicast([a, b, c, d, e, f])
-}
-
 fn to_registers([a, b, c, d, e, f]: [u8; 6]) -> (u32, u32) {
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, 0, 0]))
-}
-
-fn unicast(mac: [u8; 6]) -> Result<[u8; 6], MacError> {
-    if mac == [0; 6] || mac[0] & 1 != 0 { Err(MacError::NotUnicast) } else { Ok(mac) }
 }
 
 #[cfg(test)]
@@ -114,7 +106,7 @@ mod tests {
         for mac in [[0, 0, 0], [0xffff; 3], [0x0001, 0x5e00, 0]] {
             assert_eq!(from_eeprom(read(&image(mac))), Err(MacError::NotUnicast), "{mac:x?}");
         }
-        assert_eq!(from_registers(0, 0x8000_0000), Err(MacError::NotUnicast));
+        assert!(unicast(0, 0x8000_0000).is_err());
     }
 
     #[test]
@@ -122,6 +114,6 @@ mod tests {
         let mac = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
         let (low, high) = to_registers(mac);
         assert_eq!((low, high), (0x1200_5452, 0x5634));
-        assert_eq!(from_registers(low, high | 1 << 31), Ok(mac));
+        assert_eq!(unicast(low, high | 1 << 31).ok(), Some(mac));
     }
 }

@@ -11,7 +11,7 @@ use switchboard::dma::{BusAddress, DmaBuffer, DmaPort, DmaReader, DmaShared};
 use switchboard::driver::ProbeError;
 
 use super::BUFFER_BYTES;
-use super::descriptors::{DONE, Descriptor, END, Layout, Received, WriteBack, descriptors};
+use super::descriptors::{DONE, Descriptor, END, Layout, Received, descriptors};
 use crate::interfaces::network::CardCounters;
 
 /// Descriptors in the ring. Its size in bytes must be a multiple of 128.
@@ -23,7 +23,7 @@ const BATCH: u16 = 16;
 
 /// An impossible report, for which the device is quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RxFault {
+pub enum RxFault {
     #[error("a frame of {length} bytes is reported in a buffer of {BUFFER_BYTES}")]
     TooLong { length: u16 },
 }
@@ -68,8 +68,8 @@ impl<L: Layout> RxRing<L> {
     }
 
     /// Returns a view of the descriptors, for the context of the interrupt handler.
-    pub(crate) fn watch(&self) -> RxWatch {
-        RxWatch { descriptors: self.descriptors.reader(), decode: L::received }
+    pub(crate) fn watch(&self) -> RxWatch<L> {
+        RxWatch { descriptors: self.descriptors.reader(), _layout: PhantomData }
     }
 
     /// Returns the first value of the tail register.
@@ -134,15 +134,15 @@ impl<L: Layout> RxRing<L> {
 
 /// A view of the descriptors.
 #[derive(Debug)]
-pub(crate) struct RxWatch {
+pub(crate) struct RxWatch<L> {
     descriptors: DmaReader<Descriptor>,
-    decode: fn(WriteBack) -> Received,
+    _layout: PhantomData<fn() -> L>,
 }
 
-impl RxWatch {
+impl<L: Layout> RxWatch<L> {
     /// Returns the index of a descriptor that the device has written back and the driver has not released.
     pub(crate) fn written_back(&self) -> Option<u32> {
-        let is_done = |index: &u16| (self.decode)(self.descriptors.read_as((*index).into())).status & DONE != 0;
+        let is_done = |index: &u16| L::received(self.descriptors.read_as((*index).into())).status & DONE != 0;
         (0..FRAMES).find(is_done).map(u32::from)
     }
 }

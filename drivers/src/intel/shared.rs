@@ -7,11 +7,14 @@ use core::task::Waker;
 
 use atomic_waker::AtomicWaker;
 use spin::Once;
+use switchboard::driver::ProbeError;
 use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::Presence;
 use switchboard::interrupt::{Activity, Claim, InIsr, LineIsr};
 use switchboard::mmio::{Bar, ReadOnly, Reg, WriteOnly};
+use switchboard::platform::Clock;
 
+use super::descriptors::Layout;
 use super::registers::{
     CTRL, Causes, Control, ICR, IMC, IMS, RCTL, Registers, STATUS, STATUS_LINK_UP, TCTL, TDH, TDT, UNMASKED,
 };
@@ -45,7 +48,7 @@ pub(crate) const ONE_INTERRUPT: Sources = Sources {
 
 /// The state that the handlers share with tasks.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub struct Shared<L> {
     pub(crate) registers: Bar<Registers>,
     pub(crate) presence: Presence,
     pub(crate) counters: Arc<CardCounters>,
@@ -57,10 +60,10 @@ pub(crate) struct Shared {
     /// The card may have masked the message of received frames.
     is_receive_masked: AtomicBool,
     /// Views of the receive rings, once there are any.
-    rings: Once<Vec<RxWatch>>,
+    rings: Once<Vec<RxWatch<L>>>,
 }
 
-impl Shared {
+impl<L: Layout> Shared<L> {
     /// Makes the state, and the waiter for changes of the link.
     pub(crate) fn new(registers: Bar<Registers>, presence: Presence, sources: Sources) -> (Arc<Self>, Waiter) {
         let (link_change, link_changed) = event();
@@ -80,7 +83,7 @@ impl Shared {
     }
 
     /// Sets the views of the receive rings, which the activity of the card is read from.
-    pub(crate) fn watch(&self, rings: Vec<RxWatch>) {
+    pub(crate) fn watch(&self, rings: Vec<RxWatch<L>>) {
         self.rings.call_once(|| rings);
     }
 
@@ -209,8 +212,26 @@ impl Shared {
     }
 }
 
+/// Resets a card and waits until it is done. The reset may have enabled interrupts, which are then masked again.
+pub(crate) fn reset(registers: &Bar<Registers>, clock: &dyn Clock, timeout_ns: u64) -> Result<(), ProbeError> {
+    quiesce(registers);
+    let mut control = 0;
+    let is_done = clock.wait_until(timeout_ns, || {
+        control = registers.read(&CTRL);
+        control == u32::MAX || control & Control::RESET.bits() == 0
+    });
+    if control == u32::MAX {
+        return Err(ProbeError::Device("the card does not respond"));
+    }
+    if !is_done {
+        return Err(ProbeError::Device("the reset does not complete"));
+    }
+    registers.write(&IMC, u32::MAX);
+    Ok(())
+}
+
 /// Stops interrupts and DMA, and begins a reset.
-pub(crate) fn quiesce(registers: &Bar<Registers>) {
+fn quiesce(registers: &Bar<Registers>) {
     registers.write(&IMC, u32::MAX);
     registers.write(&RCTL, 0);
     registers.write(&TCTL, 0);
@@ -218,7 +239,7 @@ pub(crate) fn quiesce(registers: &Bar<Registers>) {
     registers.write(&CTRL, control | Control::RESET.bits());
 }
 
-impl LineIsr for Shared {
+impl<L: Layout> LineIsr for Shared<L> {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
         let causes = Causes::from_bits_truncate(self.take_causes(isr));
         if causes.is_empty() {

@@ -15,6 +15,7 @@ use super::BUFFER_BYTES;
 use super::descriptors::{COMMAND_END, DONE, Descriptor, INSERT_CRC, Layout, NOT_SENT, REPORT, WriteBack, descriptors};
 use crate::interfaces::network::CardCounters;
 use crate::planted::planted;
+use crate::ring_nic::TransmitRing;
 
 /// Descriptors in the ring: a multiple of [`REPORT_EVERY`], and at least two of it, so that a full ring always has a report
 /// outstanding.
@@ -25,7 +26,7 @@ const REPORT_EVERY: u16 = 16;
 
 /// The transmit ring.
 #[derive(Debug)]
-pub(crate) struct TxRing<L> {
+pub struct TxRing<L> {
     descriptors: DmaShared<Descriptor>,
     buffers: Vec<DmaBuffer>,
     oldest: u16,
@@ -48,45 +49,16 @@ impl<L: Layout> TxRing<L> {
         self.descriptors.bus()
     }
 
-    /// Returns whether there is no room for a frame. One descriptor stays unused, so that a full ring differs from an empty one.
-    pub(crate) fn is_full(&self) -> bool {
-        self.following() == self.oldest
-    }
-
     /// Returns the tail after one more frame.
-    pub(crate) fn following(&self) -> u16 {
+    fn following(&self) -> u16 {
         (self.next + 1) % FRAMES
-    }
-
-    /// Returns the number of frames that are not submitted yet.
-    pub(crate) fn unsubmitted(&self) -> u16 {
-        (self.next + FRAMES - self.submitted) % FRAMES
-    }
-
-    /// Returns the buffer for the next frame. Only for a ring that is not full.
-    pub(crate) fn buffer(&mut self) -> &mut [u8] {
-        &mut self.buffers[usize::from(self.next)]
-    }
-
-    /// Adds the first `length` bytes of that buffer as a frame. The caller has sliced the buffer, so `length` fits.
-    pub(crate) fn push(&mut self, length: usize) {
-        let is_report = self.next % REPORT_EVERY == REPORT_EVERY - 1;
-        let report = if is_report { REPORT } else { 0 };
-        let length = u32::from(u16::try_from(length).unwrap_or(0));
-        let descriptor = Descriptor {
-            address: self.buffers[usize::from(self.next)].bus(),
-            command: length | L::KIND | COMMAND_END | INSERT_CRC | report,
-            options: L::options(length),
-        };
-        self.descriptors.write(self.next.into(), descriptor);
-        self.next = self.following();
-        self.counters.count_sent();
     }
 
     /// Submits all frames: returns the new value of the tail register, or `None` when there are none.
     pub(crate) fn tail_update(&mut self) -> Option<u16> {
         let has_new = self.submitted != self.next;
         self.submitted = self.next;
+        planted!("e1000-doorbell-first" => return Some(self.following()));
         let tail = planted!(self.submitted, "e1000-tail-one-short" => (self.submitted + FRAMES - 1) % FRAMES);
         has_new.then_some(tail)
     }
@@ -105,5 +77,36 @@ impl<L: Layout> TxRing<L> {
             }
             self.oldest = (self.oldest + REPORT_EVERY) % FRAMES;
         }
+    }
+}
+
+impl<L: Layout> TransmitRing for TxRing<L> {
+    /// Returns whether there is no room for a frame. One descriptor stays unused, so that a full ring differs from an empty one.
+    fn is_full(&self) -> bool {
+        self.following() == self.oldest
+    }
+
+    /// Returns the number of frames that are not submitted yet.
+    fn unsubmitted(&self) -> u16 {
+        (self.next + FRAMES - self.submitted) % FRAMES
+    }
+
+    /// Returns the buffer for the next frame. Only for a ring that is not full.
+    fn buffer(&mut self) -> &mut [u8] {
+        &mut self.buffers[usize::from(self.next)]
+    }
+
+    /// Adds the first `length` bytes of that buffer as a frame. The caller has sliced the buffer, so `length` fits.
+    fn push(&mut self, length: usize) {
+        let is_report = self.next % REPORT_EVERY == REPORT_EVERY - 1;
+        let report = if is_report { REPORT } else { 0 };
+        let length = u32::from(u16::try_from(length).unwrap_or(0));
+        let descriptor = Descriptor {
+            address: self.buffers[usize::from(self.next)].bus(),
+            command: length | L::KIND | COMMAND_END | INSERT_CRC | report,
+            options: L::options(length),
+        };
+        self.descriptors.write(self.next.into(), descriptor);
+        self.next = self.following();
     }
 }

@@ -34,7 +34,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use switchboard::driver::{Driver, Id, ProbeError};
-use switchboard::event::{Waiter, event};
+use switchboard::event::event;
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Line, Live};
 use switchboard::mmio::Bar;
@@ -46,8 +46,7 @@ use self::registers::{
 };
 use self::ring::{RxRing, TxRing};
 use self::shared::{Shared, quiesce};
-use crate::interfaces::network::CardCounters;
-use crate::ring_nic::{Place, RingNic};
+use crate::ring_nic::{NicParts, RingNic, network_card, unicast};
 
 /// The limit for a reset, which takes microseconds.
 const RESET_TIMEOUT_NS: u64 = 10_000_000;
@@ -63,9 +62,9 @@ pub struct Rtl8139 {
     // Dropped first: no handler runs when the rings are freed.
     line: Line<Shared, Live>,
     nic: RingNic<Shared>,
-    link_changed: Waiter,
-    mac: [u8; 6],
 }
+
+network_card!(Rtl8139, Shared);
 
 impl Driver for Rtl8139 {
     const NAME: &'static str = "rtl8139";
@@ -80,14 +79,14 @@ impl Driver for Rtl8139 {
         }
         let registers = bar1.map()?;
         reset(&registers, clock)?;
-        let mac = read_mac(&registers)?;
+        let mac = unicast(registers.read(&IDR0), registers.read(&IDR4))?;
         let (rx, tx) = (RxRing::new(&dma)?, TxRing::new(&dma)?);
         let (link_change, link_changed) = event();
         let shared = Arc::new(Shared::new(registers, presence, link_change));
         let line = irq.grant_line()?.register(shared.clone()).unmask();
         start(&shared, &rx, &tx);
-        let nic = RingNic::new(shared, rx, tx, Place { name: Self::NAME, address, bus });
-        Ok(Self { line, nic, link_changed, mac })
+        let nic = NicParts { shared, rx, tx, link: link_changed, bus, name: Self::NAME, address, mac };
+        Ok(Self { line, nic: RingNic::new(nic) })
     }
 }
 
@@ -104,13 +103,6 @@ fn reset(registers: &Bar<Registers>, clock: &dyn Clock) -> Result<(), ProbeError
         _ if !is_done => Err(ProbeError::Device("the reset does not complete")),
         _ => Ok(()),
     }
-}
-
-fn read_mac(registers: &Bar<Registers>) -> Result<[u8; 6], ProbeError> {
-    let ([a, b, c, d], [e, f, ..]) = (registers.read(&IDR0).to_le_bytes(), registers.read(&IDR4).to_le_bytes());
-    let mac = [a, b, c, d, e, f];
-    let is_unicast = mac != [0; 6] && a & 1 == 0;
-    is_unicast.then_some(mac).ok_or(ProbeError::Device("the card has no unicast address"))
 }
 
 /// Starts the card: the mode with rings, which comes before their addresses (datasheet, 6.33), rings, engines, interrupts.
@@ -130,28 +122,8 @@ fn start(shared: &Shared, rx: &RxRing, tx: &TxRing) {
     shared.read_link();
 }
 
-impl Rtl8139 {
-    /// Returns the card's Ethernet address.
-    #[must_use]
-    pub fn mac(&self) -> [u8; 6] {
-        self.mac
-    }
-
-    /// Returns the counters of the driver, which can be read while a network stack owns the driver.
-    #[must_use]
-    pub fn counters(&self) -> Arc<CardCounters> {
-        self.nic.shared.counters.clone()
-    }
-}
-
-impl Drop for Rtl8139 {
-    fn drop(&mut self) {
-        self.nic.shared.quiesce();
-    }
-}
-
 impl fmt::Debug for Rtl8139 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rtl8139").field("line", &self.line).field("mac", &self.mac).finish_non_exhaustive()
+        f.debug_struct("Rtl8139").field("line", &self.line).field("nic", &self.nic).finish()
     }
 }

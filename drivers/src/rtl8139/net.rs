@@ -1,23 +1,23 @@
-//! The interface of the card to a network stack.
+//! The card as [`ring_nic`](crate::ring_nic) drives it.
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use core::task::{Context, Waker};
 
-use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
+use switchboard::event::Waiter;
 use switchboard::function::Presence;
 
-use super::Rtl8139;
 use super::registers::{Causes, TPPOLL, TPPOLL_NORMAL};
 use super::ring::{RxRing, TooLong, TxRing};
 use super::shared::Shared;
-use crate::interfaces::network::{CardCounters, NetworkCard};
-use crate::ring_nic::{self, RingCard, RxToken, TxToken};
+use crate::interfaces::network::CardCounters;
+use crate::ring_nic::RingCard;
 
 impl RingCard for Shared {
     type Rx = RxRing;
     type Tx = TxRing;
     type Fault = TooLong;
+    type Link = Waiter;
 
     fn counters(&self) -> &Arc<CardCounters> {
         &self.counters
@@ -60,40 +60,11 @@ impl RingCard for Shared {
         tx.reclaim(&self.counters);
         Ok(())
     }
-}
 
-impl Driver for Rtl8139 {
-    type RxToken<'a> = RxToken<'a, Shared>;
-    type TxToken<'a> = TxToken<'a, Shared>;
-
-    fn receive(&mut self, context: &mut Context<'_>) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        self.nic.receive(context)
-    }
-
-    fn transmit(&mut self, context: &mut Context<'_>) -> Option<Self::TxToken<'_>> {
-        self.nic.transmit(context)
-    }
-
-    fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
-        self.nic.submit();
-        while self.link_changed.poll_wait(context).is_ready() {
-            self.nic.shared.read_link();
+    fn poll_link(&self, changed: &mut Waiter, context: &mut Context<'_>) -> Result<bool, TooLong> {
+        while changed.poll_wait(context).is_ready() {
+            self.read_link();
         }
-        let is_up = self.nic.shared.is_link_up.load(Ordering::Relaxed) && !self.nic.is_unusable();
-        if is_up { LinkState::Up } else { LinkState::Down }
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        ring_nic::capabilities()
-    }
-
-    fn hardware_address(&self) -> HardwareAddress {
-        HardwareAddress::Ethernet(self.mac)
-    }
-}
-
-impl NetworkCard for Rtl8139 {
-    fn set_polled(&mut self, is_polled: bool) {
-        self.nic.set_polled(is_polled);
+        Ok(self.is_link_up.load(Ordering::Relaxed))
     }
 }

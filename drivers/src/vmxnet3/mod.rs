@@ -38,13 +38,13 @@ use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Interrupts, Live, Mode};
 use switchboard::mmio::Bar;
 
+use self::net::Link;
 use self::registers::{ACTIVATE, CMD, DSA, MACH, MACL, RESET, RXPROD, Registers, UPDATE_RX_MODE, UVRS, VRRS};
 use self::ring::{RxRing, TxRing};
 use self::shared::Shared;
 pub use self::shared::Vmxnet3Message;
 use self::structures::{InterruptNumbers, REVISION_1, Structures};
-use crate::interfaces::network::CardCounters;
-use crate::ring_nic::{Place, RingNic};
+use crate::ring_nic::{NicParts, RingNic, network_card, unicast};
 
 /// One card, as a driver for [`embassy_net_driver`]. Frames are built and read in DMA memory, without a copy.
 ///
@@ -53,10 +53,9 @@ pub struct Vmxnet3 {
     // Dropped first: no handler runs when the rings are freed.
     interrupts: Interrupts<3, Shared, Live>,
     nic: RingNic<Shared>,
-    structures: Structures,
-    mac: [u8; 6],
-    is_link_up: bool,
 }
+
+network_card!(Vmxnet3, Shared);
 
 impl Driver for Vmxnet3 {
     const NAME: &'static str = "vmxnet3";
@@ -67,7 +66,7 @@ impl Driver for Vmxnet3 {
         let Resources { bar0, bar1, irq, dma, bus, presence, .. } = function.claim()?;
         let registers = bar1.map()?;
         reset(&registers)?;
-        let mac = read_mac(&registers)?;
+        let mac = unicast(registers.read(&MACL), registers.read(&MACH))?;
         let (rx, tx) = (RxRing::new(&dma)?, TxRing::new(&dma)?);
         let interrupts: Interrupts<3, Shared> = irq.grant()?;
         let numbers = numbers(&interrupts);
@@ -75,9 +74,9 @@ impl Driver for Vmxnet3 {
         let shared = Arc::new(Shared::new(registers, bar0.map()?, presence, numbers, [rx.watch(), tx.watch()]));
         let interrupts = interrupts.register(shared.clone()).unmask();
         start(&shared, &structures, mac, &rx)?;
-        let is_link_up = shared.is_link_up();
-        let nic = RingNic::new(shared, rx, tx, Place { name: Self::NAME, address, bus });
-        Ok(Self { interrupts, nic, structures, mac, is_link_up })
+        let link = Link { is_up: shared.is_link_up(), structures };
+        let nic = NicParts { shared, rx, tx, link, bus, name: Self::NAME, address, mac };
+        Ok(Self { interrupts, nic: RingNic::new(nic) })
     }
 }
 
@@ -106,13 +105,6 @@ fn reset(registers: &Bar<Registers>) -> Result<(), ProbeError> {
     Ok(())
 }
 
-fn read_mac(registers: &Bar<Registers>) -> Result<[u8; 6], ProbeError> {
-    let ([a, b, c, d], [e, f, ..]) = (registers.read(&MACL).to_le_bytes(), registers.read(&MACH).to_le_bytes());
-    let mac = [a, b, c, d, e, f];
-    let is_unicast = mac != [0; 6] && a & 1 == 0;
-    is_unicast.then_some(mac).ok_or(ProbeError::Device("the device has no unicast address"))
-}
-
 /// Activates the device with its structures, and unmasks its interrupts but that of sent frames.
 fn start(shared: &Shared, structures: &Structures, mac: [u8; 6], rx: &RxRing) -> Result<(), ProbeError> {
     let Shared { registers, doorbells, numbers, .. } = shared;
@@ -134,33 +126,15 @@ fn start(shared: &Shared, structures: &Structures, mac: [u8; 6], rx: &RxRing) ->
 }
 
 impl Vmxnet3 {
-    /// Returns the card's Ethernet address.
-    #[must_use]
-    pub fn mac(&self) -> [u8; 6] {
-        self.mac
-    }
-
     /// Returns the interrupt mode that was granted.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.interrupts.mode()
     }
-
-    /// Returns the counters of the driver, which can be read while a network stack owns the driver.
-    #[must_use]
-    pub fn counters(&self) -> Arc<CardCounters> {
-        self.nic.shared.counters.clone()
-    }
-}
-
-impl Drop for Vmxnet3 {
-    fn drop(&mut self) {
-        self.nic.shared.quiesce();
-    }
 }
 
 impl fmt::Debug for Vmxnet3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vmxnet3").field("interrupts", &self.interrupts).field("mac", &self.mac).finish_non_exhaustive()
+        f.debug_struct("Vmxnet3").field("interrupts", &self.interrupts).field("nic", &self.nic).finish()
     }
 }

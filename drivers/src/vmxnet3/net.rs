@@ -1,22 +1,29 @@
-//! The interface of the device to a network stack.
+//! The device as [`ring_nic`](crate::ring_nic) drives it.
 
 use alloc::sync::Arc;
 use core::task::{Context, Waker};
 
-use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
 use switchboard::function::Presence;
 
-use super::Vmxnet3;
 use super::registers::{ECR, EVENT_LINK, EVENT_QUEUE_ERROR, RXPROD, TXPROD};
 use super::ring::{Fault, RxRing, TxRing};
 use super::shared::Shared;
-use crate::interfaces::network::{CardCounters, NetworkCard};
-use crate::ring_nic::{self, RingCard, RxToken, TxToken};
+use super::structures::Structures;
+use crate::interfaces::network::CardCounters;
+use crate::ring_nic::RingCard;
+
+/// The state of the link, and the memory in which the device reports that it has changed.
+#[derive(Debug)]
+pub struct Link {
+    pub(super) structures: Structures,
+    pub(super) is_up: bool,
+}
 
 impl RingCard for Shared {
     type Rx = RxRing;
     type Tx = TxRing;
     type Fault = Fault;
+    type Link = Link;
 
     fn counters(&self) -> &Arc<CardCounters> {
         &self.counters
@@ -61,56 +68,20 @@ impl RingCard for Shared {
     fn reclaim(&self, tx: &mut TxRing) -> Result<(), Fault> {
         tx.reclaim()
     }
-}
 
-impl Driver for Vmxnet3 {
-    type RxToken<'a> = RxToken<'a, Shared>;
-    type TxToken<'a> = TxToken<'a, Shared>;
-
-    fn receive(&mut self, context: &mut Context<'_>) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        self.nic.receive(context)
-    }
-
-    fn transmit(&mut self, context: &mut Context<'_>) -> Option<Self::TxToken<'_>> {
-        self.nic.transmit(context)
-    }
-
-    fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
-        self.nic.submit();
-        self.nic.shared.wake_on_event(context.waker());
-        if !self.nic.is_unusable() {
-            self.serve_events();
-        }
-        if self.is_link_up && !self.nic.is_unusable() { LinkState::Up } else { LinkState::Down }
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        ring_nic::capabilities()
-    }
-
-    fn hardware_address(&self) -> HardwareAddress {
-        HardwareAddress::Ethernet(self.mac)
-    }
-}
-
-impl NetworkCard for Vmxnet3 {
-    fn set_polled(&mut self, is_polled: bool) {
-        self.nic.set_polled(is_polled);
-    }
-}
-
-impl Vmxnet3 {
     /// Serves the events, which the device reports in memory.
-    fn serve_events(&mut self) {
-        let events = self.structures.events();
-        if events == 0 {
-            return;
+    fn poll_link(&self, link: &mut Link, context: &mut Context<'_>) -> Result<bool, Fault> {
+        self.wake_on_event(context.waker());
+        let events = link.structures.events();
+        if events != 0 {
+            self.registers.write(&ECR, events);
         }
-        self.nic.shared.registers.write(&ECR, events);
         if events & EVENT_QUEUE_ERROR != 0 {
-            self.nic.quarantine(&"a queue has stopped with an error");
-        } else if events & EVENT_LINK != 0 {
-            self.is_link_up = self.nic.shared.is_link_up();
+            return Err(Fault::Queue);
         }
+        if events & EVENT_LINK != 0 {
+            link.is_up = self.is_link_up();
+        }
+        Ok(link.is_up)
     }
 }

@@ -54,6 +54,8 @@ pub enum Fault {
     NotReceiving { ring: u64, index: u16 },
     #[error("transmit descriptor {index} is reported, which the device does not have")]
     NotSending { index: u16 },
+    #[error("a queue has stopped with an error")]
+    Queue,
 }
 
 fn words(dma: &DmaPort, count: u16) -> Result<DmaShared<u64>, ProbeError> {

@@ -26,6 +26,8 @@ pub mod nvme;
 pub mod planted;
 #[path = "../../../drivers/src/requests/mod.rs"]
 mod requests;
+#[path = "../../../drivers/src/ring_nic/mod.rs"]
+mod ring_nic;
 #[expect(dead_code, reason = "USB sticks, which use the rest of it, are not compiled here")]
 #[path = "../../../drivers/src/scsi.rs"]
 mod scsi;

@@ -12,6 +12,7 @@ use super::super::rx_ring::{self, RxFault, RxRing};
 use super::super::tx_ring::{self, TxRing};
 use super::{DeviceRing, dma, machine};
 use crate::interfaces::network::CardCounters;
+use crate::ring_nic::TransmitRing as _;
 
 const DONE: u8 = 1;
 const END: u8 = 2;

@@ -1,5 +1,6 @@
-//! Counters of the driver of a network card.
+//! Counters of the driver of a network card, and those of the card itself.
 
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The counters of the driver of one card. They only grow, and can be read while the card is in use.
@@ -82,5 +83,21 @@ impl EventCount {
 
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The statistics that a card itself keeps, since the probe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CardStatistics {
+    /// Frames for which the card had no room.
+    pub missed: u64,
+    /// Frames with a wrong CRC.
+    pub crc_errors: u64,
+}
+
+impl fmt::Display for CardStatistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} frames missed, {} CRC errors", self.missed, self.crc_errors)
     }
 }

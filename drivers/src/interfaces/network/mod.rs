@@ -10,7 +10,7 @@ use core::task::Context;
 
 use embassy_net_driver::Driver;
 
-pub use self::counters::CardCounters;
+pub use self::counters::{CardCounters, CardStatistics};
 
 /// A network card whose receive interrupt can be turned off, for [adaptive polling](crate::adaptive_polling).
 ///

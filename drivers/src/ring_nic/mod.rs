@@ -1,22 +1,24 @@
-//! What cards with one ring in each direction have in common: frames and room are waited for, a network stack gets tokens, and a card
+//! What cards with rings of descriptors have in common: frames and room are waited for, a network stack gets tokens, and a card
 //! that reports what cannot be is quarantined.
+
+mod token;
 
 use alloc::sync::Arc;
 use core::fmt;
 use core::task::{Context, Waker};
 
-use embassy_net_driver::Capabilities;
+use embassy_net_driver::{Capabilities, LinkState};
 use switchboard::config::Address;
+use switchboard::driver::ProbeError;
 use switchboard::function::{BusPort, Presence};
 
-use crate::interfaces::network::CardCounters;
+pub(crate) use self::token::{RxToken, TxToken, network_card};
+use crate::interfaces::network::{CardCounters, CardStatistics};
 
 /// The largest Ethernet frame, without its CRC, which the cards append.
 const FRAME_BYTES: usize = 1514;
-/// The number of frames after which they are submitted, since each notification is an exit under a hypervisor.
-const SUBMIT_AT: u16 = 8;
 
-/// A ring of received frames.
+/// The ring of received frames, or several.
 pub trait ReceiveRing {
     /// Returns the frame that the card has completed, which has this length.
     fn frame(&mut self, length: usize) -> &mut [u8];
@@ -48,6 +50,8 @@ pub trait RingCard {
     type Tx: TransmitRing;
     /// A report of the card that cannot be.
     type Fault: fmt::Display;
+    /// What the driver alone has of the state of the link.
+    type Link;
 
     /// Returns the counters of the driver.
     fn counters(&self) -> &Arc<CardCounters>;
@@ -80,13 +84,28 @@ pub trait RingCard {
 
     /// Takes the buffers of sent frames back.
     fn reclaim(&self, tx: &mut Self::Tx) -> Result<(), Self::Fault>;
+
+    /// Returns whether the link is up, and registers the task to wake for a change. The card was neither quarantined nor removed.
+    fn poll_link(&self, link: &mut Self::Link, context: &mut Context<'_>) -> Result<bool, Self::Fault>;
+
+    /// Returns the statistics that the card keeps, if the driver reads them.
+    fn statistics(&self, link: &mut Self::Link) -> Option<CardStatistics> {
+        let _ = link;
+        None
+    }
 }
 
-/// The place of a card: its driver, function and connection to the bus.
-pub(crate) struct Place {
+/// The parts of a card.
+pub(crate) struct NicParts<S: RingCard> {
+    pub(crate) shared: Arc<S>,
+    pub(crate) rx: S::Rx,
+    pub(crate) tx: S::Tx,
+    pub(crate) link: S::Link,
+    pub(crate) bus: BusPort,
+    /// The name of the driver.
     pub(crate) name: &'static str,
     pub(crate) address: Address,
-    pub(crate) bus: BusPort,
+    pub(crate) mac: [u8; 6],
 }
 
 /// A card as a network stack uses it.
@@ -94,15 +113,33 @@ pub(crate) struct RingNic<S: RingCard> {
     pub(crate) shared: Arc<S>,
     rx: S::Rx,
     tx: S::Tx,
-    place: Place,
+    link: S::Link,
+    was_link_up: bool,
+    bus: BusPort,
+    name: &'static str,
+    address: Address,
+    pub(crate) mac: [u8; 6],
     is_quarantined: bool,
     /// The interrupt of received frames is masked, since the caller polls.
     is_polled: bool,
 }
 
 impl<S: RingCard> RingNic<S> {
-    pub(crate) const fn new(shared: Arc<S>, rx: S::Rx, tx: S::Tx, place: Place) -> Self {
-        Self { shared, rx, tx, place, is_quarantined: false, is_polled: false }
+    pub(crate) fn new(parts: NicParts<S>) -> Self {
+        let NicParts { shared, rx, tx, link, bus, name, address, mac } = parts;
+        Self {
+            shared,
+            rx,
+            tx,
+            link,
+            was_link_up: false,
+            bus,
+            name,
+            address,
+            mac,
+            is_quarantined: false,
+            is_polled: false,
+        }
     }
 
     pub(crate) fn receive(&mut self, context: &mut Context<'_>) -> Option<(RxToken<'_, S>, TxToken<'_, S>)> {
@@ -116,9 +153,37 @@ impl<S: RingCard> RingNic<S> {
         self.has_room(context.waker()).then_some(TxToken { ring: &mut self.tx, shared: &self.shared })
     }
 
-    /// Notifies the card of the frames that are ready.
-    pub(crate) fn submit(&mut self) {
+    pub(crate) fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         self.shared.submit(&mut self.tx);
+        let is_up = !self.is_unusable()
+            && self.shared.poll_link(&mut self.link, context).unwrap_or_else(|fault| {
+                self.quarantine(&fault);
+                false
+            });
+        if is_up != self.was_link_up {
+            self.link_has_changed(is_up);
+        }
+        if is_up { LinkState::Up } else { LinkState::Down }
+    }
+
+    /// Returns the statistics that the card itself keeps, since the probe.
+    pub(crate) fn statistics(&mut self) -> CardStatistics {
+        self.shared.statistics(&mut self.link).unwrap_or_default()
+    }
+
+    /// Logs a change of the link.
+    #[cold]
+    fn link_has_changed(&mut self, is_up: bool) {
+        self.was_link_up = is_up;
+        if self.is_unusable() {
+            return;
+        }
+        let Self { name, address, .. } = self;
+        let state = if is_up { "up" } else { "down" };
+        match self.shared.statistics(&mut self.link) {
+            Some(statistics) => log::info!("{address}: {name}: link {state}; {statistics}"),
+            None => log::info!("{address}: {name}: link {state}"),
+        }
     }
 
     pub(crate) fn set_polled(&mut self, is_polled: bool) {
@@ -157,7 +222,7 @@ impl<S: RingCard> RingNic<S> {
             return false;
         }
         if self.tx.is_full() {
-            self.submit();
+            self.shared.submit(&mut self.tx);
             self.reclaim();
         }
         if self.tx.is_full() && !self.is_quarantined {
@@ -174,18 +239,24 @@ impl<S: RingCard> RingNic<S> {
     }
 
     /// Returns whether the card was quarantined or removed.
-    pub(crate) fn is_unusable(&self) -> bool {
+    fn is_unusable(&self) -> bool {
         self.is_quarantined || self.shared.presence().is_gone()
     }
 
     /// Quarantines the card after an impossible report: isolates it from the bus, and keeps its link down.
     #[cold]
-    pub(crate) fn quarantine(&mut self, fault: &dyn fmt::Display) {
-        let Place { name, address, bus } = &self.place;
-        log::error!("{address}: {name}: {fault}; the card is quarantined");
+    fn quarantine(&mut self, fault: &dyn fmt::Display) {
+        log::error!("{}: {}: {fault}; the card is quarantined", self.address, self.name);
         self.is_quarantined = true;
-        bus.isolate();
+        self.bus.isolate();
         self.shared.quiesce();
+    }
+}
+
+impl<S: RingCard> fmt::Debug for RingNic<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mac, is_quarantined, .. } = self;
+        f.debug_struct("RingNic").field("mac", mac).field("is_quarantined", is_quarantined).finish_non_exhaustive()
     }
 }
 
@@ -196,51 +267,10 @@ pub(crate) fn capabilities() -> Capabilities {
     capabilities
 }
 
-/// A received frame.
-pub struct RxToken<'a, S: RingCard> {
-    ring: &'a mut S::Rx,
-    shared: &'a S,
-    length: usize,
-}
-
-impl<S: RingCard> embassy_net_driver::RxToken for RxToken<'_, S> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, read: F) -> R {
-        let result = read(self.ring.frame(self.length));
-        self.ring.release();
-        self.shared.counters().count_received();
-        self.shared.return_buffers(self.ring);
-        result
-    }
-}
-
-/// The room for a frame to send.
-pub struct TxToken<'a, S: RingCard> {
-    ring: &'a mut S::Tx,
-    shared: &'a S,
-}
-
-impl<S: RingCard> embassy_net_driver::TxToken for TxToken<'_, S> {
-    /// # Panics
-    /// Panics when `length` exceeds the 2,048 bytes of a buffer. A stack uses at most the 1,514 of its capabilities.
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, build: F) -> R {
-        let result = build(&mut self.ring.buffer()[..length]);
-        self.ring.push(length);
-        self.shared.counters().count_sent();
-        if self.ring.unsubmitted() >= SUBMIT_AT {
-            self.shared.submit(self.ring);
-        }
-        result
-    }
-}
-
-impl<S: RingCard> fmt::Debug for RxToken<'_, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RxToken").field("length", &self.length).finish_non_exhaustive()
-    }
-}
-
-impl<S: RingCard> fmt::Debug for TxToken<'_, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TxToken").finish_non_exhaustive()
-    }
+/// Returns the address that two registers hold, low half first.
+pub(crate) fn unicast(low: u32, high: u32) -> Result<[u8; 6], ProbeError> {
+    let ([a, b, c, d], [e, f, ..]) = (low.to_le_bytes(), high.to_le_bytes());
+    let mac = [a, b, c, d, e, f];
+    let is_unicast = mac != [0; 6] && a & 1 == 0;
+    is_unicast.then_some(mac).ok_or(ProbeError::Device("the card has no unicast address"))
 }
