@@ -46,12 +46,61 @@ pub(super) fn is_installed() -> bool {
     env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file())
 }
 
+/// The address of the byte of RAM that the firmware sets right before the CPU halts.
+const HALTED: usize = 0x500;
+/// The time in which it does.
+const HALT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Returns firmware of 64 KiB that halts the CPU at its reset vector.
 fn firmware() -> Vec<u8> {
-    const HALT: [u8; 4] = [0xfa, 0xf4, 0xeb, 0xfd]; // cli; hlt; jmp to the hlt
+    // cli; mov byte [HALTED], 1; hlt; jmp to the hlt
+    const HALT: [u8; 9] = [0xfa, 0xc6, 0x06, 0x00, 0x05, 0x01, 0xf4, 0xeb, 0xfd];
     let mut bytes = vec![0xf4; 0x1_0000];
-    bytes[0xfff0..0xfff4].copy_from_slice(&HALT);
+    bytes[0xfff0..0xfff9].copy_from_slice(&HALT);
     bytes
+}
+
+/// Takes note that the CPU is about to run its firmware.
+pub(super) fn expect_halt(ram: &Ram) {
+    ram.write(HALTED, &[0]);
+}
+
+/// Waits until the CPU is halted. Before, QEMU's time does not jump to the next timer, and those of devices are late: on a busy host,
+/// by more than a test takes.
+pub(super) fn wait_for_halt(ram: &Ram) -> io::Result<()> {
+    let start = Instant::now();
+    while ram.read(HALTED, 1) == [0] {
+        if start.elapsed() > HALT_TIMEOUT {
+            return Err(io::Error::other("QEMU's CPU does not run its firmware"));
+        }
+        thread::sleep(Duration::from_micros(50));
+    }
+    Ok(())
+}
+
+/// Returns how a child of a child has ended, or what each of its threads does: a program that does not respond waits for a lock.
+fn state_of(pid: u32) -> String {
+    let folder = format!("/proc/{pid}");
+    let status = fs::read_to_string(format!("{folder}/stat")).unwrap_or_default();
+    if let Some((_, rest)) = status.rsplit_once(") ")
+        && rest.starts_with(['Z', 'X'])
+    {
+        // The last field is the exit code, as of wait(2).
+        let code = rest.split_whitespace().next_back().and_then(|word| word.parse::<u32>().ok()).unwrap_or_default();
+        return if code & 0x7f == 0 {
+            format!("it has ended with status {}", code >> 8)
+        } else {
+            format!("it was ended by signal {}", code & 0x7f)
+        };
+    }
+    let threads = fs::read_dir(format!("{folder}/task")).into_iter().flatten().flatten();
+    let threads = threads.map(|thread| {
+        let read = |name| fs::read_to_string(thread.path().join(name)).unwrap_or_default().trim().to_string();
+        // The number of the system call, or "running".
+        let (name, call) = (read("comm"), read("syscall"));
+        format!("{name} in system call {}", call.split(' ').next().unwrap_or_default())
+    });
+    format!("it runs: {}", threads.collect::<Vec<_>>().join(", "))
 }
 
 impl Process {
@@ -118,8 +167,8 @@ impl Process {
         };
         stream.set_nonblocking(false)?;
         let mut connection = Connection::new(stream)?;
-        match connection.request(format_args!("irq_intercept_in ioapic")) {
-            Ok(_) => Ok((this, connection)),
+        match connection.request(format_args!("irq_intercept_in ioapic")).and_then(|_| wait_for_halt(ram)) {
+            Ok(()) => Ok((this, connection)),
             Err(error) => Err(io::Error::other(format!("{error}: {}", this.failure()))),
         }
     }
@@ -158,11 +207,12 @@ impl Process {
         format!("QEMU did not start: {}", self.errors())
     }
 
-    /// Returns what QEMU has printed.
+    /// Returns what QEMU has printed, and how it has ended, or what its threads do.
     pub(super) fn errors(&self) -> String {
         // The last of it is on its way.
         thread::sleep(Duration::from_millis(20));
-        lock(&self.errors).trim_end().to_string()
+        let (printed, state) = (lock(&self.errors).trim_end().to_string(), state_of(self.pid));
+        if printed.is_empty() { state } else { format!("{printed}\n{state}") }
     }
 }
 

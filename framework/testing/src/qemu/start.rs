@@ -20,7 +20,7 @@ use super::builder::BenchBuilder;
 use super::connection::Connection;
 use super::memory::BenchMemory;
 use super::posted::PostedWrites;
-use super::process::Process;
+use super::process::{self, Process};
 use super::ram::{RAM_BYTES, Ram};
 use super::recording::{Exchange, Player, Recorder};
 use super::session::{Conduct, ECAM, Session, lock};
@@ -118,6 +118,7 @@ impl Bench {
     #[must_use]
     pub(super) fn restart(mut self, policy: ModePolicy) -> Self {
         self.session.faults.set(None);
+        process::expect_halt(self.session.ram);
         // The reset control register: QEMU resets the machine a moment later, and ECAM is off then.
         self.session.command(format_args!("outb 0xcf9 0x6"));
         let start = Instant::now();
@@ -126,9 +127,13 @@ impl Bench {
             match self.session.command(format_args!("inl 0xcfc")) {
                 Some(value) if value & 1 == 0 => break,
                 Some(_) if start.elapsed() < RUN_LIMIT => thread::yield_now(),
-                _ => panic!("QEMU's machine does not reset: {:?}", lock(&self.session.failure)),
+                _ => {
+                    let errors = self.process.as_ref().map(Process::errors).unwrap_or_default();
+                    panic!("QEMU's machine does not reset: {:?}; {errors}", lock(&self.session.failure))
+                }
             }
         }
+        process::wait_for_halt(self.session.ram).expect("a CPU that is halted");
         self.stop_cpu();
         let connection = self.session.disconnect().expect("a connection");
         let process = self.process.take().expect("a process");
