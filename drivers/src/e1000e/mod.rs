@@ -46,6 +46,7 @@ use core::fmt;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Resources};
 use switchboard::interrupt::{Interrupts, Live, Mode};
+use switchboard::platform::Clock;
 
 pub use self::interrupt::E1000eMessage;
 use self::interrupt::OWN_MESSAGES;
@@ -59,11 +60,15 @@ use crate::intel::tx_ring::TxRing;
 use crate::interfaces::network::CardStatistics;
 use crate::ring_nic::{NicParts, RingNic, network_card};
 
+/// The time after which no interval between two interrupts runs: QEMU's is 128 us at least.
+const LAST_INTERVAL_NS: u64 = 150_000;
+
 /// One card, as a driver for [`embassy_net_driver`]. Frames are built and read in DMA memory, without a copy.
 ///
 /// The [module](self) has an example.
 pub struct E1000e {
-    // Dropped first: no handler runs when the rings are freed.
+    // Dropped in this order, after the card was stopped: no handler runs when the rings are freed.
+    _last_interval: LastInterval,
     interrupts: Interrupts<4, Shared<Extended>, Live>,
     nic: RingNic<Shared<Extended>>,
 }
@@ -92,7 +97,7 @@ impl Driver for E1000e {
         start(&shared, mac, &rx, |message| interrupts.entry(message));
         let link = Link::new(link_changed);
         let nic = RingNic::new(NicParts { shared, rx, tx, link, bus, name: Self::NAME, address, mac });
-        Ok(Self { interrupts, nic })
+        Ok(Self { _last_interval: LastInterval { clock, mode: interrupts.mode() }, interrupts, nic })
     }
 }
 
@@ -106,6 +111,21 @@ impl E1000e {
     /// Returns the statistics that the card itself keeps, since the probe.
     pub fn statistics(&mut self) -> CardStatistics {
         self.nic.statistics()
+    }
+}
+
+/// Waits for the end of the last interval when it is dropped: QEMU 7.2 aborts when MSI-X is turned off while the interval after a
+/// message runs.
+struct LastInterval {
+    clock: &'static dyn Clock,
+    mode: Mode,
+}
+
+impl Drop for LastInterval {
+    fn drop(&mut self) {
+        if self.mode == Mode::Msix {
+            self.clock.wait_until(LAST_INTERVAL_NS, || false);
+        }
     }
 }
 

@@ -121,6 +121,18 @@ fn by_one_interrupt_there_is_one_receive_ring() {
 }
 
 #[test]
+fn messages_are_turned_off_when_no_interval_runs() {
+    for (policy, least_ns) in [(ModePolicy::MSIX, 150_000), (ModePolicy::INTX, 0)] {
+        let (fake, card) = card(policy);
+        let clock = fake.machine().clock();
+        let start_ns = clock.now_ns();
+        drop(card);
+        let ns = clock.now_ns() - start_ns;
+        assert!((least_ns..least_ns + 100_000).contains(&ns), "{policy:?}: {ns} ns");
+    }
+}
+
+#[test]
 fn a_reset_that_does_not_end_is_an_error() {
     let (fake, card) = attached(ModePolicy::all(), false);
     assert!(matches!(card, Err(ProbeError::Device(reason)) if reason.contains("reset")));
