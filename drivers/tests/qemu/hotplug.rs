@@ -1,10 +1,8 @@
 //! The port with a slot: cards of QEMU that are added, requested back and cut off, each with its driver.
 
 use core::future::poll_fn;
-use core::panic::AssertUnwindSafe;
 use core::pin::{Pin, pin};
 use core::task::Poll;
-use std::panic::{catch_unwind, resume_unwind};
 
 use embassy_futures::select::{Either, select};
 use embedded_hal_async::delay::DelayNs;
@@ -58,21 +56,20 @@ fn run_until_empty(bench: &Bench, runner: Pin<&mut impl Future<Output = ()>>) {
     assert!(matches!(bench.run(select(runner, is_empty)), Either::Second(())));
 }
 
-/// Runs a test, and once more where QEMU has stopped to answer: 7.2 does in one of fifteen runs, while devices come and go.
-fn run_again_without_an_answer(test: impl Fn()) {
-    let Err(panic) = catch_unwind(AssertUnwindSafe(&test)) else { return };
-    match panic.downcast_ref::<String>() {
-        Some(text) if text.contains("the connection to QEMU: ") => test(),
-        _ => resume_unwind(panic),
-    }
+/// Copies bytes to the card and back. A factorial would do as well, were it not for QEMU: edu computes it on a thread of its own, which
+/// takes QEMU's global lock to interrupt, and the removal of the card waits for the end of this thread with the lock held. Where the
+/// host runs the thread late, both wait for ever: the driver has seen the result, and the card is removed before the interrupt.
+fn copy_both_ways(bench: &Bench, edu: &mut Edu, byte: u8) -> Result<[u8; 16], EduError> {
+    bench.run(async {
+        let mut received = [0; 16];
+        edu.write_buffer(0, &[byte; 16]).await?;
+        edu.read_buffer(0, &mut received).await?;
+        Ok(received)
+    })
 }
 
 #[test]
 fn cards_come_and_go() {
-    run_again_without_an_answer(plug_and_unplug_cards);
-}
-
-fn plug_and_unplug_cards() {
     // The card has no MSI-X.
     for (mode, policy) in [(Mode::Intx, ModePolicy::INTX), (Mode::Msix, ModePolicy::MSI | ModePolicy::MSIX)] {
         let Some(bench) = builder().policy(policy).start() else { return };
@@ -86,11 +83,11 @@ fn plug_and_unplug_cards() {
             assert_eq!(next(bench, runner.as_mut(), &mut monitor), Some(SlotChange::Added), "round {round}");
             bench.machine().scan();
             let mut edu: Edu = bench.attach();
-            assert_eq!(bench.run(edu.factorial(5)), Ok(120));
+            assert_eq!(copy_both_ways(bench, &mut edu, 5), Ok([5; 16]));
             // Requested back, and released.
             bench.request_removal("card");
             assert_eq!(next(bench, runner.as_mut(), &mut monitor), Some(SlotChange::RemovalRequested));
-            assert_eq!(bench.run(edu.factorial(6)), Ok(720), "until it is released");
+            assert_eq!(copy_both_ways(bench, &mut edu, 6), Ok([6; 16]), "until it is released");
             drop(edu);
             monitor.release();
             run_until_empty(bench, runner.as_mut());
@@ -99,10 +96,10 @@ fn plug_and_unplug_cards() {
             assert_eq!(next(bench, runner.as_mut(), &mut monitor), Some(SlotChange::Added), "again in round {round}");
             bench.machine().scan();
             let mut edu: Edu = bench.attach();
-            assert_eq!(bench.run(edu.factorial(5)), Ok(120));
+            assert_eq!(copy_both_ways(bench, &mut edu, 5), Ok([5; 16]));
             monitor.cut_power();
             run_until_empty(bench, runner.as_mut());
-            assert_eq!(bench.run(edu.factorial(7)), Err(EduError::Gone));
+            assert_eq!(copy_both_ways(bench, &mut edu, 7), Err(EduError::Gone));
             drop(edu);
             assert_eq!(next(bench, runner.as_mut(), &mut monitor), Some(SlotChange::Gone));
         }
@@ -124,7 +121,7 @@ fn a_card_behind_a_bridge_that_is_added_has_its_driver() {
             bench.machine().scan();
             assert_eq!(monitor.bus().functions().len(), 2);
             let mut edu: Edu = bench.attach();
-            assert_eq!(bench.run(edu.factorial(5)), Ok(120));
+            assert_eq!(copy_both_ways(bench, &mut edu, 5), Ok([5; 16]));
             bench.request_removal("bridge");
             assert_eq!(next(bench, runner.as_mut(), &mut monitor), Some(SlotChange::RemovalRequested));
             drop(edu);
