@@ -2,7 +2,6 @@
 
 mod model;
 
-use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use embassy_futures::block_on;
@@ -11,6 +10,7 @@ use switchboard::driver::{ProbeError, attach};
 use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::ahci::{Ahci, AhciDisk};
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
+use switchboard_testing::{run_while, start_future};
 
 fn probe(model: &Model) -> Result<Ahci, ProbeError> {
     attach(model.fake.machine().take(model.address).expect("a function that no driver has"))
@@ -27,24 +27,9 @@ fn disk(behaviour: Behaviour) -> (Model, Ahci, AhciDisk) {
     disk_by(ModePolicy::all(), behaviour)
 }
 
-/// Polls a future while the controller works.
+/// Runs a future while the controller works.
 fn run<T>(model: &Model, future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..1000 {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        model.work();
-    }
-    panic!("the request is not done");
-}
-
-/// Polls a future once, which is then in flight.
-fn start<F: Future>(future: F) -> core::pin::Pin<Box<F>> {
-    let mut future = Box::pin(future);
-    assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    future
+    run_while(future, || model.work())
 }
 
 #[test]
@@ -79,9 +64,9 @@ fn transfers_arrive_queued_or_not_in_each_mode() {
 fn a_flush_comes_after_the_writes_before_it() {
     let (model, _controller, disk) = disk(Behaviour { is_stalled: true, ..Behaviour::default() });
     let data = [7; 512];
-    let writes = [1, 2, 3].map(|at| start(disk.write(at, &data)));
-    let flush = start(disk.flush());
-    let after = start(disk.write(4, &data));
+    let writes = [1, 2, 3].map(|at| start_future(disk.write(at, &data)));
+    let flush = start_future(disk.flush());
+    let after = start_future(disk.write(4, &data));
     model.work();
     assert_eq!(model.opcodes(), [], "the device has not finished the writes");
     model.change(|behaviour| behaviour.is_stalled = false);
@@ -108,7 +93,8 @@ fn an_error_is_that_of_the_request_that_failed() {
         let (model, _controller, disk) = disk(Behaviour { has_ncq, has_log, bad_blocks, ..Behaviour::default() });
         model.change(|behaviour| behaviour.is_stalled = true);
         let mut buffers = vec![[0; 512]; 24];
-        let reads: Vec<_> = buffers.iter_mut().zip(0..).map(|(buffer, at)| start(disk.read(at, buffer))).collect();
+        let reads: Vec<_> =
+            buffers.iter_mut().zip(0..).map(|(buffer, at)| start_future(disk.read(at, buffer))).collect();
         model.change(|behaviour| behaviour.is_stalled = false);
         for (read, sector) in reads.into_iter().zip(0..) {
             let wanted = if [9, 20].contains(&sector) { Err(BlockError::Io { sector }) } else { Ok(()) };
@@ -123,7 +109,7 @@ fn an_error_is_that_of_the_request_that_failed() {
 fn a_request_that_takes_too_long_ends_and_the_device_is_reset() {
     let (model, _controller, disk) = disk(Behaviour { is_stalled: true, ..Behaviour::default() });
     let mut buffer = [0; 512];
-    let late = start(disk.read(3, &mut buffer));
+    let late = start_future(disk.read(3, &mut buffer));
     (0..31).for_each(|_| assert_eq!(disk.check_timeouts(), Some(1_000_000_000)));
     assert_eq!(run(&model, late), Err(BlockError::TimedOut { sector: 3 }));
     model.change(|behaviour| behaviour.is_stalled = false);
@@ -161,7 +147,7 @@ fn disks_are_removed_and_plugged_in() {
     while change().is_ready() {}
     model.change(|behaviour| behaviour.is_stalled = true);
     let mut buffer = [0; 512];
-    let read = start(disk.read(7, &mut buffer));
+    let read = start_future(disk.read(7, &mut buffer));
     model.unplug();
     assert_eq!(run(&model, read), Err(BlockError::Gone { sector: 7 }));
     assert_eq!((disk.geometry(), change()), (None, Poll::Ready(0)));

@@ -3,8 +3,7 @@
 mod model;
 mod recovery;
 
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Waker};
 
 use embassy_futures::block_on;
 use model::{BLOCKS, Behaviour, Model};
@@ -12,6 +11,7 @@ use switchboard::driver::{ProbeError, attach};
 use switchboard::interrupt::ModePolicy;
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskController};
 use switchboard_drivers::nvme::Nvme;
+use switchboard_testing::{run_while, start_future};
 
 fn probe(model: &Model) -> Result<Nvme, ProbeError> {
     attach(model.fake.machine().take(model.address).expect("a function that no driver has"))
@@ -23,17 +23,9 @@ fn disk(behaviour: Behaviour) -> (Model, Nvme) {
     (model, disk)
 }
 
-/// Polls a future while the controller works.
+/// Runs a future while the controller works.
 fn run<T>(model: &Model, future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..1000 {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        model.work();
-    }
-    panic!("the request is not done");
+    run_while(future, || model.work())
 }
 
 #[test]
@@ -69,9 +61,8 @@ fn a_line_that_was_asserted_for_nothing_is_unmasked_again() {
     let model = Model::new(ModePolicy::INTX, Behaviour { is_stalled: true, ..Behaviour::default() });
     let disk = probe(&model).expect("a good controller");
     let mut buffer = [0; 512];
-    let mut read = Box::pin(disk.read(5, &mut buffer));
+    let mut read = start_future(disk.read(5, &mut buffer));
     let mut context = Context::from_waker(Waker::noop());
-    assert!(read.as_mut().poll(&mut context).is_pending());
     for register in [INTMS, INTMC] {
         model.fake.write_register(model.address, 0, register, 0);
     }
@@ -130,10 +121,11 @@ fn many_requests_are_in_flight_and_the_queues_wrap() {
     for _ in 0..10 {
         model.change(|behaviour| behaviour.is_stalled = true);
         let mut buffers = vec![[0; 512]; 100];
-        let mut reads: Vec<_> =
-            buffers.iter_mut().enumerate().map(|(index, buffer)| Box::pin(disk.read(index as u64, buffer))).collect();
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(reads.iter_mut().all(|read| read.as_mut().poll(&mut context).is_pending()));
+        let reads: Vec<_> = buffers
+            .iter_mut()
+            .enumerate()
+            .map(|(index, buffer)| start_future(disk.read(index as u64, buffer)))
+            .collect();
         model.change(|behaviour| behaviour.is_stalled = false);
         for read in reads {
             assert_eq!(run(&model, read), Ok(()));
@@ -150,8 +142,7 @@ fn a_request_that_is_dropped_leaves_its_memory_to_the_controller() {
     for _ in 0..300 {
         model.change(|behaviour| behaviour.is_stalled = true);
         let mut buffer = [0; 512];
-        let mut read = Box::pin(disk.read(1, &mut buffer));
-        assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let read = start_future(disk.read(1, &mut buffer));
         drop(read);
         model.change(|behaviour| behaviour.is_stalled = false);
         model.work();
@@ -242,8 +233,7 @@ fn each_namespace_is_a_disk() {
     drop(controller);
     model.change(|behaviour| behaviour.is_stalled = true);
     let mut buffer = [0; 512];
-    let mut read = Box::pin(disks[1].read(1, &mut buffer));
-    assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let read = start_future(disks[1].read(1, &mut buffer));
     disks[1].close();
     assert_eq!(run(&model, read), Err(BlockError::Gone { sector: 1 }));
     model.change(|behaviour| behaviour.is_stalled = false);

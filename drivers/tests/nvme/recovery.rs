@@ -4,6 +4,7 @@ use core::task::{Context, Waker};
 
 use switchboard_drivers::interfaces::block::{BlockDevice, BlockError};
 use switchboard_drivers::nvme::Nvme;
+use switchboard_testing::start_future;
 
 use crate::model::{Behaviour, Model};
 use crate::{disk, run};
@@ -30,14 +31,12 @@ fn pass(model: &Model, disk: &Nvme, seconds: u64) -> bool {
 fn outcomes(model: &Model, disk: &Nvme) -> (Result<(), BlockError>, Result<(), BlockError>) {
     model.change(|behaviour| behaviour.hangs = Some(READ));
     let (mut buffer, mut other) = ([0; 512], [0; 512]);
-    let mut late = Box::pin(disk.read(7, &mut buffer));
+    let mut late = start_future(disk.read(7, &mut buffer));
     let mut context = Context::from_waker(Waker::noop());
-    assert!(late.as_mut().poll(&mut context).is_pending());
     assert!(pass(model, disk, 9));
     model.change(|behaviour| behaviour.hangs = None);
     model.change(|behaviour| behaviour.is_stalled = true);
-    let mut young = Box::pin(disk.read(8, &mut other));
-    assert!(young.as_mut().poll(&mut context).is_pending());
+    let young = start_future(disk.read(8, &mut other));
     assert!(late.as_mut().poll(&mut context).is_pending(), "not late yet");
     pass(model, disk, 8);
     model.change(|behaviour| behaviour.is_stalled = false);
@@ -86,16 +85,13 @@ fn a_controller_that_stays_off_is_quarantined() {
 fn a_fatal_error_resets_the_controller_and_no_request_fails() {
     let (model, disk) = disk(Behaviour { is_stalled: true, ..Behaviour::default() });
     let mut buffers = vec![[0; 512]; 20];
-    let mut requests: Vec<_> =
-        buffers.iter_mut().enumerate().map(|(index, buffer)| Box::pin(disk.read(index as u64, buffer))).collect();
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(requests.iter_mut().all(|read| read.as_mut().poll(&mut context).is_pending()));
+    let requests: Vec<_> =
+        buffers.iter_mut().enumerate().map(|(index, buffer)| start_future(disk.read(index as u64, buffer))).collect();
     model.change(|behaviour| behaviour.is_fatal = true);
     // A request that begins during the reset.
     model.work();
     assert!(disk.check_timeouts().is_some());
-    let mut write = Box::pin(disk.write(40, &[0xee; 512]));
-    assert!(write.as_mut().poll(&mut context).is_pending());
+    let write = start_future(disk.write(40, &[0xee; 512]));
     assert!(pass(&model, &disk, 2));
     model.change(|behaviour| behaviour.is_stalled = false);
     for request in requests {
@@ -110,8 +106,7 @@ fn a_fatal_error_resets_the_controller_and_no_request_fails() {
 fn a_controller_that_fails_again_and_again_is_quarantined() {
     let (model, disk) = disk(Behaviour { is_stalled: true, ..Behaviour::default() });
     let mut buffer = [0; 512];
-    let mut read = Box::pin(disk.read(3, &mut buffer));
-    assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let read = start_future(disk.read(3, &mut buffer));
     let mut fatal_errors = 0;
     loop {
         model.change(|behaviour| behaviour.is_fatal = true);
@@ -127,8 +122,7 @@ fn a_controller_that_fails_again_and_again_is_quarantined() {
 fn time_without_checks_does_not_count() {
     let (model, disk) = disk(Behaviour { is_stalled: true, ..Behaviour::default() });
     let mut buffer = [0; 512];
-    let mut read = Box::pin(disk.read(3, &mut buffer));
-    assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let read = start_future(disk.read(3, &mut buffer));
     // The machine was paused for an hour.
     model.fake.advance_ns(3_600_000_000_000);
     assert!(pass(&model, &disk, 3));

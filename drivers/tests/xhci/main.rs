@@ -2,7 +2,6 @@
 
 mod model;
 
-use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use model::devices::BLOCKS;
@@ -13,6 +12,7 @@ use switchboard_drivers::interfaces::block::{BlockDevice, BlockError, DiskContro
 use switchboard_drivers::interfaces::keyboard::{Key, KeyboardController, KeyboardDevice};
 use switchboard_drivers::usb::UsbError;
 use switchboard_drivers::xhci::{Xhci, XhciDisk, XhciKeyboard};
+use switchboard_testing::{run_while, start_future};
 
 fn probe(model: &Model) -> Result<Xhci, ProbeError> {
     attach(model.fake.machine().take(model.address).expect("a function that no driver has"))
@@ -29,17 +29,9 @@ fn attached(behaviour: Behaviour) -> (Model, Xhci, XhciKeyboard, XhciDisk) {
     attached_by(ModePolicy::all(), behaviour)
 }
 
-/// Polls a future while the controller works.
+/// Runs a future while the controller works.
 fn run<T>(model: &Model, future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..1000 {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        model.work();
-    }
-    panic!("the request is not done");
+    run_while(future, || model.work())
 }
 
 /// Lets the driver look after its ports, for a time.
@@ -101,9 +93,7 @@ fn a_request_that_takes_too_long_ends() {
     let (model, _controller, _keyboard, stick) = attached(Behaviour::default());
     model.change(|behaviour| behaviour.ignores_bulk = true);
     let mut buffer = [0; 512];
-    let mut read = Box::pin(stick.read(3, &mut buffer));
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(read.as_mut().poll(&mut context).is_pending());
+    let read = start_future(stick.read(3, &mut buffer));
     model.fake.advance_ns(31_000_000_000);
     assert!(stick.check_timeouts().is_some());
     assert_eq!(run(&model, read), Err(BlockError::TimedOut { sector: 3 }));

@@ -101,6 +101,7 @@
 //! | model registers that do more than hold a value | [`FakeMachine::on_write`], [`FakeMachine::on_read`] |
 //! | let a device become ready while the driver waits | [`FakeMachine::on_tick`], [`FakeMachine::advance_ns`] |
 //! | read and write memory as the device | [`FakeMachine::dma_read`], [`FakeMachine::dma_write`] |
+//! | run a driver's futures beside the device | [`run_while`], [`start_future`] |
 //! | interrupt | [`FakeMachine::send`], [`FakeMachine::assert_line`] |
 //! | permit only some interrupt modes | [`FakeMachine::with_policy`] |
 //! | remove the device by surprise | [`FakeMachine::remove`], [`RemovalTest`] |
@@ -133,6 +134,7 @@ mod dma;
 mod function;
 mod machine;
 mod memory;
+mod poll;
 #[cfg(feature = "qemu")]
 pub mod qemu;
 mod registers;
@@ -144,5 +146,6 @@ pub use builder::Builder;
 pub use config::UniformConfig;
 pub use function::FakeFunction;
 pub use machine::FakeMachine;
+pub use poll::{run_while, start_future};
 pub use registers::{DeviceRegisters, RegisterRead, RegisterWrite};
 pub use removal_test::{RemovalDetection, RemovalTest};
