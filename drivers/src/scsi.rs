@@ -54,7 +54,7 @@ pub(crate) const fn request_sense(length: u8) -> Cdb {
     [0x03, 0, 0, 0, length, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
-/// Returns the bytes of a command, by the group of its operation code (SPC-4, 4.3.5.1).
+/// Returns the bytes of a command, by the group of its operation code (SPC-4, 4.2.5.1).
 pub(crate) const fn length(cdb: &Cdb) -> u8 {
     match cdb[0] >> 5 {
         0 => 6,

@@ -1,4 +1,4 @@
-//! Commands as they are in memory (AHCI 1.3.1, 4.2; Serial ATA 3.0, 10.3.4; ATA8-ACS, 7).
+//! Commands as they are in memory (AHCI 1.3.1, 4.2; Serial ATA 3.0, 10.3.4; ACS-3, 7).
 
 use switchboard::dma::BusAddress;
 use zerocopy::{Immutable, IntoBytes, KnownLayout};
@@ -62,7 +62,7 @@ impl Command {
                 (if is_write { WRITE_DMA_EXT } else { READ_DMA_EXT }, 0, block, count)
             }
             (Self::Other { opcode, features, block, count, .. }, _) => (opcode, features, block, count),
-            // By DMA, with the direction for devices that want it (ATA8-ACS, 7.18).
+            // By DMA, with the direction for devices that want it (ACS-3, 7.18).
             (Self::Packet(_), _) => (PACKET, 1 | 1 << 2, 0, 0),
         };
         let ([features_low, features_high], [count_low, count_high]) = (features.to_le_bytes(), count.to_le_bytes());

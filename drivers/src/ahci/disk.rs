@@ -19,7 +19,7 @@ use super::request::{MAX_REQUEST_BYTES, Request};
 use crate::interfaces::block::{BlockDevice, BlockError, BlockRequest, Geometry, Ticket, Transfer};
 use crate::requests::{self, RequestDriver, Requests};
 
-/// The data of a TRIM: ranges of 8 bytes, each of at most 65,535 blocks (ATA8-ACS, 7.10).
+/// The data of a TRIM: ranges of 8 bytes, each of at most 65,535 blocks (ACS-3, 7.5).
 const TRIM_BYTES: usize = 512;
 const TRIM_RANGE_BLOCKS: u16 = 0xffff;
 const TRIM: u16 = 1;

@@ -1,4 +1,4 @@
-//! What disks and packet devices report of themselves (ATA8-ACS, 7.12 and 7.13).
+//! What disks and packet devices report of themselves (ACS-3, 7.12 and 7.13).
 
 use alloc::string::String;
 

@@ -54,7 +54,7 @@ impl CommandError {
         Self::Device { status, error }
     }
 
-    /// Returns whether the device does not know the command: `ABRT` alone (ATA8-ACS, 6.3).
+    /// Returns whether the device does not know the command: `ABRT` alone (ACS-3, 6.3).
     pub(super) const fn is_unsupported(self) -> bool {
         matches!(self, Self::Device { error: 0x04, .. })
     }

@@ -6,7 +6,7 @@ use super::queue::PortQueue;
 use super::registers::{PortInterrupts, TaskFile};
 use crate::requests::RequestQueue;
 
-/// The log of the queued command that failed (ATA8-ACS, A.7).
+/// The log of the queued command that failed (ACS-3, annex A).
 const NCQ_ERROR_LOG: u64 = 0x10;
 /// How often a request is submitted again.
 const MAX_RETRIES: u8 = 3;

@@ -126,7 +126,7 @@ bitflags! {
         const _ = !0;
     }
 
-    /// The bits of the device's status register (ATA8-ACS, 6.2), in `PxTFD`.
+    /// The bits of the device's status register (ACS-3, 6.2), in `PxTFD`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(super) struct TaskFile: u32 {
         const ERROR = 1 << 0;

@@ -59,7 +59,7 @@ fn text(field: &[u8]) -> String {
     field.trim_ascii_end().iter().map(printable).collect()
 }
 
-/// The resources that a primary controller can give to secondary controllers (5.15.2.15): all together, and the most for one.
+/// The resources that a primary controller can give to secondary controllers (5.15.2.10): all together, and the most for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PrimaryCapabilities {
     pub(super) queues: u32,
@@ -77,7 +77,7 @@ impl PrimaryCapabilities {
 }
 
 /// Returns the id of the secondary controller at an index of their list, and the number of its virtual function, counted from 1
-/// (5.15.2.16).
+/// (5.15.2.11).
 pub(super) fn secondary_controller(list: &[u8; IDENTIFY_BYTES], index: usize) -> Option<(u16, u16)> {
     let entry = list.get((index + 1) * 32..)?.first_chunk::<32>()?;
     Some((u16::from_le_bytes([entry[0], entry[1]]), u16::from_le_bytes([entry[8], entry[9]])))

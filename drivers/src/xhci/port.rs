@@ -6,7 +6,7 @@ use super::controller::Port;
 use super::registers::{PORTSC, PortStatus};
 use crate::usb::{Speed, UsbError};
 
-/// The limit for the reset of a port, and of its link (USB 2.0, 7.1.7.5: 50 ms; USB 3.2, 7.5.9: more).
+/// The limit for the reset of a port, and of its link (USB 2.0, 7.1.7.5: 50 ms; USB 3.2, 7.5.12: more).
 const RESET_TIMEOUT_NS: u64 = 500_000_000;
 /// A USB 3 port enables itself within this time (USB 3.2, 7.5.4).
 const TRAINING_TIMEOUT_NS: u64 = 200_000_000;

@@ -63,7 +63,7 @@ pub enum Reason {
     /// A field is in a region that is not read: I/O ports, embedded controllers, memory that cannot be mapped.
     #[error("the region of a field, in address space {space:#x}, is not read at {address:#x}")]
     Region {
-        /// The address space (ACPI 6.5, table 5.165): 0 for memory, 1 for I/O ports, 2 for PCI configuration.
+        /// The address space (ACPI 6.5, 5.5.2.4): 0 for memory, 1 for I/O ports, 2 for PCI configuration.
         space: u8,
         /// The address in that space.
         address: u64,

@@ -12,7 +12,7 @@ use crate::interpreter::Interpreter;
 use crate::namespace::{Namespace, NodeId, Object};
 use crate::routing::is_root_bridge;
 
-/// The address space of I/O ports (ACPI 6.5, table 5.165).
+/// The address space of I/O ports (ACPI 6.5, 5.5.2.4).
 const SYSTEM_IO: u8 = 1;
 /// The bytes of the region of requests: added slots, and slots to be removed.
 const REGION_BYTES: u64 = 8;

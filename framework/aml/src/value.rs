@@ -55,7 +55,7 @@ impl Value {
         Reason::Type { wanted, found: self.kind() }
     }
 
-    /// Converts to an integer (ACPI 6.5, table 19.6).
+    /// Converts to an integer (ACPI 6.5, 19.3.5.7).
     pub(crate) fn to_integer(&self) -> Result<u64, Reason> {
         match self {
             Self::Integer(value) => Ok(*value),

@@ -1,4 +1,4 @@
-//! The BARs of virtual functions, in the capability of their physical function (PCIe 5.0, 9.3.3.11).
+//! The BARs of virtual functions, in the capability of their physical function (PCIe 5.0, 9.3.3.14).
 //!
 //! One register is for all of them: its size is that of one virtual function, and they lie one behind the other.
 

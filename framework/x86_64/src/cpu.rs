@@ -67,7 +67,7 @@ pub(super) fn is_amd() -> bool {
 
 /// Returns the frequency of the TSC in Hz, where the CPU or the hypervisor reports it: by the crystal's frequency (leaf
 /// 0x15), by the hypervisor, or by the base frequency of a CPU with that leaf which does not report its crystal's (leaf
-/// 0x16; SDM vol. 3, 18.7.3).
+/// 0x16; SDM vol. 3, 20.7.3).
 pub(super) fn tsc_frequency() -> Option<u64> {
     let known = |hertz: &u64| *hertz > 0;
     let tsc = cpuid().get_tsc_info();

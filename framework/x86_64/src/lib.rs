@@ -35,6 +35,8 @@
 //! | [`firmware_file`] | files of QEMU's `-fw_cfg` |
 //! | [`random`], [`mark`](mod@mark) | raw random numbers, and marks for instruction counters |
 //!
+//! Section numbers of Intel's manual (SDM) are those of its edition of September 2023; others number the chapters differently.
+//!
 //! # Features
 //!
 //! - `instruments`: raising vectors by software and measuring interrupt windows. Safe code can raise any vector then.

@@ -10,7 +10,7 @@ use crate::namespace::{Field, Namespace, NodeId, Object};
 use crate::routing;
 use crate::value::Value;
 
-/// Address spaces (ACPI 6.5, table 5.165).
+/// Address spaces (ACPI 6.5, 5.5.2.4).
 const MEMORY: u8 = 0;
 const PCI_CONFIG: u8 = 2;
 /// The longest field of a region.
