@@ -60,7 +60,7 @@ use crate::intel::tx_ring::TxRing;
 use crate::interfaces::network::CardStatistics;
 use crate::ring_nic::{NicParts, RingNic, network_card};
 
-/// The time after which no interval between two interrupts runs: QEMU's is 128 us at least.
+/// The time after which no interval between two interrupts runs. QEMU's is 128 us at least.
 const LAST_INTERVAL_NS: u64 = 150_000;
 
 /// One card, as a driver for [`embassy_net_driver`]. Frames are built and read in DMA memory, without a copy.

@@ -170,6 +170,9 @@ impl ConfigAccess for Session {
         {
             lock(&self.bars).entry(address).or_default()[usize::from(offset - 0x10) / 4] = value;
         }
+        if offset < 0x40 {
+            self.is_time_held.store(true, Ordering::Relaxed);
+        }
         let bytes = width.bytes().to_le_bytes()[0];
         let value = u64::from(value) & ones(bytes);
         let access = Access { place: Place::Config(address, offset), bytes, action: Action::Write(value) };

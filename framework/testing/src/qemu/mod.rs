@@ -38,7 +38,7 @@
 //! - **A thread plays the CPU:** it calls handlers, as a second CPU would, beside the test's thread. After each access
 //!   the test's thread waits for the interrupts that the access caused, unless it holds a lock that a handler needs.
 //! - **The clock** advances with each reading, faster the longer a wait loop lasts; before each reading QEMU and the
-//!   CPU's thread get time. So a time limit of a driver expires after some hundred turns, however loaded the host is.
+//!   CPU's thread get time, and QEMU's time is made to pass where it may stand. So a time limit of a driver expires after some hundred turns, however loaded the host is.
 //! - **The end:** QEMU is the child of a shell that ends it by process id as soon as the test's process closes a pipe,
 //!   by whatever death. A bench that exceeds its time limit is cut off; if the test does not end then, the process is.
 //! - **Faults** are injected where all accesses, messages and allocations pass: see [`BenchBuilder::inject`].

@@ -46,36 +46,12 @@ pub(super) fn is_installed() -> bool {
     env::split_paths(&path).any(|folder| folder.join(PROGRAM).is_file())
 }
 
-/// The address of the byte of RAM that the firmware sets right before the CPU halts.
-const HALTED: usize = 0x500;
-/// The time in which it does.
-const HALT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Returns firmware of 64 KiB that halts the CPU at its reset vector.
 fn firmware() -> Vec<u8> {
-    // cli; mov byte [HALTED], 1; hlt; jmp to the hlt
-    const HALT: [u8; 9] = [0xfa, 0xc6, 0x06, 0x00, 0x05, 0x01, 0xf4, 0xeb, 0xfd];
+    const HALT: [u8; 4] = [0xfa, 0xf4, 0xeb, 0xfd]; // cli; hlt; jmp to the hlt
     let mut bytes = vec![0xf4; 0x1_0000];
-    bytes[0xfff0..0xfff9].copy_from_slice(&HALT);
+    bytes[0xfff0..0xfff4].copy_from_slice(&HALT);
     bytes
-}
-
-/// Takes note that the CPU is about to run its firmware.
-pub(super) fn expect_halt(ram: &Ram) {
-    ram.write(HALTED, &[0]);
-}
-
-/// Waits until the CPU is halted. Before, QEMU's time does not jump to the next timer, and those of devices are late: on a busy host,
-/// by more than a test takes.
-pub(super) fn wait_for_halt(ram: &Ram) -> io::Result<()> {
-    let start = Instant::now();
-    while ram.read(HALTED, 1) == [0] {
-        if start.elapsed() > HALT_TIMEOUT {
-            return Err(io::Error::other("QEMU's CPU does not run its firmware"));
-        }
-        thread::sleep(Duration::from_micros(50));
-    }
-    Ok(())
 }
 
 /// Returns how a child of a child has ended, or what each of its threads does: a program that does not respond waits for a lock.
@@ -167,8 +143,8 @@ impl Process {
         };
         stream.set_nonblocking(false)?;
         let mut connection = Connection::new(stream)?;
-        match connection.request(format_args!("irq_intercept_in ioapic")).and_then(|_| wait_for_halt(ram)) {
-            Ok(()) => Ok((this, connection)),
+        match connection.request(format_args!("irq_intercept_in ioapic")) {
+            Ok(_) => Ok((this, connection)),
             Err(error) => Err(io::Error::other(format!("{error}: {}", this.failure()))),
         }
     }

@@ -20,6 +20,9 @@ impl Session {
         if point != Point::Fence {
             self.send_posted(None);
         }
+        if point == Point::Time && !matches!(self.conduct, Conduct::Replayed(_)) {
+            self.let_time_pass();
+        }
         match &self.conduct {
             Conduct::Live if point == Point::Fence => {}
             Conduct::Live => self.round_trip(),

@@ -63,6 +63,8 @@ pub(super) struct Session {
     pub(super) is_ended: AtomicBool,
     /// Devices have been added while the machine ran.
     pub(super) has_hot_plug: AtomicBool,
+    /// QEMU's time may stand: see [`let_time_pass`](Self::let_time_pass).
+    pub(super) is_time_held: AtomicBool,
     /// A handler runs, or is about to.
     pub(super) is_delivering: AtomicBool,
     /// What went wrong in a handler or on the connection.
@@ -93,6 +95,7 @@ impl Session {
             cpu: Mutex::default(),
             is_ended: AtomicBool::new(false),
             has_hot_plug: AtomicBool::new(false),
+            is_time_held: AtomicBool::new(true),
             is_delivering: AtomicBool::new(false),
             failure: Mutex::default(),
             link: Mutex::new(link),

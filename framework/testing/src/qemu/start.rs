@@ -20,7 +20,7 @@ use super::builder::BenchBuilder;
 use super::connection::Connection;
 use super::memory::BenchMemory;
 use super::posted::PostedWrites;
-use super::process::{self, Process};
+use super::process::Process;
 use super::ram::{RAM_BYTES, Ram};
 use super::recording::{Exchange, Player, Recorder};
 use super::session::{Conduct, ECAM, Session, lock};
@@ -118,7 +118,6 @@ impl Bench {
     #[must_use]
     pub(super) fn restart(mut self, policy: ModePolicy) -> Self {
         self.session.faults.set(None);
-        process::expect_halt(self.session.ram);
         // The reset control register: QEMU resets the machine a moment later, and ECAM is off then.
         self.session.command(format_args!("outb 0xcf9 0x6"));
         let start = Instant::now();
@@ -133,7 +132,6 @@ impl Bench {
                 }
             }
         }
-        process::wait_for_halt(self.session.ram).expect("a CPU that is halted");
         self.stop_cpu();
         let connection = self.session.disconnect().expect("a connection");
         let process = self.process.take().expect("a process");
