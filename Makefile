@@ -226,7 +226,7 @@ devices: ## Write the README's table of devices from the match tables of the ima
 	@tools/install cargo cc
 	UPDATE=1 cargo test --quiet -p switchboard-image --lib drivers::readme
 
-cov: ## Print the line coverage of framework/ and drivers/ by tests on the host and on QEMU's device models
+cov: ## Print the line coverage of framework/ and drivers/ by tests on the host, on QEMU's device models and in the booted image
 	@tools/install cargo cc qemu
 	@tools/cov
 

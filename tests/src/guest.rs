@@ -14,6 +14,7 @@ use std::time::Instant;
 use nix::fcntl::FcntlArg::F_SETFD;
 use nix::fcntl::{FdFlag, fcntl};
 
+use crate::coverage::Coverage;
 use crate::{
     Client, Console, FunctionReport, InterruptsReport, Protocol, ScratchPath, parse_functions, parse_interrupts,
 };
@@ -47,16 +48,19 @@ pub struct Guest {
     _iso: Option<ScratchPath>,
     /// Dropping it stops the watchdog.
     _watched: Sender<()>,
+    /// Dropped, and so read, after QEMU has ended.
+    _coverage: Option<Coverage>,
 }
 
 impl Guest {
-    /// Starts the command. `iso` is deleted with the guest.
+    /// Starts the command. `iso` is deleted with the guest, and `coverage` is read.
     pub(crate) fn start(
         arguments: &[String],
         inherited: &[Arc<OwnedFd>],
         ports: Vec<Ports>,
         limit: Duration,
         iso: Option<ScratchPath>,
+        coverage: Option<Coverage>,
     ) -> Self {
         let command = arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
         let mut child = spawn(arguments, inherited)
@@ -73,7 +77,7 @@ impl Guest {
                 end(&target);
             }
         });
-        Self { child, console, command, ports, _iso: iso, _watched: watched }
+        Self { child, console, command, ports, _iso: iso, _watched: watched, _coverage: coverage }
     }
 
     /// Starts an emulator by a command of the caller's, whose output is the console, with the host ports that it forwards
@@ -84,7 +88,7 @@ impl Guest {
     #[must_use]
     pub fn of_command(command: &[String], ports: &[(Protocol, u16, u16)], limit: Duration) -> Self {
         let ports = ports.iter().map(|&(protocol, guest, host)| ((protocol, guest), host)).collect();
-        Self::start(command, &[], vec![ports], limit, None)
+        Self::start(command, &[], vec![ports], limit, None, None)
     }
 
     /// Returns its serial output.

@@ -7,6 +7,7 @@ mod archive;
 mod built;
 mod checks;
 mod console;
+mod coverage;
 mod disk;
 mod dump;
 mod entry;

@@ -30,6 +30,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "coverage")]
+mod coverage;
 mod critical_section;
 mod entry;
 mod executor;

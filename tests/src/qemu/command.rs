@@ -1,10 +1,14 @@
 //! The command line of a guest, and its start.
 
+use std::path::{Path, PathBuf};
+
 use super::Qemu;
 use super::devices::NicDevice;
 use crate::built::{built_image, qemu_program};
+use crate::coverage::{self, Coverage};
 use crate::guest::{Guest, Ports};
 use crate::ports::{Protocol, free_port};
+use crate::proxy::GuestMemory;
 
 impl Qemu {
     /// Starts the guest.
@@ -14,12 +18,37 @@ impl Qemu {
     #[must_use]
     pub fn start(&self) -> Guest {
         let image = self.image.clone().unwrap_or_else(built_image);
-        let loaded = self.boot.load(&image, &self.command_line.join(" "), self.uefi.as_ref());
+        // The counters are those of the image that was built for all tests.
+        let readable =
+            if self.image.is_none() { coverage::folder().and_then(|folder| self.readable(folder)) } else { None };
+        match readable {
+            Some((qemu, coverage)) => qemu.start_image(&image, Some(coverage)),
+            None => self.start_image(&image, None),
+        }
+    }
+
+    /// Returns the same guest with memory that can be read when it has ended, or `None` where its test gives it other memory.
+    fn readable(&self, folder: PathBuf) -> Option<(Self, Coverage)> {
+        let (qemu, memory) = if let Some(memory) = &self.shared_memory {
+            (self.clone(), memory.clone())
+        } else {
+            let mebibytes = self.memory.strip_suffix('M').and_then(|count| count.parse().ok())?;
+            if self.arguments.iter().any(|argument| argument.contains("memory-backend")) {
+                return None;
+            }
+            let memory = GuestMemory::mebibytes(mebibytes);
+            (self.clone().shared_memory(&memory), memory)
+        };
+        Some((qemu, Coverage::new(folder, memory)))
+    }
+
+    fn start_image(&self, image: &Path, coverage: Option<Coverage>) -> Guest {
+        let loaded = self.boot.load(image, &self.command_line.join(" "), self.uefi.as_ref());
         let (mut arguments, ports) = self.arguments(&loaded.arguments);
         if let Some(namespace) = &self.namespace {
             arguments.splice(..0, ["ip", "netns", "exec", namespace].map(str::to_owned));
         }
-        Guest::start(&arguments, &self.inherited, ports, self.limit, loaded.iso)
+        Guest::start(&arguments, &self.inherited, ports, self.limit, loaded.iso, coverage)
     }
 
     /// Returns the command, the program first, with the ports that it forwards, which are unused now.

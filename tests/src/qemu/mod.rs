@@ -39,6 +39,7 @@ pub struct Qemu {
     uefi: Option<UefiFirmware>,
     cpu: String,
     memory: String,
+    shared_memory: Option<GuestMemory>,
     bridges: Vec<String>,
     arguments: Vec<String>,
     command_line: Vec<String>,
@@ -65,6 +66,7 @@ impl Qemu {
             uefi: None,
             cpu: "max".to_owned(),
             memory: "128M".to_owned(),
+            shared_memory: None,
             bridges: Vec::new(),
             arguments: Vec::new(),
             command_line: Vec::new(),
@@ -158,6 +160,7 @@ impl Qemu {
     pub fn shared_memory(self, memory: &GuestMemory) -> Self {
         let (number, mut this) = self.inherit(memory.descriptor());
         this.memory = memory.size();
+        this.shared_memory = Some(memory.clone());
         let size = &this.memory;
         let object = format!("memory-backend-file,id=memory,size={size},mem-path=/proc/self/fd/{number},share=on");
         this.argument("-object", &object).argument("-machine", "memory-backend=memory")
