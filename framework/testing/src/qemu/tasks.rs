@@ -26,8 +26,11 @@ impl Wake for Unpark {
     }
 }
 
-/// The time for a task after a look of the watch.
+/// The time for a task after a look of the watch, and after each of the last ones: a busy host may run QEMU late.
 const LOOK_LIMIT: Duration = Duration::from_millis(2);
+const LAST_LOOK_LIMIT: Duration = Duration::from_millis(15);
+/// The looks that are the last ones.
+const LAST_LOOKS: u32 = 4;
 
 /// The watch of a machine, as a runtime runs it beside its tasks.
 #[derive(Clone, Copy)]
@@ -80,7 +83,7 @@ pub(super) fn run<R>(
                 session.note(Event::Look);
                 watch.looks = looks;
                 watch.look(session);
-                limit = start.elapsed() + LOOK_LIMIT;
+                limit = start.elapsed() + if looks < LAST_LOOKS { LAST_LOOK_LIMIT } else { LOOK_LIMIT };
                 continue;
             };
             if is_live {
