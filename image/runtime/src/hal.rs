@@ -208,6 +208,7 @@ pub fn memory_usage() -> MemoryUsage {
 }
 
 /// Returns the platform's own controller of hot-plug.
+#[cfg(feature = "hotplug")]
 pub(crate) fn hotplug_controller() -> Option<&'static dyn HotplugController> {
     get()?.hotplug_controller()
 }

@@ -61,15 +61,18 @@ pub mod entropy;
 pub mod free_resources;
 pub mod hal;
 pub mod halt_polling;
+#[cfg(feature = "hotplug")]
 mod hotplug_ports;
 pub mod log_limit;
 pub mod log_ring;
 pub mod mark;
 pub mod memory_budget;
 mod memory_disk;
+#[cfg(feature = "hotplug")]
 mod platform_slots;
 pub mod share;
 pub mod shell;
+pub mod sort;
 pub mod system;
 pub mod tasks;
 mod timeout_watch;

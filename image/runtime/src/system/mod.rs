@@ -2,6 +2,11 @@
 
 mod app;
 mod run;
+#[cfg(not(feature = "hotplug"))]
+#[path = "no_slots.rs"]
+mod slots;
+#[cfg(feature = "hotplug")]
+mod slots;
 mod subsystem;
 
 use alloc::rc::Rc;
@@ -9,27 +14,20 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 
-use embassy_futures::select::{Either3, select3};
+use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use switchboard::config::Address;
 use switchboard::machine::Machine;
-use switchboard::platform::HotplugChange;
-use switchboard_drivers::hotplug::{HotplugPort, SlotChange};
 
 use crate::command_line::Options;
 use crate::devices::{Devices, RandomSource};
 use crate::entropy;
-
-use crate::hotplug_ports::HotplugPorts;
-use crate::platform_slots::PlatformSlots;
 use crate::tasks::Tasks;
 
 pub use self::app::{App, Outcome, RunApp};
 pub use self::run::run;
+use self::slots::Slots;
 pub use self::subsystem::{LocalBoxFuture, Subsystem};
-
-/// The time from the first wait for changes to the start of the slots of the platform.
-const SLOTS_DELAY: Duration = Duration::from_millis(100);
 
 /// The timeout for random bytes of one device, which may have none for a while.
 const RANDOM_TIMEOUT: Duration = Duration::from_millis(500);
@@ -66,9 +64,7 @@ pub struct System {
     /// The app's own arguments: the text after `--` on the command line.
     pub arguments: &'static str,
     subsystems: Subsystems,
-    ports: HotplugPorts,
-    /// The slots of the platform, if it has any, once they were started.
-    platform_slots: Option<Option<PlatformSlots>>,
+    slots: Slots,
 }
 
 impl fmt::Debug for System {
@@ -80,16 +76,7 @@ impl fmt::Debug for System {
 impl System {
     fn new(tasks: Tasks, machine: &'static Machine, devices: Devices, options: Options<'static>) -> Self {
         let arguments = options.arguments;
-        Self {
-            tasks,
-            machine,
-            devices,
-            options,
-            arguments,
-            subsystems: Subsystems::default(),
-            ports: HotplugPorts::default(),
-            platform_slots: None,
-        }
+        Self { tasks, machine, devices, options, arguments, subsystems: Subsystems::default(), slots: Slots::default() }
     }
 
     /// Adds a subsystem, which takes over its devices now and whenever a device is attached later.
@@ -126,38 +113,24 @@ impl System {
                 return true;
             }
         }
-        self.ports.remove(function).await || self.devices.detach(function).await
+        self.slots.remove_port(function).await || self.devices.detach(function).await
     }
 
     /// Waits for a change at a hot-plug slot, and attaches or detaches the devices of its functions; or for a change of the disks of
     /// a controller.
     pub async fn change(&mut self) {
-        // A port with a slot is started at once: its button may be pressed.
-        if self.platform_slots.is_none() && self.devices.first::<HotplugPort>().is_none() {
-            // The evaluation of ACPI's tables takes longer than all else at the start. It loses no event.
-            Timer::after(SLOTS_DELAY).await;
-        }
-        self.start_slots();
+        self.start_slots().await;
         // An app waits here most of the time: the entropy source is reseeded meanwhile.
-        let (port, change) = loop {
+        let change = loop {
             let disk_change = async {
                 match self.devices.disk_change().await {
                     0 => {}
                     delay_ns => Timer::after_nanos(delay_ns).await,
                 }
             };
-            let platform_change = async {
-                match self.platform_slots.as_mut() {
-                    Some(Some(slots)) => slots.changes().await,
-                    _ => core::future::pending().await,
-                }
-            };
-            let change = select3(self.ports.next(), disk_change, platform_change);
-            match with_timeout(entropy::RESEED_INTERVAL, change).await {
-                Ok(Either3::First(next)) => break next,
-                Ok(Either3::Third(changes)) if cfg!(feature = "hotplug") => return self.apply(&changes).await,
-                Ok(Either3::Third(_)) => {}
-                Ok(Either3::Second(())) => {
+            match with_timeout(entropy::RESEED_INTERVAL, select(self.slots.next(), disk_change)).await {
+                Ok(Either::First(change)) => break change,
+                Ok(Either::Second(())) => {
                     if self.devices.update_disks().await {
                         return self.offer_devices().await;
                     }
@@ -165,79 +138,7 @@ impl System {
                 Err(TimeoutError) => self.reseed().await,
             }
         };
-        match change {
-            SlotChange::Added => {
-                self.machine.scan();
-                for function in self.ports.functions_behind(port) {
-                    self.attach(function).await;
-                }
-            }
-            SlotChange::RemovalRequested => {
-                self.detach_behind(port).await;
-                self.ports.release(port);
-            }
-            SlotChange::Gone => self.detach_behind(port).await,
-        }
-    }
-
-    /// Starts what reports changes: the platform's own slots, and the ports with slots that those do not cover.
-    fn start_slots(&mut self) {
-        if !cfg!(feature = "hotplug") {
-            self.platform_slots = Some(None);
-            return;
-        }
-        let platform = self.platform_slots.get_or_insert_with(|| PlatformSlots::start(self.machine));
-        for port in self.devices.take_all::<HotplugPort>() {
-            if platform.as_ref().is_some_and(|slots| slots.covers(port.function)) {
-                log::info!("{}: its slot is served by ACPI", port.function);
-                continue;
-            }
-            self.ports.start(self.tasks, port, self.options.grace_ms);
-        }
-    }
-
-    /// Attaches the functions of devices that were added to slots of the platform, and detaches and ejects those that are to be removed.
-    async fn apply(&mut self, changes: &[HotplugChange]) {
-        let devices = |bits: u32| (0..32).filter(move |device| bits >> device & 1 != 0);
-        for change in changes {
-            for device in devices(change.removals) {
-                self.eject(change.bus, device).await;
-            }
-        }
-        if changes.iter().all(|change| change.added == 0) {
-            return;
-        }
-        let known = self.machine.functions();
-        self.machine.scan();
-        // All that are new: a bridge may have brought others behind it.
-        for function in self.machine.functions() {
-            if known.iter().all(|known| known.address != function.address) {
-                log::info!("{}: added, by ACPI", function.address);
-                self.attach(function.address).await;
-            }
-        }
-    }
-
-    /// Detaches the functions of a device in a slot of the platform, those behind a bridge before the bridge, and ejects it.
-    async fn eject(&mut self, bus: usize, device: u8) {
-        let Some(Some(slots)) = &self.platform_slots else { return };
-        let functions = slots.functions(self.machine, bus, device);
-        for function in functions.iter().rev() {
-            self.detach(*function).await;
-        }
-        let Some(Some(slots)) = &self.platform_slots else { return };
-        slots.eject(bus, device);
-        for function in functions.iter().rev() {
-            log::info!("{function}: ejected, by ACPI");
-            self.machine.mark_removed(*function);
-        }
-    }
-
-    /// Detaches the functions behind a port, those behind a bridge before the bridge.
-    async fn detach_behind(&mut self, port: Address) {
-        for function in self.ports.functions_behind(port).into_iter().rev() {
-            self.detach(function).await;
-        }
+        self.apply(change).await;
     }
 
     /// Returns 64 random bits of the [entropy source](crate::entropy), after it was reseeded by the CPU and by every
