@@ -12,7 +12,7 @@ use switchboard::platform::{Ecam, EcamRegion};
 /// Returns the MCFG's `regions` that do not overlap `ram`.
 pub(super) fn outside_ram(regions: Vec<EcamRegion>, ram: &[Range<u64>]) -> Vec<EcamRegion> {
     let (valid, overlapping): (Vec<_>, Vec<_>) = regions.into_iter().partition(|region| is_apart(region, ram));
-    overlapping.iter().for_each(|region| log::warn!("MCFG: left out {region:x?}, which is in memory"));
+    overlapping.iter().for_each(|region| log::warn!("MCFG: left out {:#x}, which is in memory", region.base));
     valid
 }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::fmt::{Display, Formatter, Result, Write};
 
 /// Displays a string escaped for text or a quoted attribute of HTML.
+#[cfg_attr(not(feature = "list"), expect(dead_code, reason = "lists are of HTML"))]
 pub(super) struct HtmlText<'a>(pub(super) &'a str);
 
 impl Display for HtmlText<'_> {

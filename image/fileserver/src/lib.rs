@@ -47,9 +47,12 @@
 extern crate alloc;
 
 mod body;
+#[cfg(any(feature = "ext4", feature = "fat", feature = "partitions"))]
 mod bytes;
+#[cfg(feature = "root")]
 mod change_request;
 mod content_type;
+#[cfg(any(feature = "partitions", feature = "root"))]
 mod crc32;
 mod escape;
 #[cfg(feature = "ext4")]
@@ -57,6 +60,7 @@ mod ext4;
 #[cfg(feature = "fat")]
 mod fat;
 mod filesystem;
+#[cfg(feature = "list")]
 mod list;
 mod log_limit;
 mod mounted;
@@ -66,10 +70,15 @@ mod partitions;
 mod reader;
 mod response;
 mod root;
+#[cfg(feature = "root")]
+mod root_volume;
+#[cfg(not(feature = "root"))]
+#[path = "no_root_volume.rs"]
 mod root_volume;
 mod server;
 mod tags;
 mod tar;
+#[cfg(feature = "root")]
 mod upload;
 mod volume;
 mod volumes;

@@ -10,6 +10,7 @@ use core::pin::Pin;
 
 use switchboard_http::BodySource;
 use switchboard_runtime::memory_budget::{self, Reservation};
+use switchboard_runtime::sort;
 
 use crate::escape::{HtmlText, UrlSegment};
 use crate::filesystem::{FileSystemError, ListPage, Node};
@@ -118,7 +119,7 @@ impl List {
 
     /// Writes the rows of a page, without what an earlier volume has.
     async fn write_page(&mut self, volume: usize, mut page: ListPage) {
-        page.entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        sort::by(&mut page.entries, |one, other| one.name < other.name);
         for entry in page.entries {
             let path = if self.path.is_empty() { entry.name.clone() } else { format!("{}/{}", self.path, entry.name) };
             let mut is_known = false;

@@ -5,7 +5,9 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+#[cfg(feature = "root")]
+use core::cell::Cell;
+use core::cell::RefCell;
 use core::fmt;
 
 use switchboard::config::Address;
@@ -20,6 +22,7 @@ use crate::fat::Fat;
 use crate::filesystem::{FileSystem, FileSystemError};
 #[cfg(feature = "p9")]
 use crate::p9::P9;
+#[cfg(feature = "partitions")]
 use crate::partitions::partitions;
 use crate::tags::TagCache;
 use crate::tar::Archive;
@@ -47,12 +50,14 @@ pub(crate) struct Mounted {
     /// Its name in paths, without a slash.
     pub(crate) name: String,
     /// The number of its partition; `None` for a whole disk, and for a share.
+    #[cfg_attr(not(feature = "root"), expect(dead_code, reason = "`root=` names it"))]
     pub(crate) partition: Option<u32>,
     /// `None` for a share.
     pub(crate) volume: Option<Volume>,
     pub(crate) file_system: Box<dyn FileSystem>,
     pub(crate) tags: TagCache,
     /// A bit for each number of a file that is being written.
+    #[cfg(feature = "root")]
     pub(crate) partial_files: Cell<u32>,
 }
 
@@ -66,6 +71,18 @@ pub(crate) async fn mount(function: Address, disk: &Volume, openers: &Openers) -
             return Vec::new();
         }
     }
+    mount_partitions(function, disk, openers).await
+}
+
+#[cfg(not(feature = "partitions"))]
+async fn mount_partitions(function: Address, disk: &Volume, _: &Openers) -> Vec<Mounted> {
+    report_none(function, disk).await;
+    Vec::new()
+}
+
+/// Finds the file systems of the partitions of a disk.
+#[cfg(feature = "partitions")]
+async fn mount_partitions(function: Address, disk: &Volume, openers: &Openers) -> Vec<Mounted> {
     let table = match partitions(disk).await {
         Ok(Some(table)) => table,
         Ok(None) => {
@@ -187,6 +204,13 @@ fn mounted(
     if name.contains(['/', '\0']) {
         name = name.replace(['/', '\0'], "_");
     }
-    let partial_files = Cell::default();
-    Mounted { name, partition: number, volume, file_system, tags: TagCache::default(), partial_files }
+    Mounted {
+        name,
+        partition: number,
+        volume,
+        file_system,
+        tags: TagCache::default(),
+        #[cfg(feature = "root")]
+        partial_files: Cell::default(),
+    }
 }

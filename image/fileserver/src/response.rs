@@ -4,16 +4,21 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use switchboard_http::{
-    Conditions, HTML, Multipart, Precondition, RangeSelection, Response, StatusCode, TEXT, Validators, content_range,
+    Conditions, Multipart, Precondition, RangeSelection, Response, StatusCode, TEXT, Validators, content_range,
 };
+
+#[cfg(feature = "list")]
+use switchboard_http::HTML;
 
 use crate::body::{FileBody, Part};
 use crate::content_type::content_type;
 use crate::escape;
 use crate::filesystem::{File, FileSystemError, Node};
+#[cfg(feature = "list")]
 use crate::list::List;
 use crate::log_limit::LogLimit;
 use crate::mounted::Mounted;
@@ -71,12 +76,7 @@ impl FileRequest {
             Some(Entry::Directory)
                 if is_slashed && (!path.is_empty() || self.path.is_empty() || self.path.ends_with('/')) =>
             {
-                let is_root = self.path.is_empty();
-                let mut list = List::new(volumes, inside, is_root, &self.log_limit)?;
-                Ok(match list.begin().await? {
-                    Some(page) => Response::new(StatusCode::OK, HTML, page),
-                    None => Response::chunked(StatusCode::OK, HTML, list),
-                })
+                self.list(volumes, inside).await
             }
             Some(Entry::Directory) => {
                 let path = self.path.trim_end_matches('/');
@@ -92,6 +92,23 @@ impl FileRequest {
                 Some(_) => Response::text(StatusCode::NOT_FOUND, "No such file\n"),
             }),
         }
+    }
+
+    /// Answers with a list of a directory.
+    #[cfg(feature = "list")]
+    async fn list(&self, volumes: Vec<Rc<Mounted>>, path: &str) -> Result<Response, FileSystemError> {
+        let is_root = self.path.is_empty();
+        let mut list = List::new(volumes, path, is_root, &self.log_limit)?;
+        Ok(match list.begin().await? {
+            Some(page) => Response::new(StatusCode::OK, HTML, page),
+            None => Response::chunked(StatusCode::OK, HTML, list),
+        })
+    }
+
+    #[cfg(not(feature = "list"))]
+    #[expect(clippy::unused_self, clippy::unused_async, reason = "the same interface as with the feature")]
+    async fn list(&self, _: Vec<Rc<Mounted>>, _: &str) -> Result<Response, FileSystemError> {
+        Ok(Response::text(StatusCode::FORBIDDEN, "Directories are not listed\n"))
     }
 
     /// Finds a file, or the compressed one beside it. `None` when there is no file, or a directory.

@@ -84,11 +84,13 @@ pub struct RootFiles(Rc<Mounted>);
 
 impl RootFiles {
     /// Returns the handle, if the file system can be written.
+    #[cfg(feature = "root")]
     pub(crate) fn new(mounted: Rc<Mounted>) -> Option<Self> {
         mounted.file_system.writer()?;
         Some(Self(mounted))
     }
 
+    #[cfg(feature = "root")]
     pub(crate) const fn mounted(&self) -> &Rc<Mounted> {
         &self.0
     }
@@ -126,6 +128,7 @@ impl RootFiles {
     ///
     /// # Errors
     /// Those of [`FileSystemWriter`].
+    #[cfg(feature = "root")]
     pub async fn replace(&self, path: &str, content: &[u8]) -> Result<(), FileSystemError> {
         let partial = crate::upload::Partial::create(self).await?;
         self.writer().append(partial.path(), content).await?;

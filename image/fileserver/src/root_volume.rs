@@ -135,7 +135,7 @@ async fn open_to_write(mounted: &mut Mounted) -> Result<(), RootError> {
         mounted.file_system = Box::new(fat);
         return Ok(());
     }
-    if cfg!(feature = "write") { Err(RootError::NotWritable { kind }) } else { Err(RootError::NotBuilt) }
+    Err(RootError::NotWritable { kind })
 }
 
 impl Volumes {

@@ -16,6 +16,7 @@ use switchboard_runtime::say;
 use switchboard_runtime::share::Share;
 use switchboard_runtime::system::{LocalBoxFuture, System};
 
+#[cfg(feature = "root")]
 use crate::change_request::{ChangeRequest, Operation};
 use crate::escape;
 use crate::log_limit::LogLimit;
@@ -197,9 +198,8 @@ impl FileServer {
         let Some(inside) = path.strip_prefix('/') else {
             return Answer::Now(to_directory(format!("{}/", self.prefix)));
         };
-        if let Some(operation) = self.operation(request) {
-            let (path, volumes, conditions) = (inside.into(), self.volumes.clone(), Conditions::new(request));
-            return Answer::later(ChangeRequest { path, volumes, conditions, operation }.respond());
+        if let Some(answer) = self.change(inside, request) {
+            return answer;
         }
         let request = FileRequest {
             prefix: self.prefix,
@@ -220,7 +220,24 @@ impl FileServer {
 }
 
 impl FileServer {
+    /// Answers a request that wants to change something; returns `None` for one that reads.
+    #[cfg(feature = "root")]
+    fn change(&self, inside: &str, request: &Request<'_>) -> Option<Answer> {
+        let operation = self.operation(request)?;
+        let (path, volumes, conditions) = (inside.into(), self.volumes.clone(), Conditions::new(request));
+        Some(Answer::later(ChangeRequest { path, volumes, conditions, operation }.respond()))
+    }
+
+    #[cfg(not(feature = "root"))]
+    fn change(&self, _: &str, request: &Request<'_>) -> Option<Answer> {
+        matches!(request.method, Method::Put | Method::Delete).then(|| {
+            let text = format!("Nothing is written: {}\n", RootError::NotBuilt);
+            Answer::Now(Response::new(StatusCode::FORBIDDEN, switchboard_http::TEXT, text))
+        })
+    }
+
     /// Returns what a request wants to change; `None` for one that reads.
+    #[cfg(feature = "root")]
     fn operation(&self, request: &Request<'_>) -> Option<Operation> {
         let max_bytes = self.max_upload_bytes?;
         match request.method {

@@ -64,6 +64,7 @@ impl<D: Clone + PartialEq> Mounts<D> {
     }
 
     /// Returns the device of a number.
+    #[cfg(feature = "root")]
     pub(crate) fn device(&self, place: usize) -> Option<D> {
         self.0.borrow().get(place).map(|(device, _)| device.clone())
     }

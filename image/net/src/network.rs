@@ -9,6 +9,7 @@ use core::fmt;
 use switchboard::config::Address;
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::say;
+use switchboard_runtime::sort;
 use switchboard_runtime::system::{LocalBoxFuture, Subsystem, System};
 
 use crate::config::InterfaceConfig;
@@ -70,7 +71,7 @@ impl Network {
 
     /// Creates a network of these interfaces, without options.
     pub(crate) fn with_interfaces(mut interfaces: Vec<Interface>) -> Self {
-        interfaces.sort_by_key(|interface| interface.function);
+        sort::by(&mut interfaces, |one, other| one.function < other.function);
         Self {
             interfaces: RefCell::new(interfaces),
             services: OnceCell::new(),
@@ -137,7 +138,7 @@ impl Subsystem for Network {
         Box::pin(async {
             let Some(services) = self.services.get() else { return };
             let mut cards = system.devices.take_all();
-            cards.sort_by_key(|card| card.function);
+            sort::by(&mut cards, |one: &Found<NetworkDevice>, other| one.function < other.function);
             for card in cards {
                 self.start_interface(system, card, services).await;
             }

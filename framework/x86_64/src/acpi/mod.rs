@@ -181,7 +181,10 @@ pub(super) fn allocations(table: &[u8]) -> Vec<EcamRegion> {
         });
         match is_valid && !is_covered {
             true => valid.push(region),
-            false => log::warn!("MCFG: left out {region:x?}"),
+            false => {
+                let EcamRegion { base, segment, first_bus, last_bus } = region;
+                log::warn!("MCFG: left out {base:#x} for segment {segment}, buses {first_bus:#x} to {last_bus:#x}");
+            }
         }
     }
     valid

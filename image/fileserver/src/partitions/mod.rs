@@ -1,6 +1,8 @@
 //! Partition tables: MBR with logical partitions, and GPT.
 
+#[cfg(feature = "partitions")]
 mod gpt;
+#[cfg(feature = "partitions")]
 mod mbr;
 
 use alloc::string::String;
@@ -10,6 +12,7 @@ use crate::filesystem::FileSystemError;
 use crate::volume::Volume;
 
 /// The most partitions of a disk that are used.
+#[cfg(feature = "partitions")]
 pub(crate) const MAX_PARTITIONS: usize = 128;
 
 /// A partition of a disk.
@@ -61,9 +64,17 @@ pub struct PartitionTable {
 pub async fn partitions(disk: &Volume) -> Result<Option<PartitionTable>, FileSystemError> {
     // The unit of both tables is the logical block. An image may have been made for a disk with another size of blocks.
     let block_bytes = disk.block_bytes()? as u64;
-    if !cfg!(feature = "partitions") {
-        return Ok(None);
-    }
+    read_table(disk, block_bytes).await
+}
+
+/// Without the feature, no code of the tables is in the image: an `async` function is there as a whole, whatever it returns first.
+#[cfg(not(feature = "partitions"))]
+async fn read_table(_: &Volume, _: u64) -> Result<Option<PartitionTable>, FileSystemError> {
+    Ok(None)
+}
+
+#[cfg(feature = "partitions")]
+async fn read_table(disk: &Volume, block_bytes: u64) -> Result<Option<PartitionTable>, FileSystemError> {
     for unit in [block_bytes, if block_bytes == 512 { 4096 } else { 512 }] {
         if let Some(table) = gpt::read(disk, unit).await? {
             return Ok(Some(table));
@@ -78,6 +89,7 @@ pub async fn partitions(disk: &Volume) -> Result<Option<PartitionTable>, FileSys
 }
 
 /// Returns a partition by its first block and number of blocks; `None` when it is empty or not within the disk.
+#[cfg(feature = "partitions")]
 fn part(disk: &Volume, unit: u64, first: u64, blocks: u64) -> Option<Volume> {
     disk.part(first.checked_mul(unit)?, blocks.checked_mul(unit)?)
 }

@@ -41,7 +41,8 @@ fn other_form(method: Method, target: &str) -> Result<Target<'_>, RequestError> 
         _ => {}
     }
     let rest = target
-        .split_once("://")
+        .split_once(':')
+        .and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"));
     let Some((_, rest)) = rest else { return Err(bad_request("The target is not a path\n")) };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());

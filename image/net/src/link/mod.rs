@@ -27,6 +27,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
 use smoltcp::time::Instant;
+use switchboard_runtime::sort;
 
 use self::arp::{ARP_FRAME, ArpPacket};
 use self::conflicts::{Conflicts, Message};
@@ -276,7 +277,7 @@ impl Link {
         is_changed.then(|| {
             let mut groups: Vec<Mac> = self.groups.iter().chain([ALL_HOSTS]).map(multicast_mac).collect();
             groups.extend(self.ipv6.groups().map(|group| Mac(multicast_mac6(&group))));
-            groups.sort_unstable();
+            sort::by(&mut groups, |one, other| one < other);
             groups.dedup();
             groups
         })

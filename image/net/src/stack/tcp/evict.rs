@@ -5,6 +5,7 @@ use core::net::IpAddr;
 
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::{Duration, Instant};
+use switchboard_runtime::sort;
 
 use super::error::TcpError;
 use super::listener::ListenerId;
@@ -76,7 +77,7 @@ impl Engine {
             let (remote, stalled_ticks) = (connection.endpoints.remote, connection.stalled_ticks);
             candidates.push(Candidate { id: socket, remote, has_sent, idle_since, stalled_ticks });
         }
-        candidates.sort_unstable_by_key(|candidate| candidate.remote);
+        sort::by(&mut candidates, |one, other| one.remote < other.remote);
         let Some(first) = self.remote_of_waiting(id, 0) else { return };
         let count_of = |remote| {
             let begin = candidates.partition_point(|other| other.remote < remote);
