@@ -59,7 +59,7 @@ TESTED_CRATES := $(HOST_CRATES) -p switchboard-tests -p switchboard-planted -p s
 # What others can depend on, in the order of their dependencies.
 LIBRARY_CRATES := -p switchboard -p switchboard-aml -p switchboard-testing -p switchboard-x86-64 -p switchboard-drivers -p switchboard-link -p switchboard-runtime -p switchboard-boot -p switchboard-net -p switchboard-net-testing -p switchboard-tls -p switchboard-http -p switchboard-fileserver
 
-.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-machines test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts devices size cov lint check-portable package clean
+.PHONY: help doctor build run-build instruments-build image run qemu-cmd debug test test-host test-ui test-qemu test-machines test-clients test-outside test-counts test-load test-lan test-hostile fuzz bench bench-build bench-tls bench-instructions profile bench-interrupts devices small size cov lint check-portable package clean
 
 help: ## Print this list
 	@echo 'Targets:'
@@ -230,6 +230,10 @@ cov: ## Print the line coverage of framework/ and drivers/ by tests on the host,
 	@tools/install cargo cc qemu
 	@tools/cov
 
+small: ## Build the smallest image, without its optional features
+	@tools/install cargo cc
+	@tools/small
+
 size: ## Print the size of the stripped image with several sets of features
 	@tools/install cargo cc
 	@tools/size
@@ -242,9 +246,9 @@ lint: ## Check with rustfmt, clippy and rustdoc; warnings are errors
 	cargo clippy --release -p switchboard-image --features instruments -- -D warnings
 	cargo clippy --release -p switchboard-image --no-default-features -- -D warnings
 	cargo clippy -p switchboard-net -p switchboard-fileserver -p switchboard-runtime -p switchboard-x86-64 --no-default-features -- -D warnings
-	for feature in ahci aml console e1000 e1000e edu hotplug igb input ipv6 mp-table multiboot nvme p9 partitions rng rtl8139 scsi services shell status vmxnet3 vsock watch write xhci; do cargo check --quiet -p switchboard-image --lib --no-default-features --features $$feature || exit; done
+	for feature in ahci aml console e1000 e1000e edu hotplug igb input ipv6 list mp-table multiboot nvme p9 panic-messages partitions rng rtl8139 scsi services shell status vmxnet3 vsock watch write xhci; do cargo check --quiet -p switchboard-image --lib --no-default-features --features $$feature || exit; done
 	for feature in ipv6 mdns services sntp; do cargo check --quiet -p switchboard-net --no-default-features --features $$feature || exit; done
-	for feature in ext4 fat p9 partitions write; do cargo check --quiet -p switchboard-fileserver --no-default-features --features $$feature || exit; done
+	for feature in ext4 fat list p9 partitions root write; do cargo check --quiet -p switchboard-fileserver --no-default-features --features $$feature || exit; done
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(HOST_CRATES) -p switchboard-tests -p switchboard-fuzz -p switchboard-bench -p switchboard-count
 	# By itself: together with programs of the host, the features of its dependencies need std.
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps -p switchboard-boot

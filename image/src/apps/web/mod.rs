@@ -55,7 +55,11 @@ pub(super) async fn run(mut system: System) -> Outcome {
 }
 
 const HELLO: &[u8] = b"Hello, world!";
+#[cfg(feature = "status")]
 const PAGE: &[u8] = include_bytes!("page.html");
+/// Without the pages that the other one shows.
+#[cfg(not(feature = "status"))]
+const PAGE: &[u8] = include_bytes!("plain.html");
 
 impl http::Site for Site {
     fn answer(&'static self, request: &Request<'_>) -> Answer {
