@@ -71,6 +71,7 @@ mod outgoing;
 mod polling;
 mod random;
 mod rate_limit;
+mod reassembly;
 mod segment;
 mod service;
 mod services;

@@ -92,7 +92,7 @@ impl Link {
         reply: &ReplySender<'_>,
         now: Instant,
     ) -> Option<Vec<u8>> {
-        self.reassembly.add(packet, header, now).unwrap_or_else(|()| {
+        self.reassembly.add(packet, header, now).unwrap_or_else(|_| {
             reply.drop_packet(DropReason::Fragment);
             None
         })

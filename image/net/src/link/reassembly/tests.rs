@@ -24,7 +24,7 @@ fn packet(source: Ipv4Addr, length: usize, mtu: usize, identification: u16) -> (
     (packet, parts)
 }
 
-fn add(reassembly: &mut Reassembly, part: &[u8], now: Instant) -> Result<Option<Vec<u8>>, ()> {
+fn add(reassembly: &mut Reassembly, part: &[u8], now: Instant) -> Result<Option<Vec<u8>>, Refused> {
     let header = Ipv4Header::parse(part).expect("a valid header");
     assert_ne!(header.fragment, 0);
     reassembly.add(part, &header, now)
@@ -49,7 +49,7 @@ fn fragments_in_any_order_with_copies_are_one_packet() {
             }
             let packet = add(&mut reassembly, &parts[*last], now()).expect("valid").expect("complete");
             assert!(packet == whole, "{length} bytes in {} fragments", parts.len());
-            assert!(Ipv4Header::parse(&packet).is_some() && reassembly.datagrams.is_empty());
+            assert!(Ipv4Header::parse(&packet).is_some() && reassembly.0.used() == (0, 0));
         }
     }
 }
@@ -60,13 +60,13 @@ fn overlapping_fragments_end_their_datagram() {
     let (_, large) = packet(SOURCE, 3000, 1020, 7);
     let mut reassembly = Reassembly::default();
     assert_eq!(add(&mut reassembly, &small[0], now()), Ok(None));
-    assert_eq!(add(&mut reassembly, &large[0], now()), Err(()));
-    assert!(reassembly.datagrams.is_empty());
+    assert_eq!(add(&mut reassembly, &large[0], now()), Err(Refused));
+    assert!(reassembly.0.used() == (0, 0));
     // A copy with other content.
     let mut other = small[0].clone();
     other[30] ^= 1;
     assert_eq!(add(&mut reassembly, &small[0], now()), Ok(None));
-    assert_eq!(add(&mut reassembly, &other, now()), Err(()));
+    assert_eq!(add(&mut reassembly, &other, now()), Err(Refused));
 }
 
 #[test]
@@ -75,9 +75,9 @@ fn contradicting_ends_are_refused() {
     let (_, long) = packet(SOURCE, 3000, 520, 7);
     let mut reassembly = Reassembly::default();
     assert_eq!(add(&mut reassembly, &long[4], now()), Ok(None));
-    assert_eq!(add(&mut reassembly, short.last().expect("several"), now()), Err(()), "it ends before another");
+    assert_eq!(add(&mut reassembly, short.last().expect("several"), now()), Err(Refused), "it ends before another");
     assert_eq!(add(&mut reassembly, short.last().expect("several"), now()), Ok(None));
-    assert_eq!(add(&mut reassembly, &long[4], now()), Err(()), "it begins behind the end");
+    assert_eq!(add(&mut reassembly, &long[4], now()), Err(Refused), "it begins behind the end");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn fragments_are_dropped_after_a_while() {
     let (_, parts) = packet(SOURCE, 1000, 520, 7);
     let mut reassembly = Reassembly::default();
     assert_eq!(add(&mut reassembly, &parts[0], now()), Ok(None));
-    assert_eq!(add(&mut reassembly, &parts[1], now() + TIMEOUT), Ok(None), "the first is forgotten");
+    assert_eq!(add(&mut reassembly, &parts[1], now() + LIMITS.timeout), Ok(None), "the first is forgotten");
 }
 
 #[test]
@@ -96,10 +96,9 @@ fn a_flood_of_first_fragments_stays_within_bounds() {
         let (_, parts) = packet(source, 65_000, 1500, number);
         // The last one needs the most memory.
         drop(add(&mut reassembly, parts.last().expect("several"), now()));
-        let bytes: usize = reassembly.datagrams.iter().map(|datagram| datagram.packet.capacity()).sum();
-        assert!(bytes <= MAX_BYTES && reassembly.datagrams.len() <= MAX_DATAGRAMS, "{bytes}");
-        let of_source = reassembly.datagrams.iter().filter(|datagram| datagram.key.source == source).count();
-        assert!((1..=MAX_DATAGRAMS_OF_SOURCE).contains(&of_source));
+        let (packets, bytes) = reassembly.0.used();
+        assert!(bytes <= LIMITS.bytes && packets <= LIMITS.packets, "{bytes}");
+        assert!((1..=LIMITS.packets_of_source).contains(&reassembly.0.of_source(source)));
     }
     // A whole datagram still gets through.
     let (whole, parts) = packet(Ipv4Addr::new(10, 9, 9, 9), 65_000, 1500, 1);
