@@ -12,6 +12,7 @@ use super::adopt::Template;
 use super::config::TcpConfig;
 use super::error::TcpError;
 use super::listener::ListenerId;
+use super::loss::LossTimer;
 use super::wire::{ACK, Control, Endpoints, SynOptions};
 
 /// Bytes that are reserved for a connection without buffers: this record, its places in tables, and a task that waits, each
@@ -56,6 +57,11 @@ pub(in crate::stack) struct Connection {
     pub(in crate::stack) endpoints: Endpoints,
     /// The options of the peer's SYN.
     pub(super) options: SynOptions,
+    pub(super) loss: LossTimer,
+    /// The end of what was in flight when something was last sent again, until all of it is acknowledged.
+    pub(super) recovery: Option<u32>,
+    /// Losses that acknowledgements have shown meanwhile.
+    pub(super) partial_acknowledgements: u8,
     /// Ticks without an acknowledgement of what is in flight.
     pub(super) stalled_ticks: u32,
     /// The lowest sequence number that was not acknowledged at the last tick.
@@ -102,6 +108,9 @@ impl Connection {
             growth: WindowGrowth::new(0),
             endpoints: template.endpoints,
             options: template.options,
+            loss: LossTimer::new(),
+            recovery: None,
+            partial_acknowledgements: 0,
             stalled_ticks: 0,
             last_unacknowledged: template.send_next,
             probes: 0,

@@ -44,6 +44,7 @@ impl Connection {
         if length > 0 {
             if is_before(sequence, self.sent_end) {
                 self.retransmissions += 1;
+                self.recovery = Some(self.sent_end);
             }
             if is_before(self.sent_end, end) {
                 self.sent_end = end;

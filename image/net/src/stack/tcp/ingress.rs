@@ -36,6 +36,9 @@ impl Engine {
         connection.window = u16::from_be_bytes([header[14], header[15]]);
         connection.is_active = true;
         let acknowledgement = connection.translate_acknowledgement(header);
+        if connection.recovery.is_some() {
+            return !self.recover(id, packet, segment, acknowledgement, now);
+        }
         if !may_be_of_run(connection, flags, acknowledgement) {
             self.release_acknowledgement(now);
             return true;
@@ -209,9 +212,10 @@ impl Engine {
             options: SynOptions::default(),
         };
         let Some(entry) = self.sockets.entry(id) else { return };
-        // The first may only bring the numbers up to date.
-        for _ in 0..4 {
-            inject(&duplicate, &mut self.interface, &mut entry.set, now);
+        // smoltcp counts duplicates up to three once, until a segment is none: one with another window.
+        let update = Control { window: duplicate.window.saturating_sub(1), ..duplicate.clone() };
+        for control in [&update, &duplicate, &duplicate, &duplicate, &duplicate] {
+            inject(control, &mut self.interface, &mut entry.set, now);
         }
         self.sockets.queue(id);
     }

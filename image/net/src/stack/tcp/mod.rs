@@ -23,6 +23,7 @@ mod icmp;
 mod ingress;
 mod io;
 mod listener;
+mod loss;
 mod new_socket;
 mod orphan;
 mod path_mtu;
@@ -90,8 +91,10 @@ pub(super) struct Tcp {
     challenges: RateLimit,
     /// The maximum length of a packet on the link.
     mtu: u16,
-    /// When to look at all connections next.
+    /// When to look for losses or at all connections next.
     pub(super) next_tick: Instant,
+    /// When to look at all connections next.
+    next_second: Instant,
     /// How often a connection became idle.
     idle_count: u64,
     /// Connections that were opened, of which the ephemeral ports depend (RFC 6056, 3.3.3).
@@ -116,6 +119,7 @@ impl Tcp {
             challenges: RateLimit::new(CHALLENGES_PER_SECOND, CHALLENGES_PER_SECOND),
             mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
             next_tick: NEVER,
+            next_second: NEVER,
             idle_count: 0,
             opened: 0,
             budget: memory_budget::machine(),
@@ -174,6 +178,7 @@ impl Tcp {
 
     /// Has [`tick`](super::engine::Engine::tick) be called within a second.
     fn schedule_tick(&mut self, now: Instant) {
-        self.next_tick = self.next_tick.min(now + smoltcp::time::Duration::from_secs(1));
+        self.next_second = self.next_second.min(now + smoltcp::time::Duration::from_secs(1));
+        self.next_tick = self.next_tick.min(now + loss::INTERVAL);
     }
 }

@@ -1,4 +1,5 @@
-//! What is looked at once a second: idle connections are parked, and peers that do not answer are given up.
+//! What is looked at once a second: idle connections are parked, and peers that do not answer are given up. Losses are looked
+//! for more often.
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
@@ -20,7 +21,12 @@ impl Engine {
         if now < self.tcp.next_tick {
             return;
         }
-        self.tcp.next_tick = NEVER;
+        self.tcp.next_tick = self.check_losses(now);
+        if now < self.tcp.next_second {
+            self.tcp.next_tick = self.tcp.next_tick.min(self.tcp.next_second);
+            return;
+        }
+        self.tcp.next_second = NEVER;
         let mut next = NEVER;
         for id in self.sockets.ids() {
             let Some((connection, socket)) = self.sockets.connection(id) else { continue };
@@ -50,7 +56,8 @@ impl Engine {
         } else if has_records {
             next = next.min(now + TICK * 10);
         }
-        self.tcp.next_tick = self.tcp.next_tick.min(next);
+        self.tcp.next_second = self.tcp.next_second.min(next);
+        self.tcp.next_tick = self.tcp.next_tick.min(self.tcp.next_second);
     }
 
     fn act(&mut self, id: SocketId, finding: Finding, now: Instant) {
