@@ -34,6 +34,29 @@ impl TcpStream {
     /// assert_eq!(network.exchange(4000, b"anything"), b"welcome");
     /// # Ok::<_, switchboard_net::SocketError>(())
     /// ```
+    ///
+    /// Lines and frames are read by crates that are written for `embedded-io-async`, such as `framez`:
+    ///
+    /// ```
+    /// use framez::codec::lines::StrLines;
+    /// use framez::{FramedRead, FramedWrite};
+    /// use switchboard_net::{TcpConfig, TcpListener};
+    /// use switchboard_net_testing::TestNetwork;
+    ///
+    /// let mut network = TestNetwork::new();
+    /// let listener = TcpListener::bind(network.stack(), 4000, TcpConfig::new(1024, 1024))?;
+    /// network.group().add(async move {
+    ///     let (reader, writer) = listener.accept().await.split();
+    ///     let (mut received, mut sent) = ([0; 100], [0; 100]);
+    ///     let mut requests = FramedRead::new(StrLines::new(), reader, &mut received);
+    ///     let mut answers = FramedWrite::new(StrLines::new(), writer, &mut sent);
+    ///     while let Some(Ok(line)) = framez::next!(requests) {
+    ///         let _ = answers.send(line.trim()).await;
+    ///     }
+    /// });
+    /// assert_eq!(network.exchange(4000, b" one\r\ntwo \r\n"), b"one\r\ntwo\r\n");
+    /// # Ok::<_, switchboard_net::SocketError>(())
+    /// ```
     #[must_use]
     pub fn split(self) -> (TcpReader, TcpWriter) {
         let stream = Rc::new(self);
