@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::form;
 use super::pattern::Parameters;
 use crate::body::{BodyError, RequestBody};
+use crate::conditional::Conditions;
 use crate::request::{Request, RequestHead};
 use crate::response::{Response, StatusCode, TEXT};
 
@@ -97,6 +98,12 @@ impl<S, T: DeserializeOwned> FromRequest<S> for Query<T> {
 impl<S> FromRequest<S> for RequestHead {
     fn from_request(request: &mut RoutedRequest<'_, S>) -> Result<Self, Response> {
         Ok(request.request.to_head())
+    }
+}
+
+impl<S> FromRequest<S> for Conditions {
+    fn from_request(request: &mut RoutedRequest<'_, S>) -> Result<Self, Response> {
+        Ok(Self::new(request.request))
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_net_testing::TestNetwork;
 
 use super::*;
-use crate::{BodyError, HttpCounters, IntoResponse, RequestBody, RequestHead};
+use crate::{BodyError, Conditions, HttpCounters, IntoResponse, Precondition, RequestBody, RequestHead, Validators};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Search {
@@ -34,6 +34,14 @@ fn router() -> Router<&'static str> {
         .post("/search", async |Form(search): Form<Search>| Json(search))
         .post("/json", async |Json(numbers): Json<Vec<u32>>| Json(numbers.iter().sum::<u32>()))
         .post("/raw", raw)
+        .get("/tagged", |conditions: Conditions| {
+            let validators = Validators { etag: Some("\"v1\"".into()), modified_seconds: None };
+            match conditions.check(&validators) {
+                Precondition::Holds => "new",
+                Precondition::NotModified => "not modified",
+                Precondition::Failed => "failed",
+            }
+        })
         .post("/text", async |head: RequestHead, text: String| format!("{} {text}", head.path))
         .nest("/api", |api| api.nest("/v1", |v1| v1.get("/ping", || "pong")).get("/pong", || "ping"))
         .fallback(|state, request| (request.path == "/fallback").then(|| Answer::Now((*state).into_response())))
@@ -117,4 +125,12 @@ fn bodies_are_converted() {
     assert_eq!(request("POST /raw", "", "abc"), (200, "state 3".into()));
     assert_eq!(request("POST /raw", "", "01234567890").0, 413);
     assert_eq!(request("POST /text", "", "é"), (200, "/text é".into()));
+}
+
+#[test]
+fn handlers_take_the_conditions() {
+    let tagged = |headers: &str| request("GET /tagged", headers, "").1;
+    assert_eq!(tagged(""), "new");
+    assert_eq!(tagged("If-None-Match: \"v1\"\r\n"), "not modified");
+    assert_eq!(tagged("If-Match: \"v2\"\r\n"), "failed");
 }
