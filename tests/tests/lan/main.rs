@@ -7,6 +7,7 @@ mod cards;
 mod dhcp;
 mod ip;
 mod ipv6;
+mod ipv6_faults;
 mod limits;
 mod linux;
 mod long;

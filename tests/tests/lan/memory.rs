@@ -85,6 +85,8 @@ fn with_files(count: usize, name: &str, memory: &str) -> (Lan, ScratchPath) {
     fs::write(disk.path(), bytes).expect("a disk");
     let path = disk.path().to_owned();
     let lan = Lan::start_without_disk("10.0.0.1/24", move |qemu: Qemu| qemu.memory(memory).disk(&path));
+    // Until then, the list is answered by 503.
+    lan.guest.wait_for("files: ");
     (lan, disk)
 }
 

@@ -191,8 +191,8 @@ fn a_half_closed_connection_is_served_to_its_end() {
     assert!(web.is_opened(LIMIT));
     web.send(b"GET /files/1mib.bin HTTP/1.1\r\nHost: x\r\n\r\n");
     web.finish();
-    let received = web.receive(1 << 20, LIMIT).unwrap_or_else(|received| panic!("{} bytes", received.len()));
-    assert!(received.ends_with(b"000000000065535\n"));
+    let is_whole = web.wait(LIMIT, |connection| connection.received.ends_with(b"000000000065535\n"));
+    assert!(is_whole, "{} bytes", web.with(|connection| connection.received.len()));
     assert!(web.segments_since(0).iter().all(|(_, segment)| !segment.has(RST)), "a reset");
 }
 
