@@ -12,7 +12,9 @@ use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, System};
 
 use crate::card::Calculator;
-use crate::{machine, services, sockets};
+use crate::services::document::{self, Document};
+use crate::sockets::{listening, outgoing, probes};
+use crate::{machine, services};
 
 /// What the handlers share.
 pub(crate) struct Shared {
@@ -21,13 +23,15 @@ pub(crate) struct Shared {
     result: Cell<Option<u32>>,
     /// The network's first stack.
     pub(crate) stack: OnceCell<Stack>,
+    pub(crate) document: Document,
 }
 
 pub(crate) async fn run(mut system: System) -> Outcome {
     let files = FileServer::open("/files", &system).await;
-    let shared = Shared { files, result: Cell::new(None), stack: OnceCell::new() };
+    let shared = Shared { files, result: Cell::new(None), stack: OnceCell::new(), document: Document::default() };
     let router: &'static Router<Shared> = Box::leak(Box::new(router(shared)));
     let shared = router.state();
+    let second: &'static Router<_> = Box::leak(Box::new(machine::router(shared)));
     let network = Network::new(&system);
     // Random numbers of devices, before keys are made of them.
     system.random().await;
@@ -36,11 +40,11 @@ pub(crate) async fn run(mut system: System) -> Outcome {
         // Of several cards, outgoing connections are on the first.
         let _ = shared.stack.set(stack.clone());
         Server::new(80, router).serve(group, stack);
+        Server::new(machine::PORT, second).name("outside").serve(group, stack);
         if let Some(acceptor) = &acceptor {
-            machine::serve(acceptor, router, group, stack);
+            machine::serve_https(acceptor, router, group, stack);
         }
-        services::start(group, stack);
-        sockets::start(group, stack);
+        listening::start(group, stack);
     };
     network.start(&mut system, Rc::new(start)).await;
     loop {
@@ -57,15 +61,21 @@ fn router(shared: Shared) -> Router<Shared> {
         .post("/sum", services::sum)
         .get("/events", services::events)
         .get("/socket", services::socket)
-        .get("/greeting", services::greeting)
         .get("/double/{number}", services::double)
         .post("/form", services::form)
         .put("/upper", services::upper)
         .get("/raw", services::raw)
-        .get("/ping", sockets::ping)
-        .get("/line", sockets::line)
-        .get("/random", machine::random)
-        .get("/time", machine::time)
+        .get("/greeting", outgoing::greeting)
+        .get("/line", outgoing::line)
+        .get("/statistics", outgoing::statistics)
+        .get("/secure", outgoing::secure)
+        .get("/ping", probes::ping)
+        .get("/route", probes::route)
+        .get("/datagram", probes::datagram)
+        .get("/lookup", probes::lookup)
+        .get("/document", document::read)
+        .put("/document", document::replace)
+        .delete("/document", document::remove)
         .fallback(|shared, request| shared.files.answer(request))
 }
 
