@@ -12,6 +12,7 @@ use switchboard_tests::lan::packet::{self, ARP, BROADCAST, RST, SYN, Segment, ar
 use switchboard_tests::lan::{Behaviour, Lan, Peer};
 use switchboard_tests::{mebibyte_file, sha256};
 
+use super::host::HostTimes;
 use crate::malformed::{Random, mutant};
 use crate::{far, seconds};
 
@@ -22,6 +23,8 @@ pub(super) struct Figures {
     pub(super) lost: Mutex<Vec<String>>,
     /// Frames of the hostile clients, without those of their connections.
     pub(super) hostile_frames: AtomicU64,
+    /// The share of the time that other processes of the host took.
+    pub(super) taken: f64,
 }
 
 /// Returns the segments of the guest on a connection, and when they came.
@@ -132,8 +135,10 @@ fn hostile(lan: &Lan, is_done: &AtomicBool, figures: &Figures) {
 
 /// Runs honest clients for a time, with or without hostile ones.
 pub(super) fn run(lan: &Lan, time: Duration, is_hostile: bool) -> Figures {
-    let (is_done, figures) = (AtomicBool::new(false), Figures::default());
-    thread::scope(|scope| {
+    let (is_done, mut figures) = (AtomicBool::new(false), Figures::default());
+    let qemu = lan.guest.process_id();
+    figures.taken = thread::scope(|scope| {
+        let before = HostTimes::now(qemu);
         for last in 10..14 {
             let (is_done, figures) = (&is_done, &figures);
             scope.spawn(move || honest(lan, last, is_done, figures));
@@ -142,7 +147,10 @@ pub(super) fn run(lan: &Lan, time: Duration, is_hostile: bool) -> Figures {
             scope.spawn(|| hostile(lan, &is_done, &figures));
         }
         thread::sleep(time);
+        // While the threads exist, whose times count.
+        let taken = HostTimes::now(qemu).taken_since(&before);
         is_done.store(true, Ordering::Relaxed);
+        taken
     });
     figures
 }
