@@ -91,6 +91,8 @@ print('done')
     );
 }
 
+/// Instead of the Autobahn suite: `autobahntestsuite` 25.10.1 on PyPI declares Python 3 and contains Python 2, so that it is
+/// installed and cannot be imported.
 #[test]
 fn websockets() {
     run(
