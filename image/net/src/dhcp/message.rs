@@ -1,18 +1,25 @@
 //! Messages: those of servers, checked, and those of this client.
 
 use core::net::Ipv4Addr;
+use core::ops::Range;
 
-use smoltcp::wire::{ArpHardware, DhcpFlags, DhcpOption, DhcpPacket, EthernetAddress};
-
-use super::options::{Options, code};
+use super::options::{OPTIONS_START, Options, code};
 use crate::mac::Mac;
 
 /// RFC 2131, 3.
-const MAGIC_COOKIE: u32 = 0x6382_5363;
-const OP_REQUEST: u8 = 1;
-const OP_REPLY: u8 = 2;
-const ETHERNET: ArpHardware = ArpHardware::Ethernet;
-const HARDWARE_BYTES: u8 = 6;
+const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
+/// `op`, and the type and length of hardware addresses: Ethernet, 6 bytes.
+const OP_REQUEST: [u8; 3] = [1, 1, 6];
+const OP_REPLY: [u8; 3] = [2, 1, 6];
+
+/// The fields of a message (RFC 2131, 2).
+const OP: Range<usize> = 0..3;
+const XID: Range<usize> = 4..8;
+const SECS: Range<usize> = 8..10;
+const CIADDR: Range<usize> = 12..16;
+const YIADDR: Range<usize> = 16..20;
+const CHADDR: Range<usize> = 28..34;
+const MAGIC: Range<usize> = 236..OPTIONS_START;
 
 /// The longest message that this client sends.
 pub(super) const MAX_BYTES: usize = 548;
@@ -56,16 +63,15 @@ pub(super) struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// Parses a message; `None` if it is malformed, or not an answer to this client's exchange.
     pub(super) fn parse(payload: &'a [u8], mac: Mac, transaction_id: u32) -> Option<Self> {
-        let packet = DhcpPacket::new_checked(payload).ok()?;
-        let is_for_this_client = u8::from(packet.opcode()) == OP_REPLY
-            && packet.hardware_type() == ETHERNET
-            && packet.hardware_len() == HARDWARE_BYTES
-            && packet.magic_number() == MAGIC_COOKIE
-            && packet.transaction_id() == transaction_id
-            && packet.client_hardware_address() == EthernetAddress(mac.0);
+        let head = payload.get(..OPTIONS_START)?;
+        let is_for_this_client = head[OP] == OP_REPLY
+            && head[MAGIC] == MAGIC_COOKIE
+            && head[XID] == transaction_id.to_be_bytes()
+            && head[CHADDR] == mac.0;
         if !is_for_this_client {
             return None;
         }
+        let address: [u8; 4] = head[YIADDR].try_into().ok()?;
         let options = Options::of(payload)?;
         let reply_type = match options.u8(code::MESSAGE_TYPE)? {
             2 => ReplyType::Offer,
@@ -75,7 +81,7 @@ impl<'a> Reply<'a> {
         };
         // A server must send its identifier with each of these (RFC 2131, table 3).
         let server = options.address(code::SERVER_ID)?;
-        Some(Self { reply_type, address: packet.your_ip(), server, options })
+        Some(Self { reply_type, address: address.into(), server, options })
     }
 }
 
@@ -105,16 +111,13 @@ impl Request<'_> {
     /// Writes the message. Returns its length.
     pub(super) fn emit(&self, buffer: &mut [u8; MAX_BYTES]) -> usize {
         buffer.fill(0);
-        let mut packet = DhcpPacket::new_unchecked(&mut buffer[..]);
-        packet.set_opcode(OP_REQUEST.into());
-        packet.set_hardware_type(ETHERNET);
-        packet.set_hardware_len(HARDWARE_BYTES);
-        packet.set_transaction_id(self.transaction_id);
-        packet.set_secs(self.seconds);
-        packet.set_flags(DhcpFlags::empty());
-        packet.set_client_ip(self.own);
-        packet.set_client_hardware_address(EthernetAddress(self.mac.0));
-        packet.set_magic_number(MAGIC_COOKIE);
+        // No flags: answers may be unicast.
+        buffer[OP].copy_from_slice(&OP_REQUEST);
+        buffer[XID].copy_from_slice(&self.transaction_id.to_be_bytes());
+        buffer[SECS].copy_from_slice(&self.seconds.to_be_bytes());
+        buffer[CIADDR].copy_from_slice(&self.own.octets());
+        buffer[CHADDR].copy_from_slice(&self.mac.0);
+        buffer[MAGIC].copy_from_slice(&MAGIC_COOKIE);
 
         let [a, b, c, d, e, f] = self.mac.0;
         let client_id = [1, a, b, c, d, e, f];
@@ -130,16 +133,22 @@ impl Request<'_> {
             (code::HOST_NAME, self.hostname.filter(|_| asks).map(str::as_bytes)),
             (code::PARAMETER_LIST, asks.then_some(&PARAMETERS[..])),
         ];
-        let mut length = 240;
-        let mut writer = packet.options_mut();
+        let mut length = OPTIONS_START;
         for (kind, data) in options {
             let Some(data) = data else { continue };
-            // All options together are shorter than the room for them.
-            if writer.emit(DhcpOption { kind, data }).is_ok() {
+            // All options together are shorter than the room for them, of which the last byte is for their end.
+            let (Ok(count), Some(room)) = (u8::try_from(data.len()), buffer.get_mut(length..MAX_BYTES - 1)) else {
+                continue;
+            };
+            if let Some((head, rest)) = room.split_first_chunk_mut()
+                && let Some(place) = rest.get_mut(..data.len())
+            {
+                *head = [kind, count];
+                place.copy_from_slice(data);
                 length += 2 + data.len();
             }
         }
-        writer.end().ok();
+        buffer[length] = code::END;
         (length + 1).max(MIN_BYTES)
     }
 }

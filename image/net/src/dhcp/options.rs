@@ -32,7 +32,7 @@ pub(super) mod code {
 const SNAME: Range<usize> = 44..108;
 const FILE: Range<usize> = 108..236;
 /// Behind the magic cookie.
-const OPTIONS_START: usize = 240;
+pub(super) const OPTIONS_START: usize = 240;
 
 /// The options of a message whose fields were checked to hold whole options.
 pub(super) struct Options<'a> {
