@@ -1,10 +1,10 @@
-//! The error of a grant.
+//! The errors of grants and of steering.
 
 use crate::config::Defect;
 use crate::mmio::MapError;
 use crate::ownership::Gone;
 use crate::platform::{Mode, Offers, PermittedModes, RouteError};
-use crate::vector::VectorsExhausted;
+use crate::vector::{Cpu, VectorsExhausted};
 
 /// The reason why no interrupt was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,4 +60,33 @@ impl GrantError {
     pub(super) fn or_more_specific(self, other: Self) -> Self {
         if matches!(self, Self::NoMode { .. }) { other } else { self }
     }
+}
+
+/// The reason why an interrupt was not moved to another CPU. It stays where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SteerError {
+    /// The CPU has no vectors left.
+    #[error("{cpu}: {exhausted}")]
+    Vectors {
+        /// The CPU.
+        cpu: Cpu,
+        /// The number of its vectors that are wanted and free.
+        exhausted: VectorsExhausted,
+    },
+    /// The caller is the interrupt's handler.
+    #[error("an interrupt cannot be moved by its own handler")]
+    InHandler,
+    /// The CPU that has the interrupt does not serve it: it has interrupts disabled for long, or the caller has them disabled there.
+    #[error("{cpu} does not serve its interrupts")]
+    NotServed {
+        /// The CPU that has the interrupt.
+        cpu: Cpu,
+    },
+    /// The line is being moved by another sharer.
+    #[error("the line is being moved")]
+    Busy,
+    /// The CPU cannot be the target of the line.
+    #[error(transparent)]
+    Route(#[from] RouteError),
 }

@@ -3,8 +3,9 @@
 //! A vector belongs to one CPU and does not interrupt itself, so state that only one vector's handler uses is never contended. A
 //! context in an `Arc` cannot express that, since anything may hold a reference to it. Here the registration alone owns the
 //! state, and the driver accesses it through [`with_state`](Line::with_state) while no handler runs. Windows has
-//! KeSynchronizeExecution for this, with a spin lock in every interrupt. Here the handler tries a lock that is always free; the
-//! lock only makes the exclusion checked at run time instead of assumed.
+//! KeSynchronizeExecution for this, with a spin lock in every interrupt. Here the handler tries a lock that is always free, except for a
+//! few instructions while another CPU looks at the device's [`Activity`]; the lock only makes the exclusion checked at run time instead
+//! of assumed.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -13,7 +14,7 @@ use super::isr::{InIsr, LineIsr, MessageIsr, MessageSet};
 use super::line::Line;
 use super::messages::Messages;
 use super::state::{Granted, Live, Masked};
-use crate::sync::primitives::SpinMutex;
+use crate::sync::primitives::{AtomicBool, Ordering, SpinMutex, SpinMutexGuard, spin_loop};
 use crate::vector::{Activity, Claim};
 
 /// A line handler with state of its own; see [`Line::register_exclusive`].
@@ -42,19 +43,54 @@ pub trait MessageRoutine: Send + 'static {
     }
 }
 
+/// State of one handler, which also the watch of its activity looks at, from any CPU.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct HandlerState<T> {
+    state: SpinMutex<T>,
+    is_looked_at: AtomicBool,
+}
+
+impl<T> HandlerState<T> {
+    fn new(state: T) -> Self {
+        Self { state: SpinMutex::new(state), is_looked_at: AtomicBool::new(false) }
+    }
+
+    /// Enters the state by its handler. Returns `None` if the driver has it: the source is masked then, and the interrupt forged.
+    #[inline]
+    fn enter(&self) -> Option<SpinMutexGuard<'_, T>> {
+        self.state.try_lock().or_else(|| self.wait_for_look())
+    }
+
+    #[cold]
+    fn wait_for_look(&self) -> Option<SpinMutexGuard<'_, T>> {
+        while self.is_looked_at.load(Ordering::SeqCst) {
+            spin_loop();
+        }
+        self.state.try_lock()
+    }
+
+    /// Looks at the state unless the handler or the driver has it. Called with interrupts disabled.
+    fn look(&self, look: impl FnOnce(&T) -> Activity) -> Activity {
+        self.is_looked_at.store(true, Ordering::SeqCst);
+        let activity = self.state.try_lock().map_or(Activity::IDLE, |state| look(&state));
+        self.is_looked_at.store(false, Ordering::SeqCst);
+        activity
+    }
+}
+
 /// The context of a line whose handler has state of its own, made by [`Line::register_exclusive`].
 pub struct Exclusive<T> {
-    state: SpinMutex<T>,
+    state: HandlerState<T>,
 }
 
 impl<T: LineRoutine> LineIsr for Exclusive<T> {
     fn on_line(&self, isr: &InIsr<'_>) -> Claim {
-        self.state.try_lock().map_or(Claim::NotMine, |mut state| state.on_line(isr))
+        self.state.enter().map_or(Claim::NotMine, |mut state| state.on_line(isr))
     }
 
     fn activity(&self) -> Activity {
-        // Called with interrupts disabled, so that no handler finds it locked.
-        self.state.try_lock().map_or(Activity::IDLE, |state| state.activity())
+        self.state.look(LineRoutine::activity)
     }
 }
 
@@ -84,14 +120,14 @@ impl<T: LineRoutine> Line<Exclusive<T>, Granted> {
     /// # Ok::<(), switchboard::driver::ProbeError>(())
     /// ```
     pub fn register_exclusive(self, state: T) -> Line<Exclusive<T>, Masked> {
-        self.register(Arc::new(Exclusive { state: SpinMutex::new(state) }))
+        self.register(Arc::new(Exclusive { state: HandlerState::new(state) }))
     }
 }
 
 impl<T: LineRoutine> Line<Exclusive<T>, Live> {
     /// Runs `work` on the state of the handler while the handler does not run.
     pub fn with_state<R>(&mut self, work: impl FnOnce(&mut T) -> R) -> R {
-        self.synchronize(|context| work(&mut context.state.lock()))
+        self.synchronize(|context| work(&mut context.state.state.lock()))
     }
 }
 
@@ -129,17 +165,17 @@ pub trait Routines<const N: usize>: RoutineTuple {}
 macro_rules! routines {
     ($count:literal: $($name:ident $index:tt),+) => {
         impl<$($name: MessageRoutine),+> RoutineTuple for ($($name,)+) {
-            type Cells = ($(SpinMutex<$name>,)+);
+            type Cells = ($(HandlerState<$name>,)+);
             type Borrowed<'a> = ($(&'a mut $name,)+);
 
             fn into_cells(self) -> Self::Cells {
-                ($(SpinMutex::new(self.$index),)+)
+                ($(HandlerState::new(self.$index),)+)
             }
 
             #[inline]
             fn call(cells: &Self::Cells, index: usize, isr: &InIsr<'_>) {
                 match index {
-                    $($index => match cells.$index.try_lock() {
+                    $($index => match cells.$index.enter() {
                         Some(mut routine) => routine.on_message(isr),
                         // Two messages have one index: the message set is invalid.
                         None => isr.count_unclaimed(),
@@ -150,13 +186,13 @@ macro_rules! routines {
 
             fn activity(cells: &Self::Cells, index: usize) -> Activity {
                 match index {
-                    $($index => cells.$index.try_lock().map_or(Activity::IDLE, |routine| routine.activity()),)+
+                    $($index => cells.$index.look(MessageRoutine::activity),)+
                     _ => Activity::IDLE,
                 }
             }
 
             fn with<T>(cells: &Self::Cells, work: impl FnOnce(Self::Borrowed<'_>) -> T) -> T {
-                let mut guards = ($(cells.$index.lock(),)+);
+                let mut guards = ($(cells.$index.state.lock(),)+);
                 work(($(&mut *guards.$index,)+))
             }
         }

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::vector::{Activity, Claim, InterruptCounters};
+use crate::vector::{Activity, Claim, Cpu, InterruptCounters};
 
 /// The handler of a shared, level-triggered line.
 ///
@@ -226,6 +226,12 @@ pub struct InIsr<'a> {
 impl<'a> InIsr<'a> {
     pub(crate) fn new(counters: &'a InterruptCounters) -> Self {
         Self { counters, _not_send: PhantomData }
+    }
+
+    /// Returns the CPU that the handler runs on.
+    #[must_use]
+    pub fn cpu(&self) -> Cpu {
+        self.counters.cpu()
     }
 
     /// Counts this call as unclaimed, in the counters of the handler in the interrupt report.

@@ -4,10 +4,12 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::error::SteerError;
 use super::isr::LineIsr;
 use super::line_grant::LineGrant;
 use super::state::{Granted, Live, Masked};
 use crate::platform::{Gsi, RouteSource};
+use crate::vector::Cpu;
 
 /// A line (INTx) for the handler `I`, in the state `S`: [`Granted`], then [`Masked`], then [`Live`].
 ///
@@ -61,6 +63,12 @@ impl<I, S> Line<I, S> {
         self.grant.gsi()
     }
 
+    /// Returns the CPU that serves the line.
+    #[must_use]
+    pub fn cpu(&self) -> Cpu {
+        self.grant.cpu()
+    }
+
     /// Returns the source from which the global system interrupt is known.
     #[must_use]
     pub fn route_source(&self) -> RouteSource {
@@ -94,6 +102,15 @@ impl<I: LineIsr> Line<I, Live> {
         let result = work(isr);
         self.grant.resume();
         result
+    }
+
+    /// Moves the line, with the handlers of all functions that share it, to a CPU. A level that is asserted meanwhile is served
+    /// there.
+    ///
+    /// # Errors
+    /// [`SteerError`]; the line stays where it was.
+    pub fn steer(&mut self, cpu: Cpu) -> Result<(), SteerError> {
+        self.grant.steer(cpu)
     }
 
     /// Disables the pin of the function and removes its handler, which is not running afterwards.

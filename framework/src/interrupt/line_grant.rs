@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 use alloc::vec;
 
-use super::error::GrantError;
+use super::error::{GrantError, SteerError};
 use super::isr::{InIsr, LineIsr};
 use super::lines::LineHold;
 use crate::ownership::Claimed;
 use crate::platform::{Gsi, Mode, Route, RouteError, RouteSource, Wire};
-use crate::vector::{Claim, InterruptCounters, ServeInterrupt, Sharer};
+use crate::vector::{Claim, Cpu, InterruptCounters, Placement, ServeInterrupt, Sharer};
 
 /// The resources of a granted line. Dropping disables the pin, then removes the handler, then releases the line.
 pub(super) struct LineGrant {
@@ -19,7 +19,7 @@ pub(super) struct LineGrant {
 }
 
 impl LineGrant {
-    pub(super) fn new(claimed: &Arc<Claimed>) -> Result<Self, GrantError> {
+    pub(super) fn new(claimed: &Arc<Claimed>, placement: Placement) -> Result<Self, GrantError> {
         let (machine, header) = (claimed.machine(), claimed.record().header());
         let (address, pin) = (claimed.record().address(), header.pin.ok_or(RouteError::NoPin)?);
         let route = match machine.lines.route_of(address) {
@@ -37,13 +37,21 @@ impl LineGrant {
                 }
             }
         };
-        let hold = LineHold::new(machine, route.gsi)?;
+        let hold = LineHold::new(machine, route.gsi, placement)?;
         claimed.record().update(|status| (status.mode, status.route) = (Some(Mode::Intx), Some(route)));
         Ok(Self { claimed: claimed.clone(), source: route.source, joined: None, hold })
     }
 
     pub(super) fn gsi(&self) -> Gsi {
         self.hold.gsi()
+    }
+
+    pub(super) fn cpu(&self) -> Cpu {
+        self.hold.cpu()
+    }
+
+    pub(super) fn steer(&self, cpu: Cpu) -> Result<(), SteerError> {
+        self.hold.steer(cpu)
     }
 
     pub(super) fn source(&self) -> RouteSource {
@@ -53,15 +61,17 @@ impl LineGrant {
     pub(super) fn join<I: LineIsr>(&mut self, isr: Arc<I>) {
         let record = self.claimed.record();
         let (function, driver) = (record.address(), record.driver());
-        let (vector, gsi) = (self.hold.vector(), Some(self.hold.gsi()));
+        let (machine, gsi) = (self.claimed.machine(), Some(self.hold.gsi()));
         let context = isr.clone();
         let activity = Claimed::while_in_use(&self.claimed, move || context.activity());
         let names = vec!["line"];
-        let counters = Arc::new(InterruptCounters::new(function, driver, vector, Mode::Intx, gsi, names, activity));
+        let counters =
+            Arc::new(InterruptCounters::new(&machine.cpus, function, driver, Mode::Intx, gsi, names, activity));
         let sharer = Sharer::new(Handler { isr, counters: counters.clone() }, counters.clone());
-        self.claimed.machine().vectors.add_counters(counters);
         self.joined = Some(sharer);
         self.resume();
+        // It has a vector now.
+        machine.handlers.add_counters(counters);
     }
 
     /// Disables the pin and removes the handler, which is not running afterwards.
@@ -89,7 +99,7 @@ impl LineGrant {
     pub(super) fn leave(&mut self) {
         self.pause();
         if let Some(sharer) = self.joined.take() {
-            self.claimed.machine().vectors.remove_counters(sharer.counters());
+            self.claimed.machine().handlers.remove_counters(sharer.counters());
         }
     }
 }

@@ -10,69 +10,77 @@ use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::task::Poll;
 
-use super::error::GrantError;
+use super::error::{GrantError, SteerError};
 use crate::machine::Machine;
 use crate::platform::{Gsi, Vector};
 use crate::sync::primitives::{AtomicU32, Ordering};
 use crate::sync::ticks;
-use crate::vector::{Claim, HandlerBox, LineState, ServeInterrupt, Sharer, StormDetector};
+use crate::vector::{Claim, Cpu, HandlerBox, LineState, Placement, ServeInterrupt, Sharer, StormDetector, VectorSlot};
 
 /// A counted reference to a line, which keeps its vector allocated. With it, a handler can be put on the line.
 pub(super) struct LineHold {
     machine: &'static Machine,
     gsi: Gsi,
-    vector: Option<Vector>,
 }
 
 impl LineHold {
-    pub(super) fn new(machine: &'static Machine, gsi: Gsi) -> Result<Self, GrantError> {
+    pub(super) fn new(machine: &'static Machine, gsi: Gsi, placement: Placement) -> Result<Self, GrantError> {
         let mut lines = machine.lines.lock();
         if let Some(line) = lines.iter_mut().find(|line| line.gsi == gsi) {
             line.refcount += 1;
-            return Ok(Self { machine, gsi, vector: line.vector.vector(0) });
+            return Ok(Self { machine, gsi });
         }
-        let block = machine.vectors.allocate(1, 1, true)?;
-        let vector = block.vector(0);
-        if let Some(vector) = vector {
-            machine.controller.connect(gsi, vector)?;
-        }
+        let vector = machine.cpus.allocate(1, 1, true, placement)?;
+        machine.controller.connect(gsi, vector.vector(0))?;
         let detector = Arc::new(StormDetector::default());
-        lines.push(LineState { gsi, refcount: 1, sharers: Vec::new(), detector, vector: block });
-        Ok(Self { machine, gsi, vector })
+        lines.push(LineState { gsi, refcount: 1, sharers: Vec::new(), detector, vector, is_moving: false });
+        Ok(Self { machine, gsi })
     }
 
     pub(super) fn gsi(&self) -> Gsi {
         self.gsi
     }
 
-    pub(super) fn vector(&self) -> Option<Vector> {
-        self.vector
+    /// Returns the CPU that serves the line.
+    pub(super) fn cpu(&self) -> Cpu {
+        let lines = self.machine.lines.lock();
+        let line = lines.iter().find(|line| line.gsi == self.gsi);
+        line.unwrap_or_else(|| unreachable!("a line that is held has a state")).vector.cpu()
     }
 
     /// Adds a sharer and unmasks the line, also after a storm: the new sharer may claim its interrupts.
     pub(super) fn join(&self, sharer: Sharer) {
         self.change(|sharers| sharers.push(sharer));
-        self.machine.controller.unmask(self.gsi);
     }
 
     /// Removes a sharer, whose handler is not running afterwards. A line without sharers is masked. A line with other sharers is
     /// unmasked, also after a storm: the removed function may have caused it.
     pub(super) fn leave(&self, sharer: &Sharer) {
-        let last = self.change(|sharers| sharers.retain(|other| !other.is(sharer)));
-        if last {
-            self.machine.controller.mask(self.gsi);
-        } else {
-            self.machine.controller.unmask(self.gsi);
-        }
+        self.change(|sharers| sharers.retain(|other| !other.is(sharer)));
     }
 
-    /// Changes the list of sharers. Returns whether it is empty now.
-    fn change(&self, change: impl FnOnce(&mut Vec<Sharer>)) -> bool {
+    /// Changes the list of sharers.
+    fn change(&self, change: impl FnOnce(&mut Vec<Sharer>)) {
         let mut lines = self.machine.lines.lock();
-        let Some(line) = lines.iter_mut().find(|line| line.gsi == self.gsi) else { return true };
+        let Some(line) = lines.iter_mut().find(|line| line.gsi == self.gsi) else { return };
         change(&mut line.sharers);
         line.detector.reset();
-        let list = line.sharers.split_first().map(|(first, others)| List {
+        let slot = line.vector.slot(0);
+        let old = (!line.is_moving).then(|| slot.exchange(self.handler(line)));
+        self.unmask_if_used(line);
+        // The lock disables interrupts, and a handler that runs on another CPU may wait for it: so the old list is waited for and freed
+        // after it is released.
+        drop(lines);
+        drop(old);
+        slot.wait_idle();
+    }
+
+    /// Returns the handler of a line's slot, or `None` without a sharer.
+    fn handler(&self, line: &LineState) -> Option<HandlerBox> {
+        // They are in no slot, or in that of this vector.
+        line.sharers.iter().for_each(|sharer| sharer.counters().set_place(&line.vector, 0));
+        let (first, others) = line.sharers.split_first()?;
+        Some(HandlerBox::new(List {
             first: first.clone(),
             others: others.into(),
             detector: line.detector.clone(),
@@ -80,13 +88,65 @@ impl LineHold {
             longest_ticks: AtomicU32::new(0),
             machine: self.machine,
             gsi: self.gsi,
-        });
-        let last = list.is_none();
-        let old = line.vector.replace(0, list.map(HandlerBox::new));
-        // The lock disables interrupts, so the old list is freed after it is released.
+        }))
+    }
+
+    /// Masks a line without sharers, and unmasks one that has some, unless it is being moved.
+    fn unmask_if_used(&self, line: &LineState) {
+        if line.sharers.is_empty() {
+            self.machine.controller.mask(self.gsi);
+        } else if !line.is_moving {
+            self.machine.controller.unmask(self.gsi);
+        }
+    }
+
+    /// Moves the line, with all its sharers, to a CPU. A level that stays asserted is served there.
+    pub(super) fn steer(&self, cpu: Cpu) -> Result<(), SteerError> {
+        let Machine { cpus, controller, lines, .. } = self.machine;
+        if self.cpu() == cpu {
+            return Ok(());
+        }
+        let allocated = cpus.allocate(1, 1, true, Placement::Only(cpu));
+        let new = allocated.map_err(|exhausted| SteerError::Vectors { cpu, exhausted })?;
+        let (from, old, slot) = self.begin_move()?;
+        controller.mask(self.gsi);
+        // After the EOI, which names the vector of the entry: with another vector there, Remote IRR would stay set.
+        let is_served = controller.drain(old);
+        let is_idle = slot.wait_idle();
+        let mut result = match (is_served, is_idle) {
+            (true, true) => Ok(()),
+            (_, false) => Err(SteerError::InHandler),
+            (false, true) => Err(SteerError::NotServed { cpu: from }),
+        };
+        let taken_out = result.is_ok().then(|| slot.exchange(None));
+        // A message that a device forged with this vector may be running the handler.
+        drop(taken_out);
+        slot.wait_idle();
+        if result.is_ok() {
+            result = controller.connect(self.gsi, new.vector(0)).map_err(SteerError::Route);
+        }
+        let mut lines = lines.lock();
+        let line = lines.iter_mut().find(|line| line.gsi == self.gsi);
+        let line = line.unwrap_or_else(|| unreachable!("a line that is held has a state"));
+        let unused = if result.is_ok() { core::mem::replace(&mut line.vector, new) } else { new };
+        line.is_moving = false;
+        let old = line.vector.slot(0).exchange(self.handler(line));
+        self.unmask_if_used(line);
         drop(lines);
         drop(old);
-        last
+        drop(unused);
+        result
+    }
+
+    /// Begins to move the line. Returns the CPU and the vector that it leaves, and its slot.
+    fn begin_move(&self) -> Result<(Cpu, Vector, &'static VectorSlot), SteerError> {
+        let mut lines = self.machine.lines.lock();
+        let line = lines.iter_mut().find(|line| line.gsi == self.gsi);
+        let line = line.unwrap_or_else(|| unreachable!("a line that is held has a state"));
+        if core::mem::replace(&mut line.is_moving, true) {
+            return Err(SteerError::Busy);
+        }
+        Ok((line.vector.cpu(), line.vector.vector(0), line.vector.slot(0)))
     }
 }
 
@@ -172,7 +232,7 @@ impl Machine {
     /// brings none. Call it about ten times a second, from one task, while there [is a storm](Self::has_storm).
     pub fn retry_stormed_lines(&self) {
         let lines = self.lines.lock();
-        for line in lines.iter().filter(|line| !line.sharers.is_empty()) {
+        for line in lines.iter().filter(|line| !line.sharers.is_empty() && !line.is_moving) {
             let retried = line.detector.retry();
             if retried.unmasks {
                 self.controller.unmask(line.gsi);
@@ -189,9 +249,7 @@ impl Machine {
     /// a task; not from a handler.
     pub fn clear_stuck_remote_irr(&self) {
         for line in self.lines.lock().iter() {
-            if let Some(vector) = line.vector.vector(0) {
-                self.controller.clear_remote_irr(vector);
-            }
+            self.controller.clear_remote_irr(line.vector.vector(0));
         }
     }
 

@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::error::GrantError;
+use super::error::{GrantError, SteerError};
 use super::grant::MessageGrant;
 use super::isr::{InIsr, MessageIsr, MessageSet};
 use super::mask::MessageMask;
 use super::state::{Granted, Live, Masked};
 use crate::platform::Mode;
 use crate::sync::ticks;
-use crate::vector::{Activity, Claim, HandlerBox, InterruptCounters, ServeInterrupt};
+use crate::vector::{Activity, Claim, Cpu, HandlerBox, InterruptCounters, Placement, ServeInterrupt};
 
 /// `N` messages for the handler `I`, in the state `S`: [`Granted`], then [`Masked`], then [`Live`].
 ///
@@ -78,6 +78,12 @@ impl<const N: usize, I: MessageIsr<N>, S> Messages<N, I, S> {
     #[must_use]
     pub fn entry(&self, message: I::Message) -> u16 {
         self.grant.table_entry(message.index())
+    }
+
+    /// Returns the CPU that serves `message`.
+    #[must_use]
+    pub fn cpu(&self, message: I::Message) -> Cpu {
+        self.grant.cpu(message.index())
     }
 
     /// Returns a mask for `message` that its handler and its task share, to poll under load; see [`MessageMask`]. Returns `None`
@@ -147,10 +153,27 @@ impl<const N: usize, I: MessageIsr<N>> Messages<N, I, Live> {
         result
     }
 
+    /// Runs `work` on the context while the handlers are in no slot: so not even a message that the device forges calls one.
+    pub(super) fn without_handlers<R>(&mut self, work: impl FnOnce(&I) -> R) -> R {
+        let isr = self.isr.as_deref().unwrap_or_else(|| unreachable!("live messages have a context"));
+        self.grant.mask();
+        let handlers = self.grant.take_handlers();
+        let result = work(isr);
+        self.grant.put_handlers(handlers);
+        self.grant.unmask();
+        result
+    }
+
     /// Returns access to the single entries, or `None` for MSI: only MSI-X entries have an address, a mask and a pending bit each.
     #[must_use]
     pub fn as_msix(&mut self) -> Option<MsixMessages<'_, N, I>> {
         (self.mode() == Mode::Msix).then_some(MsixMessages { messages: self })
+    }
+
+    /// Returns access to the messages as the block that MSI has them in, or `None` for MSI-X.
+    #[must_use]
+    pub fn as_msi(&mut self) -> Option<MsiMessages<'_, N, I>> {
+        (self.mode() == Mode::Msi).then_some(MsiMessages { messages: self })
     }
 }
 
@@ -160,7 +183,7 @@ impl<const N: usize, I, S> fmt::Debug for Messages<N, I, S> {
     }
 }
 
-/// Live messages that are known to be MSI-X messages, and so can be masked, checked and added one by one.
+/// Live messages that are known to be MSI-X messages, and so can be masked, checked, steered and added one by one.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -207,12 +230,93 @@ impl<const N: usize, I: MessageIsr<N>> MsixMessages<'_, N, I> {
         self.messages.grant.is_pending(message.index())
     }
 
+    /// Moves one message, and those folded with it, to a CPU, also while the device sends it: none is lost, none is served twice, and its
+    /// handler never runs on both CPUs at once. A message that was sent before is served before this returns; one that is
+    /// sent meanwhile is pending, and served by the new CPU.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use switchboard::interrupt::{InIsr, MessageIsr};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    /// # switchboard::messages! { enum NicMessage { Receive, Transmit } }
+    /// #[derive(Default)]
+    /// struct Shared {
+    ///     calls: [AtomicUsize; 2],
+    /// }
+    /// impl MessageIsr<2> for Shared {
+    ///     type Message = NicMessage;
+    ///     fn on_message(&self, _: NicMessage, isr: &InIsr<'_>) {
+    ///         self.calls[isr.cpu().number()].fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// # let fake = FakeMachine::builder().cpus(2).build();
+    /// # fake.insert(FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).msix(2, 1, 0, 0x800));
+    /// # fake.machine().scan();
+    /// # let function = fake.machine().take_all().remove(0);
+    /// # let address = function.address();
+    /// # let irq = function.claim()?.irq;
+    /// let cpus: Vec<_> = irq.cpus().collect();
+    /// let shared = Arc::new(Shared::default());
+    /// let mut messages = irq.grant_messages()?.register(shared.clone()).unmask();
+    /// # fake.send(address, 0).expect("sent");
+    /// let mut entries = messages.as_msix().expect("MSI-X was granted");
+    /// entries.steer(NicMessage::Receive, cpus[1]).expect("the other CPU has vectors");
+    /// # fake.send(address, 0).expect("sent");
+    /// assert_eq!(shared.calls.each_ref().map(|calls| calls.load(Ordering::Relaxed)), [1, 1]);
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SteerError`]; the message stays where it was.
+    pub fn steer(&mut self, message: I::Message, cpu: Cpu) -> Result<(), SteerError> {
+        self.messages.grant.steer(message.index(), cpu)
+    }
+
     /// Grants one more message: the next free entry of the table, with a vector of its own.
     ///
     /// # Errors
     /// [`GrantError::NoEntry`] when all entries are in use, [`GrantError::Vectors`] when all vectors are.
     pub fn another<J: MessageIsr<1>>(&self) -> Result<Messages<1, J>, GrantError> {
-        self.messages.grant.another().map(Messages::new)
+        self.messages.grant.another(Placement::Policy).map(Messages::new)
+    }
+}
+
+/// Live messages that are known to be MSI messages. They share one address, and so move together.
+///
+/// ```
+/// use std::sync::Arc;
+/// # use switchboard::interrupt::{InIsr, MessageIsr};
+/// # use switchboard_testing::{FakeFunction, FakeMachine};
+/// # switchboard::messages! { enum NicMessage { Receive, Transmit } }
+/// # struct Shared;
+/// # impl MessageIsr<2> for Shared {
+/// #     type Message = NicMessage;
+/// #     fn on_message(&self, _: NicMessage, _: &InIsr<'_>) {}
+/// # }
+/// # let fake = FakeMachine::builder().cpus(2).build();
+/// # fake.insert(FakeFunction::new(0x1af4, 0x1041).msi(2));
+/// # fake.machine().scan();
+/// # let irq = fake.machine().take_all().remove(0).claim()?.irq;
+/// let other = irq.cpus().last().expect("there is one");
+/// let mut messages = irq.grant_messages()?.register(Arc::new(Shared)).unmask();
+/// messages.as_msi().expect("MSI was granted").steer(other).expect("the other CPU has vectors");
+/// assert_eq!([NicMessage::Receive, NicMessage::Transmit].map(|message| messages.cpu(message)), [other, other]);
+/// # Ok::<(), switchboard::driver::ProbeError>(())
+/// ```
+#[derive(Debug)]
+pub struct MsiMessages<'a, const N: usize, I: 'static> {
+    messages: &'a mut Messages<N, I, Live>,
+}
+
+impl<const N: usize, I: MessageIsr<N>> MsiMessages<'_, N, I> {
+    /// Moves all messages to a CPU. What a function without mask bits sends meanwhile is made up for by a call of each handler.
+    ///
+    /// # Errors
+    /// [`SteerError`]; the messages stay where they were.
+    pub fn steer(&mut self, cpu: Cpu) -> Result<(), SteerError> {
+        self.messages.grant.steer_block(cpu)
     }
 }
 

@@ -16,18 +16,23 @@ mod mask;
 mod messages;
 mod msi;
 mod msix;
+mod per_cpu;
+mod pinned;
 mod port;
 mod service;
 mod state;
+mod steer;
 mod system_line;
 
-pub use error::GrantError;
+pub use error::{GrantError, SteerError};
 pub use exclusive::{Each, Exclusive, LineRoutine, MessageRoutine, RoutineTuple, Routines};
 pub use interrupts::Interrupts;
 pub use isr::{InIsr, LineIsr, MessageIsr, MessageSet};
 pub use line::Line;
 pub use mask::MessageMask;
-pub use messages::{Messages, MsixMessages};
+pub use messages::{Messages, MsiMessages, MsixMessages};
+pub use per_cpu::PerCpu;
+pub use pinned::{PinnedIsr, PinnedMessages};
 pub use port::InterruptPort;
 pub use service::{LineAsMessage, ServiceMessage};
 pub use state::{Granted, Live, Masked};
@@ -37,4 +42,4 @@ pub use crate::config::Pin;
 pub use crate::platform::{
     ChipsetAnswer, Gsi, Mode, ModePolicy, Offers, PermittedModes, Route, RouteError, RouteSource, Vector, Wire,
 };
-pub use crate::vector::{Activity, Claim, InterruptReport, VectorsExhausted};
+pub use crate::vector::{Activity, Claim, Cpu, InterruptReport, VectorsExhausted};

@@ -26,7 +26,7 @@ impl Msi {
     pub(super) fn open(claimed: &Arc<Claimed>, vectors: &VectorBlock) -> Result<Self, GrantError> {
         let stuck = GrantError::IgnoresWrites { mode: Mode::Msi };
         let (space, capability) = (claimed.space(), claimed.record().msi.ok_or(stuck)?);
-        let target = claimed.machine().controller.message(vectors.vector(0).ok_or(stuck)?);
+        let target = claimed.machine().controller.message(vectors.vector(0));
         let granted = u16::from(vectors.count().trailing_zeros().to_le_bytes()[0] & 7) << 4;
         let was_live = AtomicBool::new(false);
         let this = Self { space, capability, claimed: claimed.clone(), target, granted, was_live };
@@ -50,8 +50,21 @@ impl Msi {
     }
 
     fn program(&self) {
-        let offset = self.capability.offset;
         self.control(|control| control & !(MsiCapability::ENABLE | MsiCapability::GRANTED) | self.granted);
+        self.write_target();
+    }
+
+    /// Directs the masked messages to another block of vectors, of the same size.
+    pub(super) fn retarget(&mut self, target: MessageTarget) {
+        self.target = target;
+        // Without mask bits it is disabled, and programmed by `unmask`. With them, what is pending stays so.
+        if !self.claimed.is_gone() && self.capability.mask().is_some() {
+            self.write_target();
+        }
+    }
+
+    fn write_target(&self) {
+        let offset = self.capability.offset;
         self.space.write_u32(offset + 4, (self.target.address & 0xffff_ffff) as u32);
         if self.capability.is_64bit {
             self.space.write_u32(offset + 8, (self.target.address >> 32) as u32);

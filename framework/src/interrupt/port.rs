@@ -19,6 +19,7 @@ use super::service::LineAsMessage;
 use crate::config::{Capability, Defect};
 use crate::ownership::{Claimed, Gone};
 use crate::platform::{Mode, Offers, PermittedModes};
+use crate::vector::{Cpu, Placement};
 
 /// The interrupts of a claimed function, disabled and not granted yet; a field of
 /// [`Resources`](crate::function::Resources).
@@ -63,12 +64,13 @@ use crate::platform::{Mode, Offers, PermittedModes};
 pub struct InterruptPort {
     claimed: Arc<Claimed>,
     preferred: Option<Mode>,
+    placement: Placement,
     min_vectors: usize,
 }
 
 impl InterruptPort {
     pub(crate) fn new(claimed: Arc<Claimed>) -> Self {
-        Self { claimed, preferred: None, min_vectors: 1 }
+        Self { claimed, preferred: None, placement: Placement::Policy, min_vectors: 1 }
     }
 
     /// Tries `mode` first; the others follow in their order.
@@ -90,6 +92,42 @@ impl InterruptPort {
     #[must_use]
     pub fn prefer(self, mode: Mode) -> Self {
         Self { preferred: Some(mode), ..self }
+    }
+
+    /// Returns the CPUs that run, the boot CPU first.
+    pub fn cpus(&self) -> impl ExactSizeIterator<Item = Cpu> + use<> {
+        self.claimed.machine().cpus.all()
+    }
+
+    /// Takes vectors of `cpu` while it has some, then those of others. A line that is in use stays where it is.
+    ///
+    /// Without this, the machine's policy decides: the boot CPU while it has vectors, or the CPU that has fewest in use
+    /// ([`Machine::spread_interrupts`](crate::machine::Machine::spread_interrupts)).
+    ///
+    /// ```
+    /// # use switchboard::interrupt::{Claim, InIsr, LineAsMessage, LineIsr, ServiceMessage};
+    /// # use switchboard_testing::{FakeFunction, FakeMachine};
+    /// # struct Shared;
+    /// # impl LineIsr for Shared {
+    /// #     fn on_line(&self, _: &InIsr<'_>) -> Claim { Claim::Mine }
+    /// # }
+    /// # let fake = FakeMachine::builder().cpus(2).build();
+    /// # fake.insert(FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).msix(4, 1, 0, 0x800));
+    /// # fake.machine().scan();
+    /// # let irq = fake.machine().take_all().remove(0).claim()?.irq;
+    /// let cpu = irq.cpus().last().expect("the boot CPU, if no other runs");
+    /// let messages = irq.prefer_cpu(cpu).grant_messages::<1, LineAsMessage<Shared>>()?;
+    /// assert_eq!(messages.cpu(ServiceMessage), cpu);
+    /// # Ok::<(), switchboard::driver::ProbeError>(())
+    /// ```
+    #[must_use]
+    pub fn prefer_cpu(self, cpu: Cpu) -> Self {
+        Self { placement: Placement::Prefer(cpu), ..self }
+    }
+
+    /// Sets where vectors are taken. Returns where they were.
+    pub(super) fn set_placement(&mut self, placement: Placement) -> Placement {
+        core::mem::replace(&mut self.placement, placement)
     }
 
     /// Requires at least `vectors` vectors for messages, instead of folding them further. With fewer,
@@ -160,12 +198,14 @@ impl InterruptPort {
     #[inline(never)]
     fn grant_message_mode(&self, count: usize) -> Result<MessageGrant, GrantError> {
         let by_msix = || {
-            self.check_mode(Mode::Msix)
-                .and_then(|()| self.log_error(MessageGrant::by_msix(&self.claimed, count, self.min_vectors)))
+            self.check_mode(Mode::Msix).and_then(|()| {
+                self.log_error(MessageGrant::by_msix(&self.claimed, count, self.min_vectors, self.placement))
+            })
         };
         let by_msi = || {
-            self.check_mode(Mode::Msi)
-                .and_then(|()| self.log_error(MessageGrant::by_msi(&self.claimed, count, self.min_vectors)))
+            self.check_mode(Mode::Msi).and_then(|()| {
+                self.log_error(MessageGrant::by_msi(&self.claimed, count, self.min_vectors, self.placement))
+            })
         };
         if self.preferred == Some(Mode::Msi) {
             by_msi().or_else(|refusal| by_msix().map_err(|last| refusal.or_more_specific(last)))
@@ -179,7 +219,7 @@ impl InterruptPort {
     /// # Errors
     /// [`GrantError`] and the port.
     pub fn grant_line<I: LineIsr>(self) -> Result<Line<I>, (GrantError, Self)> {
-        match self.check_mode(Mode::Intx).and_then(|()| LineGrant::new(&self.claimed)) {
+        match self.check_mode(Mode::Intx).and_then(|()| LineGrant::new(&self.claimed, self.placement)) {
             Ok(grant) => Ok(Line::new(grant)),
             Err(error) => Err(self.explain(error)),
         }

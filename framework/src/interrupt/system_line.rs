@@ -12,7 +12,7 @@ use super::lines::LineHold;
 use crate::config::Address;
 use crate::machine::Machine;
 use crate::platform::{Gsi, Mode};
-use crate::vector::{InterruptCounters, Sharer};
+use crate::vector::{InterruptCounters, Placement, Sharer};
 
 /// A line of the platform with its handler, made by [`Machine::system_line`]. Dropping it removes the handler.
 pub struct SystemLine {
@@ -63,15 +63,15 @@ impl Machine {
         driver: &'static str,
         isr: Arc<impl LineIsr>,
     ) -> Result<SystemLine, GrantError> {
-        let hold = LineHold::new(self, gsi)?;
+        let hold = LineHold::new(self, gsi, Placement::Policy)?;
         let context = isr.clone();
         let activity = Box::new(move || context.activity());
-        let (function, vector, names) = (Address::new(0, 0, 0, 0), hold.vector(), vec!["line"]);
-        let counters = InterruptCounters::new(function, driver, vector, Mode::Intx, Some(gsi), names, activity);
+        let (function, names) = (Address::new(0, 0, 0, 0), vec!["line"]);
+        let counters = InterruptCounters::new(&self.cpus, function, driver, Mode::Intx, Some(gsi), names, activity);
         let counters = Arc::new(counters);
         let sharer = Sharer::new(Handler { isr, counters: counters.clone() }, counters.clone());
-        self.vectors.add_counters(counters);
         hold.join(sharer.clone());
+        self.handlers.add_counters(counters);
         Ok(SystemLine { hold, sharer, machine: self })
     }
 }
@@ -79,7 +79,7 @@ impl Machine {
 impl Drop for SystemLine {
     fn drop(&mut self) {
         self.hold.leave(&self.sharer);
-        self.machine.vectors.remove_counters(self.sharer.counters());
+        self.machine.handlers.remove_counters(self.sharer.counters());
     }
 }
 

@@ -15,7 +15,7 @@ use crate::config::{Address, ConfigAccess, Refusal};
 use crate::inventory::{FunctionReport, Inventory, Record};
 use crate::platform::{Clock, Gsi, InterruptController, Memory, ModePolicy};
 use crate::sync;
-use crate::vector::{Fault, InterruptReport, LineTable, VectorTable};
+use crate::vector::{Cpu, Cpus, Fault, Handlers, InterruptReport, LineTable, VectorTable};
 
 /// A machine: its configuration space, interrupts, memory and functions.
 ///
@@ -61,7 +61,8 @@ pub struct Machine {
     pub(crate) controller: &'static dyn InterruptController,
     pub(crate) memory: &'static dyn Memory,
     pub(crate) clock: &'static dyn Clock,
-    pub(crate) vectors: &'static VectorTable,
+    pub(crate) cpus: Cpus,
+    pub(crate) handlers: Handlers,
     pub(crate) policy: ModePolicy,
     pub(crate) inventory: Inventory,
     pub(crate) lines: LineTable,
@@ -81,8 +82,8 @@ pub struct MachineParts {
     pub memory: &'static dyn Memory,
     /// Monotonic time.
     pub clock: &'static dyn Clock,
-    /// The vectors of the machine's CPU, whose interrupt entry calls [`VectorTable::dispatch`].
-    pub vectors: &'static VectorTable,
+    /// The vectors of each CPU that runs, the boot CPU's first. The interrupt entry of a CPU calls [`VectorTable::dispatch`].
+    pub vectors: Vec<&'static VectorTable>,
     /// The interrupt modes that may be granted (`irq=` on the kernel command line of our image).
     pub policy: ModePolicy,
     /// What [`device_fence`](crate::sync::device_fence) consists of.
@@ -121,11 +122,11 @@ impl Machine {
     ///   the same function.
     /// - `config` reaches configuration space and nothing else, each address one function; nothing but this `Machine` writes to it from here on,
     ///   except to functions that the `Machine` does not know.
-    /// - The message that `controller` returns for a vector raises that vector and does nothing else. Vectors 32 to 239 of the CPU, and the lines
+    /// - The message that `controller` returns for a vector raises that vector and does nothing else. Vectors 32 to 239 of the CPUs, and the lines
     ///   of the interrupt controller that `route` can return, are used by nothing else.
     /// - `apertures` are addresses that no RAM and no other device decodes.
     /// - [`DeviceFence::CpuAndIo`] only where this code may access I/O ports.
-    /// - The CPU's interrupt entry passes vectors 32 to 239 to `vectors`, which belongs to no other machine.
+    /// - The interrupt entry of each CPU passes vectors 32 to 239 to the CPU's own table in `vectors`, which belongs to no other machine.
     /// - `memory` is an implementation for this machine (its own contract is at [`Memory`]).
     #[must_use]
     pub unsafe fn new(parts: MachineParts) -> Self {
@@ -135,8 +136,9 @@ impl Machine {
             DeviceFence::CpuAndIo => sync::enable_io_fence(),
             DeviceFence::CpuAndCall(function) => sync::set_fence_call(function),
         }
+        let (cpus, handlers) = (Cpus::new(vectors), Handlers::new());
         let (inventory, lines) = (Inventory::new(), LineTable::new());
-        Self { config, root_buses, apertures, controller, memory, clock, vectors, policy, inventory, lines }
+        Self { config, root_buses, apertures, controller, memory, clock, cpus, handlers, policy, inventory, lines }
     }
 
     /// Returns the clock.
@@ -148,7 +150,7 @@ impl Machine {
     /// Returns a report of every function that was found, in order of address.
     #[must_use]
     pub fn functions(&self) -> Vec<FunctionReport> {
-        let interrupts = self.vectors.report();
+        let interrupts = self.handlers.report();
         let report = |record: &Arc<Record>| {
             let mut report = FunctionReport::new(record);
             let own = interrupts.iter().filter(|row| row.function == report.address);
@@ -164,7 +166,7 @@ impl Machine {
         self.inventory.refusals()
     }
 
-    /// Returns the counters of every registered handler, in order of vector.
+    /// Returns the counters of every registered handler, in order of CPU and vector.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -188,18 +190,38 @@ impl Machine {
     /// ```
     #[must_use]
     pub fn interrupt_report(&self) -> Vec<InterruptReport> {
-        self.vectors.report()
+        self.handlers.report()
     }
 
-    /// Returns the number of vectors that are free.
+    /// Returns the CPUs that run, the boot CPU first.
+    pub fn cpus(&self) -> impl ExactSizeIterator<Item = Cpu> {
+        self.cpus.all()
+    }
+
+    /// Sets whether interrupts are granted on the CPU that has fewest, instead of on the boot CPU while that has vectors. Concerns grants
+    /// from now on that name no CPU ([`InterruptPort::prefer_cpu`](crate::interrupt::InterruptPort::prefer_cpu)).
+    ///
+    /// Every handler may run on any CPU. But a driver's tasks run where they were started, most on the boot CPU: a handler on another CPU
+    /// wakes them by one more interrupt.
+    pub fn spread_interrupts(&self, is_spread: bool) {
+        self.cpus.spread(is_spread);
+    }
+
+    /// Returns the number of vectors that are free, of all CPUs.
     #[must_use]
     pub fn free_vectors(&self) -> usize {
-        self.vectors.free()
+        self.cpus.free()
     }
 
-    /// Limits the vectors that functions can be granted to `count` in total, to test with few vectors.
+    /// Returns the number of vectors of a CPU that are in use.
+    #[must_use]
+    pub fn used_vectors(&self, cpu: Cpu) -> usize {
+        cpu.used_vectors()
+    }
+
+    /// Limits the vectors that functions can be granted to `count` in total, those of the boot CPU first, to test with few vectors.
     pub fn limit_vectors(&self, count: usize) {
-        self.vectors.limit(count);
+        self.cpus.limit(count);
     }
 
     /// Routes the line of the function at `address` to `gsi`, instead of where chipset and firmware route it. Concerns lines that are
@@ -229,13 +251,13 @@ impl Machine {
     /// Returns the number of interrupts on vectors without a handler: forged, stray or late messages.
     #[must_use]
     pub fn unexpected_interrupts(&self) -> u64 {
-        self.vectors.unexpected()
+        self.cpus.unexpected()
     }
 
     /// Returns the number of spurious interrupts of the interrupt controller.
     #[must_use]
     pub fn spurious_interrupts(&self) -> u64 {
-        self.vectors.spurious()
+        self.cpus.spurious()
     }
 
     /// Returns how often a line was masked because no handler claimed its interrupts.

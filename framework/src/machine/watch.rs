@@ -65,7 +65,7 @@ impl Machine {
         let now_ns = self.clock.now_ns();
         // Handlers of a function follow each other.
         let mut checked = None;
-        let next_ns = self.vectors.look(now_ns, |counters, look| {
+        let next_ns = self.handlers.look(now_ns, |counters, look| {
             if look.is_presence_due && checked.replace(counters.function) != Some(counters.function) {
                 // Its driver learns of the removal.
                 let _ = self.inventory.find(counters.function).map(|record| self.confirm(&record));
@@ -74,7 +74,7 @@ impl Machine {
                 self.give_up(counters);
             }
             if look.is_call {
-                self.controller.call(counters.vector);
+                self.controller.call(counters.vector());
             }
             [look.interrupt, look.requests]
                 .into_iter()
@@ -137,7 +137,7 @@ fn target(counters: &InterruptCounters, route: Option<Route>) -> String {
     match (counters.gsi, route) {
         (Some(gsi), Some(route)) => alloc::format!("GSI {gsi} by {}", route.source),
         (Some(gsi), None) => alloc::format!("GSI {gsi}"),
-        (None, _) => alloc::format!("vector {}", counters.vector.number()),
+        (None, _) => alloc::format!("vector {} of {}", counters.vector().number(), counters.cpu()),
     }
 }
 

@@ -173,7 +173,7 @@ impl Machine {
     pub(crate) fn mark_gone(&self, record: &Arc<Record>) {
         if record.watch.mark() {
             log::info!("{}: gone", record.address());
-            self.vectors.for_each_vector_of(record.address(), |vector| self.controller.call(vector));
+            self.handlers.for_each_vector_of(record.address(), |vector| self.controller.call(vector));
             record.watch.wake();
         }
         self.inventory.forget_if_gone(record);

@@ -18,6 +18,15 @@ pub trait InterruptController: Send + Sync {
     /// is dead. Switching the I/O APIC entry to edge and back is no way out: a level asserted in between is missed.
     fn call(&self, vector: Vector);
 
+    /// Waits until the CPU of `vector` has served, with the EOI, each interrupt with it that has arrived there. Nothing sends another
+    /// meanwhile. Returns `false` when the CPU does not serve interrupts in time.
+    ///
+    /// The default is for machines where an interrupt is served as soon as it has arrived.
+    fn drain(&self, vector: Vector) -> bool {
+        let _ = vector;
+        true
+    }
+
     /// Clears Remote IRR of the lines that are delivered by `vector`, where an EOI was lost.
     ///
     /// A message with a line's vector that a device forged makes the local APIC keep the EOI to itself, as described at
@@ -37,7 +46,7 @@ pub trait InterruptController: Send + Sync {
         None
     }
 
-    /// Routes the line to `vector`: level-triggered, active low unless firmware's tables differ, and masked.
+    /// Routes the line to `vector`, also one that is routed already and masked: level-triggered, active low unless firmware's tables differ, and masked.
     ///
     /// # Errors
     /// [`RouteError::NoSuchGsi`] when no I/O APIC has that input.

@@ -5,17 +5,21 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::activity::Activity;
+use super::block::VectorBlock;
+use super::cpu::{Cpu, Cpus};
 use super::watch::WatchReport;
 use crate::config::Address;
 use crate::platform::{Gsi, Mode, Vector};
-use crate::sync::primitives::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::primitives::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Returns the activity that a handler's context shows. Called from a task, with interrupts disabled.
 pub(crate) type ShowActivity = Box<dyn Fn() -> Activity + Send + Sync>;
 
 /// The counters of one registered handler, and what identifies it in the report.
 pub(crate) struct InterruptCounters {
-    pub(crate) vector: Vector,
+    cpus: &'static Cpus,
+    /// The number of the CPU, and in the low byte that of the vector.
+    place: AtomicUsize,
     pub(crate) mode: Mode,
     pub(crate) function: Address,
     pub(crate) driver: &'static str,
@@ -29,18 +33,19 @@ pub(crate) struct InterruptCounters {
 }
 
 impl InterruptCounters {
-    /// Returns counters that are zero. Without a vector, they report vector 0.
+    /// Returns counters that are zero, of a handler without a vector; see [`set_place`](Self::set_place).
     pub(crate) fn new(
+        cpus: &'static Cpus,
         function: Address,
         driver: &'static str,
-        vector: Option<Vector>,
         mode: Mode,
         gsi: Option<Gsi>,
         names: Vec<&'static str>,
         activity: ShowActivity,
     ) -> Self {
         Self {
-            vector: vector.unwrap_or(Vector::new(0, 0)),
+            cpus,
+            place: AtomicUsize::new(0),
             mode,
             function,
             driver,
@@ -52,6 +57,23 @@ impl InterruptCounters {
             longest_ticks: AtomicU32::new(0),
             activity,
         }
+    }
+
+    /// Records the vector that calls the handler, which is in no slot: what runs it is then always that CPU.
+    pub(crate) fn set_place(&self, block: &VectorBlock, index: usize) {
+        let (cpu, number) = (block.cpu().number(), block.vector(index).number());
+        self.place.store(cpu << 8 | usize::from(number), Ordering::SeqCst);
+    }
+
+    /// Returns the CPU whose vector calls the handler.
+    #[inline]
+    pub(crate) fn cpu(&self) -> Cpu {
+        self.cpus.get(self.place.load(Ordering::SeqCst) >> 8)
+    }
+
+    /// Returns the vector that calls the handler.
+    pub(crate) fn vector(&self) -> Vector {
+        Vector::new(self.cpu().table().id(), self.place.load(Ordering::SeqCst).to_le_bytes()[0])
     }
 
     /// Counts a call. Only the vector's CPU writes, so no locked increment is needed.
@@ -91,7 +113,8 @@ impl InterruptCounters {
 
     pub(super) fn report(&self, watch: WatchReport) -> InterruptReport {
         InterruptReport {
-            vector: self.vector,
+            vector: self.vector(),
+            cpu: self.cpu(),
             mode: self.mode,
             function: self.function,
             driver: self.driver,
@@ -125,6 +148,8 @@ impl fmt::Debug for InterruptCounters {
 pub struct InterruptReport {
     /// The vector that calls the handler.
     pub vector: Vector,
+    /// The CPU that the vector belongs to.
+    pub cpu: Cpu,
     /// The interrupt mode of the function.
     pub mode: Mode,
     /// The function.

@@ -3,10 +3,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::block::VectorBlock;
 use super::counters::InterruptCounters;
 use super::slot::{HandlerBox, ServeInterrupt};
 use super::storm::StormDetector;
-use super::table::VectorBlock;
 use crate::config::Address;
 use crate::platform::Gsi;
 use crate::sync::primitives::{AtomicU64, AtomicWaker, Ordering};
@@ -45,6 +45,8 @@ pub(crate) struct LineState {
     pub(crate) sharers: Vec<Sharer>,
     pub(crate) detector: Arc<StormDetector>,
     pub(crate) vector: VectorBlock,
+    /// Its handlers are in no slot, and it stays masked, until it has arrived at another CPU.
+    pub(crate) is_moving: bool,
 }
 
 /// All lines in use, and the number of storms.

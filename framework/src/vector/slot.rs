@@ -145,16 +145,14 @@ impl VectorSlot {
     /// Puts a handler in (with `None`: removes it), waits until the old one is not running, and returns the old one. Called by
     /// the handler that is in the slot, it does not wait, returns `None`, and keeps the old handler until the slot is used again.
     pub(crate) fn replace(&self, handler: Option<HandlerBox>) -> Option<HandlerBox> {
+        self.exchange(handler).wait()
+    }
+
+    /// Puts a handler in (with `None`: removes it), without waiting for the old one, which may still be running.
+    pub(crate) fn exchange(&self, handler: Option<HandlerBox>) -> TakenOut<'_> {
         let new = handler.map_or(ptr::null_mut(), |bound| bound.into_raw().as_ptr());
-        let old = self.bound.swap(new, Ordering::SeqCst);
-        if planted!(self.wait_idle(), "freed-while-it-runs" => self.wait_idle() || new.is_null()) {
-            let retired = self.retired.swap(ptr::null_mut(), Ordering::SeqCst);
-            drop(NonNull::new(retired).map(|node| HandlerBox { node }));
-            return NonNull::new(old).map(|node| HandlerBox { node });
-        }
-        // If one is kept already, this one is leaked: it may be the caller, so it cannot be freed.
-        let _ = self.retired.compare_exchange(ptr::null_mut(), old, Ordering::SeqCst, Ordering::SeqCst);
-        None
+        let node = NonNull::new(self.bound.swap(new, Ordering::SeqCst));
+        TakenOut { slot: self, node }
     }
 
     /// Waits until the handler is not running. Returns `false` at once when the caller is the handler.
@@ -203,5 +201,40 @@ impl VectorSlot {
             None => self.unexpected.store(self.unexpected.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
         }
         self.running.store(0, planted!(Ordering::Release, "end-not-published" => Ordering::Relaxed));
+    }
+}
+
+/// A handler that was taken out of its slot and may still be running. It is freed, or returned, once it is not.
+#[must_use = "dropping waits for the handler"]
+pub(crate) struct TakenOut<'a> {
+    slot: &'a VectorSlot,
+    node: Option<NonNull<Head>>,
+}
+
+impl TakenOut<'_> {
+    /// Waits until the handler is not running, and returns it; see [`VectorSlot::replace`].
+    pub(crate) fn wait(mut self) -> Option<HandlerBox> {
+        self.take()
+    }
+
+    fn take(&mut self) -> Option<HandlerBox> {
+        let (slot, node) = (self.slot, self.node.take());
+        if planted!(slot.wait_idle(), "freed-while-it-runs" => slot.wait_idle() || node.is_some()) {
+            let retired = slot.retired.swap(ptr::null_mut(), Ordering::SeqCst);
+            drop(NonNull::new(retired).map(|node| HandlerBox { node }));
+            return node.map(|node| HandlerBox { node });
+        }
+        // If one is kept already, this one is leaked: it may be the caller, so it cannot be freed.
+        let old = node.map_or(ptr::null_mut(), NonNull::as_ptr);
+        let _ = slot.retired.compare_exchange(ptr::null_mut(), old, Ordering::SeqCst, Ordering::SeqCst);
+        None
+    }
+}
+
+impl Drop for TakenOut<'_> {
+    fn drop(&mut self) {
+        if self.node.is_some() {
+            drop(self.take());
+        }
     }
 }

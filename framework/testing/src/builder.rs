@@ -59,6 +59,7 @@ pub struct Builder {
     policy: ModePolicy,
     apertures: Apertures,
     root_buses: RootBuses,
+    cpus: u32,
     config: Option<&'static dyn ConfigAccess>,
     clock: Option<&'static dyn Clock>,
     registers: Option<&'static dyn DeviceRegisters>,
@@ -69,7 +70,7 @@ impl Default for Builder {
     fn default() -> Self {
         let apertures = Apertures { io: Vec::from([PORTS]), memory: Vec::from([MEMORY]), taken: Vec::new() };
         let (policy, root_buses) = (ModePolicy::all(), RootBuses::Any);
-        Self { policy, apertures, root_buses, config: None, clock: None, registers: None, shared: None }
+        Self { policy, apertures, root_buses, cpus: 1, config: None, clock: None, registers: None, shared: None }
     }
 }
 
@@ -95,6 +96,12 @@ impl Builder {
     #[must_use]
     pub fn root_buses(self, root_buses: RootBuses) -> Self {
         Self { root_buses, ..self }
+    }
+
+    /// Sets the number of CPUs, instead of one.
+    #[must_use]
+    pub fn cpus(self, cpus: u32) -> Self {
+        Self { cpus, ..self }
     }
 
     /// Replaces configuration space. The scan does not see functions that are [inserted](FakeMachine::insert) then.
@@ -123,7 +130,8 @@ impl Builder {
             (Box::leak(Box::new(FakeConfig::new())), memory, Box::leak(Box::new(FakeClock::new())))
         });
         let controller: &FakeController = Box::leak(Box::new(FakeController::new()));
-        let vectors: &VectorTable = Box::leak(Box::new(VectorTable::new(0)));
+        let vectors: Vec<&'static VectorTable> =
+            (0..self.cpus.max(1)).map(|id| &*Box::leak(Box::new(VectorTable::new(id)))).collect();
         let parts = MachineParts {
             config: self.config.unwrap_or(config),
             root_buses: self.root_buses,
@@ -131,7 +139,7 @@ impl Builder {
             controller,
             memory,
             clock: self.clock.unwrap_or(clock),
-            vectors,
+            vectors: vectors.clone(),
             policy: self.policy,
             fence: DeviceFence::Cpu,
         };

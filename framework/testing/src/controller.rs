@@ -7,6 +7,8 @@ use switchboard::interrupt::{ChipsetAnswer, Gsi, Route, RouteError, RouteSource,
 use switchboard::platform::{InterruptController, MessageTarget};
 use switchboard::sync::IrqLock;
 
+/// The address of messages to the first CPU.
+const MESSAGES: u64 = 0xfee0_0000;
 /// Inputs of the I/O APIC.
 const INPUTS: usize = 24;
 
@@ -33,6 +35,12 @@ impl FakeController {
         self.lines.lock().get(&gsi).filter(|input| !input.masked).map(|input| input.vector)
     }
 
+    /// Returns the vector that a write of `data` to `address` raises, or `None` when that is no message.
+    pub(super) fn vector_of(address: u64, data: u32) -> Option<Vector> {
+        let cpu = u32::try_from((address - address % 0x1000).checked_sub(MESSAGES)? >> 12).ok()?;
+        Some(Vector::new(cpu, u8::try_from(data).ok()?))
+    }
+
     /// Takes the vectors that software has raised since the last call.
     pub(super) fn take_raised(&self) -> Vec<Vector> {
         core::mem::take(&mut *self.raised.lock())
@@ -47,7 +55,8 @@ impl FakeController {
 
 impl InterruptController for FakeController {
     fn message(&self, vector: Vector) -> MessageTarget {
-        MessageTarget { address: 0xfee0_0000, data: vector.number().into() }
+        // As on x86: the CPU in bits 12 to 19 of the address.
+        MessageTarget { address: MESSAGES | u64::from(vector.cpu()) << 12, data: vector.number().into() }
     }
 
     fn raise(&self, vector: Vector) {

@@ -1,6 +1,7 @@
 //! The fake machine: what a test builds, and what it does to the machine as a whole.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use switchboard::config::{Address, ConfigAccess, Width};
@@ -40,9 +41,14 @@ pub struct FakeMachine {
     pub(super) memory: &'static FakeMemory,
     pub(super) controller: &'static FakeController,
     pub(super) clock: &'static FakeClock,
+    pub(super) cpus: Vec<FakeCpu>,
+    next_addresses: IrqLock<NextAddresses>,
+}
+
+/// A CPU, whose interrupts the test's threads deliver one after the other.
+pub(super) struct FakeCpu {
     pub(super) vectors: &'static VectorTable,
     pub(super) delivery: IrqLock<()>,
-    next_addresses: IrqLock<NextAddresses>,
 }
 
 /// The lowest free address for a BAR of each kind.
@@ -90,10 +96,10 @@ impl FakeMachine {
         memory: &'static FakeMemory,
         controller: &'static FakeController,
         clock: &'static FakeClock,
-        vectors: &'static VectorTable,
+        vectors: Vec<&'static VectorTable>,
     ) -> Self {
-        let (delivery, next_addresses) = (IrqLock::new(()), IrqLock::new(NextAddresses::FIRST));
-        Self { machine, config, memory, controller, clock, vectors, delivery, next_addresses }
+        let cpus = vectors.into_iter().map(|vectors| FakeCpu { vectors, delivery: IrqLock::new(()) }).collect();
+        Self { machine, config, memory, controller, clock, cpus, next_addresses: IrqLock::new(NextAddresses::FIRST) }
     }
 
     /// Returns a builder, for machines some of whose parts the test implements itself.

@@ -3,14 +3,15 @@
 #![expect(unsafe_code, reason = "a test delivers interrupts, as the CPU does")]
 
 use super::FakeMachine;
+use super::controller::FakeController;
 use switchboard::config::{Address, Width};
-use switchboard::interrupt::{Gsi, Mode};
+use switchboard::interrupt::{Gsi, Mode, Vector};
 
 /// Offset of the pointer to the first capability.
 const CAPABILITIES: u16 = 0x34;
 
 impl FakeMachine {
-    /// Delivers a vector to the CPU, as a local APIC does: the handlers that are registered for it run before this
+    /// Delivers a vector to the boot CPU, as a local APIC does: the handlers that are registered for it run before this
     /// returns.
     ///
     /// ```
@@ -22,16 +23,23 @@ impl FakeMachine {
     /// assert_eq!(fake.machine().unexpected_interrupts(), 1);
     /// ```
     pub fn deliver(&self, vector: u8) {
-        let _one_at_a_time = self.delivery.lock();
-        // SAFETY: the lock keeps deliveries from overlapping.
-        unsafe { self.vectors.dispatch(vector) };
+        self.deliver_to(Vector::new(0, vector));
+    }
+
+    /// Delivers a vector to its CPU. The CPUs of the machine have the ids 0, 1 and so on; there is no delivery to another one.
+    /// Threads deliver to several CPUs at once, and one after the other to one CPU.
+    pub fn deliver_to(&self, vector: Vector) {
+        let Some(cpu) = usize::try_from(vector.cpu()).ok().and_then(|id| self.cpus.get(id)) else { return };
+        let _one_at_a_time = cpu.delivery.lock();
+        // SAFETY: the lock keeps deliveries to a CPU from overlapping.
+        unsafe { cpu.vectors.dispatch(vector.number()) };
     }
 
     /// Delivers the vectors that software has raised since the last call: deferred work, and lines that are serviced
     /// again.
     pub fn deliver_raised(&self) {
         for vector in self.controller.take_raised() {
-            self.deliver(vector.number());
+            self.deliver_to(vector);
         }
     }
 
@@ -60,7 +68,7 @@ impl FakeMachine {
     /// ```
     pub fn assert_line(&self, gsi: u32) -> bool {
         let vector = self.controller.delivers(Gsi(gsi));
-        vector.inspect(|vector| self.deliver(vector.number())).is_some()
+        vector.inspect(|vector| self.deliver_to(*vector)).is_some()
     }
 
     /// Sends the message `entry` of MSI or MSI-X, as the function does. Returns `None` when it cannot: the function is
@@ -110,7 +118,7 @@ impl FakeMachine {
             Mode::Msi => self.msi_vector(address, entry),
             Mode::Msix => self.msix_vector(address, entry),
         }?;
-        (command & 4 != 0).then(|| self.deliver(vector))
+        (command & 4 != 0).then(|| self.deliver_to(vector))
     }
 
     /// Returns the interrupt mode that the function is in, by its registers, or `None` when it cannot interrupt.
@@ -147,7 +155,7 @@ impl FakeMachine {
         None
     }
 
-    fn msi_vector(&self, address: Address, entry: u16) -> Option<u8> {
+    fn msi_vector(&self, address: Address, entry: u16) -> Option<Vector> {
         let (control, data, mask) = self.msi(address)?;
         if u32::from(entry) >= 1 << (control >> 4 & 7) {
             return None;
@@ -160,7 +168,9 @@ impl FakeMachine {
             self.config.set(address, half, u16::try_from(pending).ok()?);
             return None;
         }
-        u8::try_from(self.config.peek(address, data, Width::Word) | u32::from(entry)).ok()
+        let target = self.capability(address, 0x05)? + 4;
+        let target = self.config.peek(address, target, Width::Dword);
+        FakeController::vector_of(target.into(), self.config.peek(address, data, Width::Word) | u32::from(entry))
     }
 
     /// Returns the control register of the MSI capability, the offset of its data, and that of its mask bits if it has
@@ -184,7 +194,7 @@ impl FakeMachine {
         (0..32).filter(|entry| waiting & 1 << entry != 0 && self.send(address, *entry).is_some()).count()
     }
 
-    fn msix_vector(&self, address: Address, entry: u16) -> Option<u8> {
+    fn msix_vector(&self, address: Address, entry: u16) -> Option<Vector> {
         let offset = self.capability(address, 0x11)?;
         let last = self.config.peek(address, offset + 2, Width::Word) & 0x7ff;
         if u32::from(entry) > last {
@@ -200,7 +210,7 @@ impl FakeMachine {
             registers.poke(offset, 4, u64::from(self.read_physical(word)? | 1 << (entry % 32)))?;
             return None;
         }
-        u8::try_from(self.read_physical(row + 8)?).ok()
+        FakeController::vector_of(self.read_physical(row)?.into(), self.read_physical(row + 8)?)
     }
 
     fn read_physical(&self, physical: u64) -> Option<u32> {

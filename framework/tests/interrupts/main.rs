@@ -1,5 +1,6 @@
 //! Tests of typed interrupts on the fake machine: every mode, from grant to drop.
 
+mod cpus;
 mod lines;
 mod messages;
 mod selection;

@@ -9,7 +9,7 @@ use crate::{Nic, Shared, address, nic, port};
 
 /// Any number of messages, by their numbers.
 #[derive(Clone, Copy)]
-struct Numbered<const N: usize>(usize);
+pub(crate) struct Numbered<const N: usize>(usize);
 
 impl<const N: usize> MessageSet<N> for Numbered<N> {
     const ALL: [Self; N] = {

@@ -8,7 +8,6 @@ use switchboard::assign::Apertures;
 use switchboard::config::ConfigAccess;
 use switchboard::machine::{DeviceFence, Machine, MachineParts, RootBuses};
 use switchboard::platform::ModePolicy;
-use switchboard::vector::VectorTable;
 
 use super::apic::Controller;
 use super::clock::TscClock;
@@ -20,10 +19,8 @@ pub(super) fn machine(
     config: &'static dyn ConfigAccess,
     apertures: Apertures,
     controller: &'static Controller,
-    boot_cpu: u32,
     policy: ModePolicy,
 ) -> &'static Machine {
-    let vectors: &'static VectorTable = Box::leak(Box::new(VectorTable::new(boot_cpu)));
     let parts = MachineParts {
         config,
         // On QEMU's boards, looking for further root buses would take tens of milliseconds.
@@ -32,14 +29,13 @@ pub(super) fn machine(
         controller,
         memory: &MachineMemory,
         clock: &TscClock,
-        vectors,
+        vectors: cpus::online().iter().filter_map(|cpu| cpu.vectors()).collect(),
         policy,
         fence: if cpu::is_tcg() { DeviceFence::CpuAndIo } else { DeviceFence::Cpu },
     };
-    cpus::boot_area().set_vectors(vectors);
     // SAFETY: there is one `BootInfo`, which `init` took, so this runs once. The parts are those of this machine:
     // `config` is the only access to configuration space outside this crate, APICs and vectors belong to this crate,
-    // and `entry` dispatches to `vectors`.
+    // and `entry` dispatches to the vectors of its CPU.
     let machine = unsafe { Machine::new(parts) };
     Box::leak(Box::new(machine))
 }

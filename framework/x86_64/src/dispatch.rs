@@ -7,8 +7,8 @@ use core::sync::atomic::Ordering;
 use switchboard::platform::Vector;
 
 use super::apic::local;
-use super::cpus;
 use super::vectors::CALL;
+use super::{cpus, drain};
 
 /// Calls the handlers of a vector.
 #[inline(always)]
@@ -40,10 +40,12 @@ pub(super) fn call(vector: Vector) {
     local::send(vector.cpu(), CALL);
 }
 
-/// Serves the requests of [`call`]. Returns whether there were any: a device can write a message with this vector too.
+/// Serves the requests of [`call`] and of [`drain`](super::drain). Returns whether there were any: a device can write a message with
+/// this vector too.
 pub(super) fn serve_called() -> bool {
-    let mut is_any = false;
-    for (group, called) in (0..).zip(&cpus::current().called) {
+    let cpu = cpus::current();
+    let mut is_any = drain::answer(cpu);
+    for (group, called) in (0..).zip(&cpu.called) {
         let mut called = called.swap(0, Ordering::SeqCst);
         while called != 0 {
             dispatch(group * 64 + u64::from(called.trailing_zeros()));

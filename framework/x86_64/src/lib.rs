@@ -66,6 +66,7 @@ pub mod console;
 mod cpu;
 mod cpus;
 mod dispatch;
+mod drain;
 mod dsdt;
 mod entry;
 mod exceptions;
@@ -144,7 +145,7 @@ pub fn init(boot: BootInfo, policy: ModePolicy, max_cpus: usize) -> Result<&'sta
     stacks::init();
     idt::load();
     let tables = acpi::read(boot.root_pointer, &MachineMemory);
-    let cpu = init_interrupts()?;
+    init_interrupts()?;
     init_time(&tables);
     rtc::init(tables.century_register);
 
@@ -168,15 +169,15 @@ pub fn init(boot: BootInfo, policy: ModePolicy, max_cpus: usize) -> Result<&'sta
     let controller: &'static Controller = Box::leak(Box::new(Controller::new(madt, io_apics, chipset, config)));
     #[cfg(feature = "instruments")]
     instruments::init(controller);
-    let machine = build::machine(config, apertures, controller, cpu, policy);
-    shutdown::init(machine);
     cpus::start(&cpu_ids, max_cpus, boot.memory.startup_page);
+    let machine = build::machine(config, apertures, controller, policy);
+    shutdown::init(machine);
     x86_64::instructions::interrupts::enable();
     Ok(machine)
 }
 
-/// Masks the 8259 pair and enables the boot CPU's local APIC. Returns the CPU's number.
-fn init_interrupts() -> Result<u32, InitError> {
+/// Masks the 8259 pair and enables the boot CPU's local APIC.
+fn init_interrupts() -> Result<(), InitError> {
     if !cpu::has_local_apic() {
         return Err(InitError::NoLocalApic);
     }
@@ -184,7 +185,7 @@ fn init_interrupts() -> Result<u32, InitError> {
     let kind = local::init().map_err(InitError::LocalApic)?;
     let cpu = cpus::set_boot_id();
     cpu::with_name(|name| log::info!("CPU {cpu}: {name}, {kind:?}"));
-    Ok(cpu)
+    Ok(())
 }
 
 /// Starts the clock and the timer.

@@ -15,11 +15,11 @@ const BLOCK: u32 = 100;
 pub(super) async fn run(system: System) -> Outcome {
     if let Some(number) = system.arguments.strip_prefix("panic ") {
         let number: usize = number.parse()?;
-        let cpu = Cpu::all().find(|cpu| cpu.number() == number).ok_or("that CPU does not run")?;
+        let cpu = system.machine.cpus().find(|cpu| cpu.number() == number).ok_or("that CPU does not run")?;
         system.tasks.spawn_on(cpu, async move { panic!("as requested, on {cpu}") }).await;
     }
-    let alone = count(system.tasks, Cpu::all().take(1)).await;
-    let all = count(system.tasks, Cpu::all()).await;
+    let alone = count(system.tasks, system.machine.cpus().take(1)).await;
+    let all = count(system.tasks, system.machine.cpus()).await;
     say!("primes below {LIMIT}: {alone}; {all}");
     if alone.primes == all.primes { Ok(()) } else { Err("the counts differ".into()) }
 }

@@ -93,7 +93,7 @@ impl Bench {
             controller: &session.controller,
             memory: Box::leak(Box::new(BenchMemory(session))),
             clock: session,
-            vectors: &session.vectors,
+            vectors: Vec::from([&session.vectors]),
             policy: builder.policy,
             fence: match session.conduct {
                 Conduct::Live => DeviceFence::Cpu,

@@ -2,9 +2,9 @@
 
 use super::io::IoApics;
 use super::local;
-use crate::dispatch;
 use crate::madt::Madt;
 use crate::routing::Chipset;
+use crate::{dispatch, drain};
 use switchboard::config::ConfigAccess;
 use switchboard::interrupt::{ChipsetAnswer, Gsi, Route, RouteError, RouteSource, Vector, Wire};
 use switchboard::platform::{InterruptController, MessageTarget};
@@ -39,6 +39,10 @@ impl InterruptController for Controller {
 
     fn call(&self, vector: Vector) {
         dispatch::call(vector);
+    }
+
+    fn drain(&self, vector: Vector) -> bool {
+        drain::drain(vector)
     }
 
     fn clear_remote_irr(&self, vector: Vector) {

@@ -24,6 +24,7 @@ const TASK_PRIORITY: u16 = 0x80;
 const EOI: u16 = 0xb0;
 const SPURIOUS_VECTOR: u16 = 0xf0;
 const IN_SERVICE: u16 = 0x100;
+const REQUESTED: u16 = 0x200;
 const ERROR_STATUS: u16 = 0x280;
 const COMMAND: u16 = 0x300;
 const DESTINATION: u16 = 0x310;
@@ -159,8 +160,17 @@ fn command(cpu: u32, message: u32) {
 
 /// Returns whether that vector is in service (ISR).
 pub(crate) fn is_in_service(vector: u8) -> bool {
-    let register = IN_SERVICE + 0x10 * u16::from(vector / 32);
-    read(register) & 1 << (vector % 32) != 0
+    is_set(IN_SERVICE, vector)
+}
+
+/// Returns whether that vector is requested and not yet in service (IRR).
+pub(crate) fn is_requested(vector: u8) -> bool {
+    is_set(REQUESTED, vector)
+}
+
+/// Returns the bit of a vector in one of the registers of 256 bits.
+fn is_set(first: u16, vector: u8) -> bool {
+    read(first + 0x10 * u16::from(vector / 32)) & 1 << (vector % 32) != 0
 }
 
 /// Counts and logs the errors of the local APIC, such as a message with a vector below 16.

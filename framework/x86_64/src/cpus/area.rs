@@ -32,6 +32,10 @@ pub(crate) struct CpuArea {
     pub(crate) interrupt_stack: AtomicU64,
     /// The vectors whose handlers are requested by software, a bit each.
     pub(crate) called: [AtomicU64; 4],
+    /// The vectors for which another CPU waits until nothing with them is pending here, a bit each.
+    pub(crate) draining: [AtomicU64; 4],
+    /// A CPU that waits has asked once more, perhaps in vain.
+    pub(crate) is_asked_again: AtomicBool,
     /// The time that the CPU was halted, in ticks of the time stamp counter.
     pub(crate) idle_ticks: AtomicU64,
     segments: Once<&'static Segments>,
@@ -58,6 +62,8 @@ impl CpuArea {
             id: AtomicU32::new(id),
             interrupt_stack: AtomicU64::new(0),
             called: [const { AtomicU64::new(0) }; 4],
+            draining: [const { AtomicU64::new(0) }; 4],
+            is_asked_again: AtomicBool::new(false),
             idle_ticks: AtomicU64::new(0),
             segments: Once::new(),
             is_running: AtomicBool::new(false),

@@ -7,9 +7,11 @@ mod trampoline;
 mod tsc;
 mod work;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use spin::Once;
+use switchboard::vector::VectorTable;
 
 use super::apic::local;
 use super::memory_map::PAGE;
@@ -68,9 +70,10 @@ pub(super) fn start(listed: &[u32], limit: usize, startup_page: Option<u64>) {
     ONLINE.call_once(|| areas);
 }
 
-/// Records the local APIC id of the boot CPU.
+/// Records the local APIC id of the boot CPU, and makes its vectors.
 pub(super) fn set_boot_id() -> u32 {
     let id = local::id();
     boot_area().set_id(id);
+    boot_area().set_vectors(Box::leak(Box::new(VectorTable::new(id))));
     id
 }

@@ -10,6 +10,7 @@ use core::task::{Context, Poll};
 use embassy_executor::SendSpawner;
 use embassy_executor::raw::{AvailableTask, TaskStorage};
 use embassy_sync::waitqueue::AtomicWaker;
+use switchboard::interrupt::Cpu;
 use switchboard::sync::IrqLock;
 
 use super::Tasks;
@@ -21,44 +22,6 @@ type RemoteFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 static EXECUTORS: IrqLock<Vec<SendSpawner>> = IrqLock::new(Vec::new());
 /// The storages of tasks that were started here, which are reused and never freed.
 static STORAGES: IrqLock<Vec<&'static TaskStorage<RemoteFuture>>> = IrqLock::new(Vec::new());
-
-/// A CPU that runs. There is no value for another one.
-///
-/// ```
-/// use switchboard_runtime::tasks::Cpu;
-///
-/// assert_eq!(Cpu::all().count(), 0, "no executor runs in a host test");
-/// ```
-///
-/// A number is not a CPU:
-///
-/// ```compile_fail,E0423
-/// use switchboard_runtime::tasks::Cpu;
-///
-/// let cpu = Cpu(3);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cpu(usize);
-
-impl Cpu {
-    /// Returns all CPUs, the boot CPU first, on which drivers and the app run.
-    pub fn all() -> impl ExactSizeIterator<Item = Self> {
-        let count = EXECUTORS.lock().len();
-        (0..count).map(Self)
-    }
-
-    /// Returns the number of the CPU; 0 is the boot CPU.
-    #[must_use]
-    pub fn number(self) -> usize {
-        self.0
-    }
-}
-
-impl fmt::Display for Cpu {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CPU {}", self.0)
-    }
-}
 
 /// Adds the executor of the next CPU; the first call adds that of the boot CPU. Called by the code that boots an image.
 pub fn add_executor(spawner: SendSpawner) {
@@ -76,15 +39,15 @@ impl Tasks {
     /// Starts a task on a CPU. Its future and its result move there and back, so both are `Send`.
     ///
     /// The returned future waits for the result; dropping it does not end the task. The stack of a CPU other than the boot CPU has
-    /// 28 KiB, so what needs much belongs on the heap.
+    /// 28 KiB, so what needs much belongs on the heap. In a host test, where no executor runs for the CPU, it is a task of this one.
     ///
     /// ```no_run
     /// # use switchboard_runtime::system::{Outcome, System};
     /// use switchboard_runtime::say;
-    /// use switchboard_runtime::tasks::Cpu;
     ///
     /// async fn sum(system: System) -> Outcome {
-    ///     let parts: Vec<_> = Cpu::all().map(|cpu| system.tasks.spawn_on(cpu, async move { 1_u64 << cpu.number() })).collect();
+    ///     let cpus = system.machine.cpus();
+    ///     let parts: Vec<_> = cpus.map(|cpu| system.tasks.spawn_on(cpu, async move { 1_u64 << cpu.number() })).collect();
     ///     let mut sum = 0;
     ///     for part in parts {
     ///         sum += part.await;
@@ -108,7 +71,7 @@ impl Tasks {
     pub fn spawn_on<T: Send + 'static>(self, cpu: Cpu, future: impl Future<Output = T> + Send + 'static) -> Remote<T> {
         let shared = Arc::new(Shared { result: IrqLock::new(None), waker: AtomicWaker::new() });
         let result = shared.clone();
-        start(
+        self.start_on(
             cpu,
             Box::pin(async move {
                 let value = future.await;
@@ -118,20 +81,20 @@ impl Tasks {
         );
         Remote { shared }
     }
-}
 
-fn start(cpu: Cpu, future: RemoteFuture) {
-    let spawner = EXECUTORS.lock().get(cpu.0).copied();
-    let idle = STORAGES.lock().iter().find_map(|storage| AvailableTask::claim(storage));
-    let idle = idle.or_else(|| {
-        let storage: &'static TaskStorage<RemoteFuture> = Box::leak(Box::new(TaskStorage::new()));
-        let idle = AvailableTask::claim(storage);
-        STORAGES.lock().push(storage);
-        idle
-    });
-    // Always `Some`: there is an executor for each `Cpu`, and a new storage is free.
-    if let (Some(spawner), Some(task)) = (spawner, idle) {
-        spawner.spawn(task.initialize(|| future));
+    fn start_on(self, cpu: Cpu, future: RemoteFuture) {
+        let Some(spawner) = EXECUTORS.lock().get(cpu.number()).copied() else { return self.spawn(future) };
+        let idle = STORAGES.lock().iter().find_map(|storage| AvailableTask::claim(storage));
+        let idle = idle.or_else(|| {
+            let storage: &'static TaskStorage<RemoteFuture> = Box::leak(Box::new(TaskStorage::new()));
+            let idle = AvailableTask::claim(storage);
+            STORAGES.lock().push(storage);
+            idle
+        });
+        // Always `Some`: a new storage is free.
+        if let Some(task) = idle {
+            spawner.spawn(task.initialize(|| future));
+        }
     }
 }
 

@@ -17,9 +17,10 @@ use embassy_executor::raw::{AvailableTask, TaskStorage};
 use crate::hal;
 
 pub use cancellation::Cancellation;
-pub use cpus::{Cpu, Remote, add_executor};
+pub use cpus::{Remote, add_executor};
 use group::MemberTask;
 pub use group::TaskGroup;
+pub use switchboard::interrupt::Cpu;
 
 /// The future of a task, of whatever type, which counts as running.
 struct Task {
