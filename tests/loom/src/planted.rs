@@ -114,6 +114,30 @@ pub const PLANTED: &[Planted] = &[
         model: "mask::msix_entries",
         message: "kept its context",
     },
+    Planted {
+        name: "left-without-draining",
+        bug: "a vector of another CPU is taken for served while a message is on its way to the handler",
+        model: "cpus::dropped_by_another",
+        message: "a message found no handler",
+    },
+    Planted {
+        name: "steered-without-draining",
+        bug: "a message is steered away while one that was sent before is pending",
+        model: "cpus::steered_by_msix",
+        message: "was lost",
+    },
+    Planted {
+        name: "steered-unmasked",
+        bug: "an entry is steered without being masked",
+        model: "cpus::steered_by_msix",
+        message: "was lost",
+    },
+    Planted {
+        name: "block-without-its-address",
+        bug: "the handlers of a block of MSI messages move, and its address does not",
+        model: "cpus::steered_by_msi",
+        message: "was lost",
+    },
 ];
 
 /// The environment variable with the name of the bug to plant.

@@ -1,10 +1,11 @@
-//! One CPU with a local APIC: between two accesses to shared memory or to a device, it takes what is pending.
+//! A CPU with a local APIC: between two accesses to shared memory or to a device, it takes what is pending.
 
 #![expect(unsafe_code, reason = "the CPU delivers interrupts")]
 
 use core::cell::Cell;
 
-use loom::sync::atomic::{AtomicU64, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use loom::thread;
 
 use crate::vector::VectorTable;
 
@@ -14,6 +15,8 @@ const FIRST: u8 = 32;
 pub(crate) struct Cpu {
     /// The interrupt request register, from [`FIRST`] on: a message to a vector that is pending already is one with it.
     requested: AtomicU64,
+    /// A vector has left the register, and is not served to its end.
+    is_serving: AtomicBool,
     pub(crate) vectors: VectorTable,
 }
 
@@ -24,8 +27,9 @@ loom::thread_local! {
 }
 
 impl Cpu {
-    pub(crate) fn new() -> Self {
-        Self { requested: AtomicU64::new(0), vectors: VectorTable::new(0) }
+    pub(crate) fn new(id: u32) -> Self {
+        let (requested, is_serving) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { requested, is_serving, vectors: VectorTable::new(id) }
     }
 
     /// Requests a vector, as a message to it does.
@@ -38,6 +42,26 @@ impl Cpu {
         RUNS.with(|runs| runs.set(Some(self)));
     }
 
+    /// From here on this thread is the CPU's, which does nothing but take interrupts until `is_ended`.
+    pub(crate) fn run_until(&'static self, is_ended: &AtomicBool) {
+        self.run_here();
+        while !is_ended.load(Ordering::Acquire) {
+            boundary();
+            thread::yield_now();
+        }
+        boundary();
+    }
+
+    /// Waits until nothing with that vector is left to be served.
+    pub(crate) fn drain(&self, vector: u8) -> bool {
+        let is_pending = || self.requested.load(Ordering::Acquire) & 1 << (vector - FIRST) != 0;
+        while is_pending() || self.is_serving.load(Ordering::Acquire) {
+            boundary();
+            thread::yield_now();
+        }
+        true
+    }
+
     fn take(&self) {
         loop {
             let requested = self.requested.load(Ordering::Acquire);
@@ -45,10 +69,12 @@ impl Cpu {
                 return;
             }
             let first = requested.trailing_zeros();
+            self.is_serving.store(true, Ordering::Release);
             self.requested.fetch_and(!(1 << first), Ordering::AcqRel);
             let vector = FIRST + u8::try_from(first).expect("64 at most");
             // SAFETY: this thread is the CPU's, and its interrupts are disabled.
             unsafe { self.vectors.dispatch(vector) };
+            self.is_serving.store(false, Ordering::Release);
         }
     }
 }

@@ -22,6 +22,7 @@ const CAPABILITY: u16 = 0x40;
 const CONTROL: u16 = CAPABILITY + 2;
 /// Where the BAR holds the pending bits, behind a table of one entry.
 const PENDING: u32 = 0x10;
+const ADDRESS: u64 = 0;
 const DATA: u64 = 8;
 /// Where the BAR holds the mask bit.
 pub(crate) const VECTOR_CONTROL: u64 = 12;
@@ -37,7 +38,7 @@ pub(crate) struct Device {
     /// Configuration space without Message Control and the mask bits: no other thread looks at it.
     config: Plain<[u8; 256]>,
     state: Mutex<State>,
-    cpu: &'static Cpu,
+    cpus: Vec<&'static Cpu>,
 }
 
 #[derive(Default)]
@@ -46,6 +47,7 @@ struct State {
     control: u16,
     is_masked: bool,
     is_pending: bool,
+    cpu: usize,
     vector: u8,
     posted: VecDeque<(u64, u32)>,
 }
@@ -56,7 +58,7 @@ impl Device {
         Address::new(0, 0, DEVICE, 0)
     }
 
-    pub(crate) fn new(sends: Sends, cpu: &'static Cpu) -> Self {
+    pub(crate) fn new(sends: Sends, cpus: Vec<&'static Cpu>) -> Self {
         let is_masked = sends == Sends::Msix;
         let mut config = [0; 256];
         let mut set = |offset: u16, value: u32| {
@@ -75,7 +77,7 @@ impl Device {
             }
             Sends::Msi { is_maskable } => set(CAPABILITY, 0x05 | 1 << 23 | u32::from(is_maskable) << 24),
         }
-        Self { sends, config: Plain::new(config), state: Mutex::new(State { is_masked, ..State::default() }), cpu }
+        Self { sends, config: Plain::new(config), state: Mutex::new(State { is_masked, ..State::default() }), cpus }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,7 +101,7 @@ impl Device {
         let mut state = self.state();
         match (self.is_enabled(&state), self.is_masked(&state)) {
             (true, true) => state.is_pending = true,
-            (true, false) => self.cpu.request(state.vector),
+            (true, false) => self.cpus[state.cpu].request(state.vector),
             (false, _) => {}
         }
     }
@@ -112,6 +114,7 @@ impl Device {
     fn settle(&self, state: &mut State) {
         while let Some((offset, value)) = state.posted.pop_front() {
             match offset {
+                ADDRESS => state.cpu = cpu_of(value),
                 DATA => state.vector = u8::try_from(value).expect("a vector"),
                 VECTOR_CONTROL => state.is_masked = value & 1 != 0,
                 _ => {}
@@ -123,7 +126,7 @@ impl Device {
     fn send_pending(&self, state: &mut State) {
         if state.is_pending && self.is_enabled(state) && !self.is_masked(state) {
             state.is_pending = false;
-            self.cpu.request(state.vector);
+            self.cpus[state.cpu].request(state.vector);
         }
     }
 
@@ -196,6 +199,7 @@ impl ConfigAccess for Device {
                 let fixed = (self.plain(offset, width) & 0xffff) as u16;
                 state.control = word & !fixed;
             }
+            Sends::Msi { .. } if offset == CAPABILITY + 4 => state.cpu = cpu_of(value),
             Sends::Msi { .. } if offset == CAPABILITY + 12 => state.vector = word.to_le_bytes()[0],
             Sends::Msi { is_maskable: true } if offset == CAPABILITY + 16 => state.is_masked = value & 1 != 0,
             _ => {}
@@ -206,6 +210,11 @@ impl ConfigAccess for Device {
     fn size(&self, _: Address) -> u16 {
         256
     }
+}
+
+/// Returns the CPU that a message's address names.
+fn cpu_of(address: u32) -> usize {
+    (address >> 12 & 0xff) as usize
 }
 
 /// A part of its BAR.

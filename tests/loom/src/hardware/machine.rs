@@ -1,4 +1,4 @@
-//! A machine of one CPU and one device, as the framework sees it.
+//! A machine of one CPU or two and one device, as the framework sees it.
 
 #![expect(unsafe_code, reason = "what lives for ever on a machine lives for one run of a model here")]
 
@@ -19,25 +19,35 @@ use crate::platform::{
 /// Words of stack: a scan needs more than loom's threads have.
 const STACK: usize = 0x2_0000;
 
-/// What the CPU and the device are to the framework.
+/// What the CPUs and the device are to the framework.
 struct Board {
-    cpu: &'static Cpu,
+    cpus: Vec<&'static Cpu>,
     device: &'static Device,
     /// Nanoseconds, which pass when they are looked at.
     now: AtomicU64,
 }
 
+impl Board {
+    fn cpu(&self, vector: Vector) -> &'static Cpu {
+        self.cpus[vector.cpu() as usize]
+    }
+}
+
 impl InterruptController for Board {
     fn message(&self, vector: Vector) -> MessageTarget {
-        MessageTarget { address: 0xfee0_0000, data: vector.number().into() }
+        MessageTarget { address: 0xfee0_0000 | u64::from(vector.cpu()) << 12, data: vector.number().into() }
     }
 
     fn raise(&self, vector: Vector) {
-        self.cpu.request(vector.number());
+        self.cpu(vector).request(vector.number());
     }
 
     fn call(&self, vector: Vector) {
-        self.cpu.request(vector.number());
+        self.raise(vector);
+    }
+
+    fn drain(&self, vector: Vector) -> bool {
+        self.cpu(vector).drain(vector.number())
     }
 
     fn clear_remote_irr(&self, _: Vector) {}
@@ -96,15 +106,25 @@ impl<T> Drop for Permanent<T> {
     }
 }
 
-/// Runs a model of a claimed function: `work` has ended all its threads, and dropped all of the function, when it returns.
+/// Runs a model of a claimed function on a machine of one CPU: `work` has ended all its threads, and dropped all of the function,
+/// when it returns.
 pub(crate) fn with_function(
     sends: Sends,
     work: impl FnOnce(&'static Cpu, &'static Device, InterruptPort) + Send + 'static,
 ) {
+    with_cpus::<1>(sends, |[cpu], device, irq| work(cpu, device, irq));
+}
+
+/// Runs a model as [`with_function`] does, on a machine of `N` CPUs.
+pub(crate) fn with_cpus<const N: usize>(
+    sends: Sends,
+    work: impl FnOnce([&'static Cpu; N], &'static Device, InterruptPort) + Send + 'static,
+) {
     let run = move || {
-        let cpu = Permanent::new(Cpu::new());
-        let device = Permanent::new(Device::new(sends, cpu.get()));
-        let board = Permanent::new(Board { cpu: cpu.get(), device: device.get(), now: AtomicU64::new(0) });
+        let cpus: [_; N] = core::array::from_fn(|id| Permanent::new(Cpu::new(u32::try_from(id).expect("a few"))));
+        let all = cpus.each_ref().map(Permanent::get);
+        let device = Permanent::new(Device::new(sends, all.to_vec()));
+        let board = Permanent::new(Board { cpus: all.to_vec(), device: device.get(), now: AtomicU64::new(0) });
         let parts = MachineParts {
             config: device.get(),
             root_buses: RootBuses::ShownOnFirst,
@@ -112,7 +132,7 @@ pub(crate) fn with_function(
             controller: board.get(),
             memory: board.get(),
             clock: board.get(),
-            vectors: &cpu.get().vectors,
+            vectors: all.iter().map(|cpu| &cpu.vectors).collect(),
             policy: ModePolicy::all(),
             fence: DeviceFence::Cpu,
         };
@@ -120,12 +140,12 @@ pub(crate) fn with_function(
         let machine = Permanent::new(unsafe { Machine::new(parts) });
         machine.get().scan();
         let function = machine.get().take(Device::address()).expect("the scan finds it");
-        work(cpu.get(), device.get(), function.claim().expect("it can be claimed").irq);
+        work(all, device.get(), function.claim().expect("it can be claimed").irq);
         // In this order: each refers to those before it.
         drop(machine);
         drop(board);
         drop(device);
-        drop(cpu);
+        drop(cpus);
     };
     let thread = thread::Builder::new().stack_size(STACK).spawn(run).expect("loom makes threads");
     thread.join().expect("no panic");

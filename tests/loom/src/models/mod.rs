@@ -1,5 +1,6 @@
 //! The models.
 
+pub mod cpus;
 pub mod event;
 mod life;
 pub mod mask;
@@ -13,6 +14,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 macro_rules! each_model {
     ($then:ident) => {
         $then! {
+            cpus: steered_by_msix, steered_by_msi, dropped_by_another;
             event: no_wake_up_is_lost, a_raise_publishes, raised_once_seen_once;
             mask: msix_entries, msi_with_mask_bits, msi_without_mask_bits, polled;
             slot: replaced_under_fire, taken_out_under_fire, takes_itself_out;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 pub(crate) type SpinMutexGuard<'a, T> = MutexGuard<'a, T>;
 
 #[derive(Debug)]
-pub struct SpinMutex<T> {
+pub(crate) struct SpinMutex<T> {
     inner: Mutex<T>,
 }
 

@@ -1,0 +1,15 @@
+//! Hazard: a handler keeps a reference to its CPU's state after it returned.
+
+#![allow(dead_code, unused_imports, unused_variables)]
+
+use std::cell::Cell;
+
+use switchboard::interrupt::{InIsr, PerCpu};
+
+fn connect<'a>(calls: &'a PerCpu<Cell<u32>>, isr: &InIsr<'_>) -> &'a Cell<u32> {
+    calls.get(isr)
+}
+
+fn main() {
+    let _ = connect;
+}
