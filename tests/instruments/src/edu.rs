@@ -4,11 +4,11 @@ use alloc::sync::Arc;
 
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Presence, Resources};
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode};
+use switchboard::interrupt::{Claim, Cpu, InIsr, Interrupts, LineIsr, Live, MessageIsr, Mode, SteerError};
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard_drivers::edu::{Edu, EduMessage};
 
-use crate::raise::{InterruptSource, Raise, RaiseError, SourceCounts, source_of};
+use crate::raise::{InterruptSource, Raise, RaiseError, SourceCounts, source_of, steer};
 
 /// The registers that concern interrupts.
 #[derive(Debug)]
@@ -103,6 +103,10 @@ impl Raise for EduRaiser {
         source_of(&self.shared.sources, source)?.next_number();
         self.shared.registers.write(&RAISE, RAISED);
         Ok(())
+    }
+
+    fn steer(&mut self, source: usize, cpu: Cpu) -> Result<(), SteerError> {
+        steer(&mut self.interrupts, source, cpu)
     }
 
     fn count(&self, source: usize) -> SourceCounts {

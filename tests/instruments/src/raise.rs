@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use switchboard::function::Gone;
-use switchboard::interrupt::Mode;
+use switchboard::interrupt::{Cpu, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode, SteerError};
 
 /// A device that interrupts on request.
 pub trait Raise {
@@ -23,8 +23,36 @@ pub trait Raise {
     /// [`RaiseError`]; no interrupt was raised.
     fn raise(&mut self, source: usize) -> Result<(), RaiseError>;
 
+    /// Moves the interrupts of a source, and those that cannot be parted from it, to a CPU. The default leaves them where they are.
+    ///
+    /// # Errors
+    /// [`SteerError`]; they stay where they were.
+    fn steer(&mut self, source: usize, cpu: Cpu) -> Result<(), SteerError> {
+        let _ = (source, cpu);
+        Ok(())
+    }
+
     /// Returns the counts of a source; all zero if there is no such source.
     fn count(&self, source: usize) -> SourceCounts;
+}
+
+/// Moves the interrupts of a message to a CPU: alone, with the block of MSI messages, or with the line.
+pub(crate) fn steer<const N: usize, I: LineIsr + MessageIsr<N>>(
+    interrupts: &mut Interrupts<N, I, Live>,
+    index: usize,
+    cpu: Cpu,
+) -> Result<(), SteerError> {
+    let messages = match interrupts {
+        Interrupts::Line(line) => return line.steer(cpu),
+        Interrupts::Messages(messages) => messages,
+    };
+    if let Some(mut block) = messages.as_msi() {
+        return block.steer(cpu);
+    }
+    match (messages.as_msix(), I::Message::ALL.get(index)) {
+        (Some(mut entries), Some(message)) => entries.steer(*message, cpu),
+        _ => Ok(()),
+    }
 }
 
 /// The counts of the interrupts of one source.

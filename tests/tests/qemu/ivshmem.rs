@@ -3,7 +3,9 @@
 use core::time::Duration;
 use std::thread;
 
-use switchboard_tests::{Exit, Irq, IvshmemServer, Machine, Qemu, SourceCounts, source_counts};
+use switchboard_tests::{Exit, Guest, Irq, IvshmemServer, Machine, Qemu, SourceCounts, source_counts};
+
+use crate::steering;
 
 /// Length of the runs of interrupts that alternate: each answered before the next, so that a later one cannot hide a
 /// loss; and without waiting, so that they coalesce.
@@ -11,8 +13,12 @@ const BURST: u64 = 8;
 
 /// Signals `count` interrupts over all vectors, from a thread for each, and checks both sides' counts.
 fn counts_agree(machine: Machine, vectors: usize, count: u64) -> Vec<SourceCounts> {
+    agreed(Qemu::new(machine), "listen", vectors, count).1
+}
+
+fn agreed(qemu: Qemu, command: &str, vectors: usize, count: u64) -> (Guest, Vec<SourceCounts>) {
     let server = IvshmemServer::start(vectors);
-    let qemu = server.attach(Qemu::new(machine)).option("app=interrupts -- listen");
+    let qemu = server.attach(qemu).option(&format!("app=interrupts -- {command}"));
     let guest = qemu.limit(Duration::from_secs(if count > 100_000 { 600 } else { 60 })).start();
     assert_eq!(server.wait_served(), vectors);
     guest.wait_for(&format!("{vectors} vectors by msix"));
@@ -43,7 +49,17 @@ fn counts_agree(machine: Machine, vectors: usize, count: u64) -> Vec<SourceCount
         assert_eq!((server.raised(vector), server.answered(vector)), (each, each), "vector {vector}");
         assert_eq!(server.handled(vector), source.handled, "vector {vector}");
     }
-    sources
+    (guest, sources)
+}
+
+/// The host signals at full rate, from threads of its own, while the vectors are moved from CPU to CPU. Their handlers have state of
+/// their own, and so must never run on two CPUs at once.
+#[test]
+fn vectors_are_steered_under_fire() {
+    let qemu = Qemu::new(Machine::Q35).argument("-smp", "2");
+    let (guest, _) = agreed(qemu, "listen steer", 8, 80_000);
+    let [moves, cpus, unexpected] = steering::moves(&guest);
+    assert!(moves > 100 && cpus == 2 && unexpected == 0, "{moves} moves among {cpus} CPUs, {unexpected} unexpected");
 }
 
 #[test]

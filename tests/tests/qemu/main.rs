@@ -37,6 +37,7 @@ mod removal;
 mod rest;
 mod scsi;
 mod services;
+mod steering;
 mod storage;
 mod storm;
 mod teardown;

@@ -94,6 +94,20 @@ fn e1000e_msix() {
     torn_down("e1000e", Irq::Auto, "msix", ROUNDS);
 }
 
+/// The registrations are on four CPUs, and all are dropped by the boot CPU.
+#[test]
+fn on_other_cpus() {
+    let qemu = Qemu::new(Machine::Q35)
+        .device("e1000e,subsys=0x5357,addr=4")
+        .device("nec-usb-xhci,addr=0xc")
+        .argument("-smp", "4")
+        .option("irqcpus=all");
+    // Each drop waits for another CPU, which a host of two CPUs may not run at once.
+    let rounds = ROUNDS / 10;
+    let guest = start(qemu, rounds, "e1000e");
+    check_report(&guest, rounds, "e1000e", "msix", &["xhci"]);
+}
+
 #[test]
 fn ivshmem_msix() {
     torn_down_by_the_host(ROUNDS);

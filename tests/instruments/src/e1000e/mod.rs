@@ -11,12 +11,12 @@ use alloc::sync::Arc;
 
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Presence, Resources};
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
+use switchboard::interrupt::{Claim, Cpu, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode, SteerError};
 use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 use switchboard::platform::Clock;
 
-use crate::raise::{InterruptSource, Raise, RaiseError, SourceCounts, source_of};
+use crate::raise::{InterruptSource, Raise, RaiseError, SourceCounts, source_of, steer};
 
 #[derive(Debug)]
 struct Registers;
@@ -186,6 +186,10 @@ impl Raise for E1000e {
         source_of(&self.shared.sources, source)?.next_number();
         self.shared.registers.write(&ICS, bit(source));
         Ok(())
+    }
+
+    fn steer(&mut self, source: usize, cpu: Cpu) -> Result<(), SteerError> {
+        steer(&mut self.interrupts, source, cpu)
     }
 
     fn count(&self, source: usize) -> SourceCounts {

@@ -1,16 +1,18 @@
 //! Raises interrupts, and reports whether each was handled, coalesced or lost.
 //!
 //! ```text
-//! app=interrupts -- raise COUNT [DRIVER ...] | listen | storm | teardown ROUNDS DRIVER
+//! app=interrupts -- raise COUNT [DRIVER ...] | steer COUNT [DRIVER ...] | listen [steer] | storm | teardown ROUNDS DRIVER
 //! ```
 //!
-//! `raise` makes each device interrupt COUNT times, in turn. `listen` serves the interrupts that the host raises through
+//! `raise` makes each device interrupt COUNT times, in turn. `steer` does so, too, and moves the interrupts of a source of each device to
+//! another CPU every millisecond; so does `listen steer`. `listen` serves the interrupts that the host raises through
 //! ivshmem until the host marks the end. `storm` makes the first edu device assert its line for ever, without a handler
 //! that claims it, and runs another app meanwhile, to test that the machine goes on. `teardown` has its own module.
 //!
 //! The result of each source is one line: `source DRIVER FUNCTION MODE INDEX raised R handled H coalesced C idle I lost L`.
 
 mod raiser;
+mod steering;
 mod teardown;
 mod unclaimed;
 
@@ -21,6 +23,7 @@ use alloc::vec::Vec;
 use embassy_futures::yield_now;
 use embassy_time::{Duration, Instant, Timer};
 use switchboard::driver::{Driver, ProbeError, attach};
+use switchboard::interrupt::SteerError;
 use switchboard_drivers::edu::Edu;
 use switchboard_runtime::devices::Found;
 use switchboard_runtime::free_resources::FreeResources;
@@ -28,12 +31,13 @@ use switchboard_runtime::say;
 use switchboard_runtime::system::{Outcome, RunApp, System};
 
 pub use self::raiser::Raiser;
+use self::steering::Steering;
 use self::unclaimed::UnclaimedEdu;
 use crate::edu::EduRaiser;
 use crate::ivshmem::Ivshmem;
 use crate::raise::{Raise, RaiseError};
 
-const USAGE: &str = "the commands are: raise COUNT [DRIVER ...], listen, storm, teardown ROUNDS DRIVER";
+const USAGE: &str = "the commands are: raise COUNT [DRIVER ...], steer COUNT [DRIVER ...], listen [steer], storm, teardown ROUNDS DRIVER";
 /// The timeout for the handling of what was raised. It takes microseconds, or milliseconds with interrupt moderation.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The interval of polling in `listen`.
@@ -62,6 +66,8 @@ enum Failure {
     Probe(#[from] ProbeError),
     #[error(transparent)]
     Raise(#[from] RaiseError),
+    #[error(transparent)]
+    Steer(#[from] SteerError),
 }
 
 /// Runs the app; `beside` is the app that runs during a storm.
@@ -72,14 +78,20 @@ pub async fn run(mut system: System, beside: &dyn RunApp) -> Outcome {
     let mut arguments = system.arguments.split_ascii_whitespace();
     let usage = || Failure::Usage(system.arguments.into());
     match arguments.next() {
-        Some("raise") => {
+        Some(command @ ("raise" | "steer")) => {
             let count = arguments.next().and_then(|word| word.parse().ok()).ok_or_else(usage)?;
             let wanted: Vec<_> = arguments.collect();
             let mut raisers = raisers(&mut system)?;
             raisers.retain(|found| wanted.is_empty() || wanted.contains(&found.driver));
-            Ok(raise(&mut raisers, count).await?)
+            let mut steering = (command == "steer").then(|| Steering::new(system.machine));
+            raise(&mut raisers, count, &mut steering).await?;
+            steering.inspect(|steering| steering.report(system.machine));
+            Ok(())
         }
-        Some("listen") => Ok(listen(system).await?),
+        Some("listen") => {
+            let steering = arguments.next().map(|_| Steering::new(system.machine));
+            Ok(listen(system, steering).await?)
+        }
         Some("storm") => {
             // The word is this app's, and no argument of the other one.
             system.arguments = "";
@@ -118,7 +130,11 @@ fn replace_edu<D: Driver>(system: &mut System) -> Result<Option<Found<D>>, Failu
     Ok(Some(Found { function, driver: D::NAME, device: attach::<D>(taken)? }))
 }
 
-async fn raise(raisers: &mut [Found<Box<dyn Raise>>], count: u64) -> Result<(), Failure> {
+async fn raise(
+    raisers: &mut [Found<Box<dyn Raise>>],
+    count: u64,
+    steering: &mut Option<Steering>,
+) -> Result<(), Failure> {
     if raisers.is_empty() {
         return Err(Failure::NoDevice);
     }
@@ -131,6 +147,9 @@ async fn raise(raisers: &mut [Found<Box<dyn Raise>>], count: u64) -> Result<(), 
                 }
                 yield_now().await;
             }
+        }
+        if let Some(steering) = steering {
+            steering.steer(raisers.iter_mut().map(|found| &mut *found.device as &mut dyn Raise))?;
         }
         let is_single = (number / BURST).is_multiple_of(2);
         let is_last = number % BURST == BURST - 1 || number == count - 1;
@@ -153,8 +172,9 @@ async fn wait_served(raisers: &[Found<Box<dyn Raise>>]) -> bool {
     true
 }
 
-async fn listen(system: System) -> Result<(), Failure> {
-    let devices: Vec<Found<&Ivshmem>> = system.devices.iter().collect();
+async fn listen(mut system: System, mut steering: Option<Steering>) -> Result<(), Failure> {
+    let machine = system.machine;
+    let mut devices = system.devices.take_all::<Ivshmem>();
     if devices.is_empty() {
         return Err(Failure::NoDevice);
     }
@@ -162,13 +182,18 @@ async fn listen(system: System) -> Result<(), Failure> {
         say!("listen {function}: peer {}, {} vectors by {}", device.position(), device.sources(), device.mode());
     }
     while devices.iter().any(|found| !found.device.is_finished()) {
-        Timer::after(POLL_INTERVAL).await;
+        let interval = if steering.is_some() { POLL_INTERVAL / 2 } else { POLL_INTERVAL };
+        Timer::after(interval).await;
+        if let Some(steering) = &mut steering {
+            steering.steer(devices.iter_mut().map(|found| &mut found.device as &mut dyn Raise))?;
+        }
     }
     let start = Instant::now();
-    while devices.iter().any(|found| outstanding(found.device) > 0) && start.elapsed() < SERVICE_TIMEOUT {
+    while devices.iter().any(|found| outstanding(&found.device) > 0) && start.elapsed() < SERVICE_TIMEOUT {
         Timer::after(POLL_INTERVAL).await;
     }
-    report(devices.iter().map(|found| (found, found.device as &dyn Raise)))
+    steering.inspect(|steering| steering.report(machine));
+    report(devices.iter().map(|found| (found, &found.device as &dyn Raise)))
 }
 
 fn outstanding(device: &dyn Raise) -> u64 {

@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::function::{Function, Presence, Resources};
-use switchboard::interrupt::{Each, InIsr, Live, MessageRoutine, Messages, Mode};
+use switchboard::interrupt::{Cpu, Each, InIsr, Live, MessageRoutine, MessageSet, Messages, Mode, SteerError};
 use switchboard::messages;
 use switchboard::mmio::{Bar, ReadOnly, Reg, RegisterBlock, WriteOnly};
 
@@ -213,6 +213,13 @@ impl Raise for Ivshmem {
         );
         self.signal(self.position, vector);
         Ok(())
+    }
+
+    fn steer(&mut self, source: usize, cpu: Cpu) -> Result<(), SteerError> {
+        match (self.messages.as_msix(), Vector::ALL.get(source)) {
+            (Some(mut entries), Some(vector)) => entries.steer(*vector, cpu),
+            _ => Ok(()),
+        }
     }
 
     fn count(&self, source: usize) -> SourceCounts {

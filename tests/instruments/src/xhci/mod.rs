@@ -18,11 +18,11 @@ use switchboard::dma::BusAddress;
 use switchboard::driver::{Driver, Id, ProbeError};
 use switchboard::event::{Notifier, Waiter, event};
 use switchboard::function::{BusPort, Function, Presence, Resources};
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode};
+use switchboard::interrupt::{Claim, Cpu, InIsr, Interrupts, LineIsr, Live, MessageIsr, MessageSet, Mode, SteerError};
 use switchboard::messages;
 use switchboard::mmio::Bar;
 
-use crate::raise::{InterruptSource, Raise, RaiseError, SourceCounts, source_of};
+use crate::raise::{InterruptSource, Raise, RaiseError, SourceCounts, source_of, steer};
 use bring_up::{ControllerMemory, RegisterBlocks, quiesce, reset, start};
 use registers::{
     COMMAND_DOORBELL, Doorbells, ENABLE, ERDP, IMAN, Interrupter, Operational, PENDING, USBSTS, UsbStatus,
@@ -205,6 +205,10 @@ impl Raise for Xhci {
         source_of(&self.shared.sources, source)?.next_number();
         self.doorbells.write(&COMMAND_DOORBELL, 0);
         Ok(())
+    }
+
+    fn steer(&mut self, source: usize, cpu: Cpu) -> Result<(), SteerError> {
+        steer(&mut self.interrupts, source, cpu)
     }
 
     fn count(&self, source: usize) -> SourceCounts {
