@@ -61,6 +61,7 @@ pub(crate) fn main(boot: BootInfo) -> ! {
     if let Some(count) = options.max_vectors {
         machine.limit_vectors(count);
     }
+    machine.spread_interrupts(options.is_spread);
     // No interrupt handler may allocate: from here on, one that does is reported.
     arch::forbid_allocation_in_handlers();
     time_driver::start();

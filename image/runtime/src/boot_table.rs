@@ -63,13 +63,17 @@ fn offers(offers: Offers) -> String {
     if parts.is_empty() { String::from("-") } else { parts.join(", ") }
 }
 
-/// Returns the interrupts that a function was granted, as `msix 48 Config, 49 Rx Tx` or `intx 50 gsi 22 by chipset`.
+/// Returns the interrupts that a function was granted, as `msix 48 Config, 49 Rx Tx` or `intx 50 gsi 22 by chipset`. Vectors of another
+/// CPU than the boot CPU have its number behind them: `msix 48 Config, 32 on CPU 1 Rx Tx`.
 fn granted(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
     let Some(mode) = function.mode else { return String::from("no interrupt") };
     let mut text = format!("{mode}");
     for (index, handler) in interrupts.iter().filter(|handler| handler.function == function.address).enumerate() {
         let separator = if index == 0 { "" } else { "," };
         let _ = write!(text, "{separator} {}", handler.vector.number());
+        if handler.cpu.number() != 0 {
+            let _ = write!(text, " on {}", handler.cpu);
+        }
         match (mode, handler.gsi) {
             (Mode::Intx, Some(gsi)) => {
                 let _ = write!(text, " gsi {gsi}");

@@ -52,6 +52,18 @@ fn row_after_probe(policy: ModePolicy, max_vectors: Option<usize>) -> String {
 }
 
 #[test]
+fn vectors_of_another_cpu_are_shown_with_it() {
+    let fake = FakeMachine::builder().cpus(2).build();
+    fake.insert(FakeFunction::new(0x1af4, 0x1041).bar(1, 0x1000).msix(2, 1, 0, 0x800));
+    fake.machine().scan();
+    fake.machine().spread_interrupts(true);
+    let _card = attach::<Card>(fake.machine().take_all().remove(0));
+    let row = row(&fake.machine().functions()[0], &fake.machine().interrupt_report());
+    let granted = row.split_once(" msix ").expect("the mode").1;
+    assert_eq!(granted, "32 Config, 32 on CPU 1 Rx Tx");
+}
+
+#[test]
 fn a_live_function_shows_its_vectors() {
     let row = row_after_probe(ModePolicy::all(), None);
     let (identity, granted) = row.split_once(" msix ").expect("the mode");

@@ -5,7 +5,7 @@
 //! ip=dhcp|linklocal|off4|A.B.C.D/N[,GATEWAY][,NET/N>GATEWAY][,X:X::X/N][,GATEWAY][,auto6|off6]
 //! ip1=.. to ip7=.. as ip=, for the second interface and so on, in order of their PCI addresses
 //! dns=ADDRESS[,..]  search=DOMAIN[,..]  hostname=NAME  ntp=ADDRESS[,..]
-//! gsi=FUNCTION>GSI[,..]  vectors=N  cpus=N  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none
+//! gsi=FUNCTION>GSI[,..]  vectors=N  cpus=N  irqcpus=boot|all  grace=MS  spin=US  poll=US  services=echo,discard,chargen|all|none
 //! root=diskN|diskNpM|shareN|@NAME  -- ARGUMENTS OF THE APP
 //! ```
 //!
@@ -120,6 +120,13 @@ fn apply<'a>(options: &mut Options<'a>, name: &str, value: &'a str) -> Option<()
         "poll" => options.poll_us = value.parse().ok().filter(|poll| *poll <= MAX_POLL_US)?,
         "gsi" => options.line_routes = LineRoutes::parse(value)?,
         "cpus" => options.max_cpus = value.parse().ok().filter(|count| *count > 0)?,
+        "irqcpus" => {
+            options.is_spread = match value {
+                "boot" => false,
+                "all" => true,
+                _ => return None,
+            };
+        }
         "vectors" => options.max_vectors = Some(value.parse().ok()?),
         "grace" => options.grace_ms = value.parse().ok()?,
         "root" => options.root = Some(RootName::parse(value)?),

@@ -68,6 +68,8 @@ pub struct Options<'a> {
     pub line_routes: LineRoutes<'a>,
     /// The number of CPUs that run, at most.
     pub max_cpus: usize,
+    /// Whether interrupts are granted on the CPU that has fewest, instead of on the boot CPU.
+    pub is_spread: bool,
     /// The limit of interrupt vectors for drivers, if any.
     pub max_vectors: Option<usize>,
     /// Milliseconds within which a removal that was requested at a slot's attention button can be cancelled there.
@@ -108,6 +110,7 @@ impl Default for Options<'_> {
             ntp_servers: AddressList::default(),
             line_routes: LineRoutes::default(),
             max_cpus: usize::MAX,
+            is_spread: false,
             max_vectors: None,
             grace_ms: GRACE_MS,
             spin_us: DEFAULT_SPIN_US,

@@ -37,6 +37,7 @@ fn every_option_is_parsed() {
         AddressSource::Static { address: Ipv4Addr::new(192, 168, 7, 2), prefix: 24, gateway }
     );
     assert_eq!(options.max_vectors, Some(3));
+    assert!(parse("irqcpus=all").0.is_spread && !parse("irqcpus=boot").0.is_spread);
     assert_eq!((options.spin_us, options.poll_us), (7, 0));
     assert_eq!(options.grace_ms, 0);
     assert_eq!(options.services, SimpleServices { echo: true, discard: false, chargen: true });

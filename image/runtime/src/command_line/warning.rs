@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// The options with their allowed values, for warnings.
-pub(super) const OPTIONS: [(&str, &str); 19] = [
+pub(super) const OPTIONS: [(&str, &str); 20] = [
     ("irq", "auto, msix, msi or intx"),
     ("log", "off, error, warn, info, debug or trace"),
     ("log-time", "boot or utc: the time of log lines"),
@@ -21,6 +21,7 @@ pub(super) const OPTIONS: [(&str, &str); 19] = [
     ("ntp", "addresses of NTP servers, with commas between them"),
     ("gsi", "BUS:DEVICE.FUNCTION>GSI, with commas between: interrupt lines instead of those that were found"),
     ("cpus", "the number of CPUs that run, at most, from 1 on"),
+    ("irqcpus", "boot or all"),
     ("vectors", "a number of interrupt vectors"),
     ("grace", "milliseconds within which a second press of a slot's attention button cancels the first"),
     ("spin", "microseconds that an idle CPU may poll before it halts, up to 1000"),

@@ -61,13 +61,14 @@ fn functions(machine: &Machine, output: &mut Output) {
 fn interrupts(machine: &Machine, output: &mut Output) {
     let _ = writeln!(
         output,
-        "{:>6}  {:12}  {:14}  {:>10}  {:>9}  messages",
-        "vector", "function", "driver", "calls", "unclaimed"
+        "{:>3}  {:>6}  {:12}  {:14}  {:>10}  {:>9}  messages",
+        "cpu", "vector", "function", "driver", "calls", "unclaimed"
     );
     for row in machine.interrupt_report() {
         let _ = writeln!(
             output,
-            "{:>6}  {}  {:14}  {:>10}  {:>9}  {}",
+            "{:>3}  {:>6}  {}  {:14}  {:>10}  {:>9}  {}",
+            row.cpu.number(),
             row.vector.number(),
             row.function,
             row.driver,

@@ -18,7 +18,7 @@ struct Interrupts {
 #[derive(Serialize)]
 struct Row {
     vector: u8,
-    cpu: u32,
+    cpu: usize,
     mode: String,
     function: String,
     driver: &'static str,
@@ -38,7 +38,7 @@ impl Row {
         let (claimed, folded) = (row.claimed(), row.folded());
         Self {
             vector: row.vector.number(),
-            cpu: row.vector.cpu(),
+            cpu: row.cpu.number(),
             mode: row.mode.to_string(),
             function: row.function.to_string(),
             driver: row.driver,

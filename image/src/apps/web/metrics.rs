@@ -56,7 +56,7 @@ type Family = (&'static str, &'static str, &'static str, fn(&InterruptReport) ->
 fn interrupts(text: &mut Text, machine: &Machine) {
     let rows = machine.interrupt_report();
     let labels = |row: &InterruptReport| {
-        let (cpu, vector) = (row.vector.cpu(), row.vector.number());
+        let (cpu, vector) = (row.cpu.number(), row.vector.number());
         let InterruptReport { mode, function, driver, names, .. } = row;
         let names = names.join(",");
         format!(
@@ -124,6 +124,11 @@ fn interrupts(text: &mut Text, machine: &Machine) {
         machine.unexpected_interrupts(),
     );
     text.single("switchboard_vectors_free", "gauge", "Interrupt vectors that are free.", free);
+    text.family("switchboard_vectors_used", "gauge", "Interrupt vectors of each CPU that are in use.");
+    for cpu in machine.cpus() {
+        let (cpu, used) = (cpu.number(), machine.used_vectors(cpu));
+        text.sample(format_args!("switchboard_vectors_used{{cpu=\"{cpu}\"}} {used}"));
+    }
 }
 
 fn network(text: &mut Text, site: &Site) {
