@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, MessageIsr};
+use switchboard::interrupt::{Claim, InIsr, Interrupts, LineIsr, MessageIsr, Mode};
 use switchboard::sync::IrqLock;
 use switchboard_testing::FakeMachine;
 
@@ -29,6 +29,29 @@ fn nothing_is_served_during_a_synchronised_call_and_nothing_is_lost() {
     assert!(third.messages().is_empty());
     fake.deliver_raised();
     assert_eq!(third.messages(), [Nic::Rx, Nic::Tx, Nic::Link], "every handler is called once instead");
+}
+
+#[test]
+fn a_registration_is_masked_and_unmasked_whatever_its_mode_is() {
+    for function in [nic(), nic().msi(1), nic().msix(4, 1, 0, 0x800)] {
+        let fake = FakeMachine::new([function]);
+        let shared = Shared::raising(0);
+        let live = port(&fake, 3).grant().unwrap().register(shared.clone()).unmask();
+        let mode = live.mode();
+        assert_eq!(format!("{live:?}"), format!("Interrupts({mode})"));
+        let masked = live.mask();
+        let raise = || match mode {
+            Mode::Intx => fake.assert_line(11),
+            _ => fake.send(address(3), 1).is_some(),
+        };
+        assert!(!raise(), "{mode}: no handler is called");
+        let calls = || shared.calls() + shared.messages().len();
+        assert_eq!(calls(), 0, "{mode}");
+        let _live = masked.unmask();
+        raise();
+        fake.deliver_raised();
+        assert!(calls() > 0, "{mode}");
+    }
 }
 
 #[test]
