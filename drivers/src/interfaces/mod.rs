@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod console;
+pub mod display;
 pub mod keyboard;
 pub mod network;
 pub mod random;

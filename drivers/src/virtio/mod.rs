@@ -53,6 +53,7 @@ pub mod blk;
 pub mod console;
 mod device;
 mod doorbell;
+pub mod gpu;
 pub mod input;
 mod interrupt_status;
 pub mod net;
@@ -74,6 +75,7 @@ use bitflags::bitflags;
 
 pub use blk::VirtioBlk;
 pub use console::VirtioConsole;
+pub use gpu::VirtioGpu;
 pub use input::VirtioKeyboard;
 pub use interrupt_status::InterruptStatus;
 pub use net::VirtioNet;

@@ -2,6 +2,7 @@
 
 mod console;
 mod disks;
+mod display;
 mod hotplug;
 mod input;
 mod network;
