@@ -246,7 +246,7 @@ lint: ## Check with rustfmt, clippy and rustdoc; warnings are errors
 	cargo clippy --release -p switchboard-image --features instruments -- -D warnings
 	cargo clippy --release -p switchboard-image --no-default-features -- -D warnings
 	cargo clippy -p switchboard-net -p switchboard-fileserver -p switchboard-runtime -p switchboard-x86-64 --no-default-features -- -D warnings
-	for feature in ahci aml console e1000 e1000e edu hotplug igb input ipv6 list mp-table multiboot nvme p9 panic-messages partitions rng rtl8139 scsi services shell status vmxnet3 vsock watch write xhci; do cargo check --quiet -p switchboard-image --lib --no-default-features --features $$feature || exit; done
+	for feature in ahci aml console e1000 e1000e edu gpu hotplug igb input ipv6 list mp-table multiboot nvme p9 panic-messages partitions rng rtl8139 scsi services shell status vmxnet3 vsock watch write xhci; do cargo check --quiet -p switchboard-image --lib --no-default-features --features $$feature || exit; done
 	for feature in ipv6 mdns services sntp; do cargo check --quiet -p switchboard-net --no-default-features --features $$feature || exit; done
 	for feature in ext4 fat list p9 partitions root write; do cargo check --quiet -p switchboard-fileserver --no-default-features --features $$feature || exit; done
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps $(HOST_CRATES) -p switchboard-tests -p switchboard-fuzz -p switchboard-bench -p switchboard-count

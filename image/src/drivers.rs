@@ -20,6 +20,8 @@ use switchboard_drivers::rtl8139::Rtl8139;
 use switchboard_drivers::virtio::Virtio9p;
 #[cfg(feature = "console")]
 use switchboard_drivers::virtio::VirtioConsole;
+#[cfg(feature = "gpu")]
+use switchboard_drivers::virtio::VirtioGpu;
 #[cfg(feature = "input")]
 use switchboard_drivers::virtio::VirtioKeyboard;
 #[cfg(feature = "rng")]
@@ -49,6 +51,8 @@ use switchboard_runtime::devices::disks;
 use switchboard_runtime::devices::usb_host;
 use switchboard_runtime::devices::{DriverEntry, class};
 use switchboard_runtime::disk::Disk;
+#[cfg(feature = "gpu")]
+use switchboard_runtime::screen::Display;
 #[cfg(feature = "p9")]
 use switchboard_runtime::share::Share;
 
@@ -82,6 +86,8 @@ pub const DRIVERS: &[DriverEntry] = &[
     device::<VirtioVsock>(),
     #[cfg(feature = "input")]
     class::<VirtioKeyboard, Keyboard>(),
+    #[cfg(feature = "gpu")]
+    class::<VirtioGpu, Display>(),
     #[cfg(feature = "p9")]
     class::<Virtio9p, Share>(),
     #[cfg(feature = "edu")]

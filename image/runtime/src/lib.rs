@@ -32,6 +32,7 @@
 //! | [`command_line`] | options and arguments |
 //! | [`console`], [`boot_table`], [`log_ring`], [`log_limit`] | lines on the console, the last of them, and a limit of them |
 //! | [`consoles`], [`shell`] | console devices, and a shell on any stream of bytes |
+//! | `screen` | displays, and what the console prints on them (feature `screen`) |
 //! | [`entropy`] | random numbers, and whether they are fit for keys |
 //! | [`wall_clock`] | date and time of day |
 //! | [`halt_polling`], [`hal`] | for `switchboard-boot`: the executor's idle policy, and the machine below |
@@ -43,6 +44,7 @@
 //! # Dependencies in the public interface
 //!
 //! - `embassy-executor` 0.10, re-exported as [`embassy_executor`]: [`Tasks::new`](tasks::Tasks::new) takes its `Spawner`.
+//! - `embedded-graphics` 0.8, whose trait `DrawTarget` the displays of `screen` implement.
 //! - `embedded-io-async` 0.7, whose traits [`ConsolePort`](consoles::ConsolePort) implements.
 //! - `rand_core` 0.10 and 0.6, whose traits [`SystemRng`](entropy::SystemRng) implements.
 //! - [`switchboard`] and `switchboard-drivers`.
@@ -70,6 +72,8 @@ pub mod memory_budget;
 mod memory_disk;
 #[cfg(feature = "hotplug")]
 mod platform_slots;
+#[cfg(feature = "screen")]
+pub mod screen;
 pub mod share;
 pub mod shell;
 pub mod sort;

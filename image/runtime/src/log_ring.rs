@@ -3,14 +3,15 @@
 use core::future::poll_fn;
 use core::task::Poll;
 
-use atomic_waker::AtomicWaker;
+use embassy_sync::waitqueue::MultiWakerRegistration;
 use switchboard::sync::IrqLock;
 
 /// The bytes that are kept.
 const RING_BYTES: usize = 16 << 10;
 
 static RING: IrqLock<Ring> = IrqLock::new(Ring { bytes: [0; RING_BYTES], written: 0 });
-static FOLLOWER: AtomicWaker = AtomicWaker::new();
+/// The tasks that wait for what is printed next: those of consoles. With more of them, each wakes the others now and then.
+static FOLLOWERS: IrqLock<MultiWakerRegistration<4>> = IrqLock::new(MultiWakerRegistration::new());
 
 struct Ring {
     bytes: [u8; RING_BYTES],
@@ -59,7 +60,7 @@ fn place(position: u64) -> usize {
 /// ```
 pub fn record(text: &str) {
     RING.lock().write(text.as_bytes());
-    FOLLOWER.wake();
+    FOLLOWERS.lock().wake();
 }
 
 /// A place in what was printed. The default is the oldest byte that is kept.
@@ -71,10 +72,10 @@ pub fn read(cursor: &mut Cursor, bytes: &mut [u8]) -> usize {
     RING.lock().read(cursor, bytes)
 }
 
-/// As [`read`], but waits at the end for what is printed next. One task at a time may wait.
+/// As [`read`], but waits at the end for what is printed next.
 pub async fn read_next(cursor: &mut Cursor, bytes: &mut [u8]) -> usize {
     poll_fn(|context| {
-        FOLLOWER.register(context.waker());
+        FOLLOWERS.lock().register(context.waker());
         match read(cursor, bytes) {
             0 => Poll::Pending,
             count => Poll::Ready(count),

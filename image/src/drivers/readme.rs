@@ -24,6 +24,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("virtio-console", "virtio console, with one port or several", "console"),
     ("virtio-vsock", "virtio sockets between guest and host", "vsock"),
     ("virtio-input", "virtio keyboard", "input"),
+    ("virtio-gpu", "virtio display", "gpu"),
     ("virtio-9p", "directory that the host shares", "p9"),
     ("e1000", "Intel 82540EM, 82544GC, 82545EM", "e1000"),
     ("e1000e", "Intel 82574L", "e1000e"),

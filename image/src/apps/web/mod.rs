@@ -45,6 +45,8 @@ pub(super) struct Site {
 pub(super) async fn run(mut system: System) -> Outcome {
     let limits = Limits::parse(system.arguments)?;
     let site = Site::open(&mut system, limits).await;
+    #[cfg(feature = "gpu")]
+    system.add_subsystem(Rc::new(switchboard_runtime::screen::Screens::new(&system))).await;
     #[cfg(feature = "shell")]
     shell::start(&mut system, site.network.clone()).await;
     // Requests are served by other tasks.
