@@ -11,6 +11,7 @@ mod console;
 mod cpus;
 mod date;
 mod disk;
+mod display;
 mod edu;
 mod entropy;
 mod faults;
