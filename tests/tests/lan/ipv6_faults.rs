@@ -236,7 +236,7 @@ fn fragments_over_ipv6() {
     for index in 0..20_000_u32 {
         let offset = [0, 8, 65_528, 1480, 60_000][index as usize % 5];
         let data = pattern([8, 64, 600, 1400][index as usize % 4]);
-        let from = host(&lan, 2 + (index % 50) as u16);
+        let from = host(&lan, 2 + u16::try_from(index % 50).expect("below 50"));
         from.send(&fragment(v6(&from), index, offset, index % 7 != 0, &data));
     }
     lan.probe(&sender).expect("a page after 20,000 fragments");

@@ -2,7 +2,7 @@
 //!
 //! Quiet windows alternate with mixed ones, and each mixed window is compared with the quiet ones before and after it: what
 //! else the host does changes from minute to minute, and affects neighbours alike. Where other processes took much more of
-//! one of the three than of the quietest window, the comparison is disturbed, and not judged.
+//! one of the three than of the quietest window, or much at all, the comparison is disturbed, and not judged.
 
 mod clients;
 mod host;
@@ -21,10 +21,14 @@ use clients::{Figures, run};
 const QUIET: Duration = seconds(10);
 const MIXED: Duration = seconds(20);
 const PAUSE: Duration = seconds(1);
+/// How long the guest keeps downloads of hosts that have vanished: memory is flat only after that.
+const HELD: Duration = seconds(300);
 /// Mixed windows of a hundred that may be slower than twice the quiet ones.
 const SLOW_WINDOWS_PERCENT: usize = 5;
 /// The share of a window that other processes of the host may take beyond what they take of the quietest one.
 const MAX_TAKEN: f64 = 0.04;
+/// The share that they may take at all: on a busier host, nothing is judged.
+const MAX_TAKEN_AT_ALL: f64 = 0.15;
 /// Comparisons of a hundred that have to be undisturbed.
 const MIN_JUDGED_PERCENT: usize = 30;
 
@@ -99,14 +103,15 @@ fn compare(at: Duration, before: &Window, mixed: &Window, after: &Window) -> Com
 /// Checks that honest clients are not slowed down by hostile ones, in the comparisons that other processes of the host did not
 /// disturb: `quietest` is the smallest share that they took of a window.
 fn judge(comparisons: &[Comparison], quietest: f64) {
-    let judged = comparisons.iter().filter(|comparison| comparison.taken <= quietest + MAX_TAKEN);
+    let limit = (quietest + MAX_TAKEN).min(MAX_TAKEN_AT_ALL);
+    let judged = comparisons.iter().filter(|comparison| comparison.taken <= limit);
     let mut ratios: Vec<f64> = judged.map(|comparison| comparison.ratio).collect();
     let wanted = (comparisons.len() * MIN_JUDGED_PERCENT).div_ceil(100);
     let disturbed = comparisons.len() - ratios.len();
     eprintln!(
         "{disturbed} of {} comparisons are disturbed: others took over {:.1} %, {:.1} % of the quietest window",
         comparisons.len(),
-        (quietest + MAX_TAKEN) * 100.0,
+        limit * 100.0,
         quietest * 100.0
     );
     assert!(
@@ -130,9 +135,12 @@ fn judge(comparisons: &[Comparison], quietest: f64) {
 /// Checks that the second half of a run took no more of something than the first, but for a quarter and `slack`.
 fn assert_flat(what: &str, values: &[f64], slack: f64) {
     let (first, second) = values.split_at(values.len().div_ceil(2));
+    if second.is_empty() {
+        return eprintln!("{what}: not judged, the run is shorter than {HELD:?} and two windows");
+    }
     let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     eprintln!("{what}: at most {:.0}, then {:.0} bytes", most(first), most(second));
-    assert!(second.is_empty() || most(second) < most(first) * 1.25 + slack, "{what} grows: {values:?}");
+    assert!(most(second) < most(first) * 1.25 + slack, "{what} grows: {values:?}");
 }
 
 #[test]
@@ -152,9 +160,11 @@ fn honest_clients_beside_hostile_ones() {
         let after = Window::run(&lan, QUIET, false);
         comparisons.push(compare(start.elapsed(), &quiet, &mixed, &after));
         quietest = quietest.min(after.taken);
-        heaps.push(mixed.heap_bytes);
-        #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
-        resident.push(mixed.resident_bytes as f64);
+        if start.elapsed() > HELD {
+            heaps.push(mixed.heap_bytes);
+            #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+            resident.push(mixed.resident_bytes as f64);
+        }
         requests += mixed.latencies.len() + after.latencies.len();
         lost.extend(mixed.lost.iter().chain(&after.lost).cloned());
         quiet = after;

@@ -213,7 +213,7 @@ impl Engine {
         };
         let Some(entry) = self.sockets.entry(id) else { return };
         // smoltcp counts duplicates up to three once, until a segment is none: one with another window.
-        let update = Control { window: duplicate.window.saturating_sub(1), ..duplicate.clone() };
+        let update = Control { window: duplicate.window.saturating_sub(1), ..duplicate };
         for control in [&update, &duplicate, &duplicate, &duplicate, &duplicate] {
             inject(control, &mut self.interface, &mut entry.set, now);
         }
