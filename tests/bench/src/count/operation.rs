@@ -217,7 +217,8 @@ pub(super) fn symbols(files: &Files) -> io::Result<Vec<Symbol>> {
         let mut words = line.splitn(3, ' ');
         let (address, kind, name) = (words.next()?, words.next()?, words.next()?);
         let address = u64::from_str_radix(address, 16).ok()?;
-        matches!(kind, "t" | "T" | "w" | "W").then(|| Symbol { address, name: name.to_owned() })
+        // Absolute are those of the linker script, for the end of the text.
+        matches!(kind, "t" | "T" | "w" | "W" | "A").then(|| Symbol { address, name: name.to_owned() })
     };
     Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(parse).collect())
 }
