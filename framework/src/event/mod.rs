@@ -6,6 +6,8 @@
 
 mod deferred;
 mod notify;
+mod wake;
 
 pub use deferred::{Deferred, deferred};
 pub use notify::{Notifier, Waiter, event};
+pub use wake::WakeFlag;

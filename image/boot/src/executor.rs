@@ -9,10 +9,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hint::spin_loop;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use embassy_executor::{Spawner, raw};
 use spin::Once;
+use switchboard::event::WakeFlag;
 use switchboard_runtime::halt_polling::HaltPolling;
 use switchboard_runtime::tasks;
 use switchboard_x86_64 as arch;
@@ -21,7 +21,7 @@ use x86_64::instructions::interrupts;
 /// The executor of a CPU.
 struct CpuExecutor {
     executor: raw::Executor,
-    wake: &'static WakeFlag,
+    wake: &'static Wake,
 }
 
 // SAFETY: only its CPU polls an executor (`poll`); all others reach it by wakers and by a `SendSpawner`.
@@ -29,11 +29,10 @@ unsafe impl Sync for CpuExecutor {}
 // SAFETY: it is empty when it moves to its place.
 unsafe impl Send for CpuExecutor {}
 
-/// What wakers change of an executor.
-struct WakeFlag {
+/// What wakers know of an executor.
+struct Wake {
     cpu: usize,
-    /// Set when a task is woken, by ISRs too; cleared when the executor has read it.
-    is_woken: AtomicBool,
+    flag: WakeFlag,
 }
 
 static EXECUTORS: Once<Vec<CpuExecutor>> = Once::new();
@@ -41,12 +40,12 @@ static EXECUTORS: Once<Vec<CpuExecutor>> = Once::new();
 /// The hook of `embassy-executor` for a task that becomes ready, called from any context of any CPU.
 #[unsafe(export_name = "__pender")]
 fn pender(context: *mut ()) {
-    // SAFETY: `CpuExecutor::new` gave this executor a static flag as its context.
-    let wake = unsafe { &*context.cast::<WakeFlag>() };
+    // SAFETY: `CpuExecutor::new` gave this executor a static `Wake` as its context.
+    let wake = unsafe { &*context.cast::<Wake>() };
     // SAFETY: executors are made after the machine has been initialised.
     if context == unsafe { arch::executor_context() } {
-        wake.is_woken.store(true, Ordering::Release);
-    } else if !wake.is_woken.swap(true, Ordering::SeqCst) {
+        wake.flag.wake();
+    } else if wake.flag.wake_from_another_cpu() {
         // One interrupt, however many tasks are woken until the CPU has seen the flag.
         arch::wake_cpu(wake.cpu);
     }
@@ -54,7 +53,7 @@ fn pender(context: *mut ()) {
 
 impl CpuExecutor {
     fn new(cpu: usize) -> Self {
-        let wake: &'static WakeFlag = Box::leak(Box::new(WakeFlag { cpu, is_woken: AtomicBool::new(false) }));
+        let wake: &'static Wake = Box::leak(Box::new(Wake { cpu, flag: WakeFlag::new() }));
         Self { executor: raw::Executor::new(ptr::from_ref(wake).cast_mut().cast()), wake }
     }
 
@@ -92,7 +91,7 @@ impl CpuExecutor {
     }
 
     fn take_woken(&self) -> bool {
-        self.wake.is_woken.swap(false, Ordering::SeqCst)
+        self.wake.flag.take()
     }
 
     /// Polls for a wake-up; returns `false` when none came within `limit_ns` nanoseconds.

@@ -115,6 +115,12 @@ pub const PLANTED: &[Planted] = &[
         message: "kept its context",
     },
     Planted {
+        name: "woken-without-the-flag",
+        bug: "a CPU is interrupted before it halts, and its flag is not set",
+        model: "wake::no_task_is_left_by_a_cpu_that_halts",
+        message: "exceeded maximum number of branches",
+    },
+    Planted {
         name: "left-without-draining",
         bug: "a vector of another CPU is taken for served while a message is on its way to the handler",
         model: "cpus::dropped_by_another",

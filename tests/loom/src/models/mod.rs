@@ -5,6 +5,7 @@ pub mod event;
 mod life;
 pub mod mask;
 pub mod slot;
+pub mod wake;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ macro_rules! each_model {
             event: no_wake_up_is_lost, a_raise_publishes, raised_once_seen_once;
             mask: msix_entries, msi_with_mask_bits, msi_without_mask_bits, polled;
             slot: replaced_under_fire, taken_out_under_fire, takes_itself_out;
+            wake: no_task_is_left_by_a_cpu_that_halts;
         }
     };
 }
