@@ -21,6 +21,7 @@ use switchboard_runtime::system::{Outcome, System};
 use switchboard_runtime::tasks;
 use switchboard_x86_64::instruments::{self, INSTRUCTIONS_BEFORE_DELIVERY, read_tsc};
 
+use crate::bench_steering;
 use crate::edu::{ACKNOWLEDGE, FACTORIAL, INTERRUPT_WHEN_COMPUTED, Registers, STATUS};
 
 const ROUNDS: usize = 100;
@@ -93,6 +94,7 @@ pub async fn run(mut system: System) -> Outcome {
     message(machine)?;
     lines(machine)?;
     notify(machine).await?;
+    bench_steering::run(machine);
     Ok(())
 }
 

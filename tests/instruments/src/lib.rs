@@ -37,6 +37,7 @@
 extern crate alloc;
 
 pub mod bench_interrupts;
+mod bench_steering;
 pub mod e1000e;
 pub mod edu;
 pub mod interrupts;

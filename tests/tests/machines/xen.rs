@@ -29,7 +29,8 @@ fn serves(xen: &str) -> Result<Outcome, String> {
     let disk = format!("if=none,id=disk0,format=raw,readonly=on,file={}", built_disk().display());
     // Without MWAIT, by which Xen idles once it has idled for long: TCG refuses its hint with an exception. Devices whose addresses
     // the IOMMU translates, as virtio's does only on request.
-    let words = ["-accel", "tcg", "-machine", "q35,kernel-irqchip=split", "-cpu", "EPYC,+svm,+npt,-monitor", "-m", "1G"];
+    let words =
+        ["-accel", "tcg", "-machine", "q35,kernel-irqchip=split", "-cpu", "EPYC,+svm,+npt,-monitor", "-m", "1G"];
     let command = [program.as_str()]
         .into_iter()
         .chain(words)
