@@ -269,8 +269,10 @@ impl<Q: RequestQueue> Inner<Q> {
     /// Makes a request idle.
     fn put_back(&mut self, request: Box<Q::Request>) {
         self.idle.push(request);
-        // All of them: a single one could be dropped before it takes the request.
-        self.idle_waiters.drain(..).for_each(Waker::wake);
+        // All of them: a single one could be dropped before it takes the request. Mostly there are none, in each read.
+        if !self.idle_waiters.is_empty() {
+            self.idle_waiters.drain(..).for_each(Waker::wake);
+        }
     }
 
     /// Wakes all tasks.
