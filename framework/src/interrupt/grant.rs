@@ -212,7 +212,11 @@ impl MessageGrant {
             Source::Msix(table, _) => table.mask(self.first..self.first + self.entries),
         }
         let controller = self.claimed.machine().controller;
-        self.blocks().iter().fold(true, |is_served, vectors| vectors.wait_served(controller) && is_served)
+        let mut is_served = true;
+        for vectors in self.blocks() {
+            is_served &= vectors.wait_served(controller);
+        }
+        is_served
     }
 
     pub(super) fn mask_one(&self, index: usize) {

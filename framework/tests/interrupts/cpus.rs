@@ -1,7 +1,7 @@
 //! Tests of interrupts on several CPUs: where they are granted, and that they move.
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::cell::Cell;
 use std::sync::Arc;
 
 use switchboard::interrupt::{Claim, Cpu, InIsr, LineIsr, MessageIsr, PerCpu, SteerError};
