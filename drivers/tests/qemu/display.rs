@@ -1,8 +1,8 @@
 //! virtio-gpu: what is written is what QEMU's screen shows.
 
+use core::future::poll_fn;
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
-use std::future::poll_fn;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use switchboard_drivers::interfaces::display::{DisplayDevice, DisplayError};
 use switchboard_drivers::virtio::VirtioGpu;

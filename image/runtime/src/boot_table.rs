@@ -14,7 +14,7 @@ use crate::say;
 /// Prints the table on the console.
 pub fn print(machine: &Machine) {
     let interrupts = machine.interrupt_report();
-    say!("{:12}  {:9}  {:6}  {:11}  {:24}  granted", "function", "id", "class", "driver", "offers");
+    say!("{:12}  {:9}  {:6}  {:14}  {:24}  granted", "function", "id", "class", "driver", "offers");
     for function in machine.functions() {
         say!("{}", row(&function, &interrupts));
     }
@@ -31,7 +31,7 @@ pub fn print(machine: &Machine) {
 /// let fake = FakeMachine::new([FakeFunction::new(0x1234, 0x11e8).at("00:03.0").bar(0, 0x1000).pin(1, 10).msi(1)]);
 /// let function = fake.machine().functions().remove(0);
 /// let row = boot_table::row(&function, &fake.machine().interrupt_report());
-/// assert_eq!(row, "0000:00:03.0  1234:11e8  000000  -            INTA, MSI 1               -");
+/// assert_eq!(row, "0000:00:03.0  1234:11e8  000000  -               INTA, MSI 1               -");
 /// ```
 #[must_use]
 pub fn row(function: &FunctionReport, interrupts: &[InterruptReport]) -> String {
@@ -44,7 +44,7 @@ pub fn row(function: &FunctionReport, interrupts: &[InterruptReport]) -> String 
         FunctionState::Gone => String::from("gone"),
     };
     format!(
-        "{}  {:04x}:{:04x}  {}  {:11}  {:24}  {granted}",
+        "{}  {:04x}:{:04x}  {}  {:14}  {:24}  {granted}",
         function.address,
         function.vendor,
         function.device,

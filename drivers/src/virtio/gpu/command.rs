@@ -51,8 +51,9 @@ impl Command {
             Self::SetScanout { scanout, width, height } => (0x0103, &[0, 0, width, height, scanout, RESOURCE]),
             Self::Flush { area: Area { x, y, width, height } } => (0x0104, &[x, y, width, height, RESOURCE, 0]),
             Self::Transfer { area: Area { x, y, width, height }, offset } => {
-                let (low, high) = (offset & 0xffff_ffff, offset >> 32);
-                (0x0105, &[x, y, width, height, low as u32, high as u32, RESOURCE, 0])
+                let [a, b, c, d, e, f, g, h] = offset.to_le_bytes();
+                let (low, high) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+                (0x0105, &[x, y, width, height, low, high, RESOURCE, 0])
             }
         };
         write_words(bytes, kind, body)

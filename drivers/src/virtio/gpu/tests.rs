@@ -19,14 +19,16 @@ use crate::virtio::testing::{self, COMMON, DeviceQueue, OFFERED};
 
 const DRIVER_OK: u32 = 4;
 
+/// The words behind the header of each command, by its kind.
+type Commands = Vec<(u32, Vec<u32>)>;
+
 /// The device: its display, and what it was asked for.
 #[derive(Default)]
 struct Device {
     queue: Option<DeviceQueue>,
     /// The size of each display; `None` for one that is not connected.
     displays: Vec<Option<(u32, u32)>>,
-    /// The words behind the header of each command, by its kind.
-    commands: Vec<(u32, Vec<u32>)>,
+    commands: Commands,
     /// The response to the next command of this kind, instead of the right one, and its length.
     wrong: Option<(u32, u32, u32)>,
 }
@@ -97,7 +99,7 @@ fn with_displays(displays: &[Option<(u32, u32)>]) -> Rig {
 
 impl Rig {
     /// Has the display show what was written. Returns the commands that it took.
-    fn show(&mut self) -> (Result<(), DisplayError>, Vec<(u32, Vec<u32>)>) {
+    fn show(&mut self) -> (Result<(), DisplayError>, Commands) {
         let display = self.display.as_mut().expect("a display");
         let (machine, device, address) = (&self.machine, &self.device, self.address);
         device.lock().expect("no panic").commands.clear();

@@ -67,7 +67,7 @@ fn vectors_of_another_cpu_are_shown_with_it() {
 fn a_live_function_shows_its_vectors() {
     let row = row_after_probe(ModePolicy::all(), None);
     let (identity, granted) = row.split_once(" msix ").expect("the mode");
-    assert_eq!(identity, "0000:00:03.0  1af4:1041  000000  virtio-net   INTA, MSI-X 2            ");
+    assert_eq!(identity, "0000:00:03.0  1af4:1041  000000  virtio-net      INTA, MSI-X 2            ");
     let words: Vec<_> = granted.split(' ').collect();
     let [first, "Config,", second, "Rx", "Tx"] = words[..] else { panic!("{granted}") };
     assert_ne!(first.parse::<u8>().expect("a vector"), second.parse::<u8>().expect("a vector"));
