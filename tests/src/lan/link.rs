@@ -201,11 +201,12 @@ fn receive_all(shared: &Shared, socket: &UnixDatagram) {
             ticked = Instant::now();
             state.connections.values_mut().for_each(|connection| answers.extend(connection.tick(ticked)));
         }
-        drop(state);
-        shared.changed.notify_all();
+        // Before a test sees what has changed: its next frames are behind the answers.
         for answer in answers {
             drop(shared.outgoing.try_send(answer));
         }
+        drop(state);
+        shared.changed.notify_all();
     }
 }
 
