@@ -11,7 +11,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Returns the number of eight bytes at `at`.
-#[cfg(any(feature = "ext4", feature = "partitions"))]
+#[cfg(feature = "partitions")]
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(array(bytes, at))
 }

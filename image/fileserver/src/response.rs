@@ -106,7 +106,7 @@ impl FileRequest {
     }
 
     #[cfg(not(feature = "list"))]
-    #[expect(clippy::unused_self, clippy::unused_async, reason = "the same interface as with the feature")]
+    #[expect(clippy::unused_async, reason = "the same interface as with the feature")]
     async fn list(&self, _: Vec<Rc<Mounted>>, _: &str) -> Result<Response, FileSystemError> {
         Ok(Response::text(StatusCode::FORBIDDEN, "Directories are not listed\n"))
     }
