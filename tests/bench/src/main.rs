@@ -124,7 +124,7 @@ fn about(files: &Files, rounds: u32) -> Vec<(String, String)> {
         ("CPU", Some(format!("{}, {cpus} of them", cpu.unwrap_or("unknown")))),
         ("QEMU", first("qemu-system-x86_64", "--version").map(|version| version + ", TCG, `-smp 1`")),
         ("Linux guest", Some(linux.trim().to_owned())),
-        ("the image, with every driver and the default app, stripped", Some(format!("{} KiB", size / 1024))),
+        ("the image without its optional features, stripped", Some(format!("{} KiB", size / 1024))),
         (
             "nginx",
             fs::read_to_string(files.guests.join("nginx-release"))
